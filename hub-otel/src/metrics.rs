@@ -1,0 +1,3 @@
+//! The instruments, built from the contract and from nothing else.
+
+pub(crate) mod build;

@@ -1,0 +1,30 @@
+//! From a [`Metric`] of the contract to an instrument: the one home of instrument builders.
+#![expect(clippy::disallowed_methods, reason = "the home of instrument builders")]
+
+use crate::contract::Metric;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
+
+/// A counter of whole things.
+pub(crate) fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
+    meter.u64_counter(metric.name).with_unit(metric.unit).with_description(metric.description).build()
+}
+
+/// A count of what is there now.
+pub(crate) fn up_down_counter(meter: &Meter, metric: &Metric) -> UpDownCounter<i64> {
+    meter.i64_up_down_counter(metric.name).with_unit(metric.unit).with_description(metric.description).build()
+}
+
+/// A distribution over the contract's buckets.
+pub(crate) fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {
+    meter
+        .f64_histogram(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_boundaries(metric.buckets.to_vec())
+        .build()
+}
+
+/// A value of now.
+pub(crate) fn gauge(meter: &Meter, metric: &Metric) -> Gauge<f64> {
+    meter.f64_gauge(metric.name).with_unit(metric.unit).with_description(metric.description).build()
+}

@@ -1,0 +1,1 @@
+//! What the tests share: an OTLP receiver in this process, polling with a deadline, free ports.
