@@ -12,7 +12,10 @@ pub const RENAMED: &[(&str, &str)] = &[
     ("agent_duration", "agent_duration_milliseconds_sum"),
     ("workflow_duration", "workflow_duration_milliseconds_sum"),
     ("http_server_duration_bucket", "http_server_request_duration_seconds_bucket"),
-    ("http_server_requests_total{status}", "http_server_request_duration_seconds_count{http_response_status_code}"),
+    (
+        "http_server_requests_total{status}",
+        "http_server_request_duration_seconds_count{http_response_status_code}",
+    ),
     ("db_client_operation_duration_bucket", "db_client_operation_duration_seconds_bucket"),
     ("process_runtime_nodejs_memory_heap_bytes", "process_memory_usage_bytes"),
     ("process_runtime_nodejs_event_loop_lag_milliseconds", "hub_otel_runtime_lag_seconds_bucket"),
