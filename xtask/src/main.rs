@@ -1,3 +1,41 @@
-//! To be written.
+//! Writes what is generated from the contract, and says when a committed file has drifted from it.
 
-fn main() {}
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use xtask::{docs, files};
+
+/// Generated files of the repository: the telemetry reference, dashboards, rules.
+#[derive(Parser)]
+#[command(name = "cargo run -p xtask --")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// docs/telemetry.md.
+    Docs {
+        /// Write nothing; exit 1 when the committed file differs.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let (generated, check) = match Arguments::parse().verb {
+        Verb::Docs { check } => (docs::files(), check),
+    };
+    let root = files::root();
+    let result = if check { files::check(&root, &generated) } else { files::write(&root, &generated) };
+    match result {
+        Ok(report) => {
+            eprintln!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
