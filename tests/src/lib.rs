@@ -1,1 +1,18 @@
-//! What the tests share: an OTLP receiver in this process, polling with a deadline, free ports.
+//! What the tests of every package share: the far side of the wire, and ways to wait for it without sleeping.
+//!
+//! * [`receiver::Receiver`]: an OTLP receiver in this process that keeps what it was sent and misbehaves as told;
+//! * [`proxy::Proxy`]: a TCP link that can be cut, silenced or reset;
+//! * [`process::Process`]: a child process that dies with its test;
+//! * [`poll`], [`ports`], [`http`], [`scrape`]: waiting, ports, requests, Prometheus text.
+//!
+//! Everything here runs on a runtime of its own: a test may block its thread, or run without any runtime.
+
+pub mod certificates;
+pub mod http;
+pub mod poll;
+pub mod ports;
+pub mod process;
+pub mod proxy;
+pub mod receiver;
+mod runtime;
+pub mod scrape;

@@ -1,0 +1,185 @@
+//! A child process that dies with its test, and whose output can be waited for.
+
+use crate::poll;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A running child; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+type Lines = Arc<Mutex<String>>;
+
+/// A command with an empty environment, so that the OTEL_ variables of whoever runs the tests change nothing.
+pub fn command(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.env_clear();
+    command
+}
+
+impl Process {
+    /// Starts `command` and reads its output as it comes.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let stdout = follow(child.stdout.take().expect("piped"));
+        let stderr = follow(child.stderr.take().expect("piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to stdout so far.
+    ///
+    /// # Panics
+    /// Never: the lock is not poisoned.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().expect("not poisoned").clone()
+    }
+
+    /// What it has written to stderr so far.
+    ///
+    /// # Panics
+    /// Never: the lock is not poisoned.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().expect("not poisoned").clone()
+    }
+
+    /// Waits for a line with `needle` in it on either stream, and returns that line.
+    ///
+    /// # Panics
+    /// When `within` has passed: with what the process has written.
+    #[track_caller]
+    pub fn line(&self, within: Duration, needle: &str) -> String {
+        let find = |text: &str| text.lines().find(|line| line.contains(needle)).map(str::to_owned);
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(line) = find(&self.stdout()).or_else(|| find(&self.stderr())) {
+                return line;
+            }
+            assert!(
+                start.elapsed() < within,
+                "no line with {needle:?} within {within:?}\nstdout:\n{}\nstderr:\n{}",
+                self.stdout(),
+                self.stderr()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends SIGINT.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Sends SIGKILL.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A process that is gone already needs no signal.
+        let _gone = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When `within` has passed: with what the process has written.
+    #[track_caller]
+    pub fn exit(&mut self, within: Duration) -> ExitStatus {
+        let start = std::time::Instant::now();
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                // The readers end with the pipes; give the last line time to be stored.
+                poll::until(Duration::from_secs(5), || {
+                    Arc::strong_count(&self.stdout) == 1 && Arc::strong_count(&self.stderr) == 1
+                });
+                return status;
+            }
+            assert!(
+                start.elapsed() < within,
+                "still running after {within:?}\nstdout:\n{}\nstderr:\n{}",
+                self.stdout(),
+                self.stderr()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The memory that it uses now, in bytes (VmRSS).
+    pub fn resident_bytes(&self) -> u64 {
+        status_bytes(&self.id().to_string(), "VmRSS:")
+    }
+
+    /// The most memory that it has used, in bytes (VmHWM).
+    pub fn peak_bytes(&self) -> u64 {
+        status_bytes(&self.id().to_string(), "VmHWM:")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// The memory that this process uses now, in bytes.
+pub fn own_resident_bytes() -> u64 {
+    status_bytes("self", "VmRSS:")
+}
+
+/// The most memory that this process has used, in bytes.
+pub fn own_peak_bytes() -> u64 {
+    status_bytes("self", "VmHWM:")
+}
+
+fn status_bytes(process: &str, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
+}
+
+fn follow(stream: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let sink = lines.clone();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            sink.lock().expect("not poisoned").push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
+    lines
+}

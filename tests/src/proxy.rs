@@ -1,0 +1,196 @@
+//! A TCP link between an exporter and a receiver that can be cut, silenced or reset.
+
+use crate::ports::Closed;
+use crate::runtime::Task;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, watch};
+
+/// How a [`Proxy`] treats what passes; takes effect at once, on open connections too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Both ways pass.
+    Forward,
+    /// Nothing passes, nothing is read: the sender's buffers fill.
+    Stall,
+    /// Everything is read and thrown away, nothing comes back.
+    Swallow,
+    /// The way to the server passes, the replies are thrown away: half open.
+    Mute,
+    /// Every connection is reset, those that are open and those to come.
+    Reset,
+}
+
+/// A running proxy; it ends, with its connections, when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _task: Task,
+}
+
+#[derive(Debug)]
+struct Shared {
+    link: watch::Sender<Link>,
+    reset: broadcast::Sender<()>,
+    accepted: AtomicUsize,
+    heard: Mutex<Vec<u8>>,
+}
+
+impl Proxy {
+    /// A link to `upstream`, forwarding at first.
+    ///
+    /// # Panics
+    /// When the system has no port left.
+    pub fn start(upstream: SocketAddr) -> Self {
+        let closed = Closed::new();
+        let address = SocketAddr::from(([127, 0, 0, 1], closed.port()));
+        let listener = closed.listen().expect("a listener");
+        let shared = Arc::new(Shared {
+            link: watch::Sender::new(Link::Forward),
+            reset: broadcast::Sender::new(1),
+            accepted: AtomicUsize::new(0),
+            heard: Mutex::default(),
+        });
+        let task = Task::spawn(accept(listener, upstream, shared.clone()));
+        Self { address, shared, _task: task }
+    }
+
+    /// `http://127.0.0.1:<port>`
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Treats everything so from now on.
+    pub fn set(&self, link: Link) {
+        self.shared.link.send_replace(link);
+    }
+
+    /// Resets every connection that is open now, towards both ends.
+    pub fn reset_connections(&self) {
+        // No connection is open: nothing to reset.
+        let _none = self.shared.reset.send(());
+    }
+
+    /// How many connections it has accepted.
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The first 64 KiB that clients sent.
+    ///
+    /// # Panics
+    /// Never: the lock is not poisoned.
+    pub fn heard(&self) -> Vec<u8> {
+        self.shared.heard.lock().expect("not poisoned").clone()
+    }
+}
+
+async fn accept(listener: std::net::TcpListener, upstream: SocketAddr, shared: Arc<Shared>) {
+    listener.set_nonblocking(true).expect("a socket option");
+    let listener = TcpListener::from_std(listener).expect("a listener");
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => if let Ok((client, _)) = accepted {
+                shared.accepted.fetch_add(1, Ordering::Relaxed);
+                connections.spawn(connection(client, upstream, shared.clone()));
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>) {
+    let (mut link, upwards, downwards) =
+        (shared.link.subscribe(), shared.link.subscribe(), shared.link.subscribe());
+    let mut reset = shared.reset.subscribe();
+    let (mut from_client, mut to_client) = client.into_split();
+    let server = tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(upstream)).await;
+    let (from_server, to_server) = match server {
+        Ok(Ok(server)) => {
+            let (read, write) = server.into_split();
+            (Some(read), Some(write))
+        }
+        _ => (None, None),
+    };
+    let outcome = {
+        let up = copy(&mut from_client, to_server, upwards, Direction::Up, &shared);
+        let down = async {
+            match from_server {
+                Some(mut from_server) => {
+                    copy(&mut from_server, Some(&mut to_client), downwards, Direction::Down, &shared).await
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _closed = link.wait_for(|link| *link == Link::Reset) => Outcome::Reset,
+            _told = reset.recv() => Outcome::Reset,
+            () = up => Outcome::Closed,
+            () = down => Outcome::Closed,
+        }
+    };
+    if matches!(outcome, Outcome::Reset) {
+        if let Ok(client) = from_client.reunite(to_client) {
+            let _best_effort = client.set_zero_linger();
+        }
+    }
+}
+
+enum Outcome {
+    Reset,
+    Closed,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+async fn copy(
+    from: &mut (impl AsyncReadExt + Unpin),
+    mut to: Option<impl AsyncWriteExt + Unpin>,
+    mut link: watch::Receiver<Link>,
+    direction: Direction,
+    shared: &Shared,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        // The proxy is gone: so is the connection.
+        if link.wait_for(|link| *link != Link::Stall).await.is_err() {
+            return;
+        }
+        let read = tokio::select! {
+            read = from.read(&mut buffer) => read,
+            _changed = link.changed() => continue,
+        };
+        let Ok(length @ 1..) = read else { return };
+        if direction == Direction::Up {
+            let mut heard = shared.heard.lock().expect("not poisoned");
+            let room = (64 * 1024_usize).saturating_sub(heard.len());
+            heard.extend_from_slice(&buffer[..length.min(room)]);
+        }
+        let passes = match *link.borrow() {
+            Link::Forward => true,
+            Link::Mute => direction == Direction::Up,
+            Link::Stall | Link::Swallow | Link::Reset => false,
+        };
+        if passes
+            && let Some(to) = &mut to
+            && to.write_all(&buffer[..length]).await.is_err()
+        {
+            return;
+        }
+    }
+}

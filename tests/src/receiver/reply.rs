@@ -1,0 +1,212 @@
+//! Replies, the proper and the malicious ones.
+
+use super::behaviour::Behaviour;
+use super::listen::Connection;
+use super::serve::AFTER_REPLY;
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+use prost::Message;
+use std::convert::Infallible;
+use std::future::Future as _;
+use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// A gRPC refusal.
+pub(super) fn status(code: Code, retry_info: Option<Duration>) -> Status {
+    match retry_info {
+        None => Status::new(code, "as scripted"),
+        Some(delay) => {
+            Status::with_error_details(code, "as scripted", ErrorDetails::with_retry_info(Some(delay)))
+        }
+    }
+}
+
+/// An HTTP success, partial when items were rejected. The three signals' replies are the same on the wire.
+pub(super) fn http(json: bool, rejected: u64, message: &str) -> Response<Body> {
+    let partial = (rejected > 0).then(|| ExportTracePartialSuccess {
+        rejected_spans: rejected as i64,
+        error_message: message.to_owned(),
+    });
+    let reply = ExportTraceServiceResponse { partial_success: partial };
+    let (kind, body) = if json {
+        ("application/json", serde_json::to_vec(&reply).unwrap_or_default())
+    } else {
+        ("application/x-protobuf", reply.encode_to_vec())
+    };
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// Turns a proper reply into what the script asked for.
+pub(super) async fn distort(
+    Extension(connection): Extension<Connection>,
+    mut response: Response<Body>,
+) -> Response<Body> {
+    let Some(behaviour) = response.extensions_mut().remove::<Behaviour>() else { return response };
+    let grpc = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc");
+    match behaviour {
+        Behaviour::Http { status, retry_after } => refuse(status, retry_after),
+        Behaviour::ResetAfterReply => {
+            tokio::spawn(async move {
+                tokio::time::sleep(AFTER_REPLY).await;
+                connection.reset();
+            });
+            response
+        }
+        Behaviour::HalfReply => {
+            let body = framed(grpc, warning(200), false);
+            let half = body.len() / 2;
+            with_body(response, grpc, Body::new(Slow { bytes: body, at: 0, stop: half, pause: None }), None)
+        }
+        Behaviour::Drip => {
+            let body = framed(grpc, warning(200), false);
+            let stop = body.len();
+            let slow =
+                Slow { bytes: body, at: 0, stop, pause: Some(Box::pin(tokio::time::sleep(Duration::ZERO))) };
+            with_body(response, grpc, Body::new(slow), None)
+        }
+        Behaviour::Huge(length) => whole(response, grpc, framed(grpc, warning(length), false), None),
+        Behaviour::Bomb(length) => {
+            let bomb = bomb(length);
+            whole(response, grpc, framed(grpc, bomb, true), Some("gzip"))
+        }
+        Behaviour::Garbage => {
+            let garbage = vec![0xff; 64];
+            let body = if grpc { framed(true, garbage, false) } else { garbage };
+            whole(response, grpc, body, None)
+        }
+        _ => response,
+    }
+}
+
+fn refuse(status: u16, retry_after: Option<String>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status code");
+    if let Some(value) = retry_after {
+        let value = HeaderValue::from_str(&value).expect("a header value");
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// A success whose warning is that long.
+fn warning(length: usize) -> Vec<u8> {
+    ExportTraceServiceResponse {
+        partial_success: Some(ExportTracePartialSuccess {
+            rejected_spans: 0,
+            error_message: "x".repeat(length),
+        }),
+    }
+    .encode_to_vec()
+}
+
+/// The same, packed, without holding it unpacked.
+fn bomb(length: usize) -> Vec<u8> {
+    // Field 1 (partial_success) of the reply, field 2 (error_message) of the partial success.
+    let mut inner = vec![0x12];
+    prost::encoding::encode_varint(length as u64, &mut inner);
+    let mut outer = vec![0x0a];
+    prost::encoding::encode_varint((inner.len() + length) as u64, &mut outer);
+    outer.extend(inner);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let chunk = vec![b'x'; 1 << 20];
+    let written = encoder.write_all(&outer).and_then(|()| {
+        let mut left = length;
+        while left > 0 {
+            let here = left.min(chunk.len());
+            encoder.write_all(&chunk[..here])?;
+            left -= here;
+        }
+        encoder.finish()
+    });
+    written.expect("a Vec takes everything")
+}
+
+/// The message as it stands on the wire: with gRPC's prefix of five bytes, or bare.
+fn framed(grpc: bool, message: Vec<u8>, compressed: bool) -> Vec<u8> {
+    if !grpc {
+        return message;
+    }
+    let mut frame = vec![u8::from(compressed)];
+    frame.extend(u32::try_from(message.len()).expect("below 4 GiB").to_be_bytes());
+    frame.extend(message);
+    frame
+}
+
+fn whole(
+    response: Response<Body>,
+    grpc: bool,
+    body: Vec<u8>,
+    encoding: Option<&'static str>,
+) -> Response<Body> {
+    let body = if grpc {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        Body::new(Full::new(Bytes::from(body)).with_trailers(std::future::ready(Some(Ok(trailers)))))
+    } else {
+        Body::from(body)
+    };
+    with_body(response, grpc, body, encoding)
+}
+
+fn with_body(
+    mut response: Response<Body>,
+    grpc: bool,
+    body: Body,
+    encoding: Option<&'static str>,
+) -> Response<Body> {
+    *response.body_mut() = body;
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(encoding) = encoding {
+        let name = if grpc { "grpc-encoding" } else { "content-encoding" };
+        headers.insert(name, HeaderValue::from_static(encoding));
+    }
+    response
+}
+
+/// A body that comes a byte a second, or stops in the middle and stays open.
+struct Slow {
+    bytes: Vec<u8>,
+    at: usize,
+    stop: usize,
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl http_body::Body for Slow {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        if this.at == this.stop {
+            // All sent: the end, or never the end when the rest is withheld.
+            return if this.stop == this.bytes.len() { Poll::Ready(None) } else { Poll::Pending };
+        }
+        let length = match &mut this.pause {
+            None => this.stop,
+            Some(pause) => {
+                std::task::ready!(pause.as_mut().poll(context));
+                pause.as_mut().reset(tokio::time::Instant::now() + Duration::from_secs(1));
+                1
+            }
+        };
+        let frame = Bytes::copy_from_slice(&this.bytes[this.at..this.at + length]);
+        this.at += length;
+        Poll::Ready(Some(Ok(Frame::data(frame))))
+    }
+}
