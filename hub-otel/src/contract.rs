@@ -5,6 +5,7 @@
 //! is spelled anywhere else is a bug.
 
 pub mod attribute;
+pub mod boundary;
 pub mod event;
 pub mod metric;
 pub mod original;

@@ -3,6 +3,7 @@
 //! Everything works on an `Instance` that is passed or found here; the process-wide one is set by `Telemetry::install`
 //! and is only a default. That is what lets tests run side by side in one process.
 
+use crate::boundary::Boundaries;
 use crate::contract::SCOPE;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
@@ -18,6 +19,8 @@ pub(crate) struct Instance {
     pub(crate) tracer: SdkTracer,
     pub(crate) meter: Meter,
     pub(crate) options: Options,
+    /// The instruments of the HTTP and database boundaries, made when first used.
+    pub(crate) boundaries: Boundaries,
 }
 
 /// What the builder decides for every unit.
@@ -43,6 +46,7 @@ impl Instance {
             tracer: traces.tracer(SCOPE),
             meter: metrics.meter(SCOPE),
             options,
+            boundaries: Boundaries::default(),
         })
     }
 }

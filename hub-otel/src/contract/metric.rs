@@ -25,7 +25,7 @@ pub struct Metric {
 /// The instrument of a [`Metric`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows. `u64`.
+    /// Only grows. `u64`, `f64` where its unit is s.
     Counter,
     /// Grows and shrinks, summed over processes. `i64`.
     UpDownCounter,
@@ -350,6 +350,50 @@ pub const RUNTIME_LAG: Metric = Metric {
     prometheus: "hub_otel_runtime_lag_seconds",
 };
 
+/// Worker threads of the application's runtime.
+pub const RUNTIME_WORKERS: Metric = Metric {
+    name: "hub_otel.runtime.workers",
+    kind: Kind::UpDownCounter,
+    unit: "{worker}",
+    description: "Worker threads of the application's runtime.",
+    labels: &[],
+    buckets: &[],
+    prometheus: "hub_otel_runtime_workers",
+};
+
+/// Tasks of the application's runtime that have not ended.
+pub const RUNTIME_TASKS: Metric = Metric {
+    name: "hub_otel.runtime.tasks",
+    kind: Kind::UpDownCounter,
+    unit: "{task}",
+    description: "Tasks of the application's runtime that have not ended.",
+    labels: &[],
+    buckets: &[],
+    prometheus: "hub_otel_runtime_tasks",
+};
+
+/// Tasks that wait in the runtime's global queue.
+pub const RUNTIME_QUEUE_DEPTH: Metric = Metric {
+    name: "hub_otel.runtime.queue.depth",
+    kind: Kind::UpDownCounter,
+    unit: "{task}",
+    description: "Tasks that wait in the global queue of the application's runtime.",
+    labels: &[],
+    buckets: &[],
+    prometheus: "hub_otel_runtime_queue_depth",
+};
+
+/// How busy the runtime's workers were, all together.
+pub const RUNTIME_BUSY_TIME: Metric = Metric {
+    name: "hub_otel.runtime.busy_time",
+    kind: Kind::Counter,
+    unit: "s",
+    description: "Time that the workers of the application's runtime spent running tasks, summed over the workers.",
+    labels: &[],
+    buckets: &[],
+    prometheus: "hub_otel_runtime_busy_time_seconds_total",
+};
+
 /// The exporters' ledger.
 pub const EXPORT_ITEMS: Metric = Metric {
     name: "hub_otel.export.items",
@@ -385,6 +429,10 @@ pub const METRICS: &[Metric] = &[
     PROCESS_UPTIME,
     PROCESS_MEMORY_LIMIT,
     RUNTIME_LAG,
+    RUNTIME_WORKERS,
+    RUNTIME_TASKS,
+    RUNTIME_QUEUE_DEPTH,
+    RUNTIME_BUSY_TIME,
     EXPORT_ITEMS,
 ];
 

@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "the home of instrument builders")]
 
 use crate::contract::Metric;
+#[cfg(feature = "process")]
+use opentelemetry::metrics::AsyncInstrument;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
 /// A counter of whole things.
@@ -27,4 +29,76 @@ pub(crate) fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {
 /// A value of now.
 pub(crate) fn gauge(meter: &Meter, metric: &Metric) -> Gauge<f64> {
     meter.f64_gauge(metric.name).with_unit(metric.unit).with_description(metric.description).build()
+}
+
+/// A counter of seconds that `read` observes.
+#[cfg(feature = "process")]
+pub(crate) fn observe_seconds(
+    meter: &Meter,
+    metric: &Metric,
+    read: impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static,
+) {
+    meter
+        .f64_observable_counter(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_callback(read)
+        .build();
+}
+
+/// A count of what is there now; `None` leaves it absent.
+#[cfg(feature = "process")]
+pub(crate) fn observe_level(
+    meter: &Meter,
+    metric: &Metric,
+    read: impl Fn() -> Option<i64> + Send + Sync + 'static,
+) {
+    meter
+        .i64_observable_up_down_counter(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_callback(move |observer| {
+            if let Some(value) = read() {
+                observer.observe(value, &[]);
+            }
+        })
+        .build();
+}
+
+/// A value of now; `None` leaves it absent.
+#[cfg(feature = "process")]
+pub(crate) fn observe_gauge(
+    meter: &Meter,
+    metric: &Metric,
+    read: impl Fn() -> Option<f64> + Send + Sync + 'static,
+) {
+    meter
+        .f64_observable_gauge(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_callback(move |observer| {
+            if let Some(value) = read() {
+                observer.observe(value, &[]);
+            }
+        })
+        .build();
+}
+
+/// Bytes of now; `None` leaves them absent.
+#[cfg(feature = "process")]
+pub(crate) fn observe_bytes(
+    meter: &Meter,
+    metric: &Metric,
+    read: impl Fn() -> Option<u64> + Send + Sync + 'static,
+) {
+    meter
+        .u64_observable_gauge(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_callback(move |observer| {
+            if let Some(value) = read() {
+                observer.observe(value, &[]);
+            }
+        })
+        .build();
 }

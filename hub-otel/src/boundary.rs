@@ -1,0 +1,43 @@
+//! What the HTTP and database boundaries share: where they record, and instruments that are bound once.
+//!
+//! Each boundary is one line in the user's code and works on the telemetry that is current, or on the one it was given.
+
+mod quiet;
+pub(crate) mod series;
+mod target;
+
+pub(crate) use quiet::is_quiet;
+#[cfg(feature = "axum")]
+pub(crate) use quiet::silence;
+pub(crate) use target::Target;
+
+use crate::instance::Instance;
+use std::sync::OnceLock;
+
+/// The instruments of the boundaries, made when a boundary is first used.
+#[derive(Default)]
+pub(crate) struct Boundaries {
+    #[cfg(feature = "axum")]
+    server: OnceLock<crate::http::server::Metrics>,
+    #[cfg(feature = "reqwest")]
+    client: OnceLock<crate::http::client::Metrics>,
+    #[cfg(feature = "sqlx")]
+    db: OnceLock<crate::db::Metrics>,
+}
+
+impl Instance {
+    #[cfg(feature = "axum")]
+    pub(crate) fn http_server(&self) -> &crate::http::server::Metrics {
+        self.boundaries.server.get_or_init(|| crate::http::server::Metrics::new(&self.meter))
+    }
+
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn http_client(&self) -> &crate::http::client::Metrics {
+        self.boundaries.client.get_or_init(|| crate::http::client::Metrics::new(&self.meter))
+    }
+
+    #[cfg(feature = "sqlx")]
+    pub(crate) fn db(&self) -> &crate::db::Metrics {
+        self.boundaries.db.get_or_init(|| crate::db::Metrics::new(&self.meter))
+    }
+}

@@ -1,0 +1,183 @@
+//! HTTP client spans and metrics: [`Client`], a reqwest client that is traced.
+
+mod attempt;
+mod metrics;
+mod redact;
+mod redirect;
+mod request;
+
+pub(crate) use metrics::Metrics;
+pub use request::RequestBuilder;
+
+use crate::boundary::Target;
+use attempt::Attempt;
+use reqwest::{IntoUrl, Method, Request, Response};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How many redirects [`Client::new`] follows: as many as reqwest does.
+const REDIRECTS: u32 = 10;
+
+/// A reqwest client whose requests are traced: a span and `http.client.request.duration` per request that is sent, W3C
+/// headers out (HTTP spans, "HTTP client span"; HTTP metrics, "HTTP client").
+///
+/// ```
+/// # async fn run() -> Result<(), reqwest::Error> {
+/// let http = hub_otel::http::Client::new();
+/// let users = http.get("https://users.internal/api/users").send().await?.text().await?;
+/// # let _ = users; Ok(()) }
+/// ```
+///
+/// **A URL is a secret until told otherwise.** Of `https://hooks.slack.com/services/T0/B0/x?y=z` the span shows
+/// `https://hooks.slack.com/REDACTED`: a webhook's path is its password, and nothing in a URL says which one is. Name the
+/// hosts whose paths may be seen ([`Client::show_path`]), or give the request a template
+/// ([`RequestBuilder::template`]). Query strings, fragments and userinfo are never shown.
+///
+/// The span ends when the response's head has arrived; reading the body is the caller's. Every request that goes over the
+/// wire has a span of its own: a redirect that this client follows is a new one with `http.request.resend_count`. A
+/// client that was configured elsewhere (`Client::from`) keeps its own redirect policy, whose hops happen out of sight.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: reqwest::Client,
+    settings: Arc<Settings>,
+    target: Target,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    redirects: u32,
+    shown: Vec<Box<str>>,
+    baggage: Vec<Box<str>>,
+}
+
+/// What the caller says about one call, beside the request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Call {
+    template: Option<&'static str>,
+    resends: u32,
+}
+
+impl Client {
+    /// A client with reqwest's defaults, whose redirects (up to ten) are seen.
+    ///
+    /// # Panics
+    /// Where `reqwest::Client::new` does: when TLS cannot be set up.
+    pub fn new() -> Self {
+        match reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build() {
+            Ok(inner) => Self::from(inner).follow_redirects(REDIRECTS),
+            // Says what is wrong in reqwest's own words.
+            Err(_) => Self::from(reqwest::Client::new()),
+        }
+    }
+
+    /// Follows up to `limit` redirects, each with a span of its own. For a client that was built with
+    /// `redirect::Policy::none()`: otherwise reqwest follows them first.
+    ///
+    /// Methods, bodies and credentials change as in reqwest. After the last one the redirect itself is the response.
+    pub fn follow_redirects(mut self, limit: u32) -> Self {
+        Arc::make_mut(&mut self.settings).redirects = limit;
+        self
+    }
+
+    /// Shows the paths of this host's URLs in spans: for hosts whose paths are no secrets.
+    pub fn show_path(mut self, host: &str) -> Self {
+        Arc::make_mut(&mut self.settings).shown.push(host.into());
+        self
+    }
+
+    /// Sends W3C baggage (workflow.run.id and workflow.id) to this host. Without it baggage goes nowhere.
+    pub fn baggage_to(mut self, host: &str) -> Self {
+        Arc::make_mut(&mut self.settings).baggage.push(host.into());
+        self
+    }
+
+    /// The reqwest client inside: what it sends is not traced.
+    pub fn untraced(&self) -> &reqwest::Client {
+        &self.inner
+    }
+
+    /// Begins a GET request.
+    pub fn get<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::GET, url)
+    }
+
+    /// Begins a POST request.
+    pub fn post<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::POST, url)
+    }
+
+    /// Begins a PUT request.
+    pub fn put<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::PUT, url)
+    }
+
+    /// Begins a PATCH request.
+    pub fn patch<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::PATCH, url)
+    }
+
+    /// Begins a DELETE request.
+    pub fn delete<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::DELETE, url)
+    }
+
+    /// Begins a HEAD request.
+    pub fn head<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::HEAD, url)
+    }
+
+    /// Begins a request.
+    pub fn request<U: IntoUrl>(&self, method: Method, url: U) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), self.inner.request(method, url))
+    }
+
+    /// Sends a request that was built elsewhere.
+    ///
+    /// # Errors
+    /// As reqwest's: no connection, a deadline that passed, a redirect that is refused.
+    ///
+    /// # Cancellation
+    /// A dropped future ends its span with `error.type` = `cancelled`.
+    pub async fn execute(&self, request: Request) -> Result<Response, reqwest::Error> {
+        self.run(request, Call::default()).await
+    }
+
+    async fn run(&self, mut request: Request, mut call: Call) -> Result<Response, reqwest::Error> {
+        let instance = self.target.resolve();
+        // reqwest's timeout is one for the whole call, redirects included.
+        let deadline = request.timeout().and_then(|timeout| Instant::now().checked_add(*timeout));
+        let mut followed = 0;
+        loop {
+            let replay = if followed < self.settings.redirects { request.try_clone() } else { None };
+            let attempt = match &instance {
+                Some(instance) => Attempt::begin(instance, &self.settings, &mut request, call),
+                None => None,
+            };
+            let sent = self.inner.execute(request);
+            let response = match attempt {
+                Some(attempt) => attempt.watch(sent).await?,
+                None => sent.await?,
+            };
+            let Some(next) = replay.and_then(|replay| redirect::next(replay, &response, deadline)) else {
+                return Ok(response);
+            };
+            request = next;
+            followed += 1;
+            call.resends += 1;
+            // The template was the first URL's.
+            call.template = None;
+        }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<reqwest::Client> for Client {
+    fn from(inner: reqwest::Client) -> Self {
+        Self { inner, settings: Arc::default(), target: Target::default() }
+    }
+}

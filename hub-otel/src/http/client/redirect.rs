@@ -1,0 +1,65 @@
+//! Following a redirect as reqwest does, one request at a time, so that each has a span of its own.
+
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION,
+    PROXY_AUTHORIZATION, REFERER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
+use reqwest::{Method, Request, Response, StatusCode, Url};
+use std::time::Instant;
+
+/// The request that `response` asks for in place of `sent`; `None` when it is an answer, or cannot be followed.
+pub(super) fn next(mut sent: Request, response: &Response, deadline: Option<Instant>) -> Option<Request> {
+    let status = response.status();
+    let rewritten = match status {
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => sent.method() == Method::POST,
+        StatusCode::SEE_OTHER => sent.method() != Method::GET && sent.method() != Method::HEAD,
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
+        _ => return None,
+    };
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let from = sent.url().clone();
+    let to = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    if rewritten {
+        *sent.method_mut() = Method::GET;
+        *sent.body_mut() = None;
+        for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING] {
+            sent.headers_mut().remove(name);
+        }
+    }
+    if is_elsewhere(&from, &to) {
+        forget_credentials(sent.headers_mut());
+    }
+    if let Some(referer) = referer(&from, &to) {
+        sent.headers_mut().insert(REFERER, referer);
+    }
+    if let Some(deadline) = deadline {
+        *sent.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
+    }
+    *sent.url_mut() = to;
+    Some(sent)
+}
+
+fn is_elsewhere(from: &Url, to: &Url) -> bool {
+    from.host_str() != to.host_str()
+        || from.port_or_known_default() != to.port_or_known_default()
+        || from.scheme() != to.scheme()
+}
+
+fn forget_credentials(headers: &mut HeaderMap) {
+    for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE] {
+        headers.remove(name);
+    }
+    headers.remove("cookie2");
+}
+
+/// No referer from https to http; none of its secrets otherwise.
+fn referer(from: &Url, to: &Url) -> Option<HeaderValue> {
+    if from.scheme() == "https" && to.scheme() == "http" {
+        return None;
+    }
+    let mut shown = from.clone();
+    shown.set_username("").ok()?;
+    shown.set_password(None).ok()?;
+    shown.set_fragment(None);
+    shown.as_str().parse().ok()
+}

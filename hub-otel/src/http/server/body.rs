@@ -1,0 +1,81 @@
+//! The response's body: the request ends when it does.
+
+use super::in_flight::InFlight;
+use crate::contract::boundary;
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use http_types::{header, response};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+pin_project! {
+    /// A response body whose end is the end of the request's span.
+    pub struct ServerBody<B> {
+        #[pin]
+        inner: B,
+        request: Option<InFlight>,
+        // What is left of a declared length: a server stops asking once it has sent that much.
+        remaining: Option<u64>,
+    }
+}
+
+impl<B> std::fmt::Debug for ServerBody<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerBody").field("tracked", &self.request.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<B: Body> ServerBody<B> {
+    pub(super) fn untracked(inner: B) -> Self {
+        Self { inner, request: None, remaining: None }
+    }
+
+    pub(super) fn tracked(inner: B, head: &response::Parts, request: InFlight) -> Self {
+        let declared =
+            head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let remaining = declared.or_else(|| inner.size_hint().exact());
+        let request = request.answered(head, inner.is_end_stream() || remaining == Some(0));
+        Self { inner, request, remaining }
+    }
+}
+
+impl<B: Body> Body for ServerBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let Some(request) = this.request.as_mut() else {
+            return this.inner.poll_frame(task);
+        };
+        let frame = ready!(request.run(|| this.inner.as_mut().poll_frame(task)));
+        let end = match &frame {
+            None => Some(None),
+            Some(Err(_)) => Some(Some(boundary::BODY)),
+            Some(Ok(frame)) => {
+                if let (Some(remaining), Some(data)) = (this.remaining.as_mut(), frame.data_ref()) {
+                    *remaining = remaining.saturating_sub(data.remaining() as u64);
+                }
+                (*this.remaining == Some(0) || this.inner.is_end_stream()).then_some(None)
+            }
+        };
+        if let Some(failure) = end
+            && let Some(request) = this.request.take()
+        {
+            request.finish(failure);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

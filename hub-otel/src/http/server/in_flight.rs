@@ -1,0 +1,145 @@
+//! One request, from its first byte to the end of its response's body: the drop guard that ends it exactly once.
+
+use super::metrics::{Labels, Route, Scheme};
+use super::{Settings, attributes};
+use crate::boundary::series::Level;
+use crate::contract::{attribute as a, boundary, kv};
+use crate::http::method::{Method, status_kind, version};
+use crate::instance::Instance;
+use axum::extract::MatchedPath;
+use http_types::{Request, StatusCode, response};
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A request that has begun and not ended. Dropping it ends it.
+pub(super) struct InFlight {
+    context: Context,
+    instance: Arc<Instance>,
+    settings: Arc<Settings>,
+    active: Arc<Level>,
+    route: Arc<Route>,
+    method: Method,
+    scheme: Scheme,
+    version: &'static str,
+    status: Option<StatusCode>,
+    started: Instant,
+    /// The user's code runs now. Still set when dropped: it panicked.
+    inside: bool,
+    ended: bool,
+}
+
+impl InFlight {
+    pub(super) fn begin<B>(instance: Arc<Instance>, settings: Arc<Settings>, request: &Request<B>) -> Self {
+        let started = Instant::now();
+        let metrics = instance.http_server();
+        let route = metrics.route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+        let method = Method::of(request.method());
+        let scheme = attributes::scheme(&settings, request);
+        let active = metrics.active(method, scheme);
+        let parent = Context::map_current(|local| settings.trust.read(request.headers(), local));
+        let mut builder = SpanBuilder::from_name(method.span_name(route.template.as_deref()))
+            .with_kind(SpanKind::Server)
+            .with_attributes(attributes::at_start(&settings, request, method, scheme, &route));
+        if !parent.links.is_empty() {
+            builder = builder.with_links(parent.links);
+        }
+        #[expect(clippy::disallowed_methods, reason = "the one opener of HTTP server spans")]
+        let span = instance.tracer.build_with_context(builder, &parent.context);
+        active.add(1);
+        Self {
+            context: parent.context.with_span(span),
+            active,
+            route,
+            method,
+            scheme,
+            version: version(request.version()),
+            status: None,
+            started,
+            inside: false,
+            ended: false,
+            instance,
+            settings,
+        }
+    }
+
+    /// Runs the user's code inside the request's context.
+    pub(super) fn run<R>(&mut self, code: impl FnOnce() -> R) -> R {
+        self.inside = true;
+        let guard = self.context.clone().attach();
+        let result = code();
+        drop(guard);
+        self.inside = false;
+        result
+    }
+
+    /// The response's head is known. Gives the guard back when there is a body to wait for.
+    pub(super) fn answered(mut self, head: &response::Parts, body_has_ended: bool) -> Option<Self> {
+        self.status = Some(head.status);
+        for name in &self.settings.response_headers {
+            if let Some(header) = attributes::named(a::HTTP_RESPONSE_HEADER, name, &head.headers) {
+                self.context.span().set_attribute(header);
+            }
+        }
+        let code = head.status;
+        let handed_over =
+            code == StatusCode::SWITCHING_PROTOCOLS || (self.method == Method::Connect && code.is_success());
+        let without_body = self.method == Method::Head
+            || code.is_informational()
+            || code == StatusCode::NO_CONTENT
+            || code == StatusCode::NOT_MODIFIED;
+        if body_has_ended || handed_over || without_body {
+            self.finish(None);
+            return None;
+        }
+        Some(self)
+    }
+
+    /// Ends the request: `failure` says what went wrong besides the status code.
+    pub(super) fn finish(mut self, failure: Option<&'static str>) {
+        self.end(failure);
+    }
+
+    fn end(&mut self, failure: Option<&'static str>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let error: Option<Cow<'static, str>> = match (failure, self.status) {
+            (Some(kind), _) => Some(kind.into()),
+            (None, Some(status)) if status.is_server_error() => Some(status_kind(status)),
+            (None, _) => None,
+        };
+        let span = self.context.span();
+        if span.is_recording() {
+            if let Some(status) = self.status {
+                span.set_attribute(kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
+            }
+            if let Some(error) = &error {
+                span.set_attribute(kv(a::ERROR_TYPE, error.clone()));
+                // A client that went away is not this server's failure.
+                if failure != Some(boundary::CANCELLED) {
+                    span.set_status(Status::error(""));
+                }
+            }
+        }
+        let labels = Labels {
+            method: self.method,
+            scheme: self.scheme,
+            version: self.version,
+            status: self.status.map(|status| status.as_u16()),
+            error,
+        };
+        // Record before ending the span: a reader may need the span while it still records.
+        self.instance.http_server().record(&self.route, labels, self.started.elapsed());
+        self.active.add(-1);
+        span.end();
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.end(Some(if self.inside { boundary::PANIC } else { boundary::CANCELLED }));
+    }
+}

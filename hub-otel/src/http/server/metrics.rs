@@ -1,0 +1,127 @@
+//! The server's two metrics, bound per label set: a request that looks like one before it hashes no attribute.
+
+use crate::boundary::series::{Duration, Level};
+use crate::contract::{attribute as a, kv, metric};
+use crate::http::method::Method;
+use crate::metrics::build;
+use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The instruments, and the routes seen so far.
+///
+/// Everything that makes a series is bounded by the program: templates, known methods, status codes, kinds of errors.
+pub(crate) struct Metrics {
+    duration: Histogram<f64>,
+    active: UpDownCounter<i64>,
+    levels: RwLock<Vec<((Method, Scheme), Arc<Level>)>>,
+    routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
+    unmatched: Arc<Route>,
+}
+
+/// A route's template and its series.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) template: Option<Arc<str>>,
+    durations: RwLock<Vec<(Labels, Arc<Duration>)>>,
+}
+
+/// `url.scheme`: what is neither is plain HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// The labels of one request's duration, the route aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Labels {
+    pub(crate) method: Method,
+    pub(crate) scheme: Scheme,
+    pub(crate) version: &'static str,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<Cow<'static, str>>,
+}
+
+impl Metrics {
+    pub(crate) fn new(meter: &Meter) -> Self {
+        Self {
+            duration: build::histogram(meter, &metric::HTTP_SERVER_REQUEST_DURATION),
+            active: build::up_down_counter(meter, &metric::HTTP_SERVER_ACTIVE_REQUESTS),
+            levels: RwLock::default(),
+            routes: RwLock::default(),
+            unmatched: Arc::new(Route::new(None)),
+        }
+    }
+
+    pub(crate) fn route(&self, template: Option<&str>) -> Arc<Route> {
+        let Some(template) = template else { return self.unmatched.clone() };
+        if let Some(route) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(template) {
+            return route.clone();
+        }
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let template: Arc<str> = template.into();
+        routes.entry(template.clone()).or_insert_with(|| Arc::new(Route::new(Some(template)))).clone()
+    }
+
+    pub(crate) fn active(&self, method: Method, scheme: Scheme) -> Arc<Level> {
+        find_or_add(&self.levels, (method, scheme), || {
+            Level::bind(
+                &self.active,
+                vec![kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())],
+            )
+        })
+    }
+
+    pub(crate) fn record(&self, route: &Route, labels: Labels, duration: std::time::Duration) {
+        let series = find_or_add(&route.durations, labels.clone(), || {
+            let mut attributes = vec![
+                kv(a::HTTP_REQUEST_METHOD, labels.method.label()),
+                kv(a::URL_SCHEME, labels.scheme.label()),
+                kv(a::NETWORK_PROTOCOL_VERSION, labels.version),
+            ];
+            attributes.extend(route.template.clone().map(|template| kv(a::HTTP_ROUTE, template)));
+            attributes
+                .extend(labels.status.map(|status| kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status))));
+            attributes.extend(labels.error.map(|error| kv(a::ERROR_TYPE, error)));
+            Duration::bind(&self.duration, attributes)
+        });
+        series.record(duration);
+    }
+}
+
+impl Route {
+    fn new(template: Option<Arc<str>>) -> Self {
+        Self { template, durations: RwLock::default() }
+    }
+}
+
+/// A handful of entries: looking through them is cheaper than hashing the key.
+fn find_or_add<K: PartialEq, V>(
+    entries: &RwLock<Vec<(K, Arc<V>)>>,
+    key: K,
+    make: impl FnOnce() -> V,
+) -> Arc<V> {
+    let found =
+        |entries: &[(K, Arc<V>)]| entries.iter().find(|(k, _)| *k == key).map(|(_, value)| value.clone());
+    if let Some(value) = found(&entries.read().unwrap_or_else(PoisonError::into_inner)) {
+        return value;
+    }
+    let mut entries = entries.write().unwrap_or_else(PoisonError::into_inner);
+    if let Some(value) = found(&entries) {
+        return value;
+    }
+    let value = Arc::new(make());
+    entries.push((key, value.clone()));
+    value
+}

@@ -1,0 +1,57 @@
+//! How far a caller is believed about the trace that its request belongs to.
+
+use super::carrier::Inbound;
+use http_types::HeaderMap;
+use opentelemetry::Context;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{Link, TraceContextExt};
+use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+
+/// What a server takes from a request's W3C headers.
+///
+/// A stranger who is believed can put spans into any trace and have every request sampled; one whose baggage is taken can
+/// put words into it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Nothing: every request starts a trace of its own. For a public edge.
+    Nothing,
+    /// A trace of its own, with a link to the caller's. For a public edge whose callers are instrumented too.
+    Link,
+    /// `traceparent` and `tracestate`; `baggage` is dropped.
+    #[default]
+    Trace,
+    /// `baggage` too. For callers that are your own.
+    TraceAndBaggage,
+}
+
+/// Where a request's span belongs.
+pub(super) struct Parent {
+    pub(super) context: Context,
+    pub(super) links: Vec<Link>,
+}
+
+impl Trust {
+    pub(super) fn read(self, headers: &HeaderMap, local: &Context) -> Parent {
+        let mut parent = Parent { context: local.clone(), links: Vec::new() };
+        if self == Self::Nothing {
+            return parent;
+        }
+        let carrier = Inbound(headers);
+        if headers.contains_key("traceparent") {
+            let remote = TraceContextPropagator::new().extract_with_context(local, &carrier);
+            if self == Self::Link {
+                let caller = remote.span().span_context().clone();
+                if caller.is_remote() && caller.is_valid() {
+                    parent.links.push(Link::new(caller, Vec::new(), 0));
+                }
+                return parent;
+            }
+            parent.context = remote;
+        }
+        if self == Self::TraceAndBaggage && headers.contains_key("baggage") {
+            parent.context = BaggagePropagator::new().extract_with_context(&parent.context, &carrier);
+        }
+        parent
+    }
+}
