@@ -1,3 +1,7 @@
-//! To be written.
+//! The `orchestrator` command: see [`orchestrator::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    orchestrator::cli::main()
+}

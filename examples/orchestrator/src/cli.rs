@@ -1,0 +1,116 @@
+//! The command line: a server, and the clients of a running one.
+//!
+//! Every flag is also `HUB_<FLAG>`, and a key of the TOML file that `--config` names; the flag wins over the
+//! environment, the environment over the file. Ids go to stdout, everything else to stderr.
+
+mod config;
+mod exit;
+pub mod serve;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use exit::Exit;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// An orchestration server: workflows of agents, observed by hub-otel.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrator", version, about, max_term_width = 100)]
+#[command(after_help = "Without a command the server starts: `orchestrator --bind 127.0.0.1:9002` is \
+                        `orchestrator serve --bind 127.0.0.1:9002`.\n\n\
+                        Exit codes: 0 success, 1 failure, 2 wrong usage, 3 out of time.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Starts the server (the default).
+    Serve(Box<serve::Serve>),
+}
+
+/// Reads the command line, does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = with_default_command(std::env::args_os().collect());
+    let cli = match parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed stderr is no reason to answer with another code.
+            drop(error.print());
+            let usage = error.use_stderr();
+            return if usage { Exit::Usage } else { Exit::Success }.into();
+        }
+    };
+    match cli.command {
+        Command::Serve(serve) => serve.main(),
+    }
+    .into()
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let command = config::apply(Cli::command(), arguments)?;
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+/// `orchestrator --bind …` means `orchestrator serve --bind …`.
+fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.get(1).and_then(|argument| argument.to_str()).unwrap_or("-");
+    if first.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&first) {
+        arguments.insert(arguments.len().min(1), "serve".into());
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        let arguments = std::iter::once("orchestrator").chain(arguments.iter().copied());
+        parse(&with_default_command(arguments.map(OsString::from).collect()))
+    }
+
+    fn serve(arguments: &[&str]) -> serve::Serve {
+        match read(arguments).unwrap().command {
+            Command::Serve(serve) => *serve,
+            #[expect(unreachable_patterns, reason = "there may be one command or many")]
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_the_server_starts() {
+        assert_eq!(serve(&[]).bind, serve(&["serve"]).bind);
+        assert_eq!(serve(&["--bind", "127.0.0.1:0"]).bind.to_string(), "127.0.0.1:0");
+    }
+
+    #[test]
+    fn the_file_is_weaker_than_a_flag_and_stronger_than_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hub.toml");
+        std::fs::write(&file, "bind = \"127.0.0.1:7001\"\ndrain-timeout = \"3s\"\nconsole = true\n").unwrap();
+        let file = file.to_str().unwrap();
+        let read = serve(&["--config", file]);
+        assert_eq!(read.bind.to_string(), "127.0.0.1:7001");
+        assert_eq!(read.drain_timeout.as_secs(), 3);
+        assert!(read.console);
+        assert_eq!(serve(&["--config", file, "--bind", "127.0.0.1:7002"]).bind.to_string(), "127.0.0.1:7002");
+    }
+
+    #[test]
+    fn a_key_that_does_not_exist_is_named_with_the_choices() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hub.toml");
+        std::fs::write(&file, "bnid = \"127.0.0.1:7001\"\n").unwrap();
+        let said = read(&["--config", file.to_str().unwrap()]).unwrap_err().to_string();
+        assert!(said.contains("`bnid`") && said.contains("drain-timeout"), "{said}");
+    }
+}
