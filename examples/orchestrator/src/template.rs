@@ -29,7 +29,7 @@ pub struct TemplateError {
 /// The first leaf that does not parse, names something undefined, or costs too much.
 pub fn render(input: &Value, variables: &Map<String, Value>) -> Result<Value, TemplateError> {
     let environment = environment();
-    let context = minijinja::Value::from_serialize(variables);
+    let context = minijinja::Value::from(minijinja::value::Serde(variables));
     walk(input, &mut String::new(), &mut |leaf| render_leaf(&environment, leaf, &context))
 }
 
