@@ -8,6 +8,7 @@ mod call;
 mod connection;
 mod error;
 mod executor;
+mod group;
 mod metrics;
 mod pool;
 mod statement;
@@ -16,6 +17,7 @@ mod system;
 mod transaction;
 
 pub use connection::Connection;
+pub use group::Caller;
 pub(crate) use metrics::Metrics;
 pub use pool::Db;
 pub use transaction::Transaction;

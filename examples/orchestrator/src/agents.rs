@@ -6,7 +6,6 @@
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +34,7 @@ pub struct AgentContext {
 #[error("{message}")]
 pub struct AgentError {
     /// A stable identifier (`timeout`, `http_429`, …): the label `error_type`, never a message.
-    pub kind: Cow<'static, str>,
+    pub kind: &'static str,
     /// May another attempt go better?
     pub retryable: bool,
     /// For people.
@@ -46,13 +45,13 @@ pub struct AgentError {
 
 impl AgentError {
     /// Another attempt would end the same way.
-    pub fn permanent(kind: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { kind: kind.into(), retryable: false, message: message.into(), retry_after: None }
+    pub fn permanent(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, retryable: false, message: message.into(), retry_after: None }
     }
 
     /// Another attempt may go better.
-    pub fn retryable(kind: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { kind: kind.into(), retryable: true, message: message.into(), retry_after: None }
+    pub fn retryable(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, retryable: true, message: message.into(), retry_after: None }
     }
 
     /// Not before this much time has passed.

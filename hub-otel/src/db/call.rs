@@ -6,7 +6,7 @@ use super::system::System;
 use crate::boundary::is_quiet;
 use crate::contract::{attribute as a, boundary, kv};
 use crate::instance::Instance;
-use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,7 +33,12 @@ enum Phase {
 }
 
 impl Call {
-    pub(super) fn begin(instance: Arc<Instance>, system: &System, sql: &str) -> Self {
+    pub(super) fn begin(
+        instance: Arc<Instance>,
+        system: &System,
+        sql: &str,
+        links: Vec<SpanContext>,
+    ) -> Self {
         let started = Instant::now();
         let summary = instance.db().summary(sql);
         let parent = Context::current();
@@ -49,7 +54,8 @@ impl Call {
             };
             let builder = SpanBuilder::from_name::<std::borrow::Cow<'static, str>>(name)
                 .with_kind(SpanKind::Client)
-                .with_attributes(labels.clone());
+                .with_attributes(labels.clone())
+                .with_links(links.into_iter().map(Link::with_context).collect());
             #[expect(clippy::disallowed_methods, reason = "the one opener of database spans")]
             let span = instance.tracer.build_with_context(builder, &parent);
             parent.with_span(span)

@@ -5,6 +5,7 @@ use super::system::System;
 use crate::boundary::Target;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
+use opentelemetry::trace::SpanContext;
 use sqlx::{Database, Either, Error};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -20,7 +21,21 @@ pub(super) struct Watcher {
 
 impl Watcher {
     fn begin(&self, sql: &str) -> Option<Call> {
-        self.target.resolve().map(|instance| Call::begin(instance, &self.system, sql))
+        self.begin_linked(sql, Vec::new())
+    }
+
+    fn begin_linked(&self, sql: &str, links: Vec<SpanContext>) -> Option<Call> {
+        self.target.resolve().map(|instance| Call::begin(instance, &self.system, sql, links))
+    }
+
+    /// Watches a transaction on behalf of the statements it links to.
+    pub(super) async fn linked<T>(
+        self,
+        sql: &str,
+        links: Vec<SpanContext>,
+        future: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        watch(self.begin_linked(sql, links), |_| false, future).await
     }
 
     /// Watches a statement that gives one answer.
@@ -30,20 +45,28 @@ impl Watcher {
         rows: impl FnOnce(&T) -> bool,
         future: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(mut call) = self.begin(sql.as_ref()) else { return future.await };
-        let mut future = pin!(future);
-        let result = poll_fn(|task| call.run(|| future.as_mut().poll(task))).await;
-        match &result {
-            Ok(value) => {
-                if rows(value) {
-                    call.row();
-                }
-                call.succeeded();
-            }
-            Err(error) => call.failed(error),
-        }
-        result
+        watch(self.begin(sql.as_ref()), rows, future).await
     }
+}
+
+async fn watch<T>(
+    call: Option<Call>,
+    rows: impl FnOnce(&T) -> bool,
+    future: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let Some(mut call) = call else { return future.await };
+    let mut future = pin!(future);
+    let result = poll_fn(|task| call.run(|| future.as_mut().poll(task))).await;
+    match &result {
+        Ok(value) => {
+            if rows(value) {
+                call.row();
+            }
+            call.succeeded();
+        }
+        Err(error) => call.failed(error),
+    }
+    result
 }
 
 pub(super) type Step<DB> = Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>;

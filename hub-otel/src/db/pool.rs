@@ -31,7 +31,7 @@ use sqlx::{Acquire, Database, Error, Executor, Pool};
 /// caller who drops the future has it end as `cancelled`.
 pub struct Db<DB: Database> {
     pool: Pool<DB>,
-    watcher: Watcher,
+    pub(super) watcher: Watcher,
 }
 
 impl<DB: Database> Db<DB> {
