@@ -4,6 +4,8 @@
 //! Every method that writes is one transaction, and every change of a run's state is a compare-and-swap: `false` or
 //! `None` means that somebody else was first, which is an answer and not an error.
 
+pub mod sqlite;
+
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, NewRun, NodeRecord, Run, RunStatus, Workflow};
 use async_trait::async_trait;
@@ -25,9 +27,6 @@ pub enum StoreError {
         /// What was found.
         value: String,
     },
-    /// Another caller's statement of the same batch broke the transaction for all.
-    #[error("the database failed: {0}")]
-    Batch(std::sync::Arc<sqlx::Error>),
 }
 
 /// A result of the store.
