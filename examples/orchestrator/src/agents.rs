@@ -3,6 +3,15 @@
 //! An agent knows nothing of runs, stores or telemetry; the engine hands it an [`AgentContext`] and wraps the call in
 //! `agent.execute`.
 
+pub mod fault;
+mod input;
+pub mod notifier;
+pub mod patcher;
+pub mod scanner;
+mod standard;
+
+pub use standard::{Settings, standard};
+
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;

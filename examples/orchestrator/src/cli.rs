@@ -3,9 +3,16 @@
 //! Every flag is also `HUB_<FLAG>`, and a key of the TOML file that `--config` names; the flag wins over the
 //! environment, the environment over the file. Ids go to stdout, everything else to stderr.
 
+pub mod approvals;
+pub mod client;
 mod config;
 mod exit;
+pub mod load;
+mod out;
+pub mod run;
 pub mod serve;
+pub mod values;
+pub mod workflows;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use exit::Exit;
@@ -29,6 +36,42 @@ pub struct Cli {
 pub enum Command {
     /// Starts the server (the default).
     Serve(Box<serve::Serve>),
+    /// Asks a running server for a run.
+    Run {
+        /// Which server.
+        #[command(flatten)]
+        server: client::Server,
+        /// What to run.
+        #[command(flatten)]
+        run: run::RunArgs,
+    },
+    /// Lists a running server's workflows, or checks files of them.
+    Workflows {
+        /// Which server.
+        #[command(flatten)]
+        server: client::Server,
+        /// What to do.
+        #[command(subcommand)]
+        command: workflows::Workflows,
+    },
+    /// Lists what waits for a decision, and decides.
+    Approvals {
+        /// Which server.
+        #[command(flatten)]
+        server: client::Server,
+        /// What to do.
+        #[command(subcommand)]
+        command: approvals::Approvals,
+    },
+    /// Drives a running server, and checks that its books agree.
+    Load {
+        /// Which server.
+        #[command(flatten)]
+        server: client::Server,
+        /// With what.
+        #[command(flatten)]
+        load: Box<load::LoadArgs>,
+    },
 }
 
 /// Reads the command line, does what it says.
@@ -46,6 +89,12 @@ pub fn main() -> ExitCode {
     };
     match cli.command {
         Command::Serve(serve) => serve.main(),
+        Command::Run { server, run } => client::main(server, async |api| Ok(run.execute(&api).await?)),
+        Command::Workflows { server, command } => workflows::main(server, command),
+        Command::Approvals { server, command } => {
+            client::main(server, async |api| Ok(command.execute(&api).await?))
+        }
+        Command::Load { server, load } => client::main(server, async |api| Ok(load.execute(&api).await?)),
     }
     .into()
 }
@@ -76,7 +125,6 @@ mod tests {
     fn serve(arguments: &[&str]) -> serve::Serve {
         match read(arguments).unwrap().command {
             Command::Serve(serve) => *serve,
-            #[expect(unreachable_patterns, reason = "there may be one command or many")]
             other => panic!("{other:?}"),
         }
     }

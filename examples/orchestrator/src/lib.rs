@@ -9,5 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod engine;
+pub mod security;
 pub mod store;
 pub mod template;
+pub mod webhook;

@@ -1,6 +1,8 @@
 //! `orchestrator serve`: what the server is started with.
 
 use super::Exit;
+use crate::agents::Settings;
+use crate::agents::notifier::destination::Allowed;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,12 +33,33 @@ pub struct Serve {
     /// Past this many runs at once a trigger is answered 503.
     #[arg(long, env = "HUB_MAX_RUNS", value_name = "N", default_value_t = 20_000)]
     pub max_runs: usize,
+    /// The folder that the scanner looks into and the patcher changes: nothing outside of it.
+    #[arg(long, env = "HUB_SCAN_ROOT", value_name = "DIR", default_value = ".")]
+    pub scan_root: PathBuf,
+    /// A host beside Slack's and Discord's own that the notifier may deliver to, as `host` or `host:port`.
+    #[arg(long, env = "HUB_NOTIFY_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub notify_allow_host: Vec<String>,
+    /// Lets the allow-listed hosts be private addresses, without TLS: for a relay in one's own network.
+    #[arg(long, env = "HUB_NOTIFY_ALLOW_PRIVATE", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(
+        default_value = "false",
+        require_equals = true,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub notify_allow_private: bool,
     /// Reads flags from a TOML file; its keys are the flags' names.
     #[arg(long, env = "HUB_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
 impl Serve {
+    /// What the agents need to know.
+    pub fn agent_settings(&self) -> Settings {
+        let notify = Allowed { hosts: self.notify_allow_host.clone(), private: self.notify_allow_private };
+        Settings { scan_root: self.scan_root.clone(), notify }
+    }
+
     /// Serves until a signal says stop.
     pub(super) fn main(self) -> Exit {
         Exit::Failed

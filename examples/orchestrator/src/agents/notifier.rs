@@ -1,0 +1,224 @@
+//! Delivers a message to Slack, Discord or the console.
+//!
+//! A run names a channel, usually the severity of an alert, and never a URL. A channel that nobody configured goes to
+//! wherever messages go by default: a severity that a label made up must not lose the alert.
+
+pub mod delivery;
+pub mod destination;
+pub mod message;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::redirect::Policy;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{Agent, AgentContext, AgentError, input};
+use crate::security::{DISCORD_WEBHOOK_URL, SLACK_WEBHOOK_URL, Secrets};
+use delivery::{TIMEOUT, Undelivered};
+use destination::{Allowed, BadDestination, PublicOnly};
+use message::Message;
+
+/// Half-delivered messages that are remembered, so that another attempt does not say them twice.
+const REMEMBERED: usize = 10_000;
+/// The most of a message that is kept in the run's output.
+const SHOWN: usize = 4_000;
+
+/// The agent: `notify` with `message`, `channel` and `title`.
+#[derive(Debug)]
+pub struct Notifier {
+    http: hub_otel::http::Client,
+    slack: Option<Url>,
+    discord: Option<Url>,
+    // By idempotency key: what was delivered before another destination failed.
+    delivered: Mutex<HashMap<String, BTreeMap<Destination, u16>>>,
+}
+
+/// Where a message can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Destination {
+    Slack,
+    Discord,
+    Console,
+}
+
+impl Destination {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Discord => "discord",
+            Self::Console => "console",
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    message: String,
+    #[serde(default)]
+    channel: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
+}
+
+/// Why a notifier cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifierError {
+    /// A URL that is not allowed.
+    #[error(transparent)]
+    Destination(#[from] BadDestination),
+    /// TLS could not be set up.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[from] reqwest::Error),
+}
+
+impl Notifier {
+    /// A notifier for the destinations in `secrets`, as far as they are allowed.
+    ///
+    /// # Errors
+    /// [`NotifierError`] for a URL that is none, or of a host that is not allow-listed.
+    pub fn new(secrets: &Secrets, allowed: &Allowed) -> Result<Self, NotifierError> {
+        let check = |name, url: &Option<_>| url.as_ref().map(|url| allowed.check(name, url)).transpose();
+        let mut client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            // A proxy would connect in our place, past the check of the address.
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .connect_timeout(TIMEOUT / 2)
+            .user_agent(concat!("orchestrator/", env!("CARGO_PKG_VERSION")));
+        if !allowed.private {
+            client = client.dns_resolver(PublicOnly);
+        }
+        Ok(Self {
+            // Shows no path of any URL: the path of a chat's webhook is its password.
+            http: client.build()?.into(),
+            slack: check(SLACK_WEBHOOK_URL, &secrets.slack_webhook_url)?,
+            discord: check(DISCORD_WEBHOOK_URL, &secrets.discord_webhook_url)?,
+            delivered: Mutex::default(),
+        })
+    }
+
+    /// The destinations of a channel.
+    fn route(&self, channel: &str) -> Result<Vec<Destination>, AgentError> {
+        let unset = |variable: &str| {
+            let message =
+                format!("the channel `{channel}` is not configured; set {variable} or {variable}_FILE");
+            AgentError::permanent("channel_not_configured", message)
+        };
+        match channel {
+            "console" => Ok(vec![Destination::Console]),
+            "slack" if self.slack.is_none() => Err(unset(SLACK_WEBHOOK_URL)),
+            "slack" => Ok(vec![Destination::Slack]),
+            "discord" if self.discord.is_none() => Err(unset(DISCORD_WEBHOOK_URL)),
+            "discord" => Ok(vec![Destination::Discord]),
+            _ => {
+                let chats = [
+                    self.slack.as_ref().map(|_| Destination::Slack),
+                    self.discord.as_ref().map(|_| Destination::Discord),
+                ];
+                let chats: Vec<_> = chats.into_iter().flatten().collect();
+                Ok(if chats.is_empty() { vec![Destination::Console] } else { chats })
+            }
+        }
+    }
+
+    /// Delivers once to one destination; the status that it answered, 0 for the console.
+    async fn deliver(&self, to: Destination, message: &Message) -> Result<u16, Undelivered> {
+        let (url, body) = match to {
+            Destination::Slack => (self.slack.as_ref(), message.slack()),
+            Destination::Discord => (self.discord.as_ref(), message.discord()),
+            Destination::Console => (None, Value::Null),
+        };
+        let Some(url) = url else {
+            tracing::info!(channel = %message.channel, "[Notifier] {}", message.text);
+            return Ok(0);
+        };
+        let answer = self.http.post(url.clone()).json(&body).send().await.map_err(delivery::failed)?;
+        delivery::judge(answer).await
+    }
+
+    fn recall(&self, key: &str) -> BTreeMap<Destination, u16> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).remove(key).unwrap_or_default()
+    }
+
+    fn remember(&self, key: String, done: BTreeMap<Destination, u16>) {
+        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !done.is_empty() && delivered.len() < REMEMBERED {
+            delivered.insert(key, done);
+        }
+    }
+}
+
+#[async_trait]
+impl Agent for Notifier {
+    fn actions(&self) -> &'static [&'static str] {
+        &["notify"]
+    }
+
+    async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
+        let asked: Input = input::read(context.input)?;
+        if asked.message.trim().is_empty() {
+            return Err(AgentError::permanent("invalid_input", "the message is empty"));
+        }
+        let message = Message {
+            channel: asked
+                .channel
+                .as_deref()
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .unwrap_or("default")
+                .into(),
+            title: asked.title.unwrap_or_default(),
+            text: asked.message,
+        };
+        let destinations = self.route(&message.channel)?;
+        let mut done = self.recall(&context.idempotency_key);
+        let mut failures = Vec::new();
+        for to in destinations {
+            if done.contains_key(&to) {
+                continue;
+            }
+            match self.deliver(to, &message).await {
+                Ok(status) => {
+                    done.insert(to, status);
+                }
+                Err(failure) => failures.push((to, failure)),
+            }
+        }
+        if let Some(error) = failure(&failures) {
+            self.remember(context.idempotency_key, done);
+            return Err(error);
+        }
+        let deliveries: Vec<_> = done
+            .iter()
+            .map(|(to, status)| match to {
+                Destination::Console => json!({ "destination": to.as_str() }),
+                _ => json!({ "destination": to.as_str(), "status": status }),
+            })
+            .collect();
+        let shown: String = message.text.chars().take(SHOWN).collect();
+        Ok(json!({ "channel": message.channel, "message": shown, "deliveries": deliveries }))
+    }
+}
+
+/// One error for what failed: worth another attempt if one of them is, after the longest of their waits.
+fn failure(failures: &[(Destination, Undelivered)]) -> Option<AgentError> {
+    let (_, first) = failures.first()?;
+    let said: Vec<String> =
+        failures.iter().map(|(to, failure)| format!("{} {failure}", to.as_str())).collect();
+    let again = failures.iter().find(|(_, failure)| failure.wait(Duration::ZERO).is_some());
+    let error = match again {
+        Some((_, failure)) => AgentError::retryable(failure.reason(), said.join("; ")),
+        None => AgentError::permanent(first.reason(), said.join("; ")),
+    };
+    let longest = failures.iter().filter_map(|(_, failure)| failure.wait(Duration::ZERO)).max();
+    Some(match longest.filter(|wait| !wait.is_zero()) {
+        Some(wait) => error.after(wait),
+        None => error,
+    })
+}

@@ -1,0 +1,237 @@
+//! Where a message may go: an allow-listed host at a public address, by HTTPS, and nowhere that it redirects to.
+//!
+//! The webhook's URL is a secret and comes from the configuration alone; a run can name a channel, never a URL. The
+//! address is checked where the connection is made, not before: a name may resolve to something else a moment later.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use crate::security::Secret;
+
+/// The hosts of Slack's and Discord's webhooks.
+const HOSTS: [&str; 6] = [
+    "hooks.slack.com",
+    "hooks.slack-gov.com",
+    "discord.com",
+    "discordapp.com",
+    "ptb.discord.com",
+    "canary.discord.com",
+];
+
+/// What a destination may be.
+#[derive(Debug, Clone, Default)]
+pub struct Allowed {
+    /// Hosts beside Slack's and Discord's own, as `host` or `host:port`.
+    pub hosts: Vec<String>,
+    /// Lets `hosts` be private addresses, without TLS: for a relay in one's own network.
+    pub private: bool,
+}
+
+/// Why a configured URL is refused. Never says its path, which is the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum BadDestination {
+    /// Not a URL.
+    #[error("{name} is not a URL; expected e.g. `https://hooks.slack.com/services/…`")]
+    NotUrl {
+        /// The variable's name.
+        name: &'static str,
+    },
+    /// A scheme other than https.
+    #[error(
+        "{name} is not https; only an allow-listed host with --notify-allow-private may be reached without TLS"
+    )]
+    Scheme {
+        /// The variable's name.
+        name: &'static str,
+    },
+    /// A host that is not on the list.
+    #[error(
+        "{name} names the host `{host}`, which is not allow-listed; allow it with --notify-allow-host {host}"
+    )]
+    Host {
+        /// The variable's name.
+        name: &'static str,
+        /// The host.
+        host: String,
+    },
+    /// An address of a private network.
+    #[error(
+        "{name} names the private address {address}; --notify-allow-private lets allow-listed hosts be private"
+    )]
+    Private {
+        /// The variable's name.
+        name: &'static str,
+        /// The address.
+        address: IpAddr,
+    },
+}
+
+impl Allowed {
+    /// Checks a configured URL.
+    ///
+    /// # Errors
+    /// [`BadDestination`], at start rather than at the first alert.
+    pub fn check(&self, name: &'static str, url: &Secret) -> Result<Url, BadDestination> {
+        let url = Url::parse(url.expose()).map_err(|_| BadDestination::NotUrl { name })?;
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+            return Err(BadDestination::NotUrl { name });
+        };
+        let text = host.to_string().to_ascii_lowercase();
+        let listed =
+            self.hosts.iter().any(|own| own.eq_ignore_ascii_case(&text) || *own == format!("{text}:{port}"));
+        if !listed && !HOSTS.contains(&text.as_str()) {
+            return Err(BadDestination::Host { name, host: text });
+        }
+        let relaxed = self.private && listed;
+        if url.scheme() != "https" && !(relaxed && url.scheme() == "http") {
+            return Err(BadDestination::Scheme { name });
+        }
+        let address = match host {
+            Host::Ipv4(address) => Some(IpAddr::V4(address)),
+            Host::Ipv6(address) => Some(IpAddr::V6(address)),
+            Host::Domain(_) => None,
+        };
+        match address.filter(|address| !relaxed && !is_public(*address)) {
+            Some(address) => Err(BadDestination::Private { name, address }),
+            None => Ok(url),
+        }
+    }
+}
+
+/// A resolver that knows public addresses only.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicOnly;
+
+/// A name that leads to private addresses only.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` resolves to no public address")]
+pub struct NotPublic(String);
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() {
+                return Err(NotPublic(host).into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Whether an address is one of the public internet.
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = address.is_unspecified()
+        || address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_documentation()
+        || address.is_multicast()
+        || a == 0
+        // Shared address space (RFC 6598), protocol assignments, benchmarks, reserved.
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (18..20).contains(&b))
+        || a >= 240;
+    !special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    // An IPv4 address in IPv6's clothes reaches the same machine.
+    if let Some(mapped) = address.to_ipv4_mapped() {
+        return is_public_v4(mapped);
+    }
+    let segments = address.segments();
+    let special = address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        // Unique local, link local, documentation, IPv4-compatible, NAT64, 6to4, Teredo.
+        || segments[0] & 0xfe00 == 0xfc00
+        || segments[0] & 0xffc0 == 0xfe80
+        || (segments[0] == 0x2001 && segments[1] == 0x0db8)
+        || segments[..6] == [0; 6]
+        || (segments[0] == 0x0064 && segments[1] == 0xff9b)
+        || segments[0] == 0x2002
+        || (segments[0] == 0x2001 && segments[1] == 0);
+    !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(allowed: &Allowed, url: &str) -> String {
+        match allowed.check("SLACK_WEBHOOK_URL", &Secret::new(url)) {
+            Ok(url) => format!("goes to {}", url.host_str().unwrap_or_default()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn only_allow_listed_hosts_at_public_addresses_by_https_are_taken() {
+        let strict = Allowed { hosts: vec!["10.0.0.7".into(), "chat.example.org".into()], private: false };
+        assert_eq!(check(&strict, "https://hooks.slack.com/services/T/B/x"), "goes to hooks.slack.com");
+        assert_eq!(check(&strict, "https://chat.example.org/x"), "goes to chat.example.org");
+        for (url, part) in [
+            ("http://hooks.slack.com/x", "not https"),
+            ("https://evil.example/x", "not allow-listed"),
+            ("https://hooks.slack.com.evil.example/x", "not allow-listed"),
+            ("https://hooks.slack.com@evil.example/x", "not allow-listed"),
+            ("https://10.0.0.7/x", "private address"),
+            ("file:///etc/passwd", "not a URL"),
+            ("nonsense", "not a URL"),
+        ] {
+            let said = check(&strict, url);
+            assert!(said.contains(part), "{url}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_private_relay_is_reached_only_where_it_is_named() {
+        let relaxed = Allowed { hosts: vec!["127.0.0.1:8065".into()], private: true };
+        assert_eq!(check(&relaxed, "http://127.0.0.1:8065/hooks/x"), "goes to 127.0.0.1");
+        assert!(check(&relaxed, "http://127.0.0.1:9999/x").contains("not allow-listed"));
+        assert!(check(&relaxed, "http://discord.com/x").contains("not https"));
+    }
+
+    #[test]
+    fn addresses_of_private_networks_are_not_public_in_any_spelling() {
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+        ] {
+            assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+        for public in ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111"] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The orchestrator's edge, as its neighbours meet it: Grafana, chats, a terminal, a stranger.
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+mod auth;
+mod parsing;
+mod recorded;
