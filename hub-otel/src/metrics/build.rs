@@ -2,9 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the home of instrument builders")]
 
 use crate::contract::Metric;
-#[cfg(feature = "process")]
-use opentelemetry::metrics::AsyncInstrument;
-use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
+use opentelemetry::metrics::{AsyncInstrument, Counter, Gauge, Histogram, Meter, ObservableCounter, UpDownCounter};
 
 /// A counter of whole things.
 pub(crate) fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
@@ -101,4 +99,17 @@ pub(crate) fn observe_bytes(
             }
         })
         .build();
+
+/// A counter that is kept elsewhere and read when somebody asks.
+pub(crate) fn observable_counter(
+    meter: &Meter,
+    metric: &Metric,
+    callback: impl Fn(&dyn AsyncInstrument<u64>) + Send + Sync + 'static,
+) -> ObservableCounter<u64> {
+    meter
+        .u64_observable_counter(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_callback(callback)
+        .build()
 }

@@ -1,0 +1,133 @@
+//! Delivers one request: attempt after attempt, until it is taken, refused, or given up at shutdown's deadline.
+
+use super::config::Signal;
+use super::ledger::reason;
+use super::queue::Settlement;
+use super::transport::{Reply, Transport, Why};
+use super::voice::Voice;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+/// What everybody on the private runtime is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    /// Deliver what is there, until the deadline.
+    Draining { since: Instant, deadline: Instant },
+}
+
+/// The longest wait between two attempts of our own.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// The longest Retry-After that is honoured.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// How long shutdown tries to reach a Collector that never answered anything.
+const NEVER_REACHED: Duration = Duration::from_secs(1);
+
+/// Called before each attempt of a test.
+pub(crate) type Hook = Arc<dyn Fn(Signal) + Send + Sync>;
+
+/// The way of one signal to its Collector.
+pub(crate) struct Courier {
+    pub(crate) signal: Signal,
+    pub(crate) transport: Transport,
+    /// As it is shown to people.
+    pub(crate) endpoint: String,
+    pub(crate) attempt: Duration,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) voice: Arc<Voice>,
+    /// Whether this Collector ever answered; shared by the signals that go to the same one.
+    pub(crate) reached: Arc<AtomicBool>,
+    pub(crate) hook: Option<Hook>,
+}
+
+impl Courier {
+    /// Delivers `body`.
+    pub(crate) async fn deliver(&self, body: Bytes) -> Settlement {
+        let mut backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(LONGEST_BACKOFF)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        loop {
+            let (wait, why) = match self.attempt(body.clone()).await {
+                Reply::Accepted { rejected, message } => {
+                    self.answered();
+                    if rejected > 0 {
+                        self.complain("rejected", &format!("the Collector rejected {rejected} {}", self.signal.items()), &message);
+                    }
+                    return Settlement::Accepted { rejected };
+                }
+                Reply::Refused { reason } => {
+                    self.answered();
+                    self.complain(&reason, &format!("{} refused a batch of {}", self.endpoint, self.signal.items()), &reason);
+                    return Settlement::Failed(reason);
+                }
+                Reply::Again { wait, why } => (wait, why),
+            };
+            if wait.is_some_and(|wait| wait > LONGEST_RETRY_AFTER) {
+                self.complain("retry-after", &format!("{} asks to wait for longer than a minute", self.endpoint), "the batch is dropped");
+                return Settlement::Dropped(reason::RETRY_AFTER);
+            }
+            if let Why::Trouble(_) = why {
+                self.answered();
+            }
+            self.report(&why);
+            if self.is_hopeless(&why) {
+                return Settlement::Dropped(reason::NO_COLLECTOR);
+            }
+            // Our own waits end when shutdown begins; a wait that the Collector asked for does not.
+            let pause = wait.unwrap_or_else(|| backoff.next().unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF));
+            let mut phase = self.phase.clone();
+            let running = *phase.borrow_and_update() == Phase::Running;
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = phase.changed(), if wait.is_none() && running => {}
+            }
+        }
+    }
+
+    async fn attempt(&self, body: Bytes) -> Reply {
+        if let Some(hook) = &self.hook {
+            hook(self.signal);
+        }
+        match timeout(self.attempt, self.transport.send(body)).await {
+            Ok(reply) => reply,
+            Err(_) => {
+                self.transport.reconnect();
+                Reply::Again { wait: None, why: Why::Trouble(format!("no answer within {:?}", self.attempt)) }
+            }
+        }
+    }
+
+    fn answered(&self) {
+        self.reached.store(true, Relaxed);
+    }
+
+    /// At shutdown, a Collector that never was there is not waited for until the deadline.
+    fn is_hopeless(&self, why: &Why) -> bool {
+        let Phase::Draining { since, .. } = *self.phase.borrow() else { return false };
+        matches!(why, Why::Unreachable(_)) && !self.reached.load(Relaxed) && since.elapsed() >= NEVER_REACHED
+    }
+
+    fn report(&self, why: &Why) {
+        match why {
+            Why::Unreachable(text) => self.voice.once(
+                &format!("unreachable {}", self.endpoint),
+                &format!("no Collector at {} ({text}); the program runs on, telemetry is kept and tried again", self.endpoint),
+            ),
+            Why::Trouble(text) => self.complain("trouble", &format!("{} of {} are tried again", self.signal, self.endpoint), text),
+        }
+    }
+
+    fn complain(&self, matter: &str, text: &str, detail: &str) {
+        let detail: String = detail.chars().take(200).collect();
+        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+        self.voice.complain(&format!("{} {matter}", self.signal), &format!("{text}{detail}"));
+    }
+}

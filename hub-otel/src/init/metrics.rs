@@ -1,0 +1,57 @@
+//! Metrics: one provider, read by whoever asks — `/metrics`, the push to the Collector, the console.
+
+#[cfg(feature = "prometheus")]
+pub(crate) mod families;
+pub(crate) mod ledger;
+pub(crate) mod push;
+#[cfg(feature = "prometheus")]
+pub(crate) mod server;
+
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, Stream, Temporality};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// A reader that this library asks when it wants to. The SDK's own periodic reader has a thread of its own that a
+/// panicking callback kills, and a shutdown without a timeout.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OnDemand(Arc<ManualReader>);
+
+impl OnDemand {
+    /// Reads every instrument, now. May take as long as the slowest callback of the user's.
+    pub(crate) fn read(&self) -> Option<ResourceMetrics> {
+        let mut metrics = ResourceMetrics::default();
+        self.0.collect(&mut metrics).ok()?;
+        Some(metrics)
+    }
+}
+
+impl MetricReader for OnDemand {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
+
+/// The SDK's metrics about itself are not part of the contract.
+pub(crate) fn without_the_sdks_own(instrument: &Instrument) -> Option<Stream> {
+    let is_the_sdks = instrument.name().starts_with("otel.sdk.");
+    is_the_sdks.then(|| Stream::builder().with_aggregation(Aggregation::Drop).build().ok()).flatten()
+}

@@ -1,0 +1,51 @@
+//! `tracing` events as log records: the layer, and the subscriber that is set where there is none.
+
+use super::config::Config;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+/// What the exporters' own crates say is never exported, on whatever thread they say it.
+const OF_THE_EXPORTERS: &[&str] = &["opentelemetry", "hyper", "hyper_util", "h2", "tonic", "tower", "rustls"];
+
+fn filter(directives: &str) -> EnvFilter {
+    // Checked when the configuration was read.
+    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// The layer that hands events over to `provider`, filtered by RUST_LOG.
+pub(crate) fn layer<S>(provider: Option<&SdkLoggerProvider>, config: &Config) -> Option<Box<dyn Layer<S> + Send + Sync>>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    #[cfg(feature = "logs")]
+    {
+        use tracing_subscriber::filter::filter_fn;
+        let provider = provider?;
+        let bridge = opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider);
+        let ours = filter_fn(|metadata| {
+            let target = metadata.target();
+            let first = target.split("::").next().unwrap_or(target);
+            !OF_THE_EXPORTERS.contains(&first) && !first.starts_with("opentelemetry")
+        });
+        Some(bridge.with_filter(ours).with_filter(filter(&config.log_filter)).boxed())
+    }
+    #[cfg(not(feature = "logs"))]
+    {
+        let _ = (provider, config, OF_THE_EXPORTERS);
+        None
+    }
+}
+
+/// Sets a subscriber: readable lines on stderr, and `provider`. `false` where one was set before.
+pub(crate) fn set(provider: Option<&SdkLoggerProvider>, config: &Config) -> bool {
+    use std::io::IsTerminal;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(!config.no_color && std::io::stderr().is_terminal())
+        .with_filter(filter(&config.log_filter));
+    let subscriber = Registry::default().with(layer(provider, config)).with(lines);
+    tracing::subscriber::set_global_default(subscriber).is_ok()
+}

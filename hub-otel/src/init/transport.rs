@@ -1,0 +1,117 @@
+//! One attempt to hand a request to the Collector, and what its answer means by the rules of OTLP.
+//!
+//! Not the exporters of opentelemetry-otlp: they read the environment on their own, and report an answer as a sentence
+//! in which code, Retry-After and partial success are lost.
+
+#[cfg(feature = "grpc")]
+mod grpc;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(all(feature = "http", feature = "tls"))]
+mod tls;
+
+use super::config::{OtlpConfig, Protocol, Signal};
+use std::borrow::Cow;
+use std::time::Duration;
+use bytes::Bytes;
+
+/// What came of one attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reply {
+    /// The Collector took the request; all but `rejected` items of it.
+    Accepted { rejected: u64, message: String },
+    /// It may be sent again, no sooner than after `wait` where the Collector said so.
+    Again { wait: Option<Duration>, why: Why },
+    /// It must not be sent again.
+    Refused { reason: Cow<'static, str> },
+}
+
+/// Why an attempt has to be repeated.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Why {
+    /// Nobody listens there, or the name is not known.
+    Unreachable(String),
+    /// The connection broke, or the answer said so.
+    Trouble(String),
+}
+
+/// The longest answer that is read: all that matters in it is a number and a sentence.
+pub(crate) const LONGEST_REPLY: usize = 64 * 1024;
+
+/// The way to the Collector for one signal.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    #[cfg(feature = "grpc")]
+    Grpc(grpc::Grpc),
+    #[cfg(feature = "http")]
+    Http(http::Http),
+}
+
+impl Transport {
+    /// Prepares the way; dials nothing yet. Within the private runtime.
+    pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
+        match *config.protocol {
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => grpc::Grpc::new(signal, config).map(Self::Grpc),
+            #[cfg(feature = "http")]
+            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(signal, config).map(Self::Http),
+            #[expect(unreachable_patterns, reason = "reachable where a transport is not compiled in")]
+            other => Err(format!("`{}` is not compiled in", other.as_str())),
+        }
+    }
+
+    /// Sends one request. The deadline is the caller's.
+    pub(crate) async fn send(&self, body: Bytes) -> Reply {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(grpc) => grpc.send(body).await,
+            #[cfg(feature = "http")]
+            Self::Http(http) => http.send(body).await,
+        }
+    }
+
+    /// Drops the connection: it answered too late, and may be half open.
+    pub(crate) fn reconnect(&self) {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(grpc) => grpc.reconnect(),
+            #[cfg(feature = "http")]
+            Self::Http(http) => http.reconnect(),
+        }
+    }
+}
+
+/// The text of an error and of what caused it.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Sorts the failure of a connection: was there anybody?
+pub(crate) fn connection_failed(error: &(dyn std::error::Error + 'static)) -> Why {
+    let text = chain(error);
+    if text.contains("tcp connect error") || text.contains("dns error") || text.contains("Connection refused") {
+        Why::Unreachable(text)
+    } else {
+        Why::Trouble(text)
+    }
+}
+
+/// The message of a partial success, and the number of items that were rejected: `ExportTracePartialSuccess` and its
+/// two siblings have the same fields.
+pub(crate) fn partial_success(body: &[u8]) -> Option<(u64, String)> {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+    use prost::Message;
+    let response = ExportTraceServiceResponse::decode(body).ok()?;
+    let partial = response.partial_success.unwrap_or_default();
+    Some((u64::try_from(partial.rejected_spans).unwrap_or(0), partial.error_message))
+}
