@@ -49,9 +49,13 @@ pub use telemetry::{Status as TelemetryStatus, Telemetry};
 #[macro_export]
 macro_rules! init {
     () => {
-        $crate::builder().default_service(env!("CARGO_PKG_NAME")).default_version(env!("CARGO_PKG_VERSION")).install()
+        $crate::builder()
+            .default_service(env!("CARGO_PKG_NAME"))
+            .default_version(env!("CARGO_PKG_VERSION"))
+            .install()
     };
 }
 
 /// What the exporters call themselves (OTLP specification, "User Agent").
-pub(crate) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust/0.33.1 hub-otel/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str =
+    concat!("OTel-OTLP-Exporter-Rust/0.33.1 hub-otel/", env!("CARGO_PKG_VERSION"));

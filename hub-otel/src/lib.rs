@@ -16,8 +16,8 @@ mod metrics;
 mod process;
 
 pub use init::{
-    Builder, Compression, Config, Exporter, InitError, Protocol, Report, Sensitive, Signal, SignalReport, Telemetry,
-    TelemetryStatus, builder, init, shutdown_signal,
+    Builder, Compression, Config, Exporter, InitError, Protocol, Report, Sensitive, Signal, SignalReport,
+    Telemetry, TelemetryStatus, builder, init, shutdown_signal,
 };
 
 pub use hub_otel_macros::{instrument_agent, instrument_workflow};

@@ -12,7 +12,6 @@ use super::telemetry::Telemetry;
 use crate::instance::Options;
 use opentelemetry_semantic_conventions::attribute as s;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Starts to describe telemetry.
@@ -58,7 +57,9 @@ pub struct Builder {
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Values may be secrets: only what was called is shown.
-        f.debug_struct("Builder").field("set", &self.overrides.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("set", &self.overrides.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,7 +131,10 @@ impl Builder {
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
         let pair = format!("{}={}", name.as_ref(), utf8_percent_encode(value.as_ref(), NON_ALPHANUMERIC));
-        let entry = self.overrides.entry("OTEL_EXPORTER_OTLP_HEADERS".to_owned()).or_insert(("header", String::new()));
+        let entry = self
+            .overrides
+            .entry("OTEL_EXPORTER_OTLP_HEADERS".to_owned())
+            .or_insert(("header", String::new()));
         if !entry.1.is_empty() {
             entry.1.push(',');
         }
@@ -160,7 +164,11 @@ impl Builder {
             "client_certificate",
             certificate.as_ref().display().to_string(),
         )
-        .set("OTEL_EXPORTER_OTLP_CLIENT_KEY", "client_certificate", key.as_ref().display().to_string())
+        .set(
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            "client_certificate",
+            key.as_ref().display().to_string(),
+        )
     }
 
     /// Where a signal goes; nowhere, when the list is empty. OTEL_TRACES_EXPORTER and its siblings.
@@ -185,7 +193,10 @@ impl Builder {
     }
 
     /// These variables instead of the process' environment: what tests use.
-    pub fn environment<N: Into<String>, V: Into<String>>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn environment<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         self.environment = Some(Environment::of(variables));
         self
@@ -236,7 +247,7 @@ impl Builder {
     /// Called before each attempt to export, on the export thread: it may panic, for a test of what survives that.
     #[cfg(feature = "testing")]
     pub fn before_export(mut self, hook: impl Fn(Signal) + Send + Sync + 'static) -> Self {
-        self.hook = Some(Arc::new(hook));
+        self.hook = Some(std::sync::Arc::new(hook));
         self
     }
 
@@ -250,8 +261,13 @@ impl Builder {
 
     pub(super) fn resolve(&self) -> Result<(Config, Environment), InitError> {
         let environment = self.environment.clone().unwrap_or_else(Environment::of_the_process);
-        let config =
-            Config::resolve(&self.overrides, &environment, &self.defaults, self.deny.clone(), &self.insecure_hosts)?;
+        let config = Config::resolve(
+            &self.overrides,
+            &environment,
+            &self.defaults,
+            self.deny.clone(),
+            &self.insecure_hosts,
+        )?;
         Ok((config, environment))
     }
 

@@ -17,9 +17,9 @@ use env::Environment;
 use read::{Origin, Overrides, Reader, Setting, one_of};
 use std::time::Duration;
 
-pub(crate) use otlp::{Compression, OtlpConfig};
+pub(crate) use otlp::{Compression, OtlpConfig, Protocol};
 pub(crate) use resource::ResourceConfig;
-pub(crate) use traces::{Limits, SamplerConfig, ValueLimit};
+pub(crate) use traces::{Limits, Root, SamplerConfig, ValueLimit};
 
 /// One of the three kinds of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -217,7 +217,11 @@ impl Config {
             };
             if !compiled {
                 let (origin, value) = (otlp.protocol.origin.clone(), otlp.protocol.as_str());
-                read.problem(&origin, value, format!("a protocol that is compiled in: enable hub-otel's feature `{feature}`"));
+                read.problem(
+                    &origin,
+                    value,
+                    format!("a protocol that is compiled in: enable hub-otel's feature `{feature}`"),
+                );
             }
             if otlp.endpoint.tls && !cfg!(feature = "tls") {
                 let (origin, value) = (otlp.endpoint.origin.clone(), otlp.endpoint.to_string());
@@ -239,7 +243,11 @@ fn exporters(read: &mut Reader<'_>, signal: Signal) -> Setting<Vec<Exporter>> {
             &[("otlp", Exporter::Otlp), ("console", Exporter::Console), ("prometheus", Exporter::Prometheus)],
         ),
         Signal::Traces | Signal::Logs => (
-            if otlp && (signal == Signal::Traces || cfg!(feature = "logs")) { vec![Exporter::Otlp] } else { vec![] },
+            if otlp && (signal == Signal::Traces || cfg!(feature = "logs")) {
+                vec![Exporter::Otlp]
+            } else {
+                vec![]
+            },
             &[("otlp", Exporter::Otlp), ("console", Exporter::Console)],
         ),
     };
@@ -250,7 +258,8 @@ fn exporters(read: &mut Reader<'_>, signal: Signal) -> Setting<Vec<Exporter>> {
         }
         let mut list = Vec::new();
         for word in value.split(',') {
-            let exporter = one_of(word, words).map_err(|expected| format!("{expected}, several of them with commas, or `none`"))?;
+            let exporter = one_of(word, words)
+                .map_err(|expected| format!("{expected}, several of them with commas, or `none`"))?;
             if !list.contains(&exporter) {
                 list.push(exporter);
             }
@@ -269,7 +278,11 @@ fn batch(read: &mut Reader<'_>, prefix: &str) -> BatchConfig {
     };
     if config.batch.value > config.queue.value && !config.batch.is_default() {
         let (origin, value) = (config.batch.origin.clone(), config.batch.to_string());
-        read.problem(&origin, &value, format!("no more than the queue holds, {} ({})", *config.queue, config.queue.origin));
+        read.problem(
+            &origin,
+            &value,
+            format!("no more than the queue holds, {} ({})", *config.queue, config.queue.origin),
+        );
     }
     config
 }
@@ -282,7 +295,9 @@ fn propagators(read: &mut Reader<'_>) -> Setting<Vec<Propagator>> {
         let words = [("tracecontext", Propagator::TraceContext), ("baggage", Propagator::Baggage)];
         value
             .split(',')
-            .map(|word| one_of(word, &words).map_err(|expected| format!("{expected}, both with a comma, or `none`")))
+            .map(|word| {
+                one_of(word, &words).map_err(|expected| format!("{expected}, both with a comma, or `none`"))
+            })
             .collect()
     })
 }

@@ -16,7 +16,9 @@ fn cut_at(text: &str, limit: ValueLimit) -> Option<usize> {
         ValueLimit::Bytes(limit) if text.len() > limit => {
             Some((0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0))
         }
-        ValueLimit::Characters(limit) if text.len() > limit => text.char_indices().nth(limit).map(|(at, _)| at),
+        ValueLimit::Characters(limit) if text.len() > limit => {
+            text.char_indices().nth(limit).map(|(at, _)| at)
+        }
         _ => None,
     }
 }
@@ -124,7 +126,7 @@ fn cut_any(value: &mut AnyValue, limit: ValueLimit, depth: usize) -> usize {
             text.len() + 24
         }
         Some(any_value::Value::BytesValue(bytes)) => {
-            let ValueLimit::Bytes(most) | ValueLimit::Characters(most) = limit;
+            let (ValueLimit::Bytes(most) | ValueLimit::Characters(most)) = limit;
             if bytes.len() > most {
                 *bytes = bytes[..most].to_vec();
             }
@@ -135,11 +137,15 @@ fn cut_any(value: &mut AnyValue, limit: ValueLimit, depth: usize) -> usize {
             value.value = None;
             0
         }
-        Some(any_value::Value::ArrayValue(list)) => list.values.iter_mut().map(|value| cut_any(value, limit, depth - 1)).sum(),
+        Some(any_value::Value::ArrayValue(list)) => {
+            list.values.iter_mut().map(|value| cut_any(value, limit, depth - 1)).sum()
+        }
         Some(any_value::Value::KvlistValue(list)) => list
             .values
             .iter_mut()
-            .map(|entry| entry.key.len() + entry.value.as_mut().map_or(0, |value| cut_any(value, limit, depth - 1)))
+            .map(|entry| {
+                entry.key.len() + entry.value.as_mut().map_or(0, |value| cut_any(value, limit, depth - 1))
+            })
             .sum(),
         _ => 8,
     }

@@ -18,7 +18,10 @@ use tokio::time::{Instant, sleep, timeout};
 pub(crate) enum Phase {
     Running,
     /// Deliver what is there, until the deadline.
-    Draining { since: Instant, deadline: Instant },
+    Draining {
+        since: Instant,
+        deadline: Instant,
+    },
 }
 
 /// The longest wait between two attempts of our own.
@@ -59,19 +62,31 @@ impl Courier {
                 Reply::Accepted { rejected, message } => {
                     self.answered();
                     if rejected > 0 {
-                        self.complain("rejected", &format!("the Collector rejected {rejected} {}", self.signal.items()), &message);
+                        self.complain(
+                            "rejected",
+                            &format!("the Collector rejected {rejected} {}", self.signal.items()),
+                            &message,
+                        );
                     }
                     return Settlement::Accepted { rejected };
                 }
                 Reply::Refused { reason } => {
                     self.answered();
-                    self.complain(&reason, &format!("{} refused a batch of {}", self.endpoint, self.signal.items()), &reason);
+                    self.complain(
+                        &reason,
+                        &format!("{} refused a batch of {}", self.endpoint, self.signal.items()),
+                        &reason,
+                    );
                     return Settlement::Failed(reason);
                 }
                 Reply::Again { wait, why } => (wait, why),
             };
             if wait.is_some_and(|wait| wait > LONGEST_RETRY_AFTER) {
-                self.complain("retry-after", &format!("{} asks to wait for longer than a minute", self.endpoint), "the batch is dropped");
+                self.complain(
+                    "retry-after",
+                    &format!("{} asks to wait for longer than a minute", self.endpoint),
+                    "the batch is dropped",
+                );
                 return Settlement::Dropped(reason::RETRY_AFTER);
             }
             if let Why::Trouble(_) = why {
@@ -82,7 +97,8 @@ impl Courier {
                 return Settlement::Dropped(reason::NO_COLLECTOR);
             }
             // Our own waits end when shutdown begins; a wait that the Collector asked for does not.
-            let pause = wait.unwrap_or_else(|| backoff.next().unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF));
+            let pause =
+                wait.unwrap_or_else(|| backoff.next().unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF));
             let mut phase = self.phase.clone();
             let running = *phase.borrow_and_update() == Phase::Running;
             tokio::select! {
@@ -119,9 +135,16 @@ impl Courier {
         match why {
             Why::Unreachable(text) => self.voice.once(
                 &format!("unreachable {}", self.endpoint),
-                &format!("no Collector at {} ({text}); the program runs on, telemetry is kept and tried again", self.endpoint),
+                &format!(
+                    "no Collector at {} ({text}); the program runs on, telemetry is kept and tried again",
+                    self.endpoint
+                ),
             ),
-            Why::Trouble(text) => self.complain("trouble", &format!("{} of {} are tried again", self.signal, self.endpoint), text),
+            Why::Trouble(text) => self.complain(
+                "trouble",
+                &format!("{} of {} are tried again", self.signal, self.endpoint),
+                text,
+            ),
         }
     }
 

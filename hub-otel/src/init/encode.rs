@@ -76,7 +76,12 @@ pub(crate) fn redact_span(span: &mut SpanData, deny: &DenyList) {
 }
 
 /// A request with spans.
-pub(crate) fn spans(mut spans: Vec<SpanData>, resource: &Resource, deny: &DenyList, protocol: Protocol) -> Option<Bytes> {
+pub(crate) fn spans(
+    mut spans: Vec<SpanData>,
+    resource: &Resource,
+    deny: &DenyList,
+    protocol: Protocol,
+) -> Option<Bytes> {
     spans.iter_mut().for_each(|span| redact_span(span, deny));
     let resource = ResourceAttributesWithSchema::from(resource);
     let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
@@ -84,7 +89,12 @@ pub(crate) fn spans(mut spans: Vec<SpanData>, resource: &Resource, deny: &DenyLi
 }
 
 /// A request with log records, grouped by their scope: the `tracing` target, where there is one.
-pub(crate) fn records(records: Vec<Record>, resource: &Resource, deny: &DenyList, protocol: Protocol) -> Option<Bytes> {
+pub(crate) fn records(
+    records: Vec<Record>,
+    resource: &Resource,
+    deny: &DenyList,
+    protocol: Protocol,
+) -> Option<Bytes> {
     let mut groups: Vec<ScopeLogs> = Vec::new();
     let mut known: HashMap<InstrumentationScope, usize> = HashMap::new();
     for Record { scope, mut record } in records {
@@ -111,21 +121,39 @@ pub(crate) fn records(records: Vec<Record>, resource: &Resource, deny: &DenyList
 }
 
 /// A request with the points of metrics, and their number.
-pub(crate) fn metrics(metrics: &ResourceMetrics, deny: &DenyList, protocol: Protocol) -> Option<(Bytes, usize)> {
+pub(crate) fn metrics(
+    metrics: &ResourceMetrics,
+    deny: &DenyList,
+    protocol: Protocol,
+) -> Option<(Bytes, usize)> {
     let mut request = ExportMetricsServiceRequest::from(metrics);
     let mut points = 0;
-    let all = request.resource_metrics.iter_mut().flat_map(|resource| &mut resource.scope_metrics).flat_map(|scope| &mut scope.metrics);
+    let all = request
+        .resource_metrics
+        .iter_mut()
+        .flat_map(|resource| &mut resource.scope_metrics)
+        .flat_map(|scope| &mut scope.metrics);
     for metric in all {
         let mut count = |attributes: &mut [WireKeyValue]| {
             redact_wire(attributes, deny);
             points += 1;
         };
         match &mut metric.data {
-            Some(Data::Gauge(data)) => data.data_points.iter_mut().for_each(|point| count(&mut point.attributes)),
-            Some(Data::Sum(data)) => data.data_points.iter_mut().for_each(|point| count(&mut point.attributes)),
-            Some(Data::Histogram(data)) => data.data_points.iter_mut().for_each(|point| count(&mut point.attributes)),
-            Some(Data::ExponentialHistogram(data)) => data.data_points.iter_mut().for_each(|point| count(&mut point.attributes)),
-            Some(Data::Summary(data)) => data.data_points.iter_mut().for_each(|point| count(&mut point.attributes)),
+            Some(Data::Gauge(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::Sum(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::Histogram(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::ExponentialHistogram(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::Summary(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
             None => {}
         }
     }

@@ -33,7 +33,8 @@ impl Problem {
 
 /// A value as it may be shown: one line, no control characters, not endless.
 fn printable(value: &str) -> String {
-    let mut shown: String = value.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut shown: String =
+        value.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if value.chars().nth(200).is_some() {
         shown.push('…');
     }

@@ -10,7 +10,9 @@ pub(crate) mod server;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
-use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, Stream, Temporality};
+use opentelemetry_sdk::metrics::{
+    Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, Stream, Temporality,
+};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

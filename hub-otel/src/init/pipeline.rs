@@ -51,7 +51,11 @@ impl Site {
         let _context = self.private.handle().enter();
         let transport = Transport::new(signal, otlp).map_err(|expected| {
             let origin = otlp.endpoint.origin.to_string();
-            InitError::settings(vec![super::error::Problem::new(origin, &otlp.endpoint.to_string(), expected)])
+            InitError::settings(vec![super::error::Problem::new(
+                origin,
+                &otlp.endpoint.to_string(),
+                expected,
+            )])
         })?;
         let endpoint = otlp.endpoint.to_string();
         let reached = Arc::clone(self.reached.entry(otlp.endpoint.authority()).or_default());
@@ -72,7 +76,11 @@ impl Site {
     }
 
     /// A queue with its export loop.
-    fn queue<T: Send + 'static>(&mut self, signal: Signal, encode: Encode<T>) -> Result<Option<(Arc<Queue<T>>, Arc<Notify>)>, InitError> {
+    fn queue<T: Send + 'static>(
+        &mut self,
+        signal: Signal,
+        encode: Encode<T>,
+    ) -> Result<Option<(Arc<Queue<T>>, Arc<Notify>)>, InitError> {
         let Some(courier) = self.courier(signal)? else { return Ok(None) };
         let batch = if signal == Signal::Logs { &self.config.records } else { &self.config.spans };
         let queue = Queue::new(signal, *batch.queue, *batch.batch);
@@ -98,7 +106,11 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
         return Ok(Telemetry::inert(config));
     }
     #[cfg(feature = "prometheus")]
-    let listener = if config.sends(Signal::Metrics, Exporter::Prometheus) { metrics::server::listen(&config)? } else { None };
+    let listener = if config.sends(Signal::Metrics, Exporter::Prometheus) {
+        metrics::server::listen(&config)?
+    } else {
+        None
+    };
     let (tell, phase) = watch::channel(Phase::Running);
     let mut site = Site {
         resource: resource::resource(&config, &environment),
@@ -112,7 +124,10 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     };
     let mut ledgers: Vec<(Signal, Arc<Ledger>)> = Vec::new();
 
-    let console = site.config.sends(Signal::Traces, Exporter::Console).then(|| Console::new(site.config.deny.clone(), site.config.no_color));
+    let console = site
+        .config
+        .sends(Signal::Traces, Exporter::Console)
+        .then(|| Console::new(site.config.deny.clone(), site.config.no_color));
     if let Some(console) = &console {
         let task = Arc::clone(console).run(site.phase.clone());
         site.spawn(task);
@@ -121,7 +136,8 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     ledgers.extend(spans.as_ref().map(|(queue, _)| (Signal::Traces, Arc::clone(&queue.ledger))));
     let traces = tracer_provider(&site, spans.as_ref().map(|(queue, _)| Arc::clone(queue)), console.clone());
 
-    let records = if cfg!(feature = "logs") { site.queue(Signal::Logs, encode_records(&site))? } else { None };
+    let records =
+        if cfg!(feature = "logs") { site.queue(Signal::Logs, encode_records(&site))? } else { None };
     ledgers.extend(records.as_ref().map(|(queue, _)| (Signal::Logs, Arc::clone(&queue.ledger))));
     let logs = records.as_ref().map(|(queue, _)| {
         SdkLoggerProvider::builder()
@@ -130,7 +146,9 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
             .build()
     });
 
-    let mut meter = SdkMeterProvider::builder().with_resource(site.resource.clone()).with_view(metrics::without_the_sdks_own);
+    let mut meter = SdkMeterProvider::builder()
+        .with_resource(site.resource.clone())
+        .with_view(metrics::without_the_sdks_own);
     #[cfg(feature = "prometheus")]
     let registry = {
         let registry = prometheus::Registry::new();
@@ -177,6 +195,11 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     }
 
     let instance = Instance::new(&traces, &metrics_provider, builder.options);
+    #[cfg(feature = "process")]
+    let watches = {
+        let application = tokio::runtime::Handle::try_current().ok();
+        Mutex::new(vec![crate::process::watch(&instance, application, site.private.handle())])
+    };
     let inner = Arc::new(Inner {
         config: site.config,
         instance,
@@ -196,6 +219,8 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
         finished: Notify::new(),
         finished_blocking: std::sync::Condvar::new(),
         voice: site.voice,
+        #[cfg(feature = "process")]
+        watches,
     });
     if builder.shutdown_on_signal {
         signal::shut_down(&inner)?;
@@ -215,7 +240,11 @@ fn encode_records(site: &Site) -> Encode<Record> {
     Arc::new(move |records| encode::records(records, &resource, &deny, protocol))
 }
 
-fn tracer_provider(site: &Site, queue: Option<Arc<Queue<SpanData>>>, console: Option<Arc<Console>>) -> SdkTracerProvider {
+fn tracer_provider(
+    site: &Site,
+    queue: Option<Arc<Queue<SpanData>>>,
+    console: Option<Arc<Console>>,
+) -> SdkTracerProvider {
     use super::config::Root;
     let limits = &site.config.limits;
     let most = |setting: usize| u32::try_from(setting).unwrap_or(u32::MAX);
@@ -240,10 +269,13 @@ fn tracer_provider(site: &Site, queue: Option<Arc<Queue<SpanData>>>, console: Op
 }
 
 #[cfg(feature = "prometheus")]
-fn prometheus_reader(registry: &prometheus::Registry) -> Result<opentelemetry_prometheus::PrometheusExporter, InitError> {
+fn prometheus_reader(
+    registry: &prometheus::Registry,
+) -> Result<opentelemetry_prometheus::PrometheusExporter, InitError> {
     use crate::contract::attribute as a;
     use opentelemetry::Key;
-    let labels = std::collections::HashSet::from([Key::from(a::SERVICE_NAME), Key::from(a::SERVICE_NAMESPACE)]);
+    let labels =
+        std::collections::HashSet::from([Key::from(a::SERVICE_NAME), Key::from(a::SERVICE_NAMESPACE)]);
     opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .scope_info_enabled(false)
@@ -257,7 +289,9 @@ pub(super) fn propagator(config: &Config) -> opentelemetry::propagation::TextMap
     use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
     use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
     let list = config.propagators.iter().map(|propagator| match propagator {
-        Propagator::TraceContext => Box::new(TraceContextPropagator::new()) as Box<dyn TextMapPropagator + Send + Sync>,
+        Propagator::TraceContext => {
+            Box::new(TraceContextPropagator::new()) as Box<dyn TextMapPropagator + Send + Sync>
+        }
         Propagator::Baggage => Box::new(BaggagePropagator::new()),
     });
     TextMapCompositePropagator::new(list.collect())

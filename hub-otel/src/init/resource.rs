@@ -9,7 +9,13 @@ use opentelemetry_semantic_conventions::attribute as s;
 /// The resource. What the configuration says wins over what is found out.
 pub(crate) fn resource(config: &Config, environment: &Environment) -> Resource {
     let mut attributes = detected(environment);
-    attributes.extend(config.resource.attributes.iter().map(|(key, setting)| kv(Key::from(key.clone()), setting.value.clone())));
+    attributes.extend(
+        config
+            .resource
+            .attributes
+            .iter()
+            .map(|(key, setting)| kv(Key::from(key.clone()), setting.value.clone())),
+    );
     attributes.push(kv(s::SERVICE_NAME, config.resource.service_name.value.clone()));
     // Later attributes win over earlier ones of the same key.
     Resource::builder_empty()
@@ -62,13 +68,15 @@ fn host_name(environment: &Environment) -> Option<String> {
         .find_map(|path| std::fs::read_to_string(path).ok())
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty());
-    let from_environment = || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
+    let from_environment =
+        || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
     from_file.or_else(from_environment)
 }
 
 fn container_id() -> Option<String> {
     let of_version_1 = std::fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| in_cgroup(&text));
-    of_version_1.or_else(|| std::fs::read_to_string("/proc/self/mountinfo").ok().and_then(|text| in_mounts(&text)))
+    of_version_1
+        .or_else(|| std::fs::read_to_string("/proc/self/mountinfo").ok().and_then(|text| in_mounts(&text)))
 }
 
 /// The first run of 64 hexadecimal digits that is a word of its own.
@@ -85,9 +93,9 @@ fn in_cgroup(text: &str) -> Option<String> {
 
 /// Control groups of version 2: where the engine mounts the container's own host name.
 fn in_mounts(text: &str) -> Option<String> {
-    text.lines().filter(|line| line.contains("/containers/") && line.contains("hostname")).find_map(|line| {
-        line.split_once("/containers/").and_then(|(_, rest)| id_in(rest))
-    })
+    text.lines()
+        .filter(|line| line.contains("/containers/") && line.contains("hostname"))
+        .find_map(|line| line.split_once("/containers/").and_then(|(_, rest)| id_in(rest)))
 }
 
 #[cfg(test)]
@@ -101,7 +109,8 @@ mod tests {
         assert_eq!(in_cgroup(&format!("12:cpu:/docker/{ID}\n")).as_deref(), Some(ID));
         assert_eq!(in_cgroup(&format!("0::/system.slice/docker-{ID}.scope\n")).as_deref(), Some(ID));
         assert_eq!(in_cgroup("0::/\n"), None);
-        let mount = format!("1 2 0:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/sda rw");
+        let mount =
+            format!("1 2 0:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/sda rw");
         assert_eq!(in_mounts(&mount).as_deref(), Some(ID));
     }
 }

@@ -120,10 +120,19 @@ mod tests {
 
     #[test]
     fn a_key_is_secret_by_its_words_and_not_by_its_letters() {
-        for key in ["password", "db.password", "http.request.header.authorization", "X-API-Key", "session_token", "Set-Cookie"] {
+        for key in [
+            "password",
+            "db.password",
+            "http.request.header.authorization",
+            "X-API-Key",
+            "session_token",
+            "Set-Cookie",
+        ] {
             assert!(is_secret(key), "{key}");
         }
-        for key in ["gen_ai.usage.input_tokens", "workflow.id", "author", "db.collection.name", "key", "tokenizer"] {
+        for key in
+            ["gen_ai.usage.input_tokens", "workflow.id", "author", "db.collection.name", "key", "tokenizer"]
+        {
             assert!(!is_secret(key), "{key}");
         }
     }

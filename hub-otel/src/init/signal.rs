@@ -63,7 +63,10 @@ impl Listener {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+            Ok(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            })
         }
         #[cfg(not(unix))]
         Ok(Self {})
@@ -90,7 +93,7 @@ impl Listener {
 ///
 /// # Errors
 /// When a handler cannot be installed.
-pub(crate) fn shut_down(inner: &Arc<Inner>) -> Result<(), InitError> {
+pub(super) fn shut_down(inner: &Arc<Inner>) -> Result<(), InitError> {
     let handle = inner.private.handle().clone();
     let mut listener = {
         let _context = handle.enter();

@@ -16,7 +16,10 @@ fn filter(directives: &str) -> EnvFilter {
 }
 
 /// The layer that hands events over to `provider`, filtered by RUST_LOG.
-pub(crate) fn layer<S>(provider: Option<&SdkLoggerProvider>, config: &Config) -> Option<Box<dyn Layer<S> + Send + Sync>>
+pub(crate) fn layer<S>(
+    provider: Option<&SdkLoggerProvider>,
+    config: &Config,
+) -> Option<Box<dyn Layer<S> + Send + Sync>>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {

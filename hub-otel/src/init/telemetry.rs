@@ -43,7 +43,7 @@ pub struct Telemetry {
     config: Arc<Config>,
 }
 
-pub(super) struct Inner {
+pub(in crate::init) struct Inner {
     pub(super) config: Config,
     pub(super) instance: Arc<Instance>,
     pub(super) traces: SdkTracerProvider,
@@ -62,6 +62,8 @@ pub(super) struct Inner {
     pub(super) finished: Notify,
     pub(super) finished_blocking: Condvar,
     pub(super) voice: Arc<Voice>,
+    #[cfg(feature = "process")]
+    pub(super) watches: Mutex<Vec<crate::process::Watch>>,
 }
 
 /// Where each signal goes.
@@ -184,6 +186,17 @@ impl Telemetry {
         Ok(())
     }
 
+    /// Measures how late timers fire on `application`, the runtime that the program's own work runs on. `init` does so by
+    /// itself when it is called on that runtime.
+    #[cfg(feature = "process")]
+    pub fn watch(&self, application: &tokio::runtime::Handle) {
+        if let Some(inner) = &self.inner {
+            let watch =
+                crate::process::watch(&inner.instance, Some(application.clone()), inner.private.handle());
+            inner.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watch);
+        }
+    }
+
     /// Delivers what has ended so far. Returns what became of it; what could not be delivered within the shutdown
     /// timeout stays pending and is tried again.
     pub async fn flush(&self) -> Report {
@@ -286,7 +299,9 @@ impl Inner {
         if self.private.is_orphaned() {
             return;
         }
-        let Some(mut tasks) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(mut tasks) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
         let began = Instant::now();
         let since = tokio::time::Instant::from_std(began);
         let deadline = since + within;
@@ -302,7 +317,8 @@ impl Inner {
             }
             inner.tell.send_replace(Phase::Draining { since, deadline });
             // All signals at once: each keeps the deadline itself, this one is for a task that does not.
-            let _ = timeout_at(deadline + GRACE / 2, async { while tasks.join_next().await.is_some() {} }).await;
+            let _ =
+                timeout_at(deadline + GRACE / 2, async { while tasks.join_next().await.is_some() {} }).await;
         });
     }
 
@@ -348,7 +364,10 @@ impl Drop for Finish {
         if report.is_complete() {
             inner.voice.say("Shutdown complete");
         } else {
-            inner.voice.say(&format!("Shutdown error: {} items were lost ({report})", report.lost() + pending(&report)));
+            inner.voice.say(&format!(
+                "Shutdown error: {} items were lost ({report})",
+                report.lost() + pending(&report)
+            ));
         }
         *inner.shutdown.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
         inner.finished.notify_waiters();

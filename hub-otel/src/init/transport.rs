@@ -11,9 +11,9 @@ mod http;
 mod tls;
 
 use super::config::{OtlpConfig, Protocol, Signal};
+use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
-use bytes::Bytes;
 
 /// What came of one attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ impl Transport {
             Protocol::Grpc => grpc::Grpc::new(signal, config).map(Self::Grpc),
             #[cfg(feature = "http")]
             Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(signal, config).map(Self::Http),
-            #[expect(unreachable_patterns, reason = "reachable where a transport is not compiled in")]
+            #[cfg(not(all(feature = "grpc", feature = "http")))]
             other => Err(format!("`{}` is not compiled in", other.as_str())),
         }
     }
@@ -99,7 +99,8 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// Sorts the failure of a connection: was there anybody?
 pub(crate) fn connection_failed(error: &(dyn std::error::Error + 'static)) -> Why {
     let text = chain(error);
-    if text.contains("tcp connect error") || text.contains("dns error") || text.contains("Connection refused") {
+    if text.contains("tcp connect error") || text.contains("dns error") || text.contains("Connection refused")
+    {
         Why::Unreachable(text)
     } else {
         Why::Trouble(text)

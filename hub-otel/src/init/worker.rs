@@ -112,12 +112,25 @@ impl Losses {
         let signal = queue.signal;
         if lost > 0 {
             if self.since.is_none() {
-                voice.complain(&format!("{signal} loss"), &format!("the queue of {signal} is full: the newest {} are dropped and counted", signal.items()));
+                voice.complain(
+                    &format!("{signal} loss"),
+                    &format!(
+                        "the queue of {signal} is full: the newest {} are dropped and counted",
+                        signal.items()
+                    ),
+                );
                 self.since = Some(Instant::now());
             }
             self.lost += lost;
         } else if room && self.since.is_some_and(|since| since.elapsed() > Duration::from_secs(1)) {
-            voice.complain(&format!("{signal} loss over"), &format!("the queue of {signal} has room again; {} {} were dropped", self.lost, signal.items()));
+            voice.complain(
+                &format!("{signal} loss over"),
+                &format!(
+                    "the queue of {signal} has room again; {} {} were dropped",
+                    self.lost,
+                    signal.items()
+                ),
+            );
             *self = Self::default();
         }
     }

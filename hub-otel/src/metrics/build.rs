@@ -2,7 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "the home of instrument builders")]
 
 use crate::contract::Metric;
-use opentelemetry::metrics::{AsyncInstrument, Counter, Gauge, Histogram, Meter, ObservableCounter, UpDownCounter};
+use opentelemetry::metrics::{
+    AsyncInstrument, Counter, Gauge, Histogram, Meter, ObservableCounter, UpDownCounter,
+};
 
 /// A counter of whole things.
 pub(crate) fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
@@ -99,6 +101,7 @@ pub(crate) fn observe_bytes(
             }
         })
         .build();
+}
 
 /// A counter that is kept elsewhere and read when somebody asks.
 pub(crate) fn observable_counter(

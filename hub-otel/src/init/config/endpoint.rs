@@ -20,7 +20,11 @@ pub(crate) fn parse(text: &str, default_port: u16) -> Result<Endpoint, String> {
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "http" => false,
         "https" => true,
-        _ => return Err(format!("a URL that begins with `http://` or `https://`, e.g. `http://localhost:{default_port}`")),
+        _ => {
+            return Err(format!(
+                "a URL that begins with `http://` or `https://`, e.g. `http://localhost:{default_port}`"
+            ));
+        }
     };
     if rest.contains(['?', '#']) || rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!("{example}, without query, fragment or space"));
@@ -36,11 +40,18 @@ pub(crate) fn parse(text: &str, default_port: u16) -> Result<Endpoint, String> {
         Some(six) => {
             let (host, after) = six.split_once(']').ok_or_else(|| example.clone())?;
             host.parse::<std::net::Ipv6Addr>().map_err(|_| example.clone())?;
-            (host, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")).ok_or_else(|| example.clone())?)
+            (
+                host,
+                after
+                    .strip_prefix(':')
+                    .or_else(|| after.is_empty().then_some(""))
+                    .ok_or_else(|| example.clone())?,
+            )
         }
         None => authority.split_once(':').unwrap_or((authority, "")),
     };
-    let valid_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':') || !c.is_ascii();
+    let valid_name =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':') || !c.is_ascii();
     if host.is_empty() || !host.chars().all(valid_name) {
         return Err(example);
     }
@@ -51,7 +62,10 @@ pub(crate) fn parse(text: &str, default_port: u16) -> Result<Endpoint, String> {
         // As in any URL: a port that is left out is the scheme's.
         if tls { 443 } else { 80 }
     } else {
-        port.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("{example}, with a port from 1 to 65535"))?
+        port.parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(|| format!("{example}, with a port from 1 to 65535"))?
     };
     let trimmed = path.trim_end_matches('/');
     Ok(Endpoint {

@@ -52,7 +52,8 @@ pub enum Compression {
 }
 
 impl Compression {
-    const WORDS: [(&'static str, Self); 3] = [("none", Self::None), ("gzip", Self::Gzip), ("zstd", Self::Zstd)];
+    const WORDS: [(&'static str, Self); 3] =
+        [("none", Self::None), ("gzip", Self::Gzip), ("zstd", Self::Zstd)];
 
     /// As the specification spells it.
     #[must_use]
@@ -97,8 +98,11 @@ impl OtlpConfig {
     pub(super) fn read(read: &mut Reader<'_>, signal: Signal) -> Self {
         let own = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.upper());
         let all = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{suffix}");
-        let default_protocol =
-            if cfg!(feature = "grpc") || !cfg!(feature = "http") { Protocol::Grpc } else { Protocol::HttpProtobuf };
+        let default_protocol = if cfg!(feature = "grpc") || !cfg!(feature = "http") {
+            Protocol::Grpc
+        } else {
+            Protocol::HttpProtobuf
+        };
         let protocol = read.word(&[&own("PROTOCOL"), &all("PROTOCOL")], default_protocol, &Protocol::WORDS);
         let endpoint = endpoint_of(read, signal, *protocol);
         let headers = headers(read, &[&own("HEADERS"), &all("HEADERS")]);
@@ -108,7 +112,11 @@ impl OtlpConfig {
             read.word(&[&own("COMPRESSION"), &all("COMPRESSION")], Compression::None, &Compression::WORDS);
         let tls = Tls {
             certificate: pem(read, &[&own("CERTIFICATE"), &all("CERTIFICATE")], "CERTIFICATE"),
-            client_certificate: pem(read, &[&own("CLIENT_CERTIFICATE"), &all("CLIENT_CERTIFICATE")], "CERTIFICATE"),
+            client_certificate: pem(
+                read,
+                &[&own("CLIENT_CERTIFICATE"), &all("CLIENT_CERTIFICATE")],
+                "CERTIFICATE",
+            ),
             client_key: pem(read, &[&own("CLIENT_KEY"), &all("CLIENT_KEY")], "PRIVATE KEY"),
         };
         match (&tls.client_certificate, &tls.client_key) {
@@ -182,7 +190,11 @@ fn headers(read: &mut Reader<'_>, names: &[&str]) -> Setting<Vec<(String, Sensit
         let name = name.trim().to_ascii_lowercase();
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(token) {
-            read.problem(&origin, sensitive::REDACTED, format!("{form}; pair {number} has no valid header name"));
+            read.problem(
+                &origin,
+                sensitive::REDACTED,
+                format!("{form}; pair {number} has no valid header name"),
+            );
             continue;
         }
         match decode(value.trim()).filter(|value| value.bytes().all(|byte| (0x20..0x7f).contains(&byte))) {
@@ -221,7 +233,8 @@ fn pem(read: &mut Reader<'_>, names: &[&str], label: &str) -> Option<Setting<Pem
 
 /// Credentials that everyone on the way could read are an error, unless the host is allowed by name.
 pub(super) fn refuse_open_credentials(read: &mut Reader<'_>, config: &Config, allowed: &[String]) {
-    let listed = read.find(&["HUB_OTEL_ALLOW_INSECURE_CREDENTIALS"]).map(|(_, hosts)| hosts).unwrap_or_default();
+    let listed =
+        read.find(&["HUB_OTEL_ALLOW_INSECURE_CREDENTIALS"]).map(|(_, hosts)| hosts).unwrap_or_default();
     let mut reported: Vec<(Origin, String)> = Vec::new();
     for signal in Signal::ALL.into_iter().filter(|signal| config.sends(*signal, Exporter::Otlp)) {
         let otlp = config.otlp(signal);
@@ -248,4 +261,3 @@ pub(super) fn refuse_open_credentials(read: &mut Reader<'_>, config: &Config, al
         }
     }
 }
-

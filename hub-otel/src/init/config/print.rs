@@ -7,7 +7,8 @@ use std::fmt::{self, Display};
 
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, value: &dyn Display, origin: &Origin| writeln!(f, "{name} = {value}  ({origin})");
+        let mut line =
+            |name: &str, value: &dyn Display, origin: &Origin| writeln!(f, "{name} = {value}  ({origin})");
         line("OTEL_SDK_DISABLED", &self.disabled.value, &self.disabled.origin)?;
         line("service.name", &self.resource.service_name.value, &self.resource.service_name.origin)?;
         for (key, setting) in &self.resource.attributes {
@@ -63,7 +64,11 @@ impl Display for Config {
         line("OTEL_PROPAGATORS", &propagators, &self.propagators.origin)?;
         let limits = &self.limits;
         line("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", &limits.span_value.value, &limits.span_value.origin)?;
-        line("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", &limits.record_value.value, &limits.record_value.origin)?;
+        line(
+            "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            &limits.record_value.value,
+            &limits.record_value.origin,
+        )?;
         let counts: [(&str, &Setting<usize>); 6] = [
             ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", &limits.span_attributes),
             ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", &limits.record_attributes),

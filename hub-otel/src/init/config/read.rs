@@ -77,7 +77,9 @@ impl Reader<'_> {
             }
         }
         names.iter().find_map(|name| {
-            self.environment.get(name).map(|value| (Origin::Environment((*name).to_owned()), value.to_owned()))
+            self.environment
+                .get(name)
+                .map(|value| (Origin::Environment((*name).to_owned()), value.to_owned()))
         })
     }
 
@@ -104,7 +106,13 @@ impl Reader<'_> {
     }
 
     /// A whole number between `least` and `most`.
-    pub(crate) fn number(&mut self, names: &[&str], default: usize, least: usize, most: usize) -> Setting<usize> {
+    pub(crate) fn number(
+        &mut self,
+        names: &[&str],
+        default: usize,
+        least: usize,
+        most: usize,
+    ) -> Setting<usize> {
         self.read(names, default, |value| {
             value
                 .parse()
@@ -115,7 +123,13 @@ impl Reader<'_> {
     }
 
     /// A time in milliseconds between `least` and `most`.
-    pub(crate) fn milliseconds(&mut self, names: &[&str], default: Duration, least: u64, most: u64) -> Setting<Duration> {
+    pub(crate) fn milliseconds(
+        &mut self,
+        names: &[&str],
+        default: Duration,
+        least: u64,
+        most: u64,
+    ) -> Setting<Duration> {
         self.read(names, default, |value| {
             value
                 .parse()
@@ -145,8 +159,12 @@ impl Reader<'_> {
 
 /// The entry of `words` that `value` names.
 pub(crate) fn one_of<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
-    words.iter().find(|(word, _)| word.eq_ignore_ascii_case(value.trim())).map(|(_, entry)| *entry).ok_or_else(|| {
-        let choices: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        format!("one of {}", choices.join(", "))
-    })
+    words
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(value.trim()))
+        .map(|(_, entry)| *entry)
+        .ok_or_else(|| {
+            let choices: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            format!("one of {}", choices.join(", "))
+        })
 }

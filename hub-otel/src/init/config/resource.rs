@@ -49,19 +49,27 @@ impl ResourceConfig {
                 Err(expected) => read.problem(&origin, &text, expected),
             }
         }
-        let given = |key: &str, value: &Option<String>| value.clone().map(|value| (key.to_owned(), Setting::default(value)));
-        for (key, value) in [given(s::SERVICE_VERSION, &defaults.version), given(s::SERVICE_NAMESPACE, &defaults.namespace)].into_iter().flatten() {
+        let given = |key: &str, value: &Option<String>| {
+            value.clone().map(|value| (key.to_owned(), Setting::default(value)))
+        };
+        for (key, value) in
+            [given(s::SERVICE_VERSION, &defaults.version), given(s::SERVICE_NAMESPACE, &defaults.namespace)]
+                .into_iter()
+                .flatten()
+        {
             add(key, value);
         }
-        for (method, default) in [("default_service", &defaults.service), ("default_version", &defaults.version), ("default_namespace", &defaults.namespace)] {
+        for (method, default) in [
+            ("default_service", &defaults.service),
+            ("default_version", &defaults.version),
+            ("default_namespace", &defaults.namespace),
+        ] {
             if default.as_ref().is_some_and(|value| value.trim().is_empty()) {
                 read.problem(&Origin::Builder(method), "", "a name; leave the call out to use the default");
             }
         }
-        let from_attributes = attributes
-            .iter()
-            .position(|(key, _)| key == s::SERVICE_NAME)
-            .map(|at| attributes.remove(at).1);
+        let from_attributes =
+            attributes.iter().position(|(key, _)| key == s::SERVICE_NAME).map(|at| attributes.remove(at).1);
         let service_name = match (read.find(&["OTEL_SERVICE_NAME"]), from_attributes) {
             (_, Some(setting)) if matches!(setting.origin, Origin::Builder(_)) => setting,
             (Some((origin, value)), _) => Setting { value, origin },
@@ -87,7 +95,8 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     let form = "`key=value` pairs with commas between them, special characters percent-encoded";
     let mut pairs = Vec::new();
     for (at, pair) in text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').ok_or_else(|| format!("{form}; pair {} has no `=`", at + 1))?;
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| format!("{form}; pair {} has no `=`", at + 1))?;
         let key = decode(key.trim()).ok_or_else(|| format!("{form}; the key of pair {} is not", at + 1))?;
         let value = decode(value.trim()).ok_or_else(|| format!("{form}; the value of `{key}` is not"))?;
         if key.is_empty() {
@@ -102,7 +111,8 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
 pub(super) fn decode(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let broken = bytes.iter().enumerate().any(|(at, byte)| {
-        *byte == b'%' && !bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        *byte == b'%'
+            && !bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
     if broken {
         return None;

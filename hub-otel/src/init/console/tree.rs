@@ -75,7 +75,12 @@ pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
         let span = &spans[at];
         line(&mut text, &painter, span, &lead);
         let below = children.get(&span.span_context.span_id()).map(Vec::as_slice).unwrap_or_default();
-        notes(&mut text, &painter, span, &format!("{indent}{}", if below.is_empty() { "   " } else { "│  " }));
+        notes(
+            &mut text,
+            &painter,
+            span,
+            &format!("{indent}{}", if below.is_empty() { "   " } else { "│  " }),
+        );
         for (nth, child) in below.iter().enumerate().rev() {
             let is_last = nth + 1 == below.len();
             let (branch, trunk) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
@@ -98,7 +103,13 @@ fn line(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
         })
         .map(|attribute| format!("{}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string())))
         .collect();
-    let _ = write!(text, "{}{}  {}", painter.paint(DIM, lead), painter.paint(BOLD, &shown(&span.name)), for_people(duration));
+    let _ = write!(
+        text,
+        "{}{}  {}",
+        painter.paint(DIM, lead),
+        painter.paint(BOLD, &shown(&span.name)),
+        for_people(duration)
+    );
     if !status.is_empty() {
         let _ = write!(text, "  {}", painter.paint(code, &status));
     }
@@ -112,14 +123,20 @@ fn line(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
 fn notes(text: &mut String, painter: &Painter, span: &SpanData, indent: &str) {
     for event in &span.events.events {
         let find = |key: &str| {
-            event.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|found| found.value.to_string())
+            event
+                .attributes
+                .iter()
+                .find(|attribute| attribute.key.as_str() == key)
+                .map(|found| found.value.to_string())
         };
         let note = match (find(a::EXCEPTION_TYPE), find(a::EXCEPTION_MESSAGE)) {
             (None, None) => {
                 let details: Vec<_> = event
                     .attributes
                     .iter()
-                    .map(|attribute| format!(" {}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string())))
+                    .map(|attribute| {
+                        format!(" {}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string()))
+                    })
                     .collect();
                 painter.paint(YELLOW, &format!("· {}{}", shown(&event.name), details.concat()))
             }

@@ -21,7 +21,10 @@ pub(crate) fn correct(families: Vec<MetricFamily>, deny: &DenyList) -> (Vec<Metr
         if redact(family.mut_metric(), deny) {
             number_duplicates(family.mut_metric());
         }
-        let over = family.get_metric().iter().any(|metric| metric.get_label().iter().any(|label| label.name() == OVERFLOW));
+        let over = family
+            .get_metric()
+            .iter()
+            .any(|metric| metric.get_label().iter().any(|label| label.name() == OVERFLOW));
         if over {
             overflowed.push(name.clone());
         }
@@ -41,7 +44,9 @@ pub(crate) fn correct(families: Vec<MetricFamily>, deny: &DenyList) -> (Vec<Metr
 
 /// The name under which a family is read.
 fn contract_name(rendered: &str) -> String {
-    let name = rendered.strip_suffix("_total_total").map_or_else(|| rendered.to_owned(), |name| format!("{name}_total"));
+    let name = rendered
+        .strip_suffix("_total_total")
+        .map_or_else(|| rendered.to_owned(), |name| format!("{name}_total"));
     debug_assert!(!METRICS.iter().any(|metric| metric.prometheus == rendered && rendered != name));
     name
 }
@@ -66,7 +71,11 @@ fn redact(metrics: &mut [Metric], deny: &DenyList) -> bool {
 fn number_duplicates(metrics: &mut [Metric]) {
     let mut seen: HashMap<Vec<(String, String)>, usize> = HashMap::new();
     for metric in metrics {
-        let key = metric.get_label().iter().map(|label| (label.name().to_owned(), label.value().to_owned())).collect();
+        let key = metric
+            .get_label()
+            .iter()
+            .map(|label| (label.name().to_owned(), label.value().to_owned()))
+            .collect();
         let count = seen.entry(key).or_default();
         *count += 1;
         if *count > 1 {

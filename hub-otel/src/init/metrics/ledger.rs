@@ -17,7 +17,7 @@ pub(crate) fn observe(meter: &Meter, ledgers: Vec<(Signal, Arc<Ledger>)>) {
     let _ = build::observable_counter(meter, &metric::EXPORT_ITEMS, move |observer| {
         for (signal, ledger) in &ledgers {
             let report = ledger.report();
-            let mut observe = |result: &'static str, reason: Option<String>, count: u64| {
+            let observe = |result: &'static str, reason: Option<String>, count: u64| {
                 let mut labels = vec![kv(label::SIGNAL, signal.as_str()), kv(label::RESULT, result)];
                 labels.extend(reason.map(|reason| kv(label::REASON, reason)));
                 observer.observe(count, &labels);

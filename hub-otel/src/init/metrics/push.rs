@@ -75,10 +75,11 @@ impl Drop for UnderWay<'_> {
 
 impl Push {
     /// Pushes until shutdown, and once more then.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
         loop {
             let mut phase = self.phase.clone();
-            if let Phase::Draining { deadline, .. } = *phase.borrow_and_update() {
+            let now = *phase.borrow_and_update();
+            if let Phase::Draining { deadline, .. } = now {
                 let _ = timeout_at(deadline, self.push_caught()).await;
                 self.done(u64::MAX);
                 return;
@@ -110,7 +111,8 @@ impl Push {
         use std::panic::{AssertUnwindSafe, catch_unwind};
         let mut push = Box::pin(self.push());
         std::future::poll_fn(move |context| {
-            catch_unwind(AssertUnwindSafe(|| push.as_mut().poll(context))).unwrap_or(std::task::Poll::Ready(()))
+            catch_unwind(AssertUnwindSafe(|| push.as_mut().poll(context)))
+                .unwrap_or(std::task::Poll::Ready(()))
         })
         .await;
     }
@@ -170,11 +172,19 @@ fn points_of(metric: &opentelemetry_sdk::metrics::data::Metric) -> String {
     }
     fn points<T: Copy + std::fmt::Display>(data: &MetricData<T>) -> Vec<String> {
         match data {
-            MetricData::Gauge(gauge) => gauge.data_points().map(|point| format!("{} {}", labels(point.attributes()), point.value())).collect(),
-            MetricData::Sum(sum) => sum.data_points().map(|point| format!("{} {}", labels(point.attributes()), point.value())).collect(),
+            MetricData::Gauge(gauge) => gauge
+                .data_points()
+                .map(|point| format!("{} {}", labels(point.attributes()), point.value()))
+                .collect(),
+            MetricData::Sum(sum) => sum
+                .data_points()
+                .map(|point| format!("{} {}", labels(point.attributes()), point.value()))
+                .collect(),
             MetricData::Histogram(histogram) => histogram
                 .data_points()
-                .map(|point| format!("{} count {} sum {}", labels(point.attributes()), point.count(), point.sum()))
+                .map(|point| {
+                    format!("{} count {} sum {}", labels(point.attributes()), point.count(), point.sum())
+                })
                 .collect(),
             MetricData::ExponentialHistogram(_) => Vec::new(),
         }
@@ -189,6 +199,9 @@ fn points_of(metric: &opentelemetry_sdk::metrics::data::Metric) -> String {
 
 impl std::fmt::Debug for Push {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Push").field("signal", &Signal::Metrics).field("interval", &self.interval).finish_non_exhaustive()
+        f.debug_struct("Push")
+            .field("signal", &Signal::Metrics)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
     }
 }

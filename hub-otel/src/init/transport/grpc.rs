@@ -5,11 +5,11 @@
 use super::{LONGEST_REPLY, Reply, Why, connection_failed, partial_success};
 use crate::init::config::{Compression, OtlpConfig, Signal};
 use bytes::{Buf, BufMut, Bytes};
+use http_types::uri::PathAndQuery;
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 use tonic::client::Grpc as Client;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{AsciiMetadataKey, MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -50,7 +50,8 @@ impl Grpc {
         };
         let mut metadata = MetadataMap::new();
         for (name, value) in config.headers.iter() {
-            let key: AsciiMetadataKey = name.parse().map_err(|_| format!("`{name}` cannot be sent as gRPC metadata"))?;
+            let key: AsciiMetadataKey =
+                name.parse().map_err(|_| format!("`{name}` cannot be sent as gRPC metadata"))?;
             let mut value = MetadataValue::try_from(value.expose().as_str())
                 .map_err(|_| format!("the value of `{name}` cannot be sent as gRPC metadata"))?;
             value.set_sensitive(true);

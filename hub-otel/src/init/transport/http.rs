@@ -1,0 +1,173 @@
+//! OTLP over HTTP/1.1: protobuf or JSON.
+//!
+//! A plain hyper client: one that follows redirects, unpacks answers and reads proxy variables on its own would be
+//! harder to keep within bounds.
+
+use super::{LONGEST_REPLY, Reply, Why, connection_failed, partial_success};
+use crate::init::config::{Compression, OtlpConfig, Protocol, Signal};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use http_types::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http_types::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use std::borrow::Cow;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+#[cfg(feature = "tls")]
+type Connector = hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>;
+#[cfg(not(feature = "tls"))]
+type Connector = hyper_util::client::legacy::connect::HttpConnector;
+
+/// A client and what each request begins with.
+#[derive(Debug)]
+pub(crate) struct Http {
+    client: Mutex<Client<Connector, Full<Bytes>>>,
+    connector: Connector,
+    uri: Uri,
+    headers: HeaderMap,
+    compression: Compression,
+    json: bool,
+    signal: Signal,
+}
+
+impl Http {
+    pub(super) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
+        let json = *config.protocol == Protocol::HttpJson;
+        let uri = config.endpoint.to_string().parse::<Uri>().map_err(|error| error.to_string())?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(crate::init::USER_AGENT));
+        let kind = if json { "application/json" } else { "application/x-protobuf" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        match *config.compression {
+            Compression::None => {}
+            other => drop(headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(other.as_str()))),
+        }
+        for (name, value) in config.headers.iter() {
+            let key: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+            let mut value = HeaderValue::from_str(value.expose())
+                .map_err(|_| format!("the value of `{name}` is not one that a header can carry"))?;
+            value.set_sensitive(true);
+            headers.append(key, value);
+        }
+        #[cfg(feature = "tls")]
+        let connector = super::tls::connector(config)?;
+        #[cfg(not(feature = "tls"))]
+        let connector = super::http::plain(*config.timeout);
+        let client = Mutex::new(client(&connector));
+        Ok(Self { client, connector, uri, headers, compression: *config.compression, json, signal })
+    }
+
+    pub(super) async fn send(&self, body: Bytes) -> Reply {
+        let Some(body) = pack(body, self.compression) else {
+            return Reply::Refused { reason: Cow::Borrowed("compression") };
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let response = match client.request(request).await {
+            Ok(response) => response,
+            Err(error) => return Reply::Again { wait: None, why: connection_failed(&error) },
+        };
+        let status = response.status();
+        let wait = response.headers().get(header::RETRY_AFTER).and_then(retry_after);
+        if !status.is_success() {
+            return classify(status, wait);
+        }
+        let packed = response.headers().contains_key(header::CONTENT_ENCODING);
+        match Limited::new(response.into_body(), LONGEST_REPLY).collect().await {
+            // Never unpacked: nobody asked for an answer that is. It was taken; what else it says stays unknown.
+            Ok(_) if packed => Reply::Accepted { rejected: 0, message: String::new() },
+            Ok(body) => {
+                let body = body.to_bytes();
+                let partial =
+                    if self.json { json_partial_success(&body, self.signal) } else { partial_success(&body) };
+                let (rejected, message) = partial.unwrap_or_default();
+                Reply::Accepted { rejected, message }
+            }
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                Reply::Refused { reason: Cow::Borrowed("reply_too_large") }
+            }
+            Err(error) => Reply::Again { wait: None, why: Why::Trouble(super::chain(&*error)) },
+        }
+    }
+
+    pub(super) fn reconnect(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client(&self.connector);
+    }
+}
+
+fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
+    // Retries are counted and waited for by us alone.
+    Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(8)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .pool_timer(hyper_util::rt::TokioTimer::new())
+        .retry_canceled_requests(false)
+        .build(connector.clone())
+}
+
+/// The connector under TLS, or without it.
+pub(super) fn plain(timeout: Duration) -> hyper_util::client::legacy::connect::HttpConnector {
+    let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(timeout));
+    connector.enforce_http(false);
+    connector
+}
+
+/// OTLP specification, "OTLP/HTTP Response": what may be sent again.
+fn classify(status: StatusCode, wait: Option<Duration>) -> Reply {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => {
+            Reply::Again { wait, why: Why::Trouble(format!("HTTP {}", status.as_u16())) }
+        }
+        other => Reply::Refused { reason: Cow::Owned(format!("http_{}", other.as_u16())) },
+    }
+}
+
+/// Seconds, or a date (RFC 9110, section 10.2.3). Anything else is as good as none.
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+fn pack(body: Bytes, compression: Compression) -> Option<Bytes> {
+    match compression {
+        Compression::None => Some(body),
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&body).ok()?;
+            encoder.finish().ok().map(Bytes::from)
+        }
+        Compression::Zstd => zstd::bulk::compress(&body, 0).ok().map(Bytes::from),
+    }
+}
+
+/// The partial success of a JSON answer: 64-bit numbers are strings there, or numbers.
+fn json_partial_success(body: &[u8], signal: Signal) -> Option<(u64, String)> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let partial = answer.get("partialSuccess")?;
+    let field = match signal {
+        Signal::Traces => "rejectedSpans",
+        Signal::Metrics => "rejectedDataPoints",
+        Signal::Logs => "rejectedLogRecords",
+    };
+    let rejected = partial
+        .get(field)
+        .and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()))
+        .unwrap_or(0);
+    let message = partial.get("errorMessage").and_then(|text| text.as_str()).unwrap_or_default();
+    Some((rejected, message.to_owned()))
+}
