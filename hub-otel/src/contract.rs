@@ -7,6 +7,7 @@
 pub mod attribute;
 pub mod boundary;
 pub mod event;
+pub mod gen_ai;
 pub mod metric;
 pub mod original;
 pub mod span;

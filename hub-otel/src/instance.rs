@@ -1,15 +1,18 @@
-//! What a unit of work, an HTTP request or a database call records into: one SDK, its tracer, its meter.
+//! What a unit of work, an HTTP request or a database call records into: one SDK, its tracer, its instruments.
 //!
-//! Everything works on an `Instance` that is passed or found here; the process-wide one is set by `Telemetry::install`
-//! and is only a default. That is what lets tests run side by side in one process.
+//! Everything works on an `Instance` that is passed or found here. The process-wide one is set by `Telemetry::install`
+//! and is only a default: an instance that travels in the OpenTelemetry context comes first. That is what lets tests
+//! run side by side in one process.
 
 use crate::boundary::Boundaries;
 use crate::contract::SCOPE;
+use crate::metrics::Units;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
+use opentelemetry::{Context, ContextGuard};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// One SDK, ready to record into.
@@ -21,6 +24,8 @@ pub(crate) struct Instance {
     pub(crate) options: Options,
     /// The instruments of the HTTP and database boundaries, made when first used.
     pub(crate) boundaries: Boundaries,
+    /// The instruments of workflows, agents and approvals.
+    pub(crate) units: Units,
 }
 
 /// What the builder decides for every unit.
@@ -30,32 +35,86 @@ pub(crate) struct Options {
     pub(crate) ok_status: bool,
     /// GenAI attributes on every unit.
     pub(crate) gen_ai: bool,
+    /// Where the exception of a failed unit goes.
+    pub(crate) exceptions: Exceptions,
+    /// What is known of the sampler before it is asked.
+    pub(crate) sampling: Sampling,
+}
+
+/// OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN: the exception as a span event (the default), a log record, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exceptions {
+    /// Unset: a span event.
+    SpanEvent,
+    /// `logs`: a log record.
+    Log,
+    /// `logs/dup`: both.
+    Both,
+}
+
+/// What is known of the sampler: a span that cannot be sampled is not made at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sampling {
+    /// The sampler has to be asked.
+    Ask,
+    /// It follows an unsampled parent, and is asked for roots and under sampled parents.
+    ParentBased,
+    /// It never samples.
+    Off,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ok_status: true, gen_ai: false }
+        Self { ok_status: true, gen_ai: false, exceptions: Exceptions::SpanEvent, sampling: Sampling::Ask }
     }
 }
 
 impl Instance {
     pub(crate) fn new(traces: &SdkTracerProvider, metrics: &SdkMeterProvider, options: Options) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let meter = metrics.meter(SCOPE);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             tracer: traces.tracer(SCOPE),
-            meter: metrics.meter(SCOPE),
+            units: Units::new(&meter),
+            meter,
             options,
             boundaries: Boundaries::default(),
         })
     }
 }
 
+/// 1 for an installed instance, 2 for each that travels in contexts. Zero: nothing records, and nobody looks further.
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static GLOBAL: OnceLock<Arc<Instance>> = OnceLock::new();
 
-/// The instance that the caller records into: the installed one, if there is one.
-pub(crate) fn current() -> Option<&'static Arc<Instance>> {
-    GLOBAL.get()
+/// Whether anything in this process records: one atomic load, the whole cost of a call that is not recorded.
+#[inline]
+pub(crate) fn in_use() -> bool {
+    cfg!(feature = "enabled") && IN_USE.load(Ordering::Acquire) != 0
+}
+
+/// The instance that `context` leads to: the one that travels in it, else the installed one.
+pub(crate) fn of(context: &Context) -> Option<Arc<Instance>> {
+    if IN_USE.load(Ordering::Acquire) > 1
+        && let Some(Travelling(instance)) = context.get::<Travelling>()
+    {
+        return Some(Arc::clone(instance));
+    }
+    GLOBAL.get().map(Arc::clone)
+}
+
+/// Whether `context` leads to an instance of its own.
+pub(crate) fn travels_in(context: &Context) -> bool {
+    IN_USE.load(Ordering::Acquire) > 1 && context.get::<Travelling>().is_some()
+}
+
+/// The instance that the caller records into.
+pub(crate) fn current() -> Option<Arc<Instance>> {
+    if !in_use() {
+        return None;
+    }
+    Context::map_current(of)
 }
 
 /// Makes `instance` the process' own. It can happen once.
@@ -63,5 +122,45 @@ pub(crate) fn current() -> Option<&'static Arc<Instance>> {
 /// # Errors
 /// Gives the instance back when another one was installed before.
 pub(crate) fn set_global(instance: Arc<Instance>) -> Result<(), Arc<Instance>> {
-    GLOBAL.set(instance)
+    GLOBAL.set(instance)?;
+    IN_USE.fetch_add(1, Ordering::AcqRel);
+    Ok(())
+}
+
+/// An instance in an OpenTelemetry context, inherited by every context that is made from it.
+#[derive(Clone)]
+struct Travelling(Arc<Instance>);
+
+/// Keeps the lookup in contexts switched on. Held by whoever puts an instance into a context.
+#[derive(Debug)]
+pub(crate) struct Travel(());
+
+impl Travel {
+    pub(crate) fn begin() -> Self {
+        IN_USE.fetch_add(2, Ordering::AcqRel);
+        Self(())
+    }
+}
+
+impl Drop for Travel {
+    fn drop(&mut self) {
+        IN_USE.fetch_sub(2, Ordering::AcqRel);
+    }
+}
+
+/// The current context with `instance` in it, and without a span: what is recorded there starts a trace of its own.
+pub(crate) fn context_of(instance: &Arc<Instance>) -> Context {
+    Context::new().with_value(Travelling(Arc::clone(instance)))
+}
+
+/// Records into `instance` on this thread until the guard is dropped.
+pub(crate) fn enter(instance: &Arc<Instance>) -> Entered {
+    let travel = Travel::begin();
+    Entered { _context: context_of(instance).attach(), _travel: travel }
+}
+
+/// The guard of [`enter`]. Fields are dropped in this order.
+pub(crate) struct Entered {
+    _context: ContextGuard,
+    _travel: Travel,
 }

@@ -1,3 +1,116 @@
 //! The instruments, built from the contract and from nothing else.
 
+mod bound;
 pub(crate) mod build;
+mod cache;
+mod label_set;
+
+pub(crate) use label_set::{Dimensions, LabelSet, shared};
+
+use crate::contract::metric;
+use crate::scope::Kind;
+use cache::Cache;
+use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Label sets per kind of unit. Five statuses each stay below the 2,000 series at which the SDK itself overflows.
+pub(crate) const LABEL_SETS: usize = 400;
+/// Error types and retry reasons per label set.
+pub(crate) const REASONS: usize = 50;
+
+/// The instruments of workflows, agents and approvals, with their label sets.
+pub(crate) struct Units {
+    pub(crate) workflow: Instruments,
+    pub(crate) agent: Instruments,
+    pub(crate) workflows_active: UpDownCounter<i64>,
+    pub(crate) retries: Counter<u64>,
+    pub(crate) approval_wait: Histogram<f64>,
+    workflows: Cache,
+    agents: Cache,
+    overflow: Overflow,
+}
+
+/// What each kind of unit records at its end.
+pub(crate) struct Instruments {
+    pub(crate) runs: Counter<u64>,
+    pub(crate) duration: Histogram<f64>,
+    pub(crate) errors: Counter<u64>,
+}
+
+/// How often a label value came too late to get a series of its own.
+#[derive(Default)]
+pub(crate) struct Overflow {
+    times: AtomicU64,
+    warned: AtomicBool,
+}
+
+impl Overflow {
+    /// Counts, and warns the first time.
+    #[cold]
+    pub(crate) fn count(&self, what: &'static str, value: &str) {
+        self.times.fetch_add(1, Ordering::Relaxed);
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: crate::contract::SCOPE,
+                "too many values of a metric label: {what} `{value}` and every further one is counted in the series \
+                 otel_metric_overflow=\"true\"; labels must be stable slugs, never generated ids"
+            );
+        }
+    }
+}
+
+impl Units {
+    pub(crate) fn new(meter: &Meter) -> Self {
+        Self {
+            workflow: Instruments {
+                runs: build::counter(meter, &metric::WORKFLOW_RUNS),
+                duration: build::histogram(meter, &metric::WORKFLOW_DURATION),
+                errors: build::counter(meter, &metric::WORKFLOW_ERRORS),
+            },
+            agent: Instruments {
+                runs: build::counter(meter, &metric::AGENT_RUNS),
+                duration: build::histogram(meter, &metric::AGENT_DURATION),
+                errors: build::counter(meter, &metric::AGENT_ERRORS),
+            },
+            workflows_active: build::up_down_counter(meter, &metric::WORKFLOWS_ACTIVE),
+            retries: build::counter(meter, &metric::AGENT_RETRIES),
+            approval_wait: build::histogram(meter, &metric::WORKFLOW_APPROVAL_WAIT_TIME),
+            workflows: Cache::default(),
+            agents: Cache::default(),
+            overflow: Overflow::default(),
+        }
+    }
+
+    pub(crate) fn of(&self, kind: Kind) -> &Instruments {
+        match kind {
+            Kind::Workflow => &self.workflow,
+            Kind::Agent => &self.agent,
+        }
+    }
+
+    /// The label set of `dimensions`; made, and its counters declared at zero, when it is seen for the first time.
+    pub(crate) fn label_set(&self, kind: Kind, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
+        let cache = match kind {
+            Kind::Workflow => &self.workflows,
+            Kind::Agent => &self.agents,
+        };
+        cache.get(
+            dimensions,
+            || LabelSet::new(self, kind, dimensions),
+            || {
+                self.overflow.count("id", dimensions.id);
+                LabelSet::overflowing(self, kind, dimensions)
+            },
+        )
+    }
+
+    pub(crate) fn overflow(&self) -> &Overflow {
+        &self.overflow
+    }
+
+    /// How many label values found no series of their own.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.overflow.times.load(Ordering::Relaxed)
+    }
+}

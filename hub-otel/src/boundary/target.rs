@@ -14,7 +14,7 @@ impl Target {
         if !cfg!(feature = "enabled") {
             return None;
         }
-        self.0.clone().or_else(|| instance::current().cloned())
+        self.0.clone().or_else(|| instance::current())
     }
 }
 

@@ -1,0 +1,156 @@
+//! The stable identifier of an error: what `error.type` says on spans and `error_type` in metrics.
+
+use crate::contract::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
+
+/// An error that knows its stable identifier.
+///
+/// Derive it for enums: each variant becomes its name in snake_case. Without it, `error.type` is the last segment of the
+/// type's path, and `_OTHER` for `Box<dyn Error>` and the like. An identifier is never a message: it is a metric label,
+/// and has to come from a small, fixed set.
+///
+/// ```
+/// struct QuotaExceeded;
+/// impl hub_otel::ErrorType for QuotaExceeded {
+///     fn error_type(&self) -> &'static str {
+///         "quota_exceeded"
+///     }
+/// }
+/// ```
+pub trait ErrorType {
+    /// A stable identifier in snake_case, or a code.
+    fn error_type(&self) -> &'static str;
+
+    /// `true`: the unit ends TIMED_OUT instead of FAILED.
+    fn timed_out(&self) -> bool {
+        false
+    }
+}
+
+impl<E: ErrorType + ?Sized> ErrorType for &E {
+    fn error_type(&self) -> &'static str {
+        E::error_type(self)
+    }
+    fn timed_out(&self) -> bool {
+        E::timed_out(self)
+    }
+}
+
+impl<E: ErrorType + ?Sized> ErrorType for Box<E> {
+    fn error_type(&self) -> &'static str {
+        E::error_type(self)
+    }
+    fn timed_out(&self) -> bool {
+        E::timed_out(self)
+    }
+}
+
+impl<E: ErrorType + ?Sized> ErrorType for std::sync::Arc<E> {
+    fn error_type(&self) -> &'static str {
+        E::error_type(self)
+    }
+    fn timed_out(&self) -> bool {
+        E::timed_out(self)
+    }
+}
+
+impl ErrorType for std::convert::Infallible {
+    fn error_type(&self) -> &'static str {
+        ERROR_TYPE_OTHER
+    }
+}
+
+impl ErrorType for tokio::time::error::Elapsed {
+    fn error_type(&self) -> &'static str {
+        ERROR_TYPE_TIMEOUT
+    }
+    fn timed_out(&self) -> bool {
+        true
+    }
+}
+
+impl ErrorType for std::io::Error {
+    fn error_type(&self) -> &'static str {
+        use std::io::ErrorKind as K;
+        match self.kind() {
+            K::NotFound => "io_not_found",
+            K::PermissionDenied => "io_permission_denied",
+            K::ConnectionRefused => "io_connection_refused",
+            K::ConnectionReset => "io_connection_reset",
+            K::ConnectionAborted => "io_connection_aborted",
+            K::NotConnected => "io_not_connected",
+            K::AddrInUse => "io_address_in_use",
+            K::AddrNotAvailable => "io_address_not_available",
+            K::BrokenPipe => "io_broken_pipe",
+            K::AlreadyExists => "io_already_exists",
+            K::InvalidInput => "io_invalid_input",
+            K::InvalidData => "io_invalid_data",
+            K::TimedOut => "io_timed_out",
+            K::WriteZero => "io_write_zero",
+            K::Interrupted => "io_interrupted",
+            K::UnexpectedEof => "io_unexpected_eof",
+            K::OutOfMemory => "io_out_of_memory",
+            K::StorageFull => "io_storage_full",
+            _ => "io_other",
+        }
+    }
+}
+
+/// The deadline of the macro's `timeout` passed.
+///
+/// An annotated function with a `timeout` returns `Result<_, E>` with `E: From<TimedOut>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TimedOut;
+
+impl std::fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the deadline passed")
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
+impl ErrorType for TimedOut {
+    fn error_type(&self) -> &'static str {
+        ERROR_TYPE_TIMEOUT
+    }
+    fn timed_out(&self) -> bool {
+        true
+    }
+}
+
+impl From<TimedOut> for std::io::Error {
+    fn from(timed_out: TimedOut) -> Self {
+        Self::new(std::io::ErrorKind::TimedOut, timed_out)
+    }
+}
+
+/// The identifier of an error that does not know its own: the last segment of its type's path, without generic
+/// arguments; `_OTHER` where that says nothing.
+pub(crate) fn of_type_name(name: &'static str) -> &'static str {
+    // Erased errors: their name is the same whatever happened.
+    if name.contains("dyn ") || matches!(name, "anyhow::Error" | "eyre::Report") {
+        return ERROR_TYPE_OTHER;
+    }
+    let name = name.trim_start_matches('&').trim_start_matches("mut ");
+    let path = name.split('<').next().unwrap_or(name);
+    match path.rsplit("::").next() {
+        Some(segment) if segment.starts_with(|first: char| first.is_alphabetic() || first == '_') => segment,
+        _ => ERROR_TYPE_OTHER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_type_name;
+
+    #[test]
+    fn a_foreign_error_is_named_by_the_last_segment_of_its_type() {
+        assert_eq!(of_type_name("my_crate::error::ScanError"), "ScanError");
+        assert_eq!(of_type_name("my_crate::Wrapped<alloc::string::String>"), "Wrapped");
+        assert_eq!(of_type_name("&my_crate::ScanError"), "ScanError");
+        assert_eq!(of_type_name("alloc::boxed::Box<dyn core::error::Error>"), "_OTHER");
+        assert_eq!(of_type_name("anyhow::Error"), "_OTHER");
+        assert_eq!(of_type_name("()"), "_OTHER");
+    }
+}

@@ -1,0 +1,225 @@
+//! One combination of labels and everything that is recorded under it.
+//!
+//! Outcomes are bound when they first occur: a bound series is exported even if nothing was ever recorded into it, and
+//! only the declared statuses may stand at zero.
+
+use super::bound::{BoundCounter, BoundHistogram, BoundUpDown};
+use super::cache::mix;
+use super::{Overflow, REASONS, Units};
+use crate::contract::attribute::label;
+use crate::contract::{kv, status};
+use crate::label::LabelValue;
+use crate::scope::Kind;
+use crate::status::Status;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, StringValue};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// What identifies a label set, borrowed from the call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dimensions<'a> {
+    /// workflow_id or agent_id.
+    pub(crate) id: &'a str,
+    /// trigger_type or action.
+    pub(crate) second: &'a str,
+    /// The labels that the macro's `labels(…)` adds.
+    pub(crate) extra: &'a [(&'static str, LabelValue)],
+}
+
+impl Dimensions<'_> {
+    pub(crate) fn hash(&self) -> u64 {
+        let mut hash = mix(mix(0, self.id), self.second);
+        for (key, value) in self.extra {
+            hash = match value {
+                LabelValue::Text(text) => mix(mix(hash, key), text),
+                LabelValue::Bool(truth) => mix(hash, key) ^ u64::from(*truth),
+            };
+        }
+        hash
+    }
+}
+
+/// One combination of labels.
+pub(crate) struct LabelSet {
+    kind: Kind,
+    /// workflow_id or agent_id, shared with every span that carries it.
+    pub(crate) id: StringValue,
+    /// trigger_type or action, likewise.
+    pub(crate) second: StringValue,
+    extra: Box<[(&'static str, LabelValue)]>,
+    /// Stands for every combination past the cap: its one label is the SDK's overflow label.
+    pub(crate) overflowing: bool,
+    active: Option<BoundUpDown>,
+    runs: [OnceLock<BoundCounter>; status::TERMINAL.len()],
+    durations: [OnceLock<BoundHistogram>; status::TERMINAL.len()],
+    errors: ByText,
+    retries: ByText,
+}
+
+impl LabelSet {
+    /// A set with its declared counters at zero.
+    pub(crate) fn new(units: &Units, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
+        Self::build(units, kind, dimensions, false)
+    }
+
+    /// The set that every combination past the cap shares.
+    pub(crate) fn overflowing(units: &Units, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
+        Self::build(units, kind, dimensions, true)
+    }
+
+    fn build(units: &Units, kind: Kind, dimensions: &Dimensions<'_>, overflowing: bool) -> Self {
+        let mut set = Self {
+            kind,
+            id: shared(dimensions.id),
+            second: shared(dimensions.second),
+            extra: dimensions.extra.into(),
+            overflowing,
+            active: None,
+            runs: Default::default(),
+            durations: Default::default(),
+            errors: ByText::default(),
+            retries: ByText::default(),
+        };
+        if kind == Kind::Workflow {
+            set.active = Some(BoundUpDown::new(&units.workflows_active, &set.labels([set.id_label()])));
+        }
+        if !overflowing {
+            for name in status::DECLARED {
+                if let Some(status) = Status::from_name(name) {
+                    set.runs(units, status).add(0);
+                }
+            }
+        }
+        set
+    }
+
+    pub(crate) fn is(&self, dimensions: &Dimensions<'_>) -> bool {
+        self.id.as_str() == dimensions.id
+            && self.second.as_str() == dimensions.second
+            && *self.extra == *dimensions.extra
+    }
+
+    /// The labels that `labels(…)` added.
+    pub(crate) fn extra(&self) -> &[(&'static str, LabelValue)] {
+        &self.extra
+    }
+
+    /// One more, or one fewer, that executes now.
+    #[inline]
+    pub(crate) fn active(&self, change: i64) {
+        if let Some(active) = &self.active {
+            active.add(change);
+        }
+    }
+
+    /// One unit that ended in `status` after `elapsed`.
+    pub(crate) fn ended(&self, units: &Units, status: Status, elapsed: Duration) {
+        self.runs(units, status).add(1);
+        self.duration(units, status).record(elapsed.as_secs_f64() * 1_000.0);
+    }
+
+    /// One failure of `error_type`.
+    pub(crate) fn failed(&self, units: &Units, error_type: &str) {
+        let instrument = &units.of(self.kind).errors;
+        self.errors.add(instrument, units.overflow(), "error_type", error_type, |value| {
+            self.labels([self.id_label(), kv(label::ERROR_TYPE, value)])
+        });
+    }
+
+    /// One attempt that is tried again for `reason`. Only agents have this counter.
+    pub(crate) fn retried(&self, units: &Units, reason: &str) {
+        if self.kind == Kind::Agent {
+            self.retries.add(&units.retries, units.overflow(), "reason", reason, |value| {
+                self.labels([self.id_label(), kv(label::REASON, value)])
+            });
+        }
+    }
+
+    fn runs(&self, units: &Units, status: Status) -> &BoundCounter {
+        self.runs[status as usize].get_or_init(|| {
+            let second = match self.kind {
+                Kind::Workflow => label::TRIGGER_TYPE,
+                Kind::Agent => label::ACTION,
+            };
+            let labels =
+                [self.id_label(), kv(second, self.second.clone()), kv(label::STATUS, status.as_str())];
+            BoundCounter::new(&units.of(self.kind).runs, &self.with_extra(labels))
+        })
+    }
+
+    fn duration(&self, units: &Units, status: Status) -> &BoundHistogram {
+        self.durations[status as usize].get_or_init(|| {
+            let status = kv(label::STATUS, status.as_str());
+            let labels = match self.kind {
+                Kind::Workflow => self.with_extra([self.id_label(), status]),
+                Kind::Agent => {
+                    self.with_extra([self.id_label(), kv(label::ACTION, self.second.clone()), status])
+                }
+            };
+            BoundHistogram::new(&units.of(self.kind).duration, &labels)
+        })
+    }
+
+    fn id_label(&self) -> KeyValue {
+        let key = match self.kind {
+            Kind::Workflow => label::WORKFLOW_ID,
+            Kind::Agent => label::AGENT_ID,
+        };
+        kv(key, self.id.clone())
+    }
+
+    fn labels<const N: usize>(&self, labels: [KeyValue; N]) -> Vec<KeyValue> {
+        if self.overflowing { vec![overflow_label()] } else { labels.into() }
+    }
+
+    fn with_extra<const N: usize>(&self, labels: [KeyValue; N]) -> Vec<KeyValue> {
+        let mut labels = self.labels(labels);
+        if !self.overflowing {
+            labels.extend(self.extra.iter().map(|(key, value)| kv(*key, value.value())));
+        }
+        labels
+    }
+}
+
+/// A text that spans and series share: cloning it allocates nothing.
+pub(crate) fn shared(text: &str) -> StringValue {
+    StringValue::from(std::sync::Arc::<str>::from(text))
+}
+
+/// The SDK's label of the series that takes what came too late (specification, "Cardinality limits").
+pub(crate) fn overflow_label() -> KeyValue {
+    kv("otel.metric.overflow", true)
+}
+
+/// Counters by a label value that is only known when it occurs.
+#[derive(Default)]
+struct ByText {
+    counters: Mutex<Vec<(StringValue, BoundCounter)>>,
+    rest: OnceLock<BoundCounter>,
+}
+
+impl ByText {
+    fn add(
+        &self,
+        instrument: &Counter<u64>,
+        overflow: &Overflow,
+        what: &'static str,
+        value: &str,
+        labels: impl FnOnce(StringValue) -> Vec<KeyValue>,
+    ) {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, counter)) = counters.iter().find(|(known, _)| known.as_str() == value) {
+            counter.add(1);
+        } else if counters.len() < REASONS {
+            let value = shared(value);
+            let counter = BoundCounter::new(instrument, &labels(value.clone()));
+            counter.add(1);
+            counters.push((value, counter));
+        } else {
+            drop(counters);
+            overflow.count(what, value);
+            self.rest.get_or_init(|| BoundCounter::new(instrument, &[overflow_label()])).add(1);
+        }
+    }
+}

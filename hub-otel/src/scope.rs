@@ -1,0 +1,32 @@
+//! One unit of work: opens on the first poll, closes exactly once with one outcome, whatever happens to it: return,
+//! error, panic, a passed deadline or a dropped future.
+//!
+//! The way of a call: a [`site`] (what the macro knows at compile time) → [`run`] (the wrapper future, or [`call`] for
+//! functions that are not async) → [`opening`] (identity, parent, labels) → [`unit`] (what is known while it runs, kept
+//! in the [`span`] when it records) → [`end`] (status, attributes, counters, histogram, in one place). [`frame`] is the
+//! one home of the thread-local state.
+
+mod clock;
+pub(crate) mod end;
+pub(crate) mod field;
+pub(crate) mod frame;
+pub(crate) mod lifecycle;
+pub(crate) mod opening;
+pub(crate) mod outcome;
+pub(crate) mod run;
+pub(crate) mod run_id;
+pub(crate) mod site;
+pub(crate) mod span;
+pub(crate) mod text;
+mod timer;
+pub(crate) mod unit;
+pub(crate) mod within;
+
+/// What a unit of work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// One segment of a workflow's run.
+    Workflow,
+    /// One logical execution of an agent.
+    Agent,
+}

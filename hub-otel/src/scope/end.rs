@@ -1,0 +1,209 @@
+//! The one end of a unit: status, attributes, counter, histogram and active gauge, in one place, exactly once.
+
+use super::Kind;
+use super::span::UnitSpan;
+use super::unit::{Late, Unit};
+use crate::contract::{attribute as a, event, kv, status};
+use crate::instance::Exceptions;
+use crate::metrics::LabelSet;
+use crate::status::Status;
+use opentelemetry::trace::{Span as _, Status as SpanStatus};
+use opentelemetry::{Key, KeyValue, StringValue};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a unit ended, as its wrapper saw it.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) status: Status,
+    pub(crate) failure: Option<Failure>,
+    /// The error was declared expected: no failure.
+    pub(crate) expected: bool,
+    /// The body ran to its end: what was said while it ran counts.
+    pub(crate) returned: bool,
+    /// From `ret(…)`.
+    pub(crate) attributes: Vec<KeyValue>,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// A stable identifier.
+    pub(crate) error_type: Cow<'static, str>,
+    /// The Rust type's name.
+    pub(crate) exception_type: &'static str,
+    /// The error's text.
+    pub(crate) message: Option<String>,
+}
+
+impl Ending {
+    pub(crate) fn new(status: Status) -> Self {
+        Self { status, failure: None, expected: false, returned: true, attributes: Vec::new() }
+    }
+
+    /// The future was dropped while it ran.
+    pub(crate) fn dropped() -> Self {
+        Self { returned: false, ..Self::new(Status::Cancelled) }
+    }
+
+    /// The body unwound through us.
+    pub(crate) fn panicked() -> Self {
+        let failure = Failure {
+            error_type: Cow::Borrowed(status::ERROR_TYPE_PANIC),
+            exception_type: status::ERROR_TYPE_PANIC,
+            message: Some("the function panicked".to_owned()),
+        };
+        Self { returned: false, failure: Some(failure), ..Self::new(Status::Failed) }
+    }
+
+    /// What was said while the unit ran comes before what its value says. Gives the reason when it is suspended.
+    pub(crate) fn heed(&mut self, late: &Late) -> Option<Cow<'static, str>> {
+        if !self.returned {
+            return None;
+        }
+        if late.timed_out {
+            self.fail(Status::TimedOut, Cow::Borrowed(status::ERROR_TYPE_TIMEOUT));
+        } else if let Some(kind) = &late.failed {
+            self.fail(Status::Failed, kind.clone());
+        } else if let Some(reason) = &late.suspended {
+            self.failure = None;
+            return Some(reason.clone());
+        }
+        None
+    }
+
+    fn fail(&mut self, status: Status, error_type: Cow<'static, str>) {
+        self.status = status;
+        self.expected = false;
+        match &mut self.failure {
+            Some(failure) => failure.error_type = error_type,
+            none => *none = Some(Failure { exception_type: "", message: None, error_type }),
+        }
+    }
+}
+
+/// What both kinds of ends need: late facts heeded, metrics recorded.
+struct Settled {
+    set: Arc<LabelSet>,
+    elapsed: Duration,
+    retries: i64,
+    suspended: Option<Cow<'static, str>>,
+}
+
+fn settle(unit: &Unit, ending: &mut Ending) -> Settled {
+    let elapsed = unit.started.elapsed();
+    let mut settled = Settled { set: Arc::clone(&unit.set), elapsed, retries: 0, suspended: None };
+    let mut waited = Duration::ZERO;
+    if let Some(shared) = &unit.shared {
+        let mut late = shared.late();
+        settled.suspended = ending.heed(&late);
+        late.ended = true;
+        settled.set = Arc::clone(&late.set);
+        settled.retries = late.retries;
+        waited = late.waited;
+    }
+    let (set, units) = (&settled.set, &unit.instance.units);
+    set.active(-1);
+    if settled.suspended.is_none() {
+        let executed = (unit.before + elapsed).saturating_sub(waited);
+        set.ended(units, ending.status, executed);
+        if let Some(failure) = ending.failure.as_ref().filter(|_| ending.status.is_failure()) {
+            set.failed(units, &failure.error_type);
+        }
+    }
+    settled
+}
+
+/// Ends a unit that only counts.
+#[inline(never)]
+pub(crate) fn counted(unit: &Unit, mut ending: Ending) {
+    settle(unit, &mut ending);
+}
+
+/// Ends a unit that records.
+pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
+    let unit = &span.unit;
+    let settled = settle(unit, &mut ending);
+    let (status_key, duration_key) = match unit.kind {
+        Kind::Workflow => (a::WORKFLOW_STATUS, a::WORKFLOW_DURATION_MS),
+        Kind::Agent => (a::AGENT_STATUS, a::AGENT_DURATION_MS),
+    };
+    let sdk = &mut span.sdk;
+    let status = if settled.suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
+    sdk.set_attribute(kv(status_key, status));
+    let milliseconds = i64::try_from(settled.elapsed.as_millis()).unwrap_or(i64::MAX);
+    sdk.set_attribute(kv(duration_key, milliseconds));
+    if settled.retries > 0 && unit.kind == Kind::Agent {
+        sdk.set_attribute(kv(a::AGENT_RETRY_COUNT, settled.retries));
+    }
+    for attribute in std::mem::take(&mut ending.attributes) {
+        sdk.set_attribute(attribute);
+    }
+    let at = span.began + settled.elapsed;
+    if let Some(reason) = settled.suspended {
+        sdk.set_attribute(kv(a::WORKFLOW_SUSPEND_REASON, reason));
+    } else if ending.status.is_failure() {
+        failed(span, ending, at);
+    } else {
+        if ending.expected {
+            sdk.set_attribute(kv(a::EXPECTED_ERROR, true));
+        } else if ending.status == Status::Success && unit.instance.options.ok_status {
+            sdk.set_status(SpanStatus::Ok);
+        }
+    }
+    // Where the unit leaves the status unset, what was set on the raw span stays.
+    let raw = std::mem::take(&mut span.status);
+    if raw != SpanStatus::Unset {
+        span.sdk.set_status(raw);
+    }
+    span.finish(at);
+}
+
+/// The attributes, the status and the exception of a unit that failed.
+fn failed(span: &mut UnitSpan, ending: Ending, at: std::time::SystemTime) {
+    let Some(failure) = ending.failure else {
+        // `status = …` said so, and there is no error to tell of.
+        span.sdk.set_attribute(kv(a::ERROR_TYPE, status::ERROR_TYPE_OTHER));
+        span.sdk.set_status(SpanStatus::Error { description: Cow::Borrowed("") });
+        return;
+    };
+    let message = match &failure.message {
+        Some(message) => StringValue::from(Arc::<str>::from(message.as_str())),
+        None => text(failure.error_type.clone()),
+    };
+    let sdk = &mut span.sdk;
+    sdk.set_attribute(kv(a::ERROR_TYPE, text(failure.error_type.clone())));
+    if span.unit.kind == Kind::Agent {
+        sdk.set_attribute(kv(a::ERROR_MESSAGE, message.clone()));
+    }
+    if span.unit.instance.options.exceptions != Exceptions::Log {
+        let kind = match failure.exception_type {
+            // `current().fail(kind)`: no Rust type was involved.
+            "" => text(failure.error_type.clone()),
+            kind => StringValue::from(kind),
+        };
+        let exception = vec![kv(a::EXCEPTION_TYPE, kind), kv(a::EXCEPTION_MESSAGE, message)];
+        sdk.add_event_with_timestamp(event::EXCEPTION, at, exception);
+    }
+    let description = failure.message.map_or(failure.error_type, Cow::Owned);
+    sdk.set_status(SpanStatus::Error { description });
+}
+
+pub(crate) fn text(text: Cow<'static, str>) -> StringValue {
+    match text {
+        Cow::Borrowed(text) => StringValue::from(text),
+        Cow::Owned(text) => StringValue::from(text),
+    }
+}
+
+/// An attribute of the caller's own.
+pub(crate) fn attribute(key: Key, value: opentelemetry::Value) -> KeyValue {
+    kv(key, value)
+}
+
+/// When something that is not a unit's began, for spans that are written after the fact.
+pub(crate) fn now() -> (Instant, std::time::SystemTime) {
+    let now = Instant::now();
+    (now, super::clock::wall(now))
+}

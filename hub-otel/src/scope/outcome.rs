@@ -1,0 +1,272 @@
+//! What a returned value says: decided by its type, so that aliases, early returns and `?` are all seen.
+
+use super::end::{Ending, Failure};
+use super::field::Fields;
+use crate::contract::kv;
+use crate::error_type::{self, ErrorType};
+use crate::status::Status;
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt::{Debug, Display};
+
+/// A unit whose body has returned. A classifier looks at the value and says what it means.
+pub struct Closing {
+    pub(crate) ending: Ending,
+    pub(crate) records: bool,
+}
+
+impl Closing {
+    pub(crate) fn new(records: bool) -> Self {
+        Self { ending: Ending::new(Status::Success), records }
+    }
+
+    /// The value is an error.
+    #[inline]
+    pub fn error(&mut self, kind: ErrorKind, message: &dyn Message) {
+        self.fail(kind, message);
+    }
+
+    #[inline(never)]
+    fn fail(&mut self, kind: ErrorKind, message: &dyn Message) {
+        self.ending.status = if kind.timed_out { Status::TimedOut } else { Status::Failed };
+        self.ending.failure = Some(Failure {
+            error_type: Cow::Borrowed(kind.error_type),
+            exception_type: kind.type_name,
+            message: if self.records { message.write() } else { None },
+        });
+    }
+
+    /// The value is an error that was declared expected (`err(expected = …)`): SUCCESS, span status unset.
+    pub fn expected(&mut self) {
+        self.ending.expected = true;
+    }
+
+    /// The value is `None`, and the function says that this is a failure (`none = error`).
+    #[inline(never)]
+    pub fn none(&mut self) {
+        self.ending.status = Status::Failed;
+        self.ending.failure = Some(Failure {
+            error_type: Cow::Borrowed("none"),
+            exception_type: "core::option::Option::None",
+            message: Some("the function returned None".to_owned()),
+        });
+    }
+
+    /// `status = …`: what the function says of its value comes before what its type says.
+    #[inline(never)]
+    pub fn status(&mut self, status: Status) {
+        self.ending.status = status;
+        if !status.is_failure() {
+            self.ending.failure = None;
+        }
+    }
+
+    /// `ret(…)`: attributes from the value; called when the unit records.
+    pub fn ret(&mut self, fields: impl FnOnce(&mut Fields<'_>)) {
+        if self.records {
+            let attributes = &mut self.ending.attributes;
+            fields(&mut Fields { set: &mut |key, value| attributes.push(kv(key, value)) });
+        }
+    }
+}
+
+impl Debug for Closing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Closing").finish_non_exhaustive()
+    }
+}
+
+/// A value that was returned. `(&ValueOf(value)).error()` is its error, if it is a `Result` that holds one.
+#[derive(Debug)]
+pub struct ValueOf<'a, T: ?Sized>(pub &'a T);
+
+/// A Result.
+pub trait ViaResult<'a> {
+    /// The error's type.
+    type Error: ?Sized;
+    /// The error.
+    fn error(&self) -> Option<&'a Self::Error>;
+}
+
+impl<'a, T, E> ViaResult<'a> for &ValueOf<'a, Result<T, E>> {
+    type Error = E;
+    #[inline]
+    fn error(&self) -> Option<&'a E> {
+        self.0.as_ref().err()
+    }
+}
+
+/// Anything else: never an error.
+pub trait ViaValue {
+    /// Never.
+    fn error(&self) -> Option<&'static Infallible>;
+}
+
+impl<T: ?Sized> ViaValue for ValueOf<'_, T> {
+    #[inline]
+    fn error(&self) -> Option<&'static Infallible> {
+        None
+    }
+}
+
+/// Which error it is.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorKind {
+    error_type: &'static str,
+    type_name: &'static str,
+    timed_out: bool,
+}
+
+/// An error. `(&&KindOf(error)).kind()` asks the error itself, else its type's name.
+#[derive(Debug)]
+pub struct KindOf<'a, E: ?Sized>(pub &'a E);
+
+/// An error that knows its identifier.
+pub trait ViaErrorType {
+    /// Its identifier.
+    fn kind(&self) -> ErrorKind;
+}
+
+impl<E: ErrorType + ?Sized> ViaErrorType for &KindOf<'_, E> {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind {
+            error_type: self.0.error_type(),
+            type_name: std::any::type_name::<E>(),
+            timed_out: self.0.timed_out(),
+        }
+    }
+}
+
+/// Any other error.
+pub trait ViaTypeName {
+    /// The last segment of its type's path.
+    fn kind(&self) -> ErrorKind;
+}
+
+impl<E: ?Sized> ViaTypeName for KindOf<'_, E> {
+    fn kind(&self) -> ErrorKind {
+        of_type::<E>()
+    }
+}
+
+/// The kind of an error that is known by its type alone.
+pub(crate) fn of_type<E: ?Sized>() -> ErrorKind {
+    let type_name = std::any::type_name::<E>();
+    ErrorKind { error_type: error_type::of_type_name(type_name), type_name, timed_out: false }
+}
+
+/// Something that can say what went wrong.
+pub trait Message {
+    /// The text.
+    fn write(&self) -> Option<String>;
+}
+
+/// An error. `(&&&MessageOf(error)).message()` writes it by Display, else by Debug, else not at all.
+#[derive(Debug)]
+pub struct MessageOf<'a, E: ?Sized>(pub &'a E);
+
+/// Written by Display.
+#[derive(Debug)]
+pub struct Displayed<'a, E: ?Sized>(pub &'a E);
+/// Written by Debug.
+#[derive(Debug)]
+pub struct Debugged<'a, E: ?Sized>(&'a E);
+/// Not written.
+#[derive(Debug)]
+pub struct Silent;
+
+impl<E: Display + ?Sized> Message for Displayed<'_, E> {
+    fn write(&self) -> Option<String> {
+        Some(written(format_args!("{}", self.0)))
+    }
+}
+
+impl<E: Debug + ?Sized> Message for Debugged<'_, E> {
+    fn write(&self) -> Option<String> {
+        Some(written(format_args!("{:?}", self.0)))
+    }
+}
+
+impl Message for Silent {
+    fn write(&self) -> Option<String> {
+        None
+    }
+}
+
+/// One allocation where a growing string would take several.
+fn written(message: std::fmt::Arguments<'_>) -> String {
+    let mut text = String::with_capacity(message.as_str().map_or(64, str::len));
+    // A Display that fails has written what it could.
+    let _ = std::fmt::write(&mut text, message);
+    text
+}
+
+/// An error with Display.
+pub trait ViaDisplayed<'a> {
+    /// The error's type.
+    type Error: ?Sized;
+    /// How it is written.
+    fn message(&self) -> Displayed<'a, Self::Error>;
+}
+
+impl<'a, E: Display + ?Sized> ViaDisplayed<'a> for &&MessageOf<'a, E> {
+    type Error = E;
+    fn message(&self) -> Displayed<'a, E> {
+        Displayed(self.0)
+    }
+}
+
+/// An error with Debug only.
+pub trait ViaDebugged<'a> {
+    /// The error's type.
+    type Error: ?Sized;
+    /// How it is written.
+    fn message(&self) -> Debugged<'a, Self::Error>;
+}
+
+impl<'a, E: Debug + ?Sized> ViaDebugged<'a> for &MessageOf<'a, E> {
+    type Error = E;
+    fn message(&self) -> Debugged<'a, E> {
+        Debugged(self.0)
+    }
+}
+
+/// An error with neither.
+pub trait ViaSilent {
+    /// It says nothing.
+    fn message(&self) -> Silent;
+}
+
+impl<E: ?Sized> ViaSilent for MessageOf<'_, E> {
+    fn message(&self) -> Silent {
+        Silent
+    }
+}
+
+/// What the builder's units may return: their meaning is known without a macro's help.
+#[diagnostic::on_unimplemented(
+    message = "hub-otel cannot tell whether a `{Self}` is a success",
+    note = "return a `Result` whose error has Display, or use `run_with` and say what the value means"
+)]
+pub trait Outcome {
+    /// Says what the value means.
+    fn close(&self, closing: &mut Closing);
+}
+
+impl<T, E: Display> Outcome for Result<T, E> {
+    fn close(&self, closing: &mut Closing) {
+        if let Err(error) = self {
+            closing.error(of_type::<E>(), &Displayed(error));
+        }
+    }
+}
+
+impl Outcome for () {
+    fn close(&self, _: &mut Closing) {}
+}
+
+impl Outcome for Status {
+    fn close(&self, closing: &mut Closing) {
+        closing.status(*self);
+    }
+}

@@ -1,0 +1,168 @@
+//! Identity arguments: literals, `&str`, `String`, `Option<_>` (`None`: omitted), and anything with Display.
+
+use crate::metrics::shared;
+use opentelemetry::StringValue;
+use std::borrow::Cow;
+use std::fmt::Display;
+
+/// A text of the caller's, borrowed for as long as the unit opens.
+#[derive(Debug, Clone)]
+pub enum Text<'a> {
+    /// Not given.
+    None,
+    /// A literal.
+    Static(&'static str),
+    /// A text that lives in the caller's arguments.
+    Borrowed(&'a str),
+    /// Written by Display.
+    Owned(String),
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match self {
+            Text::None => None,
+            Text::Static(text) | Text::Borrowed(text) => Some(text),
+            Text::Owned(text) => Some(text),
+        }
+    }
+
+    pub(crate) fn into_value(self) -> Option<StringValue> {
+        match self {
+            Text::None => None,
+            Text::Static(text) => Some(StringValue::from(text)),
+            // Shared: a run id goes to the span, to the unit and to every agent below.
+            Text::Borrowed(text) => Some(shared(text)),
+            Text::Owned(text) => Some(shared(&text)),
+        }
+    }
+
+    /// The same text, for longer than the caller's arguments live.
+    pub(crate) fn into_owned(self) -> Text<'static> {
+        match self {
+            Text::None => Text::None,
+            Text::Static(text) => Text::Static(text),
+            Text::Borrowed(text) => Text::Owned(text.to_owned()),
+            Text::Owned(text) => Text::Owned(text),
+        }
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Text::Owned(text)
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Text::Borrowed(text)
+    }
+}
+
+impl<'a> From<&'a String> for Text<'a> {
+    fn from(text: &'a String) -> Self {
+        Text::Borrowed(text)
+    }
+}
+
+impl<'a, T: Into<Text<'a>>> From<Option<T>> for Text<'a> {
+    fn from(text: Option<T>) -> Self {
+        text.map_or(Text::None, Into::into)
+    }
+}
+
+/// A type that holds a text.
+pub trait AsText {
+    /// The text, if it is there.
+    fn as_text(&self) -> Text<'_>;
+}
+
+impl AsText for str {
+    fn as_text(&self) -> Text<'_> {
+        Text::Borrowed(self)
+    }
+}
+
+impl AsText for String {
+    fn as_text(&self) -> Text<'_> {
+        Text::Borrowed(self)
+    }
+}
+
+impl AsText for Cow<'_, str> {
+    fn as_text(&self) -> Text<'_> {
+        Text::Borrowed(self)
+    }
+}
+
+impl<T: AsText + ?Sized> AsText for &T {
+    fn as_text(&self) -> Text<'_> {
+        T::as_text(self)
+    }
+}
+
+impl<T: AsText + ?Sized> AsText for &mut T {
+    fn as_text(&self) -> Text<'_> {
+        T::as_text(self)
+    }
+}
+
+impl<T: AsText + ?Sized> AsText for Box<T> {
+    fn as_text(&self) -> Text<'_> {
+        T::as_text(self)
+    }
+}
+
+impl<T: AsText + ?Sized> AsText for std::sync::Arc<T> {
+    fn as_text(&self) -> Text<'_> {
+        T::as_text(self)
+    }
+}
+
+impl<T: AsText> AsText for Option<T> {
+    fn as_text(&self) -> Text<'_> {
+        self.as_ref().map_or(Text::None, AsText::as_text)
+    }
+}
+
+/// The expression of an identity argument. `(&&&TextOf(&expression)).text()` finds the first of the three traits below
+/// that fits its type.
+#[derive(Debug)]
+pub struct TextOf<'a, T: ?Sized>(pub &'a T);
+
+/// What holds a text.
+pub trait ViaText<'a> {
+    /// The text.
+    fn text(&self) -> Text<'a>;
+}
+
+impl<'a, T: AsText + ?Sized> ViaText<'a> for &&TextOf<'a, T> {
+    fn text(&self) -> Text<'a> {
+        self.0.as_text()
+    }
+}
+
+/// An option of what can be written.
+pub trait ViaOption<'a> {
+    /// The text.
+    fn text(&self) -> Text<'a>;
+}
+
+impl<'a, T: Display> ViaOption<'a> for &TextOf<'a, Option<T>> {
+    fn text(&self) -> Text<'a> {
+        self.0.as_ref().map_or(Text::None, |value| Text::Owned(value.to_string()))
+    }
+}
+
+/// What can be written.
+pub trait ViaDisplay<'a> {
+    /// The text.
+    fn text(&self) -> Text<'a>;
+}
+
+impl<'a, T: Display + ?Sized> ViaDisplay<'a> for TextOf<'a, T> {
+    fn text(&self) -> Text<'a> {
+        Text::Owned(self.0.to_string())
+    }
+}
