@@ -6,3 +6,5 @@
 
 pub mod docs;
 pub mod files;
+pub mod promql;
+pub mod stack;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use xtask::{docs, files};
+use xtask::{docs, files, stack};
 
 /// Generated files of the repository: the telemetry reference, dashboards, rules.
 #[derive(Parser)]
@@ -20,11 +20,18 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// The dashboards and rules below observability/.
+    Stack {
+        /// Write nothing; exit 1 when a committed file differs.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let (generated, check) = match Arguments::parse().verb {
         Verb::Docs { check } => (docs::files(), check),
+        Verb::Stack { check } => (stack::files(), check),
     };
     let root = files::root();
     let result = if check { files::check(&root, &generated) } else { files::write(&root, &generated) };

@@ -1,0 +1,113 @@
+//! The alerts: one definition each, from which Prometheus' rule and Grafana's are made.
+
+mod service;
+mod stack;
+mod workflow;
+
+use crate::stack::boards;
+
+/// How urgent an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Somebody must look now.
+    Critical,
+    /// Somebody should look today.
+    Warning,
+}
+
+impl Severity {
+    /// The value of the label `severity`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// On which side of the threshold the trouble is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Above it.
+    Above,
+    /// Below it.
+    Below,
+}
+
+/// An alert.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    /// The alert's name, in both.
+    pub name: &'static str,
+    /// The uid of Grafana's rule.
+    pub uid: &'static str,
+    /// The rule group, in both.
+    pub group: &'static str,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// What is compared: a bare value.
+    pub query: String,
+    /// On which side of the threshold the trouble is.
+    pub trouble: Trouble,
+    /// What it is compared with; `None` compares with nothing (for the test that shows that this is noticed).
+    pub threshold: Option<f64>,
+    /// How long it must last before it fires.
+    pub hold: &'static str,
+    /// How long it goes on firing when the condition is gone: calms flapping.
+    pub keep: Option<&'static str>,
+    /// One line; `{value}` stands for the value, `{count}` for the value as a whole number.
+    pub line: &'static str,
+    /// What it means.
+    pub description: &'static str,
+    /// The panel to look at: dashboard and title.
+    pub panel: (&'static str, &'static str),
+}
+
+impl Alert {
+    /// The expression that is true when there is trouble.
+    #[must_use]
+    pub fn condition(&self) -> String {
+        let operator = match self.trouble {
+            Trouble::Above => ">",
+            Trouble::Below => "<",
+        };
+        match self.threshold {
+            Some(threshold) => format!("({}) {operator} {threshold}", self.query),
+            None => self.query.clone(),
+        }
+    }
+
+    /// The line for people, with a template that prints the value: in its place stands the format.
+    #[must_use]
+    pub fn summary(&self, template: &str) -> String {
+        self.line
+            .replace("{value}", &template.replace('%', "%.1f"))
+            .replace("{count}", &template.replace('%', "%.0f"))
+    }
+
+    /// The runbook's file: `runbooks/<name in words>.md`.
+    #[must_use]
+    pub fn runbook(&self) -> String {
+        format!("runbooks/{}.md", self.uid.replace('_', "-"))
+    }
+
+    /// Where the runbook can be read.
+    #[must_use]
+    pub fn runbook_url(&self) -> String {
+        format!("{}/blob/main/observability/{}", env!("CARGO_PKG_REPOSITORY"), self.runbook())
+    }
+
+    /// The panel's number on its dashboard.
+    #[must_use]
+    pub fn panel_id(&self, boards: &[boards::Dashboard]) -> Option<usize> {
+        let (uid, title) = self.panel;
+        boards.iter().find(|board| board.uid == uid)?.panel_id(title)
+    }
+}
+
+/// Every alert.
+#[must_use]
+pub fn all() -> Vec<Alert> {
+    [workflow::alerts(), service::alerts(), stack::alerts()].concat()
+}

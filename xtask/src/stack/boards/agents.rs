@@ -1,0 +1,98 @@
+//! Agent Performance: which agents are slow, which fail, which cost most.
+
+use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
+use crate::promql::{LE, POINT, SHOWN, Series, quantile, seen, sum_by};
+use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
+use crate::stack::recordings::{FAILURES, NEUTRAL};
+use hub_otel::contract::attribute::label::{AGENT_ID, ERROR_TYPE, REASON, STATUS};
+use hub_otel::contract::{attribute as a, metric as m, span};
+
+pub(super) fn board() -> Dashboard {
+    Dashboard {
+        uid: "agent-performance",
+        title: "Agent Performance",
+        description: "Which agents are slow, which fail, which are tried again, and which take most of the time?",
+        from: "now-1h",
+        variables: &["service", "agent"],
+        panels: vec![heatmap(), durations(), failure_rate(), expensive(), retries(), errors(), executions()],
+    }
+}
+
+fn agent_spans(conditions: &str) -> String {
+    spans(span::AGENT_EXECUTE, conditions)
+}
+
+fn heatmap() -> Panel {
+    let buckets = selected(Series::buckets, &m::AGENT_DURATION);
+    Panel::heatmap("Execution heatmap", "ms")
+        .about("How long executions took, over time: two bands are two kinds of work, a rising one is a slow dependency.")
+        .query(Mode::Heatmap, sum_by(&[LE], seen(&buckets, POINT)), "{{le}}")
+        .traces(agent_spans(&one_of(a::AGENT_ID, "agent")))
+}
+
+fn durations() -> Panel {
+    let p = |q| quantile(q, &[], &selected(Series::buckets, &m::AGENT_DURATION), POINT);
+    Panel::lines("Duration p50, p95, p99", "ms")
+        .about("Executions, all attempts and backoffs included.")
+        .query(Mode::Range, p(0.5), "p50")
+        .query(Mode::Range, p(0.95), "p95")
+        .query(Mode::Range, p(0.99), "p99")
+        .traces(agent_spans(&one_of(a::AGENT_ID, "agent")))
+}
+
+fn failure_rate() -> Panel {
+    let runs = || selected(Series::of, &m::AGENT_RUNS);
+    let failed = sum_by(&[AGENT_ID], seen(&runs().like(STATUS, FAILURES), SHOWN));
+    let counted = sum_by(&[AGENT_ID], seen(&runs().unlike(STATUS, NEUTRAL), SHOWN));
+    Panel::bars("Failure rate by agent", "percent")
+        .about("Executions that failed or timed out in the time shown, of those that were not cancelled.")
+        .query(Mode::Instant, format!("100 * {failed} / ({counted} > 0)"), "{{agent_id}}")
+        .steps(GREEN, &[(YELLOW, 2.0), (RED, 10.0)])
+        .between(0.0, 100.0)
+        .decimals(1)
+        .traces(agent_spans(&(same(a::AGENT_ID, AGENT_ID) + " && status = error")))
+}
+
+fn expensive() -> Panel {
+    let by_agent = |part: fn(&m::Metric) -> Series| {
+        sum_by(&[AGENT_ID], seen(&selected(part, &m::AGENT_DURATION), SHOWN))
+    };
+    let (total, count) = (by_agent(Series::sum), by_agent(Series::count));
+    Panel::table("Most expensive agents")
+        .about("Where the time shown went: total and mean time of execution, and how many.")
+        .query(Mode::Table, format!("sort_desc({total})"), "")
+        .query(Mode::Table, format!("{total} / ({count} > 0)"), "")
+        .query(Mode::Table, count, "")
+        .joined(AGENT_ID, "Agent", &[("A", "Total time"), ("B", "Mean time"), ("C", "Executions")])
+        .named_unit("Total time", "ms")
+        .named_unit("Mean time", "ms")
+        .traces(agent_spans(" && span.agent.id = \"${__data.fields.Agent}\""))
+}
+
+fn retries() -> Panel {
+    let retries = sum_by(&[REASON], seen(&selected(Series::of, &m::AGENT_RETRIES), POINT));
+    Panel::lines("Retries per minute by reason", "short")
+        .about("Attempts that failed and were tried again. A rise here comes before a rise of failures.")
+        .query(Mode::Range, or_none(&per_minute(&retries), REASON), "{{reason}}")
+        .traces(agent_spans(&(one_of(a::AGENT_ID, "agent") + " && span.agent.retry.count > 0")))
+        .stacked()
+}
+
+fn errors() -> Panel {
+    let errors = sum_by(&[AGENT_ID, ERROR_TYPE], seen(&selected(Series::of, &m::AGENT_ERRORS), SHOWN));
+    Panel::bars("Errors by agent and type", "short")
+        .about("Executions that failed or timed out in the time shown.")
+        .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{agent_id}} {{error_type}}")
+        .steps(GREEN, &[(RED, 1.0)])
+        .decimals(0)
+        .traces(agent_spans(&(same(a::AGENT_ID, AGENT_ID) + &same(a::ERROR_TYPE, ERROR_TYPE))))
+}
+
+fn executions() -> Panel {
+    let runs = sum_by(&[AGENT_ID], seen(&selected(Series::of, &m::AGENT_RUNS), POINT));
+    Panel::lines("Executions per minute by agent", "short")
+        .about("Executions that ended, however.")
+        .query(Mode::Range, per_minute(&runs), "{{agent_id}}")
+        .traces(agent_spans(&same(a::AGENT_ID, AGENT_ID)))
+        .sized(24, 8)
+}

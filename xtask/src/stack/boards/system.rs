@@ -1,0 +1,158 @@
+//! System Health: the service as a process and as a server, and the stack that watches it.
+
+use super::{Dashboard, or_none, per_minute, same, selected};
+use crate::promql::{INSTANCE, JOB, Origin, POINT, SHOWN, Series, quantile, seen, sum_by};
+use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
+use crate::stack::recordings::server_errors;
+use hub_otel::contract::attribute::SERVICE_NAME;
+use hub_otel::contract::attribute::label::{RESULT, SIGNAL};
+use hub_otel::contract::metric as m;
+use opentelemetry_semantic_conventions::attribute as s;
+
+pub(super) fn board() -> Dashboard {
+    Dashboard {
+        uid: "system-health",
+        title: "System Health",
+        description: "Does the service answer, does it run out of something, and does its telemetry arrive?",
+        from: "now-1h",
+        variables: &["service"],
+        panels: vec![
+            up(),
+            lost(),
+            requests(),
+            components(),
+            api(),
+            database(),
+            errors(),
+            memory(),
+            lag(),
+            processor(),
+            ledger(),
+            queue(),
+        ],
+    }
+}
+
+fn up() -> Panel {
+    let uptime = Series::of(&m::PROCESS_UPTIME).like(SERVICE_NAME, "$service");
+    Panel::number("Service up", "s")
+        .about("For how long the process has been running; nothing here means that it neither answers nor pushes.")
+        .query(Mode::Instant, format!("max by (service_name) ({uptime})"), "{{service_name}}")
+}
+
+fn lost() -> Panel {
+    let lost = seen(&selected(Series::of, &m::EXPORT_ITEMS).not(RESULT, "ok"), SHOWN);
+    Panel::number("Telemetry lost", "short")
+        .about(
+            "Spans, log records and metric points that were rejected, failed or dropped in the time shown.",
+        )
+        .query(Mode::Instant, or_none(&sum_by(&[SIGNAL], lost), SIGNAL), "{{signal}}")
+        .steps(GREEN, &[(RED, 1.0)])
+        .decimals(0)
+}
+
+fn requests() -> Panel {
+    Panel::number("Active HTTP requests", "short").about("Requests that are being answered now.").query(
+        Mode::Instant,
+        sum_by(&[], selected(Series::of, &m::HTTP_SERVER_ACTIVE_REQUESTS)),
+        "active",
+    )
+}
+
+fn components() -> Panel {
+    let up = Series::own("up", Origin::Prometheus).unlike(JOB, "orchestration-service");
+    Panel::number("Stack components up", "short")
+        .about("1 where a component of the stack answers, 0 where it does not.")
+        .query(Mode::Instant, format!("min by (job) ({up})"), "{{job}}")
+        .steps(RED, &[(GREEN, 1.0)])
+}
+
+fn api() -> Panel {
+    let requests = selected(Series::buckets, &m::HTTP_SERVER_REQUEST_DURATION);
+    Panel::lines("API p95 by route", "s")
+        .about("19 of 20 requests were answered faster than this.")
+        .query(Mode::Range, quantile(0.95, &[s::HTTP_ROUTE], &requests, POINT), "{{http_route}}")
+        .traces(format!(
+            "{{ kind = server && resource.service.name =~ \"${{service:pipe}}\"{} }}",
+            same(s::HTTP_ROUTE, "http_route")
+        ))
+}
+
+fn database() -> Panel {
+    let operations = selected(Series::buckets, &m::DB_CLIENT_OPERATION_DURATION);
+    Panel::lines("Database latency p95 by operation", "s")
+        .about("19 of 20 operations were faster than this.")
+        .query(
+            Mode::Range,
+            quantile(0.95, &[s::DB_OPERATION_NAME], &operations, POINT),
+            "{{db_operation_name}}",
+        )
+        .traces(format!(
+            "{{ kind = client && resource.service.name =~ \"${{service:pipe}}\"{} }}",
+            same(s::DB_OPERATION_NAME, "db_operation_name")
+        ))
+}
+
+fn errors() -> Panel {
+    let errors = server_errors().like(SERVICE_NAME, "$service");
+    Panel::lines("5xx per minute", "short")
+        .about("Responses with a 5xx status, by route. More than 50 a minute for 2 minutes raise HighErrorRate.")
+        .query(
+            Mode::Range,
+            or_none(&per_minute(&sum_by(&[s::HTTP_ROUTE], seen(&errors, POINT))), "http_route"),
+            "{{http_route}}",
+        )
+        .steps(GREEN, &[(RED, 50.0)])
+        .traces(
+            "{ kind = server && resource.service.name =~ \"${service:pipe}\" && span.http.response.status_code >= 500 }",
+        )
+}
+
+fn memory() -> Panel {
+    let [used, limit] = [&m::PROCESS_MEMORY_USAGE, &m::PROCESS_MEMORY_LIMIT]
+        .map(|metric| sum_by(&[SERVICE_NAME, INSTANCE], selected(Series::of, metric)));
+    Panel::lines("Memory against its limit", "percent")
+        .about("Physical memory in use, of what the process may use. Above 80 % for 5 minutes raises HighMemoryUsage.")
+        .query(Mode::Range, format!("100 * {used} / {limit}"), "{{service_name}} {{instance}}")
+        .steps(GREEN, &[(RED, 80.0)])
+        .between(0.0, 100.0)
+}
+
+fn lag() -> Panel {
+    let lag = selected(Series::buckets, &m::RUNTIME_LAG);
+    Panel::lines("Runtime lag p99", "s")
+        .about("How late a timer fires on the application's runtime. Above 100 ms something blocks it.")
+        .query(Mode::Range, quantile(0.99, &[SERVICE_NAME], &lag, POINT), "{{service_name}}")
+        .steps(GREEN, &[(RED, 0.1)])
+}
+
+fn processor() -> Panel {
+    let time = selected(Series::of, &m::PROCESS_CPU_TIME);
+    Panel::lines("CPU", "percentunit")
+        .about("Processor time per second: 100 % is one core.")
+        .query(
+            Mode::Range,
+            sum_by(&[SERVICE_NAME, s::CPU_MODE], format!("rate({time}[$__rate_interval])")),
+            "{{service_name}} {{cpu_mode}}",
+        )
+        .stacked()
+}
+
+fn ledger() -> Panel {
+    let items = seen(&selected(Series::of, &m::EXPORT_ITEMS), POINT);
+    Panel::lines("Exporter ledger: lost telemetry", "short")
+        .about(
+            "Items per minute by what became of them. Everything but `ok` is lost, and raises TelemetryLoss.",
+        )
+        .query(Mode::Range, per_minute(&sum_by(&[SIGNAL, RESULT], items)), "{{signal}} {{result}}")
+}
+
+fn queue() -> Panel {
+    let [size, capacity] = ["otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"]
+        .map(|name| sum_by(&["exporter"], Series::own(name, Origin::Collector)));
+    Panel::lines("Collector queue", "percent")
+        .about("How full the Collector's queues are. A full queue answers UNAVAILABLE, and the service tries again.")
+        .query(Mode::Range, format!("100 * {size} / {capacity}"), "{{exporter}}")
+        .steps(GREEN, &[(YELLOW, 50.0), (RED, 80.0)])
+        .between(0.0, 100.0)
+}

@@ -1,0 +1,153 @@
+//! Workflow Overview: do the workflows run, how long do they take, what waits.
+
+use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
+use crate::promql::{POINT, SHOWN, Series, max_by, quantile, seen, sum_by};
+use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
+use crate::stack::recordings::NEUTRAL;
+use hub_otel::contract::attribute::label::{DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID};
+use hub_otel::contract::{attribute as a, metric as m, span, status};
+
+pub(super) fn board() -> Dashboard {
+    Dashboard {
+        uid: "workflow-overview",
+        title: "Workflow Overview",
+        description: "Do the workflows run, how long do they take, and what waits for a person?",
+        from: "now-1h",
+        variables: &["service", "workflow"],
+        panels: vec![
+            by_status(),
+            success_rate(),
+            duration(),
+            active(),
+            failed_runs(),
+            failures(),
+            slowest(),
+            approvals(),
+            approval_wait(),
+            active_by_workflow(),
+            triggers(),
+        ],
+    }
+}
+
+fn workflow_spans(conditions: &str) -> String {
+    spans(span::WORKFLOW_EXECUTE, conditions)
+}
+
+fn by_status() -> Panel {
+    let runs = sum_by(&[STATUS], seen(&selected(Series::of, &m::WORKFLOW_RUNS), POINT));
+    let panel = Panel::lines("Workflows per minute by status", "short")
+        .about("Runs that ended, per minute, by how they ended. Red and yellow should be rare.")
+        .query(Mode::Range, per_minute(&runs), "{{status}}")
+        .traces(workflow_spans(&(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS))))
+        .stacked();
+    [
+        (status::SUCCESS, GREEN),
+        (status::FAILED, RED),
+        (status::TIMED_OUT, YELLOW),
+        (status::CANCELLED, "blue"),
+        (status::REJECTED, "purple"),
+    ]
+    .into_iter()
+    .fold(panel, |panel, (status, color)| panel.colored(status, color))
+}
+
+fn success_rate() -> Panel {
+    let runs = || selected(Series::of, &m::WORKFLOW_RUNS);
+    let good = sum_by(&[], seen(&runs().is(STATUS, status::SUCCESS), SHOWN));
+    let counted = sum_by(&[], seen(&runs().unlike(STATUS, NEUTRAL), SHOWN));
+    Panel::number("Success rate", "percent")
+        .about("Runs that succeeded, of those that succeeded, failed or timed out in the time shown. The target is 99 %.")
+        .query(Mode::Instant, format!("100 * {good} / ({counted} > 0)"), "success")
+        .steps(RED, &[(YELLOW, 95.0), (GREEN, 99.0)])
+        .decimals(2)
+}
+
+fn duration() -> Panel {
+    let p95 = quantile(0.95, &[], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
+    Panel::gauge("p95 duration", "ms", (0.0, 600_000.0))
+        .about("19 of 20 runs in the time shown took less than this, waits for approvals not counted. Red above 5 minutes.")
+        .query(Mode::Instant, p95, "p95")
+        .steps(GREEN, &[(YELLOW, 120_000.0), (RED, 300_000.0)])
+        .traces(workflow_spans(&one_of(a::WORKFLOW_ID, "workflow")))
+}
+
+fn active() -> Panel {
+    Panel::number("Active workflows", "short")
+        .about("Runs that execute now. A run that waits for an approval is not among them.")
+        .query(Mode::Instant, sum_by(&[], selected(Series::of, &m::WORKFLOWS_ACTIVE)), "active")
+}
+
+fn failed_runs() -> Panel {
+    let runs = selected(Series::of, &m::WORKFLOW_RUNS);
+    Panel::number("Runs by status", "short")
+        .about("Runs that ended in the time shown, by how they ended.")
+        .query(Mode::Instant, sum_by(&[STATUS], seen(&runs, SHOWN)), "{{status}}")
+        .sized(6, 4)
+        .decimals(0)
+}
+
+fn failures() -> Panel {
+    let errors = sum_by(&[ERROR_TYPE], seen(&selected(Series::of, &m::WORKFLOW_ERRORS), SHOWN));
+    Panel::bars("Failures by error type", "short")
+        .about("Runs that failed or timed out in the time shown, by the stable identifier of the error.")
+        .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{error_type}}")
+        .steps(GREEN, &[(RED, 1.0)])
+        .decimals(0)
+        .traces(workflow_spans(&(one_of(a::WORKFLOW_ID, "workflow") + &same(a::ERROR_TYPE, ERROR_TYPE))))
+}
+
+fn slowest() -> Panel {
+    let p95 = quantile(0.95, &[WORKFLOW_ID], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
+    Panel::bars("Top 10 slowest workflows", "ms")
+        .about("The ten workflows with the highest 95th percentile in the time shown.")
+        .query(Mode::Instant, format!("topk(10, {p95})"), "{{workflow_id}}")
+        .steps(GREEN, &[(YELLOW, 120_000.0), (RED, 300_000.0)])
+        .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
+}
+
+fn approvals() -> Panel {
+    Panel::lines("Approvals that wait", "short")
+        .about("How many approvals wait for a person, and how old the oldest is (right).")
+        .query(Mode::Range, sum_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_PENDING)), "waiting")
+        .query(
+            Mode::Range,
+            max_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_OLDEST_AGE)),
+            "age of the oldest",
+        )
+        .query_unit("B", "s")
+        .right_axis("B")
+        .traces(spans(span::WORKFLOW_APPROVAL, &one_of(a::WORKFLOW_ID, "workflow")))
+}
+
+fn approval_wait() -> Panel {
+    let waits = selected(Series::buckets, &m::WORKFLOW_APPROVAL_WAIT_TIME);
+    Panel::bars("Approval wait p95 by decision", "ms")
+        .about("How long people took to decide, in the time shown.")
+        .query(Mode::Instant, quantile(0.95, &[DECISION], &waits, SHOWN), "{{decision}}")
+        .traces(spans(
+            span::WORKFLOW_APPROVAL,
+            &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_APPROVAL_DECISION, DECISION)),
+        ))
+}
+
+fn active_by_workflow() -> Panel {
+    Panel::lines("Active workflows by workflow", "short")
+        .about("Runs that execute, by workflow: a line that never comes down is a run that hangs.")
+        .query(
+            Mode::Range,
+            sum_by(&[WORKFLOW_ID], selected(Series::of, &m::WORKFLOWS_ACTIVE)),
+            "{{workflow_id}}",
+        )
+        .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
+}
+
+fn triggers() -> Panel {
+    let runs = sum_by(&[TRIGGER_TYPE], seen(&selected(Series::of, &m::WORKFLOW_RUNS), SHOWN));
+    Panel::pie("Runs by trigger", "short")
+        .about("What started the runs that ended in the time shown.")
+        .query(Mode::Instant, runs, "{{trigger_type}}")
+        .traces(workflow_spans(
+            &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_TRIGGER, TRIGGER_TYPE)),
+        ))
+}

@@ -1,0 +1,64 @@
+//! Series that are not of the contract: Prometheus' own, the Collector's, and what the recording rules make.
+
+use crate::docs::label_name;
+use crate::stack::recordings;
+use crate::stack::slo;
+use hub_otel::contract::{Kind, METRICS};
+
+/// A series that an expression may name, with the labels that it carries.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The series' name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+}
+
+/// Of the stack's own components: name and labels, without job and instance.
+pub const COMPONENTS: &[(&str, &[&str])] = &[
+    ("up", &[]),
+    ("process_start_time_seconds", &[]),
+    ("prometheus_rule_evaluation_failures_total", &["rule_group"]),
+    ("otelcol_process_uptime_seconds_total", &[]),
+    ("otelcol_exporter_queue_size", &["exporter", "data_type"]),
+    ("otelcol_exporter_queue_capacity", &["exporter", "data_type"]),
+    ("otelcol_exporter_send_failed_spans_total", &["exporter"]),
+    ("otelcol_exporter_send_failed_metric_points_total", &["exporter"]),
+    ("otelcol_exporter_send_failed_log_records_total", &["exporter"]),
+    ("otelcol_exporter_enqueue_failed_spans_total", &["exporter"]),
+    ("otelcol_exporter_enqueue_failed_metric_points_total", &["exporter"]),
+    ("otelcol_exporter_enqueue_failed_log_records_total", &["exporter"]),
+];
+
+/// Every series that a dashboard or a rule may name.
+#[must_use]
+pub fn all() -> Vec<Known> {
+    let mut known = Vec::new();
+    for metric in METRICS {
+        let parts: &[&str] = match metric.kind {
+            Kind::Histogram => &["_bucket", "_sum", "_count"],
+            Kind::Counter | Kind::UpDownCounter | Kind::Gauge => &[""],
+        };
+        for part in parts {
+            let mut labels: Vec<String> = metric.labels.iter().map(|label| label_name(label)).collect();
+            labels.extend(["service_name", "service_namespace", "job", "instance"].map(String::from));
+            if *part == "_bucket" {
+                labels.push("le".to_owned());
+            }
+            known.push(Known { name: format!("{}{part}", metric.prometheus), labels });
+        }
+    }
+    for (name, labels) in COMPONENTS {
+        let labels = labels.iter().chain(&["job", "instance"]).map(|label| (*label).to_owned()).collect();
+        known.push(Known { name: (*name).to_owned(), labels });
+    }
+    for recording in recordings::all() {
+        let labels = recording.labels.iter().map(|label| label_name(label)).collect();
+        known.push(Known { name: recording.name.to_owned(), labels });
+    }
+    known.extend(slo::SERIES.iter().map(|(name, labels)| Known {
+        name: (*name).to_owned(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+    }));
+    known
+}

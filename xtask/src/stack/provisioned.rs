@@ -1,0 +1,96 @@
+//! Grafana's alert rules, provisioned: the same definitions in Grafana's form.
+//!
+//! The form is the one that ran on a real Grafana: an instant query of the bare value, and a threshold on it. A
+//! comparison inside the query would make "no trouble" look like "no data".
+
+use crate::files::File;
+use crate::stack::alerts::{Alert, Trouble};
+use crate::stack::dashboard::Dashboard;
+use crate::stack::rules::yaml;
+use serde_json::{Value, json};
+
+/// Where the rules stand.
+pub const PATH: &str = "observability/grafana/provisioning/alerting/rules.yaml";
+
+/// The rule file.
+#[must_use]
+pub fn file(alerts: &[Alert], boards: &[Dashboard]) -> File {
+    let mut groups: Vec<&str> = Vec::new();
+    for alert in alerts {
+        if !groups.contains(&alert.group) {
+            groups.push(alert.group);
+        }
+    }
+    let groups: Vec<Value> = groups
+        .into_iter()
+        .map(|name| {
+            let rules: Vec<Value> =
+                alerts.iter().filter(|alert| alert.group == name).map(|alert| rule(alert, boards)).collect();
+            json!({"orgId": 1, "name": name, "folder": "CommandCenter", "interval": "10s", "rules": rules})
+        })
+        .collect();
+    File::new(PATH, yaml(&json!({"apiVersion": 1, "groups": groups})))
+}
+
+fn rule(alert: &Alert, boards: &[Dashboard]) -> Value {
+    let (dashboard, _) = alert.panel;
+    let mut rule = json!({
+        "uid": alert.uid,
+        "title": alert.name,
+        "condition": "C",
+        "for": alert.hold,
+        // Absence is a rule of its own (ServiceDown); an outage of Prometheus must not resolve what is firing.
+        "noDataState": "OK",
+        "execErrState": "KeepLast",
+        "isPaused": false,
+        "labels": {"severity": alert.severity.as_str()},
+        "annotations": {
+            "summary": alert.summary("{{ with $values.A }}{{ printf \"%\" .Value }}{{ end }}"),
+            "description": alert.description,
+            "runbook_url": alert.runbook_url(),
+            "__dashboardUid__": dashboard,
+            "__panelId__": alert.panel_id(boards).unwrap_or_default().to_string(),
+        },
+        "data": [query(alert), threshold(alert)],
+    });
+    if let Some(keep) = alert.keep {
+        rule["keepFiringFor"] = keep.into();
+    }
+    rule
+}
+
+fn query(alert: &Alert) -> Value {
+    json!({
+        "refId": "A",
+        "datasourceUid": "prometheus",
+        "relativeTimeRange": {"from": 600, "to": 0},
+        "model": {
+            "refId": "A",
+            "datasource": {"type": "prometheus", "uid": "prometheus"},
+            "expr": alert.query,
+            "instant": true,
+            "range": false,
+            "intervalMs": 1000,
+            "maxDataPoints": 43200,
+        },
+    })
+}
+
+fn threshold(alert: &Alert) -> Value {
+    let kind = match alert.trouble {
+        Trouble::Above => "gt",
+        Trouble::Below => "lt",
+    };
+    json!({
+        "refId": "C",
+        "datasourceUid": "__expr__",
+        "relativeTimeRange": {"from": 600, "to": 0},
+        "model": {
+            "refId": "C",
+            "datasource": {"type": "__expr__", "uid": "__expr__"},
+            "type": "threshold",
+            "expression": "A",
+            "conditions": [{"evaluator": {"type": kind, "params": [alert.threshold.unwrap_or_default()]}}],
+        },
+    })
+}
