@@ -40,3 +40,33 @@ deny:
 # The contract's documentation, the dashboards and the rules are what the contract says.
 contract:
     cargo run -q -p xtask -- docs --check
+    cargo run -q -p xtask -- stack --check
+
+# .env, secrets, the scrape target and the alerting files of the observability stack; then: docker compose up.
+stack-init *way:
+    observability/init {{way}}
+
+# The environment of a service that runs on the host beside the stack: eval "$(just stack-host)".
+@stack-host:
+    observability/init host >&2
+    observability/init env
+
+# The real Collector, Prometheus and promtool into .tools/bin (needs Go).
+stack-tools *arguments:
+    observability/tools/build {{arguments}}
+
+# The stack's files: structure, expressions, scripts, promtool's checks and unit tests, mutations.
+stack-check: stack-tools
+    shellcheck observability/init observability/tools/build
+    cargo test -p xtask --test structure
+    cargo test -p xtask --test promtool -- --ignored
+
+# The stack alive, on the real Collector, Prometheus and Alertmanager: about ten minutes.
+stack-live: stack-tools
+    cargo build -p orchestrator
+    cargo test -p xtask --test live -- --ignored --nocapture
+
+# What the gate leaves out: the two-tier Collectors of scale-out/.
+stack-full:
+    observability/tools/build --scale-out
+    cargo test -p xtask --test scale_out -- --ignored --nocapture

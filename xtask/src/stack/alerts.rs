@@ -4,6 +4,8 @@ mod service;
 mod stack;
 mod workflow;
 
+pub use service::ESCALATED;
+
 use crate::stack::boards;
 
 /// How urgent an alert is.

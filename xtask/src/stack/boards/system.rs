@@ -27,6 +27,7 @@ pub(super) fn board() -> Dashboard {
             memory(),
             lag(),
             processor(),
+            runtime(),
             ledger(),
             queue(),
         ],
@@ -136,6 +137,24 @@ fn processor() -> Panel {
             "{{service_name}} {{cpu_mode}}",
         )
         .stacked()
+}
+
+fn runtime() -> Panel {
+    let sum = |metric: &m::Metric| sum_by(&[], selected(Series::of, metric));
+    let busy = selected(Series::of, &m::RUNTIME_BUSY_TIME);
+    Panel::lines("Runtime tasks and workers", "short")
+        .about(
+            "Tasks that have not ended, tasks that wait in the queue, and how busy the workers are (right).",
+        )
+        .query(Mode::Range, sum(&m::RUNTIME_TASKS), "tasks")
+        .query(Mode::Range, sum(&m::RUNTIME_QUEUE_DEPTH), "in the queue")
+        .query(
+            Mode::Range,
+            format!("sum(rate({busy}[$__rate_interval])) / {}", sum(&m::RUNTIME_WORKERS)),
+            "workers busy",
+        )
+        .query_unit("C", "percentunit")
+        .right_axis("C")
 }
 
 fn ledger() -> Panel {

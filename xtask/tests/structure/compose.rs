@@ -1,0 +1,186 @@
+//! compose.yaml: pinned, capped, closed, healthy.
+
+use crate::{list, observability, read, text, yaml};
+use serde_json::Value;
+
+fn services() -> Vec<(String, Value)> {
+    let document = yaml("compose.yaml");
+    document["services"]
+        .as_object()
+        .expect("services")
+        .iter()
+        .map(|(name, service)| (name.clone(), service.clone()))
+        .collect()
+}
+
+#[test]
+fn five_services_and_the_application_in_its_profile() {
+    let names: Vec<String> = services().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["otel-collector", "tempo", "loki", "prometheus", "grafana", "orchestrator"]);
+    for (name, service) in services() {
+        let profiles = list(&service["profiles"]);
+        assert_eq!(profiles.iter().any(|profile| profile == "app"), name == "orchestrator", "{name}");
+    }
+    let document = yaml("compose.yaml");
+    assert!(document["version"].is_null(), "`version` is obsolete");
+    assert!(!read("compose.yaml").contains("container_name"), "a fixed name forbids a second stack");
+}
+
+#[test]
+fn every_published_port_is_on_loopback_and_tempo_and_loki_publish_none() {
+    for (name, service) in services() {
+        for port in list(&service["ports"]) {
+            assert!(text(port).starts_with("127.0.0.1:"), "{name}: {port}");
+        }
+        if matches!(name.as_str(), "tempo" | "loki") {
+            assert!(service["ports"].is_null(), "{name}");
+        }
+        assert!(service["network_mode"].is_null(), "{name}");
+    }
+    let grafana = &yaml("compose.yaml")["services"]["grafana"];
+    assert_eq!(grafana["ports"][0], "127.0.0.1:3001:3000");
+}
+
+#[test]
+fn every_image_is_pinned_to_the_version_that_ran() {
+    let images = |name: &str| text(&yaml("compose.yaml")["services"][name]["image"]).to_owned();
+    assert_eq!(images("otel-collector"), "otel/opentelemetry-collector-contrib:0.165.0");
+    assert_eq!(images("tempo"), "grafana/tempo:3.0.3");
+    assert_eq!(images("loki"), "grafana/loki:3.7.8");
+    assert_eq!(images("prometheus"), "prom/prometheus:v3.16.0");
+    assert_eq!(images("grafana"), "grafana/grafana:13.2.3");
+    assert!(!read("compose.yaml").contains("latest"));
+    // The tests run the versions that the file pins.
+    assert!(read("tools/collector/builder.yaml").contains("version: 0.165.0"));
+    assert!(read("tools/prometheus/go.mod").contains("github.com/prometheus/prometheus v0.316.0"));
+}
+
+#[test]
+fn every_service_is_capped_hardened_and_restarted() {
+    for (name, service) in services() {
+        assert!(service["deploy"]["resources"]["limits"]["memory"].is_string(), "{name}: no memory cap");
+        assert_eq!(service["security_opt"][0], "no-new-privileges:true", "{name}");
+        assert_eq!(service["cap_drop"][0], "ALL", "{name}");
+        assert_eq!(service["restart"], "unless-stopped", "{name}");
+        assert!(service["privileged"].is_null() && service["user"] != "root", "{name}");
+        assert!(service["read_only"].is_null() || name != "grafana", "Grafana writes beside its data");
+    }
+}
+
+#[test]
+fn whoever_can_be_asked_for_its_health_is_and_the_others_wait_for_it() {
+    for (name, service) in services() {
+        // The Collector's image is built from nothing: there is no program inside that could ask.
+        assert_eq!(service["healthcheck"].is_null(), name == "otel-collector", "{name}");
+        if let Some(waits) = service["depends_on"].as_object() {
+            for (on, how) in waits {
+                let expected = if on == "otel-collector" { "service_started" } else { "service_healthy" };
+                assert_eq!(how["condition"], expected, "{name} → {on}");
+            }
+        }
+    }
+}
+
+#[test]
+fn secrets_are_files_that_init_makes_and_no_password_stands_in_the_file() {
+    let document = yaml("compose.yaml");
+    let init = read("init");
+    for (name, secret) in document["secrets"].as_object().expect("secrets") {
+        assert_eq!(secret["file"], format!("./secrets/{name}"));
+        assert!(init.contains(name.as_str()), "init does not make {name}");
+    }
+    for (name, service) in services() {
+        for secret in list(&service["secrets"]) {
+            assert!(document["secrets"][text(secret)].is_object(), "{name}: {secret}");
+        }
+        for (key, value) in service["environment"].as_object().into_iter().flatten() {
+            let secret = ["PASSWORD", "TOKEN", "SECRET"].iter().any(|word| key.contains(word));
+            assert!(!secret || text(value).starts_with("/run/secrets/"), "{name}: {key}");
+        }
+    }
+    let grafana = &document["services"]["grafana"]["environment"];
+    assert_eq!(grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"], "/run/secrets/grafana_admin");
+    assert_eq!(grafana["GF_AUTH_ANONYMOUS_ENABLED"], "false");
+    assert_eq!(grafana["GF_ANALYTICS_REPORTING_ENABLED"], "false");
+}
+
+#[test]
+fn what_is_mounted_exists_and_is_read_only() {
+    for (name, service) in services() {
+        for volume in list(&service["volumes"]) {
+            let volume = text(volume);
+            if let Some(path) = volume.strip_prefix("./") {
+                let (path, _) = path.split_once(':').expect("a target");
+                assert!(observability().join(path).exists(), "{name}: {path} does not exist");
+                assert!(volume.ends_with(":ro"), "{name}: {volume}");
+            }
+        }
+    }
+}
+
+#[test]
+fn grafana_is_given_every_address_that_the_provisioning_asks_for() {
+    let document = yaml("compose.yaml");
+    let given = &document["services"]["grafana"]["environment"];
+    let mut asked = String::new();
+    for file in ["datasources/stack.yaml", "dashboards/provider.yaml"] {
+        asked += &read(format!("grafana/provisioning/{file}"));
+    }
+    asked += &read("grafana/forms/contact-points.yaml");
+    for part in asked.replace("$${", "").split("${").skip(1) {
+        let name = part.split('}').next().unwrap_or_default();
+        assert!(given[name].is_string(), "compose.yaml does not set {name}: Grafana would not start");
+    }
+}
+
+#[test]
+fn retention_is_thirty_days_of_metrics_and_seven_of_traces_and_logs() {
+    assert_eq!(yaml("prometheus/prometheus.yml")["storage"]["tsdb"]["retention"]["time"], "30d");
+    let tempo = yaml("tempo/tempo.yaml");
+    assert_eq!(tempo["backend_worker"]["compaction"]["block_retention"], "168h");
+    assert_eq!(tempo["backend_scheduler"]["provider"]["compaction"]["compaction"]["block_retention"], "168h");
+    let loki = yaml("loki/config.yaml");
+    assert_eq!(loki["limits_config"]["retention_period"], "168h");
+    assert_eq!(loki["compactor"]["retention_enabled"], true);
+    assert_eq!(loki["compactor"]["delete_request_store"], "filesystem");
+    assert_eq!(loki["schema_config"]["configs"][0]["schema"], "v13");
+}
+
+#[test]
+fn the_collector_limits_memory_first_and_counts_its_queues_in_items() {
+    let collector = yaml("collector/config.yaml");
+    for (name, pipeline) in collector["service"]["pipelines"].as_object().expect("pipelines") {
+        assert_eq!(pipeline["processors"][0], "memory_limiter", "{name}");
+        for exporter in list(&pipeline["exporters"]) {
+            let exporter = &collector["exporters"][text(exporter)];
+            assert_eq!(exporter["sending_queue"]["sizer"], "items", "{name}");
+            assert!(exporter["sending_queue"]["batch"].is_object(), "{name}");
+            assert_eq!(exporter["retry_on_failure"]["enabled"], true, "{name}");
+        }
+    }
+    assert!(collector["processors"]["batch"].is_null(), "batching is the exporters'");
+    let text = read("collector/config.yaml");
+    for wrong in ["otlphttp", "spanmetrics", "${ENVIRONMENT"] {
+        assert!(!text.contains(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn every_job_finds_its_targets_in_a_file() {
+    let prometheus = yaml("prometheus/prometheus.yml");
+    let mut jobs = Vec::new();
+    for job in list(&prometheus["scrape_configs"]) {
+        let name = text(&job["job_name"]);
+        assert!(job["static_configs"].is_null(), "{name}");
+        assert_eq!(job["file_sd_configs"][0]["files"][0], format!("targets/{name}.yml"));
+        // init writes the one of the service.
+        assert_eq!(
+            observability().join(format!("prometheus/targets/{name}.yml")).exists()
+                || name == "orchestration-service",
+            true
+        );
+        jobs.push(name.to_owned());
+    }
+    assert_eq!(jobs, ["orchestration-service", "prometheus", "otel-collector", "tempo", "loki", "grafana"]);
+    assert_eq!(prometheus["global"]["external_labels"]["cluster"], "commandcenter-hub");
+}

@@ -1,0 +1,64 @@
+//! The stack's committed files, looked at without starting anything.
+
+mod compose;
+mod dashboards;
+mod expressions;
+mod provisioning;
+mod runbooks;
+mod scripts;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The folder that users copy.
+fn observability() -> PathBuf {
+    xtask::files::root().join("observability")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = observability().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn yaml(path: impl AsRef<Path>) -> Value {
+    let text = read(&path);
+    let mut value: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()));
+    value.apply_merge().expect("merge keys");
+    serde_json::to_value(value).expect("YAML without odd keys")
+}
+
+/// The files of a folder with this ending, in order.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(observability().join(folder))
+        .unwrap_or_else(|error| panic!("{folder}: {error}"))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{folder}: nothing that ends with {ending}");
+    files
+}
+
+fn dashboards() -> Vec<Value> {
+    files("grafana/dashboards", ".json")
+        .iter()
+        .map(|path| {
+            serde_json::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        })
+        .collect()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+#[test]
+fn the_generated_files_agree_with_the_definitions() {
+    xtask::files::check(&xtask::files::root(), &xtask::stack::files())
+        .expect("run `cargo run -p xtask -- stack`");
+}

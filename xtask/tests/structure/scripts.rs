@@ -1,0 +1,127 @@
+//! `init`, run in a copy of the folder: what it writes, and that it keeps what is there.
+
+use crate::observability;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// The folder as a user would copy it: without what init writes.
+fn copied() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("observability");
+    copy_tree(&observability(), &copy);
+    for written in [".env", "secrets", "prometheus/targets/orchestration-service.yml"] {
+        let _absent = fs::remove_file(copy.join(written));
+        let _absent = fs::remove_dir_all(copy.join(written));
+    }
+    for written in ["contact-points.yaml", "policies.yaml"] {
+        let _absent = fs::remove_file(copy.join("grafana/provisioning/alerting").join(written));
+    }
+    (folder, copy)
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry")) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+fn init(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new("sh")
+        .arg(folder.join("init"))
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .envs(environment.iter().copied())
+        .output()
+        .expect("sh runs")
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn read(folder: &Path, path: &str) -> String {
+    fs::read_to_string(folder.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn init_makes_secrets_and_the_files_of_the_profile() {
+    let (_folder, copy) = copied();
+    let said = stdout(&init(&copy, &[], &[]));
+    assert!(said.contains("password in observability/secrets/grafana_admin"), "{said}");
+    let mut secrets = Vec::new();
+    for name in ["grafana_admin", "api_token", "webhook_token", "webhook_hmac"] {
+        let secret = read(&copy, &format!("secrets/{name}"));
+        assert!(secret.len() == 40 && secret.chars().all(|c| c.is_ascii_alphanumeric()), "{name}: {secret}");
+        assert!(!said.contains(&secret), "{name} is printed");
+        secrets.push(secret);
+    }
+    secrets.dedup();
+    assert_eq!(secrets.len(), 4, "each is its own");
+    let mode = fs::metadata(copy.join("secrets")).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "closed to other users");
+    assert!(read(&copy, "prometheus/targets/orchestration-service.yml").contains("orchestrator:9464"));
+    assert!(read(&copy, ".env").contains("ALERT_WEBHOOK_URL=http://orchestrator:9002/api/webhooks/grafana"));
+    let contacts = read(&copy, "grafana/provisioning/alerting/contact-points.yaml");
+    assert!(contacts.contains("webhook_notifier") && !contacts.contains("escalation"), "{contacts}");
+    assert!(!read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("escalation"));
+}
+
+#[test]
+fn init_run_again_keeps_secrets_and_what_was_edited() {
+    let (_folder, copy) = copied();
+    stdout(&init(&copy, &[], &[]));
+    let before = read(&copy, "secrets/grafana_admin");
+    fs::write(copy.join(".env"), read(&copy, ".env").replace("development", "production")).expect("edited");
+    stdout(&init(&copy, &["host"], &[]));
+    assert_eq!(read(&copy, "secrets/grafana_admin"), before);
+    let environment = read(&copy, ".env");
+    assert!(environment.contains("ENVIRONMENT=production"), "{environment}");
+    assert!(environment.contains("ALERT_WEBHOOK_URL=http://host.docker.internal:9003/api/webhooks/grafana"));
+    assert!(
+        read(&copy, "prometheus/targets/orchestration-service.yml").ends_with("[]\n"),
+        "pushed: nothing to scrape"
+    );
+    let printed = stdout(&init(&copy, &["env"], &[]));
+    assert!(printed.contains("export OTEL_METRICS_EXPORTER='otlp'"), "{printed}");
+    assert!(printed.contains("deployment.environment.name=production"), "{printed}");
+    assert!(!printed.contains(&read(&copy, "secrets/webhook_token")), "a file's name, not what is in it");
+}
+
+#[test]
+fn an_escalation_url_adds_the_second_way_and_its_absence_takes_it_away() {
+    let (_folder, copy) = copied();
+    let url = "https://hooks.example/T1/B2?x=1&y=2";
+    stdout(&init(&copy, &[], &[("HUB_ESCALATION_URL", url), ("HUB_ESCALATION_TYPE", "slack")]));
+    let contacts = read(&copy, "grafana/provisioning/alerting/contact-points.yaml");
+    assert!(
+        contacts.contains("type: slack") && contacts.contains("$__file{/run/secrets/escalation_url}"),
+        "{contacts}"
+    );
+    assert_eq!(read(&copy, "secrets/escalation_url"), url);
+    assert!(read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("receiver: escalation"));
+    fs::write(copy.join(".env"), read(&copy, ".env").replace(url, "")).expect("edited");
+    stdout(&init(&copy, &[], &[]));
+    assert!(!read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("escalation"));
+    assert_eq!(read(&copy, "secrets/escalation_url"), "");
+}
+
+#[test]
+fn init_refuses_what_it_does_not_know() {
+    let (_folder, copy) = copied();
+    assert_eq!(init(&copy, &["nonsense"], &[]).status.code(), Some(2));
+    assert_eq!(init(&copy, &["env"], &[]).status.code(), Some(1), "nothing to print yet");
+    let wrong = init(&copy, &[], &[("HUB_ESCALATION_URL", "http://x"), ("HUB_ESCALATION_TYPE", "pigeon")]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("pigeon"));
+}
