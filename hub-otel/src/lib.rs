@@ -18,6 +18,7 @@ mod init;
 mod instance;
 mod label;
 mod metrics;
+pub mod otel;
 #[cfg(feature = "process")]
 mod process;
 mod scope;

@@ -9,7 +9,7 @@ use super::error::InitError;
 use super::pipeline;
 use super::sensitive::DenyList;
 use super::telemetry::Telemetry;
-use crate::instance::Options;
+use crate::instance::{self, Options};
 use opentelemetry_semantic_conventions::attribute as s;
 use std::path::Path;
 use std::time::Duration;
@@ -286,6 +286,10 @@ impl Builder {
     /// # Errors
     /// As [`Builder::build`]; and when another one is installed already: nothing is ever replaced.
     pub fn install(self) -> Result<Telemetry, InitError> {
+        // Before anything is started: the port of `/metrics` is the first one's.
+        if instance::current().is_some() {
+            return Err(InitError::already_installed());
+        }
         let telemetry = pipeline::build(self)?;
         telemetry.install()?;
         Ok(telemetry)

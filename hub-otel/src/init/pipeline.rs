@@ -219,6 +219,8 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
         finished: Notify::new(),
         finished_blocking: std::sync::Condvar::new(),
         voice: site.voice,
+        installed: AtomicBool::new(false),
+        layered: AtomicBool::new(false),
         #[cfg(feature = "process")]
         watches,
     });

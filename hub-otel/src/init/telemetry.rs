@@ -19,7 +19,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
@@ -43,12 +43,12 @@ pub struct Telemetry {
     config: Arc<Config>,
 }
 
-pub(in crate::init) struct Inner {
+pub(crate) struct Inner {
     pub(super) config: Config,
     pub(super) instance: Arc<Instance>,
-    pub(super) traces: SdkTracerProvider,
-    pub(super) metrics: SdkMeterProvider,
-    pub(super) logs: Option<SdkLoggerProvider>,
+    pub(crate) traces: SdkTracerProvider,
+    pub(crate) metrics: SdkMeterProvider,
+    pub(crate) logs: Option<SdkLoggerProvider>,
     pub(super) ledgers: Vec<(Signal, Arc<Ledger>)>,
     pub(super) spans: Option<(Arc<Queue<SpanData>>, Arc<Notify>)>,
     pub(super) records: Option<(Arc<Queue<Record>>, Arc<Notify>)>,
@@ -62,6 +62,10 @@ pub(in crate::init) struct Inner {
     pub(super) finished: Notify,
     pub(super) finished_blocking: Condvar,
     pub(super) voice: Arc<Voice>,
+    /// Whether this is the process' own.
+    pub(super) installed: AtomicBool,
+    /// Whether somebody took its layer.
+    pub(super) layered: AtomicBool,
     #[cfg(feature = "process")]
     pub(super) watches: Mutex<Vec<crate::process::Watch>>,
 }
@@ -112,6 +116,10 @@ impl Telemetry {
     #[cfg_attr(not(test), expect(dead_code, reason = "the scope's half of the library calls it"))]
     pub(crate) fn instance(&self) -> Option<&Arc<Instance>> {
         self.inner.as_ref().map(|inner| &inner.instance)
+    }
+
+    pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
+        self.inner.as_ref()
     }
 
     /// The settings that are in force. Printing them shows no secret.
@@ -168,19 +176,28 @@ impl Telemetry {
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
+        if let Some(inner) = &self.inner {
+            inner.layered.store(true, Ordering::SeqCst);
+        }
         let provider = self.inner.as_ref().and_then(|inner| inner.logs.as_ref());
         subscriber::layer::<S>(provider, &self.config)
     }
 
-    /// Makes this instance the process' own.
-    pub(super) fn install(&self) -> Result<(), InitError> {
+    /// Makes this instance the process' own, after `build()`: for a program that sets a subscriber with
+    /// [`Telemetry::layer`] in it first. [`Builder::install`](crate::Builder::install) does both at once.
+    ///
+    /// # Errors
+    /// When another instance is installed already: nothing is ever replaced.
+    pub fn install(&self) -> Result<(), InitError> {
         let Some(inner) = &self.inner else { return Ok(()) };
         instance::set_global(Arc::clone(&inner.instance)).map_err(|_| InitError::already_installed())?;
+        inner.installed.store(true, Ordering::SeqCst);
         opentelemetry::global::set_tracer_provider(inner.traces.clone());
         opentelemetry::global::set_meter_provider(inner.metrics.clone());
         opentelemetry::global::set_text_map_propagator(pipeline::propagator(&inner.config));
         inner.voice.say(&format!("Instrumentation started ({})", self.status()));
-        if !subscriber::set(inner.logs.as_ref(), &inner.config) && inner.logs.is_some() {
+        let is_set = subscriber::set(inner.logs.as_ref(), &inner.config);
+        if !is_set && inner.logs.is_some() && !inner.layered.load(Ordering::SeqCst) {
             inner.voice.say("a tracing subscriber is set already and stays; add `telemetry.layer()` to it to export log records");
         }
         Ok(())
@@ -361,13 +378,14 @@ impl Drop for Finish {
     fn drop(&mut self) {
         let Self(inner, began) = self;
         let report = inner.report(began.elapsed());
-        if report.is_complete() {
-            inner.voice.say("Shutdown complete");
-        } else {
-            inner.voice.say(&format!(
-                "Shutdown error: {} items were lost ({report})",
-                report.lost() + pending(&report)
-            ));
+        // An instance that is not the process' own speaks through its report alone.
+        if inner.installed.load(Ordering::SeqCst) {
+            if report.is_complete() {
+                inner.voice.say("Shutdown complete");
+            } else {
+                let lost = report.lost() + pending(&report);
+                inner.voice.say(&format!("Shutdown error: {lost} items were lost ({report})"));
+            }
         }
         *inner.shutdown.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
         inner.finished.notify_waiters();

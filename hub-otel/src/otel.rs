@@ -1,0 +1,45 @@
+//! The escape hatch: OpenTelemetry itself, as this library uses it.
+//!
+//! The one public module, beside the integrations, with types of crates whose versions begin with 0: what is here may
+//! change with a minor version of OpenTelemetry. Callbacks of observable instruments that are registered through it are
+//! outside this library's promises: one that panics or hangs spoils the reading of metrics.
+//!
+//! ```
+//! use hub_otel::otel::opentelemetry::trace::{Tracer, TracerProvider};
+//!
+//! # fn main() -> Result<(), hub_otel::InitError> {
+//! let telemetry = hub_otel::builder().environment([("OTEL_SDK_DISABLED", "true")]).build()?;
+//! let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("my-crate");
+//! tracer.in_span("a span of my own", |_| ());
+//! # Ok(())
+//! # }
+//! ```
+
+pub use opentelemetry;
+pub use opentelemetry_sdk;
+
+use crate::Telemetry;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+
+/// The provider of tracers of `telemetry`; one that records nothing when telemetry is disabled.
+#[must_use]
+pub fn tracer_provider(telemetry: &Telemetry) -> SdkTracerProvider {
+    let off = || SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
+    telemetry.inner().map_or_else(off, |inner| inner.traces.clone())
+}
+
+/// The provider of meters of `telemetry`; one that nobody reads when telemetry is disabled.
+#[must_use]
+pub fn meter_provider(telemetry: &Telemetry) -> SdkMeterProvider {
+    let off = || SdkMeterProvider::builder().build();
+    telemetry.inner().map_or_else(off, |inner| inner.metrics.clone())
+}
+
+/// The provider of loggers of `telemetry`; one that keeps nothing when log records go nowhere.
+#[must_use]
+pub fn logger_provider(telemetry: &Telemetry) -> SdkLoggerProvider {
+    let off = || SdkLoggerProvider::builder().build();
+    telemetry.inner().and_then(|inner| inner.logs.clone()).unwrap_or_else(off)
+}

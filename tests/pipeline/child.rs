@@ -1,0 +1,182 @@
+//! What happens to a whole process: globals, signals, forks of stderr. Each case runs in a child process.
+
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::Receiver;
+use std::process::Command;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// This test program again, running one of the cases below.
+fn case(name: &str) -> Command {
+    let mut command = command(std::env::current_exe().expect("this program"));
+    command.args([
+        "--exact",
+        &format!("child::case::{name}"),
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    command.env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
+    command
+}
+
+fn run(command: &mut Command) -> String {
+    let mut process = Process::spawn(command);
+    let status = process.exit(SOON);
+    assert!(status.success(), "{status}\n{}\n{}", process.stdout(), process.stderr());
+    process.stderr()
+}
+
+#[test]
+fn a_second_install_is_an_error_and_the_first_one_stays() {
+    let receiver = Receiver::start();
+    let stderr = run(case("double_install").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    assert_eq!(receiver.spans().len(), 1);
+    assert_eq!(stderr.matches("[OpenTelemetry] Instrumentation started").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("[OpenTelemetry] Shutdown complete").count(), 1, "{stderr}");
+}
+
+#[test]
+fn an_event_reaches_the_collector_through_the_subscriber_that_install_sets() {
+    let receiver = Receiver::start();
+    let stderr =
+        run(case("an_event").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()).env("RUST_LOG", "warn"));
+    let logs = receiver.logs();
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    assert!(stderr.contains("over the filter") && !stderr.contains("under the filter"), "{stderr}");
+}
+
+#[test]
+fn a_subscriber_that_is_set_stays_and_is_said_once() {
+    let receiver = Receiver::start();
+    let stderr =
+        run(case("an_event_with_a_subscriber").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    assert!(receiver.logs().is_empty());
+    assert_eq!(stderr.matches("a tracing subscriber is set already").count(), 1, "{stderr}");
+}
+
+#[test]
+fn without_a_collector_the_program_runs_on_says_so_once_and_exits_promptly() {
+    let closed = hub_otel_tests::ports::Closed::new();
+    let stderr = run(case("double_install").env("OTEL_EXPORTER_OTLP_ENDPOINT", closed.endpoint()));
+    assert_eq!(stderr.matches("no Collector at").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("[OpenTelemetry] Shutdown error").count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_signal_that_shutdown_signal_waits_for_ends_the_program_in_order() {
+    for interrupt in [false, true] {
+        let receiver = Receiver::start();
+        let mut process =
+            Process::spawn(case("wait_for_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+        process.line(SOON, "waiting");
+        if interrupt {
+            process.interrupt()
+        } else {
+            process.terminate()
+        }
+        assert!(process.exit(SOON).success());
+        assert_eq!(receiver.spans().len(), 1);
+    }
+}
+
+#[test]
+fn shutdown_on_signal_delivers_and_dies_of_the_signal() {
+    use std::os::unix::process::ExitStatusExt;
+    let receiver = Receiver::start();
+    let mut process =
+        Process::spawn(case("die_of_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    process.line(SOON, "waiting");
+    process.terminate();
+    let status = process.exit(SOON);
+    assert_eq!(status.signal(), Some(15), "{status}");
+    assert_eq!(receiver.spans().len(), 1);
+}
+
+#[test]
+fn without_either_no_handler_is_installed() {
+    use std::os::unix::process::ExitStatusExt;
+    let receiver = Receiver::start();
+    let mut process =
+        Process::spawn(case("no_handler").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    process.line(SOON, "waiting");
+    process.terminate();
+    assert_eq!(process.exit(SOON).signal(), Some(15));
+}
+
+/// What the child processes do.
+mod case {
+    use crate::kit;
+    use std::time::Duration;
+
+    fn forever() -> ! {
+        println!("waiting");
+        loop {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn double_install() {
+        let first = hub_otel::init("first").expect("the first install");
+        let second = hub_otel::init("second").expect_err("the second install");
+        assert!(second.is_already_installed());
+        assert!(second.to_string().contains("already installed"), "{second}");
+        kit::span(&first, "of the first");
+        first.shutdown_blocking();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn an_event() {
+        let telemetry = hub_otel::init("events").expect("the install");
+        tracing::info!("under the filter");
+        tracing::warn!("over the filter");
+        telemetry.shutdown_blocking();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn an_event_with_a_subscriber() {
+        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+        let telemetry = hub_otel::init("events").expect("the install");
+        tracing::warn!("to the subscriber alone");
+        telemetry.shutdown_blocking();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn wait_for_a_signal() {
+        let telemetry = hub_otel::init("signals").expect("the install");
+        kit::span(&telemetry, "before the signal");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut signal = Box::pin(hub_otel::shutdown_signal());
+            // Polled once, so that the handlers are on their way before anybody is told.
+            let early = tokio::time::timeout(Duration::from_millis(200), &mut signal).await;
+            println!("waiting");
+            if early.is_err() {
+                signal.await;
+            }
+            assert!(telemetry.shutdown().await.is_complete());
+        });
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn die_of_a_signal() {
+        let telemetry = hub_otel::builder().shutdown_on_signal(true).install().expect("the install");
+        kit::span(&telemetry, "before the signal");
+        forever();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn no_handler() {
+        let telemetry = hub_otel::init("signals").expect("the install");
+        kit::span(&telemetry, "before the signal");
+        forever();
+    }
+}

@@ -1,0 +1,38 @@
+//! What these tests share: an instance without globals, and things to send.
+
+use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider, Severity};
+use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
+use hub_otel::otel::{logger_provider, tracer_provider};
+use hub_otel::{Builder, Telemetry};
+use hub_otel_tests::receiver::Receiver;
+
+/// A builder that knows nothing of the process' environment, and serves `/metrics` on any free port.
+pub(crate) fn builder() -> Builder {
+    hub_otel::builder().default_service("the-service").environment([("OTEL_EXPORTER_PROMETHEUS_PORT", "0")])
+}
+
+/// As [`builder`], in this environment.
+pub(crate) fn within<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Builder {
+    let port = [("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
+    hub_otel::builder().default_service("the-service").environment(port.into_iter().chain(variables))
+}
+
+/// An instance that sends to `receiver`.
+pub(crate) fn to(receiver: &Receiver) -> Builder {
+    builder().endpoint(receiver.endpoint())
+}
+
+/// Starts and ends a span of that name.
+#[expect(clippy::disallowed_methods, reason = "a span without a unit of work around it")]
+pub(crate) fn span(telemetry: &Telemetry, name: &str) {
+    tracer_provider(telemetry).tracer("tests").start(name.to_owned()).end();
+}
+
+/// Emits a log record of that body.
+pub(crate) fn log(telemetry: &Telemetry, body: &str) {
+    let logger = logger_provider(telemetry).logger("tests");
+    let mut record = logger.create_log_record();
+    record.set_severity_number(Severity::Info);
+    record.set_body(body.to_owned().into());
+    logger.emit(record);
+}
