@@ -91,7 +91,10 @@ impl PageQuery {
     pub(super) fn page(self) -> Result<store::Page, ApiError> {
         let (limit, offset) = (self.limit.unwrap_or(50), self.offset.unwrap_or(0));
         if !(1..=100).contains(&limit) {
-            return Err(ApiError::bad_request("invalid_query", format!("limit is {limit}; it may be 1 to 100")));
+            return Err(ApiError::bad_request(
+                "invalid_query",
+                format!("limit is {limit}; it may be 1 to 100"),
+            ));
         }
         if offset > 1_000_000 {
             let message = format!("offset is {offset}; it may be 0 to 1000000");

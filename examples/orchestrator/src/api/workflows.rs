@@ -168,10 +168,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let (Some(key), None) = (keys.next(), keys.next()) else {
         return match headers.contains_key("idempotency-key") {
             false => Ok(None),
-            true => Err(ApiError::bad_request("invalid_idempotency_key", "there are several Idempotency-Keys")),
+            true => {
+                Err(ApiError::bad_request("invalid_idempotency_key", "there are several Idempotency-Keys"))
+            }
         };
     };
-    let usable = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let usable =
+        |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match key.to_str().ok().filter(usable) {
         Some(key) => Ok(Some(key.to_owned())),
         None => {
