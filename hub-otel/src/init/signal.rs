@@ -19,15 +19,21 @@ use tokio::sync::oneshot;
 /// ```
 pub async fn shutdown_signal() {
     let (told, signal) = oneshot::channel();
+    let (stands, ready) = std::sync::mpsc::sync_channel(1);
     // A thread of its own: the caller may run on anything, and on a runtime without tokio's signal driver.
     let spawned = std::thread::Builder::new().name("hub-otel-signal".to_owned()).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Ok(runtime) = runtime
-            && runtime.block_on(wait()).is_ok()
-        {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            let Ok(mut listener) = Listener::install() else { return };
+            drop(stands.send(()));
+            listener.next().await;
             let _ = told.send(());
-        }
+        });
     });
+    // The handlers stand when the first poll returns: a signal right after it must not kill the program.
+    if spawned.is_ok() {
+        drop(ready.recv());
+    }
     // Without a thread, or without a handler, the signal keeps its default action, which ends the program as well.
     if spawned.is_err() || signal.await.is_err() {
         std::future::pending::<()>().await;
@@ -40,12 +46,6 @@ pub(crate) enum Ending {
     #[cfg(unix)]
     Terminate,
     Interrupt,
-}
-
-/// Waits on the runtime that polls it.
-async fn wait() -> io::Result<Ending> {
-    let mut listener = Listener::install()?;
-    Ok(listener.next().await)
 }
 
 /// The handlers.
