@@ -18,6 +18,7 @@ pub(crate) fn correct(families: Vec<MetricFamily>, deny: &DenyList) -> (Vec<Metr
     for mut family in families {
         let name = contract_name(family.name());
         family.set_name(name.clone());
+        name_labels(family.mut_metric());
         if redact(family.mut_metric(), deny) {
             number_duplicates(family.mut_metric());
         }
@@ -49,6 +50,22 @@ fn contract_name(rendered: &str) -> String {
         .map_or_else(|| rendered.to_owned(), |name| format!("{name}_total"));
     debug_assert!(!METRICS.iter().any(|metric| metric.prometheus == rendered && rendered != name));
     name
+}
+
+/// A name that is empty or begins with a digit is no label's: one would make the whole scrape unreadable.
+fn name_labels(metrics: &mut [Metric]) {
+    let wrong = |label: &LabelPair| {
+        !label.name().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+    };
+    for metric in metrics {
+        if metric.get_label().iter().any(wrong) {
+            let mut labels = metric.take_label();
+            for label in labels.iter_mut().filter(|label| wrong(label)) {
+                label.set_name(format!("_{}", label.name()));
+            }
+            metric.set_label(labels);
+        }
+    }
 }
 
 fn redact(metrics: &mut [Metric], deny: &DenyList) -> bool {
