@@ -140,10 +140,10 @@ async fn connection(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>
             () = down => Outcome::Closed,
         }
     };
-    if matches!(outcome, Outcome::Reset) {
-        if let Ok(client) = from_client.reunite(to_client) {
-            let _best_effort = client.set_zero_linger();
-        }
+    if matches!(outcome, Outcome::Reset)
+        && let Ok(client) = from_client.reunite(to_client)
+    {
+        let _best_effort = client.set_zero_linger();
     }
 }
 

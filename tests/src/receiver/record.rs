@@ -52,6 +52,16 @@ pub enum Payload {
     Logs(ExportLogsServiceRequest),
 }
 
+impl Payload {
+    pub(super) fn signal(&self) -> Signal {
+        match self {
+            Self::Traces(_) => Signal::Traces,
+            Self::Metrics(_) => Signal::Metrics,
+            Self::Logs(_) => Signal::Logs,
+        }
+    }
+}
+
 /// A request that was read to its end.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -82,7 +92,7 @@ impl Request {
         let count = match &self.payload {
             Payload::Traces(request) => spans_of(request).count(),
             Payload::Logs(request) => logs_of(request).count(),
-            Payload::Metrics(request) => metrics_of(request).map(|item| points(&item.item)).sum(),
+            Payload::Metrics(request) => metrics_of(request).map(|item| points(item.item)).sum(),
         };
         count as u64
     }

@@ -2,6 +2,7 @@
 
 use super::behaviour::Behaviour;
 use super::listen::Connection;
+use super::record::Signal;
 use super::serve::AFTER_REPLY;
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -12,10 +13,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future as _;
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -31,16 +34,26 @@ pub(super) fn status(code: Code, retry_info: Option<Duration>) -> Status {
     }
 }
 
-/// An HTTP success, partial when items were rejected. The three signals' replies are the same on the wire.
-pub(super) fn http(json: bool, rejected: u64, message: &str) -> Response<Body> {
-    let partial = (rejected > 0).then(|| ExportTracePartialSuccess {
-        rejected_spans: rejected as i64,
-        error_message: message.to_owned(),
-    });
-    let reply = ExportTraceServiceResponse { partial_success: partial };
+/// An HTTP success, partial when items were rejected. As protobuf, the three signals' replies are the same on the wire.
+pub(super) fn http(signal: Signal, json: bool, rejected: u64, message: &str) -> Response<Body> {
     let (kind, body) = if json {
-        ("application/json", serde_json::to_vec(&reply).unwrap_or_default())
+        let field = match signal {
+            Signal::Traces => "rejectedSpans",
+            Signal::Metrics => "rejectedDataPoints",
+            Signal::Logs => "rejectedLogRecords",
+        };
+        // ProtoJSON writes 64-bit numbers as strings.
+        let partial = serde_json::json!({ field: rejected.to_string(), "errorMessage": message });
+        let reply = if rejected > 0 {
+            serde_json::json!({ "partialSuccess": partial })
+        } else {
+            serde_json::json!({})
+        };
+        ("application/json", reply.to_string().into_bytes())
     } else {
+        let rejected_spans = i64::try_from(rejected).expect("a small number");
+        let partial = ExportTracePartialSuccess { rejected_spans, error_message: message.to_owned() };
+        let reply = ExportTraceServiceResponse { partial_success: (rejected > 0).then_some(partial) };
         ("application/x-protobuf", reply.encode_to_vec())
     };
     let mut response = Response::new(Body::from(body));
@@ -78,7 +91,8 @@ pub(super) async fn distort(
         }
         Behaviour::Huge(length) => whole(response, grpc, framed(grpc, warning(length), false), None),
         Behaviour::Bomb(length) => {
-            let bomb = bomb(length);
+            // Packing takes long, and other receivers run here too.
+            let bomb = tokio::task::spawn_blocking(move || bomb(length)).await.expect("it packs");
             whole(response, grpc, framed(grpc, bomb, true), Some("gzip"))
         }
         Behaviour::Garbage => {
@@ -111,8 +125,13 @@ fn warning(length: usize) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// The same, packed, without holding it unpacked.
+/// The same, packed, without holding it unpacked. Made once per length.
 fn bomb(length: usize) -> Vec<u8> {
+    static MADE: Mutex<BTreeMap<usize, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    MADE.lock().expect("no holder panics").entry(length).or_insert_with(|| pack_bomb(length)).clone()
+}
+
+fn pack_bomb(length: usize) -> Vec<u8> {
     // Field 1 (partial_success) of the reply, field 2 (error_message) of the partial success.
     let mut inner = vec![0x12];
     prost::encoding::encode_varint(length as u64, &mut inner);

@@ -2,7 +2,7 @@
 
 use super::behaviour::Behaviour;
 use super::listen::Connection;
-use super::record::{Payload, Protocol, Request, Signal};
+use super::record::{Payload, Protocol, Request};
 use super::{Inner, lock, reply};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -56,11 +56,7 @@ async fn receive(
     payload: Payload,
 ) -> Behaviour {
     let mut request = Request {
-        signal: match payload {
-            Payload::Traces(_) => Signal::Traces,
-            Payload::Metrics(_) => Signal::Metrics,
-            Payload::Logs(_) => Signal::Logs,
-        },
+        signal: payload.signal(),
         protocol,
         headers: headers
             .iter()
@@ -177,12 +173,13 @@ async fn http(
             Ok(payload) => payload,
             Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
         };
+    let signal = payload.signal();
     let protocol = if json { Protocol::HttpJson } else { Protocol::HttpProtobuf };
     match receive(&inner, &connection, protocol, &headers, payload).await {
         Behaviour::Grpc { .. } => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Behaviour::Partial { rejected, message } => reply::http(json, rejected, message),
+        Behaviour::Partial { rejected, message } => reply::http(signal, json, rejected, message),
         other => {
-            let mut response = reply::http(json, 0, "");
+            let mut response = reply::http(signal, json, 0, "");
             response.extensions_mut().insert(other);
             response
         }

@@ -199,9 +199,8 @@ impl SqliteStore {
     }
 
     pub(super) async fn select_next_expiry(&self) -> Result<Option<Timestamp>> {
-        // Asked by the clock and not by a caller: a trace of its own would say nothing.
         let row = sqlx::query("SELECT min(expires_at) AS due FROM approvals WHERE decision = 'PENDING'")
-            .fetch_one(self.readers.untraced())
+            .fetch_one(&self.readers)
             .await?;
         Ok(row.try_get::<Option<i64>, _>("due")?.map(Timestamp))
     }
@@ -211,7 +210,7 @@ impl SqliteStore {
             "SELECT workflow, count(*) AS pending, min(requested_at) AS oldest FROM approvals \
              WHERE decision = 'PENDING' GROUP BY workflow",
         )
-        .fetch_all(self.readers.untraced())
+        .fetch_all(&self.readers)
         .await?;
         rows.iter()
             .map(|row| {

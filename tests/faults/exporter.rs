@@ -1,0 +1,45 @@
+//! Panics and hangs inside the library's own threads: they cost what they touched, and nothing else.
+
+use crate::support::{DEADLINE, bar, each, figure};
+use hub_otel_tests::program::{Program, Transport};
+use hub_otel_tests::receiver::{Receiver, Signal};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+#[test]
+fn an_exporter_that_panics_one_time_in_ten_costs_those_batches_and_no_other() {
+    each(Transport::BOTH, |transport| {
+        let receiver = Receiver::start();
+        let attempts = AtomicUsize::new(0);
+        let builder = hub_otel::builder().before_export(move |_signal| {
+            if attempts.fetch_add(1, Ordering::Relaxed) % 10 == 9 {
+                panic!("the exporter panics");
+            }
+        });
+        let settings = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50"), ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "50")];
+        let mut program =
+            Program::build(builder, &receiver.endpoint(), transport, &settings).expect("valid settings");
+        program.emit(2_000);
+        let start = Instant::now();
+        let stopped = program.stop();
+        assert!(start.elapsed() <= bar(DEADLINE), "{:?}", start.elapsed());
+        stopped.assert_balanced();
+        for (part, signal) in [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
+        {
+            let account = stopped.account(&receiver, signal);
+            // Failed is what panicked, whole batches of it, and nothing else is missing.
+            assert_eq!(
+                part.failures.get("panic").copied().unwrap_or_default(),
+                part.lost(),
+                "{}",
+                stopped.report
+            );
+            assert_eq!(account.missing.len() as u64, part.failed, "{}", stopped.report);
+            assert_eq!(part.failed % 50, 0, "{}", stopped.report);
+            assert_eq!(account.duplicates, 0);
+        }
+        let failed = stopped.report.traces.failed + stopped.report.logs.failed;
+        assert!(failed > 0, "{}", stopped.report);
+        figure(&format!("exporter panics 1 in 10, {transport:?}"), &stopped.report);
+    });
+}

@@ -1,0 +1,104 @@
+//! What the process uses at most, measured in a process of its own.
+
+use crate::children::{growth, printed, start, start_with};
+use crate::support::{each, figure};
+use hub_otel_tests::ports::BlackHole;
+use hub_otel_tests::program::Transport;
+use hub_otel_tests::receiver::Receiver;
+use hub_otel_tests::scrape::Scrape;
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn ten_thousand_attributes_of_a_mebibyte_stay_within_96_mib() {
+    let hole = BlackHole::new();
+    let receiver = Receiver::counting();
+    each([("black hole", hole.endpoint()), ("receiver", receiver.endpoint())], |(what, endpoint)| {
+        let mut child = start("large", &endpoint, Transport::Grpc, &["10000"]);
+        let more = growth(&mut child);
+        figure(&format!("10,000 × 1 MiB attributes, {what}"), format!("RSS +{} MiB", more / MIB));
+        assert!(more <= 96 * MIB, "{what}: +{} MiB\n{}", more / MIB, child.stdout());
+        assert!(child.stdout().contains("traces: 10010 ended"), "{}", child.stdout());
+    });
+}
+
+fn label_sets(sets: u64) {
+    let receiver = Receiver::start();
+    let pulled = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
+    let mut child =
+        start_with("labels", &receiver.endpoint(), Transport::Grpc, &[&sets.to_string()], &pulled);
+    let line = child.line(std::time::Duration::from_secs(300), "metrics ");
+    let scrape = Scrape::of(line.trim_start_matches("metrics "));
+    child.terminate();
+    let more = growth(&mut child);
+    let mut overflows = 0;
+    for number in 0..10 {
+        let name = format!("labels_{number}_total");
+        assert_eq!(scrape.value(&name, &[]), Some(sets as f64), "{name}");
+        let overflow = scrape.value(&name, &[("otel_metric_overflow", "true")]).unwrap_or_default();
+        assert!(overflow > 0.0, "{name}");
+        overflows += overflow as u64;
+    }
+    figure(
+        &format!("{sets} label sets × 10 instruments"),
+        format!("RSS +{} MiB, sums exact, {overflows} counted in overflow series", more / MIB),
+    );
+    assert!(more <= 32 * MIB, "+{} MiB", more / MIB);
+}
+
+#[test]
+fn twenty_thousand_label_sets_on_ten_instruments_stay_within_32_mib_and_sum_up() {
+    label_sets(20_000);
+}
+
+#[test]
+#[ignore = "minutes without optimisation: `just faults`"]
+fn a_million_label_sets_on_ten_instruments_stay_within_32_mib_and_sum_up() {
+    label_sets(1_000_000);
+}
+
+/// The memory of a program that sends steadily, sampled; prints its slope.
+fn soak(seconds: u64) {
+    let receiver = Receiver::counting();
+    let child = start("paced", &receiver.endpoint(), Transport::Grpc, &["2000", &seconds.to_string()]);
+    let start = std::time::Instant::now();
+    let mut samples = Vec::new();
+    while start.elapsed().as_secs() < seconds {
+        std::thread::sleep(
+            std::time::Duration::from_secs(1).min(std::time::Duration::from_secs(seconds) / 20),
+        );
+        // The first tenth fills buffers.
+        if start.elapsed().as_secs_f64() > seconds as f64 / 10.0 {
+            samples.push((start.elapsed().as_secs_f64(), child.resident_bytes() as f64));
+        }
+    }
+    let count = samples.len() as f64;
+    let (mean_x, mean_y) =
+        samples.iter().fold((0.0, 0.0), |(x, y), (time, bytes)| (x + time / count, y + bytes / count));
+    let (over, under) = samples.iter().fold((0.0, 0.0), |(over, under), (time, bytes)| {
+        (over + (time - mean_x) * (bytes - mean_y), under + (time - mean_x).powi(2))
+    });
+    let slope = over / under * 60.0 / MIB as f64;
+    figure(
+        &format!("soak, {seconds} s at 2,000 spans/s"),
+        format!("mean RSS {:.1} MiB, slope {slope:+.3} MiB/min", mean_y / MIB as f64),
+    );
+    let mut child = child;
+    assert!(child.exit(std::time::Duration::from_secs(120)).success());
+    assert_eq!(receiver.distinct_spans() as u64, 2_000 * seconds);
+    assert_eq!(printed(&child, "traces"), 2_000 * seconds);
+    if seconds >= 300 {
+        assert!(slope < 1.0, "{slope} MiB a minute");
+    }
+}
+
+#[test]
+fn a_short_soak_loses_nothing() {
+    soak(6);
+}
+
+#[test]
+#[ignore = "five minutes: `just faults`"]
+fn a_soak_of_five_minutes_loses_nothing_and_does_not_grow() {
+    soak(300);
+}

@@ -1,0 +1,239 @@
+//! The program that the process rows of the fault matrix start, and then kill, starve or watch: `fault <what> [number]`.
+//!
+//! It is told what to send, and how its life ends; where to send comes from the environment, as for any program.
+#![expect(clippy::print_stdout, reason = "its parent reads what it prints")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is one of its endings, and its parent sees the others"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is the application: it starts spans and builds instruments"
+)]
+
+use hub_otel_tests::process::{own_peak_bytes, own_resident_bytes};
+use hub_otel_tests::program::{Program, id};
+use opentelemetry::trace::{Span as _, Tracer as _};
+use opentelemetry::{KeyValue, metrics::MeterProvider as _};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let what = arguments.get(1).map_or("", String::as_str);
+    let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(500);
+    match what {
+        "signal" => signal(number(2)),
+        "handler" => park(install(true), number(2)),
+        "plain" => park(install(false), number(2)),
+        "drop" => drop(sent(number(2))),
+        "panic" => {
+            let _guard = sent(number(2));
+            panic!("main panics");
+        }
+        "exit" => {
+            let _guard = sent(number(2));
+            std::process::exit(3);
+        }
+        "forever" => forever(),
+        "fork" => fork(number(2)),
+        "starved" => starved(),
+        "twice" => twice(),
+        "burst" => measured(|program| program.emit(number(2))),
+        "large" => measured(|program| large(program, number(2))),
+        "labels" => labels(number(2)),
+        "paced" => paced(number(2), number(3)),
+        "serve" => serve(),
+        other => panic!("unknown: {other}"),
+    }
+}
+
+fn install(on_signal: bool) -> Program {
+    Program::around(hub_otel::builder().shutdown_on_signal(on_signal).install().expect("valid settings"))
+}
+
+fn sent(count: u64) -> Program {
+    let mut program = install(false);
+    program.emit(count);
+    program
+}
+
+fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+    let _parent_is_gone = std::io::stdout().flush();
+}
+
+fn signal(count: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut program = install(false);
+        let signal = hub_otel::shutdown_signal();
+        tokio::pin!(signal);
+        // Polled once, so that the handler stands before the parent knows.
+        tokio::select! { biased; () = &mut signal => {}, () = std::future::ready(()) => {} }
+        program.emit(count);
+        say("ready");
+        signal.await;
+        let stopped = program.stop();
+        say(format_args!("lost {}", stopped.report.lost()));
+    });
+}
+
+fn park(mut program: Program, count: u64) {
+    program.emit(count);
+    say("ready");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn forever() {
+    let mut program = install(false);
+    let start = Instant::now();
+    loop {
+        program.emit(1);
+        say(format_args!("ended {}", id(program.sent() - 1)));
+        let due = start + Duration::from_millis(10 * program.sent());
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// The child shares nothing but a copy of the parent's memory: it must neither hang nor send.
+fn fork(count: u64) {
+    let mut program = install(false);
+    program.emit(count);
+    match fork::fork().expect("a child") {
+        fork::Fork::Child => {
+            program.emit(1_000);
+            // Whatever its end, it comes at once: here the guard is dropped, as at the end of any main.
+            drop(program);
+            std::process::exit(0);
+        }
+        fork::Fork::Parent(child) => {
+            let status = fork::waitpid(child).expect("the child's end");
+            say(format_args!("child {status}"));
+            program.emit(count);
+            say(format_args!("lost {}", program.stop().report.lost()));
+        }
+    }
+}
+
+/// No memory for the stack of one more thread: also root cannot start one.
+fn starved() {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("its size");
+    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");
+    let most = Some(kib * 1024 + (1 << 20));
+    setrlimit(Resource::As, Rlimit { current: most, maximum: most }).expect("a lower limit");
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "a thread can still be started");
+    match hub_otel::builder().build() {
+        Ok(_) => say("started"),
+        Err(error) => say(format_args!("error: {error}")),
+    }
+}
+
+fn twice() {
+    let first = hub_otel::builder().install().expect("valid settings");
+    match hub_otel::builder().install() {
+        Ok(_) => say("installed twice"),
+        Err(error) => say(format_args!("error: {error}")),
+    }
+    let mut program = Program::around(first);
+    program.emit(100);
+    say(format_args!("lost {}", program.stop().report.lost()));
+}
+
+/// Prints what the program used before `work` and at most.
+fn measured(work: impl FnOnce(&mut Program)) {
+    let mut program = install(false);
+    program.emit(10);
+    say(format_args!("baseline {}", own_resident_bytes()));
+    work(&mut program);
+    let stopped = program.stop();
+    say(format_args!("peak {}", own_peak_bytes()));
+    say(format_args!("report {}", stopped.report));
+}
+
+fn large(program: &mut Program, count: u64) {
+    for number in 0..count {
+        let mut span = program.tracer().start(id(number));
+        span.set_attribute(KeyValue::new("large", "x".repeat(1 << 20)));
+        span.end();
+    }
+}
+
+/// `sets` label sets on each of ten counters.
+fn labels(sets: u64) {
+    let telemetry = hub_otel::builder().install().expect("valid settings");
+    let meter = hub_otel::otel::meter_provider(&telemetry).meter("labels");
+    let counters: Vec<_> =
+        (0..10).map(|number| meter.u64_counter(format!("labels.{number}")).build()).collect();
+    counters.iter().for_each(|counter| counter.add(0, &[]));
+    say(format_args!("baseline {}", own_resident_bytes()));
+    for set in 0..sets {
+        let label = [KeyValue::new("user", format!("user-{set}"))];
+        counters.iter().for_each(|counter| counter.add(1, &label));
+    }
+    let address = telemetry.metrics_addr().expect("metrics are served");
+    say(format_args!("metrics http://{address}/metrics"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(hub_otel::shutdown_signal());
+    say(format_args!("peak {}", own_peak_bytes()));
+    telemetry.shutdown_blocking();
+}
+
+/// `rate` spans a second for so many seconds, with some work of its own per span; prints the processor time that it took.
+fn paced(rate: u64, seconds: u64) {
+    let program = install(false);
+    say(format_args!("baseline {}", own_resident_bytes()));
+    let (start, total) = (Instant::now(), rate * seconds);
+    let (mut ended, mut work) = (0, 0_u64);
+    let before = clock_gettime(ClockId::ThreadCPUTime);
+    while ended < total {
+        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64).min(total);
+        while ended < due {
+            let mut span = program.tracer().start("paced");
+            for number in 0..2_000_u64 {
+                work = work.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(number);
+            }
+            span.set_attribute(KeyValue::new("work", i64::from(work as u32)));
+            span.end();
+            ended += 1;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let after = clock_gettime(ClockId::ThreadCPUTime);
+    let micros = (after.tv_sec - before.tv_sec) * 1_000_000 + (after.tv_nsec - before.tv_nsec) / 1_000;
+    say(format_args!("ended {total} in {:?}", start.elapsed()));
+    say(format_args!("processor {micros}"));
+    let stopped = program.stop();
+    say(format_args!("peak {}", own_peak_bytes()));
+    let traces = &stopped.report.traces;
+    say(format_args!("traces {} {} {}", traces.ended, traces.ok, traces.lost()));
+    say(format_args!("report {}", stopped.report));
+}
+
+/// Lives until SIGTERM, a span every ten milliseconds.
+fn serve() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut program = install(false);
+        let address = program.telemetry().metrics_addr().expect("metrics are served");
+        let mut every = tokio::time::interval(Duration::from_millis(10));
+        let signal = hub_otel::shutdown_signal();
+        tokio::pin!(signal);
+        say(format_args!("metrics http://{address}/metrics"));
+        loop {
+            tokio::select! {
+                () = &mut signal => break,
+                _ = every.tick() => program.emit(1),
+            }
+        }
+        let sent = program.sent();
+        let stopped = program.stop();
+        say(format_args!("sent {sent} lost {}", stopped.report.lost()));
+    });
+}

@@ -1,0 +1,263 @@
+//! A program under test: an instance of its own, which sends items with ids that can be accounted for.
+
+use crate::receiver::{Account, Receiver, Signal};
+use hub_otel::{InitError, Report, Telemetry};
+use opentelemetry::{KeyValue, metrics::Counter, trace::Tracer as _};
+use std::time::{Duration, Instant};
+use tracing::Dispatch;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+/// How a program sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP with protobuf.
+    Http,
+    /// OTLP/HTTP with JSON.
+    Json,
+}
+
+impl Transport {
+    /// The two that differ in more than the encoding.
+    pub const BOTH: [Self; 2] = [Self::Grpc, Self::Http];
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Grpc, Self::Http, Self::Json];
+
+    /// As OTEL_EXPORTER_OTLP_PROTOCOL spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http/protobuf",
+            Self::Json => "http/json",
+        }
+    }
+}
+
+/// The counter that [`Program::emit`] adds to.
+pub const COUNTER: &str = "test.items";
+
+/// An instance, what it sent, and what it sends with.
+#[derive(Debug)]
+pub struct Program {
+    telemetry: Telemetry,
+    tracer: opentelemetry_sdk::trace::SdkTracer,
+    counter: Counter<u64>,
+    dispatch: Dispatch,
+    sent: u64,
+}
+
+/// What is left of a [`Program`] after its shutdown.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The last word of the ledger.
+    pub report: Report,
+    /// How long the shutdown took, by the caller's clock.
+    pub took: Duration,
+    /// How many spans, and as many log records, it sent.
+    pub sent: u64,
+}
+
+/// The settings of every program here: all signals by OTLP to `endpoint`, metrics often.
+pub fn settings(endpoint: &str, transport: Transport) -> Vec<(String, String)> {
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", transport.as_str()),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "100"),
+        ("OTEL_SERVICE_NAME", "under-test"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+impl Program {
+    /// Starts one that sends everything to `endpoint`.
+    ///
+    /// # Panics
+    /// When its instance cannot be built.
+    #[track_caller]
+    pub fn start(endpoint: &str, transport: Transport) -> Self {
+        Self::with(endpoint, transport, &[])
+    }
+
+    /// Starts one with more `settings`, by the names of the environment's variables.
+    ///
+    /// # Panics
+    /// When its instance cannot be built.
+    #[track_caller]
+    pub fn with(endpoint: &str, transport: Transport, more: &[(&str, &str)]) -> Self {
+        Self::try_with(endpoint, transport, more).expect("valid settings")
+    }
+
+    /// As [`with`](Self::with).
+    ///
+    /// # Errors
+    /// When its instance cannot be built.
+    pub fn try_with(endpoint: &str, transport: Transport, more: &[(&str, &str)]) -> Result<Self, InitError> {
+        Self::build(hub_otel::builder(), endpoint, transport, more)
+    }
+
+    /// As [`try_with`](Self::try_with), from a builder that was told something already.
+    ///
+    /// # Errors
+    /// When its instance cannot be built.
+    pub fn build(
+        builder: hub_otel::Builder,
+        endpoint: &str,
+        transport: Transport,
+        more: &[(&str, &str)],
+    ) -> Result<Self, InitError> {
+        let mut environment = settings(endpoint, transport);
+        environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Ok(Self::around(builder.environment(environment).build()?))
+    }
+
+    /// Sends by an instance that is there already.
+    pub fn around(telemetry: Telemetry) -> Self {
+        use opentelemetry::{metrics::MeterProvider as _, trace::TracerProvider as _};
+        let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("test");
+        let counter = hub_otel::otel::meter_provider(&telemetry).meter("test").u64_counter(COUNTER).build();
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(telemetry.layer()));
+        Self { telemetry, tracer, counter, dispatch, sent: 0 }
+    }
+
+    /// The instance.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// The tracer.
+    pub fn tracer(&self) -> &opentelemetry_sdk::trace::SdkTracer {
+        &self.tracer
+    }
+
+    /// Runs `work` with the program's log subscriber.
+    pub fn with_logs<T>(&self, work: impl FnOnce() -> T) -> T {
+        tracing::dispatcher::with_default(&self.dispatch, work)
+    }
+
+    /// Ends `count` spans, writes as many log records, and adds as much to the counter.
+    pub fn emit(&mut self, count: u64) {
+        tracing::dispatcher::with_default(&self.dispatch, || {
+            for number in self.sent..self.sent + count {
+                let id = id(number);
+                drop(self.tracer.start(id.clone()));
+                tracing::info!("{id}");
+                self.counter.add(1, &[]);
+            }
+        });
+        self.sent += count;
+    }
+
+    /// Emits `per_second` for `time`, evenly.
+    pub fn emit_steadily(&mut self, per_second: u64, time: Duration) {
+        let (start, before) = (Instant::now(), self.sent);
+        while start.elapsed() < time {
+            let due = (start.elapsed().as_secs_f64() * per_second as f64) as u64;
+            let behind = due.saturating_sub(self.sent - before);
+            self.emit(behind);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Adds to the counter under a label.
+    pub fn add(&self, amount: u64, labels: &[KeyValue]) {
+        self.counter.add(amount, labels);
+    }
+
+    /// How many spans, and as many log records, it has sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The ledger as it stands.
+    pub fn report(&self) -> Report {
+        self.telemetry.report()
+    }
+
+    /// Shuts down from this thread.
+    pub fn stop(self) -> Stopped {
+        let Self { telemetry, sent, .. } = self;
+        let start = Instant::now();
+        let report = telemetry.shutdown_blocking();
+        Stopped { report, took: start.elapsed(), sent }
+    }
+
+    /// Shuts down without blocking the thread.
+    pub async fn stop_async(self) -> Stopped {
+        let Self { telemetry, sent, .. } = self;
+        let start = Instant::now();
+        let report = telemetry.shutdown().await;
+        Stopped { report, took: start.elapsed(), sent }
+    }
+}
+
+/// The id of an item.
+pub fn id(number: u64) -> String {
+    format!("item-{number:07}")
+}
+
+impl Stopped {
+    /// What `receiver` stored of `signal` against what was sent.
+    pub fn account(&self, receiver: &Receiver, signal: Signal) -> Account {
+        receiver.account(signal, (0..self.sent).map(id))
+    }
+
+    /// The books balance, and nothing is pending any more.
+    ///
+    /// # Panics
+    /// When they do not.
+    #[track_caller]
+    pub fn assert_balanced(&self) {
+        assert_balanced(&self.report, self.sent);
+        let pending = self.report.traces.pending + self.report.metrics.pending + self.report.logs.pending;
+        assert_eq!(pending, 0, "{}", self.report);
+    }
+
+    /// Everything arrived, once, and the books say so.
+    ///
+    /// # Panics
+    /// When something is missing, doubled or miscounted.
+    #[track_caller]
+    pub fn assert_delivered_once(&self, receiver: &Receiver) {
+        self.assert_delivered(receiver);
+        for signal in [Signal::Traces, Signal::Logs] {
+            assert_eq!(self.account(receiver, signal), Account::default(), "{signal:?}: {}", self.report);
+        }
+    }
+
+    /// Everything arrived, once or more often, and the books say so.
+    ///
+    /// # Panics
+    /// When something is missing or miscounted.
+    #[track_caller]
+    pub fn assert_delivered(&self, receiver: &Receiver) {
+        self.assert_balanced();
+        for signal in [Signal::Traces, Signal::Logs] {
+            let account = self.account(receiver, signal);
+            assert!(account.nothing_missing(), "{signal:?}: {account:?}\n{}", self.report);
+        }
+        assert_eq!(receiver.latest_sum(COUNTER), self.sent as f64, "{}", self.report);
+        assert_eq!(self.report.lost(), 0, "{}", self.report);
+        assert_eq!(self.report.traces.ok, self.sent, "{}", self.report);
+        assert_eq!(self.report.logs.ok, self.sent, "{}", self.report);
+    }
+}
+
+/// Every signal's books balance; spans and log records are `sent` each.
+///
+/// # Panics
+/// When they do not.
+#[track_caller]
+pub fn assert_balanced(report: &Report, sent: u64) {
+    for part in [&report.traces, &report.metrics, &report.logs] {
+        let settled = part.ok + part.rejected + part.failed + part.dropped_total() + part.pending;
+        assert_eq!(part.ended, settled, "{report}");
+        assert_eq!(part.failed, part.failures.values().sum::<u64>(), "{report}");
+    }
+    assert_eq!(report.traces.ended, sent, "{report}");
+    assert_eq!(report.logs.ended, sent, "{report}");
+}
