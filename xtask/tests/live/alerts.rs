@@ -1,0 +1,130 @@
+//! From 20 failing runs to a delivered notification, and back: the shipped rules, the shipped policies' timing, Debian's
+//! Alertmanager in the place of Grafana's.
+
+use crate::api::Api;
+use crate::stack::{Collector, Configuration, Orchestrator, Way, answers, is_quiet};
+use crate::webhook::Chat;
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::Receiver;
+use hub_otel_tests::{poll, ports};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use xtask::files::root;
+
+const TOKEN: &str = "a-token-of-this-test";
+
+/// The committed policies in Alertmanager's form: the same tree, the same timing.
+fn alertmanager(webhook: &str) -> Value {
+    let text = fs::read_to_string(root().join("observability/grafana/forms/policies.yaml")).expect("the policies");
+    let document: Value = serde_yaml_ng::from_str(&text).expect("YAML");
+    let policy = &document["policies"][0];
+    json!({
+        "route": route(policy),
+        "receivers": [{
+            "name": "webhook-notifier",
+            "webhook_configs": [{
+                "url": webhook,
+                "send_resolved": true,
+                "http_config": {"authorization": {"type": "Bearer", "credentials": TOKEN}},
+            }],
+        }],
+    })
+}
+
+fn route(policy: &Value) -> Value {
+    let mut route = json!({});
+    for key in ["receiver", "group_by", "group_wait", "group_interval", "repeat_interval"] {
+        route[key] = policy[key].clone();
+    }
+    if let Some(matchers) = policy["object_matchers"].as_array() {
+        let matchers = matchers.iter().map(|matcher| {
+            let part = |index: usize| matcher[index].as_str().unwrap_or_default();
+            json!(format!("{}{}\"{}\"", part(0), part(1), part(2)))
+        });
+        route["matchers"] = matchers.collect();
+    }
+    if let Some(routes) = policy["routes"].as_array() {
+        route["routes"] = routes.iter().map(self::route).collect();
+    }
+    route
+}
+
+fn start_alertmanager(folder: &Path, webhook: &str) -> (Process, u16) {
+    let port = ports::free();
+    let file = folder.join("alertmanager.yml");
+    fs::write(&file, serde_yaml_ng::to_string(&alertmanager(webhook)).expect("YAML")).expect("written");
+    let process = Process::spawn(
+        command("/usr/bin/prometheus-alertmanager")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--cluster.listen-address="),
+    );
+    answers(&format!("http://127.0.0.1:{port}/-/ready"));
+    (process, port)
+}
+
+#[test]
+#[ignore = "needs the real binaries: just stack-live"]
+fn twenty_failures_are_notified_within_a_minute_and_their_end_within_five() {
+    let chat = Chat::start();
+    let backends = Receiver::counting();
+    let metrics = ports::free();
+    let configuration = Configuration::copied(&[("orchestration-service", Some(metrics))]);
+    let collector = Collector::start(&backends, configuration.port());
+    let orchestrator = Orchestrator::start(
+        &collector.grpc,
+        Way::Pulled,
+        metrics,
+        &[
+            ("HUB_WEBHOOK_TOKEN", TOKEN),
+            ("SLACK_WEBHOOK_URL", &chat.url()),
+            ("HUB_NOTIFY_ALLOW_HOST", &chat.host()),
+            ("HUB_NOTIFY_ALLOW_PRIVATE", "true"),
+        ],
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let webhook = format!("{}/api/webhooks/grafana", orchestrator.url);
+    let (alertmanager, port) = start_alertmanager(folder.path(), &webhook);
+    configuration.target("alertmanager", Some(port));
+    let prometheus = configuration.start();
+    let api = Api::new(&orchestrator.url);
+
+    // Nothing before: the service is watched, and nothing fires.
+    poll::until(Duration::from_secs(60), || prometheus.instant("process_uptime_seconds").only().is_some());
+    assert!(prometheus.firing().is_empty(), "{:?}", prometheus.firing());
+
+    for _ in 0..20 {
+        assert_eq!(api.trigger("test-failure", "manual"), 202);
+    }
+    let failed = Instant::now();
+    let fired = poll::until(Duration::from_secs(60), || {
+        prometheus.firing().contains(&"WorkflowFailureRate".to_owned()).then(|| failed.elapsed())
+    });
+    poll::until(Duration::from_secs(60), || chat.has(&["WorkflowFailureRate"]));
+    let notified = failed.elapsed();
+    eprintln!("fired after {fired:?}, delivered after {notified:?}");
+    assert!(notified < Duration::from_secs(60), "{notified:?}");
+    poll::until(Duration::from_secs(10), || {
+        api.by_status(&["alert-notification"]).get("SUCCESS").is_some_and(|runs| *runs >= 1.0)
+    });
+
+    for _ in 0..200 {
+        assert_eq!(api.trigger("scan-and-notify", "manual"), 202);
+    }
+    poll::until(Duration::from_secs(60), || {
+        api.by_status(&["scan-and-notify"]).get("SUCCESS").is_some_and(|runs| *runs >= 200.0)
+    });
+    let recovered = Instant::now();
+    poll::until(Duration::from_secs(300), || chat.has(&["WorkflowFailureRate", "esolved"]));
+    let resolved = recovered.elapsed();
+    eprintln!("the end was delivered {resolved:?} after the successes");
+    assert!(resolved < Duration::from_secs(300), "{resolved:?}");
+    // Its own runs never raised it.
+    let others: Vec<String> = prometheus.firing().into_iter().filter(|alert| !alert.starts_with("ErrorBudget")).collect();
+    assert!(others.is_empty(), "{others:?}");
+    is_quiet("Prometheus", &prometheus.process);
+    drop(alertmanager);
+}

@@ -1,0 +1,80 @@
+//! The orchestrator's HTTP API, and what it says about its runs: the ledger that the dashboards must agree with.
+
+use hub_otel_tests::http;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A client of one orchestrator.
+#[derive(Debug, Clone)]
+pub struct Api {
+    url: String,
+}
+
+impl Api {
+    pub fn new(url: &str) -> Self {
+        Self { url: url.to_owned() }
+    }
+
+    /// The status of a request, and its body.
+    pub fn send(&self, method: http::Method, path: &str, body: &Value) -> (u16, Value) {
+        let headers = [("content-type", "application/json")];
+        let reply = http::try_send(method, format!("{}{path}", self.url), &headers, &body.to_string())
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        (reply.status, serde_json::from_str(&reply.body).unwrap_or_default())
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = self.send(http::Method::GET, path, &Value::Null);
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    pub fn create(&self, workflow: &Value) {
+        let (status, body) = self.send(http::Method::POST, "/api/workflows", workflow);
+        assert_eq!(status, 201, "{body}");
+    }
+
+    /// Triggers a run; the status of the answer.
+    pub fn trigger(&self, workflow: &str, trigger: &str) -> u16 {
+        let body = json!({"contextJson": {"repository": "."}, "triggerType": trigger});
+        self.send(http::Method::POST, &format!("/api/workflows/{workflow}/trigger"), &body).0
+    }
+
+    /// Every run of a workflow.
+    pub fn runs(&self, workflow: &str) -> Vec<Value> {
+        let mut runs = Vec::new();
+        let mut offset = Some(0);
+        while let Some(at) = offset {
+            let page = self.get(&format!("/api/workflows/{workflow}/runs?limit=100&offset={at}"));
+            runs.extend(page["runs"].as_array().cloned().unwrap_or_default());
+            offset = page["nextOffset"].as_u64();
+        }
+        runs
+    }
+
+    /// How many runs of these workflows stand where.
+    pub fn by_status(&self, workflows: &[&str]) -> BTreeMap<String, f64> {
+        let mut counts = BTreeMap::new();
+        for run in workflows.iter().flat_map(|workflow| self.runs(workflow)) {
+            *counts.entry(text(&run["status"])).or_insert(0.0) += 1.0;
+        }
+        counts
+    }
+
+    /// The approvals that wait.
+    pub fn approvals(&self) -> Vec<String> {
+        let page = self.get("/api/approvals?decision=PENDING&limit=100");
+        let approvals = page["approvals"].as_array().cloned().unwrap_or_default();
+        approvals.iter().map(|approval| text(&approval["id"])).collect()
+    }
+
+    pub fn decide(&self, approval: &str, decision: &str) {
+        let body = json!({"decision": decision, "respondedBy": "live-test"});
+        let (status, body) = self.send(http::Method::POST, &format!("/api/approvals/{approval}/decision"), &body);
+        assert_eq!(status, 200, "{body}");
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

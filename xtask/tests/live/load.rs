@@ -1,0 +1,151 @@
+//! Load: successes, failures, retries, time-outs, approvals, slow runs, and requests that are turned away.
+
+use crate::api::{Api, text};
+use hub_otel_tests::poll;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The workflows that are triggered.
+pub const WORKFLOWS: [&str; 7] =
+    ["scan-and-notify", "test-failure", "load-flaky", "load-slow", "load-down", "load-hang", "load-approval"];
+
+/// Runs beyond this many at once are answered with 503.
+pub const MAX_RUNS: &str = "6";
+
+/// Creates the workflows that the seeds do not have.
+pub fn prepare(api: &Api) {
+    let node = |action: &str, more: Value| {
+        let mut node = json!({"id": "work", "agent": "fault", "action": action});
+        node.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        node
+    };
+    let retry = json!({"maxAttempts": 4, "initialDelayMs": 20, "maxDelayMs": 50});
+    for (name, node) in [
+        ("load-flaky", node("flaky", json!({"input": {"times": 2}, "retry": retry}))),
+        ("load-slow", node("succeed", json!({"input": {"latency_ms": 3000}}))),
+        ("load-down", node("fail", json!({"input": {"error_type": "unavailable"}, "retry": {"maxAttempts": 1}}))),
+        ("load-hang", node("hang", json!({"timeoutMs": 300}))),
+        ("load-approval", node("succeed", json!({"requiresApproval": true}))),
+    ] {
+        api.create(&json!({"name": name, "description": "for the live test", "nodes": [node]}));
+    }
+}
+
+/// A load that goes on until it is stopped.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    turned_away: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Load {
+    pub fn start(api: &Api) -> Self {
+        let (stop, turned_away) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (api, stopped, away) = (api.clone(), stop.clone(), turned_away.clone());
+        let thread = std::thread::spawn(move || {
+            for round in 0_u64.. {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                one_round(&api, round, &away);
+                std::thread::sleep(Duration::from_millis(900));
+            }
+        });
+        Self { stop, turned_away, thread: Some(thread) }
+    }
+
+    /// Stops; how many requests were answered with 503.
+    pub fn stop(mut self) -> u64 {
+        self.end();
+        self.turned_away.load(Ordering::Relaxed)
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn one_round(api: &Api, round: u64, turned_away: &AtomicU64) {
+    let trigger = ["manual", "schedule", "event"][usize::try_from(round % 3).unwrap_or_default()];
+    let mut wanted = vec!["scan-and-notify", "load-flaky", "scan-and-notify"];
+    match round % 6 {
+        0 => wanted.push("test-failure"),
+        1 => wanted.push("load-down"),
+        2 => wanted.push("load-hang"),
+        3 | 4 => wanted.push("load-approval"),
+        // More at once than are let in.
+        _ => wanted.extend(["load-slow"; 9]),
+    }
+    for workflow in wanted {
+        match api.trigger(workflow, trigger) {
+            202 => {}
+            503 => {
+                turned_away.fetch_add(1, Ordering::Relaxed);
+            }
+            status => panic!("{workflow} is answered with {status}"),
+        }
+    }
+    // One in three is turned down; some always wait.
+    for (index, approval) in api.approvals().into_iter().skip(2).enumerate() {
+        api.decide(&approval, if index % 3 == 2 { "REJECTED" } else { "APPROVED" });
+    }
+}
+
+/// What the service's own rows say: nothing of it comes from telemetry.
+#[derive(Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// Runs that ended, by status.
+    pub runs: BTreeMap<String, f64>,
+    /// Runs that failed or timed out, by error type.
+    pub failures: BTreeMap<String, f64>,
+    /// Approvals that wait.
+    pub waiting: f64,
+    /// Per agent: executions that failed or timed out, and all.
+    pub agents: BTreeMap<String, (f64, f64)>,
+    /// Attempts that were tried again.
+    pub retries: f64,
+}
+
+impl Ledger {
+    /// Waits until nothing is under way but what waits for an approval, then reads it.
+    pub fn read(api: &Api) -> Self {
+        poll::until(Duration::from_secs(60), || {
+            let counts = api.by_status(&WORKFLOWS);
+            !counts.contains_key("PENDING") && !counts.contains_key("RUNNING")
+        });
+        let mut ledger = Self::default();
+        for run in WORKFLOWS.iter().flat_map(|workflow| api.runs(workflow)) {
+            let status = text(&run["status"]);
+            if status == "WAITING_APPROVAL" {
+                ledger.waiting += 1.0;
+                continue;
+            }
+            if matches!(status.as_str(), "FAILED" | "TIMED_OUT") {
+                *ledger.failures.entry(text(&run["errorType"])).or_default() += 1.0;
+            }
+            *ledger.runs.entry(status).or_default() += 1.0;
+            for node in run["nodes"].as_array().into_iter().flatten() {
+                let agent = ledger.agents.entry(text(&node["agent"])).or_default();
+                agent.1 += 1.0;
+                if node["status"] != "SUCCESS" {
+                    agent.0 += 1.0;
+                }
+                ledger.retries += node["attempts"].as_f64().unwrap_or(1.0) - 1.0;
+            }
+        }
+        ledger
+    }
+}

@@ -1,0 +1,124 @@
+//! Prometheus' HTTP API, as Grafana's data source would use it.
+
+use hub_otel_tests::http;
+use hub_otel_tests::process::Process;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+/// A running Prometheus.
+pub struct Prometheus {
+    pub process: Process,
+    pub port: u16,
+    pub _folder: TempDir,
+}
+
+/// Values by labels, `__name__` left out, and how long the answer took.
+pub struct Answer {
+    pub series: BTreeMap<String, Vec<f64>>,
+    pub took: Duration,
+}
+
+impl Answer {
+    /// The last value of each series.
+    pub fn last(&self) -> BTreeMap<String, f64> {
+        self.series
+            .iter()
+            .filter_map(|(labels, values)| values.last().map(|last| (labels.clone(), *last)))
+            .collect()
+    }
+
+    /// The one value of the one series.
+    pub fn only(&self) -> Option<f64> {
+        let last = self.last();
+        if last.len() == 1 { last.into_values().next() } else { None }
+    }
+}
+
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64()
+}
+
+impl Prometheus {
+    /// At this moment.
+    pub fn instant(&self, expression: &str) -> Answer {
+        self.ask(&format!("query?time={}&query={}", now(), encoded(expression)), expression)
+    }
+
+    /// Over the last `span`, every 15 seconds.
+    pub fn range(&self, expression: &str, span: Duration) -> Answer {
+        let end = now();
+        let start = end - span.as_secs_f64();
+        self.ask(&format!("query_range?start={start}&end={end}&step=15&query={}", encoded(expression)), expression)
+    }
+
+    /// The values of a label, as a dashboard's variable asks for them.
+    pub fn label_values(&self, label: &str, selector: &str) -> Vec<String> {
+        let url = format!("{}/api/v1/label/{label}/values?match[]={}", self.url(), encoded(selector));
+        let reply = http::get(url);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let body = reply.json();
+        let values = body["data"].as_array().expect("a list");
+        values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The alerts that fire.
+    pub fn firing(&self) -> Vec<String> {
+        let reply = http::get(format!("{}/api/v1/alerts", self.url())).json();
+        let alerts = reply["data"]["alerts"].as_array().expect("a list").iter();
+        alerts
+            .filter(|alert| alert["state"] == "firing")
+            .map(|alert| alert["labels"]["alertname"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn ask(&self, request: &str, expression: &str) -> Answer {
+        let start = Instant::now();
+        let reply = http::get(format!("{}/api/v1/{request}", self.url()));
+        let took = start.elapsed();
+        assert_eq!(reply.status, 200, "{expression}\n{}", reply.body);
+        let body = reply.json();
+        assert!(body["warnings"].is_null(), "{expression}\n{}", body["warnings"]);
+        let data = &body["data"];
+        let result = data["result"].as_array().cloned().unwrap_or_default();
+        let series = match data["resultType"].as_str() {
+            Some("scalar") => BTreeMap::from([(String::new(), vec![number(&data["result"])])]),
+            Some("matrix") => result
+                .iter()
+                .map(|series| {
+                    let values = series["values"].as_array().expect("values").iter().map(number).collect();
+                    (labels(&series["metric"]), values)
+                })
+                .collect(),
+            _ => result.iter().map(|series| (labels(&series["metric"]), vec![number(&series["value"])])).collect(),
+        };
+        Answer { series, took }
+    }
+}
+
+fn number(pair: &Value) -> f64 {
+    pair[1].as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+}
+
+fn labels(metric: &Value) -> String {
+    let labels = metric.as_object().into_iter().flatten().filter(|(name, _)| *name != "__name__");
+    labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
+}
+
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

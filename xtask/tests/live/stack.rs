@@ -1,0 +1,176 @@
+//! Starts the components with the shipped files, on loopback.
+
+use crate::prometheus::Prometheus;
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::Receiver;
+use hub_otel_tests::{http, poll, ports};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+use xtask::files::root;
+
+/// How long a component may take to answer on a busy machine.
+pub const START: Duration = Duration::from_secs(60);
+
+/// How the service's metrics reach Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Scraped.
+    Pulled,
+    /// Pushed through the Collector.
+    Pushed,
+}
+
+/// A binary that `observability/tools/build` made.
+pub fn tool(name: &str) -> PathBuf {
+    let path = root().join(".tools/bin").join(name);
+    assert!(path.exists(), "{} is not there; run observability/tools/build", path.display());
+    path
+}
+
+/// The Collector, with the shipped file, sending traces and logs to a receiver.
+pub struct Collector {
+    /// Its process.
+    pub process: Process,
+    /// Where it takes OTLP/gRPC.
+    pub grpc: String,
+    /// Where it takes OTLP/HTTP.
+    pub http: String,
+    /// Where its own metrics are.
+    pub metrics: u16,
+}
+
+impl Collector {
+    pub fn start(backends: &Receiver, prometheus: u16) -> Self {
+        let [health, grpc, http, metrics] = std::array::from_fn(|_| ports::free());
+        let process = Process::spawn(
+            command(tool("otelcol-hub"))
+                .arg("--config")
+                .arg(root().join("observability/collector/config.yaml"))
+                .env("HUB_COLLECTOR_HEALTH", format!("127.0.0.1:{health}"))
+                .env("HUB_OTLP_GRPC", format!("127.0.0.1:{grpc}"))
+                .env("HUB_OTLP_HTTP", format!("127.0.0.1:{http}"))
+                .env("HUB_COLLECTOR_METRICS_HOST", "127.0.0.1")
+                .env("HUB_COLLECTOR_METRICS_PORT", metrics.to_string())
+                .env("HUB_TEMPO_OTLP", backends.endpoint())
+                .env("HUB_LOKI_OTLP", backends.endpoint())
+                .env("HUB_PROMETHEUS_OTLP", format!("http://127.0.0.1:{prometheus}/api/v1/otlp"))
+                .env("ENVIRONMENT", "test"),
+        );
+        answers(&format!("http://127.0.0.1:{health}/"));
+        let url = |port| format!("http://127.0.0.1:{port}");
+        Self { process, grpc: url(grpc), http: url(http), metrics }
+    }
+}
+
+/// Prometheus' folder as it is shipped, with targets of the test's own.
+pub struct Configuration {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Configuration {
+    pub fn copied(targets: &[(&str, Option<u16>)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shipped = root().join("observability/prometheus");
+        fs::copy(shipped.join("prometheus.yml"), folder.path().join("prometheus.yml")).expect("copied");
+        for inner in ["rules", "targets", "data"] {
+            fs::create_dir(folder.path().join(inner)).expect("a folder");
+        }
+        for rule in fs::read_dir(shipped.join("rules")).expect("rules").map(|entry| entry.expect("an entry")) {
+            fs::copy(rule.path(), folder.path().join("rules").join(rule.file_name())).expect("copied");
+        }
+        let configuration = Self { folder, port: ports::free() };
+        for job in ["prometheus", "otel-collector", "tempo", "loki", "grafana", "alertmanager", "orchestration-service"] {
+            configuration.target(job, None);
+        }
+        configuration.target("prometheus", Some(configuration.port));
+        for (job, port) in targets {
+            configuration.target(job, *port);
+        }
+        configuration
+    }
+
+    /// Sets the target of a job; Prometheus reads it when it changes.
+    pub fn target(&self, job: &str, port: Option<u16>) {
+        let targets = port.map(|port| format!("{{targets: ['127.0.0.1:{port}']}}")).unwrap_or_default();
+        fs::write(self.folder.path().join(format!("targets/{job}.yml")), format!("[{targets}]\n")).expect("written");
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn start(self) -> Prometheus {
+        let process = Process::spawn(
+            command(tool("prometheus"))
+                .current_dir(self.folder.path())
+                .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+                .args(["--web.enable-otlp-receiver", "--web.enable-remote-write-receiver"])
+                .arg("--enable-feature=exemplar-storage")
+                .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
+                .env("ENVIRONMENT", "test"),
+        );
+        answers(&format!("http://127.0.0.1:{}/-/ready", self.port));
+        Prometheus { process, port: self.port, _folder: self.folder }
+    }
+}
+
+/// The orchestrator.
+pub struct Orchestrator {
+    /// Its process.
+    pub process: Process,
+    /// Its API.
+    pub url: String,
+    _folder: TempDir,
+}
+
+impl Orchestrator {
+    pub fn start(collector: &str, way: Way, metrics: u16, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("readme.txt"), "nothing secret here\n").expect("written");
+        let api = ports::free();
+        let mut command = command(binary());
+        command
+            .current_dir(folder.path())
+            .env("HUB_BIND", format!("127.0.0.1:{api}"))
+            .env("HUB_DB", folder.path().join("orchestrator.db"))
+            .env("HUB_SCAN_ROOT", folder.path())
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+            .env("OTEL_BSP_SCHEDULE_DELAY", "500")
+            .envs(settings.iter().copied());
+        match way {
+            Way::Pulled => command.env("OTEL_EXPORTER_PROMETHEUS_PORT", metrics.to_string()),
+            Way::Pushed => command.env("OTEL_METRICS_EXPORTER", "otlp"),
+        };
+        let process = Process::spawn(&mut command);
+        let url = format!("http://127.0.0.1:{api}");
+        answers(&format!("{url}/health/ready"));
+        Self { process, url, _folder: folder }
+    }
+}
+
+/// The binary that `cargo build -p orchestrator` made, beside this test's own folder.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("this test");
+    let target = own.parent().and_then(Path::parent).expect("target/<profile>/deps");
+    let path = target.join("orchestrator");
+    assert!(path.exists(), "{} is not there; run cargo build -p orchestrator", path.display());
+    path
+}
+
+/// Waits until something answers 200 there.
+pub fn answers(url: &str) {
+    poll::until(START, || http::try_send(http::Method::GET, url, &[], "").is_ok_and(|reply| reply.status == 200));
+}
+
+/// Fails when a log warns of what breaks next year, or of what is broken now.
+pub fn is_quiet(name: &str, process: &Process) {
+    let log = format!("{}\n{}", process.stdout(), process.stderr());
+    for line in log.lines() {
+        let lower = line.to_lowercase();
+        let bad = ["deprecated", "unknown", "error"].iter().any(|word| lower.contains(word));
+        assert!(!bad, "{name} says: {line}");
+    }
+}

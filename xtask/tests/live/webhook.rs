@@ -1,0 +1,59 @@
+//! A chat service that takes what the notifier delivers.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+/// Listens on loopback and keeps every body.
+#[derive(Debug)]
+pub struct Chat {
+    port: u16,
+    bodies: Arc<Mutex<Vec<String>>>,
+}
+
+impl Chat {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let bodies: Arc<Mutex<Vec<String>>> = Arc::default();
+        let sink = bodies.clone();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = Vec::new();
+                let mut buffer = [0; 4096];
+                while !complete(&request) {
+                    match stream.read(&mut buffer) {
+                        Ok(read) if read > 0 => request.extend_from_slice(&buffer[..read]),
+                        _ => break,
+                    }
+                }
+                sink.lock().expect("not poisoned").push(String::from_utf8_lossy(&request).into_owned());
+                let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            }
+        });
+        Self { port, bodies }
+    }
+
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/services/T/B/x", self.host())
+    }
+
+    /// Whether a message with all of these words was delivered.
+    pub fn has(&self, words: &[&str]) -> bool {
+        self.bodies.lock().expect("not poisoned").iter().any(|body| words.iter().all(|word| body.contains(word)))
+    }
+}
+
+fn complete(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("content-length:").map(|value| value.trim().parse().unwrap_or(0)))
+        .unwrap_or(0);
+    body.len() >= length
+}
