@@ -17,7 +17,8 @@ const TOKEN: &str = "a-token-of-this-test";
 
 /// The committed policies in Alertmanager's form: the same tree, the same timing.
 fn alertmanager(webhook: &str) -> Value {
-    let text = fs::read_to_string(root().join("observability/grafana/forms/policies.yaml")).expect("the policies");
+    let text =
+        fs::read_to_string(root().join("observability/grafana/forms/policies.yaml")).expect("the policies");
     let document: Value = serde_yaml_ng::from_str(&text).expect("YAML");
     let policy = &document["policies"][0];
     json!({
@@ -123,7 +124,8 @@ fn twenty_failures_are_notified_within_a_minute_and_their_end_within_five() {
     eprintln!("the end was delivered {resolved:?} after the successes");
     assert!(resolved < Duration::from_secs(300), "{resolved:?}");
     // Its own runs never raised it.
-    let others: Vec<String> = prometheus.firing().into_iter().filter(|alert| !alert.starts_with("ErrorBudget")).collect();
+    let others: Vec<String> =
+        prometheus.firing().into_iter().filter(|alert| !alert.starts_with("ErrorBudget")).collect();
     assert!(others.is_empty(), "{others:?}");
     is_quiet("Prometheus", &prometheus.process);
     drop(alertmanager);

@@ -70,7 +70,8 @@ impl Api {
 
     pub fn decide(&self, approval: &str, decision: &str) {
         let body = json!({"decision": decision, "respondedBy": "live-test"});
-        let (status, body) = self.send(http::Method::POST, &format!("/api/approvals/{approval}/decision"), &body);
+        let (status, body) =
+            self.send(http::Method::POST, &format!("/api/approvals/{approval}/decision"), &body);
         assert_eq!(status, 200, "{body}");
     }
 }

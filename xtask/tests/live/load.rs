@@ -27,7 +27,10 @@ pub fn prepare(api: &Api) {
     for (name, node) in [
         ("load-flaky", node("flaky", json!({"input": {"times": 2}, "retry": retry}))),
         ("load-slow", node("succeed", json!({"input": {"latency_ms": 3000}}))),
-        ("load-down", node("fail", json!({"input": {"error_type": "unavailable"}, "retry": {"maxAttempts": 1}}))),
+        (
+            "load-down",
+            node("fail", json!({"input": {"error_type": "unavailable"}, "retry": {"maxAttempts": 1}})),
+        ),
         ("load-hang", node("hang", json!({"timeoutMs": 300}))),
         ("load-approval", node("succeed", json!({"requiresApproval": true}))),
     ] {

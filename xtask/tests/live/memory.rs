@@ -22,20 +22,25 @@ fn memory_under_a_hundred_spans_and_a_hundred_log_records_a_second() {
     let start = Instant::now();
     for second in 0..SECONDS {
         send(&collector, second);
-        std::thread::sleep((start + Duration::from_secs(second + 1)).saturating_duration_since(Instant::now()));
+        std::thread::sleep(
+            (start + Duration::from_secs(second + 1)).saturating_duration_since(Instant::now()),
+        );
     }
     // Nothing on the way was dropped.
     poll::until(Duration::from_secs(30), || {
         backends.stored(Signal::Traces) >= SECONDS * 100 && backends.stored(Signal::Logs) >= SECONDS * 100
     });
-    eprintln!("after {SECONDS} s of 100 spans/s and 100 log records/s by OTLP/HTTP, from /proc/<pid>/status, in MB:");
+    eprintln!(
+        "after {SECONDS} s of 100 spans/s and 100 log records/s by OTLP/HTTP, from /proc/<pid>/status, in MB:"
+    );
     eprintln!("| component | resident (VmRSS) | anonymous (RssAnon) | peak (VmHWM) |\n|---|---|---|---|");
     for (name, process, cap) in [
         ("Collector 0.165", &collector.process, 128),
         ("Prometheus 3.16", &prometheus.process, 256),
         ("orchestrator (debug build)", &orchestrator.process, 256),
     ] {
-        let [resident, anonymous, peak] = ["VmRSS", "RssAnon", "VmHWM"].map(|key| megabytes(process.id(), key));
+        let [resident, anonymous, peak] =
+            ["VmRSS", "RssAnon", "VmHWM"].map(|key| megabytes(process.id(), key));
         eprintln!("| {name} | {resident} | {anonymous} | {peak} |");
         assert!(anonymous < cap, "{name} would not fit its cap of {cap} MB");
     }

@@ -29,7 +29,11 @@ impl Query {
 
     /// One of the two is empty by design: minutes while a minute costs nothing, money otherwise.
     fn is_empty_by_design(&self, cost: &str) -> bool {
-        self.expression.contains(if cost == "0" { "(vector($cost_per_minute) != 0)" } else { "(vector($cost_per_minute) == 0)" })
+        self.expression.contains(if cost == "0" {
+            "(vector($cost_per_minute) != 0)"
+        } else {
+            "(vector($cost_per_minute) == 0)"
+        })
     }
 
     fn ask(&self, prometheus: &Prometheus, cost: &str) -> Answer {
@@ -110,7 +114,10 @@ fn check(way: Way) {
 
     let ledger = Ledger::read(&api);
     eprintln!("{way:?}: {ledger:?}, {turned_away} turned away");
-    assert!(ledger.runs.len() > 3 && ledger.failures.len() > 2 && ledger.waiting > 0.0, "too little load: {ledger:?}");
+    assert!(
+        ledger.runs.len() > 3 && ledger.failures.len() > 2 && ledger.waiting > 0.0,
+        "too little load: {ledger:?}"
+    );
     agrees(&prometheus, &ledger, turned_away);
     nothing_lost(&prometheus, &backends);
     few_series(&prometheus);
@@ -144,13 +151,18 @@ fn all_answer(prometheus: &Prometheus) {
                 std::thread::sleep(Duration::from_secs(2));
             }
         }
-        eprintln!("every panel has data after {:?} of load, cost {cost}; the slowest answer took {slowest:?}", start.elapsed());
+        eprintln!(
+            "every panel has data after {:?} of load, cost {cost}; the slowest answer took {slowest:?}",
+            start.elapsed()
+        );
     }
 }
 
 fn agrees(prometheus: &Prometheus, ledger: &Ledger, turned_away: u64) {
     let queries = queries();
-    let panel = |title: &str| queries.iter().find(|query| query.panel == title).unwrap_or_else(|| panic!("no {title}"));
+    let panel = |title: &str| {
+        queries.iter().find(|query| query.panel == title).unwrap_or_else(|| panic!("no {title}"))
+    };
     let last = |title: &str| panel(title).ask(prometheus, "0").last();
     let only = |title: &str| panel(title).ask(prometheus, "0").only();
 
@@ -236,7 +248,10 @@ fn until<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, mut ask: impl
         if found == *expected {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(90), "{what}: the rows say {expected:?}, the panel {found:?}");
+        assert!(
+            start.elapsed() < Duration::from_secs(90),
+            "{what}: the rows say {expected:?}, the panel {found:?}"
+        );
         std::thread::sleep(Duration::from_secs(1));
     }
 }

@@ -27,17 +27,21 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
 
     let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let spans = poll::until(SOON, || {
-        let spans: Vec<_> = backends.spans().into_iter().filter(|span| hex(&span.item.trace_id) == trace).collect();
+        let spans: Vec<_> =
+            backends.spans().into_iter().filter(|span| hex(&span.item.trace_id) == trace).collect();
         spans.iter().any(|span| span.item.name == "workflow.execute").then_some(spans)
     });
-    let resource = |key: &str| hub_otel_tests::receiver::text(&spans[0].resource, key).map(str::to_owned);
+    let resource =
+        |key: &str| hub_otel_tests::receiver::text(&spans[0].resource.attributes, key).map(str::to_owned);
     assert_eq!(resource("service.name").as_deref(), Some("orchestration-service"));
     assert_eq!(resource("service.namespace").as_deref(), Some("commandcenter-hub"));
     assert_eq!(resource("deployment.environment.name").as_deref(), Some("test"), "the Collector adds it");
     poll::until(SOON, || backends.logs().iter().any(|log| hex(&log.item.trace_id) == trace));
     let pushed = r#"workflow_runs_total{workflow_id="scan-and-notify", status="SUCCESS", job="commandcenter-hub/orchestration-service", service_name="orchestration-service", service_namespace="commandcenter-hub"}"#;
     poll::until(SOON, || prometheus.instant(pushed).only() == Some(1.0));
-    assert!(prometheus.instant("target_info{job=\"commandcenter-hub/orchestration-service\"}").only().is_some());
+    assert!(
+        prometheus.instant("target_info{job=\"commandcenter-hub/orchestration-service\"}").only().is_some()
+    );
 
     // The variables of the dashboards find what they select by.
     for (label, selector, expected) in [

@@ -51,7 +51,10 @@ impl Prometheus {
     pub fn range(&self, expression: &str, span: Duration) -> Answer {
         let end = now();
         let start = end - span.as_secs_f64();
-        self.ask(&format!("query_range?start={start}&end={end}&step=15&query={}", encoded(expression)), expression)
+        self.ask(
+            &format!("query_range?start={start}&end={end}&step=15&query={}", encoded(expression)),
+            expression,
+        )
     }
 
     /// The values of a label, as a dashboard's variable asks for them.
@@ -96,7 +99,10 @@ impl Prometheus {
                     (labels(&series["metric"]), values)
                 })
                 .collect(),
-            _ => result.iter().map(|series| (labels(&series["metric"]), vec![number(&series["value"])])).collect(),
+            _ => result
+                .iter()
+                .map(|series| (labels(&series["metric"]), vec![number(&series["value"])]))
+                .collect(),
         };
         Answer { series, took }
     }
@@ -108,7 +114,10 @@ fn number(pair: &Value) -> f64 {
 
 fn labels(metric: &Value) -> String {
     let labels = metric.as_object().into_iter().flatten().filter(|(name, _)| *name != "__name__");
-    labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
+    labels
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn encoded(text: &str) -> String {

@@ -78,11 +78,20 @@ impl Configuration {
         for inner in ["rules", "targets", "data"] {
             fs::create_dir(folder.path().join(inner)).expect("a folder");
         }
-        for rule in fs::read_dir(shipped.join("rules")).expect("rules").map(|entry| entry.expect("an entry")) {
+        for rule in fs::read_dir(shipped.join("rules")).expect("rules").map(|entry| entry.expect("an entry"))
+        {
             fs::copy(rule.path(), folder.path().join("rules").join(rule.file_name())).expect("copied");
         }
         let configuration = Self { folder, port: ports::free() };
-        for job in ["prometheus", "otel-collector", "tempo", "loki", "grafana", "alertmanager", "orchestration-service"] {
+        for job in [
+            "prometheus",
+            "otel-collector",
+            "tempo",
+            "loki",
+            "grafana",
+            "alertmanager",
+            "orchestration-service",
+        ] {
             configuration.target(job, None);
         }
         configuration.target("prometheus", Some(configuration.port));
@@ -95,7 +104,8 @@ impl Configuration {
     /// Sets the target of a job; Prometheus reads it when it changes.
     pub fn target(&self, job: &str, port: Option<u16>) {
         let targets = port.map(|port| format!("{{targets: ['127.0.0.1:{port}']}}")).unwrap_or_default();
-        fs::write(self.folder.path().join(format!("targets/{job}.yml")), format!("[{targets}]\n")).expect("written");
+        fs::write(self.folder.path().join(format!("targets/{job}.yml")), format!("[{targets}]\n"))
+            .expect("written");
     }
 
     pub fn port(&self) -> u16 {
@@ -162,7 +172,9 @@ fn binary() -> PathBuf {
 
 /// Waits until something answers 200 there.
 pub fn answers(url: &str) {
-    poll::until(START, || http::try_send(http::Method::GET, url, &[], "").is_ok_and(|reply| reply.status == 200));
+    poll::until(START, || {
+        http::try_send(http::Method::GET, url, &[], "").is_ok_and(|reply| reply.status == 200)
+    });
 }
 
 /// Fails when a log warns of what breaks next year, or of what is broken now.

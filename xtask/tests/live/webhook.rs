@@ -28,7 +28,8 @@ impl Chat {
                     }
                 }
                 sink.lock().expect("not poisoned").push(String::from_utf8_lossy(&request).into_owned());
-                let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+                let _gone =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
             }
         });
         Self { port, bodies }
@@ -44,7 +45,11 @@ impl Chat {
 
     /// Whether a message with all of these words was delivered.
     pub fn has(&self, words: &[&str]) -> bool {
-        self.bodies.lock().expect("not poisoned").iter().any(|body| words.iter().all(|word| body.contains(word)))
+        self.bodies
+            .lock()
+            .expect("not poisoned")
+            .iter()
+            .any(|body| words.iter().all(|word| body.contains(word)))
     }
 }
 
@@ -53,7 +58,9 @@ fn complete(request: &[u8]) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head
         .lines()
-        .find_map(|line| line.to_lowercase().strip_prefix("content-length:").map(|value| value.trim().parse().unwrap_or(0)))
+        .find_map(|line| {
+            line.to_lowercase().strip_prefix("content-length:").map(|value| value.trim().parse().unwrap_or(0))
+        })
         .unwrap_or(0);
     body.len() >= length
 }
