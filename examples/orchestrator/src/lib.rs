@@ -10,6 +10,8 @@ pub mod clock;
 pub mod domain;
 pub mod engine;
 pub mod security;
+pub mod seed;
+pub mod server;
 pub mod store;
 pub mod template;
 pub mod webhook;

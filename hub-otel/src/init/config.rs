@@ -187,6 +187,19 @@ impl Config {
         if read.problems.is_empty() { Ok(config) } else { Err(InitError::settings(read.problems)) }
     }
 
+    /// The name under which everything is emitted: `service.name`.
+    #[must_use]
+    pub fn service_name(&self) -> &str {
+        &self.resource.service_name.value
+    }
+
+    /// Where the Collector of a signal listens; `None` when the signal is not sent by OTLP.
+    #[must_use]
+    pub fn collector(&self, signal: Signal) -> Option<String> {
+        let sent = !self.disabled.value && self.sends(signal, Exporter::Otlp);
+        sent.then(|| self.otlp(signal).endpoint.value.to_string())
+    }
+
     pub(crate) fn otlp(&self, signal: Signal) -> &OtlpConfig {
         &self.otlp[signal as usize]
     }

@@ -62,7 +62,7 @@ impl Serve {
 
     /// Serves until a signal says stop.
     pub(super) fn main(self) -> Exit {
-        Exit::Failed
+        crate::server::main(&self)
     }
 }
 

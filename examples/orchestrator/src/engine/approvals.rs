@@ -4,6 +4,7 @@ use super::{Engine, Result, shielded, telemetry};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Run, RunStatus};
 use crate::store::{Answer, Decided};
+use std::collections::HashSet;
 use std::time::Duration;
 
 impl Engine {
@@ -44,19 +45,8 @@ impl Engine {
     /// Lets approvals expire, for as long as the process lives.
     pub async fn watch_expiry(self) {
         loop {
-            let due = match self.inner.store.expire().await {
-                Ok(expired) => {
-                    let mut ended = std::collections::HashSet::new();
-                    for (approval, run) in &expired {
-                        // Several questions of one run expire together; it ends once.
-                        if approval.decision != Decision::Expired || !ended.insert(run.id.clone()) {
-                            telemetry::approval_decided(approval);
-                        } else {
-                            self.follow(approval, run);
-                        }
-                    }
-                    self.inner.store.next_expiry().await.ok().flatten()
-                }
+            let due = match self.expire_due().await {
+                Ok(due) => due,
                 Err(error) => {
                     tracing::warn!(%error, "approvals cannot expire");
                     None
@@ -69,5 +59,24 @@ impl Engine {
                 () = self.inner.asked.notified() => {}
             }
         }
+    }
+
+    /// Expires what is due; gives back when the next one is.
+    async fn expire_due(&self) -> Result<Option<Timestamp>> {
+        let store = &self.inner.store;
+        let due = store.next_expiry().await?;
+        if due.is_none_or(|due| due > Timestamp::now()) {
+            return Ok(due);
+        }
+        let mut ended = HashSet::new();
+        for (approval, run) in store.expire().await? {
+            // Several questions of one run expire together; it ends once.
+            if approval.decision == Decision::Expired && ended.insert(run.id.clone()) {
+                self.follow(&approval, &run);
+            } else {
+                telemetry::approval_decided(&approval);
+            }
+        }
+        Ok(store.next_expiry().await?)
     }
 }

@@ -2,6 +2,9 @@
 
 use super::{Engine, Result, telemetry};
 use crate::domain::RunStatus;
+use crate::store::Page;
+use hub_otel::Telemetry;
+use std::sync::Arc;
 
 impl Engine {
     /// Goes on with every run that nobody works on; gives back how many, and how many kept crashing.
@@ -25,5 +28,18 @@ impl Engine {
             self.launch(run);
         }
         Ok(counts)
+    }
+
+    /// Tells telemetry what there is to count, before anything happens: a counter that is born at 20 has not increased.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn announce(&self, telemetry: &Telemetry) -> Result<()> {
+        let page = Page { limit: 1000, offset: 0 };
+        for workflow in self.inner.store.workflows(page).await? {
+            super::telemetry::declare(telemetry, &workflow);
+        }
+        super::telemetry::watch(telemetry, Arc::clone(&self.inner.store));
+        Ok(())
     }
 }

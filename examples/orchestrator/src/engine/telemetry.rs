@@ -67,3 +67,7 @@ pub(super) fn ended_without_segment(_run: &Run, _status: RunStatus, _error_type:
 pub(super) async fn in_this_trace<F: Future>(work: F) -> F::Output {
     work.await
 }
+
+pub(super) fn declare(_telemetry: &hub_otel::Telemetry, _workflow: &crate::domain::Workflow) {}
+
+pub(super) fn watch(_telemetry: &hub_otel::Telemetry, _store: std::sync::Arc<dyn crate::store::Store>) {}

@@ -199,8 +199,9 @@ impl SqliteStore {
     }
 
     pub(super) async fn select_next_expiry(&self) -> Result<Option<Timestamp>> {
+        // Asked by the clock and not by a caller: a trace of its own would say nothing.
         let row = sqlx::query("SELECT min(expires_at) AS due FROM approvals WHERE decision = 'PENDING'")
-            .fetch_one(&self.readers)
+            .fetch_one(self.readers.untraced())
             .await?;
         Ok(row.try_get::<Option<i64>, _>("due")?.map(Timestamp))
     }
@@ -210,7 +211,7 @@ impl SqliteStore {
             "SELECT workflow, count(*) AS pending, min(requested_at) AS oldest FROM approvals \
              WHERE decision = 'PENDING' GROUP BY workflow",
         )
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers.untraced())
         .await?;
         rows.iter()
             .map(|row| {

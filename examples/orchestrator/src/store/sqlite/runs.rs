@@ -285,6 +285,13 @@ impl SqliteStore {
         );
         const PENDING: &str =
             concat!("SELECT ", run_columns!(), " FROM workflow_runs WHERE status = 'PENDING' ORDER BY id");
+        let unfinished =
+            sqlx::query("SELECT 1 FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING') LIMIT 1")
+                .fetch_optional(self.readers.untraced())
+                .await?;
+        if unfinished.is_none() {
+            return Ok(Recovered { runs: Vec::new(), crash_looped: Vec::new() });
+        }
         let owner = owner.to_owned();
         self.writer
             .write("UPDATE workflow_runs", move |connection| {

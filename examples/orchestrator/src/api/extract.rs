@@ -1,0 +1,111 @@
+//! Extractors whose refusals are answers in the API's shape.
+
+use super::error::ApiError;
+use crate::store;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A JSON body. An empty one reads as `{}`.
+///
+/// What is no JSON is 400; JSON of the wrong shape is 422.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let read = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await;
+        let late = |_| {
+            let message = format!("the body did not arrive within {} s", BODY_DEADLINE.as_secs());
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+        };
+        let bytes = read.map_err(late)?.map_err(unread)?;
+        let text = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes.as_ref() };
+        serde_json::from_slice(text).map(Self).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => {
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", error.to_string())
+            }
+            _ => ApiError::bad_request("invalid_json", format!("the body is not JSON: {error}")),
+        })
+    }
+}
+
+fn unread(rejection: BytesRejection) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let message = format!("the body is larger than {} bytes", super::MAX_BODY);
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
+    }
+    ApiError::bad_request("bad_request", "the body broke off")
+}
+
+/// The query string.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(ApiError::bad_request("invalid_query", rejection.body_text())),
+        }
+    }
+}
+
+/// The one variable of a path.
+pub(super) struct Name(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Path::<String>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(rejection) => Err(ApiError::bad_request("invalid_path", rejection.body_text())),
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// At most so many, 1 to 100. Default 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// After so many.
+    #[param(minimum = 0, maximum = 1_000_000)]
+    offset: Option<u32>,
+}
+
+impl PageQuery {
+    pub(super) fn page(self) -> Result<store::Page, ApiError> {
+        let (limit, offset) = (self.limit.unwrap_or(50), self.offset.unwrap_or(0));
+        if !(1..=100).contains(&limit) {
+            return Err(ApiError::bad_request(
+                "invalid_query",
+                format!("limit is {limit}; it may be 1 to 100"),
+            ));
+        }
+        if offset > 1_000_000 {
+            let message = format!("offset is {offset}; it may be 0 to 1000000");
+            return Err(ApiError::bad_request("invalid_query", message));
+        }
+        Ok(store::Page { limit, offset })
+    }
+}
+
+/// Where the next page begins, when this one is full.
+pub(super) fn next_offset(page: store::Page, found: usize) -> Option<u32> {
+    let full = u32::try_from(found).is_ok_and(|found| found >= page.limit);
+    full.then(|| page.offset.saturating_add(page.limit))
+}

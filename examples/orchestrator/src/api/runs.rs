@@ -1,0 +1,107 @@
+//! `/api/runs` and the runs of a workflow.
+
+use super::error::ErrorBody;
+use super::extract::{Name, PageQuery, Query, next_offset};
+use super::view::{RunView, with_nodes};
+use super::workflows::Triggered;
+use super::{ApiError, AppState};
+use crate::domain::RunStatus;
+use crate::engine::EngineError;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Runs {
+    /// Newest first.
+    runs: Vec<RunView>,
+    /// Where the next page begins.
+    next_offset: Option<u32>,
+}
+
+/// Which runs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StatusQuery {
+    /// Only those that stand here.
+    status: Option<RunStatus>,
+}
+
+/// Lists the runs of a workflow, newest first.
+#[utoipa::path(
+    get, path = "/api/workflows/{name}/runs", tag = "runs",
+    params(("name" = String, Path, description = "The workflow's name."), PageQuery, StatusQuery),
+    responses(
+        (status = 200, body = Runs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+    )
+)]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Name(name): Name,
+    Query(page): Query<PageQuery>,
+    Query(only): Query<StatusQuery>,
+) -> Result<Json<Runs>, ApiError> {
+    let page = page.page()?;
+    state.engine.workflow(&name).await?;
+    let store = state.engine.store();
+    let runs = store.runs(&name, only.status, page).await?;
+    let next_offset = next_offset(page, runs.len());
+    Ok(Json(Runs { runs: with_nodes(&**store, runs).await?, next_offset }))
+}
+
+/// Shows a run.
+#[utoipa::path(
+    get, path = "/api/runs/{id}", tag = "runs",
+    params(("id" = String, Path, description = "The run's id.")),
+    responses(
+        (status = 200, body = RunView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+    )
+)]
+pub(super) async fn show(State(state): State<AppState>, Name(id): Name) -> Result<Json<RunView>, ApiError> {
+    view(&state, &id).await.map(Json)
+}
+
+async fn view(state: &AppState, id: &str) -> Result<RunView, ApiError> {
+    let store = state.engine.store();
+    let run = store.run(id).await?.ok_or_else(|| EngineError::UnknownRun(id.to_owned()))?;
+    let mut views = with_nodes(&**store, vec![run]).await?;
+    views.pop().ok_or_else(|| EngineError::UnknownRun(id.to_owned()).into())
+}
+
+/// Ends a run that has not ended.
+#[utoipa::path(
+    post, path = "/api/runs/{id}/cancel", tag = "runs",
+    params(("id" = String, Path, description = "The run's id.")),
+    responses(
+        (status = 200, description = "It is CANCELLED.", body = RunView),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "It has ended.", body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    )
+)]
+pub(super) async fn cancel(State(state): State<AppState>, Name(id): Name) -> Result<Json<RunView>, ApiError> {
+    state.engine.cancel(&id).await?;
+    view(&state, &id).await.map(Json)
+}
+
+/// Starts a new run of what a run that ended badly was asked for.
+#[utoipa::path(
+    post, path = "/api/runs/{id}/retry", tag = "runs",
+    params(("id" = String, Path, description = "The run's id.")),
+    responses(
+        (status = 202, description = "Another run is stored.", body = Triggered),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 409, description = "It has not ended, or ended well.", body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    )
+)]
+pub(super) async fn retry(State(state): State<AppState>, Name(id): Name) -> Result<Response, ApiError> {
+    Ok(super::accepted(&state.engine.retry(&id).await?))
+}

@@ -1,0 +1,185 @@
+//! `/api/workflows`: what can be run, and running it.
+
+use super::error::ErrorBody;
+use super::extract::{Body, Name, PageQuery, Query, next_offset};
+use super::{ApiError, AppState};
+use crate::domain::{NewRun, RunStatus, Trigger, Workflow, graph};
+use crate::store::Created;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+/// A page of workflows.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Workflows {
+    /// By name.
+    workflows: Vec<Workflow>,
+    /// Where the next page begins.
+    next_offset: Option<u32>,
+}
+
+/// Lists the workflows.
+#[utoipa::path(
+    get, path = "/api/workflows", tag = "workflows", params(PageQuery),
+    responses(
+        (status = 200, body = Workflows), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    )
+)]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Workflows>, ApiError> {
+    let page = page.page()?;
+    let workflows = state.engine.store().workflows(page).await?;
+    let next_offset = next_offset(page, workflows.len());
+    Ok(Json(Workflows { workflows, next_offset }))
+}
+
+/// Stores a workflow. It never changes afterwards: another version is another name.
+#[utoipa::path(
+    post, path = "/api/workflows", tag = "workflows", request_body = Workflow,
+    responses(
+        (status = 201, body = Workflow), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 408, body = ErrorBody),
+        (status = 409, description = "The name is taken.", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 422, description = "The graph cannot be run: the error says where.", body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    )
+)]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Body(workflow): Body<Workflow>,
+) -> Result<Response, ApiError> {
+    graph::validate(&workflow, state.engine.agents())?;
+    if !state.engine.store().create_workflow(&workflow).await? {
+        let message = format!("there is a workflow `{}` already; workflows do not change", workflow.name);
+        return Err(ApiError::new(StatusCode::CONFLICT, "name_taken", message));
+    }
+    let location = [("location", format!("/api/workflows/{}", workflow.name))];
+    Ok((StatusCode::CREATED, location, Json(workflow)).into_response())
+}
+
+/// Shows a workflow.
+#[utoipa::path(
+    get, path = "/api/workflows/{name}", tag = "workflows",
+    params(("name" = String, Path, description = "The workflow's name, which is its id.")),
+    responses(
+        (status = 200, body = Workflow), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+    )
+)]
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Name(name): Name,
+) -> Result<Json<Workflow>, ApiError> {
+    Ok(Json((*state.engine.workflow(&name).await?).clone()))
+}
+
+/// What a run is started with.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct TriggerRequest {
+    /// The variables that the workflow's templates see at the top level.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>, example = json!({"repository": "."}))]
+    context_json: Option<Map<String, Value>>,
+    /// What started it: the label `trigger_type`. Default `manual`.
+    #[serde(default)]
+    trigger_type: Option<CallerTrigger>,
+}
+
+/// What a caller may say started the run.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum CallerTrigger {
+    Manual,
+    Schedule,
+    Event,
+}
+
+/// Where to look for a run that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Triggered {
+    /// The run's id.
+    pub(super) workflow_run_id: String,
+    /// PENDING, or where a run that was asked for before stands.
+    pub(super) status: RunStatus,
+    /// The trace that it is part of.
+    pub(super) trace_id: Option<String>,
+}
+
+/// Starts a run.
+#[utoipa::path(
+    post, path = "/api/workflows/{name}/trigger", tag = "workflows",
+    params(
+        ("name" = String, Path, description = "The workflow's name, which is its id."),
+        ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]+$",
+         description = "Asking again with the same key and body gives the same run."),
+    ),
+    request_body = TriggerRequest,
+    responses(
+        (status = 202, description = "The run is stored.", body = Triggered),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 408, body = ErrorBody),
+        (status = 409, description = "The key was used for something else.", body = ErrorBody),
+        (status = 413, body = ErrorBody), (status = 422, body = ErrorBody),
+        (status = 503, description = "Try again after Retry-After.", body = ErrorBody),
+    )
+)]
+pub(super) async fn trigger(
+    State(state): State<AppState>,
+    Name(name): Name,
+    headers: HeaderMap,
+    Body(request): Body<TriggerRequest>,
+) -> Result<Response, ApiError> {
+    let trigger = match request.trigger_type {
+        None | Some(CallerTrigger::Manual) => Trigger::Manual,
+        Some(CallerTrigger::Schedule) => Trigger::Schedule,
+        Some(CallerTrigger::Event) => Trigger::Event,
+    };
+    let context = request.context_json.unwrap_or_default();
+    let key = idempotency_key(&headers)?;
+    let fingerprint = || {
+        let asked = json!([trigger.as_str(), context]).to_string();
+        hex::encode(Sha256::digest(asked.as_bytes()))
+    };
+    let idempotency = key.map(|key| (key, fingerprint()));
+    let run = NewRun { idempotency, ..NewRun::new(&name, trigger, context) };
+    match state.engine.trigger(run).await? {
+        Created::New(run) | Created::Existing(run) => Ok(super::accepted(&run)),
+        Created::Conflict => {
+            let message = "this Idempotency-Key was used for another request";
+            Err(ApiError::new(StatusCode::CONFLICT, "idempotency_conflict", message))
+        }
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return match headers.contains_key("idempotency-key") {
+            false => Ok(None),
+            true => {
+                Err(ApiError::bad_request("invalid_idempotency_key", "there are several Idempotency-Keys"))
+            }
+        };
+    };
+    let usable =
+        |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    match key.to_str().ok().filter(usable) {
+        Some(key) => Ok(Some(key.to_owned())),
+        None => {
+            let message = "an Idempotency-Key is 1 to 255 printable ASCII characters without spaces";
+            Err(ApiError::bad_request("invalid_idempotency_key", message))
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A process that serves: from the configuration to the last span, in the order in which things may fail.
+//!
+//! Nothing is executed before everything that can be wrong is known to be right: a second server on a port that is
+//! taken must not take up the runs of the first.
+
+mod banner;
+mod problem;
+
+use crate::agents::{Registry, standard};
+use crate::api::{self, AppState};
+use crate::cli::Exit;
+use crate::cli::serve::Serve;
+use crate::engine::{Engine, Options};
+use crate::security::{Secrets, check_bind};
+use crate::seed;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use axum::Router;
+use hub_otel::{Exporter, Signal, Telemetry};
+use problem::Problem;
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Answers that are under way may take so much longer than the last run.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Serves until a signal says stop.
+pub fn main(settings: &Serve) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Problem::failure(format!("threads cannot be started: {error}")).report(),
+    };
+    let ended = runtime.block_on(serve(settings));
+    // A scan in its own thread need not be waited for: its run was handed back.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => Exit::Success,
+        Err(problem) => problem.report(),
+    }
+}
+
+async fn serve(settings: &Serve) -> Result<(), Problem> {
+    let secrets = Secrets::from_environment().map_err(Problem::usage)?;
+    check_bind(settings.bind, settings.webhook_bind, &secrets).map_err(Problem::usage)?;
+    let agents = standard(&settings.agent_settings(), &secrets).map_err(Problem::usage)?;
+    if settings.db.contains("://") {
+        let (kind, _) = settings.db.split_once("://").unwrap_or_default();
+        return Err(Problem::usage_text(format!(
+            "--db {kind}://… is not supported yet; give a file, or `:memory:`"
+        )));
+    }
+    let telemetry = telemetry(settings);
+    // A wrong setting is to be known before anything is touched; what was started is flushed when it is dropped.
+    let telemetry = telemetry?;
+    let result = run(settings, secrets, agents, &telemetry).await;
+    // Flushed last: everything before this may still say something.
+    let report = telemetry.shutdown().await;
+    if report.lost() > 0 {
+        tracing::debug!(lost = report.lost(), "telemetry that was not delivered");
+    }
+    result
+}
+
+fn telemetry(settings: &Serve) -> Result<Telemetry, Problem> {
+    let mut builder = hub_otel::builder()
+        .default_service("orchestration-service")
+        .default_version(env!("CARGO_PKG_VERSION"))
+        .default_namespace("commandcenter-hub");
+    if settings.console {
+        builder = builder.exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console]);
+    }
+    builder.install().map_err(|error| {
+        if error.is_configuration() { Problem::usage(error) } else { Problem::failure_of(error) }
+    })
+}
+
+async fn run(
+    settings: &Serve,
+    secrets: Secrets,
+    agents: Registry,
+    telemetry: &Telemetry,
+) -> Result<(), Problem> {
+    let listener = bind(settings.bind, "--bind").await?;
+    let webhook = match settings.webhook_bind {
+        Some(address) => Some(bind(address, "--webhook-bind").await?),
+        None => None,
+    };
+    let address = listener.local_addr().map_err(|error| Problem::failure(error.to_string()))?;
+    let store = SqliteStore::open(&settings.db).await.map_err(|error| {
+        Problem::failure(format!("--db {}: {error}; is it a writable file?", settings.db))
+    })?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    seed::plant(&*store, &agents).await.map_err(|error| Problem::failure(error.to_string()))?;
+    let options = Options {
+        approval_timeout: settings.approval_timeout,
+        max_runs: settings.max_runs,
+        ..Options::default()
+    };
+    let engine = Engine::new(Arc::clone(&store), agents, options);
+    engine.announce(telemetry).await.map_err(|error| Problem::failure(error.to_string()))?;
+    let state = AppState {
+        engine: engine.clone(),
+        secrets: Arc::new(secrets),
+        service: telemetry.config().service_name().into(),
+        started: Instant::now(),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut servers =
+        vec![tokio::spawn(listen(listener, api::router(state.clone(), address), stopped.clone()))];
+    let webhook_address = webhook.as_ref().and_then(|listener| listener.local_addr().ok());
+    if let (Some(listener), Some(address)) = (webhook, webhook_address) {
+        servers.push(tokio::spawn(listen(listener, api::webhook_router(&state, address), stopped)));
+    }
+    let (resumed, crashed) = engine.recover().await.map_err(|error| Problem::failure(error.to_string()))?;
+    let clock = tokio::spawn(engine.clone().watch_expiry());
+    banner::print(settings, address, webhook_address, telemetry, (resumed, crashed)).await;
+
+    hub_otel::shutdown_signal().await;
+    tracing::info!(runs = engine.in_flight(), "shutting down; a second signal stops at once");
+    let orderly = async {
+        engine.drain(settings.drain_timeout).await;
+        clock.abort();
+        // The API answered until here, so that whoever asks hears 503 and not nothing.
+        stop.send_replace(true);
+        drop(tokio::time::timeout(LAST_ANSWERS, futures_util::future::join_all(servers)).await);
+        store.close().await;
+    };
+    tokio::select! {
+        () = orderly => Ok(()),
+        () = hub_otel::shutdown_signal() => Err(Problem::failure("stopped by a second signal".to_owned())),
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Problem> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "; another server has it: stop that one, or choose another port",
+            _ => "",
+        };
+        Problem::failure(format!("{flag} {address}: {error}{remedy}"))
+    })
+}
+
+async fn listen(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+    let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).into_future().await {
+        tracing::error!(%error, "a listener failed");
+    }
+}
