@@ -23,6 +23,8 @@ pub(crate) struct Boundaries {
     client: OnceLock<crate::http::client::Metrics>,
     #[cfg(feature = "sqlx")]
     db: OnceLock<crate::db::Metrics>,
+    #[cfg(feature = "process")]
+    pub(crate) process: OnceLock<std::sync::Arc<crate::process::Watched>>,
 }
 
 impl Instance {

@@ -153,6 +153,12 @@ pub(crate) fn context_of(instance: &Arc<Instance>) -> Context {
     Context::new().with_value(Travelling(Arc::clone(instance)))
 }
 
+/// `context` with `instance` in it: what is recorded below goes there.
+#[cfg(feature = "axum")]
+pub(crate) fn carried(context: &Context, instance: &Arc<Instance>) -> Context {
+    context.with_value(Travelling(Arc::clone(instance)))
+}
+
 /// Records into `instance` on this thread until the guard is dropped.
 pub(crate) fn enter(instance: &Arc<Instance>) -> Entered {
     let travel = Travel::begin();

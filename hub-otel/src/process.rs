@@ -27,12 +27,20 @@ pub(crate) struct Watch {
 }
 
 /// Watches this process, and the application's runtime where there is one, until the result is dropped.
+///
+/// Called again for a runtime that was made later: the process itself is registered once per instance.
 pub(crate) fn watch(instance: &Arc<Instance>, application: Option<Handle>, private: &Handle) -> Watch {
-    let shared = Arc::new(Mutex::new(Sample::read()));
-    register(instance, &shared);
-    let mut tasks = vec![private.spawn(keep_sampling(shared))];
+    let mut tasks = Vec::new();
+    let watched = instance.boundaries.process.get_or_init(|| {
+        let watched = Arc::new(Watched::default());
+        *watched.sample.lock().unwrap_or_else(PoisonError::into_inner) = Sample::read();
+        register(instance, &watched);
+        register_runtimes(instance, &watched);
+        tasks.push(private.spawn(keep_sampling(watched.clone())));
+        watched
+    });
     if let Some(application) = application {
-        register_runtime(instance, &application.metrics());
+        watched.runtimes.lock().unwrap_or_else(PoisonError::into_inner).push(application.metrics());
         let lag = build::histogram(&instance.meter, &metric::RUNTIME_LAG);
         tasks.push(private.spawn(lag::keep_measuring(lag, application)));
     }
@@ -47,58 +55,81 @@ impl Drop for Watch {
     }
 }
 
-async fn keep_sampling(shared: Arc<Mutex<Sample>>) {
+/// What the callbacks read: they never wait for anything but each other.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    sample: Mutex<Sample>,
+    runtimes: Mutex<Vec<RuntimeMetrics>>,
+}
+
+impl Watched {
+    fn last(&self) -> Sample {
+        *self.sample.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Summed over the runtimes; absent where none is watched.
+    fn runtimes(&self, of: impl Fn(&RuntimeMetrics) -> usize) -> Option<i64> {
+        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        (!runtimes.is_empty()).then(|| i64::try_from(runtimes.iter().map(of).sum::<usize>()).ok())?
+    }
+}
+
+async fn keep_sampling(watched: Arc<Watched>) {
     let mut clock = tokio::time::interval(INTERVAL);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         clock.tick().await;
         let sample = Sample::read();
-        *shared.lock().unwrap_or_else(PoisonError::into_inner) = sample;
+        *watched.sample.lock().unwrap_or_else(PoisonError::into_inner) = sample;
     }
 }
 
 /// What the platform does not tell stays absent, and is never zero.
-fn register(instance: &Instance, shared: &Arc<Mutex<Sample>>) {
+fn register(instance: &Instance, watched: &Arc<Watched>) {
     let meter = &instance.meter;
-    let last = |shared: &Arc<Mutex<Sample>>| {
-        let shared = shared.clone();
-        move || *shared.lock().unwrap_or_else(PoisonError::into_inner)
-    };
-    let read = last(shared);
+    let read = watched.clone();
     build::observe_seconds(meter, &metric::PROCESS_CPU_TIME, move |observer| {
-        if let Some(cpu) = read().cpu {
+        if let Some(cpu) = read.last().cpu {
             observer.observe(cpu.user, &[kv(a::CPU_MODE, "user")]);
             observer.observe(cpu.system, &[kv(a::CPU_MODE, "system")]);
         }
     });
-    let read = last(shared);
-    build::observe_level(meter, &metric::PROCESS_MEMORY_USAGE, move || read().memory);
-    let read = last(shared);
-    build::observe_level(meter, &metric::PROCESS_THREAD_COUNT, move || read().threads);
-    let read = last(shared);
-    build::observe_level(meter, &metric::PROCESS_FILE_DESCRIPTOR_COUNT, move || read().file_descriptors);
+    let read = watched.clone();
+    build::observe_level(meter, &metric::PROCESS_MEMORY_USAGE, move || read.last().memory);
+    let read = watched.clone();
+    build::observe_level(meter, &metric::PROCESS_THREAD_COUNT, move || read.last().threads);
+    let read = watched.clone();
+    build::observe_level(meter, &metric::PROCESS_FILE_DESCRIPTOR_COUNT, move || read.last().file_descriptors);
     let started = sample::started();
     build::observe_gauge(meter, &metric::PROCESS_UPTIME, move || Some(started.elapsed().as_secs_f64()));
-    let read = last(shared);
-    build::observe_bytes(meter, &metric::PROCESS_MEMORY_LIMIT, move || read().memory_limit);
+    let read = watched.clone();
+    build::observe_bytes(meter, &metric::PROCESS_MEMORY_LIMIT, move || read.last().memory_limit);
 }
 
-fn register_runtime(instance: &Instance, runtime: &RuntimeMetrics) {
+fn register_runtimes(instance: &Instance, watched: &Arc<Watched>) {
     let meter = &instance.meter;
-    let count = |value: usize| i64::try_from(value).ok();
-    let metrics = runtime.clone();
-    build::observe_level(meter, &metric::RUNTIME_WORKERS, move || count(metrics.num_workers()));
-    let metrics = runtime.clone();
-    build::observe_level(meter, &metric::RUNTIME_TASKS, move || count(metrics.num_alive_tasks()));
-    let metrics = runtime.clone();
-    build::observe_level(meter, &metric::RUNTIME_QUEUE_DEPTH, move || count(metrics.global_queue_depth()));
+    let read = watched.clone();
+    build::observe_level(meter, &metric::RUNTIME_WORKERS, move || read.runtimes(RuntimeMetrics::num_workers));
+    let read = watched.clone();
+    build::observe_level(meter, &metric::RUNTIME_TASKS, move || {
+        read.runtimes(RuntimeMetrics::num_alive_tasks)
+    });
+    let read = watched.clone();
+    build::observe_level(meter, &metric::RUNTIME_QUEUE_DEPTH, move || {
+        read.runtimes(RuntimeMetrics::global_queue_depth)
+    });
     #[cfg(target_has_atomic = "64")]
     {
-        let metrics = runtime.clone();
+        let read = watched.clone();
         build::observe_seconds(meter, &metric::RUNTIME_BUSY_TIME, move |observer| {
-            let busy: Duration =
-                (0..metrics.num_workers()).map(|n| metrics.worker_total_busy_duration(n)).sum();
-            observer.observe(busy.as_secs_f64(), &[]);
+            let runtimes = read.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+            if runtimes.is_empty() {
+                return;
+            }
+            let busy = |runtime: &RuntimeMetrics| -> Duration {
+                (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker)).sum()
+            };
+            observer.observe(runtimes.iter().map(busy).sum::<Duration>().as_secs_f64(), &[]);
         });
     }
 }

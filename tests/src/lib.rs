@@ -20,3 +20,8 @@ pub mod proxy;
 pub mod receiver;
 mod runtime;
 pub mod scrape;
+
+/// The guide's code, compiled as it stands.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide-boundaries.md")]
+mod guide_boundaries {}

@@ -18,6 +18,8 @@ pub(super) struct Call {
     labels: Vec<KeyValue>,
     started: Instant,
     rows: u64,
+    /// The statement asks for rows: none is a number too.
+    selects: bool,
     phase: Phase,
 }
 
@@ -60,7 +62,15 @@ impl Call {
             let span = instance.tracer.build_with_context(builder, &parent);
             parent.with_span(span)
         };
-        Self { context, instance, labels, started, rows: 0, phase: Phase::Waiting }
+        Self {
+            context,
+            instance,
+            labels,
+            started,
+            rows: 0,
+            selects: summary.selects(),
+            phase: Phase::Waiting,
+        }
     }
 
     /// Runs the driver's code inside the span's context.
@@ -102,7 +112,7 @@ impl Call {
             return;
         }
         let span = self.context.span();
-        if self.rows > 0 {
+        if self.rows > 0 || (self.selects && failure.is_none()) {
             span.set_attribute(kv(
                 a::DB_RESPONSE_RETURNED_ROWS,
                 i64::try_from(self.rows).unwrap_or(i64::MAX),

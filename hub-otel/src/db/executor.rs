@@ -1,6 +1,7 @@
 //! A call of sqlx's `Executor`, watched: as a stream of rows, and as a future of one answer.
 
 use super::call::Call;
+use super::statement::Text;
 use super::system::System;
 use crate::boundary::Target;
 use futures_core::Stream;
@@ -78,14 +79,14 @@ pub(super) struct Rows<'e, DB: Database> {
 }
 
 enum State {
-    Fresh { watcher: Watcher, sql: Box<str> },
+    Fresh { watcher: Watcher, sql: Text },
     Running { call: Call },
     Over,
 }
 
 impl<'e, DB: Database> Rows<'e, DB> {
-    pub(super) fn new(watcher: Watcher, sql: &str, inner: BoxStream<'e, Step<DB>>) -> Self {
-        Self { inner, state: State::Fresh { watcher, sql: sql.into() } }
+    pub(super) fn new(watcher: Watcher, sql: Text, inner: BoxStream<'e, Step<DB>>) -> Self {
+        Self { inner, state: State::Fresh { watcher, sql } }
     }
 }
 
@@ -95,7 +96,7 @@ impl<DB: Database> Stream for Rows<'_, DB> {
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let State::Fresh { watcher, sql } = &this.state {
-            this.state = watcher.begin(sql).map_or(State::Over, |call| State::Running { call });
+            this.state = watcher.begin(sql.as_ref()).map_or(State::Over, |call| State::Running { call });
         }
         let State::Running { call } = &mut this.state else {
             return this.inner.as_mut().poll_next(task);
@@ -136,8 +137,8 @@ macro_rules! executor {
         {
             let statement = $crate::db::statement::Statement::<DB>::new(query);
             let watcher = $watcher;
-            let sql: Box<str> = statement.text().into();
-            Box::pin($crate::db::executor::Rows::<DB>::new(watcher, &sql, $inner.fetch_many(statement)))
+            let sql = statement.text();
+            Box::pin($crate::db::executor::Rows::<DB>::new(watcher, sql, $inner.fetch_many(statement)))
         }
 
         fn fetch_optional<'e, 'q: 'e, E>(
@@ -150,7 +151,7 @@ macro_rules! executor {
         {
             let statement = $crate::db::statement::Statement::<DB>::new(query);
             let watcher = $watcher;
-            let sql: Box<str> = statement.text().into();
+            let sql = statement.text();
             Box::pin(watcher.answer(sql, Option::is_some, $inner.fetch_optional(statement)))
         }
 

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::executor::{Watcher, executor};
 use super::system::System;
 use super::transaction::Transaction;
+use crate::Telemetry;
 use crate::boundary::Target;
 use futures_core::future::BoxFuture;
 use sqlx::pool::PoolConnection;
@@ -37,8 +38,14 @@ pub struct Db<DB: Database> {
 impl<DB: Database> Db<DB> {
     /// Traces what goes through this pool.
     pub fn new(pool: Pool<DB>) -> Self {
-        let watcher = Watcher { system: System::of(&pool), target: Target::default() };
+        let watcher = Watcher { system: System::of(&pool), target: Target::here() };
         Self { pool, watcher }
+    }
+
+    /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.watcher.target = telemetry.instance().cloned().map_or_else(Target::default, Target::given);
+        self
     }
 
     /// The pool inside: what goes through it is not traced.

@@ -11,6 +11,15 @@ pub(super) struct Statement<DB: Database> {
     persistent: bool,
 }
 
+/// A statement's text: not copied where it is the program's own.
+pub(super) struct Text(SqlStr);
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
 impl<DB: Database> Statement<DB> {
     pub(super) fn new<'q>(mut query: impl Execute<'q, DB>) -> Self {
         let arguments = Some(query.take_arguments());
@@ -19,8 +28,8 @@ impl<DB: Database> Statement<DB> {
         Self { sql: query.sql(), prepared, arguments, persistent }
     }
 
-    pub(super) fn text(&self) -> &str {
-        self.sql.as_str()
+    pub(super) fn text(&self) -> Text {
+        Text(self.sql.clone())
     }
 }
 

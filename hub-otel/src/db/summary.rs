@@ -25,6 +25,11 @@ impl Summary {
         }
         reader.finish()
     }
+
+    /// Whether the statement asks for rows.
+    pub(super) fn selects(&self) -> bool {
+        self.operation.as_deref() == Some("SELECT")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

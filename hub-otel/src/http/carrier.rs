@@ -28,6 +28,10 @@ pub(crate) struct Outbound<'a>(pub(crate) &'a mut HeaderMap);
 #[cfg(feature = "reqwest")]
 impl Injector for Outbound<'_> {
     fn set(&mut self, key: &str, value: String) {
+        // An empty `tracestate` says nothing.
+        if value.is_empty() {
+            return;
+        }
         let name = http_types::HeaderName::from_bytes(key.as_bytes());
         if let (Ok(name), Ok(value)) = (name, http_types::HeaderValue::from_str(&value)) {
             self.0.insert(name, value);

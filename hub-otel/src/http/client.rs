@@ -9,6 +9,7 @@ mod request;
 pub(crate) use metrics::Metrics;
 pub use request::RequestBuilder;
 
+use crate::Telemetry;
 use crate::boundary::Target;
 use attempt::Attempt;
 use reqwest::{IntoUrl, Method, Request, Response};
@@ -88,6 +89,12 @@ impl Client {
     /// Sends W3C baggage (workflow.run.id and workflow.id) to this host. Without it baggage goes nowhere.
     pub fn baggage_to(mut self, host: &str) -> Self {
         Arc::make_mut(&mut self.settings).baggage.push(host.into());
+        self
+    }
+
+    /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.target = telemetry.instance().cloned().map_or_else(Target::default, Target::given);
         self
     }
 
@@ -178,6 +185,6 @@ impl Default for Client {
 
 impl From<reqwest::Client> for Client {
     fn from(inner: reqwest::Client) -> Self {
-        Self { inner, settings: Arc::default(), target: Target::default() }
+        Self { inner, settings: Arc::default(), target: Target::here() }
     }
 }

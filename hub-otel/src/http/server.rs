@@ -12,6 +12,7 @@ pub use service::{ServerFuture, ServerService};
 
 use super::pattern::Pattern;
 use super::trust::Trust;
+use crate::Telemetry;
 use crate::boundary::Target;
 use http_types::HeaderName;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 /// Put it on the router, after the routes and outside every other layer that answers by itself (limits, panic handlers,
 /// authentication), so that it sees what the client sees. What the router does not see (a layer around the router) has
 /// no template.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ServerLayer {
     settings: Arc<Settings>,
     target: Target,
@@ -55,7 +56,7 @@ impl ServerLayer {
     /// The defaults: nothing is left out, callers are believed about their trace and not about baggage, no header is
     /// recorded.
     pub fn new() -> Self {
-        Self::default()
+        Self { settings: Arc::default(), target: Target::here() }
     }
 
     /// Leaves out the paths that `pattern` matches: no span, no metric, and no traces of their database and client calls.
@@ -90,9 +91,21 @@ impl ServerLayer {
         self.with(|settings| settings.https = true)
     }
 
+    /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.target = telemetry.instance().cloned().map_or_else(Target::default, Target::given);
+        self
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
+    }
+}
+
+impl Default for ServerLayer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -32,14 +32,14 @@ pub(super) struct Parent {
 }
 
 impl Trust {
-    pub(super) fn read(self, headers: &HeaderMap, local: &Context) -> Parent {
-        let mut parent = Parent { context: local.clone(), links: Vec::new() };
+    pub(super) fn read(self, headers: &HeaderMap, local: Context) -> Parent {
+        let mut parent = Parent { context: local, links: Vec::new() };
         if self == Self::Nothing {
             return parent;
         }
         let carrier = Inbound(headers);
         if headers.contains_key("traceparent") {
-            let remote = TraceContextPropagator::new().extract_with_context(local, &carrier);
+            let remote = TraceContextPropagator::new().extract_with_context(&parent.context, &carrier);
             if self == Self::Link {
                 let caller = remote.span().span_context().clone();
                 if caller.is_remote() && caller.is_valid() {

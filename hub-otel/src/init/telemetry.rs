@@ -113,7 +113,6 @@ impl Telemetry {
     }
 
     /// What units of work record into; `None` when telemetry is disabled.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the scope's half of the library calls it"))]
     pub(crate) fn instance(&self) -> Option<&Arc<Instance>> {
         self.inner.as_ref().map(|inner| &inner.instance)
     }

@@ -12,7 +12,7 @@ pub(super) fn next(mut sent: Request, response: &Response, deadline: Option<Inst
     let status = response.status();
     let rewritten = match status {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => sent.method() == Method::POST,
-        StatusCode::SEE_OTHER => sent.method() != Method::GET && sent.method() != Method::HEAD,
+        StatusCode::SEE_OTHER => true,
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
         _ => return None,
     };
@@ -20,7 +20,9 @@ pub(super) fn next(mut sent: Request, response: &Response, deadline: Option<Inst
     let from = sent.url().clone();
     let to = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     if rewritten {
-        *sent.method_mut() = Method::GET;
+        if sent.method() != Method::HEAD {
+            *sent.method_mut() = Method::GET;
+        }
         *sent.body_mut() = None;
         for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING] {
             sent.headers_mut().remove(name);

@@ -32,14 +32,19 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    pub(super) fn begin<B>(instance: Arc<Instance>, settings: Arc<Settings>, request: &Request<B>) -> Self {
+    pub(super) fn begin<B>(
+        instance: Arc<Instance>,
+        settings: Arc<Settings>,
+        local: Context,
+        request: &Request<B>,
+    ) -> Self {
         let started = Instant::now();
         let metrics = instance.http_server();
         let route = metrics.route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
         let method = Method::of(request.method());
         let scheme = attributes::scheme(&settings, request);
         let active = metrics.active(method, scheme);
-        let parent = Context::map_current(|local| settings.trust.read(request.headers(), local));
+        let parent = settings.trust.read(request.headers(), local);
         let mut builder = SpanBuilder::from_name(method.span_name(route.template.as_deref()))
             .with_kind(SpanKind::Server)
             .with_attributes(attributes::at_start(&settings, request, method, scheme, &route));

@@ -52,7 +52,8 @@ where
         let Some(instance) = self.target.resolve() else {
             return ServerFuture { future: self.inner.call(request), watch: Watch::Done };
         };
-        let mut request_guard = InFlight::begin(instance, self.settings.clone(), &request);
+        let mut request_guard =
+            InFlight::begin(instance, self.settings.clone(), self.target.context(), &request);
         let future = request_guard.run(|| self.inner.call(request));
         ServerFuture { future, watch: Watch::InFlight { request: request_guard } }
     }

@@ -1,0 +1,5 @@
+//! The HTTP client: what goes over the wire, and what is told of it.
+
+mod failures;
+mod redirects;
+mod requests;

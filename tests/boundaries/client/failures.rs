@@ -1,0 +1,69 @@
+//! Requests that are not answered: `error.type` is a kind, and the error's text, which has the URL in it, is nowhere.
+
+use crate::support::{Server, Watched};
+use axum::Router;
+use axum::routing::get;
+use hub_otel::http::Client;
+use hub_otel_tests::ports::Closed;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+
+#[tokio::test]
+async fn a_refused_connection_is_connect() {
+    let watched = Watched::new();
+    let closed = Closed::new();
+    let error =
+        Client::new().get(format!("http://127.0.0.1:{}/c4n4ry", closed.port())).send().await.unwrap_err();
+    assert!(error.is_connect());
+    watched.idle().await;
+    assert_eq!(watched.short(), "CLIENT GET error.type=connect ERROR\n");
+    assert!(!watched.tree().contains("c4n4ry"));
+    assert!(
+        watched.table().contains("http.client.request.duration error.type=connect"),
+        "{}",
+        watched.table()
+    );
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_is_timeout() {
+    let watched = Watched::new();
+    let server = Server::start(Router::new().route("/", get(std::future::pending::<()>))).await;
+    let request = Client::new().get(server.url("/")).timeout(Duration::from_millis(50));
+    assert!(request.send().await.unwrap_err().is_timeout());
+    watched.idle().await;
+    assert_eq!(watched.short(), "CLIENT GET error.type=timeout ERROR\n");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_request() {
+    let watched = Watched::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let peer = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 1024]).await;
+    });
+    Client::new().post(format!("http://{address}/")).body("x").send().await.unwrap_err();
+    peer.await.unwrap();
+    watched.idle().await;
+    assert_eq!(watched.short(), "CLIENT POST error.type=request ERROR\n");
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_leaves_a_cancelled_request() {
+    let watched = Watched::new();
+    let server = Server::start(Router::new().route("/", get(std::future::pending::<()>))).await;
+    let request = Client::new().get(server.url("/")).send();
+    assert!(tokio::time::timeout(Duration::from_millis(50), request).await.is_err());
+    watched.idle().await;
+    assert_eq!(watched.short(), "CLIENT GET error.type=cancelled\n");
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_built_was_never_sent() {
+    let watched = Watched::new();
+    assert!(Client::new().get("not a url").send().await.unwrap_err().is_builder());
+    watched.idle().await;
+    assert_eq!(watched.short(), "");
+}

@@ -1,0 +1,99 @@
+//! Every hop is a request of its own, and nothing travels further than reqwest would let it.
+
+use crate::support::{Server, Watched};
+use axum::Router;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{any, get};
+use hub_otel::http::Client;
+
+/// What arrived: method, body, and the headers that matter.
+async fn arrived(method: Method, headers: HeaderMap, body: String) -> String {
+    let has = |name| if headers.contains_key(name) { name } else { "-" };
+    format!("{method} {body:?} {} {}", has("authorization"), has("content-type"))
+}
+
+fn to(status: StatusCode, location: String) -> impl IntoResponse {
+    (status, [(header::LOCATION, location)])
+}
+
+#[tokio::test]
+async fn each_hop_has_a_span_of_its_own_that_counts_the_resends() {
+    let watched = Watched::new();
+    let app = Router::new()
+        .route("/a", get(|| async { to(StatusCode::FOUND, "/b".into()) }))
+        .route("/b", get(|| async { to(StatusCode::TEMPORARY_REDIRECT, "c?x=1".into()) }))
+        .route("/c", get(|| async { "here" }));
+    let server = Server::start(app).await;
+
+    let answer = Client::new().show_path("127.0.0.1").get(server.url("/a")).send().await.unwrap();
+    assert_eq!(answer.url().path(), "/c");
+    assert_eq!(answer.text().await.unwrap(), "here");
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "CLIENT GET http.request.resend_count=1 http.response.status_code=307\n\
+         CLIENT GET http.request.resend_count=2 http.response.status_code=200\n\
+         CLIENT GET http.response.status_code=302\n"
+    );
+    let table = watched.table();
+    assert!(
+        table.contains("status_code=302")
+            && table.contains("status_code=307")
+            && table.contains("status_code=200"),
+        "{table}"
+    );
+}
+
+#[tokio::test]
+async fn methods_bodies_and_credentials_change_as_in_reqwest() {
+    let elsewhere = Server::start(Router::new().route("/", any(arrived))).await;
+    let away = elsewhere.url("/");
+    let app = Router::new()
+        .route("/here", any(arrived))
+        .route("/see", any(|| async { to(StatusCode::SEE_OTHER, "/here".into()) }))
+        .route("/moved", any(|| async { to(StatusCode::MOVED_PERMANENTLY, "/here".into()) }))
+        .route("/keep", any(|| async { to(StatusCode::PERMANENT_REDIRECT, "/here".into()) }))
+        .route("/away", any(move || async move { to(StatusCode::TEMPORARY_REDIRECT, away) }))
+        .route("/ftp", any(|| async { to(StatusCode::FOUND, "ftp://127.0.0.1/".into()) }))
+        .route("/loop", any(|| async { to(StatusCode::FOUND, "/loop".into()) }));
+    let server = Server::start(app).await;
+    let traced = Client::new();
+    let plain = reqwest::Client::new();
+
+    for path in ["/see", "/moved", "/keep", "/away"] {
+        for method in [Method::POST, Method::PUT, Method::GET] {
+            let request = || {
+                plain
+                    .request(method.clone(), server.url(path))
+                    .bearer_auth("t")
+                    .header("content-type", "text/plain")
+            };
+            let expected = request().body("b").send().await.unwrap().text().await.unwrap();
+            let request = request().body("b").build().unwrap();
+            let found = traced.execute(request).await.unwrap().text().await.unwrap();
+            assert_eq!(found, expected, "{method} {path}");
+        }
+    }
+    // What cannot be followed is the answer.
+    assert_eq!(traced.get(server.url("/ftp")).send().await.unwrap().status(), StatusCode::FOUND);
+    assert_eq!(traced.get(server.url("/loop")).send().await.unwrap().status(), StatusCode::FOUND);
+}
+
+#[tokio::test]
+async fn a_client_that_follows_by_itself_keeps_its_own_policy() {
+    let app = Router::new()
+        .route("/a", get(|| async { to(StatusCode::FOUND, "/b".into()) }))
+        .route("/b", get(|| async { "here" }));
+    let server = Server::start(app).await;
+    let none = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    assert_eq!(
+        Client::from(none.clone()).get(server.url("/a")).send().await.unwrap().status(),
+        StatusCode::FOUND
+    );
+    assert_eq!(
+        Client::from(none).follow_redirects(1).get(server.url("/a")).send().await.unwrap().status(),
+        StatusCode::OK
+    );
+}

@@ -1,0 +1,93 @@
+//! The conventions' model of metrics, read from the documentation that their crate carries beside each constant.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// How strongly an attribute is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Required,
+    ConditionallyRequired,
+    Recommended,
+    OptIn,
+}
+
+/// What the conventions say of one metric.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) instrument: String,
+    pub(super) unit: String,
+    pub(super) attributes: BTreeMap<String, Level>,
+}
+
+/// Every metric of the conventions.
+pub(super) struct Model(BTreeMap<String, Asked>);
+
+impl Model {
+    pub(super) fn read() -> Self {
+        let folder = source();
+        let read =
+            |name: &str| std::fs::read_to_string(format!("{folder}/src/{name}")).expect("the crate's source");
+        let constants = constants(&read("attribute.rs"));
+        let mut metrics = BTreeMap::new();
+        let mut asked = Asked::default();
+        for line in read("metric.rs").replace("=\n    \"", "= \"").lines() {
+            if let Some(value) = line.strip_prefix("/// | Instrument: | `") {
+                asked = Asked {
+                    instrument: value.split('`').next().unwrap_or_default().into(),
+                    ..Asked::default()
+                };
+            } else if let Some(value) = line.strip_prefix("/// | Unit: | `") {
+                asked.unit = value.split('`').next().unwrap_or_default().into();
+            } else if let Some(row) = line.strip_prefix("/// | [`crate::attribute::") {
+                let (constant, rest) = row.split_once("`]").expect("a row of attributes");
+                let level = match rest {
+                    _ if rest.contains("`Required`") => Level::Required,
+                    _ if rest.contains("`Conditionally_required`") => Level::ConditionallyRequired,
+                    _ if rest.contains("`Opt_in`") => Level::OptIn,
+                    _ => Level::Recommended,
+                };
+                asked.attributes.insert(constants.get(constant).expect("its constant").clone(), level);
+            } else if let Some((_, name)) = constant(line) {
+                metrics.insert(name.to_owned(), std::mem::take(&mut asked));
+            }
+        }
+        assert!(metrics.len() > 50, "the documentation has another shape: {} metrics", metrics.len());
+        Self(metrics)
+    }
+
+    pub(super) fn metric(&self, name: &str) -> &Asked {
+        self.0.get(name).unwrap_or_else(|| panic!("the conventions know no {name}"))
+    }
+}
+
+/// `pub const NAME: &str = "value";`
+fn constant(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.strip_prefix("pub const ")?.split_once(": &str = \"")?;
+    Some((name, value.strip_suffix("\";")?))
+}
+
+fn constants(source: &str) -> BTreeMap<String, String> {
+    // A long one stands on two lines.
+    source
+        .replace("=\n    \"", "= \"")
+        .lines()
+        .filter_map(constant)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Where cargo keeps the crate that this workspace is built with.
+fn source() -> String {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo metadata");
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let package = packages.iter().find(|package| package["name"] == "opentelemetry-semantic-conventions");
+    let manifest = package.expect("the conventions' crate")["manifest_path"].as_str().expect("its path");
+    manifest.strip_suffix("/Cargo.toml").expect("a manifest").to_owned()
+}

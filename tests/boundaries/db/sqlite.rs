@@ -1,0 +1,188 @@
+//! SQLite, in a file of the test's own.
+
+use crate::support::Watched;
+use futures_util::TryStreamExt;
+use hub_otel::db::Db;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Acquire, Executor, Row, Sqlite};
+use std::time::Duration;
+use tempfile::TempDir;
+
+struct Database {
+    db: Db<Sqlite>,
+    _folder: TempDir,
+}
+
+async fn database() -> Database {
+    let folder = tempfile::tempdir().unwrap();
+    let options =
+        SqliteConnectOptions::new().filename(folder.path().join("c4n4ry.db")).create_if_missing(true);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_millis(200))
+        .connect_with(options.foreign_keys(true))
+        .await
+        .unwrap();
+    sqlx::raw_sql("CREATE TABLE runs (id TEXT PRIMARY KEY, status TEXT NOT NULL)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    Database { db: Db::new(pool), _folder: folder }
+}
+
+#[tokio::test]
+async fn queries_stay_as_they_are_and_each_is_a_span_with_its_summary() {
+    let watched = Watched::new();
+    let Database { db, _folder } = database().await;
+
+    let insert = sqlx::query("INSERT INTO runs (id, status) VALUES (?, ?)").bind("c4n4ry").bind("RUNNING");
+    assert_eq!(insert.execute(&db).await.unwrap().rows_affected(), 1);
+    let all: Vec<(String, String)> =
+        sqlx::query_as("SELECT id, status FROM runs").fetch_all(&db).await.unwrap();
+    assert_eq!(all, [("c4n4ry".to_owned(), "RUNNING".to_owned())]);
+    let none: Option<(String,)> =
+        sqlx::query_as("SELECT id FROM runs WHERE id = ?").bind("none").fetch_optional(&db).await.unwrap();
+    assert!(none.is_none());
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM runs").fetch_one(&db).await.unwrap();
+    assert_eq!(count, 1);
+
+    watched.idle().await;
+    assert_eq!(
+        watched.tree(),
+        "CLIENT INSERT runs db.collection.name=runs db.operation.name=INSERT db.query.summary=INSERT runs \
+         db.system.name=sqlite\n\
+         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT db.query.summary=SELECT runs \
+         db.response.returned_rows=0 db.system.name=sqlite\n\
+         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT db.query.summary=SELECT runs \
+         db.response.returned_rows=1 db.system.name=sqlite\n\
+         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT db.query.summary=SELECT runs \
+         db.response.returned_rows=1 db.system.name=sqlite\n"
+    );
+    assert_eq!(
+        watched.table(),
+        "db.client.operation.duration db.collection.name=runs db.operation.name=INSERT \
+         db.query.summary=INSERT runs db.system.name=sqlite | 1\n\
+         db.client.operation.duration db.collection.name=runs db.operation.name=SELECT \
+         db.query.summary=SELECT runs db.system.name=sqlite | 3\n"
+    );
+}
+
+#[tokio::test]
+async fn a_transaction_shows_its_begin_its_statements_and_its_end() {
+    let watched = Watched::new();
+    let Database { db, _folder } = database().await;
+
+    let mut tx = db.begin().await.unwrap();
+    sqlx::query("INSERT INTO runs VALUES ('a', 'x')").execute(&mut *tx).await.unwrap();
+    let mut inner = tx.begin().await.unwrap();
+    sqlx::query("DELETE FROM runs").execute(&mut *inner).await.unwrap();
+    inner.rollback().await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    sqlx::query("DELETE FROM runs").execute(&mut *tx).await.unwrap();
+    drop(tx);
+
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM runs").fetch_one(&db).await.unwrap();
+    assert_eq!(left, 1, "the dropped transaction was rolled back");
+
+    watched.idle().await;
+    let mut names: Vec<_> =
+        watched.spans().iter().map(|span| (span.start_time, span.name.to_string())).collect();
+    names.sort();
+    let names: Vec<_> = names.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "BEGIN",
+            "INSERT runs",
+            "SAVEPOINT",
+            "DELETE runs",
+            "ROLLBACK",
+            "COMMIT",
+            "BEGIN",
+            "DELETE runs",
+            "SELECT runs",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn errors_are_classed_so_that_a_unique_violation_is_no_lost_database() {
+    let watched = Watched::new();
+    let Database { db, _folder } = database().await;
+
+    for _ in 0..2 {
+        let _ = sqlx::query("INSERT INTO runs VALUES ('c4n4ry', 'x')").execute(&db).await;
+    }
+    assert!(sqlx::query("SELECT * FROM nowhere").fetch_all(&db).await.is_err());
+    let held = db.acquire().await.unwrap();
+    assert!(sqlx::query("UPDATE runs SET status = 'y'").execute(&db).await.is_err());
+    drop(held);
+    db.close().await;
+    assert!(sqlx::query("DELETE FROM runs").execute(&db).await.is_err());
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "CLIENT DELETE runs error.type=pool_closed ERROR\n\
+         CLIENT INSERT runs\n\
+         CLIENT INSERT runs db.response.status_code=1555 error.type=constraint ERROR\n\
+         CLIENT SELECT nowhere db.response.status_code=1 error.type=statement ERROR\n\
+         CLIENT UPDATE runs error.type=pool_timeout ERROR\n"
+    );
+    assert!(!watched.tree().contains("c4n4ry"), "{}", watched.tree());
+    assert!(!watched.table().contains("c4n4ry"), "{}", watched.table());
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_is_cancelled_and_one_that_has_enough_is_not() {
+    let watched = Watched::new();
+    let Database { db, _folder } = database().await;
+    sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')").execute(db.untraced()).await.unwrap();
+
+    let held = db.acquire().await.unwrap();
+    let waiting = sqlx::query("UPDATE runs SET status = 'y'").execute(&db);
+    assert!(tokio::time::timeout(Duration::from_millis(20), waiting).await.is_err());
+    drop(held);
+    let mut rows = sqlx::query("SELECT id FROM runs").fetch(&db);
+    let first = rows.try_next().await.unwrap().unwrap();
+    assert_eq!(first.get::<String, _>(0), "a");
+    drop(rows);
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "CLIENT SELECT runs db.response.returned_rows=1\n\
+         CLIENT UPDATE runs error.type=cancelled\n"
+    );
+}
+
+#[tokio::test]
+async fn connections_prepared_statements_and_raw_batches_work_through_it() {
+    let watched = Watched::new();
+    let Database { db, _folder } = database().await;
+
+    let mut connection = db.acquire().await.unwrap();
+    sqlx::query("INSERT INTO runs VALUES ('a', 'x')").execute(&mut connection).await.unwrap();
+    drop(connection);
+    sqlx::raw_sql("INSERT INTO runs VALUES ('b', 'x'); DELETE FROM runs WHERE id = 'a'")
+        .execute(&db)
+        .await
+        .unwrap();
+    let statement =
+        (&db).prepare(sqlx::SqlSafeStr::into_sql_str("SELECT id FROM runs WHERE id = ?")).await.unwrap();
+    let row = sqlx::Statement::query(&statement).bind("b").fetch_one(&db).await.unwrap();
+    assert_eq!(row.get::<String, _>("id"), "b");
+    // What asks for a connection by itself, as migrations do.
+    let mut plain = Acquire::acquire(&db).await.unwrap();
+    sqlx::query("SELECT 1").execute(&mut *plain).await.unwrap();
+    drop(plain);
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "CLIENT INSERT runs\n\
+         CLIENT INSERT runs DELETE runs\n\
+         CLIENT SELECT runs db.response.returned_rows=1\n"
+    );
+}

@@ -1,0 +1,102 @@
+//! What connections do: keep-alive, HTTP/2 streams, upgrades.
+
+use crate::support::{Raw, Server, Watched};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use hub_otel::http::ServerLayer;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::test]
+async fn requests_that_share_a_connection_are_requests_of_their_own() {
+    let watched = Watched::new();
+    let server =
+        Server::start(Router::new().route("/", get(|| async { "hi" })).layer(ServerLayer::new())).await;
+
+    let mut connection = Raw::connect(&server).await;
+    for _ in 0..3 {
+        connection.send("GET / HTTP/1.1\r\nhost: example.test\r\n\r\n").await;
+        connection.read_until("hi").await;
+    }
+
+    watched.idle().await;
+    let spans = watched.spans();
+    assert_eq!(spans.len(), 3);
+    let traces: std::collections::HashSet<_> =
+        spans.iter().map(|span| span.span_context.trace_id()).collect();
+    assert_eq!(traces.len(), 3, "one trace each");
+    assert!(watched.tree().contains("server.address=example.test url.path=/"), "{}", watched.tree());
+}
+
+#[tokio::test]
+async fn http_2_is_told_apart_and_its_streams_end_one_by_one() {
+    let watched = Watched::new();
+    let app = Router::new()
+        .route("/quick", get(|| async { "quick" }))
+        .route("/never", get(std::future::pending::<()>))
+        .layer(ServerLayer::new());
+    let server = Server::start(app).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+
+    let never = tokio::spawn(client.get(server.url("/never")).send());
+    watched.until_active(1).await;
+    for _ in 0..2 {
+        let answer = client.get(server.url("/quick")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "quick");
+    }
+    // Resets the stream; the connection stays.
+    never.abort();
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "SERVER GET /never error.type=cancelled\n\
+         SERVER GET /quick http.response.status_code=200\n\
+         SERVER GET /quick http.response.status_code=200\n"
+    );
+    assert_eq!(
+        watched.table(),
+        "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration error.type=cancelled http.request.method=GET http.route=/never \
+         network.protocol.version=2 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 http.route=/quick \
+         network.protocol.version=2 url.scheme=http | 2\n"
+    );
+}
+
+/// Answers `Upgrade: echo` and gives back what comes.
+async fn echo(mut request: Request) -> Response {
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut io = TokioIo::new(upgrade.await.unwrap());
+        let mut bytes = [0; 4];
+        while io.read_exact(&mut bytes).await.is_ok() {
+            io.write_all(&bytes).await.unwrap();
+        }
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, "echo")
+        .body(Body::empty())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_upgrade_ends_its_request_when_the_connection_is_handed_over() {
+    let watched = Watched::new();
+    let server = Server::start(Router::new().route("/echo", get(echo)).layer(ServerLayer::new())).await;
+
+    let mut connection = Raw::connect(&server).await;
+    connection.send("GET /echo HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await;
+    connection.read_until("\r\n\r\n").await;
+    connection.send("ping").await;
+    connection.read_until("ping").await;
+
+    watched.idle().await;
+    assert_eq!(watched.short(), "SERVER GET /echo http.response.status_code=101\n");
+}

@@ -1,0 +1,178 @@
+//! One request, one span, one measurement.
+
+use crate::support::{Server, Watched};
+use axum::Router;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::routing::{any, get};
+use hub_otel::http::ServerLayer;
+
+#[tokio::test]
+async fn a_request_is_one_span_named_after_its_route_and_one_measurement() {
+    let watched = Watched::new();
+    let app = Router::new().route("/users/{id}", get(|| async { "hello" })).layer(ServerLayer::new());
+    let server = Server::start(app).await;
+
+    let answer = reqwest::get(server.url("/users/7?token=c4n4ry")).await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "hello");
+
+    watched.idle().await;
+    assert_eq!(
+        watched.tree(),
+        "SERVER GET /users/{id} \
+         client.address=127.0.0.1 http.request.method=GET http.response.status_code=200 http.route=/users/{id} \
+         network.peer.address=127.0.0.1 network.peer.port=<port> network.protocol.version=1.1 \
+         server.address=127.0.0.1 server.port=<port> url.path=/users/7 url.scheme=http\n"
+    );
+    assert_eq!(
+        watched.table(),
+        "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 http.route=/users/{id} \
+         network.protocol.version=1.1 url.scheme=http | 1\n"
+    );
+}
+
+#[tokio::test]
+async fn a_path_that_matches_no_route_is_named_after_its_method_and_makes_no_series() {
+    let watched = Watched::new();
+    let app = Router::new().route("/known", get(|| async {})).layer(ServerLayer::new());
+    let server = Server::start(app).await;
+
+    for path in ["/a", "/b/{id}", "/c%20d", "//"] {
+        assert_eq!(reqwest::get(server.url(path)).await.unwrap().status(), StatusCode::NOT_FOUND);
+    }
+
+    watched.idle().await;
+    let names: Vec<_> = watched.spans().iter().map(|span| span.name.to_string()).collect();
+    assert_eq!(names, ["GET"; 4]);
+    assert_eq!(
+        watched.table(),
+        "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=404 \
+         network.protocol.version=1.1 url.scheme=http | 4\n"
+    );
+}
+
+#[tokio::test]
+async fn a_method_that_nobody_knows_is_other_in_series_and_itself_on_the_span() {
+    let watched = Watched::new();
+    let app = Router::new().route("/any", any(|| async {})).layer(ServerLayer::new());
+    let server = Server::start(app).await;
+
+    for method in ["BREW", "WHEN"] {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        reqwest::Client::new().request(method, server.url("/any")).send().await.unwrap();
+    }
+
+    watched.idle().await;
+    let tree = watched.tree();
+    assert!(tree.starts_with("SERVER HTTP /any "), "{tree}");
+    assert!(tree.contains("http.request.method=_OTHER http.request.method_original=BREW"), "{tree}");
+    assert_eq!(
+        watched.table(),
+        "http.server.active_requests http.request.method=_OTHER url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=_OTHER http.response.status_code=200 http.route=/any \
+         network.protocol.version=1.1 url.scheme=http | 2\n"
+    );
+}
+
+#[tokio::test]
+async fn five_hundreds_are_errors_of_the_server_and_four_hundreds_are_not() {
+    let watched = Watched::new();
+    let app = Router::new()
+        .route("/busy", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .route("/bad", get(|| async { StatusCode::UNPROCESSABLE_ENTITY }))
+        .layer(ServerLayer::new());
+    let server = Server::start(app).await;
+
+    reqwest::get(server.url("/busy")).await.unwrap();
+    reqwest::get(server.url("/bad")).await.unwrap();
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "SERVER GET /bad http.response.status_code=422\n\
+         SERVER GET /busy error.type=503 http.response.status_code=503 ERROR\n"
+    );
+    assert_eq!(
+        watched.table(),
+        "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration error.type=503 http.request.method=GET http.response.status_code=503 \
+         http.route=/busy network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=422 http.route=/bad \
+         network.protocol.version=1.1 url.scheme=http | 1\n"
+    );
+}
+
+#[tokio::test]
+async fn what_is_left_out_by_pattern_leaves_nothing_and_what_it_calls_leaves_no_trace_either() {
+    let watched = Watched::new();
+    let upstream = Server::start(Router::new().route("/", get(|| async {}))).await;
+    let url = upstream.url("/");
+    let call = move || async move {
+        let http = hub_otel::http::Client::new();
+        http.get(url).send().await.unwrap();
+    };
+    let app = Router::new()
+        .route("/health/live", get(call.clone()))
+        .route("/metrics", get(|| async {}))
+        .route("/work", get(call))
+        .layer(ServerLayer::new().exclude("/health/*").exclude("/metrics"));
+    let server = Server::start(app).await;
+
+    for path in ["/health/live", "/metrics", "/work"] {
+        assert!(reqwest::get(server.url(path)).await.unwrap().status().is_success());
+    }
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "SERVER GET /work http.response.status_code=200\n\
+         \u{20} CLIENT GET http.response.status_code=200\n"
+    );
+}
+
+#[tokio::test]
+async fn a_header_is_recorded_only_when_it_is_named() {
+    let watched = Watched::new();
+    let layer = ServerLayer::new()
+        .request_header(HeaderName::from_static("x-request-id"))
+        .request_header(header::USER_AGENT)
+        .response_header(header::CONTENT_TYPE);
+    let server = Server::start(Router::new().route("/", get(|| async { "text" })).layer(layer)).await;
+
+    let client = reqwest::Client::builder().user_agent("tester/1").build().unwrap();
+    let request =
+        client.get(server.url("/")).header("x-request-id", "42").header("authorization", "Bearer c4n4ry");
+    request.send().await.unwrap().text().await.unwrap();
+
+    watched.idle().await;
+    let tree = watched.tree();
+    assert!(tree.contains("http.request.header.x-request-id=[\"42\"]"), "{tree}");
+    assert!(tree.contains("user_agent.original=tester/1"), "{tree}");
+    assert!(tree.contains("http.response.header.content-type=[\"text/plain; charset=utf-8\"]"), "{tree}");
+    assert!(!tree.contains("c4n4ry") && !tree.contains("authorization"), "{tree}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_a_secret_is_shown_as_its_template() {
+    let watched = Watched::new();
+    let layer = ServerLayer::new().hide_path("/hooks/*").behind_tls();
+    let server = Server::start(Router::new().route("/hooks/{token}", get(|| async {})).layer(layer)).await;
+
+    reqwest::get(server.url("/hooks/c4n4ry")).await.unwrap();
+    reqwest::get(server.url("/hooks/c4n4ry/none")).await.unwrap();
+
+    watched.idle().await;
+    let tree = watched.tree();
+    assert!(tree.contains("url.path=/hooks/{token} url.scheme=https"), "{tree}");
+    assert!(tree.contains("url.path=/REDACTED"), "{tree}");
+    assert!(!tree.contains("c4n4ry"), "{tree}");
+}
+
+#[tokio::test]
+async fn without_telemetry_the_layer_changes_nothing() {
+    let app = Router::new().route("/", get(|| async { "plain" })).layer(ServerLayer::new().exclude("/x"));
+    let server = Server::start(app).await;
+    assert_eq!(reqwest::get(server.url("/")).await.unwrap().text().await.unwrap(), "plain");
+    assert_eq!(reqwest::get(server.url("/x")).await.unwrap().status(), StatusCode::NOT_FOUND);
+}
