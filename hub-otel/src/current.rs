@@ -138,8 +138,9 @@ impl Current {
             workflow.id = id.clone();
         }
         drop(late);
-        old.active(-1);
-        set.active(1);
+        let units = &unit.shared.instance.units;
+        old.active(units, -1);
+        set.active(units, 1);
         if let Some(context) = &unit.context {
             context.span().set_attributes([
                 kv(a::WORKFLOW_ID, id),

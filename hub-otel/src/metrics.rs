@@ -5,7 +5,7 @@ pub(crate) mod build;
 mod cache;
 mod label_set;
 
-pub(crate) use label_set::{Dimensions, LabelSet, shared};
+pub(crate) use label_set::{Dimensions, LabelSet, overflow_label, shared};
 
 use crate::contract::metric;
 use crate::scope::Kind;
@@ -100,9 +100,14 @@ impl Units {
             || LabelSet::new(self, kind, dimensions),
             || {
                 self.overflow.count("id", dimensions.id);
-                LabelSet::overflowing(self, kind, dimensions)
+                LabelSet::overflowing(kind, dimensions)
             },
         )
+    }
+
+    /// A set for the numbers of a workflow whose trigger is not known here: no counter of it is created.
+    pub(crate) fn workflow_without_declaring(&self, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
+        Arc::new(LabelSet::undeclared(Kind::Workflow, dimensions))
     }
 
     pub(crate) fn overflow(&self) -> &Overflow {

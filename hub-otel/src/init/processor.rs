@@ -31,6 +31,7 @@ impl SpanProcessor for Spans {
     }
 
     fn on_end(&self, mut span: SpanData) {
+        crate::scope::span::settle(&mut span);
         if !span.span_context.is_sampled() {
             return;
         }

@@ -116,3 +116,31 @@ pub(crate) fn observable_counter(
         .with_callback(callback)
         .build()
 }
+
+/// Counts of what is there now, by label.
+pub(crate) fn observe_levels(
+    meter: &Meter,
+    metric: &Metric,
+    read: impl Fn(&dyn AsyncInstrument<i64>) + Send + Sync + 'static,
+) {
+    meter
+        .i64_observable_up_down_counter(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_callback(read)
+        .build();
+}
+
+/// Values of now, by label.
+pub(crate) fn observe_gauges(
+    meter: &Meter,
+    metric: &Metric,
+    read: impl Fn(&dyn AsyncInstrument<f64>) + Send + Sync + 'static,
+) {
+    meter
+        .f64_observable_gauge(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .with_callback(read)
+        .build();
+}

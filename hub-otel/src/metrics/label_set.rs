@@ -50,7 +50,7 @@ pub(crate) struct LabelSet {
     extra: Box<[(&'static str, LabelValue)]>,
     /// Stands for every combination past the cap: its one label is the SDK's overflow label.
     pub(crate) overflowing: bool,
-    active: Option<BoundUpDown>,
+    active: OnceLock<BoundUpDown>,
     runs: [OnceLock<BoundCounter>; status::TERMINAL.len()],
     durations: [OnceLock<BoundHistogram>; status::TERMINAL.len()],
     errors: ByText,
@@ -60,38 +60,38 @@ pub(crate) struct LabelSet {
 impl LabelSet {
     /// A set with its declared counters at zero.
     pub(crate) fn new(units: &Units, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
-        Self::build(units, kind, dimensions, false)
+        let set = Self::build(kind, dimensions, false);
+        for name in status::DECLARED {
+            if let Some(status) = Status::from_name(name) {
+                set.runs(units, status).add(0);
+            }
+        }
+        set
+    }
+
+    /// A set that creates nothing by being there.
+    pub(crate) fn undeclared(kind: Kind, dimensions: &Dimensions<'_>) -> Self {
+        Self::build(kind, dimensions, false)
     }
 
     /// The set that every combination past the cap shares.
-    pub(crate) fn overflowing(units: &Units, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
-        Self::build(units, kind, dimensions, true)
+    pub(crate) fn overflowing(kind: Kind, dimensions: &Dimensions<'_>) -> Self {
+        Self::build(kind, dimensions, true)
     }
 
-    fn build(units: &Units, kind: Kind, dimensions: &Dimensions<'_>, overflowing: bool) -> Self {
-        let mut set = Self {
+    fn build(kind: Kind, dimensions: &Dimensions<'_>, overflowing: bool) -> Self {
+        Self {
             kind,
             id: shared(dimensions.id),
             second: shared(dimensions.second),
             extra: dimensions.extra.into(),
             overflowing,
-            active: None,
+            active: OnceLock::new(),
             runs: Default::default(),
             durations: Default::default(),
             errors: ByText::default(),
             retries: ByText::default(),
-        };
-        if kind == Kind::Workflow {
-            set.active = Some(BoundUpDown::new(&units.workflows_active, &set.labels([set.id_label()])));
         }
-        if !overflowing {
-            for name in status::DECLARED {
-                if let Some(status) = Status::from_name(name) {
-                    set.runs(units, status).add(0);
-                }
-            }
-        }
-        set
     }
 
     pub(crate) fn is(&self, dimensions: &Dimensions<'_>) -> bool {
@@ -107,9 +107,10 @@ impl LabelSet {
 
     /// One more, or one fewer, that executes now.
     #[inline]
-    pub(crate) fn active(&self, change: i64) {
-        if let Some(active) = &self.active {
-            active.add(change);
+    pub(crate) fn active(&self, units: &Units, change: i64) {
+        if self.kind == Kind::Workflow {
+            let bind = || BoundUpDown::new(&units.workflows_active, &self.labels([self.id_label()]));
+            self.active.get_or_init(bind).add(change);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::instance::Exceptions;
 use crate::metrics::LabelSet;
 use crate::status::Status;
 use opentelemetry::trace::{Span as _, Status as SpanStatus};
-use opentelemetry::{Key, KeyValue, StringValue};
+use opentelemetry::{KeyValue, StringValue};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ fn settle(unit: &Unit, ending: &mut Ending) -> Settled {
         waited = late.waited;
     }
     let (set, units) = (&settled.set, &unit.instance.units);
-    set.active(-1);
+    set.active(units, -1);
     if settled.suspended.is_none() {
         let executed = (unit.before + elapsed).saturating_sub(waited);
         set.ended(units, ending.status, executed);
@@ -195,11 +195,6 @@ pub(crate) fn text(text: Cow<'static, str>) -> StringValue {
         Cow::Borrowed(text) => StringValue::from(text),
         Cow::Owned(text) => StringValue::from(text),
     }
-}
-
-/// An attribute of the caller's own.
-pub(crate) fn attribute(key: Key, value: opentelemetry::Value) -> KeyValue {
-    kv(key, value)
 }
 
 /// When something that is not a unit's began, for spans that are written after the fact.

@@ -7,6 +7,8 @@ use super::lifecycle::Facts;
 use super::opening::Seed;
 use super::span;
 use super::unit::{Enclosing, Shared, Unit};
+use crate::contract::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
+use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, ContextGuard};
 use std::cell::RefCell;
@@ -115,12 +117,18 @@ pub(crate) fn enclosing(context: &Context) -> Option<Enclosing> {
     if let Some(enclosing) = span::enclosing(context) {
         return enclosing;
     }
+    if context.span().span_context().is_remote()
+        && let Some(enclosing) = context.get::<Enclosing>()
+    {
+        return Some(enclosing.clone());
+    }
     innermost(context, |inside| match inside {
         Inside::Recorded(own) => span::enclosing(own).flatten(),
         Inside::Counted(unit, _) => unit.enclosing(),
         Inside::Inert | Inside::Opening(_) => None,
     })
     .or_else(|| context.get::<Enclosing>().cloned())
+    .or_else(|| from_baggage(context))
 }
 
 /// The unit that runs under `context` on this thread, and the context of its span when it records.
@@ -152,4 +160,16 @@ pub(crate) fn describe(context: &Context) -> Option<Facts> {
             Inside::Inert | Inside::Opening(_) => None,
         })
     })
+}
+
+/// Whether the innermost unit under `context` only counts.
+pub(crate) fn counts(context: &Context) -> bool {
+    innermost(context, |inside| Some(matches!(inside, Inside::Counted(..)))).unwrap_or(false)
+}
+
+/// A boundary that trusts its callers has taken their baggage.
+fn from_baggage(context: &Context) -> Option<Enclosing> {
+    let baggage = context.baggage();
+    let id = baggage.get(WORKFLOW_ID)?.clone();
+    Some(Enclosing { id, run_id: baggage.get(WORKFLOW_RUN_ID).cloned() })
 }

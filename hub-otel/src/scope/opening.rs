@@ -128,6 +128,13 @@ pub struct Prepared {
     fields: Vec<KeyValue>,
 }
 
+impl Opening<'static> {
+    /// The opening with fields that were evaluated already.
+    pub(crate) fn with(self, fields: Vec<KeyValue>) -> Prepared {
+        Prepared { opening: self, fields }
+    }
+}
+
 impl<'a> Opening<'a> {
     fn new(site: &'static Site, captured: Context) -> Self {
         Self { site: Some(site), captured, ..Self::bare(site.kind) }
@@ -278,6 +285,12 @@ impl<'a> Opening<'a> {
             rare: self.rare,
         };
         Prepared { opening, fields: evaluated }
+    }
+
+    /// The opening with labels of its own.
+    pub(crate) fn owning(mut self, labels: Vec<(&'static str, LabelValue)>) -> Self {
+        self.labels = Cow::Owned(labels);
+        self
     }
 
     /// Resolves labels and parent, counts, and asks the sampler. Gives what records, or settles a unit that only counts.
@@ -520,7 +533,7 @@ fn count(mut unit: Unit, context: Context, name: Text<'_>, resumed: bool) {
             _ => None,
         };
     }
-    unit.set.active(1);
+    unit.set.active(&unit.instance.units, 1);
     frame::settle(Inside::Counted(unit, context.clone()));
     lifecycle::started(&context, resumed);
 }
@@ -553,7 +566,7 @@ impl Drop for Started {
 
 #[inline(never)]
 fn settle(sdk: SdkSpan, unit: Unit, parent: &Context, began: SystemTime, resumed: bool) {
-    unit.set.active(1);
+    unit.set.active(&unit.instance.units, 1);
     let travelling = travelling(&unit);
     let status = opentelemetry::trace::Status::Unset;
     let mut context = parent.with_span(UnitSpan { sdk, unit, began, status, repeated: false });

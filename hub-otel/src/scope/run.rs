@@ -59,6 +59,8 @@ where
     Run { inside, classify, body: Some(body) }
 }
 
+pub(crate) use run_prepared as run_inside;
+
 /// Where a function that returns a future evaluates its identity: at the call, and only where something records.
 #[inline]
 pub fn prepare(
@@ -71,7 +73,25 @@ pub fn prepare(
 /// The unit of a function that is not async: it begins at the call, and cannot be cancelled.
 #[inline]
 pub fn call<T>(site: &'static Site, body: impl FnOnce() -> T, classify: impl FnOnce(&T, &mut Closing)) -> T {
-    let Some(seed) = Seed::at(site) else { return body() };
+    call_seeded(Seed::at(site), body, classify)
+}
+
+/// The same for a unit whose identity is known already.
+pub(crate) fn call_inside<T>(
+    prepared: Option<Prepared>,
+    body: impl FnOnce() -> T,
+    classify: impl FnOnce(&T, &mut Closing),
+) -> T {
+    call_seeded(prepared.map(|prepared| Seed::capture(Origin::Prepared(Box::new(prepared)))), body, classify)
+}
+
+#[inline]
+fn call_seeded<T>(
+    seed: Option<Seed>,
+    body: impl FnOnce() -> T,
+    classify: impl FnOnce(&T, &mut Closing),
+) -> T {
+    let Some(seed) = seed else { return body() };
     let mut inside = Inside::Opening(seed);
     let entered = Entered::new(&mut inside, Ending::panicked);
     let value = body();

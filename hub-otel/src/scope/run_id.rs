@@ -8,17 +8,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// A new id for a run that began at `now`.
 pub(crate) fn new(now: SystemTime) -> StringValue {
     let milliseconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let mut random = [0_u8; 10];
-    random[..8].copy_from_slice(&next().to_le_bytes());
-    random[8..].copy_from_slice(&next().to_le_bytes()[..2]);
+    let mut noise = [0_u8; 10];
+    noise[..8].copy_from_slice(&random().to_le_bytes());
+    noise[8..].copy_from_slice(&random().to_le_bytes()[..2]);
     let milliseconds = u64::try_from(milliseconds).unwrap_or(u64::MAX);
-    let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid();
+    let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &noise).into_uuid();
     let mut text = [0_u8; uuid::fmt::Hyphenated::LENGTH];
     crate::metrics::shared(id.hyphenated().encode_lower(&mut text))
 }
 
 /// SplitMix64, seeded per thread by the standard library: ids have to be unlike each other, not secret.
-fn next() -> u64 {
+pub(crate) fn random() -> u64 {
     thread_local! {
         static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(std::thread::current().id()));
     }

@@ -1,0 +1,116 @@
+//! The approvals that wait, as their owner counts them: asked every five seconds on the application's runtime. The
+//! SDK's callbacks read the last snapshot and never wait.
+
+use crate::contract::attribute::label;
+use crate::contract::{SCOPE, kv, metric};
+use crate::init::Telemetry;
+use crate::instance::Instance;
+use crate::metrics::build;
+use opentelemetry::metrics::AsyncInstrument;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(5);
+/// Workflows in a snapshot: label values are bounded here as everywhere.
+const MOST: usize = crate::metrics::LABEL_SETS;
+
+/// The approvals of one workflow that wait for a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// The workflow's stable slug.
+    pub workflow_id: String,
+    /// How many wait.
+    pub pending: u64,
+    /// How long the oldest of them has waited.
+    pub oldest_age: Duration,
+}
+
+#[derive(Default)]
+struct Snapshot(Mutex<BTreeMap<String, (u64, Duration)>>);
+
+impl Snapshot {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (u64, Duration)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A workflow that was seen once and waits no more stands at zero: an absent series would keep its last value.
+    fn replace(&self, backlog: Vec<Backlog>) {
+        let mut seen = self.lock();
+        for value in seen.values_mut() {
+            *value = (0, Duration::ZERO);
+        }
+        for Backlog { workflow_id, pending, oldest_age } in backlog {
+            if seen.len() < MOST || seen.contains_key(&workflow_id) {
+                seen.insert(workflow_id, (pending, oldest_age));
+            }
+        }
+    }
+
+    fn each(&self, mut report: impl FnMut(&str, u64, Duration)) {
+        for (id, (pending, age)) in &*self.lock() {
+            report(id, *pending, *age);
+        }
+    }
+}
+
+impl Telemetry {
+    /// Asks `backlog` every five seconds how many approvals wait, and for how long: `workflow.approval.pending` and
+    /// `workflow.approval.oldest_age`. It runs on the caller's runtime, as part of the application, and ends with it.
+    ///
+    /// Outside a tokio runtime nothing is watched, and a warning says so.
+    pub fn watch_approvals<F, B>(&self, backlog: F)
+    where
+        F: Fn() -> B + Send + 'static,
+        B: Future<Output = Vec<Backlog>> + Send + 'static,
+    {
+        let Some(instance) = self.instance() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            tracing::warn!(target: SCOPE, "approvals are not watched: call `watch_approvals` inside a tokio runtime");
+            return;
+        };
+        let snapshot = Arc::new(Snapshot::default());
+        observe(instance, &snapshot);
+        let (instance, watched) = (Arc::downgrade(instance), runtime.clone());
+        runtime.spawn(async move {
+            let mut every = tokio::time::interval(EVERY);
+            every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                every.tick().await;
+                if instance.strong_count() == 0 {
+                    return;
+                }
+                // In a task of its own: a panic in the application's code does not end the watch.
+                match watched.spawn(backlog()).await {
+                    Ok(backlog) => snapshot.replace(backlog),
+                    Err(error) => tracing::warn!(target: SCOPE, %error, "the approvals could not be counted"),
+                }
+            }
+        });
+    }
+}
+
+fn observe(instance: &Instance, snapshot: &Arc<Snapshot>) {
+    let pending = Arc::clone(snapshot);
+    build::observe_levels(
+        &instance.meter,
+        &metric::WORKFLOW_APPROVAL_PENDING,
+        move |observer: &dyn AsyncInstrument<i64>| {
+            pending.each(|id, pending, _| {
+                let pending = i64::try_from(pending).unwrap_or(i64::MAX);
+                observer.observe(pending, &[kv(label::WORKFLOW_ID, id.to_owned())]);
+            });
+        },
+    );
+    let oldest = Arc::clone(snapshot);
+    build::observe_gauges(
+        &instance.meter,
+        &metric::WORKFLOW_APPROVAL_OLDEST_AGE,
+        move |observer: &dyn AsyncInstrument<f64>| {
+            oldest.each(|id, _, age| {
+                observer.observe(age.as_secs_f64(), &[kv(label::WORKFLOW_ID, id.to_owned())])
+            });
+        },
+    );
+}

@@ -1,0 +1,76 @@
+//! What travels between processes: W3C Trace Context everywhere, a run's identity only where the caller says so.
+//!
+//! Carriers are maps, HTTP headers ([`headers`]), anything with OpenTelemetry's `Injector` and `Extractor`, and the
+//! environment of a child process ([`to_env`], [`from_env`]).
+//!
+//! ```
+//! use std::collections::HashMap;
+//! let mut message = HashMap::new();
+//! hub_otel::context::inject(&mut message);                       // in the sender
+//! let parent = hub_otel::context::extract(&message);             // in the receiver
+//! hub_otel::agent("scanner", "scan").parent(parent);
+//! ```
+
+mod allow;
+mod env;
+mod follow;
+mod headers;
+mod identity;
+
+pub use allow::AllowList;
+pub use env::{from_env, to_env};
+pub use follow::{Follow, follow};
+#[cfg(any(feature = "axum", feature = "reqwest"))]
+pub use headers::{Headers, HeadersMut};
+pub use opentelemetry::Context;
+pub use opentelemetry::propagation::{Extractor, Injector};
+
+use crate::scope::{frame, run_id};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+
+/// Writes `traceparent` and `tracestate` of the current context. No baggage: see [`AllowList`].
+pub fn inject(carrier: &mut dyn Injector) {
+    if crate::instance::in_use() {
+        TraceContextPropagator::new().inject_context(&outgoing(), carrier);
+    }
+}
+
+/// The context that `traceparent` and `tracestate` speak of: to be given as `parent = …`, or to [`follow`].
+///
+/// Baggage is left where it is: what a stranger sends does not become the identity of a run. See [`extract_run`].
+pub fn extract(carrier: &dyn Extractor) -> Context {
+    TraceContextPropagator::new().extract_with_context(&Context::new(), carrier)
+}
+
+/// Like [`inject`], and the run's identity with it, as the baggage `workflow.run.id` and `workflow.id`. For a
+/// destination that you know; [`AllowList`] keeps the list of those.
+pub fn inject_run(carrier: &mut dyn Injector) {
+    inject(carrier);
+    identity::inject(carrier);
+}
+
+/// Like [`extract`], and the run's identity with it: agents that start under the context belong to that run. For a
+/// sender that you trust.
+pub fn extract_run(carrier: &dyn Extractor) -> Context {
+    identity::extract(extract(carrier), carrier)
+}
+
+/// The current context, as the next process shall see it. Under a unit that only counts there is no span to name, and
+/// the next process must still not begin a trace by itself: it is told of an unsampled one.
+fn outgoing() -> Context {
+    let current = Context::current();
+    if current.span().span_context().is_valid() || !frame::counts(&current) {
+        return current;
+    }
+    let (high, low, span) = (run_id::random(), run_id::random(), run_id::random());
+    let unsampled = SpanContext::new(
+        TraceId::from((u128::from(high) << 64) | u128::from(low | 1)),
+        SpanId::from(span | 1),
+        TraceFlags::NOT_SAMPLED,
+        false,
+        TraceState::NONE,
+    );
+    current.with_remote_span_context(unsampled)
+}

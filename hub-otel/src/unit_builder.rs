@@ -1,0 +1,172 @@
+//! What the builders of workflows and agents share.
+
+use crate::instance;
+use crate::label::LabelValue;
+use crate::scope::Kind;
+use crate::scope::field::Field;
+use crate::scope::opening::Opening;
+use crate::scope::outcome::{Closing, Outcome};
+use crate::scope::run::{Run, run_inside};
+
+use opentelemetry::{Key, KeyValue};
+use std::borrow::Cow;
+use std::future::Future;
+
+/// A unit that is being described; empty where nothing records.
+pub(crate) struct Draft {
+    pub(crate) opening: Option<Opening<'static>>,
+    pub(crate) labels: Vec<(&'static str, LabelValue)>,
+    pub(crate) fields: Vec<KeyValue>,
+}
+
+impl Draft {
+    pub(crate) fn new(kind: Kind) -> Self {
+        let opening = instance::in_use().then(|| Opening::bare(kind));
+        Self { opening, labels: Vec::new(), fields: Vec::new() }
+    }
+
+    pub(crate) fn map(&mut self, change: impl FnOnce(Opening<'static>) -> Opening<'static>) {
+        self.opening = self.opening.take().map(change);
+    }
+
+    pub(crate) fn field(&mut self, key: Cow<'static, str>, value: impl Field) {
+        if self.opening.is_some()
+            && let Some(value) = value.value()
+        {
+            self.fields.push(crate::contract::kv(Key::from(key), value));
+        }
+    }
+
+    pub(crate) fn run<F, C>(self, future: F, classify: C) -> Run<F, C>
+    where
+        F: Future,
+        C: Fn(&F::Output, &mut Closing),
+    {
+        let Self { opening, labels, fields } = self;
+        run_inside(opening.map(|opening| opening.owning(labels).with(fields)), future, classify)
+    }
+
+    pub(crate) fn call<T>(self, body: impl FnOnce() -> T, classify: impl FnOnce(&T, &mut Closing)) -> T {
+        let Self { opening, labels, fields } = self;
+        crate::scope::run::call_inside(
+            opening.map(|opening| opening.owning(labels).with(fields)),
+            body,
+            classify,
+        )
+    }
+}
+
+/// How a value is judged by its [`Outcome`].
+pub(crate) fn judge<T: Outcome>(value: &T, closing: &mut Closing) {
+    value.close(closing);
+}
+
+/// The methods that both builders have.
+macro_rules! common {
+    () => {
+        /// Identifies the run; made up where it is not given.
+        #[must_use]
+        pub fn run_id(mut self, run_id: impl Into<String>) -> Self {
+            self.draft.map(|opening| opening.run_id(Text::Owned(run_id.into())));
+            self
+        }
+
+        /// The name for people.
+        #[must_use]
+        pub fn name(mut self, name: impl Into<String>) -> Self {
+            self.draft.map(|opening| opening.name(Text::Owned(name.into())));
+            self
+        }
+
+        /// A span attribute.
+        #[must_use]
+        pub fn field(mut self, key: impl Into<Cow<'static, str>>, value: impl Field) -> Self {
+            self.draft.field(key.into(), value);
+            self
+        }
+
+        /// An extra label of the runs counter and the duration.
+        #[must_use]
+        pub fn label(mut self, key: &'static str, value: impl Label) -> Self {
+            self.draft.labels.push((key, value.label()));
+            self
+        }
+
+        /// The parent, where it is not the active span: a context that was [extracted](crate::context::extract).
+        #[must_use]
+        pub fn parent(mut self, parent: impl Parent) -> Self {
+            self.draft.map(|opening| opening.parent(parent));
+            self
+        }
+
+        /// Begins a trace of its own, linked to the active span.
+        #[must_use]
+        pub fn root(mut self) -> Self {
+            self.draft.map(Opening::root);
+            self
+        }
+
+        /// Links to other spans.
+        #[must_use]
+        pub fn links(mut self, links: impl IntoIterator<Item = SpanContext>) -> Self {
+            self.draft.map(|opening| opening.links(links));
+            self
+        }
+
+        /// Another span kind than INTERNAL: CONSUMER for a unit that a message broker started.
+        #[must_use]
+        pub fn kind(mut self, kind: SpanKind) -> Self {
+            self.draft.map(|opening| opening.span_kind(kind));
+            self
+        }
+
+        /// GenAI attributes on this span.
+        #[must_use]
+        pub fn gen_ai(mut self) -> Self {
+            self.draft.map(Opening::gen_ai);
+            self
+        }
+
+        /// Runs `future` as this unit. Its `Result` says whether it failed; the error's type is the identifier.
+        ///
+        /// # Cancellation
+        /// A future that is dropped before it finished ends the unit CANCELLED.
+        pub fn run<F>(self, future: F) -> Run<F, fn(&F::Output, &mut Closing)>
+        where
+            F: Future,
+            F::Output: Outcome,
+        {
+            self.draft.run(future, judge::<F::Output>)
+        }
+
+        /// Runs `future` as this unit; `judge` says what its value means.
+        pub fn run_with<F, C>(self, future: F, judge: C) -> Run<F, C>
+        where
+            F: Future,
+            C: Fn(&F::Output, &mut Closing),
+        {
+            self.draft.run(future, judge)
+        }
+
+        /// Runs `body`, which is not async, as this unit.
+        pub fn call<T: Outcome>(self, body: impl FnOnce() -> T) -> T {
+            self.draft.call(body, judge::<T>)
+        }
+    };
+}
+
+pub(crate) use common;
+
+/// So that both builders import one list.
+pub(crate) mod prelude {
+    pub(crate) use super::{Draft, common, judge};
+    pub(crate) use crate::label::Label;
+    pub(crate) use crate::scope::field::Field;
+    pub(crate) use crate::scope::opening::{Opening, Parent};
+    pub(crate) use crate::scope::outcome::{Closing, Outcome};
+    pub(crate) use crate::scope::run::Run;
+    pub(crate) use crate::scope::text::Text;
+    pub(crate) use opentelemetry::trace::{SpanContext, SpanKind};
+    pub(crate) use std::borrow::Cow;
+    pub(crate) use std::future::Future;
+}
