@@ -42,7 +42,7 @@ pub use init::{
 pub use agent::{Agent, agent};
 pub use current::{Current, current};
 pub use error_type::{ErrorType, TimedOut};
-pub use hub_otel_macros::{instrument_agent, instrument_workflow};
+pub use hub_otel_macros::{ErrorType, Label, instrument_agent, instrument_workflow};
 pub use label::{Label, LabelValue};
 pub use segment::Segment;
 pub use status::Status;

@@ -6,6 +6,7 @@
 //! in the [`span`] when it records) → [`end`] (status, attributes, counters, histogram, in one place). [`frame`] is the
 //! one home of the thread-local state.
 
+pub(crate) mod classify;
 mod clock;
 pub(crate) mod end;
 pub(crate) mod field;

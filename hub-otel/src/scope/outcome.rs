@@ -3,10 +3,9 @@
 use super::end::{Ending, Failure};
 use super::field::Fields;
 use crate::contract::kv;
-use crate::error_type::{self, ErrorType};
+use crate::error_type;
 use crate::status::Status;
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::fmt::{Debug, Display};
 
 /// A unit whose body has returned. A classifier looks at the value and says what it means.
@@ -76,77 +75,12 @@ impl Debug for Closing {
     }
 }
 
-/// A value that was returned. `(&ValueOf(value)).error()` is its error, if it is a `Result` that holds one.
-#[derive(Debug)]
-pub struct ValueOf<'a, T: ?Sized>(pub &'a T);
-
-/// A Result.
-pub trait ViaResult<'a> {
-    /// The error's type.
-    type Error: ?Sized;
-    /// The error.
-    fn error(&self) -> Option<&'a Self::Error>;
-}
-
-impl<'a, T, E> ViaResult<'a> for &ValueOf<'a, Result<T, E>> {
-    type Error = E;
-    #[inline]
-    fn error(&self) -> Option<&'a E> {
-        self.0.as_ref().err()
-    }
-}
-
-/// Anything else: never an error.
-pub trait ViaValue {
-    /// Never.
-    fn error(&self) -> Option<&'static Infallible>;
-}
-
-impl<T: ?Sized> ViaValue for ValueOf<'_, T> {
-    #[inline]
-    fn error(&self) -> Option<&'static Infallible> {
-        None
-    }
-}
-
 /// Which error it is.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorKind {
-    error_type: &'static str,
-    type_name: &'static str,
-    timed_out: bool,
-}
-
-/// An error. `(&&KindOf(error)).kind()` asks the error itself, else its type's name.
-#[derive(Debug)]
-pub struct KindOf<'a, E: ?Sized>(pub &'a E);
-
-/// An error that knows its identifier.
-pub trait ViaErrorType {
-    /// Its identifier.
-    fn kind(&self) -> ErrorKind;
-}
-
-impl<E: ErrorType + ?Sized> ViaErrorType for &KindOf<'_, E> {
-    fn kind(&self) -> ErrorKind {
-        ErrorKind {
-            error_type: self.0.error_type(),
-            type_name: std::any::type_name::<E>(),
-            timed_out: self.0.timed_out(),
-        }
-    }
-}
-
-/// Any other error.
-pub trait ViaTypeName {
-    /// The last segment of its type's path.
-    fn kind(&self) -> ErrorKind;
-}
-
-impl<E: ?Sized> ViaTypeName for KindOf<'_, E> {
-    fn kind(&self) -> ErrorKind {
-        of_type::<E>()
-    }
+    pub(crate) error_type: &'static str,
+    pub(crate) type_name: &'static str,
+    pub(crate) timed_out: bool,
 }
 
 /// The kind of an error that is known by its type alone.
@@ -161,16 +95,12 @@ pub trait Message {
     fn write(&self) -> Option<String>;
 }
 
-/// An error. `(&&&MessageOf(error)).message()` writes it by Display, else by Debug, else not at all.
-#[derive(Debug)]
-pub struct MessageOf<'a, E: ?Sized>(pub &'a E);
-
 /// Written by Display.
 #[derive(Debug)]
 pub struct Displayed<'a, E: ?Sized>(pub &'a E);
 /// Written by Debug.
 #[derive(Debug)]
-pub struct Debugged<'a, E: ?Sized>(&'a E);
+pub struct Debugged<'a, E: ?Sized>(pub &'a E);
 /// Not written.
 #[derive(Debug)]
 pub struct Silent;
@@ -199,48 +129,6 @@ fn written(message: std::fmt::Arguments<'_>) -> String {
     // A Display that fails has written what it could.
     let _ = std::fmt::write(&mut text, message);
     text
-}
-
-/// An error with Display.
-pub trait ViaDisplayed<'a> {
-    /// The error's type.
-    type Error: ?Sized;
-    /// How it is written.
-    fn message(&self) -> Displayed<'a, Self::Error>;
-}
-
-impl<'a, E: Display + ?Sized> ViaDisplayed<'a> for &&MessageOf<'a, E> {
-    type Error = E;
-    fn message(&self) -> Displayed<'a, E> {
-        Displayed(self.0)
-    }
-}
-
-/// An error with Debug only.
-pub trait ViaDebugged<'a> {
-    /// The error's type.
-    type Error: ?Sized;
-    /// How it is written.
-    fn message(&self) -> Debugged<'a, Self::Error>;
-}
-
-impl<'a, E: Debug + ?Sized> ViaDebugged<'a> for &MessageOf<'a, E> {
-    type Error = E;
-    fn message(&self) -> Debugged<'a, E> {
-        Debugged(self.0)
-    }
-}
-
-/// An error with neither.
-pub trait ViaSilent {
-    /// It says nothing.
-    fn message(&self) -> Silent;
-}
-
-impl<E: ?Sized> ViaSilent for MessageOf<'_, E> {
-    fn message(&self) -> Silent {
-        Silent
-    }
 }
 
 /// What the builder's units may return: their meaning is known without a macro's help.

@@ -126,43 +126,56 @@ impl<T: AsText> AsText for Option<T> {
     }
 }
 
-/// The expression of an identity argument. `(&&&TextOf(&expression)).text()` finds the first of the three traits below
-/// that fits its type.
+/// The expression of an identity argument. `(&&&&TextOf(&expression)).hub_otel_text()` finds the first way that its type
+/// has to be a text. The method has a name that no user's type has: the traits are in scope of the expression.
 #[derive(Debug)]
 pub struct TextOf<'a, T: ?Sized>(pub &'a T);
 
-/// What holds a text.
+/// The ways to be a text.
 pub trait ViaText<'a> {
     /// The text.
-    fn text(&self) -> Text<'a>;
+    fn hub_otel_text(&self) -> Text<'a>;
 }
 
-impl<'a, T: AsText + ?Sized> ViaText<'a> for &&TextOf<'a, T> {
-    fn text(&self) -> Text<'a> {
+impl<'a, T: AsText + ?Sized> ViaText<'a> for &&&TextOf<'a, T> {
+    fn hub_otel_text(&self) -> Text<'a> {
         self.0.as_text()
     }
 }
 
-/// An option of what can be written.
-pub trait ViaOption<'a> {
-    /// The text.
-    fn text(&self) -> Text<'a>;
-}
-
-impl<'a, T: Display> ViaOption<'a> for &TextOf<'a, Option<T>> {
-    fn text(&self) -> Text<'a> {
+impl<'a, T: Display> ViaText<'a> for &&TextOf<'a, Option<T>> {
+    fn hub_otel_text(&self) -> Text<'a> {
         self.0.as_ref().map_or(Text::None, |value| Text::Owned(value.to_string()))
     }
 }
 
-/// What can be written.
-pub trait ViaDisplay<'a> {
-    /// The text.
-    fn text(&self) -> Text<'a>;
-}
-
-impl<'a, T: Display + ?Sized> ViaDisplay<'a> for TextOf<'a, T> {
-    fn text(&self) -> Text<'a> {
+impl<'a, T: Display + ?Sized> ViaText<'a> for &TextOf<'a, T> {
+    fn hub_otel_text(&self) -> Text<'a> {
         Text::Owned(self.0.to_string())
     }
 }
+
+/// What is none of these, so that the compiler says why.
+pub trait NoText<'a, T: ?Sized> {
+    /// Never called.
+    fn hub_otel_text(&self) -> Text<'a>
+    where
+        T: Identity;
+}
+
+impl<'a, T: ?Sized> NoText<'a, T> for TextOf<'a, T> {
+    fn hub_otel_text(&self) -> Text<'a>
+    where
+        T: Identity,
+    {
+        Text::None
+    }
+}
+
+/// A type that can identify a unit. Nothing implements it: what can is found before it is asked for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot identify a unit of work",
+    label = "neither a text nor anything that Display writes",
+    note = "identities are `&str`, `String`, an `Option` of them, or any type with Display"
+)]
+pub trait Identity {}

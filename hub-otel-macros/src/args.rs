@@ -1,0 +1,344 @@
+//! Reads what stands in the attribute's parentheses, argument by argument, and goes on after a mistake.
+//!
+//! One grammar for every attribute: the table in `words` says what each argument takes, the preset says which of them
+//! it has. What comes out is still syntax; `check` compares it with the item.
+
+mod fields;
+mod words;
+
+pub(crate) use fields::{Field, Mode};
+pub(crate) use words::Word;
+
+use crate::errors::Errors;
+use crate::preset::{ALL, Preset};
+use crate::suggest::{list, nearest};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Expr, LitStr, Pat, Path, Token, parenthesized};
+use words::{Form, Spec, TABLE, habit};
+
+/// What an attribute says.
+#[derive(Default, Clone)]
+pub(crate) struct Arguments {
+    list: Vec<Argument>,
+}
+
+/// One argument, with the place of its name.
+#[derive(Clone)]
+pub(crate) struct Argument {
+    pub(crate) word: Word,
+    pub(crate) name: Ident,
+    pub(crate) value: Value,
+}
+
+/// What was given.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Flag,
+    Expression(Expr),
+    Path(Path),
+    Choice(Ident),
+    Fields(Vec<Field>),
+    Returned(Box<Pat>, Vec<Field>),
+}
+
+impl Arguments {
+    /// Parses the tokens; mistakes go to `errors`, what was understood comes back.
+    pub(crate) fn parse(preset: &Preset, tokens: TokenStream, errors: &Errors) -> Self {
+        let mut arguments = Self::default();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                match argument(preset, input, errors) {
+                    Ok(Some(argument)) => arguments.add(argument, errors),
+                    Ok(None) => {}
+                    Err(error) => {
+                        errors.push(error);
+                        skip_to_comma(input);
+                    }
+                }
+                if !comma(input, errors) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            errors.push(error);
+        }
+        arguments
+    }
+
+    fn add(&mut self, argument: Argument, errors: &Errors) {
+        if self.get(argument.word).is_some() {
+            errors.at(
+                &argument.name,
+                format_args!("`{}` is given twice; keep one of them", argument.word.name()),
+            );
+        } else {
+            self.list.push(argument);
+        }
+    }
+
+    pub(crate) fn get(&self, word: Word) -> Option<&Argument> {
+        self.list.iter().find(|argument| argument.word == word)
+    }
+
+    pub(crate) fn has(&self, word: Word) -> bool {
+        self.get(word).is_some()
+    }
+
+    pub(crate) fn expression(&self, word: Word) -> Option<&Expr> {
+        match &self.get(word)?.value {
+            Value::Expression(expression) => Some(expression),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn choice(&self, word: Word) -> Option<&Ident> {
+        match &self.get(word)?.value {
+            Value::Choice(choice) => Some(choice),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn fields(&self, word: Word) -> &[Field] {
+        match self.get(word).map(|argument| &argument.value) {
+            Some(Value::Fields(fields)) => fields,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn returned(&self) -> Option<(&Pat, &[Field])> {
+        match &self.get(Word::Ret)?.value {
+            Value::Returned(pattern, fields) => Some((pattern, fields)),
+            _ => None,
+        }
+    }
+
+    /// Where the runtime is: `crate = path`, else `::hub_otel`.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        match &self.get(Word::Crate)?.value {
+            Value::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Argument> {
+        self.list.iter()
+    }
+
+    /// These arguments where given, `block`'s for the rest: a method inside an annotated block.
+    pub(crate) fn over(mut self, block: &Self) -> Self {
+        for argument in &block.list {
+            if !self.has(argument.word) {
+                self.list.push(argument.clone());
+            }
+        }
+        self
+    }
+}
+
+/// Reads one argument. `None`: it was refused, and the reason is in `errors`.
+fn argument(preset: &Preset, input: ParseStream<'_>, errors: &Errors) -> syn::Result<Option<Argument>> {
+    if input.peek(LitStr) {
+        let literal: LitStr = input.parse()?;
+        return Err(syn::Error::new(literal.span(), "an argument has a name: write `id = …`"));
+    }
+    if !input.peek(Ident::peek_any) {
+        let choices = list(preset.names());
+        return Err(input.error(format_args!("expected an argument: one of {choices}")));
+    }
+    let name = input.call(Ident::parse_any)?;
+    let Some(spec) = TABLE.iter().find(|spec| name == spec.name) else {
+        errors.at(&name, unknown(preset, &name));
+        skip_to_comma(input);
+        return Ok(None);
+    };
+    if !preset.takes(spec.word) {
+        errors.at(&name, misplaced(preset, spec));
+        skip_to_comma(input);
+        return Ok(None);
+    }
+    let value = value(spec, &name, input, errors)?;
+    Ok(Some(Argument { word: spec.word, name, value }))
+}
+
+fn value(spec: &Spec, name: &Ident, input: ParseStream<'_>, errors: &Errors) -> syn::Result<Value> {
+    match spec.form {
+        Form::Flag if input.is_empty() || input.peek(Token![,]) => Ok(Value::Flag),
+        Form::Flag => Err(input.error(format_args!("`{name}` takes no value: write `{}`", spec.usage))),
+        Form::Value => {
+            equals(spec, name, input)?;
+            Ok(Value::Expression(fields::expression(name, input)?))
+        }
+        Form::Path => {
+            equals(spec, name, input)?;
+            Ok(Value::Path(input.call(Path::parse_mod_style)?))
+        }
+        Form::Choice(choices) => {
+            equals(spec, name, input)?;
+            choice(spec, choices, input)
+        }
+        Form::Fields => {
+            let content = arguments_of(spec, name, input)?;
+            Ok(Value::Fields(fields::parse(&content, errors)))
+        }
+        Form::Returned => {
+            let content = arguments_of(spec, name, input)?;
+            returned(spec, &content, errors)
+        }
+        Form::Expected => {
+            let content = arguments_of(spec, name, input)?;
+            expected(spec, &content)
+        }
+    }
+}
+
+fn equals(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+    if input.peek(Token![=]) && !input.peek(Token![==]) {
+        input.parse::<Token![=]>()?;
+        return Ok(());
+    }
+    let place = if input.is_empty() || input.peek(Token![,]) { name.span() } else { input.span() };
+    Err(syn::Error::new(place, format_args!("`{name}` takes a value: write `{}`", spec.usage)))
+}
+
+/// The inside of the parentheses.
+fn arguments_of(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    if !input.peek(syn::token::Paren) {
+        let message =
+            format_args!("`{name}` takes its values in parentheses: write `{}`", spec.usage).to_string();
+        return Err(syn::Error::new(name.span(), message));
+    }
+    let content;
+    let parentheses = parenthesized!(content in input);
+    if content.is_empty() {
+        let message = format!("`{name}` is empty: write `{}`, or leave it out", spec.usage);
+        return Err(syn::Error::new(parentheses.span.join(), message));
+    }
+    content.parse()
+}
+
+fn choice(spec: &Spec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<Value> {
+    let given = if input.peek(Ident::peek_any) { Some(input.call(Ident::parse_any)?) } else { None };
+    let expected = list(choices.iter().copied());
+    let Some(given) = given else {
+        return Err(input.error(format_args!("`{}` is one of {expected}", spec.name)));
+    };
+    if choices.iter().any(|choice| given == choice) {
+        return Ok(Value::Choice(given));
+    }
+    let hint = hint(&given, choices.iter().copied());
+    Err(syn::Error::new(
+        given.span(),
+        format_args!("`{}` cannot be `{given}`{hint} it is one of {expected}", spec.name),
+    ))
+}
+
+fn returned(spec: &Spec, content: &TokenStream, errors: &Errors) -> syn::Result<Value> {
+    let parser = |input: ParseStream<'_>| {
+        if !input.peek(Token![|]) {
+            return Err(input.error(format_args!("`ret` names the value first: write `{}`", spec.usage)));
+        }
+        input.parse::<Token![|]>()?;
+        let pattern = Pat::parse_single(input)?;
+        input.parse::<Token![|]>()?;
+        Ok((pattern, input.parse::<TokenStream>()?))
+    };
+    let (pattern, rest) = parser.parse2(content.clone())?;
+    if rest.is_empty() {
+        return Err(syn::Error::new(
+            pattern.span(),
+            format_args!("`ret` records nothing: write `{}`", spec.usage),
+        ));
+    }
+    Ok(Value::Returned(Box::new(pattern), fields::parse(&rest, errors)))
+}
+
+fn expected(spec: &Spec, content: &TokenStream) -> syn::Result<Value> {
+    let parser = |input: ParseStream<'_>| {
+        let usage = format!("write `{}`, the path of a `fn(&E) -> bool`", spec.usage);
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error(usage));
+        }
+        let name = input.call(Ident::parse_any)?;
+        if name != "expected" {
+            let hint = hint(&name, ["expected"]);
+            return Err(syn::Error::new(
+                name.span(),
+                format_args!("unknown option `{name}` of `err`{hint} {usage}"),
+            ));
+        }
+        if !input.peek(Token![=]) {
+            return Err(syn::Error::new(name.span(), usage));
+        }
+        input.parse::<Token![=]>()?;
+        let path = fields::expression(&name, input)?;
+        input.parse::<Option<Token![,]>>()?;
+        if !input.is_empty() {
+            return Err(input.error("`err` takes `expected = path` and nothing else"));
+        }
+        Ok(Value::Expression(path))
+    };
+    parser.parse2(content.clone())
+}
+
+fn unknown(preset: &Preset, name: &Ident) -> String {
+    let choices = list(preset.names());
+    if let Some(advice) = habit(&name.to_string()) {
+        return format!("unknown argument `{name}`: {advice}; expected one of {choices}");
+    }
+    let hint = hint(name, preset.names());
+    format!("unknown argument `{name}`{hint} expected one of {choices}")
+}
+
+fn misplaced(preset: &Preset, spec: &Spec) -> String {
+    let owner = ALL.iter().find(|other| other.takes(spec.word)).map_or("", |other| other.attribute);
+    let choices = list(preset.names());
+    format!("`{}` belongs to `#[{owner}]`; `#[{}]` takes {choices}", spec.name, preset.attribute)
+}
+
+/// What joins the mistake and the choices, with the nearest name if there is one.
+fn hint<'c>(given: &Ident, choices: impl IntoIterator<Item = &'c str>) -> String {
+    nearest(&given.unraw().to_string(), choices)
+        .map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
+}
+
+/// Takes the comma after an argument. `false`: that was the last one.
+fn comma(input: ParseStream<'_>, errors: &Errors) -> bool {
+    if input.is_empty() {
+        return false;
+    }
+    if !input.peek(Token![,]) {
+        errors.push(input.error("expected `,` before the next argument"));
+        skip_to_comma(input);
+    }
+    input.parse::<Token![,]>().is_ok()
+}
+
+/// Goes on behind a mistake. Commas in groups are not in the way: a group is one token tree.
+fn skip_to_comma(input: ParseStream<'_>) {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        if input.parse::<proc_macro2::TokenTree>().is_err() {
+            return;
+        }
+    }
+}
+
+impl Argument {
+    pub(crate) fn span(&self) -> Span {
+        self.name.span()
+    }
+}
+
+impl ToTokens for Argument {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.name.to_tokens(tokens);
+    }
+}
+
+#[cfg(test)]
+mod tests;

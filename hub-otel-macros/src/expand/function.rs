@@ -1,0 +1,238 @@
+//! Wraps one function, each shape in its own way; what is the same for all stands in `site`, `parameters` and `outcome`.
+
+use super::Unit;
+use super::parameters::{Parameters, capture};
+use super::{attributes, outcome};
+use crate::args::Word;
+use crate::item::{Output, Shape};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{ReturnType, Signature};
+
+/// `wrapped`: another macro reads this function as it is.
+pub(super) fn expand(unit: &Unit<'_>, wrapped: bool) -> TokenStream {
+    let read = wrapped || attributes::need_async(&unit.function.attrs);
+    match unit.function.shape(unit.arguments.has(Word::Future)) {
+        Shape::Async => {
+            let never = matches!(unit.function.output(), Output::Never);
+            if read || never || unit.arguments.has(Word::KeepAsync) { kept(unit) } else { lowered(unit) }
+        }
+        shape @ (Shape::Opaque | Shape::Boxed) => returned(unit, shape),
+        Shape::AsyncTrait => async_trait(unit).unwrap_or_else(|| returned(unit, Shape::Boxed)),
+        Shape::Sync => called(unit, !read),
+    }
+}
+
+/// `async fn` → `fn … -> impl Future`: one future around the user's block.
+fn lowered(unit: &Unit<'_>) -> TokenStream {
+    let Parameters { inputs, captures } = capture(&unit.function.sig, true);
+    let output = match &unit.function.sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, output) => output.to_token_stream(),
+    };
+    let site = unit.site(unit.is_deferred());
+    let future = unit.run(&unit.block(captures, async_body(unit)));
+    let arrow = quote!(-> impl ::core::future::Future<Output = #output>);
+    let sig = Signature { asyncness: None, inputs, ..unit.function.sig.clone() };
+    unit.emit(&sig, Some(arrow), &quote!(#site #future))
+}
+
+/// The function stays `async fn`: another macro reads it, or its output cannot be named, or `#[must_use]` is about it.
+fn kept(unit: &Unit<'_>) -> TokenStream {
+    let Parameters { captures, .. } = capture(&unit.function.sig, false);
+    let site = unit.site(unit.is_deferred());
+    let future = unit.run(&unit.block(captures, async_body(unit)));
+    unit.emit(&unit.function.sig, None, &quote!(#site #future.await))
+}
+
+/// A function that ends at its return.
+fn called(unit: &Unit<'_>, movable: bool) -> TokenStream {
+    let Parameters { inputs, captures } = capture(&unit.function.sig, movable);
+    let deferred = unit.is_deferred();
+    let (site, open, body) = (unit.site(deferred), unit.open(deferred), unit.body());
+    let output = closure_output(unit);
+    let classify = outcome::classify(unit, unit.function.output());
+    let sig = Signature { inputs, ..unit.function.sig.clone() };
+    let call = quote!(__hub::call(&__SITE, move || #output { #captures #open #body }, #classify));
+    unit.emit(&sig, None, &quote!(#site #call))
+}
+
+/// A function that returns a future: its own code runs at the call as before, and so do the arguments' expressions.
+fn returned(unit: &Unit<'_>, shape: Shape) -> TokenStream {
+    let deferred = unit.is_deferred();
+    let (site, body) = (unit.site(false), unit.body());
+    let Parameters { captures, .. } = capture(&unit.function.sig, false);
+    let output = closure_output(unit);
+    // A closure, so that an early `return` returns the future to us.
+    let mut future = quote!((move || #output { #captures #body })());
+    let mut before = TokenStream::new();
+    if let Some(expression) = unit.arguments.expression(Word::Timeout) {
+        let (deadline, within) = (Ident::new("__deadline", Span::mixed_site()), unit.within());
+        before.extend(quote!(let #deadline: __hub::Duration = #expression;));
+        future = quote!({ let __future = #future; #within(async move { __hub::deadline(#deadline); __future.await }) });
+    }
+    let classify = outcome::classify(unit, Output::Unnamed);
+    let mut run = if deferred {
+        let prepared = unit.prepared();
+        let name = Ident::new("__prepared", Span::mixed_site());
+        before.extend(quote!(let #name = #prepared;));
+        quote!(__hub::run_prepared(#name, #future, #classify))
+    } else {
+        quote!(__hub::run(&__SITE, #future, #classify))
+    };
+    if shape == Shape::Boxed || unit.arguments.has(Word::Boxed) {
+        run = quote!(__hub::boxed(#run));
+    }
+    unit.emit(&unit.function.sig, None, &quote!(#site #before #run))
+}
+
+/// What `async_trait` has made of an `async fn`: `{ Box::pin(async move { … }) }`. The unit begins inside that block,
+/// where the arguments are evaluated on the first poll as in an `async fn`. `None`: it looks different.
+fn async_trait(unit: &Unit<'_>) -> Option<TokenStream> {
+    let body = unit.function.body.as_ref()?;
+    let trees: Vec<TokenTree> = body.stream().into_iter().collect();
+    let (last, path) = trees.split_last()?;
+    let only_a_path = path.iter().all(|tree| matches!(tree, TokenTree::Ident(_)) || is_colon(tree));
+    let TokenTree::Group(parentheses) = last else { return None };
+    let inside: Vec<TokenTree> = parentheses.stream().into_iter().collect();
+    let [TokenTree::Ident(asyncness), TokenTree::Ident(moving), TokenTree::Group(block)] = inside.as_slice()
+    else {
+        return None;
+    };
+    let pins = path.last().is_some_and(|tree| matches!(tree, TokenTree::Ident(word) if word == "pin"));
+    if !(only_a_path
+        && pins
+        && asyncness == "async"
+        && moving == "move"
+        && block.delimiter() == Delimiter::Brace)
+    {
+        return None;
+    }
+    let deferred = unit.is_deferred();
+    let (site, open, deadline) = (unit.site(deferred), unit.open(deferred), unit.deadline());
+    let contents = block.stream();
+    let future = unit.run(&unit.limited(quote!(async move { #deadline #open #contents })));
+    Some(unit.emit(&unit.function.sig, None, &quote!(#site __hub::boxed(#future))))
+}
+
+fn is_colon(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ':')
+}
+
+/// The user's block, told what it returns: a `return` inside an `async` block has nothing else to go by, and
+/// `&String` would not become `&str`.
+fn async_body(unit: &Unit<'_>) -> TokenStream {
+    let body = unit.body();
+    match unit.function.output() {
+        Output::Type(output) => {
+            let hint = Ident::new("__hint", Span::mixed_site());
+            quote!(#[allow(unreachable_code)] if false { let #hint: #output = loop {}; return #hint; } #body)
+        }
+        Output::Unit | Output::Unnamed | Output::Never => body,
+    }
+}
+
+/// `-> T`, where the closure around the body can be told.
+pub(super) fn closure_output(unit: &Unit<'_>) -> TokenStream {
+    match unit.function.output() {
+        Output::Type(_) | Output::Never => unit.function.sig.output.to_token_stream(),
+        Output::Unit => quote!(-> ()),
+        Output::Unnamed => quote!(),
+    }
+}
+
+impl Unit<'_> {
+    /// The user's braces in a place where they are no superfluous ones.
+    fn body(&self) -> TokenStream {
+        let body = &self.function.body;
+        quote!(match () { () => #body })
+    }
+
+    /// `async move { … }` with the parameters, the opening and the body.
+    fn block(&self, captures: TokenStream, body: TokenStream) -> TokenStream {
+        let (open, deadline) = (self.open(self.is_deferred()), self.deadline());
+        self.limited(quote!(async move { #captures #deadline #open #body }))
+    }
+
+    /// The one call of the runtime.
+    fn run(&self, future: &TokenStream) -> TokenStream {
+        let classify = outcome::classify(self, self.function.output());
+        let run = quote!(__hub::run(&__SITE, #future, #classify));
+        if self.arguments.has(Word::Boxed) { quote!(__hub::boxed(#run)) } else { run }
+    }
+
+    /// What opens the unit, as the first act of the body.
+    fn open(&self, deferred: bool) -> TokenStream {
+        if !deferred {
+            return TokenStream::new();
+        }
+        let unit = Ident::new("__unit", Span::mixed_site());
+        let (describe, fields) = (self.describe(), self.fields());
+        let begin = quote!(#unit #describe.begin(#fields));
+        let begin = match self.arguments.expression(Word::Enabled) {
+            Some(condition) => quote!(if #condition { #begin } else { #unit.skip() }),
+            None => begin,
+        };
+        quote!(__hub::open(|#unit| #begin);)
+    }
+
+    /// The same at the call, for a body that is not ours.
+    fn prepared(&self) -> TokenStream {
+        let unit = Ident::new("__unit", Span::mixed_site());
+        let (describe, fields) = (self.describe(), self.fields());
+        let prepare = quote!(__hub::prepare(&__SITE, |#unit| #unit #describe.prepare(#fields)));
+        match self.arguments.expression(Word::Enabled) {
+            Some(condition) => quote!(__hub::when(#condition, || #prepare)),
+            None => prepare,
+        }
+    }
+
+    /// The deadline, set by the body as its first act.
+    pub(super) fn deadline(&self) -> TokenStream {
+        let deadline = self.arguments.expression(Word::Timeout);
+        deadline.map_or_else(TokenStream::new, |deadline| quote!(__hub::deadline(#deadline);))
+    }
+
+    /// `future`, with a deadline if there is one.
+    pub(super) fn limited(&self, future: TokenStream) -> TokenStream {
+        if self.arguments.has(Word::Timeout) {
+            let within = self.within();
+            quote!(#within(#future))
+        } else {
+            future
+        }
+    }
+
+    /// The function that needs an output with an error, at the word that asks for it.
+    fn within(&self) -> TokenStream {
+        let word = self.arguments.get(Word::Timeout).map_or_else(Span::call_site, |argument| argument.span());
+        let span = Span::call_site().located_at(word);
+        quote_spanned!(span=> __hub::within)
+    }
+
+    /// The function with another signature and body.
+    pub(super) fn emit(
+        &self,
+        sig: &Signature,
+        arrow: Option<TokenStream>,
+        body: &TokenStream,
+    ) -> TokenStream {
+        let mut tokens = TokenStream::new();
+        self.function.head_to_tokens(&mut tokens);
+        match arrow {
+            None => sig.to_tokens(&mut tokens),
+            Some(arrow) => {
+                let mut head = sig.clone();
+                let bounds = head.generics.where_clause.take();
+                head.output = ReturnType::Default;
+                head.to_tokens(&mut tokens);
+                arrow.to_tokens(&mut tokens);
+                bounds.to_tokens(&mut tokens);
+            }
+        }
+        let mut block = Group::new(Delimiter::Brace, body.clone());
+        block.set_span(Span::call_site());
+        block.to_tokens(&mut tokens);
+        tokens
+    }
+}

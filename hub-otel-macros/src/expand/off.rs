@@ -1,0 +1,78 @@
+//! The feature `enabled` is off: the item as it was written, its deadline, and a closure that nobody calls.
+//!
+//! The closure names the arguments' expressions: their types are still checked, and a parameter that only they use is not
+//! reported as unused.
+
+use super::Unit;
+use super::function::closure_output;
+use super::parameters::{Parameters, capture};
+use super::site::borrowed;
+use crate::args::{Value, Word};
+use crate::item::Shape;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+
+pub(super) fn expand(unit: &Unit<'_>) -> TokenStream {
+    let function = unit.function;
+    let Some(body) = &function.body else { return function.to_token_stream() };
+    let named = named(unit);
+    let contents = body.stream();
+    let contents = match function.shape(unit.arguments.has(Word::Future)) {
+        _ if !unit.arguments.has(Word::Timeout) => contents,
+        Shape::Async => {
+            let Parameters { captures, .. } = capture(&function.sig, false);
+            let deadline = unit.deadline();
+            let limited = unit.limited(quote!(async move { #captures #deadline #contents }));
+            quote!(#limited.await)
+        }
+        shape => returned(unit, shape, &contents),
+    };
+    let needs_runtime = unit.arguments.has(Word::Timeout) || unit.arguments.has(Word::Labels);
+    let import = needs_runtime.then(|| unit.import());
+    let mut block = Group::new(Delimiter::Brace, quote!(#import #named #contents));
+    block.set_span(body.span());
+    let mut tokens = TokenStream::new();
+    function.head_to_tokens(&mut tokens);
+    function.sig.to_tokens(&mut tokens);
+    block.to_tokens(&mut tokens);
+    tokens
+}
+
+/// The deadline of a function that returns a future.
+fn returned(unit: &Unit<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
+    let Some(expression) = unit.arguments.expression(Word::Timeout) else { return contents.clone() };
+    let deadline = Ident::new("__deadline", Span::mixed_site());
+    let Parameters { captures, .. } = capture(&unit.function.sig, false);
+    let output = closure_output(unit);
+    let limited = unit.limited(quote! {
+        { let __future = (move || #output { #captures #contents })(); async move { __hub::deadline(#deadline); __future.await } }
+    });
+    let limited = if shape == Shape::Opaque { limited } else { quote!(__hub::boxed(#limited)) };
+    quote!(let #deadline: __hub::Duration = #expression; #limited)
+}
+
+/// `let _ = || { let _ = &expression; … };`
+fn named(unit: &Unit<'_>) -> TokenStream {
+    let mut mentions = TokenStream::new();
+    for argument in unit.arguments.iter() {
+        match &argument.value {
+            // Evaluated for real, or a function of the value that is not there yet.
+            Value::Expression(_) if argument.word == Word::Timeout => {}
+            Value::Expression(expression) => {
+                let value = borrowed(expression);
+                mentions.extend(quote!(let _ = #value;));
+            }
+            Value::Fields(fields) => {
+                for field in fields {
+                    let value = borrowed(&field.value);
+                    mentions.extend(match argument.word {
+                        Word::Labels => quote!(let _ = __hub::Label::label(#value);),
+                        _ => quote!(let _ = #value;),
+                    });
+                }
+            }
+            Value::Flag | Value::Path(_) | Value::Choice(_) | Value::Returned(..) => {}
+        }
+    }
+    if mentions.is_empty() { mentions } else { quote!(let _ = || { #mentions };) }
+}

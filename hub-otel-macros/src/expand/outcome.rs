@@ -1,0 +1,54 @@
+//! The classifier: what the returned value says of the unit, decided by its type and by the arguments.
+
+use super::Unit;
+use super::site::set;
+use crate::args::Word;
+use crate::item::Output;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+/// `|value, closing| { … }`
+pub(super) fn classify(unit: &Unit<'_>, output: Output<'_>) -> TokenStream {
+    let (value, closing) = (local("__value"), local("__closing"));
+    let mut statements = TokenStream::new();
+    if matches!(output, Output::Type(_) | Output::Unnamed) {
+        statements.extend(error(unit, &value, &closing));
+    }
+    if let Some(word) = unit.arguments.choice(Word::None) {
+        let span = Span::mixed_site().located_at(word.span());
+        statements.extend(quote_spanned!(span=> if __hub::is_none(#value) { #closing.none(); }));
+    }
+    if let Some(path) = unit.arguments.expression(Word::Status) {
+        statements.extend(quote!(#closing.status((#path)(#value));));
+    }
+    if let Some((pattern, fields)) = unit.arguments.returned() {
+        let (out, fields_name) = (local("__out"), local("__fields"));
+        let calls = set(&fields_name, fields);
+        statements.extend(quote! {
+            if let __hub::Some(#out) = (&&__hub::ValueOf(#value)).hub_otel_ok() {
+                #closing.ret(|#fields_name| { let #pattern = #out; #calls });
+            }
+        });
+    }
+    if statements.is_empty() { quote!(|_, _| {}) } else { quote!(|#value, #closing| { #statements }) }
+}
+
+/// What the type says: a `Result` with an error is a failure, unless the user expects this one.
+fn error(unit: &Unit<'_>, value: &Ident, closing: &Ident) -> TokenStream {
+    let close = quote!((&&&&&&&__hub::ValueOf(#value)).hub_otel_close(#closing););
+    let Some(expected) = unit.arguments.expression(Word::Err) else { return close };
+    let error = local("__error");
+    let span = Span::mixed_site().located_at(expected.span());
+    let is_expected = quote_spanned!(span=> (#expected)(#error));
+    quote! {
+        match (&&__hub::ValueOf(#value)).hub_otel_error() {
+            __hub::Some(#error) if #is_expected => #closing.expected(),
+            _ => { #close }
+        }
+    }
+}
+
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}

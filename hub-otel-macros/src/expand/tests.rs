@@ -1,0 +1,89 @@
+use super::attribute;
+use crate::preset::{AGENT, Preset, WORKFLOW};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::quote;
+
+/// A function of 40 tokens, as in docs/performance.md.
+fn forty() -> TokenStream {
+    quote! {
+        async fn sync(&self, run: &Run) -> Result<usize, E> {
+            let rows = load(run).await?;
+            Ok(-rows + 1)
+        }
+    }
+}
+
+/// Every token; a pair of delimiters counts as two.
+fn count(tokens: TokenStream) -> usize {
+    let count = |tree| match tree {
+        TokenTree::Group(group) => 2 + count(group.stream()),
+        _ => 1,
+    };
+    tokens.into_iter().map(count).sum()
+}
+
+fn expand(preset: &Preset, arguments: TokenStream, item: TokenStream) -> String {
+    attribute(preset, arguments, item).to_string()
+}
+
+#[test]
+fn a_function_of_40_tokens_stays_below_250() {
+    assert_eq!(count(forty()), 40);
+    for preset in [&WORKFLOW, &AGENT] {
+        let expanded = count(attribute(preset, quote!(), forty()));
+        println!("{}: 40 tokens become {expanded}", preset.attribute);
+        assert!(expanded <= 250, "{expanded}");
+    }
+}
+
+#[test]
+fn the_usual_arguments_stay_below_350() {
+    let arguments = quote!(id = run.workflow_id, name = run.name, run_id = run.id, trigger = run.trigger);
+    let expanded = count(attribute(&WORKFLOW, arguments, forty()));
+    println!("with four run-time identities, 40 tokens become {expanded}");
+    assert!(expanded <= 350, "{expanded}");
+}
+
+#[test]
+fn a_wrong_argument_leaves_the_item_as_it_was() {
+    let item = forty();
+    let expanded = expand(&WORKFLOW, quote!(nmae = 1, id), item.clone());
+    assert!(expanded.ends_with(&item.to_string()), "{expanded}");
+    assert_eq!(expanded.matches("compile_error").count(), 2);
+}
+
+#[test]
+fn half_typed_code_still_expands() {
+    let expanded = expand(&AGENT, quote!(), quote!(async fn scan(&self) -> u8 { self. }));
+    assert!(!expanded.contains("compile_error") && expanded.contains("self ."), "{expanded}");
+}
+
+#[test]
+fn literals_stand_in_the_static_and_nothing_is_asked_of_the_call() {
+    let expanded = expand(&WORKFLOW, quote!(id = "nightly", trigger = "schedule", kind = consumer), forty());
+    assert!(!expanded.contains("open") && !expanded.contains("deferred"), "{expanded}");
+    assert!(expanded.contains("workflow (\"nightly\")"), "{expanded}");
+}
+
+#[test]
+fn a_function_that_another_macro_reads_stays_async() {
+    let expanded = expand(
+        &WORKFLOW,
+        quote!(),
+        quote!(
+            #[tokio::test]
+            async fn sync() {}
+        ),
+    );
+    assert!(expanded.contains("async fn sync ()") && expanded.contains(". await"), "{expanded}");
+}
+
+#[test]
+fn nothing_that_is_said_twice_in_a_block_is_reported_twice() {
+    let block = quote!(impl X { async fn a(&self) {} async fn b(&self) {} });
+    let expanded = expand(&AGENT, quote!(ret(|out| size = out.size)), block);
+    // One for each method, by its name.
+    assert_eq!(expanded.matches("compile_error").count(), 2);
+    let block = quote!(impl X { async fn a(&self) {} async fn b(&self) {} });
+    assert_eq!(expand(&AGENT, quote!(timeout = T), block).matches("compile_error").count(), 1);
+}

@@ -1,0 +1,472 @@
+//! Every kind of function that the attributes accept, once. Compiled under editions 2018, 2021 and 2024 with every lint
+//! denied that code of a careful user may deny: see tests/hygiene and tests/editions.
+
+use hub_otel::{ErrorType, Label, TimedOut, instrument_agent, instrument_workflow};
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An error of the user's.
+#[derive(Debug, ErrorType)]
+pub enum SyncError {
+    /// Nothing left to ask.
+    Empty,
+    /// The deadline.
+    #[hub(timed_out)]
+    Deadline(TimedOut),
+    /// Another name than the variant's.
+    #[hub(rename = "io")]
+    Disk(std::io::Error),
+    /// What the inner error says.
+    #[hub(transparent)]
+    Inner(Box<Self>),
+}
+
+impl From<TimedOut> for SyncError {
+    fn from(deadline: TimedOut) -> Self {
+        Self::Deadline(deadline)
+    }
+}
+
+/// An error of one kind.
+#[derive(Debug, ErrorType)]
+#[hub(rename = "out_of_paper")]
+pub struct OutOfPaper;
+
+/// A label of the user's.
+#[derive(Debug, Clone, Copy, Label)]
+pub enum Region {
+    /// `eu_west`
+    EuWest,
+    /// `us-1`
+    #[hub(rename = "us-1")]
+    Us1,
+}
+
+/// A run of the user's.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// An identity.
+    pub id: String,
+    /// A number.
+    pub attempt: u32,
+    /// Perhaps a name.
+    pub name: Option<String>,
+}
+
+/// Zero configuration.
+#[instrument_workflow]
+pub async fn nothing() {}
+
+/// Parentheses with nothing in them.
+#[instrument_agent()]
+pub async fn value(a: u32, b: u32) -> u32 {
+    a + b
+}
+
+/// Early returns, `?`, a `Result` behind an alias.
+#[instrument_workflow(id = run.id, name = run.name, run_id = run.id, trigger = "manual")]
+pub async fn identity(run: &Run) -> Answer<u32> {
+    if run.attempt > 3 {
+        return Err(SyncError::Empty);
+    }
+    let attempt = value(run.attempt, 1).await;
+    let same = Ok::<_, SyncError>(attempt)?;
+    Ok(same)
+}
+
+/// A `Result` that does not look like one.
+pub type Answer<T> = Result<T, SyncError>;
+
+/// Everything at once.
+#[instrument_agent(
+    id = run.id,
+    name = "everything",
+    action = run.attempt,
+    run_id = format!("{}-{}", run.id, run.attempt),
+    fields(run.attempt, region = ?region, "user.text" = %text, double = run.attempt * 2, text),
+    labels(region, urgent = run.attempt > 2, kind = "test"),
+    ret(|out| length = out.len(), "first.char" = ?out.chars().next()),
+    err(expected = is_empty),
+    status = status_of,
+    timeout = Duration::from_secs(60),
+    gen_ai,
+    span_name = "agent.everything",
+    kind = client,
+    links = None,
+    enabled = run.attempt < 100,
+)]
+pub async fn everything(run: &Run, region: Region, text: String) -> Result<String, SyncError> {
+    value(1, 2).await;
+    Ok(format!("{}{text}{region:?}", run.id))
+}
+
+fn is_empty(error: &SyncError) -> bool {
+    matches!(error, SyncError::Empty)
+}
+
+const fn status_of(outcome: &Result<String, SyncError>) -> hub_otel::Status {
+    match outcome {
+        Ok(_) => hub_otel::Status::Success,
+        Err(_) => hub_otel::Status::Failed,
+    }
+}
+
+/// A trace of its own; an `Option` whose `None` is a failure.
+#[instrument_workflow(root, none = error)]
+pub async fn root(list: &[u32]) -> Option<&u32> {
+    list.first()
+}
+
+/// A unit under a context that is handed over.
+#[instrument_agent(parent = parent)]
+pub async fn under(parent: &opentelemetry::Context) {
+    let _ = parent;
+}
+
+/// A boxed future calls itself.
+#[instrument_agent(boxed)]
+pub async fn recursion(depth: u32) -> u32 {
+    if depth == 0 { 0 } else { recursion(depth - 1).await + 1 }
+}
+
+/// A recursion that boxes by itself.
+#[instrument_agent]
+pub async fn boxed_by_hand(depth: u32) -> u32 {
+    if depth == 0 { 0 } else { Box::pin(boxed_by_hand(depth - 1)).await + 1 }
+}
+
+/// `&String` where `&str` is returned, twice.
+#[instrument_workflow]
+pub async fn coerces<'a>(text: &'a String, other: &'a str) -> &'a str {
+    if other.is_empty() {
+        return text;
+    }
+    text
+}
+
+/// A trait object behind two types.
+#[instrument_workflow]
+pub async fn erased(number: bool) -> Box<dyn Display + Send> {
+    if number {
+        return Box::new(1);
+    }
+    Box::new("one")
+}
+
+/// Patterns, a wildcard and `mut`.
+#[instrument_workflow(fields(a, b))]
+pub async fn patterns(
+    (a, b): (u32, u32),
+    _: u32,
+    mut list: Vec<u32>,
+    Point { x, y }: Point,
+    _unused: u32,
+) -> u32 {
+    list.push(a);
+    list.push(b);
+    list.iter().sum::<u32>() + x + y
+}
+
+/// Something to take apart.
+#[derive(Debug)]
+pub struct Point {
+    /// Across.
+    pub x: u32,
+    /// Up.
+    pub y: u32,
+}
+
+/// Generic, const generic, with bounds in both places.
+#[instrument_agent(id = name, fields(count = N))]
+pub async fn generic<'a, T: Display + ?Sized, const N: usize>(name: &'a T, rest: [u8; N]) -> String
+where
+    T: 'a,
+{
+    format!("{name}{}", rest.len())
+}
+
+/// `impl Trait` in and out.
+#[instrument_agent]
+pub async fn opaque(text: impl Display + Send) -> impl Display {
+    text.to_string()
+}
+
+/// Parameters that are not always there.
+#[instrument_agent]
+pub async fn conditional(#[cfg(any())] never: Missing, #[cfg(all())] always: u32) -> u32 {
+    always
+}
+
+/// An unsafe function stays one.
+///
+/// # Safety
+/// There is nothing to fear.
+#[instrument_agent]
+pub async unsafe fn dangerous(number: u32) -> u32 {
+    number
+}
+
+/// `async` stays.
+#[instrument_agent(keep_async)]
+pub async fn kept((a, b): (u32, u32), list: &[u32]) -> u32 {
+    a + b + list.iter().sum::<u32>()
+}
+
+/// What must be used must be used.
+#[must_use]
+#[instrument_agent]
+pub async fn must_use(number: u32) -> u32 {
+    number
+}
+
+/// Never returns.
+#[instrument_workflow]
+pub async fn never(fail: bool) -> ! {
+    if fail {
+        panic!("on purpose");
+    }
+    std::process::abort()
+}
+
+/// Inner attributes, nested items, a macro, a closure and a loop in the body.
+#[instrument_workflow]
+pub async fn body(list: Vec<u32>) -> u32 {
+    #![allow(clippy::items_after_statements)]
+    const BASE: u32 = 1;
+    fn helper(value: u32) -> u32 {
+        value + BASE
+    }
+    let mut sum = 0;
+    'outer: for value in list {
+        if value > 10 {
+            break 'outer;
+        }
+        sum += helper(value);
+    }
+    let add = |value: u32| value + sum;
+    add(1)
+}
+
+/// A synchronous function.
+#[instrument_workflow(id = "plan", fields(size = list.len()))]
+pub fn synchronous(list: &mut Vec<u32>) -> Result<&mut u32, OutOfPaper> {
+    if list.is_empty() {
+        return Err(OutOfPaper);
+    }
+    let last = list.last_mut().ok_or(OutOfPaper)?;
+    Ok(last)
+}
+
+/// A synchronous function that returns what it cannot name.
+#[instrument_workflow]
+pub fn iterates(list: &[u32]) -> impl Iterator<Item = &u32> {
+    list.iter()
+}
+
+/// A function that returns a future, with work at the call.
+#[instrument_workflow(id = name, fields(name))]
+pub fn returns_opaque(name: String) -> impl Future<Output = usize> {
+    let length = name.len();
+    async move { length }
+}
+
+/// A boxed one.
+#[instrument_workflow(id = name, fields(name), timeout = Duration::from_secs(60))]
+pub fn returns_boxed<'a>(
+    name: &'a str,
+) -> Pin<Box<dyn Future<Output = Result<usize, SyncError>> + Send + 'a>> {
+    if name.is_empty() {
+        return Box::pin(async { Err(SyncError::Empty) });
+    }
+    Box::pin(async move { Ok(name.len()) })
+}
+
+/// By the name that the field uses.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A future by the field's name.
+#[instrument_agent]
+pub fn returns_box_future(number: u32) -> BoxFuture<'static, u32> {
+    Box::pin(async move { number })
+}
+
+/// A name that says nothing.
+pub type Promise = Pin<Box<dyn Future<Output = u32> + Send>>;
+
+/// A future behind an alias.
+#[instrument_agent(future)]
+pub fn returns_alias(number: u32) -> Promise {
+    Box::pin(async move { number })
+}
+
+/// A worker with every kind of `self`.
+#[derive(Debug, Default, Clone)]
+pub struct Worker {
+    /// Its name.
+    pub name: String,
+    /// What it has done.
+    pub done: u32,
+}
+
+impl Worker {
+    /// By reference.
+    #[instrument_agent(id = self.name, fields(self.done))]
+    pub async fn by_reference(&self, _other: &str) -> &str {
+        &self.name
+    }
+
+    /// By mutable reference.
+    #[instrument_agent(id = self.name)]
+    pub async fn by_mutable_reference(&mut self) -> &mut u32 {
+        self.done += 1;
+        &mut self.done
+    }
+
+    /// By value.
+    #[instrument_agent(id = self.name)]
+    pub async fn by_value(mut self) -> Self {
+        self.done += 1;
+        self
+    }
+
+    /// In an `Arc`.
+    #[instrument_agent(id = self.name)]
+    pub async fn in_an_arc(self: Arc<Self>) -> u32 {
+        self.done
+    }
+
+    /// In a box.
+    #[instrument_agent]
+    pub async fn in_a_box(self: Box<Self>) -> u32 {
+        self.done
+    }
+
+    /// Pinned.
+    #[instrument_agent]
+    pub async fn pinned(self: Pin<&Self>) -> u32 {
+        self.done
+    }
+
+    /// Without `self`.
+    #[instrument_agent]
+    pub async fn associated(name: String) -> Self {
+        Self { name, done: 0 }
+    }
+}
+
+/// A whole block.
+#[instrument_agent(id = "worker", gen_ai)]
+impl Worker {
+    /// Not a method.
+    pub const LIMIT: u32 = 3;
+
+    /// A getter is left alone.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// In by its shape.
+    pub async fn first(&self) -> u32 {
+        self.done
+    }
+
+    /// Arguments of its own.
+    #[hub(action = "second", fields(self.done))]
+    pub async fn second(&self) -> u32 {
+        self.done + 1
+    }
+
+    /// Left out.
+    #[hub(skip)]
+    pub async fn third(&self) -> u32 {
+        self.done + 2
+    }
+
+    /// In because it asks.
+    #[hub]
+    pub fn fourth(&self) -> u32 {
+        self.done + 3
+    }
+
+    /// An attribute of its own.
+    #[instrument_workflow(id = "fifth")]
+    pub async fn fifth(&self) -> u32 {
+        self.done + 4
+    }
+}
+
+/// A trait with native `async fn`, and one that asks for `Send`.
+pub trait Job {
+    /// What comes out.
+    type Output;
+
+    /// Native.
+    fn run(&self, input: &str) -> impl Future<Output = Self::Output> + Send;
+
+    /// With a body.
+    fn twice(&self, input: &str) -> impl Future<Output = Self::Output> + Send
+    where
+        Self: Sync,
+    {
+        self.run(input)
+    }
+}
+
+impl Job for Worker {
+    type Output = usize;
+
+    #[instrument_agent(id = self.name)]
+    async fn run(&self, input: &str) -> usize {
+        input.len()
+    }
+}
+
+/// Sends what it is given, as `tokio::spawn` would.
+pub fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+/// Calls everything once.
+///
+/// # Panics
+/// Where a function does not do what it does without the attribute.
+pub async fn call_everything() {
+    let run = Run { id: "r-1".to_owned(), attempt: 1, name: None };
+    nothing().await;
+    assert_eq!(is_send(value(1, 2)).await, 3);
+    assert_eq!(is_send(identity(&run)).await.ok(), Some(2));
+    let text = is_send(everything(&run, Region::EuWest, "x".to_owned())).await;
+    assert_eq!(text.ok().as_deref(), Some("r-1xEuWest"));
+    assert_eq!(root(&[7]).await, Some(&7));
+    under(&opentelemetry::Context::new()).await;
+    assert_eq!(is_send(recursion(3)).await + is_send(boxed_by_hand(3)).await, 6);
+    assert_eq!(coerces(&run.id, "").await, "r-1");
+    assert_eq!(erased(true).await.to_string() + &erased(false).await.to_string(), "1one");
+    assert_eq!(patterns((1, 2), 0, vec![3], Point { x: 4, y: 5 }, 0).await, 15);
+    assert_eq!(generic("n", [0; 4]).await, "n4");
+    assert_eq!(opaque(5).await.to_string(), "5");
+    assert_eq!(conditional(6).await, 6);
+    assert_eq!(kept((1, 2), &[3]).await + must_use(1).await, 7);
+    assert_eq!(body(vec![1, 2, 11, 5]).await, 6);
+    let mut list = vec![1, 2];
+    if let Ok(last) = synchronous(&mut list) {
+        *last += 1;
+    }
+    assert_eq!(iterates(&list).copied().collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(returns_opaque("abc".to_owned()).await, 3);
+    assert!(returns_boxed("").await.is_err() && returns_boxed("abc").await.is_ok());
+    assert_eq!(returns_box_future(1).await + returns_alias(2).await, 3);
+    let mut worker = Worker::associated("w".to_owned()).await;
+    assert_eq!(is_send(worker.by_reference("other")).await, "w");
+    *worker.by_mutable_reference().await += 1;
+    let worker = worker.by_value().await;
+    assert_eq!(worker.run("four").await + worker.twice("four").await, 8);
+    assert_eq!(worker.first().await + worker.second().await + worker.third().await, 12);
+    assert_eq!(worker.fourth() + worker.fifth().await, 13);
+    assert_eq!(Pin::new(&worker).pinned().await, 3);
+    assert_eq!(Box::new(worker.clone()).in_a_box().await + Arc::new(worker).in_an_arc().await, 6);
+}

@@ -1,0 +1,6 @@
+use hub_otel::Label;
+
+#[derive(Label)]
+struct Region;
+
+fn main() {}

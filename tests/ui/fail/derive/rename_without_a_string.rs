@@ -1,0 +1,9 @@
+use hub_otel::ErrorType;
+
+#[derive(ErrorType)]
+enum ScanError {
+    #[hub(rename = deadline)]
+    Deadline,
+}
+
+fn main() {}

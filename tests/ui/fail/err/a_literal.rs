@@ -1,0 +1,8 @@
+use hub_otel::instrument_workflow;
+
+#[instrument_workflow(err(expected = true))]
+async fn sync() -> Result<u8, String> {
+    Ok(1)
+}
+
+fn main() {}

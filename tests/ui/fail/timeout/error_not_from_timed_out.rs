@@ -1,0 +1,10 @@
+use hub_otel::instrument_workflow;
+
+#[instrument_workflow(timeout = std::time::Duration::from_secs(1))]
+async fn sync() -> Result<u8, SyncError> {
+    Ok(1)
+}
+
+struct SyncError;
+
+fn main() {}

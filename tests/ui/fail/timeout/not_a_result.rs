@@ -1,0 +1,8 @@
+use hub_otel::instrument_workflow;
+
+#[instrument_workflow(timeout = std::time::Duration::from_secs(1))]
+async fn sync() -> u8 {
+    1
+}
+
+fn main() {}
