@@ -7,5 +7,4 @@
 pub mod auth;
 pub mod incident;
 pub mod payload;
-mod problem;
 pub mod route;

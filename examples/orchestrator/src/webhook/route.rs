@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use super::auth::{Credentials, Nonce, Refused};
 use super::incident::{Incident, State as IncidentState, incidents};
 use super::payload::{BadPayload, Payload};
-use super::problem::Problem as ApiError;
+use crate::api::ApiError;
 use crate::clock::Timestamp;
 use crate::domain::{NewRun, Trigger};
 use crate::engine::{Engine, EngineError};
@@ -36,8 +36,8 @@ pub const MAX_BODY: usize = 256 * 1024;
 const DISCARDED: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(5);
-/// An incident that still fires after this long is said again.
-const REMIND_AFTER_MS: i64 = 3_600_000;
+/// By default an hour.
+const REMIND_AFTER: Duration = Duration::from_secs(3_600);
 
 /// What the route needs.
 #[derive(Clone)]
@@ -48,6 +48,8 @@ pub struct WebhookState {
     pub credentials: Arc<Credentials>,
     /// Whether the webhook may be open when no secret is configured: on loopback only.
     pub open: bool,
+    /// An incident that still fires after this long is said again.
+    pub remind_after: Duration,
 }
 
 impl WebhookState {
@@ -57,7 +59,12 @@ impl WebhookState {
             tokens: secrets.webhook_tokens.clone(),
             hmac_keys: secrets.webhook_hmac_keys.clone(),
         };
-        Self { engine, credentials: Arc::new(credentials), open: security::is_loopback(bind) }
+        Self {
+            engine,
+            credentials: Arc::new(credentials),
+            open: security::is_loopback(bind),
+            remind_after: REMIND_AFTER,
+        }
     }
 }
 
@@ -152,7 +159,7 @@ async fn receive(state: WebhookState, request: Request) -> Result<Json<Accepted>
     }
     let mut runs = Vec::with_capacity(incidents.len());
     for incident in incidents {
-        runs.push(admit(&state.engine, incident).await?);
+        runs.push(admit(&state, incident).await?);
     }
     let started = runs.iter().find(|run| !run.deduplicated && run.id.is_some());
     let workflow_run_id =
@@ -226,7 +233,8 @@ async fn spend(state: &WebhookState, nonce: Nonce) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::UNAUTHORIZED, "replayed", "this signature was used before"))
 }
 
-async fn admit(engine: &Engine, incident: Incident) -> Result<AlertRun, ApiError> {
+async fn admit(state: &WebhookState, incident: Incident) -> Result<AlertRun, ApiError> {
+    let WebhookState { engine, remind_after, .. } = state;
     let Incident { fingerprint, state, feedback_loop, context } = incident;
     let nothing = |fingerprint, deduplicated, reason| AlertRun {
         id: None,
@@ -243,7 +251,7 @@ async fn admit(engine: &Engine, incident: Incident) -> Result<AlertRun, ApiError
         fingerprint: fingerprint.clone(),
         firing: state == IncidentState::Firing,
         run: NewRun::new(WORKFLOW, Trigger::GrafanaWebhook, context),
-        remind_after_ms: REMIND_AFTER_MS,
+        remind_after_ms: i64::try_from(remind_after.as_millis()).unwrap_or(i64::MAX),
     };
     match engine.admit_alert(alert).await? {
         Admitted::Started(run) => Ok(AlertRun {

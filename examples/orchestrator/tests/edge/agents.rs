@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use orchestrator::agents::{Agent as _, AgentContext, AgentError, Registry, RiskLevel, Settings, standard};
+use orchestrator::agents::{AgentContext, AgentError, Registry, RiskLevel, Settings, standard};
 use orchestrator::security::Secrets;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -31,7 +31,6 @@ pub(crate) enum Answer {
 pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) body: Value,
-    pub(crate) at: Instant,
 }
 
 /// The endpoint; it is gone when this is dropped.
@@ -79,7 +78,7 @@ impl Drop for Chat {
 
 async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Response {
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    shared.received.lock().unwrap().push(Received { path: uri.path().to_owned(), body, at: Instant::now() });
+    shared.received.lock().unwrap().push(Received { path: uri.path().to_owned(), body });
     let next = shared.script.lock().unwrap().pop();
     match next.unwrap_or(Answer::Status(200)) {
         Answer::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),

@@ -10,7 +10,6 @@ pub(crate) struct Recorded {
     /// The file's name, without its ending.
     pub(crate) case: String,
     /// POST or PUT.
-    #[expect(dead_code, reason = "until the server answers")]
     pub(crate) method: String,
     /// Headers, in the order of the wire.
     pub(crate) headers: Vec<(String, String)>,
