@@ -14,10 +14,11 @@ mod traces;
 use crate::init::error::{InitError, Problem};
 use crate::init::sensitive::DenyList;
 use env::Environment;
+use opentelemetry_sdk::metrics::Temporality;
 use read::{Origin, Overrides, Reader, Setting, one_of};
 use std::time::Duration;
 
-pub(crate) use otlp::{Compression, OtlpConfig, Protocol};
+pub(crate) use otlp::{OtlpConfig, Protocol};
 pub(crate) use resource::ResourceConfig;
 pub(crate) use traces::{Limits, Root, SamplerConfig, ValueLimit};
 
@@ -122,6 +123,7 @@ pub struct Config {
     pub(crate) records: BatchConfig,
     pub(crate) metric_interval: Setting<Duration>,
     pub(crate) metric_timeout: Setting<Duration>,
+    pub(crate) temporality: Setting<Temporality>,
     pub(crate) prometheus_host: Setting<String>,
     pub(crate) prometheus_port: Setting<u16>,
     pub(crate) sampler: Setting<SamplerConfig>,
@@ -160,6 +162,15 @@ impl Config {
             records: batch(&mut read, "OTEL_BLRP"),
             metric_interval: read.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"], Duration::from_secs(10), 10, HOUR),
             metric_timeout: read.milliseconds(&["OTEL_METRIC_EXPORT_TIMEOUT"], Duration::from_secs(30), 1, HOUR),
+            temporality: read.word(
+                &["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"],
+                Temporality::Cumulative,
+                &[
+                    ("cumulative", Temporality::Cumulative),
+                    ("delta", Temporality::Delta),
+                    ("lowmemory", Temporality::LowMemory),
+                ],
+            ),
             prometheus_host: read.read(&["OTEL_EXPORTER_PROMETHEUS_HOST"], "127.0.0.1".to_owned(), |host| {
                 let plain = !host.contains(['/', ' ', '@']) && (!host.contains(':') || host.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok());
                 if plain { Ok(host.trim_matches(['[', ']']).to_owned()) } else { Err("a host or an IP address, e.g. `127.0.0.1`; the port goes into OTEL_EXPORTER_PROMETHEUS_PORT".to_owned()) }

@@ -24,6 +24,8 @@ pub(crate) enum Phase {
     },
 }
 
+/// The shortest wait between two attempts.
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(100);
 /// The longest wait between two attempts of our own.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// The longest Retry-After that is honoured.
@@ -52,7 +54,7 @@ impl Courier {
     /// Delivers `body`.
     pub(crate) async fn deliver(&self, body: Bytes) -> Settlement {
         let mut backoff = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
+            .with_min_delay(SHORTEST_BACKOFF)
             .with_max_delay(LONGEST_BACKOFF)
             .with_jitter()
             .without_max_times()
@@ -97,8 +99,11 @@ impl Courier {
                 return Settlement::Dropped(reason::NO_COLLECTOR);
             }
             // Our own waits end when shutdown begins; a wait that the Collector asked for does not.
-            let pause =
-                wait.unwrap_or_else(|| backoff.next().unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF));
+            let pause = match wait {
+                // A date that has passed is no leave to hammer.
+                Some(wait) => wait.max(SHORTEST_BACKOFF),
+                None => backoff.next().unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF),
+            };
             let mut phase = self.phase.clone();
             let running = *phase.borrow_and_update() == Phase::Running;
             tokio::select! {

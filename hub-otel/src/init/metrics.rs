@@ -18,10 +18,14 @@ use std::time::Duration;
 
 /// A reader that this library asks when it wants to. The SDK's own periodic reader has a thread of its own that a
 /// panicking callback kills, and a shutdown without a timeout.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct OnDemand(Arc<ManualReader>);
 
 impl OnDemand {
+    pub(crate) fn new(temporality: Temporality) -> Self {
+        Self(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
+    }
+
     /// Reads every instrument, now. May take as long as the slowest callback of the user's.
     pub(crate) fn read(&self) -> Option<ResourceMetrics> {
         let mut metrics = ResourceMetrics::default();

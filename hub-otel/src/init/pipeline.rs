@@ -48,6 +48,11 @@ impl Site {
             return Ok(None);
         }
         let otlp = self.config.otlp(signal);
+        let export = match signal {
+            Signal::Traces => *self.config.spans.timeout,
+            Signal::Metrics => *self.config.metric_timeout,
+            Signal::Logs => *self.config.records.timeout,
+        };
         let _context = self.private.handle().enter();
         let transport = Transport::new(signal, otlp).map_err(|expected| {
             let origin = otlp.endpoint.origin.to_string();
@@ -63,7 +68,7 @@ impl Site {
             signal,
             transport,
             endpoint,
-            attempt: *otlp.timeout,
+            attempt: (*otlp.timeout).min(export),
             phase: self.phase.clone(),
             voice: Arc::clone(&self.voice),
             reached,
@@ -162,7 +167,7 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     let prints = site.config.sends(Signal::Metrics, Exporter::Console);
     let push_flush = (pushes || prints).then(Arc::<Flush>::default);
     if let Some(flush) = &push_flush {
-        let reader = OnDemand::default();
+        let reader = OnDemand::new(*site.config.temporality);
         meter = meter.with_reader(reader.clone());
         let ledger = Arc::<Ledger>::default();
         if pushes {
@@ -184,15 +189,16 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     }
     let metrics_provider = meter.build();
     metrics::ledger::observe(&metrics_provider.meter(crate::contract::SCOPE), ledgers.clone());
-    let mut metrics_addr = None;
     #[cfg(feature = "prometheus")]
-    if let Some(listener) = listener {
-        metrics_addr = listener.local_addr().ok();
+    let metrics_addr = listener.and_then(|listener| {
+        let address = listener.local_addr().ok();
         let page = metrics::server::Page::new(registry, site.config.deny.clone(), Arc::clone(&site.voice));
-        let task = metrics::server::serve(listener, page, site.phase.clone());
         // Not among the tasks that shutdown waits for: it serves until the last.
-        site.private.handle().spawn(task);
-    }
+        site.private.handle().spawn(metrics::server::serve(listener, page, site.phase.clone()));
+        address
+    });
+    #[cfg(not(feature = "prometheus"))]
+    let metrics_addr = None;
 
     let instance = Instance::new(&traces, &metrics_provider, builder.options);
     #[cfg(feature = "process")]

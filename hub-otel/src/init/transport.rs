@@ -10,7 +10,9 @@ mod http;
 #[cfg(all(feature = "http", feature = "tls"))]
 mod tls;
 
-use super::config::{OtlpConfig, Protocol, Signal};
+#[cfg(any(feature = "grpc", feature = "http"))]
+use super::config::Protocol;
+use super::config::{OtlpConfig, Signal};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -45,6 +47,9 @@ pub(crate) enum Transport {
     Grpc(grpc::Grpc),
     #[cfg(feature = "http")]
     Http(http::Http),
+    /// No transport is compiled in.
+    #[cfg(not(any(feature = "grpc", feature = "http")))]
+    Nowhere(std::convert::Infallible),
 }
 
 impl Transport {
@@ -56,7 +61,7 @@ impl Transport {
             #[cfg(feature = "http")]
             Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(signal, config).map(Self::Http),
             #[cfg(not(all(feature = "grpc", feature = "http")))]
-            other => Err(format!("`{}` is not compiled in", other.as_str())),
+            other => Err(format!("a protocol for {signal} that is compiled in, not `{}`", other.as_str())),
         }
     }
 
@@ -67,6 +72,11 @@ impl Transport {
             Self::Grpc(grpc) => grpc.send(body).await,
             #[cfg(feature = "http")]
             Self::Http(http) => http.send(body).await,
+            #[cfg(not(any(feature = "grpc", feature = "http")))]
+            Self::Nowhere(never) => {
+                drop(body);
+                match *never {}
+            }
         }
     }
 
@@ -77,6 +87,8 @@ impl Transport {
             Self::Grpc(grpc) => grpc.reconnect(),
             #[cfg(feature = "http")]
             Self::Http(http) => http.reconnect(),
+            #[cfg(not(any(feature = "grpc", feature = "http")))]
+            Self::Nowhere(never) => match *never {},
         }
     }
 }

@@ -91,6 +91,10 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone)]
 pub(crate) struct Pem {
     pub(crate) path: PathBuf,
+    #[cfg_attr(
+        not(all(feature = "tls", any(feature = "grpc", feature = "http"))),
+        expect(dead_code, reason = "read by TLS alone")
+    )]
     pub(crate) contents: Sensitive<Vec<u8>>,
 }
 
@@ -105,7 +109,7 @@ impl OtlpConfig {
         };
         let protocol = read.word(&[&own("PROTOCOL"), &all("PROTOCOL")], default_protocol, &Protocol::WORDS);
         let endpoint = endpoint_of(read, signal, *protocol);
-        let headers = headers(read, &[&own("HEADERS"), &all("HEADERS")]);
+        let headers = headers(read, &[&own("HEADERS"), &all("HEADERS")], *protocol);
         let timeout =
             read.milliseconds(&[&own("TIMEOUT"), &all("TIMEOUT")], Duration::from_secs(10), 1, super::HOUR);
         let compression =
@@ -177,7 +181,11 @@ fn insecure(read: &mut Reader<'_>, signal: Signal) -> Option<Setting<bool>> {
 }
 
 /// `name=value,name=value`, values percent-encoded. What is wrong is said without showing a value.
-fn headers(read: &mut Reader<'_>, names: &[&str]) -> Setting<Vec<(String, Sensitive<String>)>> {
+fn headers(
+    read: &mut Reader<'_>,
+    names: &[&str],
+    protocol: Protocol,
+) -> Setting<Vec<(String, Sensitive<String>)>> {
     let Some((origin, text)) = read.find(names) else { return Setting::default(Vec::new()) };
     let form = "`name=value` pairs with commas between them, values percent-encoded";
     let mut list = Vec::new();
@@ -189,7 +197,9 @@ fn headers(read: &mut Reader<'_>, names: &[&str]) -> Setting<Vec<(String, Sensit
         };
         let name = name.trim().to_ascii_lowercase();
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if name.is_empty() || !name.chars().all(token) {
+        // gRPC keeps names that end in `-bin` for bytes.
+        let is_binary = !protocol.is_http() && name.ends_with("-bin");
+        if name.is_empty() || is_binary || !name.chars().all(token) {
             read.problem(
                 &origin,
                 sensitive::REDACTED,

@@ -49,6 +49,8 @@ impl Display for Config {
         }
         line("OTEL_METRIC_EXPORT_INTERVAL", &self.metric_interval.as_millis(), &self.metric_interval.origin)?;
         line("OTEL_METRIC_EXPORT_TIMEOUT", &self.metric_timeout.as_millis(), &self.metric_timeout.origin)?;
+        let temporality = format!("{:?}", self.temporality.value).to_ascii_lowercase();
+        line("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &temporality, &self.temporality.origin)?;
         line("OTEL_EXPORTER_PROMETHEUS_HOST", &self.prometheus_host.value, &self.prometheus_host.origin)?;
         line("OTEL_EXPORTER_PROMETHEUS_PORT", &self.prometheus_port.value, &self.prometheus_port.origin)?;
         line("OTEL_TRACES_SAMPLER", &self.sampler.value, &self.sampler.origin)?;

@@ -3,7 +3,8 @@
 //! The request is encoded once, by us, whatever the number of attempts: the codec here only passes bytes on.
 
 use super::{LONGEST_REPLY, Reply, Why, connection_failed, partial_success};
-use crate::init::config::{Compression, OtlpConfig, Signal};
+use crate::init::config::otlp::Compression;
+use crate::init::config::{OtlpConfig, Signal};
 use bytes::{Buf, BufMut, Bytes};
 use http_types::uri::PathAndQuery;
 use std::borrow::Cow;

@@ -4,7 +4,8 @@
 //! harder to keep within bounds.
 
 use super::{LONGEST_REPLY, Reply, Why, connection_failed, partial_success};
-use crate::init::config::{Compression, OtlpConfig, Protocol, Signal};
+use crate::init::config::otlp::Compression;
+use crate::init::config::{OtlpConfig, Protocol, Signal};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use http_types::header::{self, HeaderMap, HeaderName, HeaderValue};
