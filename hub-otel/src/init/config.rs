@@ -13,6 +13,7 @@ mod traces;
 
 use crate::init::error::{InitError, Problem};
 use crate::init::sensitive::DenyList;
+use crate::instance::Exceptions;
 use env::Environment;
 use opentelemetry_sdk::metrics::Temporality;
 use read::{Origin, Overrides, Reader, Setting, one_of};
@@ -131,6 +132,8 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) log_filter: Setting<String>,
     pub(crate) no_color: bool,
+    pub(crate) exceptions: Setting<Exceptions>,
+    pub(crate) gen_ai: Setting<bool>,
     pub(crate) shutdown_timeout: Setting<Duration>,
     pub(crate) deny: DenyList,
 }
@@ -186,6 +189,15 @@ impl Config {
                     .parse::<tracing_subscriber::filter::EnvFilter>()
                     .map(|_| filter.to_owned())
                     .map_err(|error| format!("directives of tracing-subscriber's EnvFilter, e.g. `info,my_crate=debug` ({error})"))
+            }),
+            exceptions: read.word(
+                &["OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"],
+                Exceptions::SpanEvent,
+                &[("logs", Exceptions::Log), ("logs/dup", Exceptions::Both)],
+            ),
+            // A list of words for everybody: those that are not ours are not mistakes.
+            gen_ai: read.read(&["OTEL_SEMCONV_STABILITY_OPT_IN"], false, |list| {
+                Ok(list.split(',').any(|word| word.trim() == "gen_ai_latest_experimental"))
             }),
             no_color: environment.get("NO_COLOR").is_some(),
             shutdown_timeout: read.milliseconds(&["HUB_OTEL_SHUTDOWN_TIMEOUT"], Duration::from_secs(5), 1, HOUR),

@@ -1,7 +1,7 @@
 //! Puts the parts together: the only place that knows exporters.
 
 use super::builder::Builder;
-use super::config::{Config, Exporter, Propagator, Signal};
+use super::config::{Config, Exporter, Propagator, Root, Signal};
 use super::console::Console;
 use super::deliver::{Courier, Hook, Phase};
 use super::encode::{self, Record};
@@ -17,7 +17,7 @@ use super::transport::Transport;
 use super::voice::Voice;
 use super::worker::{Encode, Worker};
 use super::{resource, signal};
-use crate::instance::Instance;
+use crate::instance::{Instance, Options, Sampling};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
@@ -200,11 +200,11 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     #[cfg(not(feature = "prometheus"))]
     let metrics_addr = None;
 
-    let instance = Instance::new(&traces, &metrics_provider, builder.options);
+    let instance = Instance::new(&traces, &metrics_provider, options(builder.options, &site.config));
     #[cfg(feature = "process")]
-    let watches = {
+    let watch = {
         let application = tokio::runtime::Handle::try_current().ok();
-        Mutex::new(vec![crate::process::watch(&instance, application, site.private.handle())])
+        Mutex::new(crate::process::watch(&instance, application, site.private.handle()))
     };
     let inner = Arc::new(Inner {
         config: site.config,
@@ -228,12 +228,22 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
         installed: AtomicBool::new(false),
         layered: AtomicBool::new(false),
         #[cfg(feature = "process")]
-        watches,
+        watch,
     });
     if builder.shutdown_on_signal {
         signal::shut_down(&inner)?;
     }
     Ok(Telemetry::new(inner))
+}
+
+/// What every unit is told: the builder's word, and what the environment adds.
+fn options(options: Options, config: &Config) -> Options {
+    let sampling = match (config.sampler.parent_based, config.sampler.root) {
+        (true, _) => Sampling::ParentBased,
+        (false, Root::Off) => Sampling::Off,
+        (false, _) => Sampling::Ask,
+    };
+    Options { gen_ai: options.gen_ai || *config.gen_ai, exceptions: *config.exceptions, sampling, ..options }
 }
 
 fn encode_spans(site: &Site) -> Encode<SpanData> {
@@ -253,7 +263,6 @@ fn tracer_provider(
     queue: Option<Arc<Queue<SpanData>>>,
     console: Option<Arc<Console>>,
 ) -> SdkTracerProvider {
-    use super::config::Root;
     let limits = &site.config.limits;
     let most = |setting: usize| u32::try_from(setting).unwrap_or(u32::MAX);
     let root = match site.config.sampler.root {

@@ -3,6 +3,7 @@
 use super::read::{Origin, Setting};
 use super::{Config, Signal};
 use crate::init::sensitive::REDACTED;
+use crate::instance::Exceptions;
 use std::fmt::{self, Display};
 
 impl Display for Config {
@@ -82,6 +83,13 @@ impl Display for Config {
         for (name, setting) in counts {
             line(name, &setting.value, &setting.origin)?;
         }
+        let exceptions = match self.exceptions.value {
+            Exceptions::SpanEvent => "span event",
+            Exceptions::Log => "logs",
+            Exceptions::Both => "logs/dup",
+        };
+        line("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", &exceptions, &self.exceptions.origin)?;
+        line("gen_ai", &self.gen_ai.value, &self.gen_ai.origin)?;
         line("RUST_LOG", &self.log_filter.value, &self.log_filter.origin)?;
         line("HUB_OTEL_SHUTDOWN_TIMEOUT", &self.shutdown_timeout.as_millis(), &self.shutdown_timeout.origin)?;
         Ok(())
