@@ -202,9 +202,9 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
 
     let instance = Instance::new(&traces, &metrics_provider, options(builder.options, &site.config));
     #[cfg(feature = "process")]
-    let watch = {
+    let watches = {
         let application = tokio::runtime::Handle::try_current().ok();
-        Mutex::new(crate::process::watch(&instance, application, site.private.handle()))
+        Mutex::new(vec![crate::process::watch(&instance, application, site.private.handle())])
     };
     let inner = Arc::new(Inner {
         config: site.config,
@@ -228,7 +228,7 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
         installed: AtomicBool::new(false),
         layered: AtomicBool::new(false),
         #[cfg(feature = "process")]
-        watch,
+        watches,
     });
     if builder.shutdown_on_signal {
         signal::shut_down(&inner)?;

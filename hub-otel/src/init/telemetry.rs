@@ -67,7 +67,7 @@ pub(crate) struct Inner {
     /// Whether somebody took its layer.
     pub(super) layered: AtomicBool,
     #[cfg(feature = "process")]
-    pub(super) watch: Mutex<crate::process::Watch>,
+    pub(super) watches: Mutex<Vec<crate::process::Watch>>,
 }
 
 /// Where each signal goes.
@@ -203,15 +203,13 @@ impl Telemetry {
     }
 
     /// Measures how late timers fire on `application`, the runtime that the program's own work runs on. `init` does so by
-    /// itself when it is called on that runtime; the first one that is watched stays the one.
+    /// itself when it is called on that runtime.
     #[cfg(feature = "process")]
     pub fn watch(&self, application: &tokio::runtime::Handle) {
         if let Some(inner) = &self.inner {
-            let mut watch = inner.watch.lock().unwrap_or_else(PoisonError::into_inner);
-            // One runtime: two would write the same series.
-            if !watch.has_runtime() {
-                watch.add(&inner.instance, application.clone(), inner.private.handle());
-            }
+            let watch =
+                crate::process::watch(&inner.instance, Some(application.clone()), inner.private.handle());
+            inner.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watch);
         }
     }
 
