@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::domain::{Node, NodeRecord, NodeStatus, Run};
 use backon::{ExponentialBuilder, Retryable};
 use futures_util::FutureExt;
+use hub_otel::instrument_agent;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -75,6 +76,12 @@ struct Call<'a> {
 }
 
 /// All attempts: one `agent.execute`.
+#[instrument_agent(
+    id = call.node.agent,
+    action = call.node.action,
+    run_id = format!("{}/{}", call.run.id, call.node.id),
+    timeout = call.node.timeout(),
+)]
 async fn ask(call: Call<'_>) -> Result<Value, AgentError> {
     let key = format!("{}/{}", call.run.id, call.node.id);
     let retry = &call.node.retry;

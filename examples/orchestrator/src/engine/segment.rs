@@ -10,12 +10,20 @@ use crate::store::End;
 use crate::template;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use hub_otel::instrument_workflow;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 use telemetry::{Failure, Outcome};
 
 /// Executes a run that is PENDING.
+#[instrument_workflow(
+    id = run.workflow,
+    run_id = run.id,
+    trigger = run.trigger.as_str(),
+    resume = telemetry::resumed(&run),
+    status = telemetry::status,
+)]
 pub(super) async fn execute(engine: Engine, run: Run, signals: Arc<Signals>) -> Result<Outcome, Failure> {
     let id = run.id.clone();
     let claimed =

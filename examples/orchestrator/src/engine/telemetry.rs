@@ -1,7 +1,13 @@
 //! What the engine says to hub-otel: the outcomes of its units, and what no running unit can say.
 
 use crate::agents::AgentError;
-use crate::domain::{Approval, Run, RunStatus};
+use crate::clock::Timestamp;
+use crate::domain::{Approval, Decision, Run, RunStatus, Workflow};
+use crate::store::Store;
+use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
+use hub_otel::otel::opentelemetry::Context;
+use hub_otel::{ErrorType, Segment, Status, Telemetry};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The kind of an error that means a deadline has passed.
@@ -44,30 +50,86 @@ impl Failure {
     }
 }
 
+impl ErrorType for Failure {
+    fn error_type(&self) -> &'static str {
+        self.kind
+    }
+
+    fn timed_out(&self) -> bool {
+        self.timed_out
+    }
+}
+
+impl ErrorType for AgentError {
+    fn error_type(&self) -> &'static str {
+        self.kind
+    }
+
+    fn timed_out(&self) -> bool {
+        self.kind == TIMED_OUT
+    }
+}
+
+/// The node's deadline passed while the agent was busy.
+impl From<hub_otel::TimedOut> for AgentError {
+    fn from(_: hub_otel::TimedOut) -> Self {
+        Self::permanent(TIMED_OUT, "the agent took longer than its node allows")
+    }
+}
+
+/// What a segment's value says of the run.
+pub(super) fn status(ended: &Result<Outcome, Failure>) -> Status {
+    match ended {
+        Ok(Outcome::Success) => Status::Success,
+        Ok(Outcome::Rejected) => Status::Rejected,
+        // A suspended segment has said so already, and that is stronger.
+        Ok(Outcome::Cancelled | Outcome::Suspended) => Status::Cancelled,
+        Err(failure) if failure.timed_out => Status::TimedOut,
+        Err(_) => Status::Failed,
+    }
+}
+
 /// The current trace, for people who hold an answer or an error in their hand.
 #[must_use]
 pub fn trace_id() -> Option<String> {
-    None
+    let context = Context::current();
+    let trace = context.span().span_context().trace_id();
+    (trace != TraceId::INVALID).then(|| trace.to_string())
 }
 
+/// Goes on below what is current now, in whatever task.
+pub(super) fn in_this_trace<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.with_current_context()
+}
+
+/// The segment that runs, as the store keeps it.
 pub(super) fn segment() -> Option<String> {
-    None
+    hub_otel::current().segment().and_then(|segment| serde_json::to_string(&segment).ok())
 }
 
-pub(super) fn suspended(_reason: &'static str) -> Outcome {
+/// The segment that the run goes on from.
+pub(super) fn resumed(run: &Run) -> Option<Segment> {
+    serde_json::from_str(run.segment.as_deref()?).ok()
+}
+
+/// The segment ends here and the run goes on later.
+pub(super) fn suspended(reason: &'static str) -> Outcome {
+    hub_otel::current().suspend(reason);
     Outcome::Suspended
 }
 
-pub(super) fn retried(_error: &AgentError, _pause: Duration) {}
-
-pub(super) fn approval_decided(_approval: &Approval) {}
-
-pub(super) fn ended_without_segment(_run: &Run, _status: RunStatus, _error_type: Option<&'static str>) {}
-
-pub(super) async fn in_this_trace<F: Future>(work: F) -> F::Output {
-    work.await
+pub(super) fn retried(error: &AgentError, pause: Duration) {
+    hub_otel::current().retry_after(error.kind, pause);
 }
 
-pub(super) fn declare(_telemetry: &hub_otel::Telemetry, _workflow: &crate::domain::Workflow) {}
+/// An approval was decided: how long it had waited, and what came of it.
+pub(super) fn approval_decided(_approval: &Approval) {}
 
-pub(super) fn watch(_telemetry: &hub_otel::Telemetry, _store: std::sync::Arc<dyn crate::store::Store>) {}
+/// A run ended while nobody executed it: counted here, because no segment will.
+pub(super) fn ended_without_segment(_run: &Run, _status: RunStatus, _error_type: Option<&'static str>) {}
+
+/// Creates the counters of a workflow at zero.
+pub(super) fn declare(_telemetry: &Telemetry, _workflow: &Workflow) {}
+
+/// Lets the approvals that wait be seen.
+pub(super) fn watch(_telemetry: &Telemetry, _store: Arc<dyn Store>) {}
