@@ -190,13 +190,13 @@ impl Engine {
         let (engine, id) = (self.clone(), id.to_owned());
         shielded(async move {
             let (cancelled, approvals) = engine.inner.store.cancel(&id).await?;
-            approvals.iter().for_each(telemetry::approval_decided);
             match cancelled {
                 Cancelled::Unknown => Err(EngineError::UnknownRun(id)),
                 Cancelled::AlreadyEnded(status) => {
                     Err(EngineError::WrongState(format!("the run has ended already: {}", status.as_str())))
                 }
                 Cancelled::From(before, run) => {
+                    approvals.iter().for_each(|approval| telemetry::approval_decided(approval, &run));
                     // Whoever executes it says that it ended; a run that nobody executes has nobody else.
                     let told = engine.inner.flight.stop(&id, Stop::Cancelled);
                     if !told || before == RunStatus::WaitingApproval {

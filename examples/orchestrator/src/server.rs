@@ -10,14 +10,16 @@ use crate::agents::{Registry, standard};
 use crate::api::{self, AppState};
 use crate::cli::Exit;
 use crate::cli::serve::Serve;
+use crate::domain::Workflow;
 use crate::engine::{Engine, Options};
 use crate::security::{Secrets, check_bind};
 use crate::seed;
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Page, Store};
 use axum::Router;
-use hub_otel::{Exporter, Signal, Telemetry};
+use hub_otel::{Builder, Exporter, Signal, Telemetry};
 use problem::Problem;
+use std::error::Error;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+/// A signal that follows another this soon is the same one.
+const ECHO: Duration = Duration::from_millis(300);
 /// Answers that are under way may take so much longer than the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -53,10 +57,14 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
             "--db {kind}://… is not supported yet; give a file, or `:memory:`"
         )));
     }
+    // A wrong setting is to be known before anything is touched.
     let telemetry = telemetry(settings);
-    // A wrong setting is to be known before anything is touched; what was started is flushed when it is dropped.
-    let telemetry = telemetry?;
-    let result = run(settings, secrets, agents, &telemetry).await;
+    telemetry.config().map_err(Problem::usage)?;
+    let ready = prepare(settings, agents).await?;
+    let telemetry = telemetry.install().map_err(|error| {
+        if error.is_configuration() { Problem::usage(error) } else { Problem::failure_of(error) }
+    })?;
+    let result = run(settings, secrets, ready, &telemetry).await;
     // Flushed last: everything before this may still say something.
     let report = telemetry.shutdown().await;
     if report.lost() > 0 {
@@ -65,43 +73,52 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
     result
 }
 
-fn telemetry(settings: &Serve) -> Result<Telemetry, Problem> {
-    let mut builder = hub_otel::builder()
+fn telemetry(settings: &Serve) -> Builder {
+    let builder = hub_otel::builder()
         .default_service("orchestration-service")
         .default_version(env!("CARGO_PKG_VERSION"))
         .default_namespace("commandcenter-hub");
     if settings.console {
-        builder = builder.exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console]);
+        return builder.exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console]);
     }
-    builder.install().map_err(|error| {
-        if error.is_configuration() { Problem::usage(error) } else { Problem::failure_of(error) }
-    })
+    builder
 }
 
-async fn run(
-    settings: &Serve,
-    secrets: Secrets,
+/// What is ready before the first span: start-up itself is nobody's request.
+struct Ready {
+    listener: TcpListener,
+    webhook: Option<TcpListener>,
+    store: Arc<dyn Store>,
     agents: Registry,
-    telemetry: &Telemetry,
-) -> Result<(), Problem> {
+    workflows: Vec<Workflow>,
+}
+
+async fn prepare(settings: &Serve, agents: Registry) -> Result<Ready, Problem> {
     let listener = bind(settings.bind, "--bind").await?;
     let webhook = match settings.webhook_bind {
         Some(address) => Some(bind(address, "--webhook-bind").await?),
         None => None,
     };
-    let address = listener.local_addr().map_err(|error| Problem::failure(error.to_string()))?;
-    let store = SqliteStore::open(&settings.db).await.map_err(|error| {
+    let unusable = |error: &dyn Error| {
         Problem::failure(format!("--db {}: {error}; is it a writable file?", settings.db))
-    })?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    seed::plant(&*store, &agents).await.map_err(|error| Problem::failure(error.to_string()))?;
+    };
+    let store = SqliteStore::open(&settings.db).await.map_err(|error| unusable(&error))?;
+    seed::plant(&store, &agents).await.map_err(|error| unusable(&error))?;
+    let all = Page { limit: 1000, offset: 0 };
+    let workflows = store.workflows(all).await.map_err(|error| unusable(&error))?;
+    Ok(Ready { listener, webhook, store: Arc::new(store), agents, workflows })
+}
+
+async fn run(settings: &Serve, secrets: Secrets, ready: Ready, telemetry: &Telemetry) -> Result<(), Problem> {
+    let Ready { listener, webhook, store, agents, workflows } = ready;
+    let address = listener.local_addr().map_err(|error| Problem::failure(error.to_string()))?;
     let options = Options {
         approval_timeout: settings.approval_timeout,
         max_runs: settings.max_runs,
         ..Options::default()
     };
     let engine = Engine::new(Arc::clone(&store), agents, options);
-    engine.announce(telemetry).await.map_err(|error| Problem::failure(error.to_string()))?;
+    engine.announce(telemetry, &workflows);
     let state = AppState {
         engine: engine.clone(),
         secrets: Arc::new(secrets),
@@ -131,8 +148,14 @@ async fn run(
     };
     tokio::select! {
         () = orderly => Ok(()),
-        () = hub_otel::shutdown_signal() => Err(Problem::failure("stopped by a second signal".to_owned())),
+        () = second_signal() => Err(Problem::failure("stopped by a second signal".to_owned())),
     }
+}
+
+/// Waits for somebody who is in a hurry. What starts this process may pass one signal on twice (`timeout` does).
+async fn second_signal() {
+    tokio::time::sleep(ECHO).await;
+    hub_otel::shutdown_signal().await;
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Problem> {

@@ -18,7 +18,7 @@ impl Engine {
             let (decided, others) = engine.inner.store.decide(&id, answer).await?;
             if let Decided::Now(approval, run) = &decided {
                 engine.follow(approval, run);
-                others.iter().for_each(telemetry::approval_decided);
+                others.iter().for_each(|other| telemetry::approval_decided(other, run));
             }
             Ok(decided)
         })
@@ -27,7 +27,7 @@ impl Engine {
 
     /// What a decision means for its run, once it is stored.
     fn follow(&self, approval: &Approval, run: &Run) {
-        telemetry::approval_decided(approval);
+        telemetry::approval_decided(approval, run);
         match (approval.decision, run.status) {
             (Decision::Approved, RunStatus::Pending) => self.launch(run.clone()),
             (Decision::Rejected, RunStatus::Rejected) => {
@@ -74,7 +74,7 @@ impl Engine {
             if approval.decision == Decision::Expired && ended.insert(run.id.clone()) {
                 self.follow(&approval, &run);
             } else {
-                telemetry::approval_decided(&approval);
+                telemetry::approval_decided(&approval, &run);
             }
         }
         Ok(store.next_expiry().await?)

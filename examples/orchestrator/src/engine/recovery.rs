@@ -1,8 +1,7 @@
 //! The first thing a process does: takes up what the one before it left behind.
 
 use super::{Engine, Result, telemetry};
-use crate::domain::RunStatus;
-use crate::store::Page;
+use crate::domain::{RunStatus, Workflow};
 use hub_otel::Telemetry;
 use std::sync::Arc;
 
@@ -31,15 +30,10 @@ impl Engine {
     }
 
     /// Tells telemetry what there is to count, before anything happens: a counter that is born at 20 has not increased.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn announce(&self, telemetry: &Telemetry) -> Result<()> {
-        let page = Page { limit: 1000, offset: 0 };
-        for workflow in self.inner.store.workflows(page).await? {
-            super::telemetry::declare(telemetry, &workflow);
+    pub fn announce(&self, telemetry: &Telemetry, workflows: &[Workflow]) {
+        for workflow in workflows {
+            super::telemetry::declare(telemetry, workflow);
         }
         super::telemetry::watch(telemetry, Arc::clone(&self.inner.store));
-        Ok(())
     }
 }

@@ -3,10 +3,10 @@
 use super::flight::{Signals, Stop};
 use super::persist::{NotWritten, persist};
 use super::progress::Progress;
-use super::{Engine, node, telemetry};
+use super::{Engine, EngineError, node, telemetry};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Node, NodeRecord, NodeStatus, Run, RunStatus, Workflow};
-use crate::store::End;
+use crate::store::{self, End};
 use crate::template;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -26,10 +26,11 @@ use telemetry::{Failure, Outcome};
 )]
 pub(super) async fn execute(engine: Engine, run: Run, signals: Arc<Signals>) -> Result<Outcome, Failure> {
     let id = run.id.clone();
+    let fresh = run.started_at.is_none();
     let claimed =
         persist(&signals, || engine.inner.store.claim(&id, &engine.inner.owner, telemetry::segment()));
     match claimed.await {
-        Ok(Some(run)) => Segment { engine, run, signals, began: Instant::now() }.execute().await,
+        Ok(Some(run)) => Segment { engine, run, fresh, signals, began: Instant::now() }.execute().await,
         // It was cancelled before it began: the store says so, and so does this segment.
         Ok(None) => Ok(Outcome::Cancelled),
         Err(NotWritten::Stopped(Stop::Cancelled)) => Ok(Outcome::Cancelled),
@@ -41,6 +42,8 @@ struct Segment {
     engine: Engine,
     /// As it was claimed.
     run: Run,
+    /// Nobody claimed it before: there is nothing to be read.
+    fresh: bool,
     signals: Arc<Signals>,
     began: Instant,
 }
@@ -67,9 +70,10 @@ impl From<NotWritten> for Verdict {
 }
 
 impl Segment {
-    async fn execute(self) -> Result<Outcome, Failure> {
+    async fn execute(mut self) -> Result<Outcome, Failure> {
         loop {
             let verdict = self.drive().await;
+            self.fresh = false;
             let end = match &verdict {
                 Verdict::Success => Some(self.end(RunStatus::Success, None)),
                 Verdict::Rejected => Some(self.end(RunStatus::Rejected, None)),
@@ -101,7 +105,7 @@ impl Segment {
                 // The next start finds it RUNNING and ends it.
                 (Err(_), _) => Ok(telemetry::suspended("shutdown")),
                 (Ok(Some(approvals)), verdict) => {
-                    approvals.iter().for_each(telemetry::approval_decided);
+                    approvals.iter().for_each(|approval| telemetry::approval_decided(approval, &self.run));
                     match verdict {
                         Verdict::Failed(failure) => Err(failure),
                         Verdict::Rejected => Ok(Outcome::Rejected),
@@ -114,22 +118,21 @@ impl Segment {
 
     /// Calls agents until there is nothing left to do.
     async fn drive(&self) -> Verdict {
-        let store = &self.engine.inner.store;
-        let id = &self.run.id;
         let known = persist(&self.signals, || async {
-            let workflow = store.workflow(&self.run.workflow).await?;
-            let nodes = store.nodes(std::slice::from_ref(id)).await?;
-            Ok((workflow, nodes, store.approvals_of(id).await?))
+            let workflow = match self.engine.workflow(&self.run.workflow).await {
+                Ok(workflow) => workflow,
+                Err(EngineError::Store(error)) => return Err(error),
+                Err(_) => return Ok(None),
+            };
+            let (nodes, approvals) = if self.fresh { Default::default() } else { self.recall().await? };
+            Ok(Some((workflow, nodes, approvals)))
         });
         let (workflow, nodes, approvals) = match known.await {
-            Ok((Some(workflow), nodes, approvals)) => (workflow, nodes, approvals),
-            Ok((None, ..)) => {
-                return Verdict::Failed(Failure::new("unknown_workflow", "its workflow is gone"));
-            }
+            Ok(Some(known)) => known,
+            Ok(None) => return Verdict::Failed(Failure::new("unknown_workflow", "its workflow is gone")),
             Err(why) => return why.into(),
         };
-        let mut progress =
-            Progress::new(&workflow, nodes.into_iter().map(|(_, node)| node).collect(), approvals);
+        let mut progress = Progress::new(&workflow, nodes, approvals);
         let left = workflow.timeout().saturating_sub(std::time::Duration::from_millis(self.executed_ms()));
         tokio::select! {
             biased;
@@ -140,6 +143,14 @@ impl Segment {
                 Verdict::Failed(Failure::timed_out(format!("the run took longer than its {limit} ms")))
             }
         }
+    }
+
+    /// What the segments before this one left in the store.
+    async fn recall(&self) -> store::Result<(Vec<NodeRecord>, Vec<Approval>)> {
+        let store = &self.engine.inner.store;
+        let nodes = store.nodes(std::slice::from_ref(&self.run.id)).await?;
+        let approvals = store.approvals_of(&self.run.id).await?;
+        Ok((nodes.into_iter().map(|(_, node)| node).collect(), approvals))
     }
 
     async fn work<'w>(&self, workflow: &'w Workflow, progress: &mut Progress<'w>) -> Verdict {

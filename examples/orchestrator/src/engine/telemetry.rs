@@ -1,11 +1,10 @@
 //! What the engine says to hub-otel: the outcomes of its units, and what no running unit can say.
 
 use crate::agents::AgentError;
-use crate::clock::Timestamp;
-use crate::domain::{Approval, Decision, Run, RunStatus, Workflow};
+use crate::domain::{Approval, Run, RunStatus, Workflow};
 use crate::store::Store;
-use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
 use hub_otel::otel::opentelemetry::Context;
+use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
 use hub_otel::{ErrorType, Segment, Status, Telemetry};
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +122,7 @@ pub(super) fn retried(error: &AgentError, pause: Duration) {
 }
 
 /// An approval was decided: how long it had waited, and what came of it.
-pub(super) fn approval_decided(_approval: &Approval) {}
+pub(super) fn approval_decided(_approval: &Approval, _run: &Run) {}
 
 /// A run ended while nobody executed it: counted here, because no segment will.
 pub(super) fn ended_without_segment(_run: &Run, _status: RunStatus, _error_type: Option<&'static str>) {}
