@@ -1,11 +1,12 @@
 //! What the engine says to hub-otel: the outcomes of its units, and what no running unit can say.
 
 use crate::agents::AgentError;
-use crate::domain::{Approval, Run, RunStatus, Workflow};
-use crate::store::Store;
+use crate::clock::Timestamp;
+use crate::domain::{Approval, Decision, Run, RunStatus, Trigger, Workflow};
+use crate::store::{Store, Waiting};
 use hub_otel::otel::opentelemetry::Context;
 use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
-use hub_otel::{ErrorType, Segment, Status, Telemetry};
+use hub_otel::{ErrorType, Segment, Status, Telemetry, approval};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,13 +123,66 @@ pub(super) fn retried(error: &AgentError, pause: Duration) {
 }
 
 /// An approval was decided: how long it had waited, and what came of it.
-pub(super) fn approval_decided(_approval: &Approval, _run: &Run) {}
+pub(super) fn approval_decided(approval: &Approval, run: &Run) {
+    let decision = match approval.decision {
+        Decision::Pending => return,
+        Decision::Approved => approval::Decision::Approved,
+        Decision::Rejected => approval::Decision::Rejected,
+        Decision::Expired => approval::Decision::Expired,
+        Decision::Cancelled => approval::Decision::Cancelled,
+    };
+    approval::record(&approval.id, &last_segment(run), approval.requested_at.system_time(), decision);
+}
 
 /// A run ended while nobody executed it: counted here, because no segment will.
-pub(super) fn ended_without_segment(_run: &Run, _status: RunStatus, _error_type: Option<&'static str>) {}
+pub(super) fn ended_without_segment(run: &Run, status: RunStatus, error_type: Option<&'static str>) {
+    let status = match status {
+        RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval => return,
+        RunStatus::Success => Status::Success,
+        RunStatus::Failed => Status::Failed,
+        RunStatus::TimedOut => Status::TimedOut,
+        RunStatus::Cancelled => Status::Cancelled,
+        RunStatus::Rejected => Status::Rejected,
+    };
+    hub_otel::workflow::record_end(&last_segment(run), status, error_type);
+}
+
+/// The run's last segment; a run that was never taken up has none, and is counted all the same.
+fn last_segment(run: &Run) -> Segment {
+    resumed(run).unwrap_or_else(|| Segment {
+        workflow_id: run.workflow.clone(),
+        name: None,
+        trigger: run.trigger.as_str().to_owned(),
+        run_id: run.id.clone(),
+        traceparent: None,
+        elapsed_ms: run.executed_ms,
+    })
+}
 
 /// Creates the counters of a workflow at zero.
-pub(super) fn declare(_telemetry: &Telemetry, _workflow: &Workflow) {}
+pub(super) fn declare(telemetry: &Telemetry, workflow: &Workflow) {
+    telemetry.declare_workflow(&workflow.name, [Trigger::Manual.as_str()]);
+    for node in &workflow.nodes {
+        telemetry.declare_agent(&node.agent, &node.action);
+    }
+}
 
 /// Lets the approvals that wait be seen.
-pub(super) fn watch(_telemetry: &Telemetry, _store: Arc<dyn Store>) {}
+pub(super) fn watch(telemetry: &Telemetry, store: Arc<dyn Store>) {
+    telemetry.watch_approvals(move || {
+        let store = Arc::clone(&store);
+        async move {
+            let now = Timestamp::now();
+            let backlog = store.backlog().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the approvals cannot be counted");
+                Vec::new()
+            });
+            let workflow = |waiting: Waiting| approval::Backlog {
+                workflow_id: waiting.workflow,
+                pending: waiting.pending,
+                oldest_age: now.since(waiting.oldest),
+            };
+            backlog.into_iter().map(workflow).collect()
+        }
+    });
+}
