@@ -25,7 +25,7 @@ async fn a_chunked_body_keeps_its_request_active_until_the_last_chunk() {
     let mut answer = reqwest::get(server.url("/stream")).await.unwrap();
     chunks.send(Ok("one".into())).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
-    assert_eq!(watched.active(), 1);
+    watched.until_active(1).await;
     assert!(watched.spans().is_empty(), "ended before its body: {}", watched.tree());
 
     chunks.send(Ok("two".into())).await.unwrap();

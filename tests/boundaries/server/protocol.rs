@@ -26,8 +26,7 @@ async fn requests_that_share_a_connection_are_requests_of_their_own() {
     watched.idle().await;
     let spans = watched.spans();
     assert_eq!(spans.len(), 3);
-    let traces: std::collections::HashSet<_> =
-        spans.iter().map(|span| span.span_context.trace_id()).collect();
+    let traces: std::collections::HashSet<_> = spans.iter().map(|span| span.trace_id.clone()).collect();
     assert_eq!(traces.len(), 3, "one trace each");
     assert!(watched.tree().contains("server.address=example.test url.path=/"), "{}", watched.tree());
 }

@@ -42,8 +42,7 @@ async fn a_path_that_matches_no_route_is_named_after_its_method_and_makes_no_ser
     }
 
     watched.idle().await;
-    let names: Vec<_> = watched.spans().iter().map(|span| span.name.to_string()).collect();
-    assert_eq!(names, ["GET"; 4]);
+    assert_eq!(watched.spans().names(), "GET\n".repeat(4));
     assert_eq!(
         watched.table(),
         "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\

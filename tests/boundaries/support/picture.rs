@@ -1,109 +1,75 @@
-//! Spans and series as text. What differs from run to run (ports, times, ids) is left out or masked.
+//! Spans and series as text: the kit's pictures, on one line each and with ports masked, so that a test can hold a whole
+//! table against them.
 
-use opentelemetry::trace::{SpanId, Status};
-use opentelemetry::{Array, KeyValue, Value};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
-use opentelemetry_sdk::trace::SpanData;
-
-/// One series: its labels, and what it says.
-#[derive(Debug)]
-pub(crate) struct Series {
-    pub(crate) metric: String,
-    pub(crate) labels: Vec<String>,
-    pub(crate) line: String,
-    pub(crate) value: i64,
-}
+use hub_otel::testing::{Series, Span, Spans};
+use opentelemetry::{Array, Value};
 
 /// The spans as a tree, siblings sorted by their text; `keep` picks the attributes.
-pub(crate) fn tree(spans: &[SpanData], keep: impl Fn(&str) -> bool + Copy) -> String {
-    let is_root =
-        |span: &&SpanData| !spans.iter().any(|other| other.span_context.span_id() == span.parent_span_id);
+pub(crate) fn tree(spans: &Spans, keep: impl Fn(&str) -> bool + Copy) -> String {
+    let is_here = |id: &str| spans.iter().any(|span| span.span_id == id);
+    let roots = spans.iter().filter(|span| !is_here(&span.parent_id)).collect();
     let mut out = String::new();
-    branch(spans, spans.iter().filter(is_root).collect(), 0, keep, &mut out);
+    branch(spans, roots, 0, keep, &mut out);
     out
 }
 
 fn branch(
-    spans: &[SpanData],
-    level: Vec<&SpanData>,
+    spans: &Spans,
+    level: Vec<&Span>,
     depth: usize,
     keep: impl Fn(&str) -> bool + Copy,
     out: &mut String,
 ) {
-    let mut lines: Vec<(String, SpanId)> =
-        level.into_iter().map(|span| (line(span, keep), span.span_context.span_id())).collect();
-    lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut lines: Vec<(String, &str)> =
+        level.into_iter().map(|span| (line(span, keep), span.span_id.as_str())).collect();
+    lines.sort();
     for (line, id) in lines {
         out.push_str(&"  ".repeat(depth));
         out.push_str(&line);
         out.push('\n');
-        let children = spans.iter().filter(|span| span.parent_span_id == id).collect();
+        let children = spans.iter().filter(|span| span.parent_id == id).collect();
         branch(spans, children, depth + 1, keep, out);
     }
 }
 
-fn line(span: &SpanData, keep: impl Fn(&str) -> bool) -> String {
-    let mut words = vec![format!("{:?}", span.span_kind).to_uppercase(), span.name.to_string()];
-    let mut attributes: Vec<String> =
-        span.attributes.iter().filter(|attribute| keep(attribute.key.as_str())).map(pair).collect();
-    attributes.sort();
-    words.extend(attributes);
-    match &span.status {
-        Status::Unset => {}
-        Status::Ok => words.push("OK".into()),
-        Status::Error { description } if description.is_empty() => words.push("ERROR".into()),
-        Status::Error { description } => words.push(format!("ERROR({description})")),
+fn line(span: &Span, keep: impl Fn(&str) -> bool) -> String {
+    let mut words = vec![span.kind.to_uppercase(), span.name.clone()];
+    let kept = span.attributes.iter().filter(|(key, _)| keep(key));
+    words.extend(kept.map(|(key, value)| pair(key, &text(key, value))));
+    match span.status.as_str() {
+        "Unset" => {}
+        "Error: " => words.push("ERROR".into()),
+        other => words.push(other.to_owned()),
     }
     words.join(" ")
 }
 
-/// `key=value`; ports are masked wherever they stand.
-fn pair(attribute: &KeyValue) -> String {
-    let key = attribute.key.as_str();
-    let value = match &attribute.value {
+fn text(key: &str, value: &Value) -> String {
+    match value {
         Value::I64(_) if key.ends_with(".port") => "<port>".to_owned(),
         Value::Array(Array::String(texts)) => {
             format!("{:?}", texts.iter().map(|text| text.as_str()).collect::<Vec<_>>())
         }
         value => value.as_str().into_owned(),
-    };
-    format!("{key}={}", mask_port(&value))
+    }
 }
 
-fn mask_port(value: &str) -> String {
-    let Some((before, after)) = value.split_once("127.0.0.1:") else { return value.to_owned() };
-    format!("{before}127.0.0.1:<port>{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
-}
-
-/// Every series: counters and levels by their sum, histograms by their count.
-pub(crate) fn series(metrics: &ResourceMetrics) -> Vec<Series> {
-    let mut all = Vec::new();
-    for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
-        let name = metric.name();
-        let mut add = |attributes: &mut dyn Iterator<Item = &KeyValue>, value: i64| {
-            let attributes: Vec<&KeyValue> = attributes.collect();
-            let mut pairs: Vec<String> = attributes.iter().map(|attribute| pair(attribute)).collect();
-            pairs.sort();
-            all.push(Series {
-                metric: name.to_owned(),
-                labels: attributes.iter().map(|attribute| attribute.key.to_string()).collect(),
-                line: format!("{name} {} | {value}", pairs.join(" ")),
-                value,
-            });
-        };
-        match metric.data() {
-            AggregatedMetrics::F64(MetricData::Histogram(data)) => data.data_points().for_each(|point| {
-                add(&mut point.attributes(), i64::try_from(point.count()).unwrap_or(i64::MAX))
-            }),
-            AggregatedMetrics::I64(MetricData::Sum(data)) => {
-                data.data_points().for_each(|point| add(&mut point.attributes(), point.value()));
-            }
-            AggregatedMetrics::U64(MetricData::Sum(data)) => data.data_points().for_each(|point| {
-                add(&mut point.attributes(), i64::try_from(point.value()).unwrap_or(i64::MAX))
-            }),
-            _ => {}
+/// `key=value`; ports are masked wherever they stand.
+fn pair(key: &str, value: &str) -> String {
+    if key.ends_with(".port") {
+        return format!("{key}=<port>");
+    }
+    match value.split_once("127.0.0.1:") {
+        None => format!("{key}={value}"),
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{key}={before}127.0.0.1:<port>{rest}")
         }
     }
-    all.sort_by(|a, b| a.line.cmp(&b.line));
-    all
+}
+
+/// One series as `metric label=value … | value`: of a histogram how often it was recorded into.
+pub(crate) fn series(series: &Series) -> String {
+    let labels: Vec<String> = series.labels.iter().map(|(key, value)| pair(key, value)).collect();
+    format!("{} {} | {}", series.name, labels.join(" "), series.value)
 }

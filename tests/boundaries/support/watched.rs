@@ -1,9 +1,8 @@
 //! Telemetry of the test's own, and the pictures of what it saw.
 
-use super::picture::{self, Series};
-use hub_otel::testing::{Capture, capture};
+use super::picture;
+use hub_otel::testing::{Capture, Metrics, Span, Spans, capture};
 use hub_otel_tests::poll;
-use opentelemetry_sdk::trace::SpanData;
 use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -18,19 +17,26 @@ impl Watched {
         Self { capture: capture() }
     }
 
-    pub(crate) fn spans(&self) -> Vec<SpanData> {
-        self.capture.raw_spans()
+    pub(crate) fn spans(&self) -> Spans {
+        self.capture.spans()
     }
 
-    pub(crate) fn series(&self) -> Vec<Series> {
-        self.capture.raw_metrics().iter().flat_map(picture::series).collect()
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.capture.metrics()
+    }
+
+    /// The only span.
+    pub(crate) fn only(&self) -> Span {
+        let spans = self.spans();
+        assert_eq!(spans.len(), 1, "{}", self.tree());
+        spans.iter().next().unwrap().clone()
     }
 
     /// The span with this name and kind.
-    pub(crate) fn named(&self, name: &str, kind: &str) -> SpanData {
-        let is =
-            |span: &SpanData| span.name == name && format!("{:?}", span.span_kind).eq_ignore_ascii_case(kind);
-        self.spans().into_iter().find(is).unwrap_or_else(|| panic!("no {kind} {name}:\n{}", self.tree()))
+    pub(crate) fn named(&self, name: &str, kind: &str) -> Span {
+        let spans = self.spans();
+        let found = spans.named(name).into_iter().find(|span| span.kind == kind).cloned();
+        found.unwrap_or_else(|| panic!("no {kind} {name}:\n{}", self.tree()))
     }
 
     /// Spans with all their attributes.
@@ -52,31 +58,29 @@ impl Watched {
         })
     }
 
-    /// Every series with its value: a histogram's is its count.
+    /// Every series with its value: of a histogram how often it was recorded into.
     pub(crate) fn table(&self) -> String {
-        self.series().into_iter().map(|series| series.line + "\n").collect()
+        let mut lines: Vec<String> = self.metrics().iter().map(picture::series).collect();
+        lines.sort();
+        lines.into_iter().map(|line| line + "\n").collect()
     }
 
     /// Whatever was recorded, in every detail.
     pub(crate) fn everything(&self) -> String {
-        format!("{:#?}\n{:#?}", self.spans(), self.capture.raw_metrics())
+        format!("{:#?}\n{:#?}", self.spans(), self.metrics())
     }
 
-    /// Requests that are active now.
-    pub(crate) fn active(&self) -> i64 {
-        self.series().iter().filter(|series| series.metric == ACTIVE).map(|series| series.value).sum()
-    }
-
-    pub(crate) async fn until_active(&self, count: i64) {
-        poll::until_async(WITHIN, async || self.active() == count).await;
+    pub(crate) async fn until_active(&self, count: u32) {
+        poll::until_async(WITHIN, async || self.metrics().value(ACTIVE, &[]) == f64::from(count)).await;
     }
 
     pub(crate) async fn until_ended(&self, count: usize) {
         poll::until_async(WITHIN, async || self.spans().len() >= count).await;
     }
 
-    /// Waits until no request is active: spans end with their requests.
+    /// Waits until no request is active, then looks for what breaks the contract.
     pub(crate) async fn idle(&self) {
         self.until_active(0).await;
+        self.capture.conformance().unwrap();
     }
 }
