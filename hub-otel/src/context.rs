@@ -25,6 +25,7 @@ pub use headers::{Headers, HeadersMut};
 pub use opentelemetry::Context;
 pub use opentelemetry::propagation::{Extractor, Injector};
 
+use crate::instance;
 use crate::scope::{frame, run_id};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
@@ -32,7 +33,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 /// Writes `traceparent` and `tracestate` of the current context. No baggage: see [`AllowList`].
 pub fn inject(carrier: &mut dyn Injector) {
-    if crate::instance::in_use() {
+    if instance::in_use() {
         TraceContextPropagator::new().inject_context(&outgoing(), carrier);
     }
 }
@@ -41,7 +42,8 @@ pub fn inject(carrier: &mut dyn Injector) {
 ///
 /// Baggage is left where it is: what a stranger sends does not become the identity of a run. See [`extract_run`].
 pub fn extract(carrier: &dyn Extractor) -> Context {
-    TraceContextPropagator::new().extract_with_context(&Context::new(), carrier)
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), carrier);
+    Context::map_current(|current| instance::carry(current, context))
 }
 
 /// Like [`inject`], and the run's identity with it, as the baggage `workflow.run.id` and `workflow.id`. For a

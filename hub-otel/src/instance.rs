@@ -109,6 +109,17 @@ pub(crate) fn travels_in(context: &Context) -> bool {
     IN_USE.load(Ordering::Acquire) > 1 && context.get::<Travelling>().is_some()
 }
 
+/// `context`, and in it the instance that travels in `from`, unless it has one of its own.
+pub(crate) fn carry(from: &Context, context: Context) -> Context {
+    if IN_USE.load(Ordering::Acquire) > 1
+        && context.get::<Travelling>().is_none()
+        && let Some(travelling) = from.get::<Travelling>()
+    {
+        return context.with_value(travelling.clone());
+    }
+    context
+}
+
 /// The instance that the caller records into.
 pub(crate) fn current() -> Option<Arc<Instance>> {
     if !in_use() {

@@ -1,3 +1,12 @@
 //! One outcome per started call, right parents, right numbers: what a user sees of an annotated function.
 
-mod first;
+mod approvals;
+mod between_processes;
+mod concurrent;
+mod inert;
+mod labels;
+mod late_facts;
+mod outcomes;
+mod parents;
+mod segments;
+mod tracing_crate;

@@ -114,3 +114,20 @@ fn observe(instance: &Instance, snapshot: &Arc<Snapshot>) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_that_was_seen_once_and_waits_no_more_stands_at_zero() {
+        let snapshot = Snapshot::default();
+        let waits =
+            |pending| Backlog { workflow_id: "patch".into(), pending, oldest_age: Duration::from_secs(9) };
+        snapshot.replace(vec![waits(2)]);
+        snapshot.replace(Vec::new());
+        let mut seen = Vec::new();
+        snapshot.each(|id, pending, age| seen.push((id.to_owned(), pending, age)));
+        assert_eq!(seen, [("patch".to_owned(), 0, Duration::ZERO)]);
+    }
+}

@@ -141,19 +141,18 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
         sdk.set_attribute(attribute);
     }
     let at = span.began + settled.elapsed;
+    // Where the unit leaves the status unset, what was set on the raw span stays.
+    let mut raw = std::mem::take(&mut span.status);
     if let Some(reason) = settled.suspended {
         sdk.set_attribute(kv(a::WORKFLOW_SUSPEND_REASON, reason));
     } else if ending.status.is_failure() {
+        raw = SpanStatus::Unset;
         failed(span, ending, at);
-    } else {
-        if ending.expected {
-            sdk.set_attribute(kv(a::EXPECTED_ERROR, true));
-        } else if ending.status == Status::Success && unit.instance.options.ok_status {
-            sdk.set_status(SpanStatus::Ok);
-        }
+    } else if ending.expected {
+        sdk.set_attribute(kv(a::EXPECTED_ERROR, true));
+    } else if ending.status == Status::Success && unit.instance.options.ok_status {
+        raw = SpanStatus::Ok;
     }
-    // Where the unit leaves the status unset, what was set on the raw span stays.
-    let raw = std::mem::take(&mut span.status);
     if raw != SpanStatus::Unset {
         span.sdk.set_status(raw);
     }

@@ -328,7 +328,7 @@ impl<'a> Opening<'a> {
         let root = self.site.is_some_and(|site| site.root);
         if root || asked.is_some() {
             if let Some(parent) = asked.and_then(|asked| asked.parent.clone()) {
-                return (parent, None);
+                return (instance::carry(&active, parent), None);
             }
             if root || asked.is_some_and(|asked| asked.root) {
                 let link = Some(active.span().span_context().clone()).filter(SpanContext::is_valid);

@@ -1,0 +1,113 @@
+//! Waiting for a person.
+
+use hub_otel::approval::{self, Backlog, Decision};
+use hub_otel::testing::capture;
+use hub_otel::{Exporter, Signal, current, instrument_workflow, workflow};
+use std::time::{Duration, SystemTime};
+
+#[tokio::test]
+async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
+    #[instrument_workflow(id = "patch", run_id = "run")]
+    async fn patch() -> Decision {
+        let decided = async {
+            tokio::time::sleep(Duration::from_millis(80)).await;
+            true
+        };
+        approval::wait("approval-1", decided).await
+    }
+    let capture = capture();
+    assert_eq!(patch().await, Decision::Approved);
+    assert_eq!(
+        capture.spans().tree(),
+        "workflow.execute Ok {workflow.duration.ms=…, workflow.id=patch, workflow.name=patch, workflow.run.id=run, \
+         workflow.status=SUCCESS, workflow.trigger=manual}\n  \
+         workflow.approval Unset {workflow.approval.decision=APPROVED, workflow.approval.id=approval-1, \
+         workflow.id=patch, workflow.run.id=run}\n"
+    );
+    let metrics = capture.metrics();
+    let sum = |name: &str| metrics.iter().find(|series| series.name == name).unwrap().sum;
+    assert!(sum("workflow.approval.wait_time") >= 80.0);
+    let executed: u64 =
+        capture.spans().named("workflow.execute")[0].text("workflow.duration.ms").parse().unwrap();
+    assert!(executed >= 80, "the span is open meanwhile: {executed}");
+    assert!(sum("workflow.duration") < sum("workflow.approval.wait_time"), "{}", metrics.table());
+    assert_eq!(
+        metrics.value("workflow.approval.wait_time", &[("workflow_id", "patch"), ("decision", "APPROVED")]),
+        1.0
+    );
+    capture.conformance().unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_that_is_dropped_was_cancelled() {
+    #[instrument_workflow(id = "patch", run_id = "run")]
+    async fn patch() {
+        approval::wait("approval-1", std::future::pending::<bool>()).await;
+    }
+    let capture = capture();
+    assert!(tokio::time::timeout(Duration::from_millis(1), patch()).await.is_err());
+    assert_eq!(capture.metrics().value("workflow.approval.wait_time", &[("decision", "CANCELLED")]), 1.0);
+    let spans = capture.spans();
+    assert_eq!(spans.named("workflow.approval")[0].text("workflow.approval.decision"), "CANCELLED");
+    capture.conformance().unwrap();
+}
+
+#[tokio::test]
+async fn an_approval_that_outlived_its_process_is_recorded_after_the_fact() {
+    let capture = capture();
+    let suspended = async {
+        current().suspend("approval");
+        current().segment().unwrap()
+    };
+    let segment = workflow("patch").run_id("run").run_with(suspended, |_, _| {}).await;
+    let requested = SystemTime::now() - Duration::from_secs(3_600);
+    approval::record("approval-1", &segment, requested, Decision::Expired);
+    let spans = capture.spans();
+    let approval = spans.named("workflow.approval")[0];
+    let length = approval.end.duration_since(approval.start).unwrap();
+    assert!(length >= Duration::from_secs(3_599), "{length:?}");
+    assert_eq!(approval.links.len(), 1);
+    assert_eq!(approval.text("workflow.run.id"), "run");
+    let metrics = capture.metrics();
+    let wait = metrics.iter().find(|series| series.name == "workflow.approval.wait_time").unwrap();
+    assert_eq!(wait.labels["decision"], "EXPIRED");
+    assert!(wait.sum >= 3_599_000.0, "{}", wait.sum);
+    capture.conformance().unwrap();
+}
+
+#[tokio::test]
+async fn the_backlog_is_what_its_owner_counts() {
+    let telemetry = hub_otel::builder()
+        .service_name("approvals")
+        .environment(std::iter::empty::<(String, String)>())
+        .exporters(Signal::Traces, [])
+        .exporters(Signal::Logs, [])
+        .exporters(Signal::Metrics, [Exporter::Prometheus])
+        .prometheus("127.0.0.1", 0)
+        .build()
+        .unwrap();
+    telemetry.watch_approvals(|| async {
+        vec![Backlog { workflow_id: "patch".into(), pending: 2, oldest_age: Duration::from_secs(90) }]
+    });
+    let url = format!("http://{}/metrics", telemetry.metrics_addr().unwrap());
+    let value = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
+    };
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        let pending = value(&text, "workflow_approval_pending{");
+        if pending.as_deref() == Some("2") {
+            assert_eq!(
+                value(&text, "workflow_approval_oldest_age_seconds{").as_deref(),
+                Some("90"),
+                "{text}"
+            );
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(telemetry);
+}

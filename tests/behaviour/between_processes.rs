@@ -1,0 +1,113 @@
+//! What travels, and what does not.
+
+use hub_otel::context::{self, AllowList};
+use hub_otel::testing::{Settings, capture};
+use hub_otel::{agent, workflow};
+use std::collections::HashMap;
+use std::process::Command;
+
+type Carrier = HashMap<String, String>;
+
+#[tokio::test]
+async fn an_agent_behind_a_message_joins_the_trace() {
+    let capture = capture();
+    let sent = async {
+        let mut message = Carrier::new();
+        context::inject(&mut message);
+        message
+    };
+    let message = workflow("w").run_id("run").run_with(sent, |_, _| {}).await;
+    assert!(!message.contains_key("baggage"), "baggage is off unless asked for: {message:?}");
+    agent("a", "x").parent(context::extract(&message)).run(async {}).await;
+    let spans = capture.spans();
+    assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n");
+    assert!(!spans.named("agent.execute")[0].attributes.contains_key("workflow.run.id"));
+}
+
+#[tokio::test]
+async fn the_run_travels_to_whom_the_caller_names() {
+    let capture = capture();
+    let list = AllowList::new(["agents.internal"]);
+    let sent = async {
+        let (mut friend, mut stranger) = (Carrier::new(), Carrier::new());
+        list.inject("agents.internal", &mut friend);
+        list.inject("example.com", &mut stranger);
+        (friend, stranger)
+    };
+    let (friend, stranger) = workflow("w").run_id("run 7, part;1").run_with(sent, |_, _| {}).await;
+    assert!(stranger.contains_key("traceparent") && !stranger.contains_key("baggage"), "{stranger:?}");
+    let under = context::extract_run(&friend);
+    context::follow(under, agent("a", "x").run(async {})).await;
+    let spans = capture.spans();
+    let agent = spans.named("agent.execute")[0];
+    assert_eq!(agent.text("workflow.run.id"), "run 7, part;1");
+    assert_eq!(agent.text("workflow.id"), "w");
+    assert!(!capture.metrics().table().contains("run 7"), "never a label");
+}
+
+#[tokio::test]
+async fn a_child_process_is_told_through_its_environment() {
+    let capture = capture();
+    let started = async {
+        let mut command = Command::new("true");
+        context::to_env(&mut command);
+        let given = command.get_envs().filter_map(|(name, value)| {
+            Some((name.to_string_lossy().into_owned(), value?.to_string_lossy().into_owned()))
+        });
+        given.collect::<Carrier>()
+    };
+    let variables = workflow("w").run_id("run").run_with(started, |_, _| {}).await;
+    let trace = capture.spans().iter().next().unwrap().trace_id.clone();
+    assert!(variables["TRACEPARENT"].contains(&trace), "{variables:?}");
+    assert_eq!(variables["BAGGAGE"], "workflow.id=w,workflow.run.id=run");
+}
+
+#[tokio::test]
+async fn below_an_unsampled_run_the_next_process_is_told_so() {
+    let capture = Settings::new().unsampled().capture();
+    let sent = async {
+        let mut message = Carrier::new();
+        context::inject(&mut message);
+        message
+    };
+    let message = workflow("w").run_with(sent, |_, _| {}).await;
+    let parent = &message["traceparent"];
+    assert!(parent.starts_with("00-") && parent.ends_with("-00"), "{parent}");
+    drop(capture);
+}
+
+#[tokio::test]
+async fn an_unsampled_parent_is_followed_and_counted() {
+    let capture = Settings::new().parent_based().capture();
+    let message = Carrier::from([(
+        "traceparent".to_owned(),
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00".to_owned(),
+    )]);
+    let run = async {
+        agent("a", "x").run(async {}).await;
+        let mut next = Carrier::new();
+        context::inject(&mut next);
+        next
+    };
+    let next = workflow("w").parent(context::extract(&message)).run_with(run, |_, _| {}).await;
+    assert!(capture.spans().is_empty());
+    assert_eq!(next["traceparent"], message["traceparent"], "handed on as it came");
+    assert_eq!(capture.metrics().value("agent.runs.total", &[("status", "SUCCESS")]), 1.0);
+    agent("a", "x").run(async {}).await;
+    assert_eq!(capture.spans().len(), 1, "a root is sampled");
+}
+
+#[test]
+fn what_a_stranger_sends_is_never_trusted_with_more_than_it_may_hold() {
+    let long = "x".repeat(10_000);
+    for baggage in [
+        format!("workflow.id={long},workflow.run.id=1"),
+        "workflow.id=,workflow.run.id=1".to_owned(),
+        "=,;;,workflow.id".to_owned(),
+        "workflow.id=%ff%fe;p=1".to_owned(),
+    ] {
+        let message = Carrier::from([("baggage".to_owned(), baggage)]);
+        // Nothing to assert but that it returns: garbage is no identity and no panic.
+        let _ = context::extract_run(&message);
+    }
+}

@@ -1,0 +1,103 @@
+//! A run that goes on later, or in another process.
+
+use hub_otel::testing::{Settings, capture};
+use hub_otel::{Segment, Status, current, instrument_workflow, workflow};
+
+#[instrument_workflow(id = "patch", name = "Patch", run_id = "run", trigger = "event")]
+async fn first() -> Segment {
+    current().suspend("approval");
+    current().segment().unwrap()
+}
+
+#[tokio::test]
+async fn a_suspended_segment_counts_nothing_and_the_next_one_ends_the_run() {
+    let capture = capture();
+    let segment = first().await;
+    assert_eq!(
+        capture.metrics().table(),
+        "workflow.runs.total{status=FAILED, trigger_type=event, workflow_id=patch} 0\n\
+         workflow.runs.total{status=SUCCESS, trigger_type=event, workflow_id=patch} 0\n\
+         workflow.runs.total{status=TIMED_OUT, trigger_type=event, workflow_id=patch} 0\n\
+         workflows.active{workflow_id=patch} 0\n"
+    );
+    // As if it had been stored and read back by another process.
+    let stored = serde_json::to_string(&segment).unwrap();
+    let segment: Segment = serde_json::from_str(&stored).unwrap();
+    workflow("ignored").resume(segment).run(async {}).await;
+    assert_eq!(
+        capture.spans().tree(),
+        "workflow.execute Unset {workflow.duration.ms=…, workflow.id=patch, workflow.name=Patch, workflow.run.id=run, \
+         workflow.status=SUSPENDED, workflow.suspend.reason=approval, workflow.trigger=event}\n\
+         workflow.execute Ok {workflow.duration.ms=…, workflow.id=patch, workflow.name=Patch, workflow.run.id=run, \
+         workflow.status=SUCCESS, workflow.trigger=event}\n  \
+         ~ workflow.execute\n"
+    );
+    let metrics = capture.metrics();
+    assert_eq!(
+        metrics.value("workflow.runs.total", &[("status", "SUCCESS"), ("trigger_type", "event")]),
+        1.0
+    );
+    assert_eq!(metrics.value("workflow.duration", &[]), 1.0);
+    assert_eq!(metrics.value("workflows.active", &[]), 0.0);
+    capture.conformance().unwrap();
+}
+
+#[tokio::test]
+async fn the_duration_of_a_run_is_the_time_executed_over_all_segments() {
+    let capture = capture();
+    let mut segment = first().await;
+    segment.elapsed_ms = 60_000;
+    workflow("ignored").resume(segment).run(async {}).await;
+    let metrics = capture.metrics();
+    let duration = metrics.iter().find(|series| series.name == "workflow.duration").unwrap();
+    assert!((60_000.0..90_000.0).contains(&duration.sum), "{}", duration.sum);
+    let spans = capture.spans();
+    let last = spans.named("workflow.execute")[1].text("workflow.duration.ms").parse::<u64>().unwrap();
+    assert!(last < 60_000, "a span is one segment: {last}");
+}
+
+#[tokio::test]
+async fn a_run_that_ends_while_nothing_runs_is_recorded_by_its_segment() {
+    let capture = capture();
+    let segment = first().await;
+    hub_otel::workflow::record_end(&segment, Status::Rejected, None);
+    hub_otel::workflow::record_end(
+        &Segment { run_id: "other".into(), ..segment },
+        Status::Failed,
+        Some("crash_loop"),
+    );
+    let spans = capture.spans();
+    let [suspended, rejected, failed] = spans.named("workflow.execute")[..] else {
+        panic!("{}", spans.tree())
+    };
+    assert_eq!((rejected.status.as_str(), failed.status.as_str()), ("Unset", "Error: crash_loop"));
+    assert_eq!(rejected.links, [suspended.span_id.clone()]);
+    assert_eq!(rejected.start, rejected.end, "it has no length");
+    assert_eq!(failed.text("error.type"), "crash_loop");
+    let metrics = capture.metrics();
+    assert_eq!(metrics.value("workflow.runs.total", &[("status", "REJECTED")]), 1.0);
+    assert_eq!(metrics.value("workflow.errors.total", &[("error_type", "crash_loop")]), 1.0);
+    assert_eq!(metrics.value("workflow.duration", &[]), 2.0);
+    assert_eq!(metrics.value("workflows.active", &[]), 0.0);
+    capture.conformance().unwrap();
+}
+
+#[tokio::test]
+async fn a_segment_of_a_run_that_is_not_recorded_still_knows_its_run() {
+    let capture = Settings::new().unsampled().capture();
+    let segment = workflow("patch").run_with(async { current().segment().unwrap() }, |_, _| {}).await;
+    assert_eq!(segment.workflow_id, "patch");
+    assert!(!segment.run_id.is_empty());
+    assert_eq!(segment.traceparent, None);
+    drop(capture);
+}
+
+#[tokio::test]
+async fn a_failure_beats_a_suspension() {
+    let capture = capture();
+    let undecided = async {
+        current().suspend("approval").fail("broken");
+    };
+    workflow("patch").run(undecided).await;
+    assert_eq!(capture.metrics().value("workflow.runs.total", &[("status", "FAILED")]), 1.0);
+}

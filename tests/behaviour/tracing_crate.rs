@@ -1,0 +1,178 @@
+//! Both ways with the `tracing` crate: its spans inside ours, ours inside its spans, and log records with the ids.
+
+use hub_otel::testing::{Capture, Spans, capture};
+use hub_otel::{agent, workflow};
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanProcessor};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, info_span};
+use tracing_subscriber::layer::SubscriberExt;
+
+#[derive(Debug, Clone, Default)]
+struct Foreign(Arc<Mutex<Vec<SpanData>>>);
+
+impl SpanProcessor for Foreign {
+    fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &opentelemetry::Context) {}
+    fn on_end(&self, span: SpanData) {
+        self.0.lock().unwrap().push(span);
+    }
+    fn force_flush(&self) -> opentelemetry_sdk::error::OTelSdkResult {
+        Ok(())
+    }
+    fn shutdown_with_timeout(&self, _: std::time::Duration) -> opentelemetry_sdk::error::OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The subscriber of a program that uses tracing-opentelemetry, and the spans that it makes.
+fn subscriber() -> (tracing::Dispatch, Foreign) {
+    let foreign = Foreign::default();
+    let provider = SdkTracerProvider::builder().with_span_processor(foreign.clone()).build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("app"));
+    (tracing::Dispatch::new(tracing_subscriber::registry().with(layer)), foreign)
+}
+
+/// Name by id, and parent by id, over both providers.
+fn family(spans: &Spans, foreign: &Foreign) -> Vec<(String, String)> {
+    let mut names: HashMap<String, (String, String)> = HashMap::new();
+    for span in spans {
+        names.insert(span.span_id.clone(), (span.name.clone(), span.parent_id.clone()));
+    }
+    for span in &*foreign.0.lock().unwrap() {
+        names.insert(
+            span.span_context.span_id().to_string(),
+            (span.name.to_string(), span.parent_span_id.to_string()),
+        );
+    }
+    let mut family: Vec<_> = names
+        .values()
+        .map(|(name, parent)| {
+            (name.clone(), names.get(parent).map_or_else(String::new, |(name, _)| name.clone()))
+        })
+        .collect();
+    family.sort();
+    family
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(child, parent)| ((*child).to_owned(), (*parent).to_owned())).collect()
+}
+
+async fn four_levels(capture: &Capture) {
+    workflow("w")
+        .run_id("run")
+        .run(
+            async {
+                agent("a", "x")
+                    .run(async { tokio::task::yield_now().await }.instrument(info_span!("innermost")))
+                    .await;
+            }
+            .instrument(info_span!("between")),
+        )
+        .instrument(info_span!("outermost"))
+        .await;
+    assert_eq!(capture.metrics().value("agent.runs.total", &[]), 1.0);
+}
+
+#[tokio::test]
+async fn spans_of_both_nest_four_levels_deep() {
+    let capture = capture();
+    let (dispatch, foreign) = subscriber();
+    four_levels(&capture).with_subscriber(dispatch).await;
+    let expected = pairs(&[
+        ("agent.execute", "between"),
+        ("between", "workflow.execute"),
+        ("innermost", "agent.execute"),
+        ("outermost", ""),
+        ("workflow.execute", "outermost"),
+    ]);
+    assert_eq!(family(&capture.spans(), &foreign), expected);
+    assert_eq!(capture.spans().named("agent.execute")[0].text("workflow.run.id"), "run");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_run_reaches_an_agent_that_was_spawned_in_a_tracing_span() {
+    let capture = capture();
+    let (dispatch, foreign) = subscriber();
+    let spawned = async {
+        let task = async { agent("a", "x").run(async {}).await };
+        tokio::spawn(task.instrument(info_span!("task")).with_current_subscriber()).await.unwrap();
+    };
+    capture.run(workflow("w").run_id("run").run(spawned)).with_subscriber(dispatch).await;
+    let expected =
+        pairs(&[("agent.execute", "task"), ("task", "workflow.execute"), ("workflow.execute", "")]);
+    assert_eq!(family(&capture.spans(), &foreign), expected);
+    assert_eq!(capture.spans().named("agent.execute")[0].text("workflow.run.id"), "run");
+}
+
+/// Keeps each event: its name, its level, its text, and the span that was active.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(String, tracing::Level, String, String)>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        #[derive(Default)]
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() != "message" {
+                    self.0.push_str(&format!("{}={value:?} ", field.name()));
+                }
+            }
+        }
+        let mut text = Text::default();
+        event.record(&mut text);
+        let span = opentelemetry::Context::map_current(|context| context.span().span_context().span_id());
+        let name = event.metadata().name().to_owned();
+        self.0.lock().unwrap().push((name, *event.metadata().level(), text.0, span.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn units_tell_the_log_of_their_life_under_their_own_ids() {
+    let capture = capture();
+    let log = Log::default();
+    let subscriber = tracing_subscriber::registry().with(log.clone());
+    let failing = agent("a", "x").run(async {
+        hub_otel::current().retry("busy");
+        Err::<(), _>("no")
+    });
+    let _ = workflow("w").run_id("run").run(failing).with_subscriber(subscriber).await;
+    let lines = log.0.lock().unwrap().clone();
+    let told: Vec<_> =
+        lines.iter().map(|(name, level, text, _)| format!("{level} {name} {}", text.trim())).collect();
+    assert_eq!(
+        told,
+        [
+            "INFO workflow.run.started workflow.id=\"w\" workflow.run.id=\"run\" workflow.trigger=\"manual\"",
+            "DEBUG agent.run.started agent.id=\"a\" agent.action=\"x\" workflow.run.id=\"run\"",
+            "WARN agent.retry agent.id=\"a\" agent.retry.attempt=1 agent.retry.reason=\"busy\"",
+            "DEBUG agent.run.ended agent.id=\"a\" agent.action=\"x\" agent.status=\"FAILED\" error.type=\"str\" \
+             error.message=\"no\" workflow.run.id=\"run\"",
+            "ERROR workflow.run.ended workflow.id=\"w\" workflow.run.id=\"run\" workflow.status=\"FAILED\" \
+             error.type=\"str\" error.message=\"no\"",
+        ]
+    );
+    let spans = capture.spans();
+    let (workflow, agent) = (spans.named("workflow.execute")[0], spans.named("agent.execute")[0]);
+    let ids: Vec<_> = lines.iter().map(|(.., span)| span.clone()).collect();
+    let [w, a] = [&workflow.span_id, &agent.span_id];
+    assert_eq!(ids.iter().collect::<Vec<_>>(), [w, a, a, a, w]);
+}
+
+#[tokio::test]
+async fn exceptions_can_be_log_records() {
+    for dup in [false, true] {
+        let capture = hub_otel::testing::Settings::new().exception_logs(dup).capture();
+        let log = Log::default();
+        let subscriber = tracing_subscriber::registry().with(log.clone());
+        let _ = agent("a", "x").run(async { Err::<(), _>("no") }).with_subscriber(subscriber).await;
+        let exceptions: Vec<_> =
+            log.0.lock().unwrap().iter().filter(|(name, ..)| name == "exception").cloned().collect();
+        assert_eq!(exceptions.len(), 1);
+        assert_eq!(exceptions[0].2.trim(), "exception.type=\"&str\" exception.message=\"no\"");
+        assert_eq!(capture.spans().iter().next().unwrap().events.len(), usize::from(dup));
+    }
+}
