@@ -61,18 +61,12 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 async fn four_levels(capture: &Capture) {
-    workflow("w")
-        .run_id("run")
-        .run(
-            async {
-                agent("a", "x")
-                    .run(async { tokio::task::yield_now().await }.instrument(info_span!("innermost")))
-                    .await;
-            }
-            .instrument(info_span!("between")),
-        )
-        .instrument(info_span!("outermost"))
-        .await;
+    // A tracing span's parent is whatever is current when it is made.
+    let innermost = async { tokio::task::yield_now().instrument(info_span!("innermost")).await };
+    let between = async { agent("a", "x").run(innermost).await };
+    let run = async { between.instrument(info_span!("between")).await };
+    let outermost = async { workflow("w").run_id("run").run(run).await };
+    outermost.instrument(info_span!("outermost")).await;
     assert_eq!(capture.metrics().value("agent.runs.total", &[]), 1.0);
 }
 
