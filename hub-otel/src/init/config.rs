@@ -9,7 +9,6 @@ pub(crate) mod otlp;
 mod print;
 pub(crate) mod read;
 mod resource;
-mod semconv;
 mod traces;
 
 use crate::init::error::{InitError, Problem};
@@ -130,8 +129,6 @@ pub struct Config {
     pub(crate) prometheus_port: Setting<u16>,
     pub(crate) sampler: Setting<SamplerConfig>,
     pub(crate) propagators: Setting<Vec<Propagator>>,
-    pub(crate) exceptions: Setting<crate::instance::Exceptions>,
-    pub(crate) gen_ai: Setting<bool>,
     pub(crate) limits: Limits,
     pub(crate) log_filter: Setting<String>,
     pub(crate) no_color: bool,
@@ -186,8 +183,6 @@ impl Config {
             }),
             sampler: traces::sampler(&mut read),
             propagators: propagators(&mut read),
-            exceptions: semconv::exceptions(&mut read),
-            gen_ai: semconv::gen_ai(&mut read),
             limits: Limits::read(&mut read),
             log_filter: read.read(&["RUST_LOG"], "info".to_owned(), |filter| {
                 filter

@@ -258,20 +258,6 @@ fn encode_records(site: &Site) -> Encode<Record> {
     Arc::new(move |records| encode::records(records, &resource, &deny, protocol))
 }
 
-/// What the environment adds to what the builder decided for every unit.
-fn options(mut options: crate::instance::Options, config: &Config) -> crate::instance::Options {
-    use super::config::Root;
-    use crate::instance::Sampling;
-    options.exceptions = *config.exceptions;
-    options.gen_ai |= *config.gen_ai;
-    options.sampling = match (config.sampler.parent_based, config.sampler.root) {
-        (false, Root::Off) => Sampling::Off,
-        (true, _) => Sampling::ParentBased,
-        (false, _) => Sampling::Ask,
-    };
-    options
-}
-
 fn tracer_provider(
     site: &Site,
     queue: Option<Arc<Queue<SpanData>>>,
