@@ -1,0 +1,8 @@
+//! The main job, from HTTP to the bytes that a Collector and a Prometheus receive: the binary is started as a user would
+//! start it, on free ports, against an OTLP receiver in this process.
+
+mod bad_input;
+mod ending;
+mod scrape;
+mod server;
+mod trace;
