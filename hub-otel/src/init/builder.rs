@@ -27,7 +27,6 @@ use std::time::Duration;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use]
 pub fn builder() -> Builder {
     Builder::default()
 }

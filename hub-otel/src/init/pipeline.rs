@@ -29,6 +29,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+/// A queue, and the bell that asks for everything in it.
+pub(super) type Line<T> = (Arc<Queue<T>>, Arc<Notify>);
+
 /// What the parts share while they are put together.
 struct Site {
     config: Config,
@@ -85,7 +88,7 @@ impl Site {
         &mut self,
         signal: Signal,
         encode: Encode<T>,
-    ) -> Result<Option<(Arc<Queue<T>>, Arc<Notify>)>, InitError> {
+    ) -> Result<Option<Line<T>>, InitError> {
         let Some(courier) = self.courier(signal)? else { return Ok(None) };
         let batch = if signal == Signal::Logs { &self.config.records } else { &self.config.spans };
         let queue = Queue::new(signal, *batch.queue, *batch.batch);

@@ -25,14 +25,14 @@ pub async fn shutdown_signal() {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             let Ok(mut listener) = Listener::install() else { return };
-            drop(stands.send(()));
+            let _ = stands.send(());
             listener.next().await;
             let _ = told.send(());
         });
     });
     // The handlers stand when the first poll returns: a signal right after it must not kill the program.
     if spawned.is_ok() {
-        drop(ready.recv());
+        let _ = ready.recv();
     }
     // Without a thread, or without a handler, the signal keeps its default action, which ends the program as well.
     if spawned.is_err() || signal.await.is_err() {

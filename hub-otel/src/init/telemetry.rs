@@ -7,8 +7,7 @@ use super::encode::Record;
 use super::error::InitError;
 use super::ledger::Ledger;
 use super::metrics::push::Flush;
-use super::pipeline;
-use super::queue::Queue;
+use super::pipeline::{self, Line};
 use super::report::Report;
 use super::runtime::Private;
 use super::subscriber;
@@ -50,8 +49,8 @@ pub(crate) struct Inner {
     pub(crate) metrics: SdkMeterProvider,
     pub(crate) logs: Option<SdkLoggerProvider>,
     pub(super) ledgers: Vec<(Signal, Arc<Ledger>)>,
-    pub(super) spans: Option<(Arc<Queue<SpanData>>, Arc<Notify>)>,
-    pub(super) records: Option<(Arc<Queue<Record>>, Arc<Notify>)>,
+    pub(super) spans: Option<Line<SpanData>>,
+    pub(super) records: Option<Line<Record>>,
     pub(super) push: Option<Arc<Flush>>,
     pub(super) console: Option<Arc<Console>>,
     pub(super) metrics_addr: Option<SocketAddr>,
@@ -397,7 +396,7 @@ fn pending(report: &Report) -> u64 {
     Signal::ALL.iter().map(|signal| report.signal(*signal).pending).sum()
 }
 
-async fn flush_queue<T>(queue: Option<&(Arc<Queue<T>>, Arc<Notify>)>) {
+async fn flush_queue<T>(queue: Option<&Line<T>>) {
     let Some((queue, flush)) = queue else { return };
     let next = queue.next();
     loop {

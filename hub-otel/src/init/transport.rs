@@ -44,9 +44,9 @@ pub(crate) const LONGEST_REPLY: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) enum Transport {
     #[cfg(feature = "grpc")]
-    Grpc(grpc::Grpc),
+    Grpc(Box<grpc::Grpc>),
     #[cfg(feature = "http")]
-    Http(http::Http),
+    Http(Box<http::Http>),
     /// No transport is compiled in.
     #[cfg(not(any(feature = "grpc", feature = "http")))]
     Nowhere(std::convert::Infallible),
@@ -57,9 +57,11 @@ impl Transport {
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
         match *config.protocol {
             #[cfg(feature = "grpc")]
-            Protocol::Grpc => grpc::Grpc::new(signal, config).map(Self::Grpc),
+            Protocol::Grpc => grpc::Grpc::new(signal, config).map(|grpc| Self::Grpc(Box::new(grpc))),
             #[cfg(feature = "http")]
-            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(signal, config).map(Self::Http),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                http::Http::new(signal, config).map(|http| Self::Http(Box::new(http)))
+            }
             #[cfg(not(all(feature = "grpc", feature = "http")))]
             other => Err(format!("a protocol for {signal} that is compiled in, not `{}`", other.as_str())),
         }

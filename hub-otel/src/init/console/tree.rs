@@ -99,7 +99,7 @@ fn line(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
         .iter()
         .filter(|attribute| {
             let key = attribute.key.as_str();
-            !QUIET.contains(&key) && !(inherited && INHERITED.contains(&key))
+            !(QUIET.contains(&key) || inherited && INHERITED.contains(&key))
         })
         .map(|attribute| format!("{}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string())))
         .collect();

@@ -45,11 +45,10 @@ pub(crate) fn listen(config: &Config) -> Result<Option<TcpListener>, InitError> 
         &config.prometheus_port.origin
     };
     let fallback = SocketAddr::from(([127, 0, 0, 1], port));
-    let bound = (host, port).to_socket_addrs().and_then(|addresses| {
+    let bound = (host, port).to_socket_addrs().map(|addresses| {
         let addresses: Vec<_> = addresses.collect();
         let address = addresses.first().copied().unwrap_or(fallback);
-        let listener = TcpListener::bind(addresses.as_slice()).map_err(|error| (address, error));
-        Ok(listener)
+        TcpListener::bind(addresses.as_slice()).map_err(|error| (address, error))
     });
     let failure = match bound {
         Ok(Ok(listener)) => match listener.set_nonblocking(true) {
