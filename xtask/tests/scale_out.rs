@@ -1,5 +1,5 @@
 //! The two tiers of scale-out/, as shipped, on the real Collector 0.159: `just stack-full`.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;

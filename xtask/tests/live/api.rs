@@ -6,42 +6,42 @@ use std::collections::BTreeMap;
 
 /// A client of one orchestrator.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub(crate) struct Api {
     url: String,
 }
 
 impl Api {
-    pub fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         Self { url: url.to_owned() }
     }
 
     /// The status of a request, and its body.
-    pub fn send(&self, method: http::Method, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn send(&self, method: http::Method, path: &str, body: &Value) -> (u16, Value) {
         let headers = [("content-type", "application/json")];
         let reply = http::try_send(method, format!("{}{path}", self.url), &headers, &body.to_string())
             .unwrap_or_else(|error| panic!("{path}: {error}"));
         (reply.status, serde_json::from_str(&reply.body).unwrap_or_default())
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = self.send(http::Method::GET, path, &Value::Null);
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
 
-    pub fn create(&self, workflow: &Value) {
+    pub(crate) fn create(&self, workflow: &Value) {
         let (status, body) = self.send(http::Method::POST, "/api/workflows", workflow);
         assert_eq!(status, 201, "{body}");
     }
 
     /// Triggers a run; the status of the answer.
-    pub fn trigger(&self, workflow: &str, trigger: &str) -> u16 {
+    pub(crate) fn trigger(&self, workflow: &str, trigger: &str) -> u16 {
         let body = json!({"contextJson": {"repository": "."}, "triggerType": trigger});
         self.send(http::Method::POST, &format!("/api/workflows/{workflow}/trigger"), &body).0
     }
 
     /// Every run of a workflow.
-    pub fn runs(&self, workflow: &str) -> Vec<Value> {
+    pub(crate) fn runs(&self, workflow: &str) -> Vec<Value> {
         let mut runs = Vec::new();
         let mut offset = Some(0);
         while let Some(at) = offset {
@@ -53,7 +53,7 @@ impl Api {
     }
 
     /// How many runs of these workflows stand where.
-    pub fn by_status(&self, workflows: &[&str]) -> BTreeMap<String, f64> {
+    pub(crate) fn by_status(&self, workflows: &[&str]) -> BTreeMap<String, f64> {
         let mut counts = BTreeMap::new();
         for run in workflows.iter().flat_map(|workflow| self.runs(workflow)) {
             *counts.entry(text(&run["status"])).or_insert(0.0) += 1.0;
@@ -62,13 +62,13 @@ impl Api {
     }
 
     /// The approvals that wait.
-    pub fn approvals(&self) -> Vec<String> {
+    pub(crate) fn approvals(&self) -> Vec<String> {
         let page = self.get("/api/approvals?decision=PENDING&limit=100");
         let approvals = page["approvals"].as_array().cloned().unwrap_or_default();
         approvals.iter().map(|approval| text(&approval["id"])).collect()
     }
 
-    pub fn decide(&self, approval: &str, decision: &str) {
+    pub(crate) fn decide(&self, approval: &str, decision: &str) {
         let body = json!({"decision": decision, "respondedBy": "live-test"});
         let (status, body) =
             self.send(http::Method::POST, &format!("/api/approvals/{approval}/decision"), &body);
@@ -76,6 +76,6 @@ impl Api {
     }
 }
 
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

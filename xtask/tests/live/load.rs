@@ -10,14 +10,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The workflows that are triggered.
-pub const WORKFLOWS: [&str; 7] =
+pub(crate) const WORKFLOWS: [&str; 7] =
     ["scan-and-notify", "test-failure", "load-flaky", "load-slow", "load-down", "load-hang", "load-approval"];
 
 /// Runs beyond this many at once are answered with 503.
-pub const MAX_RUNS: &str = "6";
+pub(crate) const MAX_RUNS: &str = "6";
 
 /// Creates the workflows that the seeds do not have.
-pub fn prepare(api: &Api) {
+pub(crate) fn prepare(api: &Api) {
     let node = |action: &str, more: Value| {
         let mut node = json!({"id": "work", "agent": "fault", "action": action});
         node.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
@@ -39,14 +39,14 @@ pub fn prepare(api: &Api) {
 }
 
 /// A load that goes on until it is stopped.
-pub struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     turned_away: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Load {
-    pub fn start(api: &Api) -> Self {
+    pub(crate) fn start(api: &Api) -> Self {
         let (stop, turned_away) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (api, stopped, away) = (api.clone(), stop.clone(), turned_away.clone());
         let thread = std::thread::spawn(move || {
@@ -62,7 +62,7 @@ impl Load {
     }
 
     /// Stops; how many requests were answered with 503.
-    pub fn stop(mut self) -> u64 {
+    pub(crate) fn stop(mut self) -> u64 {
         self.end();
         self.turned_away.load(Ordering::Relaxed)
     }
@@ -109,22 +109,22 @@ fn one_round(api: &Api, round: u64, turned_away: &AtomicU64) {
 
 /// What the service's own rows say: nothing of it comes from telemetry.
 #[derive(Debug, Default, PartialEq)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// Runs that ended, by status.
-    pub runs: BTreeMap<String, f64>,
+    pub(crate) runs: BTreeMap<String, f64>,
     /// Runs that failed or timed out, by error type.
-    pub failures: BTreeMap<String, f64>,
+    pub(crate) failures: BTreeMap<String, f64>,
     /// Approvals that wait.
-    pub waiting: f64,
+    pub(crate) waiting: f64,
     /// Per agent: executions that failed or timed out, and all.
-    pub agents: BTreeMap<String, (f64, f64)>,
+    pub(crate) agents: BTreeMap<String, (f64, f64)>,
     /// Attempts that were tried again.
-    pub retries: f64,
+    pub(crate) retries: f64,
 }
 
 impl Ledger {
     /// Waits until nothing is under way but what waits for an approval, then reads it.
-    pub fn read(api: &Api) -> Self {
+    pub(crate) fn read(api: &Api) -> Self {
         poll::until(Duration::from_secs(60), || {
             let counts = api.by_status(&WORKFLOWS);
             !counts.contains_key("PENDING") && !counts.contains_key("RUNNING")

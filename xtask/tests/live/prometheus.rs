@@ -9,21 +9,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// A running Prometheus.
-pub struct Prometheus {
-    pub process: Process,
-    pub port: u16,
-    pub _folder: TempDir,
+pub(crate) struct Prometheus {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
+    pub(crate) _folder: TempDir,
 }
 
 /// Values by labels, `__name__` left out, and how long the answer took.
-pub struct Answer {
-    pub series: BTreeMap<String, Vec<f64>>,
-    pub took: Duration,
+pub(crate) struct Answer {
+    pub(crate) series: BTreeMap<String, Vec<f64>>,
+    pub(crate) took: Duration,
 }
 
 impl Answer {
     /// The last value of each series.
-    pub fn last(&self) -> BTreeMap<String, f64> {
+    pub(crate) fn last(&self) -> BTreeMap<String, f64> {
         self.series
             .iter()
             .filter_map(|(labels, values)| values.last().map(|last| (labels.clone(), *last)))
@@ -31,24 +31,24 @@ impl Answer {
     }
 
     /// The one value of the one series.
-    pub fn only(&self) -> Option<f64> {
+    pub(crate) fn only(&self) -> Option<f64> {
         let last = self.last();
         if last.len() == 1 { last.into_values().next() } else { None }
     }
 }
 
-pub fn now() -> f64 {
+pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64()
 }
 
 impl Prometheus {
     /// At this moment.
-    pub fn instant(&self, expression: &str) -> Answer {
+    pub(crate) fn instant(&self, expression: &str) -> Answer {
         self.ask(&format!("query?time={}&query={}", now(), encoded(expression)), expression)
     }
 
     /// Over the last `span`, every 15 seconds.
-    pub fn range(&self, expression: &str, span: Duration) -> Answer {
+    pub(crate) fn range(&self, expression: &str, span: Duration) -> Answer {
         let end = now();
         let start = end - span.as_secs_f64();
         self.ask(
@@ -58,7 +58,7 @@ impl Prometheus {
     }
 
     /// The values of a label, as a dashboard's variable asks for them.
-    pub fn label_values(&self, label: &str, selector: &str) -> Vec<String> {
+    pub(crate) fn label_values(&self, label: &str, selector: &str) -> Vec<String> {
         let url = format!("{}/api/v1/label/{label}/values?match[]={}", self.url(), encoded(selector));
         let reply = http::get(url);
         assert_eq!(reply.status, 200, "{}", reply.body);
@@ -68,7 +68,7 @@ impl Prometheus {
     }
 
     /// The alerts that fire.
-    pub fn firing(&self) -> Vec<String> {
+    pub(crate) fn firing(&self) -> Vec<String> {
         let reply = http::get(format!("{}/api/v1/alerts", self.url())).json();
         let alerts = reply["data"]["alerts"].as_array().expect("a list").iter();
         alerts

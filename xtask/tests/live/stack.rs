@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use xtask::files::root;
 
 /// How long a component may take to answer on a busy machine.
-pub const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_secs(60);
 
 /// How the service's metrics reach Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// Scraped.
     Pulled,
     /// Pushed through the Collector.
@@ -23,26 +23,26 @@ pub enum Way {
 }
 
 /// A binary that `observability/tools/build` made.
-pub fn tool(name: &str) -> PathBuf {
+pub(crate) fn tool(name: &str) -> PathBuf {
     let path = root().join(".tools/bin").join(name);
     assert!(path.exists(), "{} is not there; run observability/tools/build", path.display());
     path
 }
 
 /// The Collector, with the shipped file, sending traces and logs to a receiver.
-pub struct Collector {
+pub(crate) struct Collector {
     /// Its process.
-    pub process: Process,
+    pub(crate) process: Process,
     /// Where it takes OTLP/gRPC.
-    pub grpc: String,
+    pub(crate) grpc: String,
     /// Where it takes OTLP/HTTP.
-    pub http: String,
+    pub(crate) http: String,
     /// Where its own metrics are.
-    pub metrics: u16,
+    pub(crate) metrics: u16,
 }
 
 impl Collector {
-    pub fn start(backends: &Receiver, prometheus: u16) -> Self {
+    pub(crate) fn start(backends: &Receiver, prometheus: u16) -> Self {
         let [health, grpc, http, metrics] = std::array::from_fn(|_| ports::free());
         let process = Process::spawn(
             command(tool("otelcol-hub"))
@@ -65,13 +65,13 @@ impl Collector {
 }
 
 /// Prometheus' folder as it is shipped, with targets of the test's own.
-pub struct Configuration {
+pub(crate) struct Configuration {
     folder: TempDir,
     port: u16,
 }
 
 impl Configuration {
-    pub fn copied(targets: &[(&str, Option<u16>)]) -> Self {
+    pub(crate) fn copied(targets: &[(&str, Option<u16>)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let shipped = root().join("observability/prometheus");
         fs::copy(shipped.join("prometheus.yml"), folder.path().join("prometheus.yml")).expect("copied");
@@ -102,17 +102,17 @@ impl Configuration {
     }
 
     /// Sets the target of a job; Prometheus reads it when it changes.
-    pub fn target(&self, job: &str, port: Option<u16>) {
+    pub(crate) fn target(&self, job: &str, port: Option<u16>) {
         let targets = port.map(|port| format!("{{targets: ['127.0.0.1:{port}']}}")).unwrap_or_default();
         fs::write(self.folder.path().join(format!("targets/{job}.yml")), format!("[{targets}]\n"))
             .expect("written");
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn start(self) -> Prometheus {
+    pub(crate) fn start(self) -> Prometheus {
         let process = Process::spawn(
             command(tool("prometheus"))
                 .current_dir(self.folder.path())
@@ -128,16 +128,16 @@ impl Configuration {
 }
 
 /// The orchestrator.
-pub struct Orchestrator {
+pub(crate) struct Orchestrator {
     /// Its process.
-    pub process: Process,
+    pub(crate) process: Process,
     /// Its API.
-    pub url: String,
+    pub(crate) url: String,
     _folder: TempDir,
 }
 
 impl Orchestrator {
-    pub fn start(collector: &str, way: Way, metrics: u16, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(collector: &str, way: Way, metrics: u16, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("readme.txt"), "nothing secret here\n").expect("written");
         let api = ports::free();
@@ -171,14 +171,14 @@ fn binary() -> PathBuf {
 }
 
 /// Waits until something answers 200 there.
-pub fn answers(url: &str) {
+pub(crate) fn answers(url: &str) {
     poll::until(START, || {
         http::try_send(http::Method::GET, url, &[], "").is_ok_and(|reply| reply.status == 200)
     });
 }
 
 /// Fails when a log warns of what breaks next year, or of what is broken now.
-pub fn is_quiet(name: &str, process: &Process) {
+pub(crate) fn is_quiet(name: &str, process: &Process) {
     let log = format!("{}\n{}", process.stdout(), process.stderr());
     for line in log.lines() {
         let lower = line.to_lowercase();

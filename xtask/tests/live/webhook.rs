@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 /// Listens on loopback and keeps every body.
 #[derive(Debug)]
-pub struct Chat {
+pub(crate) struct Chat {
     port: u16,
     bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Chat {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let bodies: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -35,16 +35,16 @@ impl Chat {
         Self { port, bodies }
     }
 
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/services/T/B/x", self.host())
     }
 
     /// Whether a message with all of these words was delivered.
-    pub fn has(&self, words: &[&str]) -> bool {
+    pub(crate) fn has(&self, words: &[&str]) -> bool {
         self.bodies
             .lock()
             .expect("not poisoned")

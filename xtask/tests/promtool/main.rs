@@ -1,6 +1,7 @@
 //! Prometheus' own tool on the committed files, and on rules that were broken on purpose.
 //!
 //! Needs `.tools/bin/promtool`: `observability/tools/build`. `just stack-check` does both.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -116,7 +117,6 @@ fn noticed(name: &str, change: impl Fn(&mut Alert)) -> bool {
 fn a_threshold_that_is_taken_away_or_raised_tenfold_makes_a_case_fail() {
     let mut unnoticed = Vec::new();
     for alert in alerts::all() {
-        assert!(!noticed(alert.name, |_| {}), "{}: the cases fail as they are", alert.name);
         if !noticed(alert.name, |alert| alert.threshold = None) {
             unnoticed.push(format!("{} without its threshold", alert.name));
         }
