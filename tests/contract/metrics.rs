@@ -1,0 +1,165 @@
+//! Metrics, as they are pushed and as they are scraped.
+
+use crate::document::table;
+use crate::emitted::emitted;
+use hub_otel_tests::receiver::Item;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the two sides say of a metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shape {
+    instrument: String,
+    unit: String,
+    labels: BTreeSet<String>,
+}
+
+/// The document's metrics: OTel name, shape, Prometheus name.
+fn documented() -> BTreeMap<String, (Shape, String)> {
+    table("## Metrics")
+        .into_iter()
+        .map(|row| {
+            let labels = row[3].split(", ").filter(|label| *label != "–").map(str::to_owned).collect();
+            let shape = Shape { instrument: row[1].clone(), unit: row[2].clone(), labels };
+            (row[0].clone(), (shape, row[4].clone()))
+        })
+        .collect()
+}
+
+fn keys<'a>(attributes: impl Iterator<Item = &'a Vec<KeyValue>>) -> BTreeSet<String> {
+    // Prometheus writes an underscore for every dot.
+    attributes.flatten().map(|attribute| attribute.key.replace('.', "_")).collect()
+}
+
+fn shape(metric: &Metric) -> Shape {
+    let (instrument, labels) = match metric.data.as_ref().expect("data") {
+        Data::Sum(sum) => {
+            assert_eq!(sum.aggregation_temporality(), AggregationTemporality::Cumulative, "{}", metric.name);
+            let instrument = if sum.is_monotonic { "counter" } else { "up-down counter" };
+            (instrument, keys(sum.data_points.iter().map(|point| &point.attributes)))
+        }
+        Data::Gauge(gauge) => ("gauge", keys(gauge.data_points.iter().map(|point| &point.attributes))),
+        Data::Histogram(histogram) => {
+            assert_eq!(
+                histogram.aggregation_temporality(),
+                AggregationTemporality::Cumulative,
+                "{}",
+                metric.name
+            );
+            ("histogram", keys(histogram.data_points.iter().map(|point| &point.attributes)))
+        }
+        other => panic!("{}: {other:?}", metric.name),
+    };
+    Shape { instrument: instrument.to_owned(), unit: metric.unit.clone(), labels }
+}
+
+/// The metrics that were pushed: all that is said of one, in all pushes together.
+fn pushed() -> BTreeMap<String, Shape> {
+    let mut pushed: BTreeMap<String, Shape> = BTreeMap::new();
+    for metric in &emitted().metrics {
+        let found = shape(metric);
+        match pushed.get_mut(&metric.name) {
+            None => {
+                pushed.insert(metric.name.clone(), found);
+            }
+            Some(known) => {
+                assert_eq!(
+                    (&known.instrument, &known.unit),
+                    (&found.instrument, &found.unit),
+                    "{}",
+                    metric.name
+                );
+                known.labels.extend(found.labels);
+            }
+        }
+    }
+    pushed
+}
+
+/// Labels that a metric only has in a world that this process is not in.
+fn may_be_absent(metric: &str, label: &str) -> bool {
+    // SQLite has neither a server nor a namespace.
+    metric == "db.client.operation.duration"
+        && matches!(label, "server_address" | "server_port" | "db_namespace")
+}
+
+#[test]
+fn every_metric_of_the_document_is_emitted_with_its_instrument_unit_and_labels() {
+    let pushed = pushed();
+    for (name, (documented, _)) in documented() {
+        let found = pushed.get(&name).unwrap_or_else(|| panic!("{name} was not emitted"));
+        assert_eq!((&found.instrument, &found.unit), (&documented.instrument, &documented.unit), "{name}");
+        let absent: Vec<_> = documented
+            .labels
+            .difference(&found.labels)
+            .filter(|label| !may_be_absent(&name, label))
+            .collect();
+        assert!(absent.is_empty(), "{name} never had {absent:?}");
+    }
+}
+
+#[test]
+fn every_metric_that_is_emitted_is_in_the_document_with_all_of_its_labels() {
+    let documented = documented();
+    for (name, found) in pushed() {
+        let (known, _) = documented.get(&name).unwrap_or_else(|| panic!("{name} is not in the document"));
+        let unknown: Vec<_> = found.labels.difference(&known.labels).collect();
+        assert!(unknown.is_empty(), "{name} has {unknown:?}");
+    }
+}
+
+#[test]
+fn buckets_are_those_of_the_document() {
+    let buckets: BTreeMap<_, _> = table("## Buckets")
+        .into_iter()
+        .map(|row| {
+            (row[0].clone(), row[2].split(' ').map(|bound| bound.parse::<f64>().expect("a bound")).collect())
+        })
+        .collect();
+    let histograms: BTreeMap<String, Vec<f64>> = emitted().metrics.iter().filter_map(bounds).collect();
+    assert_eq!(histograms, buckets);
+}
+
+fn bounds(metric: &Item<Metric>) -> Option<(String, Vec<f64>)> {
+    match metric.data.as_ref()? {
+        Data::Histogram(histogram) => {
+            Some((metric.name.clone(), histogram.data_points.first()?.explicit_bounds.clone()))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn the_scrape_shows_the_names_types_and_labels_of_the_document() {
+    let scrape = &emitted().scrape;
+    let mut known = BTreeSet::new();
+    for (name, (documented, prometheus)) in documented() {
+        let family = prometheus.trim_end_matches("_{bucket,sum,count}");
+        known.insert(family.to_owned());
+        let found =
+            scrape.families.get(family).unwrap_or_else(|| panic!("{family} ({name}) is not in the scrape"));
+        let kind = match documented.instrument.as_str() {
+            "up-down counter" | "gauge" => "gauge",
+            other => other,
+        };
+        assert_eq!(found.kind, kind, "{family}");
+        assert!(!found.help.is_empty(), "{family}");
+        let suffixes: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        for suffix in suffixes {
+            let series = format!("{family}{suffix}");
+            let samples: Vec<_> = scrape.matching(&series, &[("service_name", "under-test")]).collect();
+            assert!(!samples.is_empty(), "{series}");
+            for label in samples.iter().flat_map(|sample| sample.labels.keys()) {
+                let of_the_target = matches!(label.as_str(), "service_name" | "le");
+                assert!(of_the_target || documented.labels.contains(label), "{series} has {label}");
+            }
+        }
+    }
+    let unknown: Vec<_> = scrape
+        .families
+        .keys()
+        .filter(|family| !known.contains(*family) && *family != "target_info")
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}

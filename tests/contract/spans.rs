@@ -1,0 +1,91 @@
+//! Spans, their events, and log records.
+
+use crate::document::{span_names, table};
+use crate::emitted::emitted;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The attributes of all spans of that name, with their types.
+fn attributes(name: &str) -> BTreeMap<String, String> {
+    let spans = emitted().spans.iter().filter(|span| span.name == name);
+    spans
+        .flat_map(|span| &span.attributes)
+        .map(|attribute| {
+            let kind = match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
+                Some(Value::StringValue(_)) => "string",
+                Some(Value::IntValue(_)) => "int",
+                Some(Value::BoolValue(_)) => "bool",
+                other => panic!("{}: {other:?}", attribute.key),
+            };
+            (attribute.key.clone(), kind.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn every_span_has_the_attributes_of_the_document_and_no_other() {
+    for (heading, name) in span_names() {
+        let documented: BTreeMap<_, _> =
+            table(&heading).into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+        assert_eq!(attributes(&name), documented, "{name}");
+    }
+}
+
+#[test]
+fn attributes_that_are_there_always_are_there_always() {
+    for (heading, name) in span_names() {
+        for row in table(&heading).iter().filter(|row| row[2].starts_with("from the ")) {
+            for span in emitted().spans.iter().filter(|span| span.name == name) {
+                assert!(
+                    span.attributes.iter().any(|attribute| attribute.key == row[0]),
+                    "{} on {name}",
+                    row[0]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_span_of_the_library_is_in_the_document() {
+    let documented: BTreeSet<_> = span_names().into_iter().map(|(_, name)| name).collect();
+    for span in &emitted().spans {
+        // Those of HTTP and of databases follow the conventions.
+        let boundary = matches!(span.kind(), SpanKind::Server | SpanKind::Client);
+        assert!(boundary || documented.contains(&span.name), "{}", span.name);
+        if documented.contains(&span.name) {
+            assert_eq!(span.kind(), SpanKind::Internal, "{}", span.name);
+        }
+    }
+}
+
+#[test]
+fn every_record_and_every_span_event_is_in_the_document_and_was_written() {
+    let records = table("## Events and logs");
+    let name = |log: &opentelemetry_proto::tonic::logs::v1::LogRecord| match log
+        .body
+        .as_ref()
+        .and_then(|body| body.value.as_ref())
+    {
+        Some(Value::StringValue(text)) => text.clone(),
+        _ => log.event_name.clone(),
+    };
+    let documented: BTreeSet<_> = records.iter().map(|row| row[0].clone()).collect();
+    let of_the_library = |log: &&_| scope_of(log).starts_with("hub_otel");
+    let written: BTreeSet<_> = emitted().logs.iter().filter(of_the_library).map(|log| name(log)).collect();
+    assert_eq!(written, documented);
+    for row in &records {
+        for log in emitted().logs.iter().filter(|log| name(log) == row[0]) {
+            let severity = log.severity_text.as_str();
+            assert!(row[1].contains(severity), "{} is {severity}", row[0]);
+        }
+    }
+    let events: BTreeSet<_> =
+        emitted().spans.iter().flat_map(|span| &span.events).map(|event| event.name.as_str()).collect();
+    assert_eq!(events, BTreeSet::from(["agent.retry", "exception"]));
+}
+
+fn scope_of(log: &hub_otel_tests::receiver::Item<opentelemetry_proto::tonic::logs::v1::LogRecord>) -> String {
+    log.scope.name.clone()
+}
