@@ -105,6 +105,20 @@ fn without_either_no_handler_is_installed() {
     assert_eq!(process.exit(SOON).signal(), Some(15));
 }
 
+#[test]
+fn without_a_thread_left_init_is_an_error_and_the_program_runs_on() {
+    // Stacks larger than the address space that the case leaves itself.
+    let stderr = run(case("no_thread_left").env("RUST_MIN_STACK", (1_u64 << 31).to_string()));
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn a_panic_hook_can_flush() {
+    let receiver = Receiver::start();
+    run(case("flush_in_a_panic_hook").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    assert_eq!(receiver.spans().len(), 1);
+}
+
 /// What the child processes do.
 mod case {
     use crate::kit;
@@ -170,6 +184,32 @@ mod case {
         let telemetry = hub_otel::builder().shutdown_on_signal(true).install().expect("the install");
         kit::span(&telemetry, "before the signal");
         forever();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn no_thread_left() {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let most = Rlimit { current: Some(1 << 31), maximum: None };
+        setrlimit(Resource::As, most).expect("a lower limit");
+        let error = hub_otel::init("threads").expect_err("a thread was started");
+        assert!(error.to_string().contains("thread could not be started"), "{error}");
+        assert!(!error.is_configuration());
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn flush_in_a_panic_hook() {
+        let telemetry = std::sync::Arc::new(hub_otel::init("panics").expect("the install"));
+        let hooked = telemetry.clone();
+        std::panic::set_hook(Box::new(move |_| {
+            assert_eq!(hooked.flush_blocking().traces.ok, 1);
+        }));
+        kit::span(&telemetry, "before the panic");
+        let panicked = std::panic::catch_unwind(|| panic!("on purpose"));
+        assert!(panicked.is_err());
+        // Nothing else delivers: the guard is never dropped.
+        std::mem::forget(telemetry);
     }
 
     #[test]

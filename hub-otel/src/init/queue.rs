@@ -250,3 +250,71 @@ impl<T> Drop for Batch<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(items: usize, batch: usize) -> Arc<Queue<u32>> {
+        Queue::new(Signal::Traces, items, batch)
+    }
+
+    #[test]
+    fn the_newest_item_is_dropped_when_items_or_bytes_are_over() {
+        let of_items = queue(2, 1);
+        (0..3).for_each(|n| of_items.push(n, 1));
+        assert_eq!(of_items.take(true).map(|batch| batch.items.clone()), Some(vec![0]));
+        let of_bytes = queue(100, 1);
+        (0..3).for_each(|n| of_bytes.push(n, BYTES / 2));
+        let report = of_bytes.ledger.report();
+        assert_eq!((report.ended, report.pending, report.dropped.get("queue_full")), (3, 2, Some(&1)));
+    }
+
+    #[test]
+    fn what_is_on_its_way_still_takes_room() {
+        let queue = queue(2, 2);
+        (0..2).for_each(|n| queue.push(n, 1));
+        let batch = queue.take(true).expect("a batch");
+        queue.push(2, 1);
+        assert_eq!(queue.ledger.report().dropped_total(), 1);
+        batch.settle(Settlement::Accepted { rejected: 5 });
+        let report = queue.ledger.report();
+        assert_eq!((report.ok, report.rejected, report.pending), (0, 2, 0), "never more rejected than sent");
+        queue.push(3, 1);
+        assert_eq!(queue.waiting(), 1);
+    }
+
+    #[test]
+    fn a_batch_that_nobody_settles_is_written_down_as_failed() {
+        let queue = queue(8, 8);
+        (0..3).for_each(|n| queue.push(n, 1));
+        drop(queue.take(true));
+        let report = queue.ledger.report();
+        assert_eq!((report.failed, report.failures.get("panic")), (3, Some(&3)));
+        assert!(queue.is_settled_before(3));
+    }
+
+    #[test]
+    fn a_flush_waits_for_an_older_batch_although_a_newer_one_is_through() {
+        let queue = queue(8, 1);
+        (0..2).for_each(|n| queue.push(n, 1));
+        let (older, newer) = (queue.take(true).expect("older"), queue.take(true).expect("newer"));
+        newer.settle(Settlement::Accepted { rejected: 0 });
+        assert!(!queue.is_settled_before(2));
+        older.settle(Settlement::Accepted { rejected: 0 });
+        assert!(queue.is_settled_before(2));
+    }
+
+    #[test]
+    fn a_forked_child_is_inert_even_where_the_lock_was_held() {
+        // What the child sees: the same memory, another process id, and locks as they were.
+        let mut queue = queue(8, 1);
+        Arc::get_mut(&mut queue).expect("the only one").owner = 0;
+        let held = queue.state.lock().expect("not poisoned");
+        queue.push(1, 1);
+        assert_eq!((queue.waiting(), queue.ledger.report().ended), (0, 0));
+        drop(held);
+        queue.push(2, 1);
+        assert!(queue.take(true).is_none());
+    }
+}
