@@ -1,14 +1,17 @@
-//! What the HTTP and database boundaries share: where they record, and instruments that are bound once.
+//! What the HTTP and database boundaries share: where they record, what they record into, and when they are silent.
 //!
 //! Each boundary is one line in the user's code and works on the telemetry that is current, or on the one it was given.
 
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
 mod quiet;
-pub(crate) mod series;
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
 mod target;
 
+#[cfg(any(feature = "reqwest", feature = "sqlx"))]
 pub(crate) use quiet::is_quiet;
 #[cfg(feature = "axum")]
 pub(crate) use quiet::silence;
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
 pub(crate) use target::Target;
 
 use crate::instance::Instance;

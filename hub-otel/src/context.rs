@@ -59,6 +59,12 @@ pub fn extract_run(carrier: &dyn Extractor) -> Context {
     identity::extract(extract(carrier), carrier)
 }
 
+/// `context` with the run's identity of a sender that is trusted.
+#[cfg(feature = "axum")]
+pub(crate) fn adopt_run(context: Context, carrier: &dyn Extractor) -> Context {
+    identity::extract(context, carrier)
+}
+
 /// The current context, as the next process shall see it. Under a unit that only counts there is no span to name, and
 /// the next process must still not begin a trace by itself: it is told of an unsampled one.
 fn outgoing() -> Context {

@@ -4,7 +4,6 @@
 //! the path, no query string, no header that was not named, `error.type` a kind and never a text. Every end is a drop
 //! guard's: a client that hangs up, a handler that panics and a body that stops half-way end like everything else.
 
-mod carrier;
 #[cfg(feature = "reqwest")]
 pub(crate) mod client;
 mod method;

@@ -1,6 +1,6 @@
 //! The instruments, built from the contract and from nothing else.
 
-mod bound;
+pub(crate) mod bound;
 pub(crate) mod build;
 mod cache;
 mod label_set;

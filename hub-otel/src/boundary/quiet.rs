@@ -3,6 +3,7 @@
 //! Only what would become a trace of its own is silent. Logs, metrics and whatever opens a span itself are untouched.
 
 use opentelemetry::Context;
+#[cfg(any(feature = "reqwest", feature = "sqlx"))]
 use opentelemetry::trace::TraceContextExt;
 
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) fn silence(context: &Context) -> Context {
 }
 
 /// Whether a client or database span in `context` would be the root of a trace that nobody asked for.
+#[cfg(any(feature = "reqwest", feature = "sqlx"))]
 pub(crate) fn is_quiet(context: &Context) -> bool {
     context.get::<Quiet>().is_some() && !context.has_active_span()
 }

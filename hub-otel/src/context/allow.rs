@@ -21,6 +21,13 @@ impl AllowList {
         Self { hosts: hosts.into_iter().map(|host| host.into().to_ascii_lowercase()).collect() }
     }
 
+    /// These, and one more.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn with(mut self, host: &str) -> Self {
+        self.hosts.push(host.to_ascii_lowercase());
+        self
+    }
+
     /// Whether `host` is one of them.
     #[must_use]
     pub fn allows(&self, host: &str) -> bool {

@@ -11,6 +11,7 @@ pub use request::RequestBuilder;
 
 use crate::Telemetry;
 use crate::boundary::Target;
+use crate::context::AllowList;
 use attempt::Attempt;
 use reqwest::{IntoUrl, Method, Request, Response};
 use std::sync::Arc;
@@ -48,7 +49,7 @@ pub struct Client {
 pub(super) struct Settings {
     redirects: u32,
     shown: Vec<Box<str>>,
-    baggage: Vec<Box<str>>,
+    baggage: AllowList,
 }
 
 /// What the caller says about one call, beside the request.
@@ -86,9 +87,11 @@ impl Client {
         self
     }
 
-    /// Sends W3C baggage (workflow.run.id and workflow.id) to this host. Without it baggage goes nowhere.
+    /// Sends W3C baggage (workflow.run.id and workflow.id) to this host, `*.svc.local` to every name below. Without it
+    /// baggage goes nowhere.
     pub fn baggage_to(mut self, host: &str) -> Self {
-        Arc::make_mut(&mut self.settings).baggage.push(host.into());
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.baggage = std::mem::take(&mut settings.baggage).with(host);
         self
     }
 

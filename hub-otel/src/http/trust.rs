@@ -1,6 +1,6 @@
 //! How far a caller is believed about the trace that its request belongs to.
 
-use super::carrier::Inbound;
+use crate::context::{self, Headers};
 use http_types::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -21,7 +21,7 @@ pub enum Trust {
     /// `traceparent` and `tracestate`; `baggage` is dropped.
     #[default]
     Trace,
-    /// `baggage` too. For callers that are your own.
+    /// `baggage` too, and with it the identity of the run that the caller works for. For callers that are your own.
     TraceAndBaggage,
 }
 
@@ -37,7 +37,7 @@ impl Trust {
         if self == Self::Nothing {
             return parent;
         }
-        let carrier = Inbound(headers);
+        let carrier = Headers(headers);
         if headers.contains_key("traceparent") {
             let remote = TraceContextPropagator::new().extract_with_context(&parent.context, &carrier);
             if self == Self::Link {
@@ -50,7 +50,8 @@ impl Trust {
             parent.context = remote;
         }
         if self == Self::TraceAndBaggage && headers.contains_key("baggage") {
-            parent.context = BaggagePropagator::new().extract_with_context(&parent.context, &carrier);
+            let context = BaggagePropagator::new().extract_with_context(&parent.context, &carrier);
+            parent.context = context::adopt_run(context, &carrier);
         }
         parent
     }

@@ -2,9 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the home of instrument builders")]
 
 use crate::contract::Metric;
-use opentelemetry::metrics::{
-    AsyncInstrument, Counter, Gauge, Histogram, Meter, ObservableCounter, UpDownCounter,
-};
+use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter, ObservableCounter, UpDownCounter};
 
 /// A counter of whole things.
 pub(crate) fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
@@ -24,11 +22,6 @@ pub(crate) fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {
         .with_description(metric.description)
         .with_boundaries(metric.buckets.to_vec())
         .build()
-}
-
-/// A value of now.
-pub(crate) fn gauge(meter: &Meter, metric: &Metric) -> Gauge<f64> {
-    meter.f64_gauge(metric.name).with_unit(metric.unit).with_description(metric.description).build()
 }
 
 /// A counter of seconds that `read` observes.

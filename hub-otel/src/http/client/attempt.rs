@@ -2,14 +2,12 @@
 
 use super::{Call, Settings, redact};
 use crate::boundary::is_quiet;
+use crate::context::HeadersMut;
 use crate::contract::{attribute as a, boundary, kv};
-use crate::http::carrier::Outbound;
 use crate::http::method::{Method, status_kind, version};
 use crate::instance::Instance;
-use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use reqwest::{Request, Response};
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
@@ -76,7 +74,10 @@ impl Attempt {
         #[expect(clippy::disallowed_methods, reason = "the one opener of HTTP client spans")]
         let span = instance.tracer.build_with_context(builder, &parent);
         let context = parent.with_span(span);
-        TraceContextPropagator::new().inject_context(&context, &mut Outbound(request.headers_mut()));
+        let host = request.url().host_str().unwrap_or_default().to_owned();
+        let guard = context.clone().attach();
+        settings.baggage.inject(&host, &mut HeadersMut(request.headers_mut()));
+        drop(guard);
         Some(Self { context, instance: instance.clone(), labels, started, inside: false, ended: false })
     }
 

@@ -2,10 +2,10 @@
 
 use super::metrics::{Labels, Route, Scheme};
 use super::{Settings, attributes};
-use crate::boundary::series::Level;
 use crate::contract::{attribute as a, boundary, kv};
 use crate::http::method::{Method, status_kind, version};
 use crate::instance::Instance;
+use crate::metrics::bound::BoundUpDown;
 use axum::extract::MatchedPath;
 use http_types::{Request, StatusCode, response};
 use opentelemetry::Context;
@@ -19,7 +19,7 @@ pub(super) struct InFlight {
     context: Context,
     instance: Arc<Instance>,
     settings: Arc<Settings>,
-    active: Arc<Level>,
+    active: Arc<BoundUpDown>,
     route: Arc<Route>,
     method: Method,
     scheme: Scheme,

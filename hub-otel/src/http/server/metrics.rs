@@ -1,8 +1,8 @@
 //! The server's two metrics, bound per label set: a request that looks like one before it hashes no attribute.
 
-use crate::boundary::series::{Duration, Level};
 use crate::contract::{attribute as a, kv, metric};
 use crate::http::method::Method;
+use crate::metrics::bound::{BoundHistogram, BoundUpDown};
 use crate::metrics::build;
 use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
 use std::borrow::Cow;
@@ -15,16 +15,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct Metrics {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
-    levels: RwLock<Vec<((Method, Scheme), Arc<Level>)>>,
+    levels: RwLock<Vec<((Method, Scheme), Arc<BoundUpDown>)>>,
     routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
     unmatched: Arc<Route>,
 }
 
 /// A route's template and its series.
-#[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) template: Option<Arc<str>>,
-    durations: RwLock<Vec<(Labels, Arc<Duration>)>>,
+    durations: RwLock<Vec<(Labels, Arc<BoundHistogram>)>>,
 }
 
 /// `url.scheme`: what is neither is plain HTTP.
@@ -74,11 +73,11 @@ impl Metrics {
         routes.entry(template.clone()).or_insert_with(|| Arc::new(Route::new(Some(template)))).clone()
     }
 
-    pub(crate) fn active(&self, method: Method, scheme: Scheme) -> Arc<Level> {
+    pub(crate) fn active(&self, method: Method, scheme: Scheme) -> Arc<BoundUpDown> {
         find_or_add(&self.levels, (method, scheme), || {
-            Level::bind(
+            BoundUpDown::new(
                 &self.active,
-                vec![kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())],
+                &[kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())],
             )
         })
     }
@@ -94,9 +93,9 @@ impl Metrics {
             attributes
                 .extend(labels.status.map(|status| kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status))));
             attributes.extend(labels.error.map(|error| kv(a::ERROR_TYPE, error)));
-            Duration::bind(&self.duration, attributes)
+            BoundHistogram::new(&self.duration, &attributes)
         });
-        series.record(duration);
+        series.record(duration.as_secs_f64());
     }
 }
 

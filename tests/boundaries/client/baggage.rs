@@ -1,0 +1,59 @@
+//! A run's identity goes to hosts that were named, and is believed by servers that were told to.
+
+use crate::support::{Server, Watched};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::get;
+use hub_otel::http::{Client, ServerLayer, Trust};
+
+async fn baggage(headers: HeaderMap) -> String {
+    headers.get("baggage").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+#[hub_otel::instrument_workflow(id = "nightly", run_id = "run-7")]
+async fn nightly(http: Client, url: String) -> String {
+    http.get(url).send().await.unwrap().text().await.unwrap()
+}
+
+#[hub_otel::instrument_agent(id = "scanner", action = "scan")]
+async fn scan() {}
+
+#[tokio::test]
+async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
+    let watched = Watched::new();
+    let elsewhere = Server::start(Router::new().route("/", get(baggage))).await;
+    let away = elsewhere.url("/").replace("127.0.0.1", "localhost");
+    let app = Router::new()
+        .route("/", get(baggage))
+        .route("/away", get(move || async move { (StatusCode::FOUND, [(header::LOCATION, away)]) }));
+    let server = Server::start(app).await;
+    let named = Client::new().baggage_to("127.0.0.1");
+
+    assert_eq!(nightly(Client::new(), server.url("/")).await, "");
+    assert_eq!(nightly(named.clone(), server.url("/")).await, "workflow.id=nightly,workflow.run.id=run-7");
+    assert_eq!(nightly(named.clone(), server.url("/away")).await, "", "`localhost` was not named");
+    assert_eq!(
+        named.get(server.url("/")).send().await.unwrap().text().await.unwrap(),
+        "",
+        "no run, no baggage"
+    );
+    watched.idle().await;
+}
+
+#[tokio::test]
+async fn a_trusted_callers_run_is_the_run_of_the_agents_behind_the_server() {
+    let watched = Watched::new();
+    for (trust, id) in [(Trust::TraceAndBaggage, "nightly"), (Trust::Trace, "")] {
+        let app = Router::new().route("/", get(scan)).layer(ServerLayer::new().trust(trust));
+        let server = Server::start(app).await;
+        nightly(Client::new().baggage_to("127.0.0.1"), server.url("/")).await;
+        watched.idle().await;
+        let spans = watched.spans();
+        let agent = spans.named("agent.execute").last().copied().cloned().unwrap();
+        assert_eq!(agent.text("workflow.id"), id, "{trust:?}\n{}", watched.tree());
+    }
+    assert_eq!(
+        watched.spans().sorted().names(),
+        "workflow.execute\n  GET\n    GET /\n      agent.execute\n".repeat(2)
+    );
+}
