@@ -75,3 +75,12 @@ stack-live: stack-tools
 stack-full:
     observability/tools/build --scale-out
     cargo test -p xtask --test scale_out -- --ignored --nocapture
+
+# `cargo check` of 400 annotated functions, against plain ones and fastrace's (docs/performance.md).
+check-time:
+    tests/check-time/run
+
+# The parser of the attributes' arguments against random input, for a minute (nightly, cargo-fuzz).
+fuzz seconds="60":
+    mkdir -p hub-otel-macros/fuzz/corpus/attribute
+    cd hub-otel-macros && cargo +nightly fuzz run attribute fuzz/corpus/attribute fuzz/seeds -- -max_total_time={{seconds}} -max_len=2048 -timeout=10

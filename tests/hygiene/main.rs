@@ -2,6 +2,7 @@
 
 mod async_trait;
 mod bare;
+mod recorded;
 mod same;
 
 /// Every shape under edition 2024, and every lint that a careful user denies (editions 2018 and 2021: tests/editions).

@@ -103,7 +103,7 @@ pub async fn everything(run: &Run, region: Region, text: String) -> Result<Strin
     Ok(format!("{}{text}{region:?}", run.id))
 }
 
-fn is_empty(error: &SyncError) -> bool {
+const fn is_empty(error: &SyncError) -> bool {
     matches!(error, SyncError::Empty)
 }
 
@@ -181,9 +181,9 @@ pub struct Point {
 
 /// Generic, const generic, with bounds in both places.
 #[instrument_agent(id = name, fields(count = N))]
-pub async fn generic<'a, T: Display + ?Sized, const N: usize>(name: &'a T, rest: [u8; N]) -> String
+pub async fn generic<'a, T, const N: usize>(name: &'a T, rest: [u8; N]) -> String
 where
-    T: 'a,
+    T: Display + Sync + ?Sized + 'a,
 {
     format!("{name}{}", rest.len())
 }
@@ -196,7 +196,7 @@ pub async fn opaque(text: impl Display + Send) -> impl Display {
 
 /// Parameters that are not always there.
 #[instrument_agent]
-pub async fn conditional(#[cfg(any())] never: Missing, #[cfg(all())] always: u32) -> u32 {
+pub async fn conditional(#[cfg(any())] never: Missing, #[cfg(not(any()))] always: u32) -> u32 {
     always
 }
 
@@ -225,9 +225,7 @@ pub async fn must_use(number: u32) -> u32 {
 /// Never returns.
 #[instrument_workflow]
 pub async fn never(fail: bool) -> ! {
-    if fail {
-        panic!("on purpose");
-    }
+    assert!(!fail, "on purpose");
     std::process::abort()
 }
 
@@ -236,7 +234,7 @@ pub async fn never(fail: bool) -> ! {
 pub async fn body(list: Vec<u32>) -> u32 {
     #![allow(clippy::items_after_statements)]
     const BASE: u32 = 1;
-    fn helper(value: u32) -> u32 {
+    const fn helper(value: u32) -> u32 {
         value + BASE
     }
     let mut sum = 0;
@@ -383,7 +381,7 @@ impl Worker {
     /// Left out.
     #[hub(skip)]
     pub async fn third(&self) -> u32 {
-        self.done + 2
+        std::future::ready(self.done + 2).await
     }
 
     /// In because it asks.
@@ -426,7 +424,7 @@ impl Job for Worker {
 }
 
 /// Sends what it is given, as `tokio::spawn` would.
-pub fn is_send<T: Send>(value: T) -> T {
+pub const fn is_send<T: Send>(value: T) -> T {
     value
 }
 
@@ -448,7 +446,7 @@ pub async fn call_everything() {
     assert_eq!(erased(true).await.to_string() + &erased(false).await.to_string(), "1one");
     assert_eq!(patterns((1, 2), 0, vec![3], Point { x: 4, y: 5 }, 0).await, 15);
     assert_eq!(generic("n", [0; 4]).await, "n4");
-    assert_eq!(opaque(5).await.to_string(), "5");
+    assert_eq!(format!("{}", opaque(5).await), "5");
     assert_eq!(conditional(6).await, 6);
     assert_eq!(kept((1, 2), &[3]).await + must_use(1).await, 7);
     assert_eq!(body(vec![1, 2, 11, 5]).await, 6);

@@ -25,3 +25,13 @@ pub mod scrape;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide-boundaries.md")]
 mod guide_boundaries {}
+
+/// The same for whoever comes from `#[tracing::instrument]`.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-tracing-instrument.md")]
+mod coming_from_tracing_instrument {}
+
+/// The same for whoever comes from OpenTelemetry by hand.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-opentelemetry.md")]
+mod coming_from_opentelemetry {}

@@ -38,7 +38,10 @@ pub(super) fn capture(sig: &Signature, movable: bool) -> Parameters {
                     *typed.pat = ident(&hidden);
                     // A wildcard keeps its place in the order too.
                     let pattern = if matches!(pattern, Pat::Wild(_)) { ident(&hidden) } else { pattern };
-                    locals.extend(quote!(#cfg let #pattern = #hidden;));
+                    // clippy::pedantic takes a binding of `_name` for one that has no use.
+                    let allow = starts_with_underscore(&pattern)
+                        .then(|| quote!(#[allow(clippy::no_effect_underscore_binding)]));
+                    locals.extend(quote!(#cfg #allow let #pattern = #hidden;));
                 } else if matches!(*typed.pat, Pat::Wild(_)) && movable {
                     let hidden = hidden(index);
                     *typed.pat = ident(&hidden);
@@ -60,6 +63,10 @@ fn mention(cfg: &TokenStream, name: &Ident) -> TokenStream {
     // clippy::pedantic objects to a use of `_name`, and takes this one for the user's.
     let allow = name.to_string().starts_with('_').then(|| quote!(#[allow(clippy::used_underscore_binding)]));
     quote!(#cfg #allow let _ = &#name;)
+}
+
+fn starts_with_underscore(pattern: &Pat) -> bool {
+    matches!(pattern, Pat::Ident(found) if found.ident.to_string().starts_with('_'))
 }
 
 fn is_destructured(input: &FnArg) -> bool {

@@ -97,13 +97,13 @@ pub trait Message {
 
 /// Written by Display.
 #[derive(Debug)]
-pub struct Displayed<'a, E: ?Sized>(pub &'a E);
+pub(crate) struct Displayed<'a, E: ?Sized>(pub &'a E);
 /// Written by Debug.
 #[derive(Debug)]
-pub struct Debugged<'a, E: ?Sized>(pub &'a E);
+pub(crate) struct Debugged<'a, E: ?Sized>(pub &'a E);
 /// Not written.
 #[derive(Debug)]
-pub struct Silent;
+pub(crate) struct Silent;
 
 impl<E: Display + ?Sized> Message for Displayed<'_, E> {
     fn write(&self) -> Option<String> {

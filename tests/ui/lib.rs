@@ -1,0 +1,1 @@
+//! Nothing: the fixtures stand in fail/, the test in ui.rs.
