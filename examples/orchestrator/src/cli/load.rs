@@ -76,15 +76,14 @@ impl LoadArgs {
             metrics: Metrics::new(self.metrics.clone())?,
             timeout: self.timeout,
         };
-        let nodes = api.workflow(&plan.workflow).await?["nodes"].as_array().map_or(0, Vec::len) as u64;
-        let sent_before = api.sent();
+        // Before the first request: what it leaves behind is counted, and exported, later.
         let before = plan.metrics.scrape().await?;
+        let nodes = api.workflow(&plan.workflow).await?["nodes"].as_array().map_or(0, Vec::len) as u64;
         let driven = drive::drive(&plan, api, &before).await?;
         let rows = drive::rows(&plan, api, &driven.accepted).await?;
         let held = self.hold.is_some_and(|hold| hold >= Duration::from_secs(1));
         let ledger = Ledger { plan: &plan, nodes, driven: &driven, rows: &rows, before: &before, held };
-        // The client's answer can be here before the server has counted its request.
-        let report = ledger.settle(|| api.sent(), &sent_before).await?;
+        let report = ledger.settle(&api.sent()).await?;
 
         let to_stdout = self.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
         if to_stdout {

@@ -1,0 +1,76 @@
+//! What arrives at the Collector from a real server: as many spans as the formula says, and no secret in any of them.
+
+use std::collections::BTreeMap;
+
+use hub_otel::contract::span;
+use hub_otel_tests::poll;
+use hub_otel_tests::receiver::Receiver;
+
+use crate::chat::Chat;
+use crate::server::{PATIENCE, Server};
+
+fn exporting(receiver: &Receiver) -> [(&'static str, String); 4] {
+    [
+        ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
+        ("OTEL_LOGS_EXPORTER", "otlp".to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "200".to_owned()),
+    ]
+}
+
+fn variables<'a>(pairs: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    pairs.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+#[tokio::test]
+async fn as_many_spans_arrive_as_the_formula_says() {
+    let receiver = Receiver::start();
+    let server = Server::start(&variables(&exporting(&receiver))).await;
+    let report = server.folder.path().join("report.json");
+    let load = ["load", "--runs", "20", "--concurrency", "5", "--metrics", &server.metrics];
+    let (code, _, stderr) =
+        server.command(&[&load[..], &["--json", report.to_str().unwrap()]].concat()).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("ok   spans exported = spans measured"), "{stderr}");
+
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for item in receiver.spans() {
+        *names.entry(item.name.clone()).or_default() += 1;
+    }
+    assert_eq!(names.get(span::WORKFLOW_EXECUTE), Some(&20), "one a run: {names:?}");
+    assert_eq!(names.get(span::AGENT_EXECUTE), Some(&40), "one a node: {names:?}");
+    assert_eq!(names.get("POST /api/workflows/{name}/trigger"), Some(&20), "one a request: {names:?}");
+    assert_eq!(names.get("GET /api/workflows/{name}"), Some(&1), "{names:?}");
+}
+
+#[tokio::test]
+async fn the_path_of_a_chats_webhook_is_in_no_span_no_log_and_no_metric() {
+    let (receiver, chat) = (Receiver::start(), Chat::start(vec![]).await);
+    let mut pairs = exporting(&receiver).to_vec();
+    pairs.push(("SLACK_WEBHOOK_URL", chat.url()));
+    pairs.push(("HUB_NOTIFY_ALLOW_HOST", chat.address.to_string()));
+    pairs.push(("HUB_NOTIFY_ALLOW_PRIVATE", "true".to_owned()));
+    pairs.push(("RUST_LOG", "trace".to_owned()));
+    let server = Server::start(&variables(&pairs)).await;
+    let (code, _, stderr) =
+        server.command(&["run", "scan-and-notify", "--context", "channel=slack", "--wait"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(chat.received()[0].path, "/services/T0/B0/very-secret-path");
+
+    // The request itself is one span below the agent that made it.
+    let (post, agents) = poll::until_async(PATIENCE, async || {
+        let spans = receiver.spans();
+        let post = spans.iter().find(|item| item.kind == 3 && item.name == "POST").cloned()?;
+        let agents: Vec<_> = spans.into_iter().filter(|item| item.name == span::AGENT_EXECUTE).collect();
+        (agents.len() == 2).then_some((post, agents))
+    })
+    .await;
+    assert!(agents.iter().any(|agent| agent.span_id == post.parent_span_id), "{post:?}");
+    for request in receiver.requests() {
+        let sent = format!("{request:?}");
+        assert!(!sent.contains("very-secret"), "a {:?} request shows the secret", request.signal);
+    }
+    let metrics = server.http.get(&server.metrics).send().await.unwrap().text().await.unwrap();
+    assert!(!metrics.contains("very-secret"));
+    assert!(!server.process.stderr().contains("very-secret"), "not at the most talkative level either");
+}
