@@ -26,6 +26,8 @@
 //! # }
 //! ```
 
+#[doc(hidden)]
+pub mod bench;
 mod conformance;
 mod metrics;
 mod spans;

@@ -1,3 +1,50 @@
-//! To be written.
+//! An agent in a process of its own, in the same trace and the same run.
+//!
+//! `cargo run -p worker-process` starts a workflow, which starts this program again as `worker`. Trace and run travel
+//! through the environment of the child (TRACEPARENT, BAGGAGE). To see the trace without a Collector:
+//! `OTEL_TRACES_EXPORTER=console cargo run -p worker-process`.
 
-fn main() {}
+use hub_otel::{context, instrument_agent, instrument_workflow};
+use std::error::Error;
+use std::process::{Command, ExitStatus};
+
+/// What the child runs.
+#[instrument_agent(id = "counter", action = "count", fields(text.length = text.len()))]
+async fn count(text: &str) -> Result<usize, std::io::Error> {
+    Ok(text.split_whitespace().count())
+}
+
+/// What the parent runs: starts the agent's process and waits for it.
+#[instrument_workflow(id = "count-elsewhere")]
+async fn count_elsewhere(text: &str) -> Result<ExitStatus, std::io::Error> {
+    let mut worker = Command::new(std::env::current_exe()?);
+    worker.args(["worker", text]);
+    context::to_env(&mut worker);
+    let mut worker = worker.spawn()?;
+    tokio::task::spawn_blocking(move || worker.wait()).await?
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "the program's output")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let telemetry = hub_otel::builder()
+        .default_service("worker-process")
+        // Two processes of one program cannot serve one port.
+        .prometheus("127.0.0.1", 0)
+        .install()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["worker", text] => {
+            let words = context::follow(context::from_env(), count(text)).await?;
+            println!("{words} words");
+            Ok(())
+        }
+        [] => match count_elsewhere("an agent in a process of its own").await? {
+            status if status.success() => Ok(()),
+            status => Err(format!("the worker ended with {status}").into()),
+        },
+        _ => Err("usage: worker-process [worker TEXT]".into()),
+    };
+    telemetry.shutdown().await;
+    result
+}

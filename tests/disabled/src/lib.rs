@@ -1,0 +1,39 @@
+//! Annotated code in a program that switched telemetry off at compile time.
+#![deny(warnings)]
+
+use hub_otel::{TimedOut, instrument_agent, instrument_workflow};
+use std::time::Duration;
+
+/// What can go wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Late;
+
+impl From<TimedOut> for Late {
+    fn from(_: TimedOut) -> Self {
+        Self
+    }
+}
+
+fn only_telemetry_asks(_: &str) -> String {
+    unreachable!("an argument was evaluated")
+}
+
+/// Annotated.
+#[instrument_workflow(id = only_telemetry_asks(name), fields(name, length = data.len()))]
+pub async fn annotated(name: &str, data: [u8; 64]) -> usize {
+    std::future::ready(()).await;
+    name.len() + data.len()
+}
+
+/// Not annotated.
+pub async fn plain(name: &str, data: [u8; 64]) -> usize {
+    std::future::ready(()).await;
+    name.len() + data.len()
+}
+
+/// A deadline is part of the program.
+#[instrument_agent(id = "a", action = "x", timeout = Duration::from_millis(5))]
+pub async fn slow() -> Result<(), Late> {
+    std::future::pending::<()>().await;
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Nothing is left but types and deadlines.
+
+use hub_otel_disabled::{Late, annotated, plain, slow};
+
+#[test]
+fn an_annotated_future_is_as_large_as_a_plain_one() {
+    assert_eq!(size_of_val(&annotated("a", [0; 64])), size_of_val(&plain("a", [0; 64])));
+}
+
+#[tokio::test]
+async fn values_are_what_they_were_and_no_argument_is_evaluated() {
+    assert_eq!(annotated("abc", [0; 64]).await, 67);
+}
+
+#[tokio::test]
+async fn deadlines_hold() {
+    assert_eq!(slow().await, Err(Late));
+}
+
+#[tokio::test]
+async fn every_call_keeps_its_signature_and_does_nothing() {
+    let telemetry = hub_otel::builder().service_name("off").build().expect("an inert guard");
+    telemetry.declare_workflow("w", ["manual"]);
+    telemetry.declare_agent("a", "x");
+    let inside = async {
+        hub_otel::current().set("key", 1).retry("reason").fail("kind").timed_out().suspend("reason");
+        assert_eq!(hub_otel::current().segment(), None);
+        assert!(!hub_otel::current().is_recording());
+        Ok::<_, std::io::Error>(7)
+    };
+    assert_eq!(hub_otel::workflow("w").name("W").trigger("event").run(inside).await.unwrap(), 7);
+    let decision = hub_otel::approval::wait("approval", async { true }).await;
+    assert_eq!(decision, hub_otel::approval::Decision::Approved);
+    let mut message = std::collections::HashMap::new();
+    hub_otel::context::inject(&mut message);
+    assert!(message.is_empty());
+    assert!(telemetry.metrics_addr().is_none());
+    telemetry.shutdown().await;
+}

@@ -1,0 +1,91 @@
+//! By `#[tracing::instrument]` and tracing-opentelemetry, trimmed to the same attributes, with metrics by hand.
+
+use crate::by_hand::Metrics;
+use crate::{WorkError, work};
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::time::Instant;
+use tracing::field::Empty;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::layer::SubscriberExt;
+
+const TYPE: &str = "exception.type";
+const MESSAGE: &str = "exception.message";
+
+/// The subscriber, without what tracing-opentelemetry adds by itself.
+pub fn dispatch(traces: &SdkTracerProvider) -> tracing::Dispatch {
+    let layer = tracing_opentelemetry::layer()
+        .with_tracer(traces.tracer("hub_otel"))
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false);
+    tracing::Dispatch::new(tracing_subscriber::registry().with(layer))
+}
+
+pub async fn workflow(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u32, WorkError> {
+    let began = Instant::now();
+    metrics.workflow_began();
+    let result = workflow_span(attempt, fails, began).await;
+    let status = if result.is_ok() { "SUCCESS" } else { "FAILED" };
+    metrics.workflow_ended(status, began.elapsed().as_secs_f64() * 1_000.0, result.is_err());
+    result
+}
+
+#[tracing::instrument(name = "workflow.execute", skip_all, fields(
+    workflow.run.id = "run-7", workflow.id = "bench", workflow.name = "Bench", workflow.trigger = "manual", attempt,
+    workflow.status = Empty, workflow.duration.ms = Empty, otel.status_code = Empty,
+    otel.status_description = Empty
+))]
+async fn workflow_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, WorkError> {
+    let result = work(fails).await;
+    let span = tracing::Span::current();
+    span.record("workflow.status", if result.is_ok() { "SUCCESS" } else { "FAILED" });
+    span.record("workflow.duration.ms", i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
+    match &result {
+        Ok(_) => {
+            span.record("otel.status_code", "OK");
+        }
+        Err(error) => {
+            tracing::event!(tracing::Level::ERROR, { { TYPE } = std::any::type_name::<WorkError>(), { MESSAGE } = %error }, "exception");
+            span.set_attribute("error.type", "WorkError");
+            span.record("otel.status_code", "ERROR");
+            span.record("otel.status_description", tracing::field::display(error));
+        }
+    }
+    result
+}
+
+pub async fn agent(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u32, WorkError> {
+    let began = Instant::now();
+    let result = agent_span(attempt, fails, began).await;
+    let status = if result.is_ok() { "SUCCESS" } else { "FAILED" };
+    metrics.agent_ended(status, began.elapsed().as_secs_f64() * 1_000.0, result.is_err());
+    result
+}
+
+#[tracing::instrument(name = "agent.execute", skip_all, fields(
+    agent.id = "bench", agent.name = "Bench", agent.action = "work", agent.run.id = "run-7", attempt,
+    agent.status = Empty, agent.duration.ms = Empty, error.message = Empty,
+    otel.status_code = Empty, otel.status_description = Empty
+))]
+async fn agent_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, WorkError> {
+    let result = work(fails).await;
+    let span = tracing::Span::current();
+    span.record("agent.status", if result.is_ok() { "SUCCESS" } else { "FAILED" });
+    span.record("agent.duration.ms", i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
+    match &result {
+        Ok(_) => {
+            span.record("otel.status_code", "OK");
+        }
+        Err(error) => {
+            tracing::event!(tracing::Level::ERROR, { { TYPE } = std::any::type_name::<WorkError>(), { MESSAGE } = %error }, "exception");
+            span.set_attribute("error.type", "WorkError");
+            span.record("error.message", tracing::field::display(error));
+            span.record("otel.status_code", "ERROR");
+            span.record("otel.status_description", tracing::field::display(error));
+        }
+    }
+    result
+}

@@ -1,0 +1,75 @@
+//! What is measured, by name.
+
+use crate::by_hand::{ByHand, Metrics};
+use crate::{by_hub, by_tracing, ready, sdk};
+use hub_otel::testing::bench;
+
+/// All of them. `hub.*` is ours.
+pub const ALL: &[&str] = &[
+    "hub.workflow", "hub.workflow.error", "hub.agent", "hub.agent.error", "hub.workflow.unsampled",
+    "hub.agent.unsampled", "hub.workflow.disabled", "hub.workflow.labels", "hub.agent.labels", "hub.workflow.subscriber",
+    "hand.workflow", "hand.workflow.error", "hand.agent", "hand.agent.error",
+    "tracing.workflow", "tracing.workflow.error", "tracing.agent", "tracing.agent.error",
+];
+
+const IDS: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+
+/// A scenario, set up: each call is one unit.
+pub fn prepare(name: &str) -> Box<dyn FnMut(usize)> {
+    let sampled = !name.ends_with("unsampled");
+    let fails = name.ends_with("error");
+    let (traces, metrics) = (sdk::traces(sampled), sdk::metrics());
+    let hub = || {
+        if !name.ends_with("disabled") {
+            bench::install(&traces, &metrics, sampled);
+        }
+        // Providers live as long as the program.
+        std::mem::forget((traces.clone(), metrics.clone()));
+    };
+    let subscriber = |traces| {
+        tracing::dispatcher::set_global_default(by_tracing::dispatch(traces)).expect("one scenario a process");
+    };
+    let attempt = |n: usize| i64::try_from(n).unwrap_or(0);
+    match name.split_once('.').expect("peer.scenario") {
+        ("hub", "workflow.subscriber") => {
+            hub();
+            subscriber(&traces);
+            Box::new(move |n| drop(ready(by_hub::workflow(attempt(n), fails))))
+        }
+        ("hub", "workflow.labels") => {
+            hub();
+            Box::new(move |n| drop(ready(by_hub::workflow_of(IDS[n % 8], attempt(n), fails))))
+        }
+        ("hub", "agent.labels") => {
+            hub();
+            Box::new(move |n| drop(ready(by_hub::agent_of(IDS[n % 8], attempt(n), fails))))
+        }
+        ("hub", which) if which.starts_with("workflow") => {
+            hub();
+            Box::new(move |n| drop(ready(by_hub::workflow(attempt(n), fails))))
+        }
+        ("hub", _) => {
+            hub();
+            Box::new(move |n| drop(ready(by_hub::agent(attempt(n), fails))))
+        }
+        ("hand", which) => {
+            let by_hand = ByHand::new(&traces, &metrics);
+            std::mem::forget((traces, metrics));
+            if which.starts_with("workflow") {
+                Box::new(move |n| drop(ready(by_hand.workflow(attempt(n), fails))))
+            } else {
+                Box::new(move |n| drop(ready(by_hand.agent(attempt(n), fails))))
+            }
+        }
+        (_, which) => {
+            subscriber(&traces);
+            let by_hand = Metrics::new(&metrics);
+            std::mem::forget((traces, metrics));
+            if which.starts_with("workflow") {
+                Box::new(move |n| drop(ready(by_tracing::workflow(&by_hand, attempt(n), fails))))
+            } else {
+                Box::new(move |n| drop(ready(by_tracing::agent(&by_hand, attempt(n), fails))))
+            }
+        }
+    }
+}
