@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
         let follows =
             ["DO", "ON", "FOR", "KEY", "THEN", "OR"].iter().any(|word| before.eq_ignore_ascii_case(word));
         let function = matches!(keyword, "REPLACE" | "VALUES" | "MERGE" | "CALL" | "COPY" | "TRUNCATE");
-        !follows && !(function && !self.words.is_empty())
+        !follows && (!function || self.words.is_empty())
     }
 
     fn operate(&mut self, keyword: String) {

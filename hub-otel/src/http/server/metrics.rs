@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct Metrics {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
-    levels: RwLock<Vec<((Method, Scheme), Arc<BoundUpDown>)>>,
+    levels: Entries<(Method, Scheme), BoundUpDown>,
     routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
     unmatched: Arc<Route>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Metrics {
 /// A route's template and its series.
 pub(crate) struct Route {
     pub(crate) template: Option<Arc<str>>,
-    durations: RwLock<Vec<(Labels, Arc<BoundHistogram>)>>,
+    durations: Entries<Labels, BoundHistogram>,
 }
 
 /// `url.scheme`: what is neither is plain HTTP.
@@ -105,12 +105,11 @@ impl Route {
     }
 }
 
+/// Few enough to look through.
+type Entries<K, V> = RwLock<Vec<(K, Arc<V>)>>;
+
 /// A handful of entries: looking through them is cheaper than hashing the key.
-fn find_or_add<K: PartialEq, V>(
-    entries: &RwLock<Vec<(K, Arc<V>)>>,
-    key: K,
-    make: impl FnOnce() -> V,
-) -> Arc<V> {
+fn find_or_add<K: PartialEq, V>(entries: &Entries<K, V>, key: K, make: impl FnOnce() -> V) -> Arc<V> {
     let found =
         |entries: &[(K, Arc<V>)]| entries.iter().find(|(k, _)| *k == key).map(|(_, value)| value.clone());
     if let Some(value) = found(&entries.read().unwrap_or_else(PoisonError::into_inner)) {
