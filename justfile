@@ -84,3 +84,11 @@ check-time:
 fuzz seconds="60":
     mkdir -p hub-otel-macros/fuzz/corpus/attribute
     cd hub-otel-macros && cargo +nightly fuzz run attribute fuzz/corpus/attribute fuzz/seeds -- -max_total_time={{seconds}} -max_len=2048 -timeout=10
+
+# What an HTTP request costs under the server layer and under its peers (docs/performance.md).
+peers-http:
+    cd tests/peers/http && cargo build --release
+    for layer in bare hub-otel otel-tower trace-layer; do \
+        valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*measured*' \
+            tests/peers/http/target/release/hub-otel-peers-http $layer 100; \
+    done

@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Router, extract::MatchedPath};
 use http_body_util::BodyExt;
 use hub_otel::otel::opentelemetry::{global, trace::TracerProvider};
+use hub_otel::otel::opentelemetry_sdk::propagation::TraceContextPropagator;
 use hub_otel::{Telemetry, otel};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -37,11 +38,13 @@ fn app(layer: &str, telemetry: &Telemetry) -> Router {
         "otel-tower" => {
             global::set_tracer_provider(tracer);
             global::set_meter_provider(meter);
+            global::set_text_map_propagator(TraceContextPropagator::new());
             router().layer(opentelemetry_instrumentation_tower::http::server::Layer::default())
         }
         "trace-layer" => {
             let bridge = tracing_opentelemetry::layer().with_tracer(tracer.tracer("trace-layer"));
-            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(bridge)).expect("the first");
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(bridge))
+                .expect("the first");
             // The attributes of the conventions, as the peer's own documentation would have them written.
             let span = |request: &Request<Body>| {
                 let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -109,7 +112,11 @@ fn main() {
         allocations += change.allocations + change.reallocations;
         bytes += change.bytes_allocated;
     }
-    println!("{layer}: {requests} requests, {} allocations, {} bytes each", allocations / requests, bytes / requests);
+    println!(
+        "{layer}: {requests} requests, {} allocations, {} bytes each",
+        allocations / requests,
+        bytes / requests
+    );
     // What was not delivered is not waited for.
     std::process::exit(0);
 }
