@@ -1,6 +1,6 @@
 //! What travels between processes: W3C Trace Context everywhere, a run's identity only where the caller says so.
 //!
-//! Carriers are maps, HTTP headers ([`headers`]), anything with OpenTelemetry's `Injector` and `Extractor`, and the
+//! Carriers are maps, HTTP headers ([`Headers`]), anything with OpenTelemetry's `Injector` and `Extractor`, and the
 //! environment of a child process ([`to_env`], [`from_env`]).
 //!
 //! ```

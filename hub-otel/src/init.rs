@@ -10,6 +10,7 @@ pub(crate) mod cut;
 pub(crate) mod deliver;
 pub(crate) mod encode;
 pub(crate) mod error;
+pub(crate) mod inner;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod pipeline;
@@ -20,8 +21,13 @@ pub(crate) mod resource;
 pub(crate) mod runtime;
 pub(crate) mod sensitive;
 pub(crate) mod signal;
+pub(crate) mod status;
 pub(crate) mod subscriber;
 pub(crate) mod telemetry;
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    expect(dead_code, reason = "no transport is compiled in")
+)]
 pub(crate) mod transport;
 pub(crate) mod voice;
 pub(crate) mod worker;
@@ -33,7 +39,8 @@ pub use error::InitError;
 pub use report::{Report, SignalReport};
 pub use sensitive::Sensitive;
 pub use signal::shutdown_signal;
-pub use telemetry::{Status as TelemetryStatus, Telemetry};
+pub use status::Status as TelemetryStatus;
+pub use telemetry::Telemetry;
 
 /// Starts telemetry under the name and the version of the calling crate, and installs it for the process.
 ///
@@ -57,5 +64,6 @@ macro_rules! init {
 }
 
 /// What the exporters call themselves (OTLP specification, "User Agent").
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) const USER_AGENT: &str =
     concat!("OTel-OTLP-Exporter-Rust/0.33.1 hub-otel/", env!("CARGO_PKG_VERSION"));

@@ -2,7 +2,8 @@
 //!
 //! The one public module, beside the integrations, with types of crates whose versions begin with 0: what is here may
 //! change with a minor version of OpenTelemetry. Callbacks of observable instruments that are registered through it are
-//! outside this library's promises: one that panics or hangs spoils the reading of metrics.
+//! outside this library's promises: one that panics or hangs spoils the reading of metrics. Deliver with
+//! [`Telemetry::flush`](crate::Telemetry::flush): a provider's own `force_flush` asks for it and does not wait.
 //!
 //! ```
 //! use hub_otel::otel::opentelemetry::trace::{Tracer, TracerProvider};

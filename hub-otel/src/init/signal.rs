@@ -2,7 +2,7 @@
 //! keeps programs from dying.
 
 use super::error::InitError;
-use super::telemetry::Inner;
+use super::inner::Inner;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::oneshot;
