@@ -113,7 +113,7 @@ fn a_long_value_is_cut_and_a_span_is_bounded() {
     assert!(telemetry.shutdown_blocking().is_complete());
     let spans = receiver.spans();
     let span = &spans[0].item;
-    let size: usize = span.attributes.iter().map(|attribute| prost::Message::encoded_len(attribute)).sum();
+    let size: usize = span.attributes.iter().map(prost::Message::encoded_len).sum();
     assert!(size <= 64 * 1024, "{size}");
     assert_eq!(receiver::text(&span.attributes, "value.0").map(str::len), Some(4096));
     assert_eq!(span.attributes.len() + span.dropped_attributes_count as usize, 40);
