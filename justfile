@@ -92,3 +92,8 @@ peers-http:
         valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*measured*' \
             tests/peers/http/target/release/hub-otel-peers-http $layer 100; \
     done
+
+# The whole fault matrix, optimised, row by row, against the bars themselves; prints the figures of docs/reliability.md.
+# About fifteen minutes, most of them waiting.
+faults *rows:
+    cargo test --release -p hub-otel-tests --test faults -- --include-ignored --nocapture --test-threads=1 {{rows}}

@@ -43,3 +43,50 @@ fn an_exporter_that_panics_one_time_in_ten_costs_those_batches_and_no_other() {
         figure(&format!("exporter panics 1 in 10, {transport:?}"), &stopped.report);
     });
 }
+
+/// What the owner of the approvals may do to the library.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Panics,
+    Hangs,
+    BlocksItsThread,
+}
+
+#[test]
+fn a_source_of_approvals_that_panics_or_hangs_costs_its_own_metric_only() {
+    let sources = [Source::Panics, Source::Hangs, Source::BlocksItsThread];
+    each(
+        sources.iter().flat_map(|source| Transport::BOTH.map(|transport| (*source, transport))),
+        |(source, transport)| {
+            let receiver = Receiver::start();
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            let runtime = runtime.expect("a runtime");
+            let mut program = Program::start(&receiver.endpoint(), transport);
+            let (release, blocked) = std::sync::mpsc::channel::<()>();
+            let blocked = std::sync::Arc::new(std::sync::Mutex::new(blocked));
+            runtime.block_on(async {
+                program.telemetry().watch_approvals(move || {
+                    let blocked = blocked.clone();
+                    async move {
+                        match source {
+                            Source::Panics => panic!("the source of approvals panics"),
+                            Source::Hangs => std::future::pending().await,
+                            // Until the test lets go of the other end.
+                            Source::BlocksItsThread => drop(blocked.lock().expect("one caller").recv()),
+                        }
+                        Vec::new()
+                    }
+                });
+            });
+            program.emit(100);
+            let start = Instant::now();
+            let flushed = program.telemetry().flush_blocking();
+            assert!(start.elapsed() <= bar(DEADLINE), "{:?}", start.elapsed());
+            assert_eq!((flushed.traces.ok, flushed.logs.ok), (100, 100), "{flushed}");
+            program.emit(100);
+            program.stop().assert_delivered_once(&receiver);
+            assert_eq!(receiver.latest_sum("workflow.approval.pending"), 0.0);
+            drop(release);
+        },
+    );
+}

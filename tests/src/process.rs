@@ -141,6 +141,11 @@ impl Process {
         status_bytes(&self.id().to_string(), "VmRSS:")
     }
 
+    /// The memory that it has allocated, in bytes (RssAnon): without mapped files, its own executable among them.
+    pub fn anonymous_bytes(&self) -> u64 {
+        status_bytes(&self.id().to_string(), "RssAnon:")
+    }
+
     /// The most memory that it has used, in bytes (VmHWM).
     pub fn peak_bytes(&self) -> u64 {
         status_bytes(&self.id().to_string(), "VmHWM:")
