@@ -196,7 +196,15 @@ impl Unit<'_> {
     /// `future`, with a deadline if there is one.
     pub(super) fn limited(&self, future: TokenStream) -> TokenStream {
         if self.arguments.has(Word::Timeout) {
-            let within = self.within();
+            // The future stands at the word as well: that its output has no error is said there.
+            let (within, span) = (self.within(), self.deadline_word());
+            let future: TokenStream = future
+                .into_iter()
+                .map(|mut tree| {
+                    tree.set_span(span);
+                    tree
+                })
+                .collect();
             quote!(#within(#future))
         } else {
             future
@@ -205,9 +213,13 @@ impl Unit<'_> {
 
     /// The function that needs an output with an error, at the word that asks for it.
     fn within(&self) -> TokenStream {
-        let word = self.arguments.get(Word::Timeout).map_or_else(Span::call_site, |argument| argument.span());
-        let span = Span::call_site().located_at(word);
+        let span = self.deadline_word();
         quote_spanned!(span=> __hub::within)
+    }
+
+    fn deadline_word(&self) -> Span {
+        let word = self.arguments.get(Word::Timeout).map_or_else(Span::call_site, |argument| argument.span());
+        Span::call_site().located_at(word)
     }
 
     /// The function with another signature and body.

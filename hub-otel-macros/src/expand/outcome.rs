@@ -20,7 +20,9 @@ pub(super) fn classify(unit: &Unit<'_>, output: Output<'_>) -> TokenStream {
         statements.extend(quote_spanned!(span=> if __hub::is_none(#value) { #closing.none(); }));
     }
     if let Some(path) = unit.arguments.expression(Word::Status) {
-        statements.extend(quote!(#closing.status((#path)(#value));));
+        let span = Span::mixed_site().located_at(path.span());
+        let there = Ident::new("__value", span);
+        statements.extend(quote_spanned!(span=> #closing.status((#path)(#there));));
     }
     if let Some((pattern, fields)) = unit.arguments.returned() {
         let (out, fields_name) = (local("__out"), local("__fields"));
@@ -40,7 +42,9 @@ fn error(unit: &Unit<'_>, value: &Ident, closing: &Ident) -> TokenStream {
     let Some(expected) = unit.arguments.expression(Word::Err) else { return close };
     let error = local("__error");
     let span = Span::mixed_site().located_at(expected.span());
-    let is_expected = quote_spanned!(span=> (#expected)(#error));
+    // Named at the user's path: an error of another type is a mistake there.
+    let there = Ident::new("__error", span);
+    let is_expected = quote_spanned!(span=> (#expected)(#there));
     quote! {
         match (&&__hub::ValueOf(#value)).hub_otel_error() {
             __hub::Some(#error) if #is_expected => #closing.expected(),

@@ -160,13 +160,13 @@ pub trait NoText<'a, T: ?Sized> {
     /// Never called.
     fn hub_otel_text(&self) -> Text<'a>
     where
-        T: Identity;
+        T: UnitIdentity;
 }
 
 impl<'a, T: ?Sized> NoText<'a, T> for TextOf<'a, T> {
     fn hub_otel_text(&self) -> Text<'a>
     where
-        T: Identity,
+        T: UnitIdentity,
     {
         Text::None
     }
@@ -178,4 +178,4 @@ impl<'a, T: ?Sized> NoText<'a, T> for TextOf<'a, T> {
     label = "neither a text nor anything that Display writes",
     note = "identities are `&str`, `String`, an `Option` of them, or any type with Display"
 )]
-pub trait Identity {}
+pub trait UnitIdentity {}

@@ -41,10 +41,12 @@ pub fn deadline(timeout: Duration) {
 pin_project! {
     /// A body with a deadline. Made by [`within`].
     #[must_use = "futures do nothing unless they are awaited or polled"]
-    pub struct Within<F> {
+    pub struct Within<F: Future> {
         #[pin]
         body: Option<F>,
         timer: Timer,
+        // Not a bound of the future: where the output cannot say it, the one error is that of `within`.
+        timed_out: fn() -> F::Output,
     }
 }
 
@@ -59,10 +61,10 @@ enum Timer {
 /// A body that may call [`deadline`] first.
 #[inline]
 pub fn within<F: Future<Output: TimeLimited>>(body: F) -> Within<F> {
-    Within { body: Some(body), timer: Timer::Unset }
+    Within { body: Some(body), timer: Timer::Unset, timed_out: F::Output::timed_out }
 }
 
-impl<F: Future<Output: TimeLimited>> Future for Within<F> {
+impl<F: Future> Future for Within<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -93,7 +95,7 @@ impl<F: Future<Output: TimeLimited>> Future for Within<F> {
         crate::current::time_out();
         // The body's own drops still belong to the unit, whose context is attached now.
         this.body.set(None);
-        Poll::Ready(F::Output::timed_out())
+        Poll::Ready((this.timed_out)())
     }
 }
 
