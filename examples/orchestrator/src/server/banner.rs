@@ -20,7 +20,7 @@ pub(super) async fn print(
     let mut text = format!("orchestrator {}\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: String| {
         // Writing to a String cannot fail.
-        drop(writeln!(text, "  {name:<10} {value}"));
+        let _ = writeln!(text, "  {name:<10} {value}");
     };
     line("API", format!("http://{api}   (/health, /api/workflows, /openapi.json)"));
     if let Some(webhook) = webhook {

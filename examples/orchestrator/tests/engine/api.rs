@@ -1,0 +1,228 @@
+//! The HTTP API: what it says to good and bad requests, and that its document says the same.
+
+use crate::server::{Home, PATIENCE, Server, fault};
+use hub_otel_tests::http::Method;
+use hub_otel_tests::poll;
+use serde_json::{Value, json};
+
+fn code(server: &Server, method: Method, path: &str, body: &str) -> (u16, String) {
+    let reply = server.send(method, path, &[], body);
+    let error = reply.json();
+    assert!(error["error"].is_string(), "{path}: {error}");
+    assert_eq!(error["traceId"].as_str().map(str::len), Some(32), "{path}: {error}");
+    (reply.status, error["code"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_error_has_its_status_and_its_code() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    let post = |path: &str, body: &str| code(&server, Method::POST, path, body);
+    let get = |path: &str| code(&server, Method::GET, path, "");
+    let said = |status: u16, code: &str| (status, code.to_owned());
+    assert_eq!(get("/api/workflows/nobody"), said(404, "workflow_not_found"));
+    assert_eq!(get("/api/workflows/nobody/runs"), said(404, "workflow_not_found"));
+    assert_eq!(get("/api/runs/nobody"), said(404, "run_not_found"));
+    assert_eq!(get("/api/nothing"), said(404, "no_such_route"));
+    assert_eq!(get("/api/workflows?limit=0"), said(400, "invalid_query"));
+    assert_eq!(get("/api/workflows?limit=x"), said(400, "invalid_query"));
+    assert_eq!(code(&server, Method::DELETE, "/health", ""), said(405, "method_not_allowed"));
+    let trigger = "/api/workflows/test-failure/trigger";
+    assert_eq!(post("/api/workflows/nobody/trigger", "{}"), said(404, "workflow_not_found"));
+    assert_eq!(post(trigger, "{"), said(400, "invalid_json"));
+    assert_eq!(post(trigger, &"[".repeat(10_000)), said(400, "invalid_json"));
+    assert_eq!(post(trigger, r#"{"contextJson":[]}"#), said(422, "invalid_body"));
+    assert_eq!(post(trigger, r#"{"contextJsn":{}}"#), said(422, "invalid_body"));
+    assert_eq!(post(trigger, &format!("\"{}\"", "x".repeat(300_000))), said(413, "payload_too_large"));
+    assert_eq!(post("/api/runs/nobody/cancel", ""), said(404, "run_not_found"));
+    assert_eq!(post("/api/runs/nobody/retry", ""), said(404, "run_not_found"));
+    let node = |agent: &str, action: &str, after: &str, input: &str| {
+        let nodes =
+            json!([{"id": "a", "agent": agent, "action": action, "dependsOn": [after], "input": input}]);
+        let nodes = if after.is_empty() { json!([fault("a", action, &[], json!(input))]) } else { nodes };
+        json!({"name": "bad", "nodes": nodes}).to_string()
+    };
+    assert_eq!(post("/api/workflows", &node("fault", "fail", "a", "")), said(422, "cycle"));
+    assert_eq!(post("/api/workflows", &node("nobody", "fail", "a", "")), said(422, "unknown_agent"));
+    assert_eq!(post("/api/workflows", &node("fault", "fly", "a", "")), said(422, "unknown_action"));
+    assert_eq!(post("/api/workflows", &node("fault", "fail", "z", "")), said(422, "unknown_dependency"));
+    assert_eq!(post("/api/workflows", &node("fault", "fail", "", "{{ x")), said(422, "bad_template"));
+    server.create("twice", json!([fault("a", "succeed", &[], json!({}))]));
+    let again = json!({"name": "twice", "nodes": [fault("a", "succeed", &[], json!({}))]}).to_string();
+    assert_eq!(post("/api/workflows", &again), said(409, "name_taken"));
+    server.stop();
+}
+
+#[test]
+fn the_same_key_gives_the_same_run_and_another_body_a_conflict() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    server.create("keyed", json!([fault("a", "succeed", &[], json!({}))]));
+    let ask = |key: &str, body: &str| {
+        let reply =
+            server.send(Method::POST, "/api/workflows/keyed/trigger", &[("idempotency-key", key)], body);
+        (reply.status, reply.json())
+    };
+    let (status, first) = ask("k1", r#"{"contextJson":{"a":1,"b":2}}"#);
+    assert_eq!(status, 202);
+    server.reaches(first["workflowRunId"].as_str().unwrap(), "SUCCESS");
+    let (status, again) = ask("k1", r#"{ "contextJson": {"b":2,"a":1} }"#);
+    assert_eq!((status, &again["workflowRunId"]), (202, &first["workflowRunId"]));
+    assert_eq!(again["status"], "SUCCESS", "where it stands now");
+    let (status, other) = ask("k1", r#"{"contextJson":{"a":2}}"#);
+    assert_eq!((status, other["code"].as_str()), (409, Some("idempotency_conflict")));
+    assert_eq!(ask("", "{}").0, 400);
+    assert_eq!(ask(&"k".repeat(256), "{}").0, 400);
+    let runs = server.get("/api/workflows/keyed/runs");
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1));
+    server.stop();
+}
+
+#[test]
+fn a_cancelled_run_stops_where_it_is_and_a_retry_is_a_new_run() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    let nodes = json!([fault("a", "hang", &[], json!({})), fault("b", "succeed", &["a"], json!({}))]);
+    server.create("endless", nodes);
+    let run = server.trigger("endless", json!({"x": 1}));
+    server.reaches(&run, "RUNNING");
+    assert_eq!(server.post(&format!("/api/runs/{run}/retry"), &json!({})).status, 409, "it has not ended");
+    let cancelled = server.post(&format!("/api/runs/{run}/cancel"), &json!({}));
+    assert_eq!((cancelled.status, cancelled.json()["status"].clone()), (200, json!("CANCELLED")));
+    poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
+    assert_eq!(server.metric("workflow_runs_total", &[("status", "CANCELLED")]), 1.0);
+    let retried = server.post(&format!("/api/runs/{run}/retry"), &json!({}));
+    assert_eq!(retried.status, 202);
+    let again = retried.json()["workflowRunId"].as_str().unwrap().to_owned();
+    assert_ne!(again, run);
+    let again = server.run(&again);
+    assert_eq!((&again["trigger"], &again["retryOf"]), (&json!("retry"), &json!(run)));
+    assert_eq!(again["contextJson"], json!({"x": 1}));
+    assert_eq!(server.run(&run)["status"], "CANCELLED", "a terminal state never changes");
+    let good = server.trigger("scan-and-notify", json!({}));
+    server.reaches(&good, "SUCCESS");
+    assert_eq!(server.post(&format!("/api/runs/{good}/retry"), &json!({})).status, 409, "nothing to retry");
+    server.kill();
+}
+
+#[test]
+fn a_failing_agent_fails_its_run_and_what_depends_on_it_never_starts() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    let nodes = json!([
+        fault("ok", "succeed", &[], json!({})),
+        fault("bad", "fail", &["ok"], json!({"retryable": false})),
+        fault("after", "succeed", &["bad"], json!({})),
+    ]);
+    server.create("breaks", nodes);
+    let run = server.trigger("breaks", json!({}));
+    let run = server.reaches(&run, "FAILED");
+    let nodes: Vec<_> = run["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| (node["id"].clone(), node["status"].clone()))
+        .collect();
+    assert_eq!(nodes, [(json!("ok"), json!("SUCCESS")), (json!("bad"), json!("FAILED"))]);
+    assert_eq!(run["nodes"][1]["attempts"], 1, "an error that is not retryable is not retried");
+    server.create("stubborn", json!([fault("bad", "fail", &[], json!({"retryable": true}))]));
+    let run = server.trigger("stubborn", json!({}));
+    assert_eq!(server.reaches(&run, "FAILED")["nodes"][0]["attempts"], 3);
+    assert_eq!(server.metric("agent_retry_count_total", &[]), 2.0);
+    assert_eq!(server.metric("agent_runs_total", &[("status", "FAILED")]), 2.0, "attempts are not runs");
+    let missing = json!([fault("a", "succeed", &[], json!({"latency_ms": "{{ nope }}"}))]);
+    server.create("undefined", missing);
+    let run = server.trigger("undefined", json!({}));
+    let run = server.reaches(&run, "FAILED");
+    assert_eq!(run["errorType"], "template");
+    assert!(run["error"].as_str().unwrap().contains("`nope` is undefined"), "{run:#}");
+    server.stop();
+}
+
+#[test]
+fn lists_are_paged_newest_first_with_times_in_rfc_3339() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    server.create("many", json!([fault("a", "succeed", &[], json!({}))]));
+    let ids: Vec<_> = (0..5).map(|_| server.trigger("many", json!({}))).collect();
+    let mut seen = Vec::new();
+    let mut offset = json!(0);
+    while !offset.is_null() {
+        let page = server.get(&format!("/api/workflows/many/runs?limit=2&offset={offset}"));
+        seen.extend(
+            page["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()),
+        );
+        offset = page["nextOffset"].clone();
+    }
+    assert_eq!(seen, ids.iter().rev().cloned().collect::<Vec<_>>());
+    let run = server.reaches(&ids[0], "SUCCESS");
+    for key in ["createdAt", "startedAt", "finishedAt"] {
+        assert!(
+            orchestrator::clock::Timestamp::parse(run[key].as_str().unwrap()).is_some(),
+            "{key}: {run:#}"
+        );
+    }
+    let done = server.get("/api/workflows/many/runs?status=FAILED");
+    assert_eq!(done["runs"], json!([]));
+    server.stop();
+}
+
+#[test]
+fn the_document_names_every_route_and_every_route_is_in_the_document() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    let document = server.get("/openapi.json");
+    let mut operations: Vec<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+    operations.sort();
+    let expected = "get /api/approvals\nget /api/runs/{id}\nget /api/workflows\nget /api/workflows/{name}\n\
+                    get /api/workflows/{name}/runs\nget /health\nget /health/live\nget /health/ready\n\
+                    post /api/approvals/{id}/decision\npost /api/runs/{id}/cancel\npost /api/runs/{id}/retry\n\
+                    post /api/webhooks/grafana\npost /api/workflows\npost /api/workflows/{name}/trigger\n\
+                    put /api/webhooks/grafana";
+    assert_eq!(operations.join("\n"), expected);
+    for operation in &operations {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let path = path.replace("{name}", "nobody").replace("{id}", "nobody");
+        let reply = server.send(method, &path, &[], "{}");
+        let answer: Value = if reply.body.is_empty() { Value::Null } else { reply.json() };
+        assert_ne!(answer["code"], "no_such_route", "{operation}");
+        assert_ne!(reply.status, 405, "{operation}");
+        let documented = &document["paths"][operation.split_once(' ').unwrap().1]
+            [operation.split_once(' ').unwrap().0]["responses"];
+        assert!(
+            documented.get(reply.status.to_string()).is_some(),
+            "{operation}: {} {}",
+            reply.status,
+            reply.body
+        );
+    }
+    server.stop();
+}
+
+#[test]
+fn beyond_loopback_the_api_asks_for_a_token_and_probes_do_not() {
+    let home = Home::new();
+    let mut serve = home.command(&[]);
+    serve
+        .env("HUB_API_TOKEN", "s3cret")
+        .env("OTEL_TRACES_EXPORTER", "none")
+        .env("OTEL_LOGS_EXPORTER", "none");
+    let process = hub_otel_tests::process::Process::spawn(&mut serve);
+    let line = process.line(PATIENCE, "  API ");
+    let url = line.split_whitespace().nth(1).unwrap().to_owned();
+    let ask = |path: &str, headers: &[(&str, &str)]| {
+        hub_otel_tests::http::try_send(Method::GET, format!("{url}{path}"), headers, "").unwrap().status
+    };
+    assert_eq!(ask("/api/workflows", &[]), 401);
+    assert_eq!(ask("/api/workflows", &[("authorization", "Bearer wrong")]), 401);
+    assert_eq!(ask("/api/workflows", &[("authorization", "Bearer s3cret")]), 200);
+    assert_eq!(ask("/health/live", &[]), 200);
+}

@@ -1,0 +1,157 @@
+//! Questions to humans: asked by risk, answered later, by another process, or never.
+
+use crate::seen::picture;
+use crate::server::{Home, PATIENCE, Server, fault};
+use hub_otel_tests::poll;
+use hub_otel_tests::receiver::Receiver;
+use serde_json::{Value, json};
+
+fn question(server: &Server, run: &str) -> Value {
+    poll::until(PATIENCE, || {
+        let page = server.get("/api/approvals?decision=PENDING");
+        page["approvals"].as_array().unwrap().iter().find(|approval| approval["runId"] == run).cloned()
+    })
+}
+
+fn answer(server: &Server, approval: &Value, decision: &str) -> u16 {
+    let path = format!("/api/approvals/{}/decision", approval["id"].as_str().unwrap());
+    server.post(&path, &json!({"decision": decision, "respondedBy": "ada", "notes": "looked at it"})).status
+}
+
+#[test]
+fn a_risky_action_waits_for_a_yes_that_another_process_may_get() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let first = home.serve(Some(&receiver), &[]);
+    let run = first.trigger("patch-with-approval", json!({}));
+    first.reaches(&run, "WAITING_APPROVAL");
+    let asked = question(&first, &run);
+    assert_eq!((&asked["agent"], &asked["action"]), (&json!("patcher"), &json!("apply")));
+    assert_eq!(asked["input"]["findings"].as_array().map(Vec::len), Some(1), "what one says yes to");
+    poll::until(PATIENCE, || first.metric("workflow_approval_pending", &[]) == 1.0);
+    assert_eq!(first.metric("workflows_active", &[]), 0.0, "a run that waits is not active");
+    assert_eq!(first.metric("workflow_runs_total", &[]), 0.0, "and has not ended");
+    let leak = || std::fs::read_to_string(home.path().join("scanned/leak.env")).unwrap();
+    assert!(leak().contains("AKIA"));
+    first.stop();
+
+    let second = home.serve(Some(&receiver), &[]);
+    assert_eq!(second.run(&run)["status"], "WAITING_APPROVAL");
+    assert_eq!(answer(&second, &asked, "APPROVED"), 200);
+    assert_eq!(answer(&second, &asked, "REJECTED"), 409, "decided once");
+    second.reaches(&run, "SUCCESS");
+    assert!(!leak().contains("AKIA"), "patched");
+    assert_eq!(second.metric("workflow_runs_total", &[("status", "SUCCESS")]), 1.0, "counted once");
+    assert_eq!(
+        second.metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "APPROVED")]),
+        1.0
+    );
+    poll::until(PATIENCE, || second.metric("workflow_approval_pending", &[]) == 0.0);
+    second.stop();
+    assert_eq!(
+        picture(&receiver, &run, false),
+        "POST /api/workflows/{name}/trigger 202\n\
+         \x20 workflow.execute patch-with-approval SUSPENDED\n\
+         \x20   agent.execute scanner.scan SUCCESS\n\
+         POST /api/approvals/{id}/decision 200\n\
+         \x20 workflow.approval APPROVED -> workflow.execute\n\
+         \x20 workflow.execute patch-with-approval SUCCESS -> workflow.execute\n\
+         \x20   agent.execute patcher.apply SUCCESS\n\
+         \x20   agent.execute notifier.notify SUCCESS\n"
+    );
+}
+
+#[test]
+fn a_no_ends_the_run_and_is_no_failure() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    let mut node = fault("a", "succeed", &[], json!({}));
+    node["requiresApproval"] = json!(true);
+    server.create("asks", json!([node]));
+    let run = server.trigger("asks", json!({}));
+    server.reaches(&run, "WAITING_APPROVAL");
+    let asked = question(&server, &run);
+    for (body, status) in
+        [("{}", 400), ("[]", 400), ("{", 400), (r#"{"decision":"MAYBE","respondedBy":"x"}"#, 400)]
+    {
+        let path = format!("/api/approvals/{}/decision", asked["id"].as_str().unwrap());
+        assert_eq!(
+            server.send(hub_otel_tests::http::Method::POST, &path, &[], body).status,
+            status,
+            "{body}"
+        );
+    }
+    assert_eq!(answer(&server, &asked, "REJECTED"), 200);
+    let ended = server.reaches(&run, "REJECTED");
+    assert_eq!(ended["nodes"].as_array().map(Vec::len), Some(0));
+    poll::until(PATIENCE, || server.metric("workflow_runs_total", &[("status", "REJECTED")]) == 1.0);
+    assert_eq!(server.metric("workflow_errors_total", &[]), 0.0);
+    assert_eq!(
+        server
+            .post("/api/approvals/nobody/decision", &json!({"decision": "APPROVED", "respondedBy": "x"}))
+            .status,
+        404
+    );
+    server.stop();
+}
+
+#[test]
+fn silence_is_a_no_after_its_time() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let server = home.serve(Some(&receiver), &["--approval-timeout", "400ms"]);
+    let run = server.trigger("patch-with-approval", json!({}));
+    let ended = server.reaches(&run, "TIMED_OUT");
+    assert_eq!(ended["errorType"], "approval_expired");
+    let expired = &server.get("/api/approvals?decision=EXPIRED")["approvals"][0];
+    assert_eq!(expired["runId"], run.as_str());
+    assert_eq!(answer(&server, expired, "APPROVED"), 410);
+    poll::until(PATIENCE, || server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 1.0);
+    assert_eq!(
+        server.metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "EXPIRED")]),
+        1.0
+    );
+    assert_eq!(server.metric("workflow_errors_total", &[("error_type", "approval_expired")]), 1.0);
+    server.stop();
+}
+
+#[test]
+fn what_runs_beside_a_question_goes_on_and_the_answer_is_heard_at_once() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    let mut asks = fault("asks", "succeed", &[], json!({}));
+    asks["requiresApproval"] = json!(true);
+    let busy = fault("busy", "succeed", &[], json!({"latency_ms": 2500}));
+    server.create("both", json!([asks, busy]));
+    let run = server.trigger("both", json!({}));
+    let asked = question(&server, &run);
+    assert_eq!(server.run(&run)["status"], "RUNNING", "the other node is busy");
+    assert_eq!(answer(&server, &asked, "APPROVED"), 200);
+    let ended = server.reaches(&run, "SUCCESS");
+    let order: Vec<_> = ended["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
+    assert_eq!(order, ["asks", "busy"], "it did not wait for the busy one");
+    server.stop();
+}
+
+#[test]
+fn cancelling_a_run_that_waits_ends_its_question() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    let run = server.trigger("patch-with-approval", json!({}));
+    server.reaches(&run, "WAITING_APPROVAL");
+    let asked = question(&server, &run);
+    assert_eq!(server.post(&format!("/api/runs/{run}/cancel"), &json!({})).status, 200);
+    assert_eq!(server.run(&run)["status"], "CANCELLED");
+    assert_eq!(answer(&server, &asked, "APPROVED"), 409);
+    assert_eq!(server.metric("workflow_runs_total", &[("status", "CANCELLED")]), 1.0);
+    assert_eq!(
+        server.metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "CANCELLED")]),
+        1.0
+    );
+    assert_eq!(
+        server.post(&format!("/api/runs/{run}/cancel"), &json!({})).status,
+        409,
+        "a terminal state stays"
+    );
+    server.stop();
+}

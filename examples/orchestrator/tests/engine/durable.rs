@@ -1,0 +1,201 @@
+//! What a run survives: kill -9 at any moment, SIGTERM under load, a database that cannot be written.
+
+use crate::seen::{picture, spans};
+use crate::server::{Home, PATIENCE, fault};
+use hub_otel_tests::poll;
+use hub_otel_tests::receiver::Receiver;
+use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+fn chain() -> Value {
+    let wait = |ms: u64| json!({"latency_ms": ms});
+    json!([
+        fault("a", "succeed", &[], wait(15)),
+        fault("b", "succeed", &["a"], wait(25)),
+        fault("c", "succeed", &["a"], wait(5)),
+        fault("d", "succeed", &["b", "c"], wait(15)),
+    ])
+}
+
+#[test]
+fn killed_twenty_times_nothing_is_lost_and_nothing_committed_runs_again() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let mut runs = Vec::new();
+    let mut moment = 7_u64;
+    for _ in 0..20 {
+        let server = home.serve(Some(&receiver), &[]);
+        server.create("chain", chain());
+        runs.extend((0..3).map(|_| server.trigger("chain", json!({}))));
+        // A moment of its own each time, from a fixed sequence.
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_millis((moment >> 33) % 90));
+        server.kill();
+    }
+    let server = home.serve(Some(&receiver), &[]);
+    let mut ended = BTreeMap::new();
+    for id in &runs {
+        let run = server.ended(id);
+        let good = run["status"] == "SUCCESS" && run["nodes"].as_array().map(Vec::len) == Some(4);
+        let looped = run["errorType"] == "crash_loop" && run["crashes"] == 3;
+        assert!(good || looped, "{run:#}");
+        *ended.entry(run["status"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        for node in run["nodes"].as_array().unwrap() {
+            let key = format!("{id}/{}", node["id"].as_str().unwrap());
+            let finished = node["finishedAt"].as_str().unwrap();
+            let finished = orchestrator::clock::Timestamp::parse(finished).unwrap();
+            for span in spans(&receiver).iter().filter(|span| span.text("agent.run.id") == key) {
+                assert!(
+                    span.start_ms <= finished.0,
+                    "{key} was committed at {finished} and ran again: {span:?}"
+                );
+            }
+        }
+    }
+    assert!(ended["SUCCESS"] >= runs.len() / 2, "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn a_run_that_keeps_crashing_ends_after_three() {
+    let home = Home::new();
+    let mut run = String::new();
+    for _ in 0..3 {
+        let server = home.serve(None, &[]);
+        if run.is_empty() {
+            server.create("deadly", json!([fault("a", "hang", &[], json!({}))]));
+            run = server.trigger("deadly", json!({}));
+        }
+        server.reaches(&run, "RUNNING");
+        server.kill();
+    }
+    let server = home.serve(None, &[]);
+    let ended = server.reaches(&run, "FAILED");
+    assert_eq!((&ended["errorType"], &ended["crashes"]), (&json!("crash_loop"), &json!(3)));
+    assert_eq!(server.metric("workflow_runs_total", &[("status", "FAILED")]), 1.0);
+    assert_eq!(server.metric("workflow_errors_total", &[("error_type", "crash_loop")]), 1.0);
+    assert_eq!(server.metric("workflows_active", &[]), 0.0);
+    server.stop();
+}
+
+#[test]
+fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let first = home.serve(Some(&receiver), &[]);
+    let nodes = json!([
+        fault("a", "succeed", &[], json!({})),
+        fault("b", "succeed", &["a"], json!({"latency_ms": 1500}))
+    ]);
+    first.create("two", nodes);
+    let run = first.trigger("two", json!({}));
+    poll::until(PATIENCE, || first.run(&run)["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1));
+    // Only what has ended and was sent can be seen after a kill: wait for the first node's span.
+    let sent = || spans(&receiver).iter().any(|span| span.text("agent.run.id") == format!("{run}/a"));
+    poll::until(PATIENCE, sent);
+    first.kill();
+    let second = home.serve(Some(&receiver), &[]);
+    let ended = second.reaches(&run, "SUCCESS");
+    assert_eq!(ended["crashes"], 1);
+    assert_eq!(second.metric("workflow_runs_total", &[("status", "SUCCESS")]), 1.0);
+    second.stop();
+    // The segment that died was never sent; what ended in it hangs below it, and the next one links to it.
+    let picture = picture(&receiver, &run, false);
+    let second = "workflow.execute two SUCCESS -> ?\n  agent.execute fault.succeed SUCCESS\n";
+    assert!(picture.ends_with(second), "{picture}");
+    assert_eq!(picture.matches("agent.execute fault.succeed SUCCESS").count(), 2, "{picture}");
+    let spans = spans(&receiver);
+    let a = spans.iter().find(|span| span.text("agent.run.id") == format!("{run}/a")).unwrap();
+    let resumed = spans.iter().find(|span| span.name == "workflow.execute").unwrap();
+    assert_eq!(resumed.links, std::slice::from_ref(&a.parent), "linked to the segment that died");
+}
+
+#[test]
+fn sigterm_under_load_lets_runs_end_or_hands_them_back_and_loses_nothing() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let mut runs = Vec::new();
+    for drain in ["20s", "100ms"] {
+        let server = home.serve(Some(&receiver), &["--drain-timeout", drain]);
+        server.create("chain", chain());
+        server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 700}))]));
+        runs.extend(
+            (0..20).map(|index| server.trigger(if index % 4 == 0 { "slow" } else { "chain" }, json!({}))),
+        );
+        server.stop();
+    }
+    let server = home.serve(Some(&receiver), &[]);
+    for id in &runs {
+        let run = server.reaches(id, "SUCCESS");
+        assert_eq!(run["crashes"], 0, "handed back is not crashed: {run:#}");
+    }
+    server.stop();
+    let spans = spans(&receiver);
+    let ended = |id: &str, status: &str| {
+        let of = |span: &&crate::seen::Seen| {
+            span.text("workflow.run.id") == id && span.text("workflow.status") == status
+        };
+        spans.iter().filter(|span| span.name == "workflow.execute").filter(of).count()
+    };
+    for id in &runs {
+        assert_eq!(ended(id, "SUCCESS"), 1, "{id} ended once");
+    }
+    assert!(runs.iter().any(|id| ended(id, "SUSPENDED") > 0), "some were handed back");
+}
+
+#[test]
+fn while_it_drains_the_server_says_so_and_a_second_signal_stops_it() {
+    let home = Home::new();
+    let mut server = home.serve(None, &[]);
+    server.create("endless", json!([fault("a", "hang", &[], json!({}))]));
+    let run = server.trigger("endless", json!({}));
+    server.reaches(&run, "RUNNING");
+    server.process.terminate();
+    let refused = poll::until(PATIENCE, || {
+        let reply = server.post("/api/workflows/endless/trigger", &json!({}));
+        (reply.status == 503).then_some(reply)
+    });
+    assert_eq!(refused.json()["code"], "draining");
+    assert!(refused.header("retry-after").is_some());
+    let health = hub_otel_tests::http::get(format!("{}/health", server.url));
+    assert_eq!((health.status, health.json()["status"].clone()), (503, json!("draining")));
+    // A moment later than an echo of the first.
+    std::thread::sleep(Duration::from_millis(600));
+    server.process.terminate();
+    assert_eq!(server.process.exit(PATIENCE).code(), Some(1));
+    let server = home.serve(None, &[]);
+    // Taken up again.
+    server.reaches(&run, "RUNNING");
+    server.kill();
+}
+
+#[test]
+fn a_database_that_cannot_be_written_degrades_the_server_and_loses_no_run() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 300}))]));
+    let run = server.trigger("slow", json!({}));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let file = home.path().join("orchestrator.db");
+    let mut lock = runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        connection
+    });
+    let refused = server.post("/api/workflows/slow/trigger", &json!({}));
+    assert_eq!((refused.status, refused.json()["code"].clone()), (503, json!("store_unavailable")));
+    let health = hub_otel_tests::http::get(format!("{}/health", server.url));
+    assert_eq!((health.status, health.json()["database"].clone()), (503, json!("failed")));
+    assert_eq!(
+        server.run(&run)["status"].as_str().map(crate::server::is_terminal),
+        Some(false),
+        "reading goes on"
+    );
+    runtime.block_on(async { sqlx::query("ROLLBACK").execute(&mut lock).await.unwrap() });
+    server.reaches(&run, "SUCCESS");
+    poll::until(PATIENCE, || hub_otel_tests::http::get(format!("{}/health", server.url)).status == 200);
+    server.stop();
+}

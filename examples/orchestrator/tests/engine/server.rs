@@ -1,0 +1,149 @@
+//! A server of this test, on ports of the system's choice, over a database that outlives it.
+
+use hub_otel_tests::http::{self, Method, Reply};
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::Receiver;
+use hub_otel_tests::{poll, scrape};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long anything may take here: generous, for a machine that does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a database in it, and what is scanned.
+pub(crate) struct Home(pub(crate) tempfile::TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("scanned")).unwrap();
+        std::fs::write(folder.path().join("scanned/leak.env"), "AWS_KEY=AKIAIOSFODNN7EXAMPLE\n").unwrap();
+        Self(folder)
+    }
+
+    /// A server over this folder's database, sending to `receiver`.
+    pub(crate) fn serve(&self, receiver: Option<&Receiver>, more: &[&str]) -> Server {
+        let mut serve = self.command(more);
+        match receiver {
+            Some(receiver) => serve
+                .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
+                .env("OTEL_BSP_SCHEDULE_DELAY", "50")
+                .env("OTEL_BLRP_SCHEDULE_DELAY", "50"),
+            None => serve.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none"),
+        };
+        Server::start(Process::spawn(&mut serve))
+    }
+
+    /// The command that starts a server here.
+    pub(crate) fn command(&self, more: &[&str]) -> std::process::Command {
+        let mut serve = command(env!("CARGO_BIN_EXE_orchestrator"));
+        serve
+            .current_dir(self.path())
+            .args(["serve", "--bind", "127.0.0.1:0", "--scan-root", "scanned"])
+            .args(more)
+            .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
+        serve
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// A server that answers; killed when dropped.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) url: String,
+    pub(crate) metrics: String,
+}
+
+impl Server {
+    fn start(process: Process) -> Self {
+        // The last line of the banner: everything before it is there as well.
+        process.line(PATIENCE, "  try ");
+        let banner = process.stderr();
+        let after = |name: &str| {
+            let line = banner.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        Self { url: after("API "), metrics: after("metrics "), process }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let reply = http::get(format!("{}{path}", self.url));
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        reply.json()
+    }
+
+    pub(crate) fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        http::try_send(method, format!("{}{path}", self.url), headers, body).expect("a reply")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(Method::POST, path, &[], &body.to_string())
+    }
+
+    /// Stores a workflow of these nodes.
+    pub(crate) fn create(&self, name: &str, nodes: Value) {
+        let reply = self.post("/api/workflows", &json!({"name": name, "nodes": nodes}));
+        assert!([201, 409].contains(&reply.status), "{}", reply.body);
+    }
+
+    /// Starts a run: its id.
+    pub(crate) fn trigger(&self, workflow: &str, context: Value) -> String {
+        let reply =
+            self.post(&format!("/api/workflows/{workflow}/trigger"), &json!({"contextJson": context}));
+        assert_eq!(reply.status, 202, "{}", reply.body);
+        reply.json()["workflowRunId"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn run(&self, id: &str) -> Value {
+        self.get(&format!("/api/runs/{id}"))
+    }
+
+    /// The run, once it stands there.
+    pub(crate) fn reaches(&self, id: &str, status: &str) -> Value {
+        poll::until(PATIENCE, || {
+            let run = self.run(id);
+            let now = run["status"].as_str().unwrap();
+            assert!(now == status || !is_terminal(now), "{run:#}");
+            (now == status).then_some(run)
+        })
+    }
+
+    /// The run, once it has ended in whatever way.
+    pub(crate) fn ended(&self, id: &str) -> Value {
+        poll::until(PATIENCE, || {
+            let run = self.run(id);
+            is_terminal(run["status"].as_str().unwrap()).then_some(run)
+        })
+    }
+
+    /// The sum of a metric over the series with these labels.
+    pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        scrape::Scrape::of(&*self.metrics).value(name, labels).unwrap_or(0.0)
+    }
+
+    /// SIGTERM, and its orderly end.
+    pub(crate) fn stop(mut self) {
+        self.process.terminate();
+        let status = self.process.exit(PATIENCE);
+        assert!(status.success(), "{status}: {}", self.process.stderr());
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.process.kill();
+        self.process.exit(PATIENCE);
+    }
+}
+
+pub(crate) fn is_terminal(status: &str) -> bool {
+    !["PENDING", "RUNNING", "WAITING_APPROVAL"].contains(&status)
+}
+
+/// A node of the fault agent.
+pub(crate) fn fault(id: &str, action: &str, after: &[&str], input: Value) -> Value {
+    json!({"id": id, "agent": "fault", "action": action, "dependsOn": after, "input": input})
+}

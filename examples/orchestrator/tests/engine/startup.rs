@@ -1,0 +1,67 @@
+//! A server that cannot start says why, and ends with the exit code that goes with it.
+
+use crate::server::{Home, PATIENCE};
+use hub_otel_tests::process::Process;
+
+fn fails(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let mut serve = home.command(arguments);
+    serve.envs(variables.iter().copied());
+    let mut process = Process::spawn(&mut serve);
+    let status = process.exit(PATIENCE);
+    let said = process.stderr();
+    assert!(!said.contains("panicked"), "{said}");
+    (status.code().unwrap(), said)
+}
+
+#[test]
+fn bad_input_is_a_clear_message_and_an_exit_code() {
+    let home = Home::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let said = |arguments: &[&str], variables: &[(&str, &str)], code: i32, words: &[&str]| {
+        let (exit, said) = fails(&home, arguments, variables);
+        assert_eq!(exit, code, "{arguments:?} {variables:?}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{word} is not in: {said}");
+        }
+    };
+    said(&["--nonsense"], &[], 2, &["--nonsense"]);
+    said(&["--drain-timeout", "soon"], &[], 2, &["soon"]);
+    said(&[], &[("HUB_MAX_RUNS", "many")], 2, &["many"]);
+    said(&["--config", "nowhere.toml"], &[], 2, &["nowhere.toml"]);
+    said(&["--db", "postgres://localhost/x"], &[], 2, &["postgres", "not supported yet"]);
+    said(&["--db", "nowhere/at/all.db"], &[], 1, &["nowhere/at/all.db", "writable"]);
+    said(
+        &[],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost4317")],
+        2,
+        &["OTEL_EXPORTER_OTLP_ENDPOINT", "localhost4317"],
+    );
+    said(&[], &[("SLACK_WEBHOOK_URL", "http://evil.example/x")], 2, &["SLACK_WEBHOOK_URL"]);
+    let mut serve = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
+    serve.current_dir(home.path()).args(["--bind", &taken]);
+    let mut process = Process::spawn(&mut serve);
+    assert_eq!(process.exit(PATIENCE).code(), Some(1));
+    assert!(process.stderr().contains(&taken), "{}", process.stderr());
+    drop(listener);
+    let mut serve = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
+    serve.current_dir(home.path()).args(["--bind", "0.0.0.0:0"]);
+    let mut process = Process::spawn(&mut serve);
+    assert_eq!(process.exit(PATIENCE).code(), Some(2));
+    assert!(process.stderr().contains("HUB_API_TOKEN"), "{}", process.stderr());
+}
+
+#[test]
+fn without_a_collector_and_without_runs_sigterm_ends_it_within_six_seconds() {
+    let home = Home::new();
+    let closed = hub_otel_tests::ports::Closed::new();
+    let mut serve = home.command(&["--db", ":memory:"]);
+    serve.env("OTEL_EXPORTER_OTLP_ENDPOINT", closed.endpoint());
+    let mut process = Process::spawn(&mut serve);
+    process.line(PATIENCE, "  try ");
+    assert!(process.stderr().contains("does not answer"), "{}", process.stderr());
+    process.terminate();
+    let asked = std::time::Instant::now();
+    assert!(process.exit(PATIENCE).success());
+    assert!(asked.elapsed() < std::time::Duration::from_secs(6), "{:?}", asked.elapsed());
+}

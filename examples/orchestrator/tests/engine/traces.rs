@@ -1,0 +1,174 @@
+//! What a run looks like from outside: its trace, its logs, its metrics.
+
+use crate::seen::{picture, spans};
+use crate::server::{Home, PATIENCE, fault};
+use hub_otel_tests::poll;
+use hub_otel_tests::receiver::{Receiver, text};
+use serde_json::json;
+
+#[test]
+fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let server = home.serve(Some(&receiver), &[]);
+    // The counters stand at zero before anything has happened.
+    for status in ["SUCCESS", "FAILED", "TIMED_OUT"] {
+        let labels = [("workflow_id", "scan-and-notify"), ("status", status)];
+        let scrape = hub_otel_tests::scrape::Scrape::of(&*server.metrics);
+        assert_eq!(scrape.value("workflow_runs_total", &labels), Some(0.0), "{status}");
+    }
+    let good = server.trigger("scan-and-notify", json!({"repository": "."}));
+    let scanned = server.reaches(&good, "SUCCESS");
+    assert_eq!(scanned["nodes"][0]["output"]["total"], 1, "{scanned:#}");
+    let bad = server.trigger("test-failure", json!({}));
+    let failed = server.reaches(&bad, "FAILED");
+    assert_eq!(failed["errorType"], "fault_injected");
+
+    poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
+    let runs = |status| server.metric("workflow_runs_total", &[("status", status)]);
+    assert_eq!((runs("SUCCESS"), runs("FAILED")), (1.0, 1.0));
+    assert_eq!(server.metric("workflow_duration_milliseconds_count", &[("status", "SUCCESS")]), 1.0);
+    assert_eq!(server.metric("agent_duration_milliseconds_count", &[]), 3.0);
+    assert_eq!(server.metric("workflow_errors_total", &[("error_type", "fault_injected")]), 1.0);
+    server.stop();
+
+    assert_eq!(
+        picture(&receiver, &good, true),
+        "POST /api/workflows/{name}/trigger 202\n\
+         \x20 SELECT workflows\n\
+         \x20 INSERT workflow_runs\n\
+         \x20 workflow.execute scan-and-notify SUCCESS\n\
+         \x20   UPDATE workflow_runs\n\
+         \x20   agent.execute scanner.scan SUCCESS\n\
+         \x20   INSERT node_results\n\
+         \x20   agent.execute notifier.notify SUCCESS\n\
+         \x20   INSERT node_results\n\
+         \x20   UPDATE workflow_runs\n"
+    );
+    assert_eq!(
+        picture(&receiver, &bad, false),
+        "POST /api/workflows/{name}/trigger 202\n\
+         \x20 workflow.execute test-failure FAILED\n\
+         \x20   agent.execute fault.fail FAILED\n"
+    );
+    let spans = spans(&receiver);
+    let of = |name: &str, run: &str| {
+        spans.iter().find(|span| span.name == name && span.text("workflow.run.id") == run).unwrap()
+    };
+    let workflow = of("workflow.execute", &good);
+    assert_eq!(workflow.text("workflow.id"), "scan-and-notify");
+    assert_eq!(workflow.text("workflow.name"), "scan-and-notify");
+    assert_eq!(workflow.text("workflow.trigger"), "manual");
+    assert!(workflow.ints.contains_key("workflow.duration.ms"));
+    assert_eq!((workflow.kind, workflow.status), (1, 1), "INTERNAL, Ok");
+    let failed = of("agent.execute", &bad);
+    assert_eq!(failed.text("agent.run.id"), format!("{bad}/fail"));
+    assert_eq!(failed.text("workflow.id"), "test-failure");
+    assert_eq!(failed.text("error.type"), "fault_injected");
+    assert!(!failed.text("error.message").is_empty());
+    assert!(failed.ints.contains_key("agent.duration.ms"));
+    assert_eq!((failed.status, failed.events.as_slice()), (2, &["exception".to_owned()][..]));
+    assert!(spans.iter().any(|span| span.name == "POST /api/workflows/{name}/trigger" && span.kind == 2));
+    assert!(spans.iter().any(|span| span.name == "INSERT workflow_runs" && span.kind == 3));
+
+    let resource = &receiver.spans()[0].resource.attributes.clone();
+    assert_eq!(text(resource, "service.name"), Some("orchestration-service"));
+    assert_eq!(text(resource, "service.namespace"), Some("commandcenter-hub"));
+    let logs = receiver.logs();
+    assert!(logs.iter().any(|log| log.trace_id == workflow.trace), "a log record of the run's trace");
+}
+
+#[test]
+fn a_diamond_runs_its_sides_side_by_side_and_shows_the_retry() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let server = home.serve(Some(&receiver), &[]);
+    let run = server.trigger("diamond", json!({}));
+    let run = server.reaches(&run, "SUCCESS");
+    let node =
+        |id: &str| run["nodes"].as_array().unwrap().iter().find(|node| node["id"] == id).unwrap().clone();
+    assert_eq!(node("right")["attempts"], 2);
+    // Each side had started before the other had ended.
+    assert!(node("left")["startedAt"].as_str() < node("right")["finishedAt"].as_str());
+    assert!(node("right")["startedAt"].as_str() < node("left")["finishedAt"].as_str());
+    assert_eq!(server.metric("agent_retry_count_total", &[("agent_id", "fault")]), 1.0);
+    server.stop();
+    let picture = picture(&receiver, run["id"].as_str().unwrap(), false);
+    let mut lines: Vec<_> = picture.lines().collect();
+    // The sides start within the same moment, in either order.
+    lines[3..5].sort_unstable();
+    assert_eq!(
+        lines.join("\n"),
+        "POST /api/workflows/{name}/trigger 202\n\
+         \x20 workflow.execute diamond SUCCESS\n\
+         \x20   agent.execute fault.succeed SUCCESS\n\
+         \x20   agent.execute fault.flaky SUCCESS (agent.retry)\n\
+         \x20   agent.execute fault.succeed SUCCESS\n\
+         \x20   agent.execute notifier.notify SUCCESS"
+    );
+}
+
+#[test]
+fn a_client_that_hangs_up_takes_nothing_with_it() {
+    use std::io::Write;
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let server = home.serve(Some(&receiver), &[]);
+    server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 150}))]));
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    socket
+        .write_all(b"POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
+        .unwrap();
+    drop(socket);
+    // Whether the server ever looks at such a request is the network's to say; what it has stored, it finishes.
+    let probe = server.trigger("slow", json!({}));
+    server.reaches(&probe, "SUCCESS");
+    let runs = server.get("/api/workflows/slow/runs");
+    for run in runs["runs"].as_array().unwrap() {
+        server.reaches(run["id"].as_str().unwrap(), "SUCCESS");
+    }
+    poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
+    assert_eq!(server.metric("http_server_active_requests", &[("http_request_method", "POST")]), 0.0);
+    let ids: Vec<_> = runs["runs"].as_array().unwrap().iter().map(|run| run["id"].clone()).collect();
+    server.stop();
+    for id in ids {
+        let picture = picture(&receiver, id.as_str().unwrap(), false);
+        assert!(
+            picture.ends_with("  workflow.execute slow SUCCESS\n    agent.execute fault.succeed SUCCESS\n"),
+            "{picture}"
+        );
+    }
+}
+
+#[test]
+fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let server = home.serve(Some(&receiver), &[]);
+    server.create("panics", json!([fault("a", "panic", &[], json!({}))]));
+    let mut hang = fault("a", "hang", &[], json!({}));
+    hang["timeoutMs"] = json!(100);
+    server.create("hangs", json!([hang]));
+    let slow = json!({"name": "late", "timeoutMs": 150, "nodes": [fault("a", "hang", &[], json!({}))]});
+    assert_eq!(server.post("/api/workflows", &slow).status, 201);
+    let panicked = server.trigger("panics", json!({}));
+    let hung = server.trigger("hangs", json!({}));
+    let late = server.trigger("late", json!({}));
+    assert_eq!(server.reaches(&panicked, "FAILED")["errorType"], "panic");
+    let hung_run = server.reaches(&hung, "FAILED");
+    assert_eq!(
+        (&hung_run["errorType"], &hung_run["nodes"][0]["status"]),
+        (&json!("node_timeout"), &json!("TIMED_OUT"))
+    );
+    assert_eq!(server.reaches(&late, "TIMED_OUT")["errorType"], "timeout");
+    server.stop();
+    for (run, expected) in [
+        (panicked, "workflow.execute panics FAILED\n    agent.execute fault.panic FAILED\n"),
+        (hung, "workflow.execute hangs FAILED\n    agent.execute fault.hang TIMED_OUT\n"),
+        (late, "workflow.execute late TIMED_OUT\n    agent.execute fault.hang CANCELLED\n"),
+    ] {
+        let picture = picture(&receiver, &run, false);
+        assert!(picture.ends_with(expected), "{picture}");
+    }
+}
