@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-pub use error::ApiError;
+pub use error::{ApiError, ErrorBody};
 use hub_otel::http::ServerLayer;
 use std::net::SocketAddr;
 use std::sync::Arc;

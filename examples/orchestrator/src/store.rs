@@ -67,6 +67,7 @@ pub struct End {
 
 /// What became of a request to cancel.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "looked at once and taken apart")]
 pub enum Cancelled {
     /// It is; this is what it was just before.
     From(RunStatus, Run),
@@ -89,6 +90,7 @@ pub struct Answer {
 
 /// What became of an answer.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "looked at once and taken apart")]
 pub enum Decided {
     /// It counts; the run is as it is after it.
     Now(Approval, Run),
@@ -135,6 +137,7 @@ pub struct Alert {
 
 /// What became of an alert.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "looked at once and taken apart")]
 pub enum Admitted {
     /// A run is stored.
     Started(Run),

@@ -1,5 +1,7 @@
 //! What every store has to promise, tried on SQLite in a file and in memory.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+
 use orchestrator::clock::Timestamp;
 use orchestrator::domain::{
     Approval, Decision, NewRun, NodeRecord, NodeStatus, RunStatus, Trigger, Workflow,
