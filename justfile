@@ -99,7 +99,7 @@ faults *rows:
     cargo test --release -p hub-otel-tests --test faults -- --include-ignored --nocapture --test-threads=1 {{rows}}
 
 # The orchestrator's API, driven by schemathesis from nothing but its own /openapi.json.
-fuzz-api examples="25":
+schemathesis examples="25":
     examples/orchestrator/fuzz-api {{examples}}
 
 # 10,000 concurrent two-node runs on SQLite, release build; docs/performance.md has the figures.
