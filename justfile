@@ -105,3 +105,14 @@ schemathesis examples="25":
 # 10,000 concurrent two-node runs on SQLite, release build; docs/performance.md has the figures.
 load-10k:
     examples/orchestrator/load-10k
+# What a unit of work costs, held against tests/peers/budgets.txt (needs valgrind).
+budgets:
+    tests/peers/check
+
+# The same beside code by hand and beside tracing-opentelemetry, as docs/performance.md shows it; a few minutes.
+bench:
+    tests/peers/check table
+
+# Built without the feature `enabled`, nothing is left but types and deadlines.
+disabled:
+    cd tests/disabled && cargo test

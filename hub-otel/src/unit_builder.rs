@@ -65,63 +65,54 @@ pub(crate) fn judge<T: Outcome>(value: &T, closing: &mut Closing) {
 macro_rules! common {
     () => {
         /// Identifies the run; made up where it is not given.
-        #[must_use]
         pub fn run_id(mut self, run_id: impl Into<String>) -> Self {
             self.draft.map(|opening| opening.run_id(Text::Owned(run_id.into())));
             self
         }
 
         /// The name for people.
-        #[must_use]
         pub fn name(mut self, name: impl Into<String>) -> Self {
             self.draft.map(|opening| opening.name(Text::Owned(name.into())));
             self
         }
 
         /// A span attribute.
-        #[must_use]
         pub fn field(mut self, key: impl Into<Cow<'static, str>>, value: impl Field) -> Self {
             self.draft.field(key.into(), value);
             self
         }
 
         /// An extra label of the runs counter and the duration.
-        #[must_use]
         pub fn label(mut self, key: &'static str, value: impl Label) -> Self {
             self.draft.labels.push((key, value.label()));
             self
         }
 
         /// The parent, where it is not the active span: a context that was [extracted](crate::context::extract).
-        #[must_use]
         pub fn parent(mut self, parent: impl Parent) -> Self {
             self.draft.map(|opening| opening.parent(parent));
             self
         }
 
         /// Begins a trace of its own, linked to the active span.
-        #[must_use]
         pub fn root(mut self) -> Self {
             self.draft.map(Opening::root);
             self
         }
 
         /// Links to other spans.
-        #[must_use]
         pub fn links(mut self, links: impl IntoIterator<Item = SpanContext>) -> Self {
             self.draft.map(|opening| opening.links(links));
             self
         }
 
         /// Another span kind than INTERNAL: CONSUMER for a unit that a message broker started.
-        #[must_use]
         pub fn kind(mut self, kind: SpanKind) -> Self {
             self.draft.map(|opening| opening.span_kind(kind));
             self
         }
 
         /// GenAI attributes on this span.
-        #[must_use]
         pub fn gen_ai(mut self) -> Self {
             self.draft.map(Opening::gen_ai);
             self
