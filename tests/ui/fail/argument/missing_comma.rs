@@ -1,6 +1,6 @@
 use hub_otel::instrument_workflow;
 
-#[instrument_workflow(root gen_ai)]
+#[instrument_workflow(id = "sync" name = "Sync")]
 async fn sync() {}
 
 fn main() {}
