@@ -93,8 +93,8 @@ async fn units() {
     };
     workflow("scan").name("Scan").run_id("run-1").run(scan).await;
     drop(workflow("scan").run(failing()).await);
-    drop(workflow("scan").run(async { Err::<(), _>(TimedOut::default()) }).await);
-    drop(agent("scanner", "scan").run(async { Err::<(), _>(TimedOut::default()) }).await);
+    assert!(workflow("scan").run(async { Err::<(), _>(TimedOut::default()) }).await.is_err());
+    assert!(agent("scanner", "scan").run(async { Err::<(), _>(TimedOut::default()) }).await.is_err());
     expected().await;
     let segment = workflow("patch")
         .run(async {

@@ -24,6 +24,6 @@ fn headers_reach_the_collector_and_no_printed_word() {
 fn credentials_over_plain_http_to_another_host_are_refused() {
     let settings = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2")];
     let error = Program::try_with("http://collector.example:4317", Transport::Grpc, &settings);
-    let error = error.err().expect("refused").to_string();
+    let error = error.expect_err("refused").to_string();
     assert!(error.contains("http://collector.example:4317") && !error.contains("hunter2"), "{error}");
 }

@@ -1,5 +1,10 @@
 //! A program under test: an instance of its own, which sends items with ids that can be accounted for.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is the application: it starts spans and builds instruments"
+)]
+
 use crate::receiver::{Account, Receiver, Signal};
 use hub_otel::{InitError, Report, Telemetry};
 use opentelemetry::{KeyValue, metrics::Counter, trace::Tracer as _};
