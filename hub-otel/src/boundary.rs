@@ -15,10 +15,10 @@ pub(crate) use quiet::silence;
 pub(crate) use target::Target;
 
 use crate::instance::Instance;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 use std::sync::OnceLock;
 
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 /// The instruments of the boundaries, made when a boundary is first used.
 #[derive(Default)]
 pub(crate) struct Boundaries {

@@ -4,7 +4,7 @@
 //! and is only a default: an instance that travels in the OpenTelemetry context comes first. That is what lets tests
 //! run side by side in one process.
 
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 use crate::boundary::Boundaries;
 use crate::contract::SCOPE;
 use crate::metrics::Units;
@@ -24,7 +24,7 @@ pub(crate) struct Instance {
     pub(crate) meter: Meter,
     pub(crate) options: Options,
     /// The instruments of the HTTP and database boundaries, made when first used.
-    #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
+    #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
     pub(crate) boundaries: Boundaries,
     /// The instruments of workflows, agents and approvals.
     pub(crate) units: Units,
@@ -81,7 +81,7 @@ impl Instance {
             units: Units::new(&meter),
             meter,
             options,
-            #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
+            #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
             boundaries: Boundaries::default(),
         })
     }
