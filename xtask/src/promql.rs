@@ -152,12 +152,14 @@ pub fn seen(series: &Series, window: Window) -> String {
 }
 
 /// How many events `series` counted in the last minute, exactly: added up minute by minute they lose and invent nothing.
+///
+/// A process counts as new for two minutes: the minute before its first evaluation may have begun before its first scrape.
 #[must_use]
 pub fn tile(series: &Series) -> String {
     let uptime = PROCESS_UPTIME.prometheus;
     format!(
         "({series} - {series} offset 1m >= 0 \
-         or {series} and on ({JOB}, {INSTANCE}) ({uptime} < 60 or {uptime} offset 1m))"
+         or {series} and on ({JOB}, {INSTANCE}) ({uptime} < 120 or {uptime} offset 1m))"
     )
 }
 
