@@ -10,7 +10,7 @@ use crate::contract::SCOPE;
 use crate::metrics::Units;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
-use opentelemetry::{Context, ContextGuard};
+use opentelemetry::Context;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -146,9 +146,11 @@ pub(crate) fn set_global(instance: Arc<Instance>) -> Result<(), Arc<Instance>> {
 struct Travelling(Arc<Instance>);
 
 /// Keeps the lookup in contexts switched on. Held by whoever puts an instance into a context.
+#[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
 #[derive(Debug)]
 pub(crate) struct Travel(());
 
+#[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
 impl Travel {
     pub(crate) fn begin() -> Self {
         IN_USE.fetch_add(2, Ordering::AcqRel);
@@ -156,6 +158,7 @@ impl Travel {
     }
 }
 
+#[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
 impl Drop for Travel {
     fn drop(&mut self) {
         IN_USE.fetch_sub(2, Ordering::AcqRel);
@@ -163,6 +166,7 @@ impl Drop for Travel {
 }
 
 /// The current context with `instance` in it, and without a span: what is recorded there starts a trace of its own.
+#[cfg(feature = "testing")]
 pub(crate) fn context_of(instance: &Arc<Instance>) -> Context {
     Context::new().with_value(Travelling(Arc::clone(instance)))
 }
@@ -174,13 +178,15 @@ pub(crate) fn carried(context: &Context, instance: &Arc<Instance>) -> Context {
 }
 
 /// Records into `instance` on this thread until the guard is dropped.
+#[cfg(feature = "testing")]
 pub(crate) fn enter(instance: &Arc<Instance>) -> Entered {
     let travel = Travel::begin();
     Entered { _context: context_of(instance).attach(), _travel: travel }
 }
 
 /// The guard of [`enter`]. Fields are dropped in this order.
+#[cfg(feature = "testing")]
 pub(crate) struct Entered {
-    _context: ContextGuard,
+    _context: opentelemetry::ContextGuard,
     _travel: Travel,
 }

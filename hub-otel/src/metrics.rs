@@ -115,6 +115,7 @@ impl Units {
     }
 
     /// How many label values found no series of their own.
+    #[cfg(feature = "testing")]
     pub(crate) fn overflowed(&self) -> u64 {
         self.overflow.times.load(Ordering::Relaxed)
     }

@@ -130,9 +130,14 @@ mod tests {
         ] {
             assert!(is_secret(key), "{key}");
         }
-        for key in
-            ["gen_ai.usage.input_tokens", "workflow.id", "author", "db.collection.name", "key", "tokenizer"]
-        {
+        for key in [
+            "gen_ai.usage.input_tokens",
+            crate::contract::attribute::WORKFLOW_ID,
+            "author",
+            "db.collection.name",
+            "key",
+            "tokenizer",
+        ] {
             assert!(!is_secret(key), "{key}");
         }
     }

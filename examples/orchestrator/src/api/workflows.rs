@@ -149,8 +149,10 @@ pub(super) async fn trigger(
     let context = request.context_json.unwrap_or_default();
     let key = idempotency_key(&headers)?;
     let fingerprint = || {
-        let asked = json!([trigger.as_str(), context]).to_string();
-        hex::encode(Sha256::digest(asked.as_bytes()))
+        // The same request in another order of keys is the same request.
+        let mut asked = json!([trigger.as_str(), context]);
+        asked.sort_all_objects();
+        hex::encode(Sha256::digest(asked.to_string().as_bytes()))
     };
     let idempotency = key.map(|key| (key, fingerprint()));
     let run = NewRun { idempotency, ..NewRun::new(&name, trigger, context) };

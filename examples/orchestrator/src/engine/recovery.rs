@@ -3,7 +3,6 @@
 use super::{Engine, Result, telemetry};
 use crate::domain::{RunStatus, Workflow};
 use hub_otel::Telemetry;
-use std::sync::Arc;
 
 impl Engine {
     /// Goes on with every run that nobody works on; gives back how many, and how many kept crashing.
@@ -34,6 +33,6 @@ impl Engine {
         for workflow in workflows {
             super::telemetry::declare(telemetry, workflow);
         }
-        super::telemetry::watch(telemetry, Arc::clone(&self.inner.store));
+        super::telemetry::watch(telemetry, &self.inner.store);
     }
 }

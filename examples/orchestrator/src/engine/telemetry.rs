@@ -168,10 +168,13 @@ pub(super) fn declare(telemetry: &Telemetry, workflow: &Workflow) {
 }
 
 /// Lets the approvals that wait be seen.
-pub(super) fn watch(telemetry: &Telemetry, store: Arc<dyn Store>) {
+pub(super) fn watch(telemetry: &Telemetry, store: &Arc<dyn Store>) {
+    // The watch outlives the server by a moment: it must not ask a store that is closed.
+    let store = Arc::downgrade(store);
     telemetry.watch_approvals(move || {
-        let store = Arc::clone(&store);
+        let store = store.upgrade();
         async move {
+            let Some(store) = store else { return Vec::new() };
             let now = Timestamp::now();
             let backlog = store.backlog().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the approvals cannot be counted");
