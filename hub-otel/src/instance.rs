@@ -8,9 +8,9 @@
 use crate::boundary::Boundaries;
 use crate::contract::SCOPE;
 use crate::metrics::Units;
+use opentelemetry::Context;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
-use opentelemetry::Context;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -10,9 +10,7 @@ async fn attributes_and_events_arrive_late_and_the_last_value_stays() {
     async fn agent() {
         current().set("plan", "first").set("tokens", 7_u64).set("plan", "second");
         current().event("cache", [("hit", true)]);
-        opentelemetry::trace::get_active_span(|span| {
-            span.set_attribute(opentelemetry::KeyValue::new("tokens", 8))
-        });
+        opentelemetry::trace::get_active_span(|span| span.set_attribute(hub_otel::contract::kv("tokens", 8)));
     }
     let capture = capture();
     agent().await;

@@ -71,7 +71,7 @@ async fn a_run_that_ends_while_nothing_runs_is_recorded_by_its_segment() {
         panic!("{}", spans.tree())
     };
     assert_eq!((rejected.status.as_str(), failed.status.as_str()), ("Unset", "Error: crash_loop"));
-    assert_eq!(rejected.links, [suspended.span_id.clone()]);
+    assert_eq!(rejected.links, *std::slice::from_ref(&suspended.span_id));
     assert_eq!(rejected.start, rejected.end, "it has no length");
     assert_eq!(failed.text("error.type"), "crash_loop");
     let metrics = capture.metrics();

@@ -103,7 +103,9 @@ async fn the_run_reaches_an_agent_that_was_spawned_in_a_tracing_span() {
 
 /// Keeps each event: its name, its level, its text, and the span that was active.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<(String, tracing::Level, String, String)>>>);
+struct Log(Arc<Mutex<Vec<Event>>>);
+
+type Event = (String, tracing::Level, String, String);
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Log {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {

@@ -5,7 +5,9 @@ mod bare;
 mod recorded;
 mod same;
 
-/// Every shape under edition 2024, and every lint that a careful user denies (editions 2018 and 2021: tests/editions).
+/// Every shape under edition 2024, and every lint that a careful user denies.
+///
+/// Editions 2018 and 2021: tests/editions.
 #[deny(warnings, missing_docs, clippy::pedantic, clippy::nursery)]
 pub mod shapes;
 

@@ -91,7 +91,7 @@ pub type Answer<T> = Result<T, SyncError>;
     ret(|out| length = out.len(), "first.char" = ?out.chars().next()),
     err(expected = is_empty),
     status = status_of,
-    timeout = Duration::from_secs(60),
+    timeout = Duration::from_secs(59),
     gen_ai,
     span_name = "agent.everything",
     kind = client,
@@ -272,7 +272,7 @@ pub fn returns_opaque(name: String) -> impl Future<Output = usize> {
 }
 
 /// A boxed one.
-#[instrument_workflow(id = name, fields(name), timeout = Duration::from_secs(60))]
+#[instrument_workflow(id = name, fields(name), timeout = Duration::from_secs(59))]
 pub fn returns_boxed<'a>(
     name: &'a str,
 ) -> Pin<Box<dyn Future<Output = Result<usize, SyncError>> + Send + 'a>> {

@@ -20,6 +20,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing::info!(answer = 42, "said once, heard twice");
 
     let report = telemetry.shutdown().await;
-    println!("{report}");
+    eprintln!("{report}");
     Ok(())
 }

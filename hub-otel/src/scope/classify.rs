@@ -183,6 +183,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
     fn what_ret_reads_is_the_value_of_a_success() {
         assert_eq!((&&ValueOf(&Ok::<_, Bare>(7))).hub_otel_ok(), Some(&7));
         assert_eq!((&&ValueOf(&Err::<u8, _>(Bare))).hub_otel_ok(), None);

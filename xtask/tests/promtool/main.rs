@@ -46,6 +46,12 @@ fn tests() -> Vec<String> {
 #[ignore = "needs promtool: observability/tools/build"]
 fn the_configuration_and_the_rules_are_valid_and_nothing_is_deprecated() {
     let said = passes(&["check", "config", "prometheus.yml"], &prometheus());
+    // `init` writes that file on the machine where the stack runs.
+    let said: String = said
+        .lines()
+        .filter(|line| !line.contains("targets/orchestration-service.yml"))
+        .collect::<Vec<_>>()
+        .join("\n");
     for word in ["deprecated", "WARN", "duplicate"] {
         assert!(!said.to_lowercase().contains(&word.to_lowercase()), "{said}");
     }
