@@ -190,7 +190,9 @@ proptest! {
     fn no_json_makes_the_reader_panic_and_what_it_takes_is_complete(alert in any_json(), title in any_json()) {
         for body in [json!({ "alerts": [alert.clone()], "title": title.clone() }), json!({ "alerts": alert }), title] {
             for incident in read_json(&body).unwrap_or_default() {
-                let keys: Vec<_> = incident.context.keys().map(String::as_str).collect();
+                let mut keys: Vec<_> = incident.context.keys().map(String::as_str).collect();
+                // Their order depends on a feature of serde_json that another package of the workspace turns on.
+                keys.sort_unstable();
                 prop_assert_eq!(&keys, &KEYS);
                 prop_assert!(!incident.fingerprint.is_empty());
                 prop_assert_eq!(incident.context["state"].as_str(), Some(incident.state.as_str()));
