@@ -1,16 +1,26 @@
 //! Ports: free ones, one that refuses connections for as long as it is held, and one that never answers them.
 
 use socket2::{Domain, Socket, Type};
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// A port that was free a moment ago, for a program that cannot pick its own.
+/// A free port for a program that cannot pick its own, and that nobody else is given for the next minute.
+///
+/// A connection over it is closed from the listener's side, so the port stays in TIME_WAIT: the system hands it to no `bind` to
+/// port 0 and to no outgoing connection, but a program that names it gets it (as they set SO_REUSEADDR).
 ///
 /// # Panics
 /// When the system has no port left.
 pub fn free() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
+    let address = listener.local_addr().expect("its address");
+    let mut client = TcpStream::connect(address).expect("a connection");
+    let (accepted, _peer) = listener.accept().expect("the same connection");
+    drop(accepted);
+    let end = client.read(&mut [0]).expect("the end");
+    assert_eq!(end, 0, "nobody writes");
+    address.port()
 }
 
 /// A port that refuses connections, and that nobody else gets while this lives.

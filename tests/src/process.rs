@@ -1,6 +1,6 @@
 //! A child process that dies with its test, and whose output can be waited for.
 
-use crate::poll;
+use crate::{http, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -79,6 +79,24 @@ impl Process {
             assert!(
                 start.elapsed() < within,
                 "no line with {needle:?} within {within:?}\nstdout:\n{}\nstderr:\n{}",
+                self.stdout(),
+                self.stderr()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until it answers 200 there.
+    ///
+    /// # Panics
+    /// When it ends before, or `within` has passed: with what it has written.
+    #[track_caller]
+    pub fn answers(&mut self, within: Duration, url: &str) {
+        let start = std::time::Instant::now();
+        while !http::try_send(http::Method::GET, url, &[], "").is_ok_and(|reply| reply.status == 200) {
+            assert!(
+                self.is_running() && start.elapsed() < within,
+                "{url} does not answer 200 within {within:?}\nstdout:\n{}\nstderr:\n{}",
                 self.stdout(),
                 self.stderr()
             );

@@ -2,7 +2,7 @@
 //! Alertmanager in the place of Grafana's.
 
 use crate::api::Api;
-use crate::stack::{Collector, Configuration, Orchestrator, Way, answers, is_quiet};
+use crate::stack::{Collector, Configuration, Orchestrator, START, Way, is_quiet};
 use crate::webhook::Chat;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
@@ -56,14 +56,14 @@ fn start_alertmanager(folder: &Path, webhook: &str) -> (Process, u16) {
     let port = ports::free();
     let file = folder.join("alertmanager.yml");
     fs::write(&file, serde_yaml_ng::to_string(&alertmanager(webhook)).expect("YAML")).expect("written");
-    let process = Process::spawn(
+    let mut process = Process::spawn(
         command("/usr/bin/prometheus-alertmanager")
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--cluster.listen-address="),
     );
-    answers(&format!("http://127.0.0.1:{port}/-/ready"));
+    process.answers(START, &format!("http://127.0.0.1:{port}/-/ready"));
     (process, port)
 }
 

@@ -3,7 +3,7 @@
 use crate::prometheus::Prometheus;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
-use hub_otel_tests::{http, poll, ports};
+use hub_otel_tests::ports;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn start(backends: &Receiver, prometheus: u16) -> Self {
         let [health, grpc, http, metrics] = std::array::from_fn(|_| ports::free());
-        let process = Process::spawn(
+        let mut process = Process::spawn(
             command(tool("otelcol-hub"))
                 .arg("--config")
                 .arg(root().join("observability/collector/config.yaml"))
@@ -58,7 +58,7 @@ impl Collector {
                 .env("HUB_PROMETHEUS_OTLP", format!("http://127.0.0.1:{prometheus}/api/v1/otlp"))
                 .env("ENVIRONMENT", "test"),
         );
-        answers(&format!("http://127.0.0.1:{health}/"));
+        process.answers(START, &format!("http://127.0.0.1:{health}/"));
         let url = |port| format!("http://127.0.0.1:{port}");
         Self { process, grpc: url(grpc), http: url(http), metrics }
     }
@@ -113,7 +113,7 @@ impl Configuration {
     }
 
     pub(crate) fn start(self) -> Prometheus {
-        let process = Process::spawn(
+        let mut process = Process::spawn(
             command(tool("prometheus"))
                 .current_dir(self.folder.path())
                 .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
@@ -122,7 +122,7 @@ impl Configuration {
                 .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
                 .env("ENVIRONMENT", "test"),
         );
-        answers(&format!("http://127.0.0.1:{}/-/ready", self.port));
+        process.answers(START, &format!("http://127.0.0.1:{}/-/ready", self.port));
         Prometheus { process, port: self.port, _folder: self.folder }
     }
 }
@@ -154,9 +154,9 @@ impl Orchestrator {
             Way::Pulled => command.env("OTEL_EXPORTER_PROMETHEUS_PORT", metrics.to_string()),
             Way::Pushed => command.env("OTEL_METRICS_EXPORTER", "otlp"),
         };
-        let process = Process::spawn(&mut command);
+        let mut process = Process::spawn(&mut command);
         let url = format!("http://127.0.0.1:{api}");
-        answers(&format!("{url}/health/ready"));
+        process.answers(START, &format!("{url}/health/ready"));
         Self { process, url, _folder: folder }
     }
 }
@@ -168,13 +168,6 @@ fn binary() -> PathBuf {
     let path = target.join("orchestrator");
     assert!(path.exists(), "{} is not there; run cargo build -p orchestrator", path.display());
     path
-}
-
-/// Waits until something answers 200 there.
-pub(crate) fn answers(url: &str) {
-    poll::until(START, || {
-        http::try_send(http::Method::GET, url, &[], "").is_ok_and(|reply| reply.status == 200)
-    });
 }
 
 /// Fails when a log warns of what breaks next year, or of what is broken now.
