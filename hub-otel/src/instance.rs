@@ -41,6 +41,23 @@ pub(crate) struct Options {
     pub(crate) exceptions: Exceptions,
     /// What is known of the sampler before it is asked.
     pub(crate) sampling: Sampling,
+    /// What travels between processes.
+    pub(crate) propagation: Propagation,
+}
+
+/// OTEL_PROPAGATORS, for the boundaries: they read and write headers themselves, by what code says of each destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Propagation {
+    /// `traceparent` and `tracestate`.
+    pub(crate) trace_context: bool,
+    /// `baggage`. `None` where the variable is unset: then it is off, but where code asks for it by name.
+    pub(crate) baggage: Option<bool>,
+}
+
+impl Default for Propagation {
+    fn default() -> Self {
+        Self { trace_context: true, baggage: None }
+    }
 }
 
 /// OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN: the exception as a span event (the default), a log record, or both.
@@ -67,7 +84,13 @@ pub(crate) enum Sampling {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ok_status: true, gen_ai: false, exceptions: Exceptions::SpanEvent, sampling: Sampling::Ask }
+        Self {
+            ok_status: true,
+            gen_ai: false,
+            exceptions: Exceptions::SpanEvent,
+            sampling: Sampling::Ask,
+            propagation: Propagation::default(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod traces;
 
 use crate::init::error::{InitError, Problem};
 use crate::init::sensitive::DenyList;
-use crate::instance::Exceptions;
+use crate::instance::{Exceptions, Propagation};
 use env::Environment;
 use opentelemetry_sdk::metrics::Temporality;
 use read::{Origin, Overrides, Reader, Setting, one_of};
@@ -221,6 +221,15 @@ impl Config {
     pub fn collector(&self, signal: Signal) -> Option<String> {
         let sent = !self.disabled.value && self.sends(signal, Exporter::Otlp);
         sent.then(|| self.otlp(signal).endpoint.value.to_string())
+    }
+
+    /// What travels between processes.
+    pub(crate) fn propagation(&self) -> Propagation {
+        let named = |propagator| self.propagators.contains(&propagator);
+        Propagation {
+            trace_context: named(Propagator::TraceContext),
+            baggage: self.propagators.origin.is_chosen().then(|| named(Propagator::Baggage)),
+        }
     }
 
     pub(crate) fn otlp(&self, signal: Signal) -> &OtlpConfig {

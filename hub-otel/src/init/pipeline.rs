@@ -1,7 +1,7 @@
 //! Puts the parts together: the only place that knows exporters.
 
 use super::builder::Builder;
-use super::config::{Config, Exporter, Propagator, Root, Signal};
+use super::config::{Config, Exporter, Root, Signal};
 use super::console::Console;
 use super::deliver::{Courier, Hook, Phase};
 use super::encode::{self, Record};
@@ -18,7 +18,7 @@ use super::transport::Transport;
 use super::voice::Voice;
 use super::worker::{Encode, Worker};
 use super::{resource, signal};
-use crate::instance::{Instance, Options, Sampling};
+use crate::instance::{Instance, Options, Propagation, Sampling};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
@@ -247,7 +247,13 @@ fn options(options: Options, config: &Config) -> Options {
         (false, Root::Off) => Sampling::Off,
         (false, _) => Sampling::Ask,
     };
-    Options { gen_ai: options.gen_ai || *config.gen_ai, exceptions: *config.exceptions, sampling, ..options }
+    Options {
+        gen_ai: options.gen_ai || *config.gen_ai,
+        exceptions: *config.exceptions,
+        sampling,
+        propagation: config.propagation(),
+        ..options
+    }
 }
 
 fn encode_spans(site: &Site) -> Encode<SpanData> {
@@ -305,15 +311,16 @@ fn prometheus_reader(
         .map_err(|error| InitError::thread(std::io::Error::other(error)))
 }
 
-/// The propagator that the configuration names.
-pub(super) fn propagator(config: &Config) -> opentelemetry::propagation::TextMapCompositePropagator {
+/// The propagator that the configuration names, for whoever asks OpenTelemetry's global one.
+pub(super) fn propagator(propagation: Propagation) -> opentelemetry::propagation::TextMapCompositePropagator {
     use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
     use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
-    let list = config.propagators.iter().map(|propagator| match propagator {
-        Propagator::TraceContext => {
-            Box::new(TraceContextPropagator::new()) as Box<dyn TextMapPropagator + Send + Sync>
-        }
-        Propagator::Baggage => Box::new(BaggagePropagator::new()),
-    });
-    TextMapCompositePropagator::new(list.collect())
+    let mut list: Vec<Box<dyn TextMapPropagator + Send + Sync>> = Vec::new();
+    if propagation.trace_context {
+        list.push(Box::new(TraceContextPropagator::new()));
+    }
+    if propagation.baggage == Some(true) {
+        list.push(Box::new(BaggagePropagator::new()));
+    }
+    TextMapCompositePropagator::new(list)
 }

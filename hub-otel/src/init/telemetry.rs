@@ -128,7 +128,9 @@ impl Telemetry {
         inner.installed.store(true, Ordering::SeqCst);
         opentelemetry::global::set_tracer_provider(inner.traces.clone());
         opentelemetry::global::set_meter_provider(inner.metrics.clone());
-        opentelemetry::global::set_text_map_propagator(pipeline::propagator(&inner.config));
+        opentelemetry::global::set_text_map_propagator(pipeline::propagator(
+            inner.instance.options.propagation,
+        ));
         inner.voice.say(&format!("Instrumentation started ({})", self.status()));
         let is_set = subscriber::set(inner.logs.as_ref(), &inner.config);
         if !is_set && inner.logs.is_some() && !inner.layered.load(Ordering::SeqCst) {
