@@ -1,9 +1,9 @@
 //! Starts the components with the shipped files, on loopback.
 
 use crate::prometheus::Prometheus;
+use hub_otel_tests::ports;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
-use hub_otel_tests::ports;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
