@@ -1,6 +1,7 @@
 //! The stable identifier of an error: what `error.type` says on spans and `error_type` in metrics.
 
 use crate::contract::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
+use std::error::Error;
 
 /// An error that knows its stable identifier.
 ///
@@ -16,6 +17,14 @@ use crate::contract::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
 ///     }
 /// }
 /// ```
+///
+/// Implemented for `std::io::Error`, for texts, and for `Box<dyn Error>`, which is asked whether it holds one of the
+/// library's own: everything else in a box is `_OTHER`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which error it is",
+    note = "your own error: `#[derive(hub_otel::ErrorType)]`",
+    note = "a foreign one: `run_with(future, |result, unit| unit.by_type(result))` names it by its type"
+)]
 pub trait ErrorType {
     /// A stable identifier in snake_case, or a code.
     fn error_type(&self) -> &'static str;
@@ -68,9 +77,51 @@ impl ErrorType for tokio::time::error::Elapsed {
     }
 }
 
+/// A text is no identifier: its type is.
+impl ErrorType for str {
+    fn error_type(&self) -> &'static str {
+        "str"
+    }
+}
+
+impl ErrorType for String {
+    fn error_type(&self) -> &'static str {
+        "String"
+    }
+}
+
+/// An error whose type was erased: known where it is one of those that are known here.
+macro_rules! erased {
+    ($($erased:ty),*) => {$(
+        impl ErrorType for $erased {
+            fn error_type(&self) -> &'static str {
+                within(self).map_or(ERROR_TYPE_OTHER, ErrorType::error_type)
+            }
+            fn timed_out(&self) -> bool {
+                within(self).is_some_and(ErrorType::timed_out)
+            }
+        }
+    )*};
+}
+
+erased!(dyn Error, dyn Error + Send, dyn Error + Send + Sync);
+
+fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn ErrorType> {
+    if let Some(error) = error.downcast_ref::<TimedOut>() {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<tokio::time::error::Elapsed>() {
+        return Some(error);
+    }
+    error.downcast_ref::<std::io::Error>().map(|error| -> &dyn ErrorType { error })
+}
+
 impl ErrorType for std::io::Error {
     fn error_type(&self) -> &'static str {
         use std::io::ErrorKind as K;
+        if self.timed_out() {
+            return ERROR_TYPE_TIMEOUT;
+        }
         match self.kind() {
             K::NotFound => "io_not_found",
             K::PermissionDenied => "io_permission_denied",
@@ -93,6 +144,10 @@ impl ErrorType for std::io::Error {
             _ => "io_other",
         }
     }
+    /// A deadline of ours that went through `?`. A socket's own `TimedOut` is a failure like any other.
+    fn timed_out(&self) -> bool {
+        self.get_ref().is_some_and(|inner| inner.is::<TimedOut>())
+    }
 }
 
 /// The deadline of the macro's `timeout` passed.
@@ -108,7 +163,7 @@ impl std::fmt::Display for TimedOut {
     }
 }
 
-impl std::error::Error for TimedOut {}
+impl Error for TimedOut {}
 
 impl ErrorType for TimedOut {
     fn error_type(&self) -> &'static str {

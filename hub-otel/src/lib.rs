@@ -79,6 +79,7 @@ pub use current::{Current, current};
 pub use error_type::{ErrorType, TimedOut};
 pub use hub_otel_macros::{ErrorType, Label, instrument_agent, instrument_workflow};
 pub use label::{Label, LabelValue};
+pub use scope::outcome::Closing;
 pub use segment::Segment;
 pub use status::Status;
 pub use workflow::{Workflow, workflow};

@@ -118,7 +118,9 @@ macro_rules! common {
             self
         }
 
-        /// Runs `future` as this unit. Its `Result` says whether it failed; the error's type is the identifier.
+        /// Runs `future` as this unit. Its `Result` says whether it failed, and its error, an
+        /// [`ErrorType`](crate::ErrorType), which failure it was and whether a deadline passed. For a foreign error, and
+        /// for other values: [`run_with`](Self::run_with).
         ///
         /// # Cancellation
         /// A future that is dropped before it finished ends the unit CANCELLED.
@@ -131,6 +133,23 @@ macro_rules! common {
         }
 
         /// Runs `future` as this unit; `judge` says what its value means.
+        ///
+        /// ```
+        /// # use std::fmt::Error as Foreign;
+        /// # async fn ask() -> Result<Option<String>, Foreign> { Ok(None) }
+        /// # async fn example() -> Result<Option<String>, Foreign> {
+        /// use hub_otel::Status;
+        ///
+        /// let judge = |result: &Result<Option<String>, Foreign>, unit: &mut hub_otel::Closing| match result {
+        ///     Ok(None) => unit.status(Status::Rejected),
+        ///     result => unit.by_type(result),
+        /// };
+        /// hub_otel::workflow("release").run_with(ask(), judge).await
+        /// # }
+        /// ```
+        ///
+        /// # Cancellation
+        /// A future that is dropped before it finished ends the unit CANCELLED.
         pub fn run_with<F, C>(self, future: F, judge: C) -> Run<F, C>
         where
             F: Future,
@@ -142,6 +161,11 @@ macro_rules! common {
         /// Runs `body`, which is not async, as this unit.
         pub fn call<T: Outcome>(self, body: impl FnOnce() -> T) -> T {
             self.draft.call(body, judge::<T>)
+        }
+
+        /// Runs `body`, which is not async, as this unit; `judge` says what its value means.
+        pub fn call_with<T>(self, body: impl FnOnce() -> T, judge: impl FnOnce(&T, &mut Closing)) -> T {
+            self.draft.call(body, judge)
         }
     };
 }

@@ -3,7 +3,9 @@
 mod approvals;
 mod between_processes;
 mod concurrent;
+mod deadlines;
 mod inert;
+mod judged;
 mod labels;
 mod late_facts;
 mod outcomes;

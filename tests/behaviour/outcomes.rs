@@ -7,7 +7,8 @@ use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-#[derive(Debug)]
+#[derive(Debug, ErrorType)]
+#[hub(rename = "ScanError")]
 struct ScanError(&'static str);
 
 impl fmt::Display for ScanError {

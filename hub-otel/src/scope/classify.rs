@@ -5,7 +5,7 @@
 //! Display, one that has only Debug by Debug, and one with neither not at all. The methods have names that no user's
 //! type has, because the traits are in scope of the user's expressions.
 
-use super::outcome::{Closing, Debugged, Displayed, ErrorKind, Silent, of_type};
+use super::outcome::{Closing, Debugged, Displayed, Silent, known, of_type};
 use crate::error_type::ErrorType;
 use std::convert::Infallible;
 use std::fmt::{Debug, Display};
@@ -78,14 +78,6 @@ impl<T, E> Close for &ValueOf<'_, Result<T, E>> {
 impl<T: ?Sized> Close for ValueOf<'_, T> {
     #[inline]
     fn hub_otel_close(&self, _: &mut Closing) {}
-}
-
-fn known<E: ErrorType>(error: &E) -> ErrorKind {
-    ErrorKind {
-        error_type: error.error_type(),
-        type_name: std::any::type_name::<E>(),
-        timed_out: error.timed_out(),
-    }
 }
 
 /// `(&&ValueOf(value)).hub_otel_error()` is the error, if the value is one.

@@ -3,12 +3,13 @@
 use super::end::{Ending, Failure};
 use super::field::Fields;
 use crate::contract::kv;
-use crate::error_type;
+use crate::error_type::{self, ErrorType};
 use crate::status::Status;
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 
-/// A unit whose body has returned. A classifier looks at the value and says what it means.
+/// A unit whose body has returned: what is given to the judge of `run_with`, which looks at the value and says what it
+/// means. Said nothing, it was a success.
 pub struct Closing {
     pub(crate) ending: Ending,
     pub(crate) records: bool,
@@ -19,7 +20,24 @@ impl Closing {
         Self { ending: Ending::new(Status::Success), records }
     }
 
+    /// What a `Result` says whose error is not an [`ErrorType`]: a failure is named by the last segment of the type's
+    /// path, `_OTHER` where that says nothing (`anyhow::Error`, `Box<dyn Error>`).
+    ///
+    /// ```
+    /// # use std::fmt::Error as Foreign;
+    /// # async fn render() -> Result<String, Foreign> { Ok(String::new()) }
+    /// # async fn example() -> Result<String, Foreign> {
+    /// hub_otel::workflow("report").run_with(render(), |result, unit| unit.by_type(result)).await
+    /// # }
+    /// ```
+    pub fn by_type<T, E: Display>(&mut self, result: &Result<T, E>) {
+        if let Err(error) = result {
+            self.fail(of_type::<E>(), &Displayed(error));
+        }
+    }
+
     /// The value is an error.
+    #[doc(hidden)]
     #[inline]
     pub fn error(&mut self, kind: ErrorKind, message: &dyn Message) {
         self.fail(kind, message);
@@ -51,7 +69,7 @@ impl Closing {
         });
     }
 
-    /// `status = …`: what the function says of its value comes before what its type says.
+    /// The unit ends so, whatever the value's type says.
     #[inline(never)]
     pub fn status(&mut self, status: Status) {
         self.ending.status = status;
@@ -61,6 +79,7 @@ impl Closing {
     }
 
     /// `ret(…)`: attributes from the value; called when the unit records.
+    #[doc(hidden)]
     pub fn ret(&mut self, fields: impl FnOnce(&mut Fields<'_>)) {
         if self.records {
             let attributes = &mut self.ending.attributes;
@@ -81,6 +100,15 @@ pub struct ErrorKind {
     pub(crate) error_type: &'static str,
     pub(crate) type_name: &'static str,
     pub(crate) timed_out: bool,
+}
+
+/// The kind of an error that knows its own.
+pub(crate) fn known<E: ErrorType>(error: &E) -> ErrorKind {
+    ErrorKind {
+        error_type: error.error_type(),
+        type_name: std::any::type_name::<E>(),
+        timed_out: error.timed_out(),
+    }
 }
 
 /// The kind of an error that is known by its type alone.
@@ -132,19 +160,22 @@ fn written(message: std::fmt::Arguments<'_>) -> String {
 }
 
 /// What the builder's units may return: their meaning is known without a macro's help.
+///
+/// An error has to be an [`ErrorType`] here. The macros see the concrete type and find out whether it is one; a generic
+/// function cannot, and would call a deadline a failure.
 #[diagnostic::on_unimplemented(
     message = "hub-otel cannot tell whether a `{Self}` is a success",
-    note = "return a `Result` whose error has Display, or use `run_with` and say what the value means"
+    note = "return `()`, a `Status` or a `Result` whose error has Display, or use `run_with` and say what the value means"
 )]
 pub trait Outcome {
     /// Says what the value means.
     fn close(&self, closing: &mut Closing);
 }
 
-impl<T, E: Display> Outcome for Result<T, E> {
+impl<T, E: ErrorType + Display> Outcome for Result<T, E> {
     fn close(&self, closing: &mut Closing) {
         if let Err(error) = self {
-            closing.error(of_type::<E>(), &Displayed(error));
+            closing.fail(known(error), &Displayed(error));
         }
     }
 }

@@ -37,3 +37,10 @@ pub async fn slow() -> Result<(), Late> {
     std::future::pending::<()>().await;
     Ok(())
 }
+
+/// A deadline that no test waits for.
+#[instrument_agent(id = "a", action = "x", timeout = Duration::from_secs(3_600))]
+pub async fn in_an_hour() -> Result<(), Late> {
+    std::future::pending::<()>().await;
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Nothing is left but types and deadlines.
 
-use hub_otel_disabled::{Late, annotated, plain, slow};
+use hub_otel_disabled::{Late, annotated, in_an_hour, plain, slow};
 
 #[test]
 fn an_annotated_future_is_as_large_as_a_plain_one() {
@@ -15,6 +15,19 @@ async fn values_are_what_they_were_and_no_argument_is_evaluated() {
 #[tokio::test]
 async fn deadlines_hold() {
     assert_eq!(slow().await, Err(Late));
+}
+
+#[test]
+fn deadlines_hold_where_the_runtime_has_no_timer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    assert_eq!(runtime.block_on(slow()), Err(Late));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_follows_a_paused_clock() {
+    let began = std::time::Instant::now();
+    assert_eq!(in_an_hour().await, Err(Late));
+    assert!(began.elapsed() < std::time::Duration::from_secs(600), "a test does not wait for an hour");
 }
 
 #[tokio::test]
