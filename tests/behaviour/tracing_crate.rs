@@ -1,11 +1,11 @@
 //! Both ways with the `tracing` crate: its spans inside ours, ours inside its spans, and log records with the ids.
 
-use hub_otel::testing::{Capture, Spans, capture};
+use hub_otel::testing::{Capture, Settings, Spans, capture};
 use hub_otel::{agent, workflow};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanProcessor};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use tracing::instrument::WithSubscriber;
 use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
@@ -126,11 +126,21 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Log {
     }
 }
 
+/// A subscriber that writes into `log`.
+fn listening(log: &Log) -> tracing::Dispatch {
+    // While a process has one subscriber, tracing asks that of the thread that comes by first whether an event is wanted,
+    // and remembers a no for all threads: the other tests have none. With two it asks both.
+    static SECOND: LazyLock<tracing::Dispatch> =
+        LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&SECOND);
+    tracing::Dispatch::new(tracing_subscriber::registry().with(log.clone()))
+}
+
 #[tokio::test]
 async fn units_tell_the_log_of_their_life_under_their_own_ids() {
     let capture = capture();
     let log = Log::default();
-    let subscriber = tracing_subscriber::registry().with(log.clone());
+    let subscriber = listening(&log);
     let failing = agent("a", "x").run(async {
         hub_otel::current().retry("busy");
         Err::<(), _>("no")
@@ -159,11 +169,30 @@ async fn units_tell_the_log_of_their_life_under_their_own_ids() {
 }
 
 #[tokio::test]
+async fn an_agent_outside_a_workflow_names_no_run_in_the_log() {
+    for settings in [Settings::new(), Settings::new().unsampled()] {
+        let _capture = settings.capture();
+        let log = Log::default();
+        let subscriber = listening(&log);
+        agent("a", "x").run(async {}).with_subscriber(subscriber).await;
+        let told: Vec<_> =
+            log.0.lock().unwrap().iter().map(|(name, _, text, _)| format!("{name} {text}")).collect();
+        assert_eq!(
+            told,
+            [
+                "agent.run.started agent.id=\"a\" agent.action=\"x\" ",
+                "agent.run.ended agent.id=\"a\" agent.action=\"x\" agent.status=\"SUCCESS\" ",
+            ]
+        );
+    }
+}
+
+#[tokio::test]
 async fn exceptions_can_be_log_records() {
     for dup in [false, true] {
-        let capture = hub_otel::testing::Settings::new().exception_logs(dup).capture();
+        let capture = Settings::new().exception_logs(dup).capture();
         let log = Log::default();
-        let subscriber = tracing_subscriber::registry().with(log.clone());
+        let subscriber = listening(&log);
         let _ = agent("a", "x").run(async { Err::<(), _>("no") }).with_subscriber(subscriber).await;
         let exceptions: Vec<_> =
             log.0.lock().unwrap().iter().filter(|(name, ..)| name == "exception").cloned().collect();

@@ -24,13 +24,13 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    fn run_id(&self) -> &str {
-        let run_id = self.workflow.as_ref().and_then(|workflow| workflow.run_id.as_ref());
-        run_id.map_or("", StringValue::as_str)
+    /// Absent outside a workflow: an event leaves out what is `None`.
+    fn run_id(&self) -> Option<&str> {
+        self.workflow.as_ref()?.run_id.as_ref().map(StringValue::as_str)
     }
 
-    fn workflow_id(&self) -> &str {
-        self.workflow.as_ref().map_or("", |workflow| workflow.id.as_str())
+    fn workflow_id(&self) -> Option<&str> {
+        self.workflow.as_ref().map(|workflow| workflow.id.as_str())
     }
 }
 
