@@ -3,6 +3,7 @@
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::testing::capture;
 use hub_otel::{Exporter, Signal, current, instrument_workflow, workflow};
+use hub_otel_tests::poll;
 use std::time::{Duration, SystemTime};
 
 #[tokio::test]
@@ -94,20 +95,11 @@ async fn the_backlog_is_what_its_owner_counts() {
         let line = text.lines().find(|line| line.starts_with(name));
         line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
     };
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
-        let pending = value(&text, "workflow_approval_pending{");
-        if pending.as_deref() == Some("2") {
-            assert_eq!(
-                value(&text, "workflow_approval_oldest_age_seconds{").as_deref(),
-                Some("90"),
-                "{text}"
-            );
-            break;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{text}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let scrape = async || reqwest::get(&url).await.unwrap().text().await.unwrap();
+    let text = poll::until_async(Duration::from_secs(20), async || {
+        Some(scrape().await).filter(|text| value(text, "workflow_approval_pending{").as_deref() == Some("2"))
+    })
+    .await;
+    assert_eq!(value(&text, "workflow_approval_oldest_age_seconds{").as_deref(), Some("90"), "{text}");
     drop(telemetry);
 }

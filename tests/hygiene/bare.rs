@@ -1,7 +1,13 @@
 //! The attributes where nothing that generated code might lean on means what it usually does.
 
 #[no_implicit_prelude]
-#[allow(dead_code, non_camel_case_types, non_upper_case_globals, unused_macros)]
+#[expect(
+    dead_code,
+    non_camel_case_types,
+    non_upper_case_globals,
+    unused_macros,
+    reason = "names that an expansion could want, there to be in its way"
+)]
 pub(crate) mod shadowed {
     // The user's own items of names that an expansion could want.
     pub(crate) struct Option;
