@@ -72,6 +72,8 @@ struct Document {
 struct Group {
     name: &'static str,
     interval: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_offset: Option<&'static str>,
     rules: Vec<Rule>,
 }
 
@@ -93,7 +95,9 @@ pub fn files(alerts: &[Alert]) -> Vec<File> {
                 rules.extend(slo::rules());
             }
             rules.extend(alerts.iter().filter(|alert| alert.group == name).map(Rule::alert));
-            let document = Document { groups: vec![Group { name, interval, rules }] };
+            // A minute is counted once: what has not arrived by then is lost. A push takes its time, and so does a scrape.
+            let query_offset = (name == "slo_alerts").then_some(slo::ARRIVED);
+            let document = Document { groups: vec![Group { name, interval, query_offset, rules }] };
             File::new(format!("{FOLDER}/{name}.rules.yml"), yaml(&document))
         })
         .collect()

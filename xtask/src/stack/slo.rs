@@ -44,6 +44,10 @@ pub const TARGET: &str = "slo:objective:ratio";
 /// The share of events in the objective's window that were good.
 pub const ACHIEVED: &str = "slo:achieved:ratio";
 
+/// How long after a minute it is counted. Samples are stamped when they are taken and arrive later: by a push that the
+/// Collector batches, retries, or that waits for a busy machine. One that arrives after its minute was counted is never counted.
+pub const ARRIVED: &str = "30s";
+
 /// Runs of the last minute, by workflow and status: added up over a month they are the month's runs.
 pub const MONTHLY_RUNS: &str = "workflow:runs:increase1m";
 

@@ -7,6 +7,7 @@ mod expressions;
 mod provisioning;
 mod runbooks;
 mod scripts;
+mod timing;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

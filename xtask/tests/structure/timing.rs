@@ -1,0 +1,68 @@
+//! How long the shipped waits are: what a live run measures is these, and the machine.
+
+use crate::{files, list, text, yaml};
+use xtask::stack::alerts::{self, Severity};
+
+fn seconds(value: &str) -> u64 {
+    let (number, unit) = value.split_at(value.len() - 1);
+    let number: u64 = number.parse().unwrap_or_else(|error| panic!("{value}: {error}"));
+    number
+        * match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => panic!("{value}: neither s, m nor h"),
+        }
+}
+
+/// The interval of a group of alerts: Prometheus', and Grafana's.
+fn intervals(group: &str) -> (u64, u64) {
+    let of = |path: &str| {
+        let document = yaml(path);
+        let groups = list(&document["groups"]).to_vec();
+        let found =
+            groups.iter().find(|it| it["name"] == group).unwrap_or_else(|| panic!("{path}: no {group}"));
+        seconds(text(&found["interval"]))
+    };
+    (of(&format!("prometheus/rules/{group}.rules.yml")), of("grafana/provisioning/alerting/rules.yaml"))
+}
+
+#[test]
+fn a_breach_is_delivered_within_a_minute_by_the_waits_alone() {
+    let scrape = seconds(text(&yaml("prometheus/prometheus.yml")["global"]["scrape_interval"]));
+    let policies = yaml("grafana/forms/policies.yaml");
+    let critical = list(&policies["policies"][0]["routes"])
+        .iter()
+        .find(|route| route["object_matchers"][0][2] == "critical")
+        .expect("a route for what is critical");
+    let wait = seconds(text(&critical["group_wait"]));
+    let mut checked = 0;
+    for alert in alerts::all() {
+        // The objectives are evaluated once a minute; who waits on purpose, waits.
+        if alert.severity == Severity::Critical && alert.hold == "0s" && alert.group != "slo_alerts" {
+            let (prometheus, grafana) = intervals(alert.group);
+            let longest = scrape + prometheus + grafana + wait;
+            assert!(longest <= 40, "{}: {longest} s", alert.name);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 2, "{checked}");
+}
+
+#[test]
+fn what_adds_up_minute_by_minute_waits_until_the_minute_has_arrived() {
+    let mut added_up = 0;
+    for path in files("prometheus/rules", ".yml") {
+        for group in list(&yaml(&path)["groups"]) {
+            let adds_up = list(&group["rules"]).iter().any(|rule| {
+                text(&rule["expr"]).contains(":increase1m[30d]")
+                    || rule["record"] == xtask::stack::slo::MONTHLY_RUNS
+            });
+            let waits = group["query_offset"].as_str().map_or(0, seconds);
+            // A push is taken every 10 s, batched, and tried again after 1 s.
+            assert_eq!(waits >= 20, adds_up, "{}: {waits} s", group["name"]);
+            added_up += u32::from(adds_up);
+        }
+    }
+    assert_eq!(added_up, 1);
+}
