@@ -42,8 +42,6 @@ pub enum Trouble {
 pub struct Alert {
     /// The alert's name, in both.
     pub name: &'static str,
-    /// The uid of Grafana's rule.
-    pub uid: &'static str,
     /// The rule group, in both.
     pub group: &'static str,
     /// How urgent it is.
@@ -67,6 +65,80 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// An alert for which somebody must look now.
+    fn critical(name: &'static str, group: &'static str) -> Self {
+        Self::new(name, group, Severity::Critical)
+    }
+
+    /// An alert for which somebody should look today.
+    fn warning(name: &'static str, group: &'static str) -> Self {
+        Self::new(name, group, Severity::Warning)
+    }
+
+    fn new(name: &'static str, group: &'static str, severity: Severity) -> Self {
+        Self {
+            name,
+            group,
+            severity,
+            query: String::new(),
+            trouble: Trouble::Above,
+            threshold: None,
+            hold: "0s",
+            keep: None,
+            line: "",
+            description: "",
+            panel: ("", ""),
+        }
+    }
+
+    /// Trouble is above this threshold.
+    fn above(self, threshold: f64, query: impl Into<String>) -> Self {
+        Self { trouble: Trouble::Above, threshold: Some(threshold), query: query.into(), ..self }
+    }
+
+    /// Trouble is below this threshold.
+    fn below(self, threshold: f64, query: impl Into<String>) -> Self {
+        Self { trouble: Trouble::Below, threshold: Some(threshold), query: query.into(), ..self }
+    }
+
+    /// It must last this long before it fires; without this it fires at once.
+    fn lasting(self, hold: &'static str) -> Self {
+        Self { hold, ..self }
+    }
+
+    /// It goes on firing for this long when the condition is gone.
+    fn kept(self, keep: &'static str) -> Self {
+        Self { keep: Some(keep), ..self }
+    }
+
+    /// What people read.
+    fn says(self, line: &'static str, description: &'static str) -> Self {
+        Self { line, description, ..self }
+    }
+
+    /// The panel to look at: dashboard and title.
+    fn shown_on(self, board: &'static str, panel: &'static str) -> Self {
+        Self { panel: (board, panel), ..self }
+    }
+
+    /// The uid of Grafana's rule: the name in snake case.
+    #[must_use]
+    pub fn uid(&self) -> String {
+        self.words('_')
+    }
+
+    /// The name's words in lower case.
+    fn words(&self, between: char) -> String {
+        let mut words = String::new();
+        for character in self.name.chars() {
+            if character.is_ascii_uppercase() && !words.is_empty() {
+                words.push(between);
+            }
+            words.push(character.to_ascii_lowercase());
+        }
+        words
+    }
+
     /// The expression that is true when there is trouble.
     #[must_use]
     pub fn condition(&self) -> String {
@@ -91,7 +163,7 @@ impl Alert {
     /// The runbook's file: `runbooks/<name in words>.md`.
     #[must_use]
     pub fn runbook(&self) -> String {
-        format!("runbooks/{}.md", self.uid.replace('_', "-"))
+        format!("runbooks/{}.md", self.words('-'))
     }
 
     /// Where the runbook can be read.

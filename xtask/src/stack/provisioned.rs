@@ -35,7 +35,7 @@ pub fn file(alerts: &[Alert], boards: &[Dashboard]) -> File {
 fn rule(alert: &Alert, boards: &[Dashboard]) -> Value {
     let (dashboard, _) = alert.panel;
     let mut rule = json!({
-        "uid": alert.uid,
+        "uid": alert.uid(),
         "title": alert.name,
         "condition": "C",
         "for": alert.hold,

@@ -1,6 +1,6 @@
 //! Alerts on the service itself: is it there, does it answer, does it run out of something.
 
-use super::{Alert, Severity, Trouble};
+use super::Alert;
 use crate::promql::{INSTANCE, Series, sum_by};
 use crate::stack::recordings::{DATABASE_ERRORS, HTTP_ERRORS, LOST_TELEMETRY};
 use hub_otel::contract::attribute::SERVICE_NAME;
@@ -23,88 +23,59 @@ fn down() -> Alert {
         seen("1d"),
         seen("30s")
     );
-    Alert {
-        name: "ServiceDown",
-        uid: "service_down",
-        group: "system_alerts",
-        severity: Severity::Critical,
-        query: format!("up{{job=\"orchestration-service\"}} or {pushed}"),
-        trouble: Trouble::Below,
-        threshold: Some(1.0),
-        hold: "1m",
-        keep: None,
-        line: "{{ if $labels.instance }}{{ $labels.instance }}{{ else }}{{ $labels.service_name }}{{ end }} is down",
-        description: "The service has not answered a scrape for a minute, or has stopped pushing its metrics.",
-        panel: ("system-health", "Service up"),
-    }
+    Alert::critical("ServiceDown", "system_alerts")
+        .below(1.0, format!("up{{job=\"orchestration-service\"}} or {pushed}"))
+        .lasting("1m")
+        .says(
+            "{{ if $labels.instance }}{{ $labels.instance }}{{ else }}{{ $labels.service_name }}{{ end }} is down",
+            "The service has not answered a scrape for a minute, or has stopped pushing its metrics.",
+        )
+        .shown_on("system-health", "Service up")
 }
 
 fn errors() -> Alert {
-    Alert {
-        name: "HighErrorRate",
-        uid: "high_error_rate",
-        group: "system_alerts",
-        severity: Severity::Critical,
-        query: HTTP_ERRORS.to_owned(),
-        trouble: Trouble::Above,
-        threshold: Some(50.0),
-        hold: "2m",
-        keep: None,
-        line: "{count} responses with 5xx a minute on {{ $labels.service_name }}",
-        description: "The service has answered more than 50 requests a minute with a 5xx status for 2 minutes.",
-        panel: ("system-health", "5xx per minute"),
-    }
+    Alert::critical("HighErrorRate", "system_alerts")
+        .above(50.0, HTTP_ERRORS)
+        .lasting("2m")
+        .says(
+            "{count} responses with 5xx a minute on {{ $labels.service_name }}",
+            "The service has answered more than 50 requests a minute with a 5xx status for 2 minutes.",
+        )
+        .shown_on("system-health", "5xx per minute")
 }
 
 fn database() -> Alert {
-    Alert {
-        name: "DatabaseErrors",
-        uid: "database_errors",
-        group: "system_alerts",
-        severity: Severity::Critical,
-        query: format!("round({DATABASE_ERRORS})"),
-        trouble: Trouble::Above,
-        threshold: Some(1.0),
-        hold: "0s",
-        keep: Some("2m"),
-        line: "{count} database operations found no connection in 5 minutes on {{ $labels.service_name }}",
-        description: "The connection to the database is lost: operations end with connection, pool_timeout or io.",
-        panel: ("system-health", "Database latency p95 by operation"),
-    }
+    Alert::critical("DatabaseErrors", "system_alerts")
+        .above(1.0, format!("round({DATABASE_ERRORS})"))
+        .kept("2m")
+        .says(
+            "{count} database operations found no connection in 5 minutes on {{ $labels.service_name }}",
+            "The connection to the database is lost: operations end with connection, pool_timeout or io.",
+        )
+        .shown_on("system-health", "Database latency p95 by operation")
 }
 
 fn memory() -> Alert {
     let [used, limit] = [&m::PROCESS_MEMORY_USAGE, &m::PROCESS_MEMORY_LIMIT]
         .map(|metric| sum_by(&[SERVICE_NAME, INSTANCE], Series::of(metric)));
-    Alert {
-        name: "HighMemoryUsage",
-        uid: "high_memory_usage",
-        group: "system_alerts",
-        severity: Severity::Warning,
-        query: format!("100 * {used} / {limit}"),
-        trouble: Trouble::Above,
-        threshold: Some(80.0),
-        hold: "5m",
-        keep: None,
-        line: "{value} % of the memory limit in use on {{ $labels.service_name }} ({{ $labels.instance }})",
-        description: "The process has used more than 80 % of the memory that it may use for 5 minutes.",
-        panel: ("system-health", "Memory against its limit"),
-    }
+    Alert::warning("HighMemoryUsage", "system_alerts")
+        .above(80.0, format!("100 * {used} / {limit}"))
+        .lasting("5m")
+        .says(
+            "{value} % of the memory limit in use on {{ $labels.service_name }} ({{ $labels.instance }})",
+            "The process has used more than 80 % of the memory that it may use for 5 minutes.",
+        )
+        .shown_on("system-health", "Memory against its limit")
 }
 
 fn telemetry() -> Alert {
-    Alert {
-        name: "TelemetryLoss",
-        uid: "telemetry_loss",
-        group: "system_alerts",
-        severity: Severity::Warning,
-        query: format!("round({LOST_TELEMETRY})"),
-        trouble: Trouble::Above,
-        threshold: Some(10.0),
-        hold: "1m",
-        keep: Some("5m"),
-        line: "{count} {{ $labels.signal }} lost in 5 minutes on {{ $labels.service_name }}",
-        description: "The service's own ledger says that spans, log records or metric points were rejected, failed or dropped.",
-        panel: ("system-health", "Exporter ledger: lost telemetry"),
-    }
+    Alert::warning("TelemetryLoss", "system_alerts")
+        .above(10.0, format!("round({LOST_TELEMETRY})"))
+        .lasting("1m")
+        .kept("5m")
+        .says(
+            "{count} {{ $labels.signal }} lost in 5 minutes on {{ $labels.service_name }}",
+            "The service's own ledger says that spans, log records or metric points were rejected, failed or dropped.",
+        )
+        .shown_on("system-health", "Exporter ledger: lost telemetry")
 }

@@ -1,6 +1,6 @@
 //! Alerts on the stack: who watches, must be watched.
 
-use super::{Alert, Severity, Trouble};
+use super::Alert;
 use crate::promql::{FIVE_MINUTES, Origin, Series, seen, sum_by};
 
 pub(super) fn alerts() -> Vec<Alert> {
@@ -8,20 +8,14 @@ pub(super) fn alerts() -> Vec<Alert> {
 }
 
 fn down() -> Alert {
-    Alert {
-        name: "StackComponentDown",
-        uid: "stack_component_down",
-        group: "stack_alerts",
-        severity: Severity::Warning,
-        query: "up{job=~\"otel-collector|prometheus|tempo|loki|grafana\"}".to_owned(),
-        trouble: Trouble::Below,
-        threshold: Some(1.0),
-        hold: "2m",
-        keep: None,
-        line: "{{ $labels.job }} is down",
-        description: "A component of the observability stack has not answered a scrape for 2 minutes.",
-        panel: ("system-health", "Stack components up"),
-    }
+    Alert::warning("StackComponentDown", "stack_alerts")
+        .below(1.0, "up{job=~\"otel-collector|prometheus|tempo|loki|grafana\"}")
+        .lasting("2m")
+        .says(
+            "{{ $labels.job }} is down",
+            "A component of the observability stack has not answered a scrape for 2 minutes.",
+        )
+        .shown_on("system-health", "Stack components up")
 }
 
 fn loss() -> Alert {
@@ -36,21 +30,15 @@ fn loss() -> Alert {
         })
         .map(|failed| sum_by(&["exporter"], failed))
         .collect();
-    Alert {
-        name: "CollectorLoss",
-        uid: "collector_loss",
-        group: "stack_alerts",
-        severity: Severity::Warning,
+    Alert::warning("CollectorLoss", "stack_alerts")
         // Each exporter carries one signal, so at most one of them is there for it twice: sending and queueing.
-        query: format!("round({})", join(&failures)),
-        trouble: Trouble::Above,
-        threshold: Some(10.0),
-        hold: "0s",
-        keep: Some("5m"),
-        line: "The Collector lost {count} items on the way to {{ $labels.exporter }}",
-        description: "The Collector gave up on spans, metric points or log records, or its queue was full.",
-        panel: ("system-health", "Collector queue"),
-    }
+        .above(10.0, format!("round({})", join(&failures)))
+        .kept("5m")
+        .says(
+            "The Collector lost {count} items on the way to {{ $labels.exporter }}",
+            "The Collector gave up on spans, metric points or log records, or its queue was full.",
+        )
+        .shown_on("system-health", "Collector queue")
 }
 
 /// The sum by exporter of counters that exist only after the first failure.
@@ -67,36 +55,24 @@ fn join(failures: &[String]) -> String {
 fn queue() -> Alert {
     let [size, capacity] = ["otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"]
         .map(|name| sum_by(&["exporter"], Series::own(name, Origin::Collector)));
-    Alert {
-        name: "CollectorQueueFilling",
-        uid: "collector_queue_filling",
-        group: "stack_alerts",
-        severity: Severity::Warning,
-        query: format!("100 * {size} / {capacity}"),
-        trouble: Trouble::Above,
-        threshold: Some(80.0),
-        hold: "2m",
-        keep: None,
-        line: "The Collector's queue to {{ $labels.exporter }} is {value} % full",
-        description: "A backend takes less than arrives: when the queue is full, the Collector answers UNAVAILABLE.",
-        panel: ("system-health", "Collector queue"),
-    }
+    Alert::warning("CollectorQueueFilling", "stack_alerts")
+        .above(80.0, format!("100 * {size} / {capacity}"))
+        .lasting("2m")
+        .says(
+            "The Collector's queue to {{ $labels.exporter }} is {value} % full",
+            "A backend takes less than arrives: when the queue is full, the Collector answers UNAVAILABLE.",
+        )
+        .shown_on("system-health", "Collector queue")
 }
 
 fn rules() -> Alert {
     let failures = Series::own("prometheus_rule_evaluation_failures_total", Origin::Prometheus);
-    Alert {
-        name: "RuleEvaluationFailures",
-        uid: "rule_evaluation_failures",
-        group: "stack_alerts",
-        severity: Severity::Warning,
-        query: format!("round({})", sum_by(&["rule_group"], seen(&failures, FIVE_MINUTES))),
-        trouble: Trouble::Above,
-        threshold: Some(2.0),
-        hold: "0s",
-        keep: Some("5m"),
-        line: "{count} rules of {{ $labels.rule_group }} failed in 5 minutes",
-        description: "Prometheus cannot evaluate rules: alerts that depend on them are blind.",
-        panel: ("system-health", "Stack components up"),
-    }
+    Alert::warning("RuleEvaluationFailures", "stack_alerts")
+        .above(2.0, format!("round({})", sum_by(&["rule_group"], seen(&failures, FIVE_MINUTES))))
+        .kept("5m")
+        .says(
+            "{count} rules of {{ $labels.rule_group }} failed in 5 minutes",
+            "Prometheus cannot evaluate rules: alerts that depend on them are blind.",
+        )
+        .shown_on("system-health", "Stack components up")
 }
