@@ -55,11 +55,12 @@ stack-init *way:
 stack-tools *arguments:
     observability/tools/build {{arguments}}
 
-# The stack's files: structure, expressions, scripts, promtool's checks and unit tests, mutations.
+# The stack's files: structure, expressions, scripts, Compose's own reader, promtool's checks and unit tests, mutations.
 stack-check: stack-tools
     shellcheck observability/init observability/tools/build
+    hadolint examples/orchestrator/Dockerfile
     cargo test -p xtask --test structure
-    cargo test -p xtask --test promtool -- --ignored
+    cargo test -p xtask --test tools -- --include-ignored
     @if [ -d ../shared/data/grafana-schema ] && command -v npm >/dev/null; then \
         npm install --silent --no-audit --no-fund --prefix .tools/schemas ajv@8; \
         cp ../shared/tools/validate-dashboards.mjs .tools/schemas/; \

@@ -181,3 +181,18 @@ fn every_job_finds_its_targets_in_a_file() {
     assert_eq!(jobs, ["orchestration-service", "prometheus", "otel-collector", "tempo", "loki", "grafana"]);
     assert_eq!(prometheus["global"]["external_labels"]["cluster"], "commandcenter-hub");
 }
+
+#[test]
+fn the_image_of_the_application_has_the_repositorys_toolchain_and_no_root() {
+    let read = |path: &str| {
+        let path = xtask::files::root().join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let (file, toolchain) = (read("examples/orchestrator/Dockerfile"), read("rust-toolchain.toml"));
+    let channel = toolchain.split('"').nth(1).expect("a channel");
+    assert!(file.contains(&format!("FROM rust:{channel}-bookworm AS build\n")), "{channel}");
+    assert!(file.contains(&format!("ENV RUSTUP_TOOLCHAIN={channel}\n")), "{channel}");
+    let last = file.rsplit("FROM ").next().expect("a last stage");
+    assert!(last.starts_with("debian:bookworm-slim\n") && last.contains("\nUSER 10001\n"), "{last}");
+    assert!(last.contains("\nENTRYPOINT [\"orchestrator\"]"), "a shell would not pass the signal on");
+}

@@ -1,0 +1,124 @@
+//! compose.yaml as Compose itself reads it: against the specification's schema, anchors and paths resolved.
+//!
+//! The specification's own reader knows neither `.env` nor the environment: every variable has its default here.
+
+use crate::{said, tool};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+use xtask::files::root;
+
+/// The committed files of the repository's folder, initialised, where the build context is a folder above it.
+fn initialised(way: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copied = Command::new("sh")
+        .args(["-c", "git ls-files -z observability examples/orchestrator/Dockerfile | xargs -0 cp --parents -t \"$0\""])
+        .arg(folder.path())
+        .current_dir(root())
+        .status()
+        .expect("sh runs");
+    assert!(copied.success(), "the folder cannot be copied");
+    let copy = folder.path().join("observability");
+    let init = Command::new("sh").arg(copy.join("init")).arg(way).output().expect("sh runs");
+    assert!(init.status.success(), "{}", said(&init));
+    (folder, copy)
+}
+
+fn read(folder: &Path) -> Output {
+    tool("compose-spec", &["-format", "json", "compose.yaml"], folder, &[])
+}
+
+fn model(folder: &Path) -> Value {
+    let output = read(folder);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.stderr.is_empty(), "a warning: {}", said(&output));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn services(model: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    model["services"].as_object().expect("services").iter()
+}
+
+fn entries(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn compose_reads_the_file_without_a_warning_and_publishes_on_loopback_only() {
+    let (_folder, copy) = initialised("app");
+    let model = model(&copy);
+    let mut published = Vec::new();
+    for (name, service) in services(&model) {
+        for port in entries(&service["ports"]) {
+            assert_eq!(port["host_ip"], "127.0.0.1", "{name}: {port}");
+            published.push(format!("{} {name}", port["published"].as_str().unwrap_or_default()));
+        }
+    }
+    published.sort();
+    assert_eq!(
+        published,
+        [
+            "13133 otel-collector",
+            "3001 grafana",
+            "4317 otel-collector",
+            "4318 otel-collector",
+            "9002 orchestrator",
+            "9090 prometheus"
+        ]
+    );
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn every_file_that_compose_would_mount_or_build_from_is_there_after_init() {
+    let (_folder, copy) = initialised("app");
+    let model = model(&copy);
+    let there = |path: &Value| {
+        let path = Path::new(path.as_str().expect("a path"));
+        assert!(path.exists(), "{} is not there", path.display());
+    };
+    let mut mounts = 0;
+    for (_, service) in services(&model) {
+        for volume in entries(&service["volumes"]).iter().filter(|volume| volume["type"] == "bind") {
+            there(&volume["source"]);
+            assert_eq!(volume["read_only"], true, "{volume}");
+            mounts += 1;
+        }
+    }
+    assert!(mounts >= 6, "{mounts}");
+    model["secrets"].as_object().expect("secrets").values().for_each(|secret| there(&secret["file"]));
+    let build = &model["services"]["orchestrator"]["build"];
+    let context = Path::new(build["context"].as_str().expect("a context"));
+    assert!(context.join(build["dockerfile"].as_str().expect("a file")).exists(), "{build}");
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn without_an_env_file_every_variable_has_the_value_of_the_example() {
+    let (_folder, copy) = initialised("app");
+    let model = model(&copy);
+    let example = fs::read_to_string(copy.join(".env.example")).expect("there");
+    let variable = |service: &str, name: &str| model["services"][service]["environment"][name].clone();
+    for (name, found) in [
+        ("ENVIRONMENT", variable("prometheus", "ENVIRONMENT")),
+        ("ENVIRONMENT", variable("otel-collector", "ENVIRONMENT")),
+        ("ALERT_WEBHOOK_URL", variable("grafana", "ALERT_WEBHOOK_URL")),
+    ] {
+        let said = example.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect(name);
+        assert_eq!(found, said, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn a_key_that_compose_does_not_know_is_refused() {
+    let (_folder, copy) = initialised("app");
+    let file = copy.join("compose.yaml");
+    let text = fs::read_to_string(&file).expect("there");
+    fs::write(&file, text.replace("healthcheck:", "helthcheck:")).expect("edited");
+    let output = read(&copy);
+    assert!(!output.status.success() && said(&output).contains("helthcheck"), "{}", said(&output));
+}

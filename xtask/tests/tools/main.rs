@@ -1,0 +1,28 @@
+//! The committed files under the programs that will read them: `observability/tools/build` makes them in `.tools/bin`,
+//! `just stack-check` does both.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+
+mod compose;
+mod mutations;
+mod promtool;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use xtask::files::root;
+
+/// Runs a tool in a folder.
+fn tool(name: &str, arguments: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Output {
+    let program = root().join(".tools/bin").join(name);
+    Command::new(&program)
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}; run observability/tools/build", program.display()))
+}
+
+/// All that it said.
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
