@@ -34,10 +34,15 @@ impl Api {
         assert_eq!(status, 201, "{body}");
     }
 
-    /// Triggers a run; the status of the answer.
-    pub(crate) fn trigger(&self, workflow: &str, trigger: &str) -> u16 {
-        let body = json!({"contextJson": {"repository": "."}, "triggerType": trigger});
-        self.send(http::Method::POST, &format!("/api/workflows/{workflow}/trigger"), &body).0
+    /// Triggers a run; the status of the answer, and the answer.
+    pub(crate) fn trigger(&self, workflow: &str, trigger: &str, context: &Value) -> (u16, Value) {
+        let body = json!({"contextJson": context, "triggerType": trigger});
+        self.send(http::Method::POST, &format!("/api/workflows/{workflow}/trigger"), &body)
+    }
+
+    pub(crate) fn cancel(&self, run: &str) {
+        let (status, body) = self.send(http::Method::POST, &format!("/api/runs/{run}/cancel"), &Value::Null);
+        assert_eq!(status, 200, "{body}");
     }
 
     /// Every run of a workflow.

@@ -1,9 +1,7 @@
 //! Load: successes, failures, retries, time-outs, approvals, slow runs, and requests that are turned away.
 
 use crate::api::{Api, text};
-use hub_otel_tests::poll;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,6 +14,9 @@ pub(crate) const WORKFLOWS: [&str; 7] =
 /// Runs beyond this many at once are answered with 503.
 pub(crate) const MAX_RUNS: &str = "6";
 
+/// After so many rounds each kind of run has come several times.
+pub(crate) const ROUNDS: u64 = 18;
+
 /// Creates the workflows that the seeds do not have.
 pub(crate) fn prepare(api: &Api) {
     let node = |action: &str, more: Value| {
@@ -24,9 +25,10 @@ pub(crate) fn prepare(api: &Api) {
         node
     };
     let retry = json!({"maxAttempts": 4, "initialDelayMs": 20, "maxDelayMs": 50});
+    let flaky = json!({"times": 2, "error_type": "{{reason}}"});
     for (name, node) in [
-        ("load-flaky", node("flaky", json!({"input": {"times": 2}, "retry": retry}))),
-        ("load-slow", node("succeed", json!({"input": {"latency_ms": 3000}}))),
+        ("load-flaky", node("flaky", json!({"input": flaky, "retry": retry}))),
+        ("load-slow", node("succeed", json!({"input": {"latency_ms": "{{latency_ms}}"}}))),
         (
             "load-down",
             node("fail", json!({"input": {"error_type": "unavailable"}, "retry": {"maxAttempts": 1}})),
@@ -42,51 +44,84 @@ pub(crate) fn prepare(api: &Api) {
     }
 }
 
+/// What a run is asked to do: how long a slow one takes, and with what the attempts of a flaky one fail.
+fn context(latency_ms: u64, reason: &str) -> Value {
+    json!({"repository": ".", "latency_ms": latency_ms, "reason": reason})
+}
+
+/// Starts runs that go on until they are cancelled; their ids.
+pub(crate) fn hold(api: &Api, runs: u32) -> Vec<String> {
+    // Longer than any test, and within the node's own limit of 300 s.
+    let held = (0..runs).map(|_| api.trigger("load-slow", "manual", &context(290_000, "")));
+    held.map(|(status, run)| {
+        assert_eq!(status, 202, "{run}");
+        text(&run["workflowRunId"])
+    })
+    .collect()
+}
+
 /// A load that goes on until it is stopped.
 pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
-    turned_away: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the load has done so far, by its own account.
+#[derive(Debug, Default)]
+struct Counts {
+    stop: AtomicBool,
+    rounds: AtomicU64,
+    accepted: AtomicU64,
+    turned_away: AtomicU64,
 }
 
 impl Load {
     pub(crate) fn start(api: &Api) -> Self {
-        let (stop, turned_away) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (api, stopped, away) = (api.clone(), stop.clone(), turned_away.clone());
+        let counts = Arc::new(Counts::default());
+        let (api, own) = (api.clone(), counts.clone());
         let thread = std::thread::spawn(move || {
-            for round in 0_u64.. {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                one_round(&api, round, &away);
+            while !own.stop.load(Ordering::Relaxed) {
+                one_round(&api, &own);
+                own.rounds.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(900));
             }
         });
-        Self { stop, turned_away, thread: Some(thread) }
+        Self { counts, thread: Some(thread) }
     }
 
-    /// Stops; how many requests were answered with 503.
-    pub(crate) fn stop(mut self) -> u64 {
-        self.end();
-        self.turned_away.load(Ordering::Relaxed)
+    /// How many rounds are done.
+    ///
+    /// # Panics
+    /// When the load has failed.
+    pub(crate) fn rounds(&self) -> u64 {
+        assert!(
+            self.thread.as_ref().is_some_and(|thread| !thread.is_finished()),
+            "the load has failed: see above"
+        );
+        self.counts.rounds.load(Ordering::Relaxed)
     }
 
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+    /// Stops; how many requests were answered with 202, and how many with 503.
+    pub(crate) fn stop(mut self) -> (u64, u64) {
+        self.counts.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(ended, Some(Ok(()))), "the load has failed: see above");
+        (self.counts.accepted.load(Ordering::Relaxed), self.counts.turned_away.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.counts.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
     }
 }
 
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn one_round(api: &Api, round: u64, turned_away: &AtomicU64) {
-    let trigger = if round.is_multiple_of(3) { "schedule" } else { "manual" };
+fn one_round(api: &Api, counts: &Counts) {
+    let round = counts.rounds.load(Ordering::Relaxed);
+    let context = context(3000, if round.is_multiple_of(2) { "rate_limited" } else { "connection" });
     let mut wanted = vec!["scan-and-notify", "load-flaky", "scan-and-notify"];
     match round % 6 {
         0 => wanted.push("test-failure"),
@@ -97,8 +132,14 @@ fn one_round(api: &Api, round: u64, turned_away: &AtomicU64) {
         _ => wanted.extend(["load-slow"; 9]),
     }
     for workflow in wanted {
+        // One of them on a schedule: a trigger is a label, and there are a hundred combinations to share.
+        let scheduled = workflow == "scan-and-notify" && round.is_multiple_of(3);
+        let trigger = if scheduled { "schedule" } else { "manual" };
         // The slow ones may be turned away; of the others each kind must get its turn, or the ledger is too thin.
-        while !accepted(api, workflow, trigger, turned_away) && workflow != "load-slow" {
+        while !accepted(api, workflow, trigger, &context, counts) && workflow != "load-slow" {
+            if counts.stop.load(Ordering::Relaxed) {
+                return;
+            }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -108,59 +149,12 @@ fn one_round(api: &Api, round: u64, turned_away: &AtomicU64) {
     }
 }
 
-fn accepted(api: &Api, workflow: &str, trigger: &str, turned_away: &AtomicU64) -> bool {
-    match api.trigger(workflow, trigger) {
-        202 => true,
-        503 => {
-            turned_away.fetch_add(1, Ordering::Relaxed);
-            false
-        }
+fn accepted(api: &Api, workflow: &str, trigger: &str, context: &Value, counts: &Counts) -> bool {
+    let (count, accepted) = match api.trigger(workflow, trigger, context).0 {
+        202 => (&counts.accepted, true),
+        503 => (&counts.turned_away, false),
         status => panic!("{workflow} is answered with {status}"),
-    }
-}
-
-/// What the service's own rows say: nothing of it comes from telemetry.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Ledger {
-    /// Runs that ended, by status.
-    pub(crate) runs: BTreeMap<String, f64>,
-    /// Runs that failed or timed out, by error type.
-    pub(crate) failures: BTreeMap<String, f64>,
-    /// Approvals that wait.
-    pub(crate) waiting: f64,
-    /// Per agent: executions that failed or timed out, and all.
-    pub(crate) agents: BTreeMap<String, (f64, f64)>,
-    /// Attempts that were tried again.
-    pub(crate) retries: f64,
-}
-
-impl Ledger {
-    /// Waits until nothing is under way but what waits for an approval, then reads it.
-    pub(crate) fn read(api: &Api) -> Self {
-        poll::until(Duration::from_secs(60), || {
-            let counts = api.by_status(&WORKFLOWS);
-            !counts.contains_key("PENDING") && !counts.contains_key("RUNNING")
-        });
-        let mut ledger = Self::default();
-        for run in WORKFLOWS.iter().flat_map(|workflow| api.runs(workflow)) {
-            let status = text(&run["status"]);
-            if status == "WAITING_APPROVAL" {
-                ledger.waiting += 1.0;
-                continue;
-            }
-            if matches!(status.as_str(), "FAILED" | "TIMED_OUT") {
-                *ledger.failures.entry(text(&run["errorType"])).or_default() += 1.0;
-            }
-            *ledger.runs.entry(status).or_default() += 1.0;
-            for node in run["nodes"].as_array().into_iter().flatten() {
-                let agent = ledger.agents.entry(text(&node["agent"])).or_default();
-                agent.1 += 1.0;
-                if node["status"] != "SUCCESS" {
-                    agent.0 += 1.0;
-                }
-                ledger.retries += node["attempts"].as_f64().unwrap_or(1.0) - 1.0;
-            }
-        }
-        ledger
-    }
+    };
+    count.fetch_add(1, Ordering::Relaxed);
+    accepted
 }

@@ -5,12 +5,16 @@
 //! Grafana would ask it.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
+mod agreement;
 mod alerts;
 mod api;
+mod ledger;
 mod load;
 mod memory;
 mod panels;
 mod passing;
 mod prometheus;
+mod query;
+mod recorded;
 mod stack;
 mod webhook;

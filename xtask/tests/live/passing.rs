@@ -3,7 +3,7 @@
 use crate::api::{Api, text};
 use crate::stack::{Collector, Configuration, Orchestrator, Way, is_quiet};
 use hub_otel_tests::receiver::Receiver;
-use hub_otel_tests::{http, poll, ports};
+use hub_otel_tests::{poll, ports};
 use serde_json::json;
 use std::time::Duration;
 
@@ -20,8 +20,7 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
     let orchestrator = Orchestrator::start(&collector.grpc, Way::Pushed, ports::free(), &[]);
     let api = Api::new(&orchestrator.url);
 
-    let body = json!({"contextJson": {"repository": "."}});
-    let (status, triggered) = api.send(http::Method::POST, "/api/workflows/scan-and-notify/trigger", &body);
+    let (status, triggered) = api.trigger("scan-and-notify", "manual", &json!({"repository": "."}));
     assert_eq!(status, 202, "{triggered}");
     let trace = text(&triggered["traceId"]);
 

@@ -43,6 +43,11 @@ impl Chat {
         format!("http://{}/services/T/B/x", self.host())
     }
 
+    /// How many messages were delivered.
+    pub(crate) fn delivered(&self) -> usize {
+        self.bodies.lock().expect("not poisoned").len()
+    }
+
     /// Whether a message with all of these words was delivered.
     pub(crate) fn has(&self, words: &[&str]) -> bool {
         self.bodies
