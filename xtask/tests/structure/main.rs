@@ -6,6 +6,7 @@ mod dashboards;
 mod expressions;
 mod provisioning;
 mod runbooks;
+mod scale_out;
 mod scripts;
 mod timing;
 

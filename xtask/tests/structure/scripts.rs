@@ -58,7 +58,8 @@ fn read(folder: &Path, path: &str) -> String {
 fn init_makes_secrets_and_the_files_of_the_profile() {
     let (_folder, copy) = copied();
     let said = stdout(&init(&copy, &[], &[]));
-    assert!(said.contains("password in observability/secrets/grafana_admin"), "{said}");
+    let password = copy.join("secrets/grafana_admin");
+    assert!(said.contains(&format!("password in {}", password.display())), "{said}");
     let mut secrets = Vec::new();
     for name in ["grafana_admin", "api_token", "webhook_token", "webhook_hmac"] {
         let secret = read(&copy, &format!("secrets/{name}"));

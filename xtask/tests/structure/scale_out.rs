@@ -1,0 +1,71 @@
+//! scale-out/: the names by which the parts find each other.
+
+use crate::{files, list, read, text, yaml};
+use serde_json::Value;
+
+fn values(name: &str) -> Value {
+    yaml(format!("scale-out/values/{name}.yaml"))
+}
+
+fn variable(values: &Value, name: &str) -> Option<String> {
+    let found = list(&values["extraEnvs"]).iter().find(|variable| variable["name"] == name)?;
+    found["value"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn the_first_tier_lists_every_replica_of_the_second_by_the_name_that_it_has() {
+    let sample = values("collector-sample");
+    let service = yaml("scale-out/collector-sample.service.yaml");
+    let set = text(&sample["fullnameOverride"]);
+    assert_eq!(service["metadata"]["name"], set, "the set's own service, or its replicas have no names");
+    assert_eq!(service["spec"]["clusterIP"], "None");
+    assert_eq!(sample["service"]["enabled"], false, "the chart's would take the name");
+    let replicas = sample["replicaCount"].as_u64().expect("a number");
+    let names: Vec<String> = (0..replicas).map(|replica| format!("{set}-{replica}.{set}:4317")).collect();
+    let listed = variable(&values("collector-balance"), "HUB_TIER2").expect("the list");
+    assert_eq!(listed, format!("[{}]", names.join(", ")));
+}
+
+#[test]
+fn both_tiers_are_the_version_that_was_driven_with_their_files_in_their_config_maps() {
+    for tier in ["collector-balance", "collector-sample"] {
+        let values = values(tier);
+        assert_eq!(values["image"]["tag"], "0.159.0", "{tier}");
+        assert_eq!(values["configMap"]["existingName"], tier);
+        assert_eq!(values["fullnameOverride"], tier);
+        assert!(read("README.md").contains("collector-$tier --from-file=relay=collector-$tier.yaml"));
+    }
+    assert!(read("tools/collector-scale-out/builder.yaml").contains("version: 0.159.0"));
+}
+
+#[test]
+fn the_token_and_the_queue_are_where_the_second_tier_looks_for_them() {
+    let sample = values("collector-sample");
+    let file = variable(&sample, "HUB_INGEST_TOKEN_FILE").expect("the file");
+    let mounts = list(&sample["extraVolumeMounts"]);
+    let path = |name: &str| {
+        let mount = mounts.iter().find(|mount| mount["name"] == name).expect(name);
+        text(&mount["mountPath"]).to_owned()
+    };
+    assert_eq!(file, format!("{}/ingest_token", path("ingest-token")));
+    assert!(
+        read("scale-out/collector-sample.yaml")
+            .contains(&format!("${{env:HUB_QUEUE_DIR:-{}}}", path("queue")))
+    );
+    // The image's user is 10001: without it the volume is root's.
+    assert_eq!(sample["podSecurityContext"]["fsGroup"], 10001);
+    assert_eq!(sample["statefulset"]["volumeClaimTemplates"][0]["metadata"]["name"], "queue");
+}
+
+#[test]
+fn every_command_of_a_values_file_stands_in_the_readme_too() {
+    let readme = read("README.md");
+    for path in files("scale-out/values", ".yaml") {
+        let text = read(&path);
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let install = text.lines().find_map(|line| line.strip_prefix("# helm install ")).expect("a command");
+        let chart = install.split_whitespace().nth(1).expect("a chart");
+        assert!(readme.contains(chart), "{name}: {chart}");
+        assert!(readme.contains(&format!("values/{name}.yaml")) || name.starts_with("collector-"), "{name}");
+    }
+}
