@@ -10,6 +10,7 @@ pub(crate) mod cut;
 pub(crate) mod deliver;
 pub(crate) mod encode;
 pub(crate) mod error;
+mod farewell;
 pub(crate) mod inner;
 pub(crate) mod ledger;
 pub(crate) mod metrics;

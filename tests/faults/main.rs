@@ -10,6 +10,7 @@
 )]
 
 mod adversary;
+mod backlog;
 mod children;
 mod endpoints;
 mod exporter;

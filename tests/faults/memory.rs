@@ -3,9 +3,11 @@
 use crate::children::{growth, printed, start, start_with};
 use crate::support::{each, figure};
 use hub_otel_tests::ports::BlackHole;
+use hub_otel_tests::process::Process;
 use hub_otel_tests::program::Transport;
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::scrape::Scrape;
+use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 
@@ -13,10 +15,16 @@ const MIB: u64 = 1 << 20;
 fn ten_thousand_attributes_of_a_mebibyte_stay_within_96_mib() {
     let hole = BlackHole::new();
     let receiver = Receiver::counting();
-    each([("black hole", hole.endpoint()), ("receiver", receiver.endpoint())], |(what, endpoint)| {
-        let mut child = start("large", &endpoint, Transport::Grpc, &["10000"]);
+    let places = [("black hole", hole.endpoint()), ("receiver", receiver.endpoint())];
+    let cases =
+        places.into_iter().flat_map(|place| Transport::BOTH.map(|transport| (place.clone(), transport)));
+    each(cases, |((what, endpoint), transport)| {
+        let mut child = start("large", &endpoint, transport, &["10000"]);
         let more = growth(&mut child);
-        figure(&format!("10,000 × 1 MiB attributes, {what}"), format!("RSS +{} MiB", more / MIB));
+        figure(
+            &format!("10,000 × 1 MiB attributes, {what}, {transport:?}"),
+            format!("RSS +{} MiB", more / MIB),
+        );
         assert!(more <= 96 * MIB, "{what}: +{} MiB\n{}", more / MIB, child.stdout());
         assert!(child.stdout().contains("traces: 10010 ended"), "{}", child.stdout());
     });
@@ -27,7 +35,7 @@ fn label_sets(sets: u64) {
     let pulled = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
     let mut child =
         start_with("labels", &receiver.endpoint(), Transport::Grpc, &[&sets.to_string()], &pulled);
-    let line = child.line(std::time::Duration::from_secs(300), "metrics ");
+    let line = child.line(Duration::from_secs(300), "metrics ");
     let scrape = Scrape::of(line.trim_start_matches("metrics "));
     child.terminate();
     let more = growth(&mut child);
@@ -60,38 +68,47 @@ fn a_million_label_sets_on_ten_instruments_stay_within_32_mib_and_sum_up() {
 /// The memory of a program that sends steadily, sampled; prints its slope. Without the pages of the executable, which the
 /// system maps and drops as it likes.
 fn soak(rate: u64, seconds: u64) {
-    let receiver = Receiver::counting();
-    let child =
-        start("paced", &receiver.endpoint(), Transport::Grpc, &[&rate.to_string(), &seconds.to_string()]);
-    let start = std::time::Instant::now();
-    let mut samples = Vec::new();
-    while start.elapsed().as_secs() < seconds {
-        std::thread::sleep(
-            std::time::Duration::from_secs(1).min(std::time::Duration::from_secs(seconds) / 20),
+    each(Transport::BOTH, |transport| {
+        let receiver = Receiver::counting();
+        let mut child =
+            start("paced", &receiver.endpoint(), transport, &[&rate.to_string(), &seconds.to_string()]);
+        let samples = sample(&child, Duration::from_secs(seconds));
+        let (mean, slope) = line(&samples);
+        figure(
+            &format!("soak, {seconds} s at {rate} spans/s, {transport:?}"),
+            format!("mean {:.1} MiB, slope {slope:+.3} MiB/min", mean / MIB as f64),
         );
-        // The first tenth fills buffers.
-        if start.elapsed().as_secs_f64() > seconds as f64 / 10.0 {
+        assert!(child.exit(Duration::from_secs(120)).success());
+        assert_eq!(receiver.distinct_spans() as u64, rate * seconds);
+        assert_eq!(printed(&child, "traces"), rate * seconds);
+        if seconds >= 300 {
+            assert!(slope < 1.0, "{slope} MiB a minute");
+        }
+    });
+}
+
+/// What the child has allocated, in bytes, over the time; its first tenth fills buffers and is left out.
+fn sample(child: &Process, time: Duration) -> Vec<(f64, f64)> {
+    let start = Instant::now();
+    let mut samples = Vec::new();
+    while start.elapsed() < time {
+        std::thread::sleep(Duration::from_secs(1).min(time / 20));
+        if start.elapsed() > time / 10 {
             samples.push((start.elapsed().as_secs_f64(), child.anonymous_bytes() as f64));
         }
     }
+    samples
+}
+
+/// The mean of the samples, and the slope of the line through them in MiB a minute.
+fn line(samples: &[(f64, f64)]) -> (f64, f64) {
     let count = samples.len() as f64;
     let (mean_x, mean_y) =
         samples.iter().fold((0.0, 0.0), |(x, y), (time, bytes)| (x + time / count, y + bytes / count));
     let (over, under) = samples.iter().fold((0.0, 0.0), |(over, under), (time, bytes)| {
         (over + (time - mean_x) * (bytes - mean_y), under + (time - mean_x).powi(2))
     });
-    let slope = over / under * 60.0 / MIB as f64;
-    figure(
-        &format!("soak, {seconds} s at {rate} spans/s"),
-        format!("mean {:.1} MiB, slope {slope:+.3} MiB/min", mean_y / MIB as f64),
-    );
-    let mut child = child;
-    assert!(child.exit(std::time::Duration::from_secs(120)).success());
-    assert_eq!(receiver.distinct_spans() as u64, rate * seconds);
-    assert_eq!(printed(&child, "traces"), rate * seconds);
-    if seconds >= 300 {
-        assert!(slope < 1.0, "{slope} MiB a minute");
-    }
+    (mean_y, over / under * 60.0 / MIB as f64)
 }
 
 #[test]

@@ -27,6 +27,11 @@ fn a_malicious_reply_keeps_the_deadline_and_is_counted() {
             for signal in [Signal::Traces, Signal::Logs] {
                 assert!(stopped.account(&receiver, signal).nothing_missing(), "{reply:?}");
             }
+            if let Behaviour::Huge(_) | Behaviour::Bomb(_) = reply {
+                for part in [&stopped.report.traces, &stopped.report.logs] {
+                    assert_eq!(part.failures.get("reply_too_large"), Some(&200), "{}", stopped.report);
+                }
+            }
             figure(&format!("{reply:?}, {transport:?}"), format!("{:?}, {}", stopped.took, stopped.report));
         },
     );

@@ -11,6 +11,51 @@ use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
 
+/// What a connection to `/metrics` may be up to.
+#[derive(Debug, Clone, Copy)]
+enum Company {
+    /// Asks, and never reads.
+    Reader,
+    /// Asks a byte at a time, and stops.
+    Trickler,
+    /// Sends what is no request.
+    Garbage,
+    /// Sends a header of a mebibyte.
+    Endless,
+}
+
+impl Company {
+    const ALL: [Self; 4] = [Self::Reader, Self::Trickler, Self::Garbage, Self::Endless];
+
+    /// Joins; the connection stays open as long as what is returned.
+    fn join(self, address: &str, number: usize) -> TcpStream {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let garbage = [
+            &b"\x00\x01\x02\xff\xfe\r\n\r\n"[..],
+            b"\x16\x03\x01\x02\x00",
+            b"DELETE /metrics HTTP/1.1\r\n\r\n",
+        ];
+        let words = match self {
+            Self::Reader => b"GET /metrics HTTP/1.1\r\nHost: slow\r\n\r\n".to_vec(),
+            Self::Trickler => b"GET /met".to_vec(),
+            Self::Garbage => garbage[number % garbage.len()].to_vec(),
+            Self::Endless => {
+                format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(1 << 20)).into_bytes()
+            }
+        };
+        // It may be cut off in the middle: that is the point.
+        let _cut_off = stream.write_all(&words);
+        if let Self::Endless = self {
+            let mut answer = Vec::new();
+            let _reset = stream
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .and_then(|()| stream.read_to_end(&mut answer));
+            assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        }
+        stream
+    }
+}
+
 #[test]
 fn a_scrape_is_served_in_bad_company_and_the_program_goes_on() {
     let receiver = Receiver::start();
@@ -19,54 +64,25 @@ fn a_scrape_is_served_in_bad_company_and_the_program_goes_on() {
     let line = child.line(LONG, "metrics ");
     let url = line.strip_prefix("metrics ").expect("the line's beginning").to_owned();
     let address = url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
-    Scrape::of(&url);
-    let before = child.resident_bytes();
-    let connect = || TcpStream::connect(&address).expect("it listens");
+    let mut last = Scrape::of(&url);
     let mut company = Vec::new();
-    // 64 that ask and never read.
-    for _ in 0..64 {
-        let mut slow = connect();
-        slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: slow\r\n\r\n").expect("sent");
-        company.push(slow);
+    for kind in Company::ALL {
+        let before = child.resident_bytes();
+        company.extend((0..64).map(|number| kind.join(&address, number)));
+        let start = Instant::now();
+        last = Scrape::of(&url);
+        let took = start.elapsed();
+        let more = child.resident_bytes().saturating_sub(before);
+        figure(
+            &format!("/metrics beside 64 × {kind:?} ({} connections in all)", company.len()),
+            format!("next scrape {took:?}, RSS +{} KiB each", more / 64 / 1024),
+        );
+        assert!(took <= bar(Duration::from_secs(1)), "{kind:?}: {took:?}");
+        assert!(more <= 64 << 20, "{kind:?}: {more} bytes for 64");
     }
-    // 64 that ask a byte at a time, and stop.
-    for _ in 0..64 {
-        let mut trickle = connect();
-        trickle.write_all(b"GET /met").expect("sent");
-        company.push(trickle);
-    }
-    // Garbage, and what is no GET.
-    for garbage in
-        [&b"\x00\x01\x02\xff\xfe\r\n\r\n"[..], b"\x16\x03\x01\x02\x00", b"DELETE /metrics HTTP/1.1\r\n\r\n"]
-    {
-        let mut rude = connect();
-        rude.write_all(garbage).expect("sent");
-        company.push(rude);
-    }
-    // A header of a mebibyte.
-    let mut endless = connect();
-    let header = format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
-    let _cut_off = endless.write_all(header.as_bytes());
-    let mut answer = Vec::new();
-    let _reset = endless
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .and_then(|()| endless.read_to_end(&mut answer));
-    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-
-    let start = Instant::now();
-    let first = Scrape::of(&url);
-    let took = start.elapsed();
-    assert!(took <= bar(Duration::from_secs(1)), "{took:?}");
-    let connections = company.len() as u64 + 1;
-    let more = child.resident_bytes().saturating_sub(before);
-    figure(
-        "/metrics with 132 bad connections",
-        format!("next scrape {took:?}, RSS +{} KiB each", more / connections / 1024),
-    );
-    assert!(more <= connections << 20, "{more} bytes for {connections}");
     // The program goes on.
     let count = |scrape: &Scrape| scrape.value(&format!("{}_total", COUNTER.replace('.', "_")), &[]);
-    hub_otel_tests::poll::until(LONG, || count(&Scrape::of(&url)) > count(&first));
+    hub_otel_tests::poll::until(LONG, || count(&Scrape::of(&url)) > count(&last));
     child.terminate();
     assert!(child.exit(LONG).success(), "{}", child.stderr());
     assert!(child.stdout().contains(" lost 0"), "{}", child.stdout());

@@ -52,6 +52,8 @@ fn every_opentelemetry_crate_is_of_one_minor_version() {
         .iter()
         .map(|package| (package["name"].as_str().unwrap_or(""), package["version"].as_str().unwrap_or("")))
         .filter(|(name, _)| name.starts_with("opentelemetry"))
+        // A crate of the contributors', with versions of its own; what it is built on is held to the rule above.
+        .filter(|(name, _)| *name != "opentelemetry-resource-detectors")
         .filter(|(_, version)| !version.starts_with("0.33."))
         .collect();
     assert!(others.is_empty(), "not of 0.33: {others:?}");

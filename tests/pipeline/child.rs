@@ -113,6 +113,48 @@ fn without_a_thread_left_init_is_an_error_and_the_program_runs_on() {
 }
 
 #[test]
+fn a_default_port_that_is_taken_is_one_warning_and_the_program_runs_on() {
+    let receiver = Receiver::start();
+    let mut command = case("the_default_port_is_taken");
+    command.env_remove("OTEL_EXPORTER_PROMETHEUS_PORT");
+    let stderr = run(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    let warning = stderr.lines().find(|line| line.contains("metrics are not served")).unwrap_or_default();
+    assert!(warning.contains("9464") && warning.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{stderr}");
+    assert_eq!(stderr.matches("metrics are not served").count(), 1, "{stderr}");
+    let started = stderr.lines().find(|line| line.contains("Instrumentation started")).unwrap_or_default();
+    assert!(started.contains("metrics: not served"), "{stderr}");
+    assert!(stderr.ends_with("[OpenTelemetry] Shutdown complete\n"), "{stderr}");
+    assert_eq!(receiver.spans().len(), 1);
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_an_error_that_names_it() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"b\xffd");
+    run(case("a_variable_that_is_no_text").env("OTEL_SERVICE_NAME", bytes));
+}
+
+#[test]
+fn the_global_propagator_carries_what_the_variable_names() {
+    for (value, carried) in [
+        ("", "traceparent"),
+        ("tracecontext", "traceparent"),
+        ("baggage", "baggage"),
+        ("tracecontext,baggage", "baggage traceparent"),
+        ("none", ""),
+    ] {
+        let receiver = Receiver::start();
+        let mut command = case("what_is_carried");
+        command.envs([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+            ("OTEL_PROPAGATORS", value),
+            ("CARRIED", carried),
+        ]);
+        run(&mut command);
+    }
+}
+
+#[test]
 fn a_panic_hook_can_flush() {
     let receiver = Receiver::start();
     run(case("flush_in_a_panic_hook").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
@@ -195,6 +237,58 @@ mod case {
         let error = hub_otel::init("threads").expect_err("a thread was started");
         assert!(error.to_string().contains("thread could not be started"), "{error}");
         assert!(!error.is_configuration());
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn the_default_port_is_taken() {
+        // By this test, or by whoever uses it on this machine right now.
+        let taken = hub_otel_tests::poll::until(Duration::from_secs(15), || {
+            std::net::TcpListener::bind("127.0.0.1:9464").ok()
+        });
+        let telemetry = hub_otel::init("ports").expect("a warning, no error");
+        assert_eq!(telemetry.metrics_addr(), None);
+        assert_eq!(telemetry.status().metrics, "not served");
+        kit::span(&telemetry, "the program runs on");
+        assert!(telemetry.shutdown_blocking().is_complete());
+        drop(taken);
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn a_variable_that_is_no_text() {
+        let error = hub_otel::builder().config().expect_err("not text").to_string();
+        assert!(error.contains("OTEL_SERVICE_NAME") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a span without a unit of work around it, and the test's own variable"
+    )]
+    fn what_is_carried() {
+        use hub_otel::otel::opentelemetry::baggage::BaggageExt;
+        use hub_otel::otel::opentelemetry::trace::{TraceContextExt, Tracer, TracerProvider};
+        use hub_otel::otel::opentelemetry::{Context, KeyValue, global};
+        let telemetry = hub_otel::init("propagators").expect("the install");
+        let span = hub_otel::otel::tracer_provider(&telemetry).tracer("tests").start("a span");
+        let context = Context::new().with_span(span).with_baggage([KeyValue::new("key", "value")]);
+        let mut carrier = std::collections::BTreeMap::new();
+        struct Keys<'a>(&'a mut std::collections::BTreeMap<String, String>);
+        impl hub_otel::context::Injector for Keys<'_> {
+            fn set(&mut self, key: &str, value: String) {
+                if !value.is_empty() {
+                    self.0.insert(key.to_owned(), value);
+                }
+            }
+        }
+        global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, &mut Keys(&mut carrier))
+        });
+        let carried: Vec<_> = carrier.keys().cloned().collect();
+        assert_eq!(carried.join(" "), std::env::var("CARRIED").unwrap_or_default());
+        telemetry.shutdown_blocking();
     }
 
     #[test]

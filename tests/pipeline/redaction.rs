@@ -5,8 +5,12 @@ use hub_otel::otel::opentelemetry::KeyValue;
 use hub_otel::otel::opentelemetry::metrics::MeterProvider;
 use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
 use hub_otel::otel::{meter_provider, tracer_provider};
+use hub_otel::{Exporter, Protocol, Sensitive, Signal};
 use hub_otel_tests::http;
+use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::{Receiver, text};
+use std::time::Duration;
+use tracing_subscriber::layer::SubscriberExt;
 
 const SECRET: &str = "hunter2";
 
@@ -40,6 +44,139 @@ fn a_value_under_a_secret_key_never_leaves_the_process() {
     assert_eq!(text(&span.events[0].attributes, "api_key"), Some("[REDACTED]"));
     assert!(!page.contains(SECRET) && page.contains("[REDACTED]"), "{page}");
     hub_otel_tests::scrape::Scrape::parse(&page).expect("well-formed although two label sets became alike");
+}
+
+/// Everything that can carry a value carries the secret; nothing that leaves the process shows it.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "spans and instruments of the user's own")]
+fn a_canary_is_seen_nowhere() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = Receiver::start();
+        let builder = || {
+            kit::to(&receiver)
+                .protocol(protocol)
+                .header("authorization", format!("Bearer {SECRET}"))
+                .exporters(Signal::Metrics, [Exporter::Otlp, Exporter::Prometheus])
+                .resource_attribute("owner.api_key", SECRET)
+                .deny_attribute("customer.iban")
+        };
+        let telemetry = builder().build().expect("it starts");
+        let mut span = tracer_provider(&telemetry).tracer("tests").start("login");
+        for key in ["customer.iban", "db.password", "aws.access_key"] {
+            span.set_attribute(KeyValue::new(key, SECRET));
+        }
+        span.set_attribute(KeyValue::new("harmless", Sensitive::new(SECRET)));
+        span.add_event("seen", vec![KeyValue::new("cookie", SECRET)]);
+        span.add_event("wrapped", vec![KeyValue::new("value", Sensitive::new(SECRET))]);
+        span.add_link(span.span_context().clone(), vec![KeyValue::new("auth.token", SECRET)]);
+        span.end();
+        let subscriber = tracing_subscriber::registry().with(telemetry.layer());
+        tracing::subscriber::with_default(subscriber, || {
+            let wrapped = Sensitive::new(SECRET);
+            tracing::info!(password = SECRET, db.password = SECRET, customer.iban = SECRET, "of fields");
+            tracing::info!(plain = %wrapped, debug = ?wrapped, "of wrapped values: {wrapped}");
+        });
+        structured_record(&telemetry);
+        let meter = meter_provider(&telemetry).meter("tests");
+        for key in ["session_token", "customer.iban"] {
+            meter.u64_counter("logins").build().add(1, &[KeyValue::new(key, SECRET)]);
+        }
+        meter.f64_histogram("times").build().record(1.0, &[KeyValue::new("secret", SECRET)]);
+        let address = telemetry.metrics_addr().expect("served");
+        let page = http::get(format!("http://{address}/metrics")).body;
+        let printed =
+            format!("{telemetry:?} {} {:?} {:?}", telemetry.config(), telemetry.status(), builder());
+        let report = telemetry.shutdown_blocking();
+        assert!(report.is_complete(), "{report}");
+        // It was there to be seen: a marker stands in each of its places.
+        let logs = receiver.logs();
+        assert_eq!(logs.len(), 3, "{logs:?}");
+        for key in ["password", "db.password", "customer.iban"] {
+            let found = logs.iter().filter(|log| text(&log.attributes, key) == Some("[REDACTED]")).count();
+            assert_eq!(found, 1, "{key}: {logs:?}");
+        }
+        let requests = receiver.requests();
+        assert!(
+            requests
+                .iter()
+                .any(|request| request.header("authorization").is_some_and(|value| value.contains(SECRET)))
+        );
+        let sent: String = requests.iter().map(|request| format!("{:?}", request.payload)).collect();
+        assert!(sent.matches("[REDACTED]").count() >= 15, "{sent}");
+        for (what, shown) in
+            [("sent", sent), ("printed", printed), ("/metrics", page), ("report", format!("{report:?}"))]
+        {
+            assert!(!shown.contains(SECRET), "{protocol:?}, {what}: {shown}");
+        }
+    }
+}
+
+/// A record whose secrets stand inside a map, in an attribute and in the body.
+fn structured_record(telemetry: &hub_otel::Telemetry) {
+    use hub_otel::otel::opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
+    use std::collections::HashMap;
+    let logger = hub_otel::otel::logger_provider(telemetry).logger("tests");
+    let map = || {
+        let inner = HashMap::from([("password".into(), AnyValue::from(SECRET))]);
+        let list = vec![AnyValue::Map(Box::new(inner))];
+        AnyValue::Map(Box::new(HashMap::from([("logins".into(), AnyValue::ListAny(Box::new(list)))])))
+    };
+    let mut record = logger.create_log_record();
+    record.set_body(map());
+    record.add_attribute("request", map());
+    logger.emit(record);
+}
+
+#[test]
+fn the_lines_on_stderr_show_no_secret_either() {
+    let receiver = Receiver::start();
+    let mut command = command(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "redaction::case::lines", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.envs([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+        ("OTEL_TRACES_EXPORTER", "console"),
+        ("OTEL_METRICS_EXPORTER", "console"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+    ]);
+    let mut process = Process::spawn(&mut command);
+    assert!(process.exit(Duration::from_secs(30)).success(), "{}", process.stderr());
+    let stderr = process.stderr();
+    // A line, a span's field in it, a span's attribute, a metric's label.
+    assert!(stderr.matches("[REDACTED]").count() >= 4, "{stderr}");
+    assert!(stderr.contains("harmless=\"seen\"") && stderr.contains("a line with a field"), "{stderr}");
+    assert!(!stderr.contains(SECRET), "{stderr}");
+}
+
+mod case {
+    use super::SECRET;
+    use hub_otel::otel::opentelemetry::KeyValue;
+    use hub_otel::otel::opentelemetry::metrics::MeterProvider;
+    use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    #[expect(clippy::disallowed_methods, reason = "spans and instruments of the user's own")]
+    fn lines() {
+        let telemetry = hub_otel::builder().deny_attribute("customer.iban").install().expect("the install");
+        let around = tracing::info_span!("around", api_key = SECRET);
+        around.in_scope(|| {
+            tracing::info!(customer.iban = SECRET, harmless = "seen", "a line with a field");
+        });
+        let mut span = hub_otel::otel::tracer_provider(&telemetry).tracer("tests").start("login");
+        span.set_attribute(KeyValue::new("db.password", SECRET));
+        span.end();
+        let meter = hub_otel::otel::meter_provider(&telemetry).meter("tests");
+        meter.u64_counter("logins").build().add(1, &[KeyValue::new("session.token", SECRET)]);
+        telemetry.shutdown_blocking();
+    }
+}
+
+#[test]
+fn a_secret_among_resource_attributes_shows_in_no_error() {
+    let broken = [("OTEL_RESOURCE_ATTRIBUTES", "api_key=hunter2,no equals sign")];
+    let error = kit::within(broken).config().expect_err("no `=`").to_string();
+    assert!(error.contains("api_key=[REDACTED]") && error.contains("no equals sign"), "{error}");
+    assert!(!error.contains(SECRET), "{error}");
 }
 
 #[test]

@@ -106,6 +106,36 @@ fn a_partial_success_is_counted_and_never_repeated() {
 }
 
 #[test]
+fn a_partial_success_is_read_although_it_is_packed() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
+        for encoding in ["gzip", "zstd"] {
+            let receiver = Receiver::start();
+            receiver.always(Behaviour::PackedPartial { rejected: 2, encoding });
+            let telemetry = kit::to(&receiver).protocol(protocol).build().expect("it starts");
+            (0..5).for_each(|n| kit::span(&telemetry, &format!("span {n}")));
+            (0..3).for_each(|n| kit::log(&telemetry, &format!("record {n}")));
+            let report = telemetry.shutdown_blocking();
+            let counts = |part: &hub_otel::SignalReport| (part.ok, part.rejected, part.lost());
+            assert_eq!(counts(&report.traces), (3, 2, 2), "{protocol:?} {encoding}: {report}");
+            assert_eq!(counts(&report.logs), (1, 2, 2), "{protocol:?} {encoding}: {report}");
+        }
+    }
+}
+
+#[test]
+fn a_reply_that_unpacks_to_more_than_anybody_reads_is_counted_by_its_reason() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = Receiver::start();
+        receiver.always(Behaviour::Bomb(8 << 20));
+        let telemetry = kit::to(&receiver).protocol(protocol).build().expect("it starts");
+        (0..5).for_each(|n| kit::span(&telemetry, &format!("span {n}")));
+        let report = telemetry.shutdown_blocking();
+        assert_eq!(report.traces.failures.get("reply_too_large"), Some(&5), "{protocol:?}: {report}");
+        assert_eq!(receiver.attempts(receiver::Signal::Traces), 1, "{protocol:?}");
+    }
+}
+
+#[test]
 fn a_long_value_is_cut_and_a_span_is_bounded() {
     let receiver = Receiver::start();
     let telemetry = kit::to(&receiver).build().expect("it starts");

@@ -1,7 +1,7 @@
 //! A program that has its own `tracing` subscriber keeps it: telemetry is one more layer.
 //!
 //! `cargo run -p existing-subscriber`: the line comes out in this program's own format, and goes to the Collector as a
-//! log record, with the ids of the span around it where there is one.
+//! log record, with the ids of the unit of work that it was said in.
 
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
@@ -17,9 +17,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Global from here on; the subscriber above stays.
     telemetry.install()?;
 
-    tracing::info!(answer = 42, "said once, heard twice");
+    answer().await;
 
     let report = telemetry.shutdown().await;
     eprintln!("{report}");
     Ok(())
+}
+
+#[hub_otel::instrument_agent(id = "oracle", action = "answer")]
+async fn answer() {
+    tracing::info!(answer = 42, "said once, heard twice");
 }

@@ -7,8 +7,8 @@ use super::transport::{Reply, Transport, Why};
 use super::voice::Voice;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -36,6 +36,31 @@ const NEVER_REACHED: Duration = Duration::from_secs(1);
 /// Called before each attempt of a test.
 pub(crate) type Hook = Arc<dyn Fn(Signal) + Send + Sync>;
 
+/// What is known of one Collector, by all signals that go to it.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    answered: AtomicBool,
+    /// Why it could not be reached, the last time.
+    absence: Mutex<String>,
+}
+
+impl Peer {
+    /// Whether it ever answered anything.
+    pub(crate) fn answered(&self) -> bool {
+        self.answered.load(Relaxed)
+    }
+
+    /// Why it could not be reached: the last cause, as the system words it.
+    pub(crate) fn absence(&self) -> String {
+        self.absence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn absent(&self, text: &str) {
+        let cause = text.rsplit(": ").next().unwrap_or(text).to_owned();
+        *self.absence.lock().unwrap_or_else(PoisonError::into_inner) = cause;
+    }
+}
+
 /// The way of one signal to its Collector.
 pub(crate) struct Courier {
     pub(crate) signal: Signal,
@@ -45,8 +70,8 @@ pub(crate) struct Courier {
     pub(crate) attempt: Duration,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) voice: Arc<Voice>,
-    /// Whether this Collector ever answered; shared by the signals that go to the same one.
-    pub(crate) reached: Arc<AtomicBool>,
+    /// Shared by the signals that go to the same Collector.
+    pub(crate) peer: Arc<Peer>,
     pub(crate) hook: Option<Hook>,
 }
 
@@ -127,24 +152,27 @@ impl Courier {
     }
 
     fn answered(&self) {
-        self.reached.store(true, Relaxed);
+        self.peer.answered.store(true, Relaxed);
     }
 
     /// At shutdown, a Collector that never was there is not waited for until the deadline.
     fn is_hopeless(&self, why: &Why) -> bool {
         let Phase::Draining { since, .. } = *self.phase.borrow() else { return false };
-        matches!(why, Why::Unreachable(_)) && !self.reached.load(Relaxed) && since.elapsed() >= NEVER_REACHED
+        matches!(why, Why::Unreachable(_)) && !self.peer.answered() && since.elapsed() >= NEVER_REACHED
     }
 
     fn report(&self, why: &Why) {
         match why {
-            Why::Unreachable(text) => self.voice.once(
-                &format!("unreachable {}", self.endpoint),
-                &format!(
-                    "no Collector at {} ({text}); the program runs on, telemetry is kept and tried again",
-                    self.endpoint
-                ),
-            ),
+            Why::Unreachable(text) => {
+                self.peer.absent(text);
+                self.voice.once(
+                    &format!("unreachable {}", self.endpoint),
+                    &format!(
+                        "no Collector at {} ({text}); the program runs on, telemetry is kept and tried again",
+                        self.endpoint
+                    ),
+                );
+            }
             Why::Trouble(text) => self.complain(
                 "trouble",
                 &format!("{} of {} are tried again", self.signal, self.endpoint),

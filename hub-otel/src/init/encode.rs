@@ -63,8 +63,24 @@ fn redact(attributes: &mut [KeyValue], deny: &DenyList) {
 }
 
 fn redact_wire(attributes: &mut [WireKeyValue], deny: &DenyList) {
-    for attribute in attributes.iter_mut().filter(|attribute| deny.denies(&attribute.key)) {
-        attribute.value = Some(AnyValue { value: Some(any_value::Value::StringValue(REDACTED.to_owned())) });
+    for attribute in attributes {
+        if deny.denies(&attribute.key) {
+            attribute.value =
+                Some(AnyValue { value: Some(any_value::Value::StringValue(REDACTED.to_owned())) });
+        } else if let Some(value) = &mut attribute.value {
+            redact_any(value, deny);
+        }
+    }
+}
+
+/// Keys inside a structured value count as well. It is no deeper than what cutting left of it.
+fn redact_any(value: &mut AnyValue, deny: &DenyList) {
+    match &mut value.value {
+        Some(any_value::Value::KvlistValue(list)) => redact_wire(&mut list.values, deny),
+        Some(any_value::Value::ArrayValue(list)) => {
+            list.values.iter_mut().for_each(|value| redact_any(value, deny));
+        }
+        _ => {}
     }
 }
 
@@ -99,6 +115,9 @@ pub(crate) fn records(
     let mut known: HashMap<InstrumentationScope, usize> = HashMap::new();
     for Record { scope, mut record } in records {
         redact_wire(&mut record.attributes, deny);
+        if let Some(body) = &mut record.body {
+            redact_any(body, deny);
+        }
         let at = *known.entry(scope).or_insert_with_key(|scope| {
             groups.push(ScopeLogs {
                 scope: Some((scope, None).into()),

@@ -4,7 +4,8 @@ use super::config::{Config, Signal};
 use super::console::Console;
 use super::deliver::Phase;
 use super::encode::Record;
-use super::ledger::Ledger;
+use super::farewell::{self, Peers};
+use super::ledger::{Ledger, reason};
 use super::metrics::push::Flush;
 use super::pipeline::Line;
 use super::report::Report;
@@ -33,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: SdkMeterProvider,
     pub(crate) logs: Option<SdkLoggerProvider>,
     pub(super) ledgers: Vec<(Signal, Arc<Ledger>)>,
+    pub(super) peers: Peers,
     pub(super) spans: Option<Line<SpanData>>,
     pub(super) records: Option<Line<Record>>,
     pub(super) push: Option<Arc<Flush>>,
@@ -150,7 +152,18 @@ impl Inner {
             .finished_blocking
             .wait_timeout_while(report, within + GRACE, |report| report.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        report.clone().unwrap_or_else(|| self.report(within))
+        report.clone().unwrap_or_else(|| {
+            // The thread that keeps the deadline did not get to run: what it still holds is lost to the caller.
+            self.seal();
+            self.report(within)
+        })
+    }
+
+    /// Writes down what is pending as lost: shutdown is over, whoever still holds it.
+    fn seal(&self) {
+        for (_, ledger) in &self.ledgers {
+            ledger.seal(reason::DEADLINE);
+        }
     }
 }
 
@@ -160,25 +173,17 @@ struct Finish(Arc<Inner>, Instant);
 impl Drop for Finish {
     fn drop(&mut self) {
         let Self(inner, began) = self;
+        inner.seal();
         let report = inner.report(began.elapsed());
         // An instance that is not the process' own speaks through its report alone.
         if inner.installed.load(Ordering::SeqCst) {
-            if report.is_complete() {
-                inner.voice.say("Shutdown complete");
-            } else {
-                let lost = report.lost() + pending(&report);
-                inner.voice.say(&format!("Shutdown error: {lost} items were lost ({report})"));
-            }
+            inner.voice.say(&farewell::words(&report, &inner.config, &inner.peers));
         }
         *inner.shutdown.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
         inner.finished.notify_waiters();
         inner.finished_blocking.notify_all();
         inner.private.stop();
     }
-}
-
-fn pending(report: &Report) -> u64 {
-    Signal::ALL.iter().map(|signal| report.signal(*signal).pending).sum()
 }
 
 async fn flush_queue<T>(queue: Option<&Line<T>>) {

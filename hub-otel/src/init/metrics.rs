@@ -3,6 +3,7 @@
 #[cfg(feature = "prometheus")]
 pub(crate) mod families;
 pub(crate) mod ledger;
+pub(crate) mod overflow;
 pub(crate) mod push;
 #[cfg(feature = "prometheus")]
 pub(crate) mod server;

@@ -6,6 +6,7 @@ use super::console::Console;
 use super::deliver::{Courier, Hook, Phase};
 use super::encode::{self, Record};
 use super::error::InitError;
+use super::farewell::Peers;
 use super::inner::Inner;
 use super::ledger::Ledger;
 use super::metrics::push::{Flush, Push};
@@ -24,7 +25,6 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanLimits};
-use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
@@ -40,7 +40,7 @@ struct Site {
     phase: watch::Receiver<Phase>,
     voice: Arc<Voice>,
     hook: Option<Hook>,
-    reached: HashMap<String, Arc<AtomicBool>>,
+    peers: Peers,
     tasks: JoinSet<()>,
     private: Private,
 }
@@ -67,7 +67,7 @@ impl Site {
             )])
         })?;
         let endpoint = otlp.endpoint.to_string();
-        let reached = Arc::clone(self.reached.entry(otlp.endpoint.authority()).or_default());
+        let peer = Arc::clone(self.peers.entry(otlp.endpoint.authority()).or_default());
         Ok(Some(Courier {
             signal,
             transport,
@@ -75,7 +75,7 @@ impl Site {
             attempt: (*otlp.timeout).min(export),
             phase: self.phase.clone(),
             voice: Arc::clone(&self.voice),
-            reached,
+            peer,
             hook: self.hook.clone(),
         }))
     }
@@ -127,7 +127,7 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
         phase,
         voice: Arc::default(),
         hook: builder.hook,
-        reached: HashMap::new(),
+        peers: Peers::new(),
         tasks: JoinSet::new(),
         private: Private::start().map_err(InitError::thread)?,
     };
@@ -184,6 +184,7 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
             console: prints,
             protocol: *site.config.otlp(Signal::Metrics).protocol,
             deny: site.config.deny.clone(),
+            voice: Arc::clone(&site.voice),
             interval: *site.config.metric_interval,
             timeout: *site.config.metric_timeout,
             phase: site.phase.clone(),
@@ -196,7 +197,8 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     #[cfg(feature = "prometheus")]
     let metrics_addr = listener.and_then(|listener| {
         let address = listener.local_addr().ok();
-        let page = metrics::server::Page::new(registry, site.config.deny.clone(), Arc::clone(&site.voice));
+        let voice = push_flush.is_none().then(|| Arc::clone(&site.voice));
+        let page = metrics::server::Page::new(registry, site.config.deny.clone(), voice);
         // Not among the tasks that shutdown waits for: it serves until the last.
         site.private.handle().spawn(metrics::server::serve(listener, page, site.phase.clone()));
         address
@@ -217,6 +219,7 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
         metrics: metrics_provider,
         logs,
         ledgers,
+        peers: site.peers,
         spans,
         records,
         push: push_flush,

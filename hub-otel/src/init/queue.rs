@@ -120,18 +120,19 @@ impl<T> Queue<T> {
     /// Takes in one finished item. Never waits.
     pub(crate) fn push(&self, item: T, bytes: usize) {
         let Some(mut state) = self.lock() else { return };
-        self.ledger.ended(1);
         if state.closed {
             drop(state);
-            self.ledger.dropped(reason::AFTER_SHUTDOWN, 1);
+            self.ledger.turned_away(reason::AFTER_SHUTDOWN);
             return;
         }
         if state.items.len() + state.on_their_way >= self.most_items || state.bytes + bytes > BYTES {
             drop(state);
-            self.ledger.dropped(reason::QUEUE_FULL, 1);
+            self.ledger.turned_away(reason::QUEUE_FULL);
             self.losing.fetch_add(1, Relaxed);
             return;
         }
+        // Before the lock is let go: an item that is taken from the queue has ended.
+        self.ledger.ended(1);
         state.items.push_back((item, bytes));
         state.bytes += bytes;
         state.next += 1;
@@ -194,7 +195,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Gives up what still waits.
+    /// Gives up what still waits; what is on its way is given up by whoever carries it.
     pub(crate) fn abandon(self: &Arc<Self>, reason: &'static str) {
         while let Some(batch) = self.take(true) {
             batch.settle(Settlement::Dropped(reason));

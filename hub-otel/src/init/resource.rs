@@ -1,21 +1,21 @@
 //! Who emits: what the configuration says, and what can be found out about host, process and container.
 
 use super::config::{Config, env::Environment};
+use super::sensitive::REDACTED;
 use crate::contract::kv;
 use opentelemetry::{Key, KeyValue};
+use opentelemetry_resource_detectors::ContainerResourceDetector;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::ResourceDetector;
 use opentelemetry_semantic_conventions::attribute as s;
 
 /// The resource. What the configuration says wins over what is found out.
 pub(crate) fn resource(config: &Config, environment: &Environment) -> Resource {
     let mut attributes = detected(environment);
-    attributes.extend(
-        config
-            .resource
-            .attributes
-            .iter()
-            .map(|(key, setting)| kv(Key::from(key.clone()), setting.value.clone())),
-    );
+    attributes.extend(config.resource.attributes.iter().map(|(key, setting)| {
+        let secret = config.deny.denies(key);
+        kv(Key::from(key.clone()), if secret { REDACTED.to_owned() } else { setting.value.clone() })
+    }));
     attributes.push(kv(s::SERVICE_NAME, config.resource.service_name.value.clone()));
     // Later attributes win over earlier ones of the same key.
     Resource::builder_empty()
@@ -23,6 +23,9 @@ pub(crate) fn resource(config: &Config, environment: &Environment) -> Resource {
         .build()
 }
 
+/// The detectors of opentelemetry-resource-detectors but for the container's do not fit: the host's starts a program to
+/// learn its name and calls amd64 `x86_64`, the operating system's calls darwin `macos`, the process' shows the command
+/// line, which may hold secrets, and Kubernetes' takes any HOSTNAME for a pod.
 fn detected(environment: &Environment) -> Vec<KeyValue> {
     let mut attributes = vec![
         kv(s::TELEMETRY_SDK_NAME, "opentelemetry"),
@@ -39,7 +42,8 @@ fn detected(environment: &Environment) -> Vec<KeyValue> {
     let program = program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
     attributes.extend(program.map(|name| kv(s::PROCESS_EXECUTABLE_NAME, name.to_owned())));
     attributes.extend(host_name(environment).map(|name| kv(s::HOST_NAME, name)));
-    attributes.extend(container_id().map(|id| kv(s::CONTAINER_ID, id)));
+    let container = ContainerResourceDetector.detect();
+    attributes.extend(container.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
     attributes
 }
 
@@ -71,46 +75,4 @@ fn host_name(environment: &Environment) -> Option<String> {
     let from_environment =
         || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
     from_file.or_else(from_environment)
-}
-
-fn container_id() -> Option<String> {
-    let of_version_1 = std::fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| in_cgroup(&text));
-    of_version_1
-        .or_else(|| std::fs::read_to_string("/proc/self/mountinfo").ok().and_then(|text| in_mounts(&text)))
-}
-
-/// The first run of 64 hexadecimal digits that is a word of its own.
-fn id_in(text: &str) -> Option<String> {
-    text.split(|c: char| !c.is_ascii_alphanumeric())
-        .find(|word| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        .map(str::to_owned)
-}
-
-/// Control groups of version 1: the last part of the group's path.
-fn in_cgroup(text: &str) -> Option<String> {
-    text.lines().find_map(|line| line.rsplit('/').next().and_then(id_in))
-}
-
-/// Control groups of version 2: where the engine mounts the container's own host name.
-fn in_mounts(text: &str) -> Option<String> {
-    text.lines()
-        .filter(|line| line.contains("/containers/") && line.contains("hostname"))
-        .find_map(|line| line.split_once("/containers/").and_then(|(_, rest)| id_in(rest)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90";
-
-    #[test]
-    fn the_container_is_found_in_either_version_of_control_groups() {
-        assert_eq!(in_cgroup(&format!("12:cpu:/docker/{ID}\n")).as_deref(), Some(ID));
-        assert_eq!(in_cgroup(&format!("0::/system.slice/docker-{ID}.scope\n")).as_deref(), Some(ID));
-        assert_eq!(in_cgroup("0::/\n"), None);
-        let mount =
-            format!("1 2 0:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/sda rw");
-        assert_eq!(in_mounts(&mount).as_deref(), Some(ID));
-    }
 }

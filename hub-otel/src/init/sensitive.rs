@@ -95,12 +95,18 @@ pub(crate) struct DenyList {
 impl DenyList {
     /// Whether the value under `key` must not leave the process.
     pub(crate) fn denies(&self, key: &str) -> bool {
-        let named = |list: &[String]| list.iter().any(|entry| entry.eq_ignore_ascii_case(key));
+        let named = |list: &[String]| list.iter().any(|entry| is_same(entry, key));
         if named(&self.allowed) {
             return false;
         }
         named(&self.denied) || is_secret(key)
     }
+}
+
+/// Whether both name the same attribute: on `/metrics` a dot is an underscore.
+fn is_same(one: &str, other: &str) -> bool {
+    let letter = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    one.chars().map(letter).eq(other.chars().map(letter))
 }
 
 /// Whether `key`, the name of an attribute or of a header, is one that secrets go by.

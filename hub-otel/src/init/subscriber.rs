@@ -1,14 +1,19 @@
 //! `tracing` events as log records: the layer, and the subscriber that is set where there is none.
 
+mod lines;
+
 use super::config::Config;
+use lines::Redacted;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-/// What the exporters' own crates say is never exported, on whatever thread they say it.
-const OF_THE_EXPORTERS: &[&str] = &["opentelemetry", "hyper", "hyper_util", "h2", "tonic", "tower", "rustls"];
+/// OpenTelemetry's own events are never exported: they are said on the threads of the program, in the middle of emitting
+/// one. What the exporters' other crates (tonic, hyper, …) say is told apart by its thread: telemetry is suppressed on
+/// those that export, and the program's own use of the same crates is exported like anything else.
+const OPENTELEMETRY: &str = "opentelemetry";
 
 fn filter(directives: &str) -> EnvFilter {
     // Checked when the configuration was read.
@@ -28,16 +33,12 @@ where
         use tracing_subscriber::filter::filter_fn;
         let provider = provider?;
         let bridge = opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider);
-        let ours = filter_fn(|metadata| {
-            let target = metadata.target();
-            let first = target.split("::").next().unwrap_or(target);
-            !OF_THE_EXPORTERS.contains(&first) && !first.starts_with("opentelemetry")
-        });
-        Some(bridge.with_filter(ours).with_filter(filter(&config.log_filter)).boxed())
+        let others = filter_fn(|metadata| !metadata.target().starts_with(OPENTELEMETRY));
+        Some(bridge.with_filter(others).with_filter(filter(&config.log_filter)).boxed())
     }
     #[cfg(not(feature = "logs"))]
     {
-        let _ = (provider, config, OF_THE_EXPORTERS);
+        let _ = (provider, config, OPENTELEMETRY);
         None
     }
 }
@@ -46,6 +47,7 @@ where
 pub(crate) fn set(provider: Option<&SdkLoggerProvider>, config: &Config) -> bool {
     use std::io::IsTerminal;
     let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(Redacted(config.deny.clone()))
         .with_writer(std::io::stderr)
         .with_ansi(!config.no_color && std::io::stderr().is_terminal())
         .with_filter(filter(&config.log_filter));

@@ -39,6 +39,8 @@ pub(crate) enum Why {
 
 /// The longest answer that is read: all that matters in it is a number and a sentence.
 pub(crate) const LONGEST_REPLY: usize = 64 * 1024;
+/// The reason in the ledger of an answer that is longer, packed or not.
+const TOO_LARGE: &str = "reply_too_large";
 
 /// The way to the Collector for one signal.
 #[derive(Debug)]

@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 /// Batches on their way at once: throughput is this many batches per round trip, so that a slow Collector does not
 /// fill the queue.
 const AT_ONCE: usize = 8;
+/// The same at shutdown, when a backlog has only until the deadline: a full queue is on its way in one round.
+const AT_ONCE_DRAINING: usize = 32;
 
 /// What turns a batch into a request.
 pub(crate) type Encode<T> = Arc<dyn Fn(Vec<T>) -> Option<Bytes> + Send + Sync>;
@@ -45,7 +47,8 @@ impl<T: Send + 'static> Worker<T> {
                 Phase::Draining { deadline, .. } => Some(deadline),
             };
             let enough = draining.is_some() || due.is_some_and(|due| due <= Instant::now());
-            while under_way.len() < AT_ONCE {
+            let most = if draining.is_some() { AT_ONCE_DRAINING } else { AT_ONCE };
+            while under_way.len() < most {
                 let Some(batch) = self.queue.take(enough) else { break };
                 under_way.spawn(deliver(batch, Arc::clone(&self.encode), Arc::clone(&self.courier)));
             }

@@ -108,6 +108,11 @@ fn fork(count: u64) {
     match fork::fork().expect("a child") {
         fork::Fork::Child => {
             program.emit(1_000);
+            // The program's own work goes on: a unit of it runs and gives its value.
+            assert_eq!(unit(20), 42, "an annotated function");
+            // Every call that could wait for the thread that is not there comes back at once.
+            assert_eq!(program.telemetry().flush_blocking(), hub_otel::Report::default());
+            let _books = program.report();
             // Whatever its end, it comes at once: here the guard is dropped, as at the end of any main.
             drop(program);
             std::process::exit(0);
@@ -116,9 +121,15 @@ fn fork(count: u64) {
             let status = fork::waitpid(child).expect("the child's end");
             say(format_args!("child {status}"));
             program.emit(count);
+            assert_eq!(unit(20), 42, "an annotated function");
             say(format_args!("lost {}", program.stop().report.lost()));
         }
     }
+}
+
+#[hub_otel::instrument_agent(id = "forked", action = "double")]
+fn unit(number: u32) -> u32 {
+    2 * number + 2
 }
 
 /// No memory for the stack of one more thread: also root cannot start one.

@@ -20,6 +20,13 @@ pub enum Behaviour {
         /// What it says about them.
         message: &'static str,
     },
+    /// As [`Partial`](Self::Partial), in a reply that is packed, which nobody asked for.
+    PackedPartial {
+        /// How many items it rejects.
+        rejected: u64,
+        /// `gzip` or `zstd`.
+        encoding: &'static str,
+    },
     /// Refuses with an HTTP status, whatever the protocol: to gRPC, what a proxy in between would answer.
     Http {
         /// The status code.
@@ -80,7 +87,7 @@ impl Behaviour {
 
     pub(super) fn rejected(&self) -> u64 {
         match self {
-            Self::Partial { rejected, .. } => *rejected,
+            Self::Partial { rejected, .. } | Self::PackedPartial { rejected, .. } => *rejected,
             _ => 0,
         }
     }

@@ -95,6 +95,12 @@ pub(super) async fn distort(
             let bomb = tokio::task::spawn_blocking(move || bomb(length)).await.expect("it packs");
             whole(response, grpc, framed(grpc, bomb, true), Some("gzip"))
         }
+        Behaviour::PackedPartial { rejected, encoding } => {
+            let json =
+                response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+            let body = pack(&packed_partial(json, rejected), encoding);
+            whole(response, grpc, framed(grpc, body, true), Some(encoding))
+        }
         Behaviour::Garbage => {
             let garbage = vec![0xff; 64];
             let body = if grpc { framed(true, garbage, false) } else { garbage };
@@ -112,6 +118,30 @@ fn refuse(status: u16, retry_after: Option<String>) -> Response<Body> {
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response
+}
+
+/// A partial success that serves all three signals: each reads its own field.
+fn packed_partial(json: bool, rejected: u64) -> Vec<u8> {
+    if json {
+        let count = rejected.to_string();
+        let partial = serde_json::json!({
+            "rejectedSpans": count, "rejectedDataPoints": count, "rejectedLogRecords": count,
+        });
+        return serde_json::json!({ "partialSuccess": partial }).to_string().into_bytes();
+    }
+    let partial = ExportTracePartialSuccess {
+        rejected_spans: i64::try_from(rejected).expect("a small number"),
+        error_message: "packed".to_owned(),
+    };
+    ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec()
+}
+
+fn pack(body: &[u8], encoding: &str) -> Vec<u8> {
+    if encoding == "zstd" {
+        return zstd::bulk::compress(body, 0).expect("a Vec takes everything");
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("a Vec takes everything")
 }
 
 /// A success whose warning is that long.

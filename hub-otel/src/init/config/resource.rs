@@ -1,6 +1,7 @@
 //! Who emits: the settings of the resource, and which of them wins.
 
 use super::read::{Origin, Reader, Setting};
+use crate::init::sensitive::{REDACTED, is_secret};
 use opentelemetry_semantic_conventions::attribute as s;
 use percent_encoding::percent_decode_str;
 
@@ -33,7 +34,8 @@ impl ResourceConfig {
             if let Some(key) = name.strip_prefix("attribute:") {
                 let origin = Origin::Builder(method);
                 if key.is_empty() || value.is_empty() {
-                    read.problem(&origin, &value, format!("a key and a value; the key is `{key}`"));
+                    let value = if is_secret(key) { REDACTED } else { &value };
+                    read.problem(&origin, value, format!("a key and a value; the key is `{key}`"));
                 }
                 add(key.to_owned(), Setting { value, origin });
             }
@@ -46,7 +48,7 @@ impl ResourceConfig {
                         add(key, Setting { value, origin: origin.clone() });
                     }
                 }
-                Err(expected) => read.problem(&origin, &text, expected),
+                Err(expected) => read.problem(&origin, &shown(&text), expected),
             }
         }
         let given = |key: &str, value: &Option<String>| {
@@ -105,6 +107,15 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
         pairs.push((key, value));
     }
     Ok(pairs)
+}
+
+/// The text as it may be shown: without the values of keys that secrets go by.
+fn shown(text: &str) -> String {
+    let pairs = text.split(',').map(|pair| match pair.split_once('=') {
+        Some((key, _)) if is_secret(key) => format!("{key}={REDACTED}"),
+        _ => pair.to_owned(),
+    });
+    pairs.collect::<Vec<_>>().join(",")
 }
 
 /// Percent-decodes; `None` where a `%` is not followed by two hexadecimal digits, or the result is not UTF-8.

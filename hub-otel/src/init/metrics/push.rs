@@ -2,13 +2,14 @@
 //!
 //! Points are cumulative: while a push is tried again no other one is begun, and the next one carries everything.
 
-use super::OnDemand;
+use super::{OnDemand, overflow};
 use crate::init::config::{Protocol, Signal};
 use crate::init::deliver::{Courier, Phase};
 use crate::init::encode;
 use crate::init::ledger::{Ledger, reason};
 use crate::init::queue::Settlement;
-use crate::init::sensitive::DenyList;
+use crate::init::sensitive::{DenyList, REDACTED};
+use crate::init::voice::Voice;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) struct Push {
     pub(crate) console: bool,
     pub(crate) protocol: Protocol,
     pub(crate) deny: DenyList,
+    pub(crate) voice: Arc<Voice>,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -122,8 +124,9 @@ impl Push {
         // On a thread of its own: a callback of the user's that hangs holds up nothing else.
         let read = timeout(self.timeout, spawn_blocking(move || reader.read())).await;
         let Ok(Ok(Some(metrics))) = read else { return };
+        overflow::warn(&overflow::overflowed(&metrics), &self.voice);
         if self.console {
-            print(&metrics);
+            print(&metrics, &self.deny);
         }
         let Some(courier) = &self.courier else { return };
         let Some((body, points)) = encode::metrics(&metrics, &self.deny, self.protocol) else { return };
@@ -153,46 +156,52 @@ async fn deadline(phase: &mut watch::Receiver<Phase>) {
 }
 
 /// A table of what there is, for people.
-fn print(metrics: &ResourceMetrics) {
+fn print(metrics: &ResourceMetrics, deny: &DenyList) {
     use std::fmt::Write as _;
     use std::io::Write as _;
     let mut text = String::new();
     for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
-        let _ = writeln!(text, "metric {} {}", metric.name(), points_of(metric));
+        let _ = writeln!(text, "metric {} {}", metric.name(), points_of(metric, deny));
     }
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The points of one metric, short: labels and value, or count and sum.
-fn points_of(metric: &opentelemetry_sdk::metrics::data::Metric) -> String {
+fn points_of(metric: &opentelemetry_sdk::metrics::data::Metric, deny: &DenyList) -> String {
     use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
-    fn labels<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> String {
-        let list: Vec<_> = attributes.map(|label| format!("{}={}", label.key, label.value)).collect();
+    fn labels<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>, deny: &DenyList) -> String {
+        let list: Vec<_> = attributes
+            .map(|label| match deny.denies(label.key.as_str()) {
+                true => format!("{}={REDACTED}", label.key),
+                false => format!("{}={}", label.key, label.value),
+            })
+            .collect();
         format!("{{{}}}", list.join(","))
     }
-    fn points<T: Copy + std::fmt::Display>(data: &MetricData<T>) -> Vec<String> {
+    fn points<T: Copy + std::fmt::Display>(data: &MetricData<T>, deny: &DenyList) -> Vec<String> {
         match data {
             MetricData::Gauge(gauge) => gauge
                 .data_points()
-                .map(|point| format!("{} {}", labels(point.attributes()), point.value()))
+                .map(|point| format!("{} {}", labels(point.attributes(), deny), point.value()))
                 .collect(),
             MetricData::Sum(sum) => sum
                 .data_points()
-                .map(|point| format!("{} {}", labels(point.attributes()), point.value()))
+                .map(|point| format!("{} {}", labels(point.attributes(), deny), point.value()))
                 .collect(),
             MetricData::Histogram(histogram) => histogram
                 .data_points()
                 .map(|point| {
-                    format!("{} count {} sum {}", labels(point.attributes()), point.count(), point.sum())
+                    let labels = labels(point.attributes(), deny);
+                    format!("{labels} count {} sum {}", point.count(), point.sum())
                 })
                 .collect(),
             MetricData::ExponentialHistogram(_) => Vec::new(),
         }
     }
     let points = match metric.data() {
-        AggregatedMetrics::F64(data) => points(data),
-        AggregatedMetrics::U64(data) => points(data),
-        AggregatedMetrics::I64(data) => points(data),
+        AggregatedMetrics::F64(data) => points(data, deny),
+        AggregatedMetrics::U64(data) => points(data, deny),
+        AggregatedMetrics::I64(data) => points(data, deny),
     };
     points.join("; ")
 }

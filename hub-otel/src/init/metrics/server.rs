@@ -1,6 +1,6 @@
 //! `/metrics` on a listener of its own: HTTP/1.1, one request a connection, everything about it bounded.
 
-use super::families;
+use super::{families, overflow};
 use crate::init::config::Config;
 use crate::init::deliver::Phase;
 use crate::init::error::InitError;
@@ -72,13 +72,14 @@ pub(crate) fn listen(config: &Config) -> Result<Option<TcpListener>, InitError> 
 pub(crate) struct Page {
     registry: Registry,
     deny: DenyList,
-    voice: Arc<Voice>,
+    /// Tells of instruments that overflow; `None` where the push does.
+    voice: Option<Arc<Voice>>,
     /// One rendering at a time, and its text for whoever asked meanwhile.
     rendered: Mutex<Option<(Instant, Bytes)>>,
 }
 
 impl Page {
-    pub(crate) fn new(registry: Registry, deny: DenyList, voice: Arc<Voice>) -> Arc<Self> {
+    pub(crate) fn new(registry: Registry, deny: DenyList, voice: Option<Arc<Voice>>) -> Arc<Self> {
         Arc::new(Self { registry, deny, voice, rendered: Mutex::new(None) })
     }
 
@@ -98,11 +99,8 @@ impl Page {
 
     fn render(&self) -> Option<Bytes> {
         let (families, overflowed) = families::correct(self.registry.gather(), &self.deny);
-        for name in overflowed {
-            self.voice.once(
-                &format!("overflow {name}"),
-                &format!("{name} has more label sets than it may have; the rest is counted under otel_metric_overflow"),
-            );
+        if let Some(voice) = &self.voice {
+            overflow::warn(&overflowed, voice);
         }
         TextEncoder::new().encode_to_string(&families).ok().map(Bytes::from)
     }

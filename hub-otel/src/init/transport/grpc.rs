@@ -2,7 +2,7 @@
 //!
 //! The request is encoded once, by us, whatever the number of attempts: the codec here only passes bytes on.
 
-use super::{LONGEST_REPLY, Reply, Why, connection_failed, partial_success};
+use super::{LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success};
 use crate::init::config::otlp::Compression;
 use crate::init::config::{OtlpConfig, Signal};
 use bytes::{Buf, BufMut, Bytes};
@@ -70,7 +70,11 @@ impl Grpc {
 
     pub(super) async fn send(&self, body: Bytes) -> Reply {
         let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut client = Client::new(channel).max_decoding_message_size(LONGEST_REPLY);
+        // A server may pack its answer as the request was packed, whatever was asked for: grpc-go does.
+        let mut client = Client::new(channel)
+            .max_decoding_message_size(LONGEST_REPLY)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd);
         if let Some(encoding) = self.compression {
             client = client.send_compressed(encoding);
         }
@@ -105,7 +109,10 @@ fn classify(status: &Status) -> Reply {
     match status.code() {
         // Our own decoder's: the answer is longer than any answer needs to be.
         Code::OutOfRange if status.message().contains("decoded message length too large") => {
-            Reply::Refused { reason: Cow::Borrowed("reply_too_large") }
+            Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
+        }
+        Code::ResourceExhausted if status.message().contains("exceeded while decompressing message") => {
+            Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
         }
         Code::Cancelled
         | Code::DeadlineExceeded

@@ -3,7 +3,7 @@
 //! A plain hyper client: one that follows redirects, unpacks answers and reads proxy variables on its own would be
 //! harder to keep within bounds.
 
-use super::{LONGEST_REPLY, Reply, Why, connection_failed, partial_success};
+use super::{LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success};
 use crate::init::config::otlp::Compression;
 use crate::init::config::{OtlpConfig, Protocol, Signal};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use http_types::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -79,19 +79,24 @@ impl Http {
         if !status.is_success() {
             return classify(status, wait);
         }
-        let packed = response.headers().contains_key(header::CONTENT_ENCODING);
+        let packed = response.headers().get(header::CONTENT_ENCODING).cloned();
         match Limited::new(response.into_body(), LONGEST_REPLY).collect().await {
-            // Never unpacked: nobody asked for an answer that is. It was taken; what else it says stays unknown.
-            Ok(_) if packed => Reply::Accepted { rejected: 0, message: String::new() },
-            Ok(body) => {
-                let body = body.to_bytes();
-                let partial =
-                    if self.json { json_partial_success(&body, self.signal) } else { partial_success(&body) };
-                let (rejected, message) = partial.unwrap_or_default();
-                Reply::Accepted { rejected, message }
-            }
+            Ok(body) => match unpack(&body.to_bytes(), packed.as_ref()) {
+                Err(TooLong) => Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) },
+                // It was taken; what else it says, in a packing that nobody asked for, stays unknown.
+                Ok(None) => Reply::Accepted { rejected: 0, message: String::new() },
+                Ok(Some(body)) => {
+                    let partial = if self.json {
+                        json_partial_success(&body, self.signal)
+                    } else {
+                        partial_success(&body)
+                    };
+                    let (rejected, message) = partial.unwrap_or_default();
+                    Reply::Accepted { rejected, message }
+                }
+            },
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                Reply::Refused { reason: Cow::Borrowed("reply_too_large") }
+                Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
             }
             Err(error) => Reply::Again { wait: None, why: Why::Trouble(super::chain(&*error)) },
         }
@@ -154,6 +159,28 @@ fn pack(body: Bytes, compression: Compression) -> Option<Bytes> {
         }
         Compression::Zstd => zstd::bulk::compress(&body, 0).ok().map(Bytes::from),
     }
+}
+
+/// An answer that is longer than any answer needs to be.
+struct TooLong;
+
+/// The answer as it was before it was packed, unpacked no further than anybody reads; `None` where it cannot be unpacked.
+fn unpack(body: &[u8], packing: Option<&HeaderValue>) -> Result<Option<Vec<u8>>, TooLong> {
+    let mut unpacked = Vec::new();
+    let most = LONGEST_REPLY as u64 + 1;
+    let read = match packing.map(HeaderValue::as_bytes) {
+        None | Some(b"identity" | b"") => return Ok(Some(body.to_vec())),
+        Some(b"gzip" | b"x-gzip") => {
+            flate2::read::MultiGzDecoder::new(body).take(most).read_to_end(&mut unpacked)
+        }
+        Some(b"zstd") => zstd::stream::read::Decoder::new(body)
+            .and_then(|decoder| decoder.take(most).read_to_end(&mut unpacked)),
+        Some(_) => return Ok(None),
+    };
+    if unpacked.len() > LONGEST_REPLY {
+        return Err(TooLong);
+    }
+    Ok(read.ok().map(|_| unpacked))
 }
 
 /// The partial success of a JSON answer: 64-bit numbers are strings there, or numbers.

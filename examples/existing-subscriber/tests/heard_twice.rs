@@ -1,0 +1,43 @@
+//! One line, heard twice: in the program's own format, and by the Collector with the ids of the span around it.
+
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::{Receiver, int, text};
+use std::time::Duration;
+
+#[test]
+fn the_programs_own_lines_stay_and_the_collector_gets_spans_and_records_that_belong_together() {
+    for protocol in ["grpc", "http/protobuf"] {
+        let receiver = Receiver::start();
+        let mut command = command(env!("CARGO_BIN_EXE_existing-subscriber"));
+        command.envs([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+            ("NO_COLOR", "1"),
+        ]);
+        let mut process = Process::spawn(&mut command);
+        let status = process.exit(Duration::from_secs(30));
+        let (stdout, stderr) = (process.stdout(), process.stderr());
+        assert!(status.success(), "{stdout}\n{stderr}");
+
+        // Its own format, on its own stream, and nobody else prints the event.
+        let own: Vec<_> = stdout.lines().filter(|line| line.contains("said once, heard twice")).collect();
+        assert_eq!(own.len(), 1, "{stdout}");
+        assert!(own[0].contains("INFO") && own[0].contains("existing_subscriber:"), "{stdout}");
+        assert!(!stderr.contains("heard twice") && !stderr.contains("subscriber is set already"), "{stderr}");
+        assert!(stderr.contains("[OpenTelemetry] Shutdown complete"), "{stderr}");
+
+        let spans = receiver.spans();
+        assert_eq!(spans.len(), 1, "{spans:?}");
+        assert_eq!(spans[0].name, "agent.execute");
+        assert_eq!(text(&spans[0].resource.attributes, "service.name"), Some("existing-subscriber"));
+        let logs = receiver.logs();
+        let record = logs.iter().find(|log| int(&log.attributes, "answer") == Some(42)).expect("the record");
+        assert_eq!(
+            (&record.trace_id, &record.span_id),
+            (&spans[0].trace_id, &spans[0].span_id),
+            "{protocol}"
+        );
+        assert_eq!(record.severity_text, "INFO");
+    }
+}

@@ -1,0 +1,69 @@
+//! The last line on stderr: it says what was lost, why, and what to do, in words for whoever sees it first.
+
+use hub_otel_tests::ports::Closed;
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::{Behaviour, Receiver};
+use std::time::Duration;
+
+fn last_line(endpoint: &str, more: &[(&str, &str)]) -> String {
+    let mut command = command(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "last_line::case::three_spans", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.envs([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("HUB_OTEL_SHUTDOWN_TIMEOUT", "3000"),
+    ]);
+    command.envs(more.iter().copied());
+    let mut process = Process::spawn(&mut command);
+    assert!(process.exit(Duration::from_secs(30)).success(), "{}", process.stderr());
+    let stderr = process.stderr();
+    let line = stderr.lines().rfind(|line| line.starts_with("[OpenTelemetry]"));
+    line.unwrap_or_else(|| panic!("nothing was said: {stderr}")).to_owned()
+}
+
+#[test]
+fn a_collector_that_is_not_there_is_named_with_what_to_do_about_it() {
+    for protocol in ["grpc", "http/protobuf", "http/json"] {
+        let closed = Closed::new();
+        let line = last_line(&closed.endpoint(), &[("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)]);
+        let begin = format!(
+            "[OpenTelemetry] Shutdown error: 3 items could not be delivered, because no Collector answered at {} (Connection refused",
+            closed.endpoint()
+        );
+        assert!(line.starts_with(&begin), "{line}");
+        for remedy in ["start one there", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SDK_DISABLED=true"] {
+            assert!(line.contains(remedy), "{line}");
+        }
+        assert!(line.contains("traces: 3 ended, 0 ok, 3 dropped (no_collector)"), "{line}");
+    }
+}
+
+#[test]
+fn a_collector_that_refuses_or_is_silent_is_told_from_one_that_is_not_there() {
+    let receiver = Receiver::start();
+    receiver.always(Behaviour::code(hub_otel_tests::receiver::Code::PermissionDenied));
+    let line = last_line(&receiver.endpoint(), &[]);
+    assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 ended, 0 ok, 3 failed (grpc_permission_denied)"), "{line}");
+    receiver.always(Behaviour::Hang);
+    let line = last_line(&receiver.endpoint(), &[]);
+    assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 ended, 0 ok, 3 dropped (shutdown_deadline)"), "{line}");
+    assert!(!line.contains("no Collector"), "{line}");
+}
+
+#[test]
+fn a_shutdown_that_delivered_everything_says_two_words() {
+    let receiver = Receiver::start();
+    assert_eq!(last_line(&receiver.endpoint(), &[]), "[OpenTelemetry] Shutdown complete");
+}
+
+mod case {
+    use crate::kit;
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn three_spans() {
+        let telemetry = hub_otel::init("last-line").expect("the install");
+        (0..3).for_each(|number| kit::span(&telemetry, &format!("{number}")));
+        telemetry.shutdown_blocking();
+    }
+}

@@ -1,0 +1,65 @@
+//! What the exporters do is never exported: at RUST_LOG=trace the number of records is exactly what the program said.
+
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::{Receiver, Signal};
+use std::time::Duration;
+
+const EVENTS: usize = 30;
+/// Targets of crates that the exporters use as well: here it is the program that uses them.
+const SHARED: [&str; 4] = ["hyper", "h2", "tonic", "rustls"];
+
+#[test]
+fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
+    for protocol in ["grpc", "http/protobuf", "http/json"] {
+        let receiver = Receiver::start();
+        let mut command = command(std::env::current_exe().expect("this program"));
+        command.args(["--exact", "loops::case::finest", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.envs([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+            // Each export would be the cause of the next one.
+            ("OTEL_BLRP_SCHEDULE_DELAY", "5"),
+            ("RUST_LOG", "trace"),
+        ]);
+        let mut process = Process::spawn(&mut command);
+        let status = process.exit(Duration::from_secs(60));
+        let stderr = process.stderr();
+        assert!(status.success(), "{status}\n{stderr}");
+        // They do say something: the readable lines show it.
+        let exporter = if protocol == "grpc" { "h2::" } else { "hyper_util::client" };
+        assert!(stderr.contains(exporter), "{stderr}");
+        let mut bodies: Vec<_> = receiver.logs().iter().map(|log| format!("{:?}", log.body)).collect();
+        bodies.retain(|body| !body.contains("said by the program"));
+        assert_eq!(bodies, Vec::<String>::new(), "{protocol}");
+        assert_eq!(receiver.logs().len(), EVENTS + SHARED.len(), "{protocol}");
+        // Several exports came between them: each could have begun the loop.
+        assert!(receiver.attempts(Signal::Logs) > 3, "{protocol}");
+        let scopes: Vec<_> = receiver.logs().iter().map(|log| log.scope.name.clone()).collect();
+        assert!(SHARED.iter().all(|target| scopes.iter().any(|scope| scope == target)), "{scopes:?}");
+    }
+}
+
+mod case {
+    use super::EVENTS;
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn finest() {
+        let telemetry = hub_otel::init("loops").expect("the install");
+        for number in 0..EVENTS {
+            tracing::trace!(number, "said by the program");
+            if number % 5 == 0 {
+                telemetry.flush_blocking();
+            }
+        }
+        tracing::debug!(target: "hyper", "said by the program");
+        tracing::debug!(target: "h2", "said by the program");
+        tracing::debug!(target: "tonic", "said by the program");
+        tracing::debug!(target: "rustls", "said by the program");
+        // OpenTelemetry's own are said in the middle of emitting: they would be their own cause.
+        tracing::warn!(target: "opentelemetry_sdk", "of the SDK itself");
+        let report = telemetry.shutdown_blocking();
+        assert_eq!(report.logs.ended, EVENTS as u64 + 4, "{report}");
+    }
+}

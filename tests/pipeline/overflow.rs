@@ -1,0 +1,66 @@
+//! More label sets than an instrument may have: one warning, whichever way the metrics go.
+
+use hub_otel_tests::http;
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::Receiver;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(60);
+
+#[test]
+fn an_instrument_that_overflows_is_said_once_whichever_way_metrics_go() {
+    for exporters in ["otlp", "prometheus", "console", "otlp,prometheus"] {
+        let receiver = Receiver::start();
+        let mut command = command(std::env::current_exe().expect("this program"));
+        command.args([
+            "--exact",
+            "overflow::case::overflows",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ]);
+        command.envs([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+            ("OTEL_METRICS_EXPORTER", exporters),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+        ]);
+        let mut process = Process::spawn(&mut command);
+        if exporters.contains("prometheus") {
+            let line = process.line(SOON, "/metrics");
+            let to = line.find("/metrics").expect("a path");
+            let from = line[..to].rfind("http://").expect("an address");
+            let url = format!("{}/metrics", &line[from..to]);
+            // Each scrape sees it.
+            process.line(SOON, "recorded");
+            (0..3).for_each(|_| assert_eq!(http::get(&url).status, 200));
+        } else {
+            process.line(SOON, "recorded");
+        }
+        process.line(SOON, "more label sets than it may have");
+        process.terminate();
+        process.exit(SOON);
+        let stderr = process.stderr();
+        assert_eq!(stderr.matches("more label sets than it may have").count(), 1, "{exporters}:\n{stderr}");
+        assert!(stderr.contains("many_users") || stderr.contains("many.users"), "{exporters}:\n{stderr}");
+    }
+}
+
+mod case {
+    use hub_otel::otel::opentelemetry::KeyValue;
+    use hub_otel::otel::opentelemetry::metrics::MeterProvider;
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    #[expect(clippy::disallowed_methods, reason = "an instrument of the user's own")]
+    fn overflows() {
+        let telemetry = hub_otel::builder().shutdown_on_signal(true).install().expect("the install");
+        let meter = hub_otel::otel::meter_provider(&telemetry).meter("tests");
+        let counter = meter.u64_counter("many.users").build();
+        (0..3_000).for_each(|user| counter.add(1, &[KeyValue::new("user", user)]));
+        eprintln!("recorded");
+        loop {
+            std::thread::park();
+        }
+    }
+}
