@@ -163,13 +163,19 @@ async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
             continue;
         }
         let callers = group.iter().map(|job| job.caller()).collect();
-        let committed = shared.db.group(callers, commit(&shared.db, &mut group)).await;
-        shared.proven.store(committed.is_ok(), Ordering::Relaxed);
-        match committed {
+        let together = async {
+            commit(&shared, &mut group).await.map_err(|error| match error {
+                StoreError::Database(error) => error,
+                other => sqlx::Error::Protocol(other.to_string()),
+            })
+        };
+        match shared.db.group(callers, together).await {
             Ok(()) => group.iter_mut().for_each(|job| job.settle(None)),
+            // It is to be found out over whom the group broke: one transaction for each.
             Err(_) => {
                 for job in &mut group {
-                    alone(&shared, job.as_mut()).await;
+                    let alone = commit(&shared, std::slice::from_mut(job)).await;
+                    job.settle(alone.err());
                 }
             }
         }
@@ -177,28 +183,27 @@ async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     }
 }
 
-/// One transaction for one statement: a group broke, and it is to be found out over whom.
-async fn alone(shared: &Shared, job: &mut dyn Job) {
+/// Executes jobs in one transaction.
+///
+/// By hand, and not as sqlx's `Transaction`: when a COMMIT fails for want of disk, SQLite rolls back by itself, the
+/// ROLLBACK that follows is an error, and sqlx counts the connection as inside of a transaction for ever.
+async fn commit(shared: &Shared, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    let mut connection = shared.db.untraced().acquire().await?;
     let attempt = async {
-        let mut transaction = shared.db.untraced().begin_with("BEGIN IMMEDIATE").await?;
-        job.execute(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok::<_, StoreError>(())
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+        for job in jobs {
+            job.execute(&mut connection).await?;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
+        Ok(())
     };
-    let result = attempt.await;
-    // A statement that breaks a rule says nothing of the disk.
-    let broken = matches!(&result, Err(StoreError::Database(error)) if error.as_database_error().is_none_or(|error| error.kind() == sqlx::error::ErrorKind::Other));
-    shared.proven.store(!broken, Ordering::Relaxed);
-    job.settle(result.err());
-}
-
-async fn commit(db: &Db<Sqlite>, group: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
-    let mut transaction = db.untraced().begin_with("BEGIN IMMEDIATE").await?;
-    for job in group.iter_mut() {
-        job.execute(&mut transaction).await.map_err(|error| match error {
-            StoreError::Database(error) => error,
-            other => sqlx::Error::Protocol(other.to_string()),
-        })?;
+    let done = attempt.await;
+    if done.is_err() {
+        // There may be nothing left to roll back.
+        drop(sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await);
     }
-    transaction.commit().await
+    // A statement that breaks a rule says nothing of the disk.
+    let broken = matches!(&done, Err(StoreError::Database(error)) if error.as_database_error().is_none_or(|error| error.kind() == sqlx::error::ErrorKind::Other));
+    shared.proven.store(!broken, Ordering::Relaxed);
+    done
 }

@@ -1,0 +1,112 @@
+//! A database file that may not be written, from the start or from some moment on.
+
+#![cfg(unix)]
+
+use crate::seen::spans;
+use crate::server::{Home, PATIENCE, Server, fault};
+use hub_otel_tests::http::get;
+use hub_otel_tests::poll;
+use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::receiver::Receiver;
+use serde_json::json;
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+/// Root may write everything: where the tests are root's, the server is nobody's.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn a_server_on_a_read_only_file_says_so_and_does_not_start() {
+    let home = Home::new();
+    home.serve(None, &[]).stop();
+    let root = std::fs::metadata(home.path()).unwrap().uid() == 0;
+    let mut serve = home.command(&[]);
+    if root {
+        serve.uid(NOBODY).gid(NOBODY);
+    }
+    for entry in
+        std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).chain([home.path().into()])
+    {
+        if root {
+            chown(&entry, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let folder = entry.is_dir();
+        set_permissions(&entry, Permissions::from_mode(if folder { 0o555 } else { 0o444 })).unwrap();
+    }
+    let mut process = Process::spawn(&mut serve);
+    let status = process.exit(PATIENCE);
+    set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    let said = process.stderr();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("--db orchestrator.db: ") && said.contains("is it a writable file?"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// A server for which a write past its limit is an error (`EFBIG`) and not the end.
+fn limitable(home: &Home, receiver: &Receiver) -> Server {
+    let inner = home.command(&[]);
+    let mut serve = command("/bin/sh");
+    serve
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .current_dir(home.path())
+        .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
+        .env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    Server::start(Process::spawn(&mut serve))
+}
+
+/// How far into any file the server may write from now on.
+fn limit(server: &Server, bytes: &str) {
+    let process = server.process.id().to_string();
+    let done = Command::new("prlimit").args(["--pid", &process, &format!("--fsize={bytes}:")]).status();
+    assert!(done.unwrap().success());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_any_more_degrades_the_server_until_it_can_be() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let server = limitable(&home, &receiver);
+    server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 500}))]));
+    let run = server.trigger("slow", json!({}));
+    server.reaches(&run, "RUNNING");
+    limit(&server, "1");
+
+    let refused = server.post("/api/workflows/slow/trigger", &json!({}));
+    assert_eq!(
+        (refused.status, &refused.json()["code"]),
+        (503, &json!("store_unavailable")),
+        "{}",
+        refused.body
+    );
+    assert!(refused.header("retry-after").is_some());
+    assert!(!refused.body.contains("orchestrator.db"), "what the database said is not for strangers");
+    for path in ["/health", "/health/ready"] {
+        let health = get(format!("{}{path}", server.url));
+        assert_eq!((health.status, &health.json()["database"]), (503, &json!("failed")), "{path}");
+    }
+    assert_eq!(get(format!("{}/health/live", server.url)).status, 200, "a restart would help nobody");
+    assert_eq!(server.run(&run)["status"], "RUNNING", "reading goes on");
+    // Telemetry goes on, and says what is wrong.
+    let failed = [("db_operation_name", "INSERT"), ("error_type", "io")];
+    poll::until(PATIENCE, || server.metric("db_client_operation_duration_seconds_count", &failed) >= 1.0);
+    let trace = refused.json()["traceId"].as_str().unwrap().to_owned();
+    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let statement = poll::until(PATIENCE, || {
+        spans(&receiver)
+            .into_iter()
+            .find(|span| hex(&span.trace) == trace && span.name == "INSERT workflow_runs")
+    });
+    assert_eq!((statement.text("error.type"), statement.status), ("io", 2));
+
+    limit(&server, "unlimited");
+    server.reaches(&run, "SUCCESS");
+    poll::until(PATIENCE, || get(format!("{}/health/ready", server.url)).status == 200);
+    let again = server.trigger("slow", json!({}));
+    server.reaches(&again, "SUCCESS");
+    server.stop();
+}
