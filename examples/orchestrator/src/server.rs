@@ -18,10 +18,14 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Page, Store};
 use axum::Router;
 use hub_otel::{Builder, Exporter, Signal, Telemetry};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use problem::Problem;
 use std::error::Error;
-use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -29,6 +33,8 @@ use tokio::sync::watch;
 
 /// A signal that follows another this soon is the same one.
 const ECHO: Duration = Duration::from_millis(300);
+/// How long a request's head may take to arrive, and a connection may be silent.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// Answers that are under way may take so much longer than the last run.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -60,11 +66,18 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
     // A wrong setting is to be known before anything is touched.
     let telemetry = telemetry(settings);
     telemetry.config().map_err(Problem::usage)?;
+    // The handlers stand from the first poll on: a signal during the start is an orderly end, too.
+    let mut signal = pin!(hub_otel::shutdown_signal());
+    tokio::select! {
+        biased;
+        () = signal.as_mut() => return Ok(()),
+        () = std::future::ready(()) => {}
+    }
     let ready = prepare(settings, agents).await?;
     let telemetry = telemetry.install().map_err(|error| {
         if error.is_configuration() { Problem::usage(error) } else { Problem::failure_of(error) }
     })?;
-    let result = run(settings, secrets, ready, &telemetry).await;
+    let result = run(settings, secrets, ready, &telemetry, signal).await;
     // Flushed last: everything before this may still say something.
     let report = telemetry.shutdown().await;
     if report.lost() > 0 {
@@ -109,7 +122,13 @@ async fn prepare(settings: &Serve, agents: Registry) -> Result<Ready, Problem> {
     Ok(Ready { listener, webhook, store: Arc::new(store), agents, workflows })
 }
 
-async fn run(settings: &Serve, secrets: Secrets, ready: Ready, telemetry: &Telemetry) -> Result<(), Problem> {
+async fn run(
+    settings: &Serve,
+    secrets: Secrets,
+    ready: Ready,
+    telemetry: &Telemetry,
+    signal: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), Problem> {
     let Ready { listener, webhook, store, agents, workflows } = ready;
     let address = listener.local_addr().map_err(|error| Problem::failure(error.to_string()))?;
     let options = Options {
@@ -136,7 +155,7 @@ async fn run(settings: &Serve, secrets: Secrets, ready: Ready, telemetry: &Telem
     let clock = tokio::spawn(engine.clone().watch_expiry());
     banner::print(settings, address, webhook_address, telemetry, (resumed, crashed)).await;
 
-    hub_otel::shutdown_signal().await;
+    signal.await;
     tracing::info!(runs = engine.in_flight(), "shutting down; a second signal stops at once");
     let orderly = async {
         engine.drain(settings.drain_timeout).await;
@@ -168,9 +187,23 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Problem> {
     })
 }
 
-async fn listen(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
-    let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).into_future().await {
-        tracing::error!(%error, "a listener failed");
+/// Serves until told to stop, then until the last answer. `axum::serve` sets hyper no timer: a head that trickles, or
+/// never comes, would hold its connection for ever.
+async fn listen(mut listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+    let connections = GracefulShutdown::new();
+    loop {
+        // axum's accept waits a moment where there are no file descriptors left.
+        let (stream, _) = tokio::select! {
+            accepted = axum::serve::Listener::accept(&mut listener) => accepted,
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
+        // How a connection ended is its client's affair.
+        tokio::spawn(async move { drop(connection.await) });
     }
+    drop(listener);
+    connections.shutdown().await;
 }

@@ -4,6 +4,7 @@
 
 mod api;
 mod approvals;
+mod disk;
 mod durable;
 mod seen;
 mod server;

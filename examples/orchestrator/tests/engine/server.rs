@@ -5,6 +5,7 @@ use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, scrape};
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,8 +47,38 @@ impl Home {
         serve
     }
 
+    /// Takes the database's one place to write, until it is dropped.
+    pub(crate) fn hold_database(&self) -> Held {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let file = self.path().join("orchestrator.db");
+        let connection = runtime.block_on(async {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
+            let mut connection = options.connect().await.unwrap();
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+            connection
+        });
+        Held { runtime, connection: Some(connection) }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+}
+
+/// A database that nobody else can write.
+pub(crate) struct Held {
+    runtime: tokio::runtime::Runtime,
+    connection: Option<sqlx::SqliteConnection>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            self.runtime.block_on(async {
+                sqlx::query("ROLLBACK").execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            });
+        }
     }
 }
 
@@ -59,7 +90,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(process: Process) -> Self {
+    pub(crate) fn start(process: Process) -> Self {
         // The last line of the banner: everything before it is there as well.
         process.line(PATIENCE, "  try ");
         let banner = process.stderr();

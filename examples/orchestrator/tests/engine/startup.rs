@@ -65,3 +65,15 @@ fn without_a_collector_and_without_runs_sigterm_ends_it_within_six_seconds() {
     assert!(process.exit(PATIENCE).success());
     assert!(asked.elapsed() < std::time::Duration::from_secs(6), "{:?}", asked.elapsed());
 }
+
+#[test]
+fn a_signal_during_the_start_is_an_orderly_end() {
+    let home = Home::new();
+    let mut serve = home.command(&[]);
+    serve.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none");
+    let mut process = Process::spawn(&mut serve);
+    // The first that it says: nothing answers yet.
+    process.line(PATIENCE, "Instrumentation started");
+    process.terminate();
+    assert!(process.exit(PATIENCE).success(), "{}", process.stderr());
+}
