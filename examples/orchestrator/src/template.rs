@@ -113,13 +113,19 @@ fn render_leaf(
         if value.is_undefined() {
             return Err(missing().unwrap_or_else(|| format!("`{}` is undefined", source.trim())));
         }
-        return serde_json::to_value(&value).map_err(|error| error.to_string());
+        // Written and read back: a value may be lazy, and far larger than what it was made of.
+        let mut text = Bounded(Vec::new());
+        return match serde_json::to_writer(&mut text, &value) {
+            Ok(()) => serde_json::from_slice(&text.0).map_err(|error| error.to_string()),
+            Err(error) if error.is_io() => Err(text.too_long()),
+            Err(error) => Err(error.to_string()),
+        };
     }
     let template = environment.template_from_str(leaf).map_err(|error| explain(&error))?;
     let mut text = Bounded(Vec::new());
     match template.render_captured_to(context, &mut text) {
         Ok(_) => Ok(Value::String(String::from_utf8_lossy(&text.0).into_owned())),
-        Err(_) if text.0.len() >= LONGEST_LEAF => Err(format!("renders more than {LONGEST_LEAF} bytes")),
+        Err(_) if text.0.len() >= LONGEST_LEAF => Err(text.too_long()),
         Err(error) => Err(complain(&error, || undefined(template.undeclared_variables(true), context))),
     }
 }
@@ -169,6 +175,12 @@ fn resolves(name: &str, context: &minijinja::Value) -> bool {
 
 /// A writer that refuses to grow past [`LONGEST_LEAF`].
 struct Bounded(Vec<u8>);
+
+impl Bounded {
+    fn too_long(&self) -> String {
+        format!("renders more than {LONGEST_LEAF} bytes")
+    }
+}
 
 impl std::io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
