@@ -36,6 +36,8 @@ pub(super) struct RunView {
     trace_id: Option<String>,
     /// How often a process died over it.
     crashes: u32,
+    /// How often it stopped to wait for a human: each time ends a segment.
+    waits: u32,
     /// Time executed in finished segments, waits excluded.
     executed_ms: u64,
     /// When it was asked for.
@@ -64,6 +66,7 @@ impl RunView {
             retry_of: run.retry_of,
             trace_id: run.trace_id,
             crashes: run.crashes,
+            waits: run.waits,
             executed_ms: run.executed_ms,
             created_at: run.created_at,
             started_at: run.started_at,

@@ -178,6 +178,8 @@ pub struct Run {
     pub trace_id: Option<String>,
     /// How often a process died over it.
     pub crashes: u32,
+    /// How often it stopped to wait for a human.
+    pub waits: u32,
     /// Time executed in finished segments, waits excluded.
     pub executed_ms: u64,
     /// The last segment's telemetry (`hub_otel::Segment` as JSON): the next one links to it.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hub_otel::contract::span;
+use hub_otel::contract::{metric, span};
 use hub_otel_tests::poll;
+use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::Receiver;
 
 use crate::chat::Chat;
@@ -41,6 +42,45 @@ async fn as_many_spans_arrive_as_the_formula_says() {
     assert_eq!(names.get(span::AGENT_EXECUTE), Some(&40), "one a node: {names:?}");
     assert_eq!(names.get("POST /api/workflows/{name}/trigger"), Some(&20), "one a request: {names:?}");
     assert_eq!(names.get("GET /api/workflows/{name}"), Some(&1), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_segment_that_ends_in_a_wait_is_in_the_books_of_load() {
+    let receiver = Receiver::start();
+    let server = Server::start(&variables(&exporting(&receiver))).await;
+    let create = server.http.post(format!("{}/api/workflows", server.url));
+    let workflow =
+        r#"{"name":"asks","nodes":[{"id":"a","agent":"fault","action":"succeed","requiresApproval":true}]}"#;
+    assert_eq!(create.body(workflow).send().await.unwrap().status(), 201);
+    // What came before it is exported before it: `load` counts what is added.
+    poll::until_async(PATIENCE, async || {
+        let arrived = receiver.spans();
+        let created = arrived.iter().any(|item| item.name == "POST /api/workflows");
+        let labels = [("signal", "traces"), ("result", "ok")];
+        created
+            && server.scrape().await.sum(metric::EXPORT_ITEMS.prometheus, &labels) == arrived.len() as f64
+    })
+    .await;
+    let (metrics, url) = (server.metrics.clone(), server.url.clone());
+    let load = ["load", "--workflow", "asks", "--runs", "4", "--concurrency", "4", "--metrics", &metrics];
+    let mut load = Process::spawn(&mut server.client(&load));
+    // Somebody decides meanwhile: two go on as another segment, two end without one.
+    for decision in ["APPROVED", "APPROVED", "REJECTED", "REJECTED"] {
+        let id = poll::until_async(PATIENCE, async || {
+            let (_, page) = server.get("/api/approvals?decision=PENDING&limit=1").await;
+            page["approvals"][0]["id"].as_str().map(str::to_owned)
+        })
+        .await;
+        let body = format!(r#"{{"decision":"{decision}","respondedBy":"ada"}}"#);
+        let decide = server.http.post(format!("{url}/api/approvals/{id}/decision")).body(body);
+        assert_eq!(decide.send().await.unwrap().status(), 200);
+    }
+    let (status, load) = tokio::task::spawn_blocking(move || (load.exit(PATIENCE), load)).await.unwrap();
+    assert_eq!(status.code(), Some(0), "{}", load.stderr());
+    assert!(load.stderr().contains("ok   spans exported = spans measured"), "{}", load.stderr());
+    let names: Vec<_> = receiver.spans().into_iter().map(|item| item.name.clone()).collect();
+    let workflows = names.iter().filter(|name| *name == span::WORKFLOW_EXECUTE).count();
+    assert_eq!(workflows, 8, "four that wait, two that go on, two that end: {names:?}");
 }
 
 #[tokio::test]

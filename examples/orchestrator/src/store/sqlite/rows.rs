@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 /// The columns of [`run`].
 macro_rules! run_columns {
     () => {
-        "id, workflow, trigger, context, status, error_type, error, retry_of, trace_id, crashes, executed_ms, \
+        "id, workflow, trigger, context, status, error_type, error, retry_of, trace_id, crashes, waits, executed_ms, \
          segment, created_at, started_at, finished_at"
     };
 }
@@ -40,6 +40,7 @@ pub(super) fn run(row: &SqliteRow) -> Result<Run> {
         retry_of: row.try_get("retry_of")?,
         trace_id: row.try_get("trace_id")?,
         crashes: row.try_get("crashes")?,
+        waits: row.try_get("waits")?,
         executed_ms: u64::try_from(row.try_get::<i64, _>("executed_ms")?).unwrap_or(0),
         segment: row.try_get("segment")?,
         created_at: Timestamp(row.try_get("created_at")?),

@@ -241,7 +241,7 @@ impl SqliteStore {
                     let (id, segment) = &*arguments;
                     let done = sqlx::query(
                         "UPDATE workflow_runs SET status = ?2, segment = coalesce(?3, segment), executed_ms = ?4, \
-                         owner = NULL WHERE id = ?1 AND status = 'RUNNING' AND (?2 = 'PENDING' OR NOT EXISTS ( \
+                         waits = waits + (?2 = 'WAITING_APPROVAL'), owner = NULL WHERE id = ?1 AND status = 'RUNNING' AND (?2 = 'PENDING' OR NOT EXISTS ( \
                              SELECT 1 FROM approvals AS a WHERE a.run_id = ?1 AND a.decision <> 'PENDING' \
                              AND NOT EXISTS (SELECT 1 FROM node_results AS n WHERE n.run_id = ?1 AND n.node_id = a.node_id)))",
                     )
