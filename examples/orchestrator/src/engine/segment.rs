@@ -295,12 +295,10 @@ enum Unprepared {
 fn failure_of(record: &NodeRecord, workflow: &Workflow) -> Failure {
     let why = record.error.as_deref().unwrap_or("no reason was given");
     let message = format!("node `{}` of `{}`: {why}", record.id, workflow.name);
-    // A node out of time fails its run; a run out of time is another thing.
-    let kind = match record.status {
-        NodeStatus::TimedOut => "node_timeout",
-        NodeStatus::Failed | NodeStatus::Success => record.error_type.as_deref().map_or("_OTHER", intern),
-    };
-    Failure::new(kind, message)
+    let kind = record.error_type.as_deref().map_or("_OTHER", intern);
+    // Time that ran out is what the run ends with, whether it was the run's, a node's or the other side's: an error that
+    // says so ends every unit that it passes through as TIMED_OUT.
+    Failure { timed_out: record.status == NodeStatus::TimedOut, ..Failure::new(kind, message) }
 }
 
 /// Error kinds are few and fixed; one that was read back from the store is one of them again.

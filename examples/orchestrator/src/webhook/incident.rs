@@ -72,9 +72,16 @@ fn incident(payload: &Payload, index: usize, alert: &Alert) -> Result<Incident, 
     Ok(Incident {
         fingerprint: fingerprint(alert),
         state,
-        feedback_loop: alert.labels.0.values().any(|value| OWN_IDS.contains(&value.trim())),
+        feedback_loop: alert.labels.0.values().any(|value| names_itself(value)),
         context: context(alert, state),
     })
+}
+
+/// Whether a label names one of [`OWN_IDS`], alone or among other words: `alert-notification/notify`, a list of ids, a
+/// rule's title. `alert-notification-2` is somebody else.
+fn names_itself(value: &str) -> bool {
+    let joined = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    value.split(|c: char| !joined(c)).any(|word| OWN_IDS.iter().any(|own| word.eq_ignore_ascii_case(own)))
 }
 
 fn context(alert: &Alert, state: State) -> Map<String, Value> {

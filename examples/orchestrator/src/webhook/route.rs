@@ -154,9 +154,7 @@ async fn receive(state: WebhookState, request: Request) -> Result<Json<Accepted>
     if payload.truncated.0 > 0 {
         tracing::warn!(truncated = payload.truncated.0, "the contact point's maxAlerts cut alerts off");
     }
-    if state.engine.store().workflow(WORKFLOW).await.map_err(EngineError::from)?.is_none() {
-        return Err(EngineError::UnknownWorkflow(WORKFLOW.to_owned()).into());
-    }
+    state.engine.workflow(WORKFLOW).await?;
     let mut runs = Vec::with_capacity(incidents.len());
     for incident in incidents {
         runs.push(admit(&state, incident).await?);

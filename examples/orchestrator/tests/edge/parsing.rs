@@ -86,6 +86,13 @@ fn an_alert_about_the_notification_itself_is_marked() {
         (json!({ "workflow_id": "alert-notification" }), true),
         (json!({ "agent_id": "alert-notifier" }), true),
         (json!({ "anything": " alert-notifier " }), true),
+        (json!({ "alertname": "Failures of alert-notification" }), true),
+        (json!({ "workflows": "scan-and-notify,alert-notification" }), true),
+        (json!({ "series": "agent_errors_total{agent_id=\"alert-notifier\"}" }), true),
+        (json!({ "node": "Alert-Notification/notify" }), true),
+        (json!({ "workflow_id": "my-alert-notification" }), false),
+        (json!({ "workflow_id": "alert-notifications" }), false),
+        (json!({ "alert-notification": "a name is a value, not a key" }), false),
         (json!({ "workflow_id": "alert-notification-2" }), false),
         (json!({ "agent_id": "notifier" }), false),
     ] {

@@ -57,8 +57,7 @@ async fn a_segment_that_ends_in_a_wait_is_in_the_books_of_load() {
         let arrived = receiver.spans();
         let created = arrived.iter().any(|item| item.name == "POST /api/workflows");
         let labels = [("signal", "traces"), ("result", "ok")];
-        created
-            && server.scrape().await.sum(metric::EXPORT_ITEMS.prometheus, &labels) == arrived.len() as f64
+        created && server.scrape().await.sum(metric::EXPORT_ITEMS.prometheus, &labels) == arrived.len() as f64
     })
     .await;
     let (metrics, url) = (server.metrics.clone(), server.url.clone());

@@ -299,6 +299,38 @@ async fn a_body_that_trickles_is_cut_off_and_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn a_head_that_trickles_or_never_comes_is_cut_off_and_holds_nobody_up() {
+    let server = Server::start(&[]).await;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let cut_off = async |first: &'static [u8], more: &'static [u8]| {
+        let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        write.write_all(first).await.unwrap();
+        let trickle = tokio::spawn(async move {
+            while write.write_all(more).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut answer)).await;
+        trickle.abort();
+        // A reset is as good an end as a close.
+        drop(read.expect("cut off in time"));
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let (slow, silent, idle, meanwhile) = tokio::join!(
+        cut_off(b"POST /api/webhooks/grafana HTTP/1.1\r\nhost: x\r\nx: ", b"y"),
+        cut_off(b"", b""),
+        cut_off(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", b""),
+        server.webhook("POST", &[], firing("meanwhile")),
+    );
+    assert_eq!(meanwhile.0, 200);
+    assert!(slow.is_empty() || slow.starts_with("HTTP/1.1 408"), "{slow}");
+    assert_eq!(silent, "");
+    assert!(idle.starts_with("HTTP/1.1 200"), "a connection that goes on is answered first: {idle}");
+}
+
+#[tokio::test]
 async fn the_webhooks_own_listener_has_nothing_else_and_the_api_asks_for_its_token() {
     let port = hub_otel_tests::ports::free();
     let own = format!("127.0.0.1:{port}");

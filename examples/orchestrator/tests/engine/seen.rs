@@ -66,9 +66,10 @@ impl Seen {
                 self.text("agent.status")
             ),
             "workflow.approval" => format!("{} {}", self.name, self.text("workflow.approval.decision")),
-            _ => match self.ints.get("http.response.status_code") {
-                Some(code) => format!("{} {code}", self.name),
-                None => self.name.clone(),
+            _ => match (self.ints.get("http.response.status_code"), self.text("error.type")) {
+                (Some(code), _) => format!("{} {code}", self.name),
+                (None, "") => self.name.clone(),
+                (None, error) => format!("{} {error}", self.name),
             },
         };
         for event in self.events.iter().filter(|event| *event != "exception") {

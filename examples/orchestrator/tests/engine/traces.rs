@@ -5,6 +5,7 @@ use crate::server::{Home, PATIENCE, fault};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::{Receiver, text};
 use serde_json::json;
+use std::io::Write as _;
 
 #[test]
 fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
@@ -110,36 +111,62 @@ fn a_diamond_runs_its_sides_side_by_side_and_shows_the_retry() {
 }
 
 #[test]
-fn a_client_that_hangs_up_takes_nothing_with_it() {
-    use std::io::Write;
+fn an_alert_is_one_trace_from_the_webhook_to_its_delivery() {
     let receiver = Receiver::start();
     let home = Home::new();
     let server = home.serve(Some(&receiver), &[]);
-    server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 150}))]));
-    let address = server.url.strip_prefix("http://").unwrap();
-    let mut socket = std::net::TcpStream::connect(address).unwrap();
-    socket
-        .write_all(b"POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
-        .unwrap();
-    drop(socket);
-    // Whether the server ever looks at such a request is the network's to say; what it has stored, it finishes.
-    let probe = server.trigger("slow", json!({}));
-    server.reaches(&probe, "SUCCESS");
-    let runs = server.get("/api/workflows/slow/runs");
-    for run in runs["runs"].as_array().unwrap() {
-        server.reaches(run["id"].as_str().unwrap(), "SUCCESS");
-    }
-    poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
-    assert_eq!(server.metric("http_server_active_requests", &[("http_request_method", "POST")]), 0.0);
-    let ids: Vec<_> = runs["runs"].as_array().unwrap().iter().map(|run| run["id"].clone()).collect();
+    let alert = json!({"status": "firing", "fingerprint": "f", "labels": {"alertname": "Down"}});
+    let reply = server.post("/api/webhooks/grafana", &json!({"alerts": [alert]}));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let run = reply.json()["workflowRunId"].as_str().unwrap().to_owned();
+    server.reaches(&run, "SUCCESS");
     server.stop();
-    for id in ids {
-        let picture = picture(&receiver, id.as_str().unwrap(), false);
-        assert!(
-            picture.ends_with("  workflow.execute slow SUCCESS\n    agent.execute fault.succeed SUCCESS\n"),
-            "{picture}"
-        );
-    }
+    assert_eq!(
+        picture(&receiver, &run, true),
+        "POST /api/webhooks/grafana 200\n\
+         \x20 SELECT workflows\n\
+         \x20 INSERT incidents\n\
+         \x20 workflow.execute alert-notification SUCCESS\n\
+         \x20   UPDATE workflow_runs\n\
+         \x20   agent.execute alert-notifier.notify SUCCESS\n\
+         \x20   INSERT node_results\n\
+         \x20   UPDATE workflow_runs\n"
+    );
+}
+
+#[test]
+fn a_client_that_hangs_up_ends_its_request_as_cancelled_and_its_run_goes_on() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let server = home.serve(Some(&receiver), &[]);
+    server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 50}))]));
+    server.create("probe", json!([fault("a", "succeed", &[], json!({}))]));
+    let posts = || server.metric("http_server_active_requests", &[("http_request_method", "POST")]);
+    let run = poll::until(PATIENCE, || {
+        // Nothing is committed meanwhile: the request waits where it is, and its client does not.
+        let held = home.hold_database();
+        let mut client = std::net::TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+        let request = "POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+        client.write_all(request.as_bytes()).unwrap();
+        poll::until(PATIENCE, || posts() == 1.0);
+        drop(client);
+        poll::until(PATIENCE, || posts() == 0.0);
+        drop(held);
+        // What was written before this one is written; on a slow machine the store had lost its patience by then.
+        poll::until(PATIENCE, || server.post("/api/workflows/probe/trigger", &json!({})).status == 202);
+        let runs = server.get("/api/workflows/slow/runs");
+        runs["runs"][0]["id"].as_str().map(str::to_owned)
+    });
+    server.reaches(&run, "SUCCESS");
+    poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
+    assert_eq!(posts(), 0.0);
+    server.stop();
+    assert_eq!(
+        picture(&receiver, &run, false),
+        "POST /api/workflows/{name}/trigger cancelled\n\
+         \x20 workflow.execute slow SUCCESS\n\
+         \x20   agent.execute fault.succeed SUCCESS\n"
+    );
 }
 
 #[test]
@@ -157,16 +184,20 @@ fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
     let hung = server.trigger("hangs", json!({}));
     let late = server.trigger("late", json!({}));
     assert_eq!(server.reaches(&panicked, "FAILED")["errorType"], "panic");
-    let hung_run = server.reaches(&hung, "FAILED");
-    assert_eq!(
-        (&hung_run["errorType"], &hung_run["nodes"][0]["status"]),
-        (&json!("node_timeout"), &json!("TIMED_OUT"))
-    );
-    assert_eq!(server.reaches(&late, "TIMED_OUT")["errorType"], "timeout");
+    // Whose time was up is for people: to whoever counts, both ran out of time.
+    for (run, whose) in
+        [(&hung, "node `a` of `hangs`: the agent took longer"), (&late, "the run took longer")]
+    {
+        let run = server.reaches(run, "TIMED_OUT");
+        assert_eq!(run["errorType"], "timeout");
+        assert!(run["error"].as_str().unwrap().starts_with(whose), "{run:#}");
+    }
+    assert_eq!(server.run(&hung)["nodes"][0]["status"], "TIMED_OUT");
+    poll::until(PATIENCE, || server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 2.0);
     server.stop();
     for (run, expected) in [
         (panicked, "workflow.execute panics FAILED\n    agent.execute fault.panic FAILED\n"),
-        (hung, "workflow.execute hangs FAILED\n    agent.execute fault.hang TIMED_OUT\n"),
+        (hung, "workflow.execute hangs TIMED_OUT\n    agent.execute fault.hang TIMED_OUT\n"),
         (late, "workflow.execute late TIMED_OUT\n    agent.execute fault.hang CANCELLED\n"),
     ] {
         let picture = picture(&receiver, &run, false);
