@@ -22,6 +22,9 @@ use std::sync::OnceLock;
 /// The instruments of the boundaries, made when a boundary is first used.
 #[derive(Default)]
 pub(crate) struct Boundaries {
+    /// Which methods of HTTP are known, where that was said.
+    #[cfg(any(feature = "axum", feature = "reqwest"))]
+    methods: OnceLock<crate::http::KnownMethods>,
     #[cfg(feature = "axum")]
     server: OnceLock<crate::http::server::Metrics>,
     #[cfg(feature = "reqwest")]
@@ -32,7 +35,21 @@ pub(crate) struct Boundaries {
     pub(crate) process: OnceLock<std::sync::Arc<crate::process::Watched>>,
 }
 
+#[cfg(any(feature = "axum", feature = "reqwest"))]
+impl Boundaries {
+    /// Only these methods have series of their own.
+    pub(crate) fn know_methods(&self, names: &[std::sync::Arc<str>]) {
+        // Said once, before the instance is given to anybody.
+        let _ = self.methods.set(crate::http::KnownMethods::only(names));
+    }
+}
+
 impl Instance {
+    #[cfg(any(feature = "axum", feature = "reqwest"))]
+    pub(crate) fn http_methods(&self) -> &crate::http::KnownMethods {
+        self.boundaries.methods.get_or_init(crate::http::KnownMethods::default)
+    }
+
     #[cfg(feature = "axum")]
     pub(crate) fn http_server(&self) -> &crate::http::server::Metrics {
         self.boundaries.server.get_or_init(|| crate::http::server::Metrics::new(&self.meter))

@@ -1,5 +1,7 @@
 //! What travels between processes: W3C Trace Context everywhere, a run's identity only where the caller says so.
 //!
+//! OTEL_PROPAGATORS decides which of the two is spoken at all; other formats (b3, Jaeger) are not.
+//!
 //! Carriers are maps, HTTP headers ([`Headers`]), anything with OpenTelemetry's `Injector` and `Extractor`, and the
 //! environment of a child process ([`to_env`], [`from_env`]).
 //!
@@ -16,6 +18,7 @@ mod env;
 mod follow;
 mod headers;
 mod identity;
+pub(crate) mod spoken;
 
 pub use allow::AllowList;
 pub use env::{from_env, to_env};
@@ -33,7 +36,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 /// Writes `traceparent` and `tracestate` of the current context. No baggage: see [`AllowList`].
 pub fn inject(carrier: &mut dyn Injector) {
-    if instance::in_use() {
+    if instance::in_use() && spoken::trace(spoken::here()) {
         TraceContextPropagator::new().inject_context(&outgoing(), carrier);
     }
 }
@@ -42,7 +45,11 @@ pub fn inject(carrier: &mut dyn Injector) {
 ///
 /// Baggage is left where it is: what a stranger sends does not become the identity of a run. See [`extract_run`].
 pub fn extract(carrier: &dyn Extractor) -> Context {
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), carrier);
+    let context = if spoken::trace(spoken::here()) {
+        TraceContextPropagator::new().extract_with_context(&Context::new(), carrier)
+    } else {
+        Context::new()
+    };
     Context::map_current(|current| instance::carry(current, context))
 }
 
@@ -50,19 +57,20 @@ pub fn extract(carrier: &dyn Extractor) -> Context {
 /// destination that you know; [`AllowList`] keeps the list of those.
 pub fn inject_run(carrier: &mut dyn Injector) {
     inject(carrier);
-    identity::inject(carrier);
+    if spoken::baggage(spoken::here()) {
+        identity::inject(carrier);
+    }
 }
 
 /// Like [`extract`], and the run's identity with it: agents that start under the context belong to that run. For a
 /// sender that you trust.
 pub fn extract_run(carrier: &dyn Extractor) -> Context {
-    identity::extract(extract(carrier), carrier)
+    adopt_run(extract(carrier), carrier)
 }
 
 /// `context` with the run's identity of a sender that is trusted.
-#[cfg(feature = "axum")]
 pub(crate) fn adopt_run(context: Context, carrier: &dyn Extractor) -> Context {
-    identity::extract(context, carrier)
+    if spoken::baggage(spoken::within(&context)) { identity::extract(context, carrier) } else { context }
 }
 
 /// The current context, as the next process shall see it. Under a unit that only counts there is no span to name, and

@@ -14,6 +14,8 @@ pub(crate) mod server;
 #[cfg(feature = "axum")]
 mod trust;
 
+pub(crate) use method::KnownMethods;
+
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use client::{Client, RequestBuilder};

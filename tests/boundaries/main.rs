@@ -8,4 +8,5 @@ mod guide;
 mod process;
 mod secrets;
 mod server;
+mod settings;
 mod support;

@@ -1,58 +1,99 @@
 //! The request's method as a label: the known ones by name, everything else `_OTHER`, so that a stranger cannot make series.
+//!
+//! Which ones are known is the conventions' word, or OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS's (HTTP spans,
+//! `http.request.method`).
 
 use crate::contract::boundary;
+use opentelemetry::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
 
-macro_rules! methods {
-    ($($variant:ident = $text:literal),+ $(,)?) => {
-        /// A method that the conventions know (RFC 9110, PATCH, QUERY), or none of them.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub(crate) enum Method { $($variant,)+ Other }
+/// RFC 9110, PATCH and QUERY; the most frequent ones first, because they are looked through.
+const DEFAULT: [&str; 10] =
+    ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "QUERY", "CONNECT", "TRACE"];
 
-        impl Method {
-            pub(crate) fn of(method: &http_types::Method) -> Self {
-                match method.as_str() {
-                    $($text => Self::$variant,)+
-                    _ => Self::Other,
-                }
-            }
-
-            /// `http.request.method`.
-            pub(crate) fn label(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                    Self::Other => boundary::OTHER,
-                }
-            }
-        }
-    };
+/// A method that is known, or none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// One that the conventions know.
+    Default(&'static str),
+    /// One that the environment knows.
+    Listed(Arc<str>),
+    Other,
 }
 
-methods! {
-    Connect = "CONNECT",
-    Delete = "DELETE",
-    Get = "GET",
-    Head = "HEAD",
-    Options = "OPTIONS",
-    Patch = "PATCH",
-    Post = "POST",
-    Put = "PUT",
-    Query = "QUERY",
-    Trace = "TRACE",
+/// The methods that have series of their own.
+pub(crate) struct KnownMethods(Box<[Method]>);
+
+impl Default for KnownMethods {
+    fn default() -> Self {
+        Self(DEFAULT.into_iter().map(Method::Default).collect())
+    }
+}
+
+impl KnownMethods {
+    /// These and no others: the list replaces the default.
+    pub(crate) fn only(names: &[Arc<str>]) -> Self {
+        Self(names.iter().cloned().map(Method::Listed).collect())
+    }
+
+    pub(crate) fn of(&self, method: &http_types::Method) -> Method {
+        let method = method.as_str();
+        self.0.iter().find(|known| known.name() == method).cloned().unwrap_or(Method::Other)
+    }
 }
 
 impl Method {
+    fn name(&self) -> &str {
+        match self {
+            Self::Default(name) => name,
+            Self::Listed(name) => name,
+            Self::Other => boundary::OTHER,
+        }
+    }
+
+    /// `http.request.method`.
+    pub(crate) fn label(&self) -> Value {
+        match self {
+            Self::Default(name) => Value::from(*name),
+            Self::Listed(name) => Value::from(name.clone()),
+            Self::Other => Value::from(boundary::OTHER),
+        }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn is(&self, method: &http_types::Method) -> bool {
+        self.name() == method.as_str()
+    }
+
     /// The method in a span's name: `HTTP` where it is not known (HTTP spans, "Name").
-    pub(crate) fn in_name(self) -> &'static str {
-        if self == Self::Other { "HTTP" } else { self.label() }
+    fn in_name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Default(name) => Cow::Borrowed(name),
+            Self::Listed(name) => Cow::Owned((**name).to_owned()),
+            Self::Other => Cow::Borrowed("HTTP"),
+        }
     }
 
     /// `{method} {template}`, or the method alone where no template is known: never the path.
-    pub(crate) fn span_name(self, template: Option<&str>) -> std::borrow::Cow<'static, str> {
+    pub(crate) fn span_name(&self, template: Option<&str>) -> Cow<'static, str> {
+        let method = self.in_name();
         match template {
-            Some(template) => format!("{} {template}", self.in_name()).into(),
-            None => self.in_name().into(),
+            Some(template) => {
+                let mut name = String::with_capacity(method.len() + 1 + template.len());
+                name.push_str(&method);
+                name.push(' ');
+                name.push_str(template);
+                name.into()
+            }
+            None => method,
         }
     }
+}
+
+/// `server.address`: a host as it is written, an IPv6 address without its brackets.
+pub(crate) fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 /// `network.protocol.version`.
@@ -67,7 +108,7 @@ pub(crate) fn version(version: http_types::Version) -> &'static str {
 }
 
 /// A status code as an `error.type`.
-pub(crate) fn status_kind(status: http_types::StatusCode) -> std::borrow::Cow<'static, str> {
+pub(crate) fn status_kind(status: http_types::StatusCode) -> Cow<'static, str> {
     match status.as_u16() {
         400 => "400".into(),
         401 => "401".into(),

@@ -1,6 +1,7 @@
 //! How far a caller is believed about the trace that its request belongs to.
 
-use crate::context::{self, Headers};
+use crate::context::{self, Headers, spoken};
+use crate::instance::Propagation;
 use http_types::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -10,7 +11,7 @@ use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 /// What a server takes from a request's W3C headers.
 ///
 /// A stranger who is believed can put spans into any trace and have every request sampled; one whose baggage is taken can
-/// put words into it.
+/// put words into it. Whatever is believed, OTEL_PROPAGATORS decides what is read at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trust {
@@ -32,13 +33,13 @@ pub(super) struct Parent {
 }
 
 impl Trust {
-    pub(super) fn read(self, headers: &HeaderMap, local: Context) -> Parent {
+    pub(super) fn read(self, headers: &HeaderMap, local: Context, told: Propagation) -> Parent {
         let mut parent = Parent { context: local, links: Vec::new() };
         if self == Self::Nothing {
             return parent;
         }
         let carrier = Headers(headers);
-        if headers.contains_key("traceparent") {
+        if spoken::trace(told) && headers.contains_key("traceparent") {
             let remote = TraceContextPropagator::new().extract_with_context(&parent.context, &carrier);
             if self == Self::Link {
                 let caller = remote.span().span_context().clone();
@@ -49,7 +50,7 @@ impl Trust {
             }
             parent.context = remote;
         }
-        if self == Self::TraceAndBaggage && headers.contains_key("baggage") {
+        if self == Self::TraceAndBaggage && spoken::baggage(told) && headers.contains_key("baggage") {
             let context = BaggagePropagator::new().extract_with_context(&parent.context, &carrier);
             parent.context = context::adopt_run(context, &carrier);
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod endpoint;
 pub(crate) mod env;
+mod http;
 pub(crate) mod otlp;
 mod print;
 pub(crate) mod read;
@@ -19,6 +20,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use read::{Origin, Overrides, Reader, Setting, one_of};
 use std::time::Duration;
 
+pub(crate) use http::Methods;
 pub(crate) use otlp::{OtlpConfig, Protocol};
 pub(crate) use resource::ResourceConfig;
 pub(crate) use traces::{Limits, Root, SamplerConfig, ValueLimit};
@@ -129,6 +131,7 @@ pub struct Config {
     pub(crate) prometheus_port: Setting<u16>,
     pub(crate) sampler: Setting<SamplerConfig>,
     pub(crate) propagators: Setting<Vec<Propagator>>,
+    pub(crate) methods: Setting<Option<Methods>>,
     pub(crate) limits: Limits,
     pub(crate) log_filter: Setting<String>,
     pub(crate) no_color: bool,
@@ -183,6 +186,7 @@ impl Config {
             }),
             sampler: traces::sampler(&mut read),
             propagators: propagators(&mut read),
+            methods: http::methods(&mut read),
             limits: Limits::read(&mut read),
             log_filter: read.read(&["RUST_LOG"], "info".to_owned(), |filter| {
                 filter

@@ -207,6 +207,10 @@ pub(super) fn build(builder: Builder) -> Result<Telemetry, InitError> {
     let metrics_addr = None;
 
     let instance = Instance::new(&traces, &metrics_provider, options(builder.options, &site.config));
+    #[cfg(any(feature = "axum", feature = "reqwest"))]
+    if let Some(methods) = &site.config.methods.value {
+        instance.boundaries.know_methods(methods);
+    }
     #[cfg(feature = "process")]
     let watches = {
         let application = tokio::runtime::Handle::try_current().ok();

@@ -65,6 +65,9 @@ impl Display for Config {
             .collect();
         let propagators = if propagators.is_empty() { "none".to_owned() } else { propagators.join(",") };
         line("OTEL_PROPAGATORS", &propagators, &self.propagators.origin)?;
+        if let Some(methods) = &self.methods.value {
+            line("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", &methods.join(","), &self.methods.origin)?;
+        }
         let limits = &self.limits;
         line("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", &limits.span_value.value, &limits.span_value.origin)?;
         line(
