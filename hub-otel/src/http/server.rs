@@ -2,6 +2,7 @@
 
 mod attributes;
 mod body;
+mod forwarded;
 mod in_flight;
 mod metrics;
 mod service;
@@ -50,6 +51,7 @@ pub(super) struct Settings {
     request_headers: Vec<HeaderName>,
     response_headers: Vec<HeaderName>,
     https: bool,
+    proxies: usize,
 }
 
 impl ServerLayer {
@@ -89,6 +91,14 @@ impl ServerLayer {
     /// Says that clients speak TLS although this process does not see it: `url.scheme` is `https`.
     pub fn behind_tls(self) -> Self {
         self.with(|settings| settings.https = true)
+    }
+
+    /// Believes the `count` proxies before this server about whom they speak for: `Forwarded` (RFC 7239), else
+    /// `X-Forwarded-For`, `-Proto` and `-Host`, become `client.address`, `url.scheme`, `server.address` and `server.port`.
+    /// What stands further left in these headers was written by strangers and is not read. Default: 0, nobody is
+    /// believed.
+    pub fn behind_proxies(self, count: usize) -> Self {
+        self.with(|settings| settings.proxies = count)
     }
 
     /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.

@@ -34,7 +34,14 @@ async fn a_chunked_body_keeps_its_request_active_until_the_last_chunk() {
     assert!(answer.chunk().await.unwrap().is_none());
 
     watched.idle().await;
-    assert_eq!(watched.short(), "SERVER GET /stream http.response.status_code=200\n");
+    assert_eq!(
+        watched.pictures(),
+        "SERVER GET /stream http.response.status_code=200\n\
+         \n\
+         http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 http.route=/stream \
+         network.protocol.version=1.1 url.scheme=http | 1\n"
+    );
 }
 
 #[tokio::test]
@@ -53,7 +60,14 @@ async fn a_body_that_fails_half_way_is_an_error_although_the_head_said_200() {
     assert!(answer.is_err() || answer.unwrap().bytes().await.is_err());
 
     watched.idle().await;
-    assert_eq!(watched.short(), "SERVER GET /broken error.type=body http.response.status_code=200 ERROR\n");
+    assert_eq!(
+        watched.pictures(),
+        "SERVER GET /broken error.type=body http.response.status_code=200 ERROR\n\
+         \n\
+         http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration error.type=body http.request.method=GET http.response.status_code=200 http.route=/broken \
+         network.protocol.version=1.1 url.scheme=http | 1\n"
+    );
 }
 
 #[tokio::test]
@@ -74,10 +88,19 @@ async fn answers_without_a_body_end_with_their_head() {
 
     watched.idle().await;
     assert_eq!(
-        watched.short(),
+        watched.pictures(),
         "SERVER GET /none http.response.status_code=204\n\
          SERVER GET /same http.response.status_code=304\n\
-         SERVER HEAD /head http.response.status_code=200\n"
+         SERVER HEAD /head http.response.status_code=200\n\
+         \n\
+         http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.active_requests http.request.method=HEAD url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=204 http.route=/none \
+         network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=304 http.route=/same \
+         network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=HEAD http.response.status_code=200 http.route=/head \
+         network.protocol.version=1.1 url.scheme=http | 1\n"
     );
 }
 
@@ -93,5 +116,12 @@ async fn a_stream_of_a_declared_length_ends_when_that_much_was_sent() {
     assert_eq!(reqwest::get(server.url("/four")).await.unwrap().text().await.unwrap(), "1234");
 
     watched.idle().await;
-    assert_eq!(watched.short(), "SERVER GET /four http.response.status_code=200\n");
+    assert_eq!(
+        watched.pictures(),
+        "SERVER GET /four http.response.status_code=200\n\
+         \n\
+         http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 http.route=/four \
+         network.protocol.version=1.1 url.scheme=http | 1\n"
+    );
 }

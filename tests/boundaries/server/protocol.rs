@@ -29,6 +29,16 @@ async fn requests_that_share_a_connection_are_requests_of_their_own() {
     let traces: std::collections::HashSet<_> = spans.iter().map(|span| span.trace_id.clone()).collect();
     assert_eq!(traces.len(), 3, "one trace each");
     assert!(watched.tree().contains("server.address=example.test url.path=/"), "{}", watched.tree());
+    assert_eq!(
+        watched.pictures(),
+        "SERVER GET / http.response.status_code=200\n\
+         SERVER GET / http.response.status_code=200\n\
+         SERVER GET / http.response.status_code=200\n\
+         \n\
+         http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 http.route=/ \
+         network.protocol.version=1.1 url.scheme=http | 3\n"
+    );
 }
 
 #[tokio::test]
@@ -53,7 +63,7 @@ async fn http_2_is_told_apart_and_its_streams_end_one_by_one() {
     watched.idle().await;
     assert_eq!(
         watched.short(),
-        "SERVER GET /never error.type=cancelled\n\
+        "SERVER GET /never error.type=cancelled ERROR\n\
          SERVER GET /quick http.response.status_code=200\n\
          SERVER GET /quick http.response.status_code=200\n"
     );
@@ -97,5 +107,12 @@ async fn an_upgrade_ends_its_request_when_the_connection_is_handed_over() {
     connection.read_until("ping").await;
 
     watched.idle().await;
-    assert_eq!(watched.short(), "SERVER GET /echo http.response.status_code=101\n");
+    assert_eq!(
+        watched.pictures(),
+        "SERVER GET /echo http.response.status_code=101\n\
+         \n\
+         http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=101 http.route=/echo \
+         network.protocol.version=1.1 url.scheme=http | 1\n"
+    );
 }

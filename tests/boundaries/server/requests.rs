@@ -1,7 +1,8 @@
 //! One request, one span, one measurement.
 
-use crate::support::{Server, Watched};
+use crate::support::{Raw, Server, Watched};
 use axum::Router;
+use axum::handler::HandlerWithoutStateExt;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::{any, get};
 use hub_otel::http::ServerLayer;
@@ -174,4 +175,118 @@ async fn without_telemetry_the_layer_changes_nothing() {
     let server = Server::start(app).await;
     assert_eq!(reqwest::get(server.url("/")).await.unwrap().text().await.unwrap(), "plain");
     assert_eq!(reqwest::get(server.url("/x")).await.unwrap().status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn nested_routers_show_the_whole_template_and_what_they_do_not_know_has_none() {
+    let watched = Watched::new();
+    let deep = Router::new().route("/{item}", get(|| async {})).fallback(|| async { StatusCode::NOT_FOUND });
+    let api = Router::new()
+        .route("/users/{id}", get(|| async {}))
+        .nest("/orders/{order}", deep)
+        .fallback(|| async { StatusCode::NOT_FOUND });
+    let app = Router::new()
+        .nest("/api", api)
+        .merge(Router::new().route("/files/{*path}", get(|| async {})))
+        .nest_service("/static", (|| async { "opaque" }).into_service())
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(ServerLayer::new());
+    let server = Server::start(app).await;
+
+    for path in [
+        "/api/users/7",
+        "/api/orders/8/chair",
+        "/files/a/b.js",
+        "/api/none",
+        "/api/orders/8/chair/none",
+        "/static/app.js",
+        "/none",
+    ] {
+        reqwest::get(server.url(path)).await.unwrap();
+    }
+
+    watched.idle().await;
+    assert_eq!(
+        watched.pictures(),
+        "SERVER GET /api/orders/{order}/{item} http.response.status_code=200\n\
+         SERVER GET /api/users/{id} http.response.status_code=200\n\
+         SERVER GET /files/{*path} http.response.status_code=200\n\
+         SERVER GET http.response.status_code=200\n\
+         SERVER GET http.response.status_code=404\n\
+         SERVER GET http.response.status_code=404\n\
+         SERVER GET http.response.status_code=404\n\
+         \n\
+         http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 \
+         http.route=/api/orders/{order}/{item} network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 \
+         http.route=/api/users/{id} network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 \
+         http.route=/files/{*path} network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=200 \
+         network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.server.request.duration http.request.method=GET http.response.status_code=404 \
+         network.protocol.version=1.1 url.scheme=http | 3\n"
+    );
+}
+
+#[tokio::test]
+async fn every_method_and_every_status_is_told_as_it_was() {
+    let watched = Watched::new();
+    let app = Router::new()
+        .route("/item", get(|| async { "item" }))
+        .route("/moved", get(|| async { (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "/item")]) }))
+        .layer(ServerLayer::new());
+    let server = Server::start(app).await;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+
+    client.head(server.url("/item")).send().await.unwrap();
+    client.request(reqwest::Method::OPTIONS, server.url("/item")).send().await.unwrap();
+    client.get(server.url("/moved")).send().await.unwrap();
+    let mut raw = Raw::connect(&server).await;
+    raw.send("GET /item HTTP/1.0\r\nhost: [::1]:80\r\n\r\n").await;
+    raw.until_closed().await;
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "SERVER GET /item http.response.status_code=200\n\
+         SERVER GET /moved http.response.status_code=308\n\
+         SERVER HEAD /item http.response.status_code=200\n\
+         SERVER OPTIONS /item http.response.status_code=405\n"
+    );
+    let old = watched.named("GET /item", "Server");
+    assert_eq!(old.text("network.protocol.version"), "1.0");
+    assert_eq!(old.text("server.address"), "::1");
+}
+
+#[tokio::test]
+async fn proxies_are_believed_about_the_client_as_far_as_the_server_was_told() {
+    let said = [
+        ("x-forwarded-for", "6.6.6.6, 192.0.2.7"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "shop.test:8443"),
+    ];
+    for (proxies, expected) in [
+        (0, "client.address=127.0.0.1 server.address=127.0.0.1 url.scheme=http"),
+        (1, "client.address=192.0.2.7 server.address=shop.test url.scheme=https"),
+    ] {
+        let watched = Watched::new();
+        let layer = ServerLayer::new().behind_proxies(proxies);
+        let server = Server::start(Router::new().route("/", get(|| async {})).layer(layer)).await;
+        let request =
+            said.iter().fold(reqwest::Client::new().get(server.url("/")), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        request.send().await.unwrap();
+        watched.idle().await;
+        let span = watched.only();
+        let found: Vec<String> = ["client.address", "server.address", "url.scheme"]
+            .map(|key| format!("{key}={}", span.text(key)))
+            .into();
+        assert_eq!(found.join(" "), expected);
+        assert_eq!(span.text("network.peer.address"), "127.0.0.1", "the proxy");
+        let scheme = expected.rsplit('=').next().unwrap();
+        assert!(watched.table().contains(&format!("url.scheme={scheme} | 1\n")), "{}", watched.table());
+    }
 }

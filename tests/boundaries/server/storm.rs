@@ -1,6 +1,7 @@
-//! Two hundred connections at once, a third of which hang up early, a third half-way.
+//! Two hundred at once, over HTTP/1.1 and over HTTP/2: all answered; and a storm in which a quarter hang up early, a quarter
+//! half-way, and a quarter meet a handler that panics.
 
-use crate::support::{Raw, Server, Watched};
+use crate::support::{Raw, Server, Watched, panic_quietly};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
@@ -11,64 +12,150 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 const CLIENTS: usize = 200;
-const SLOW: usize = 67;
-const WITHIN: Duration = Duration::from_secs(20);
+const EACH: usize = CLIENTS / 4;
+const WITHIN: Duration = Duration::from_secs(30);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_disconnects_leaves_nothing_active_and_counts_every_request_once() {
-    let watched = Watched::new();
+fn app(arrived: Arc<AtomicUsize>) -> Router {
     let body = || async {
         let chunks = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(b"chunk")));
         Body::from_stream(chunks.take(4).chain(stream::pending()))
     };
-    let arrived = Arc::new(AtomicUsize::new(0));
-    let count = arrived.clone();
     let slow = move || async move {
-        count.fetch_add(1, Ordering::Relaxed);
+        arrived.fetch_add(1, Ordering::Relaxed);
         std::future::pending::<()>().await;
     };
-    let app = Router::new()
+    Router::new()
         .route("/slow", get(slow))
         .route("/stream", get(body))
         .route("/quick", get(|| async { "quick" }))
-        .layer(ServerLayer::new());
-    let server = Server::start(app).await;
+        .route("/panic", get(|| async { panic_quietly() }))
+        .layer(ServerLayer::new())
+}
 
-    join_all((0..CLIENTS).map(|n| {
-        let (server, arrived) = (&server, &arrived);
-        async move {
-            match n % 3 {
-                0 => {
-                    let _client = Raw::get(server, "/slow").await;
-                    // Hangs up when all of its kind are being served: what hyper never saw is no request.
-                    poll::until_async(WITHIN, async || arrived.load(Ordering::Relaxed) == SLOW).await;
-                }
-                1 => {
-                    let mut client = Raw::get(server, "/stream").await;
-                    client.read_until("chunk").await;
-                }
-                _ => {
-                    let mut client = Raw::get(server, "/quick").await;
-                    client.read_until("quick").await;
-                }
-            }
+/// Until all the slow ones are being served: what hyper never saw is no request.
+async fn all_slow(arrived: &AtomicUsize) {
+    poll::until_async(WITHIN, async || arrived.load(Ordering::Relaxed) == EACH).await;
+}
+
+async fn by_http_1(server: &Server, n: usize, arrived: &AtomicUsize) {
+    match n % 4 {
+        0 => {
+            let _client = Raw::get(server, "/slow").await;
+            all_slow(arrived).await;
         }
-    }))
-    .await;
+        1 => Raw::get(server, "/stream").await.read_until("chunk").await,
+        2 => Raw::get(server, "/quick").await.read_until("quick").await,
+        _ => Raw::get(server, "/panic").await.until_closed().await,
+    }
+}
 
+async fn by_http_2(client: &reqwest::Client, server: &Server, n: usize, arrived: &AtomicUsize) {
+    match n % 4 {
+        0 => {
+            let request = tokio::spawn(client.get(server.url("/slow")).send());
+            all_slow(arrived).await;
+            request.abort();
+        }
+        1 => {
+            let mut answer = client.get(server.url("/stream")).send().await.unwrap();
+            answer.chunk().await.unwrap().unwrap();
+        }
+        2 => {
+            let answer = client.get(server.url("/quick")).send().await.unwrap();
+            assert_eq!(answer.text().await.unwrap(), "quick");
+        }
+        _ => assert!(client.get(server.url("/panic")).send().await.is_err()),
+    }
+}
+
+/// A few connections: a server allows only so many streams on each.
+fn http_2_clients() -> Vec<reqwest::Client> {
+    let client = |_| reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    (0..4).map(client).collect()
+}
+
+async fn settled(watched: &Watched, version: &str) {
     watched.until_ended(CLIENTS).await;
     watched.idle().await;
-    assert_eq!(watched.spans().len(), CLIENTS);
+    let expected: String = [
+        "SERVER GET /panic error.type=panic ERROR\n",
+        "SERVER GET /quick http.response.status_code=200\n",
+        "SERVER GET /slow error.type=cancelled ERROR\n",
+        "SERVER GET /stream error.type=cancelled http.response.status_code=200 ERROR\n",
+    ]
+    .map(|line| line.repeat(EACH))
+    .concat();
+    assert_eq!(watched.short(), expected);
+    let duration = "http.server.request.duration";
+    let rest = format!("network.protocol.version={version} url.scheme=http | {EACH}\n");
     assert_eq!(
         watched.table(),
-        "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
-         http.server.request.duration error.type=cancelled http.request.method=GET \
-         http.response.status_code=200 http.route=/stream network.protocol.version=1.1 url.scheme=http | 67\n\
-         http.server.request.duration error.type=cancelled http.request.method=GET http.route=/slow \
-         network.protocol.version=1.1 url.scheme=http | 67\n\
-         http.server.request.duration http.request.method=GET http.response.status_code=200 http.route=/quick \
-         network.protocol.version=1.1 url.scheme=http | 66\n"
+        format!(
+            "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+             {duration} error.type=cancelled http.request.method=GET http.response.status_code=200 \
+             http.route=/stream {rest}\
+             {duration} error.type=cancelled http.request.method=GET http.route=/slow {rest}\
+             {duration} error.type=panic http.request.method=GET http.route=/panic {rest}\
+             {duration} http.request.method=GET http.response.status_code=200 http.route=/quick {rest}"
+        )
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_disconnects_and_panics_leaves_nothing_active_and_counts_every_request_once() {
+    let watched = Watched::new();
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(app(arrived.clone())).await;
+    join_all((0..CLIENTS).map(|n| by_http_1(&server, n, &arrived))).await;
+    settled(&watched, "1.1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_storm_over_http_2() {
+    let watched = Watched::new();
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(app(arrived.clone())).await;
+    let clients = http_2_clients();
+    let by = |n: usize| by_http_2(&clients[n / 4 % clients.len()], &server, n, &arrived);
+    join_all((0..CLIENTS).map(by)).await;
+    settled(&watched, "2").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_at_once_are_all_active_and_all_answered() {
+    for (version, clients) in [("1.1", vec![reqwest::Client::new()]), ("2", http_2_clients())] {
+        let watched = Watched::new();
+        let gate = Arc::new(Semaphore::new(0));
+        let open = gate.clone();
+        let handler = move || async move {
+            let _passed = gate.acquire().await.unwrap();
+            "through"
+        };
+        let app = Router::new().route("/gate/{n}", get(handler)).layer(ServerLayer::new());
+        let server = Server::start(app).await;
+        let answers = join_all((0..CLIENTS).map(|n| {
+            let request = clients[n % clients.len()].get(server.url(&format!("/gate/{n}"))).send();
+            async { request.await.unwrap().text().await.unwrap() }
+        }));
+        let (answers, ()) = tokio::join!(answers, async {
+            watched.until_active(200).await;
+            open.add_permits(CLIENTS);
+        });
+        assert!(answers.iter().all(|answer| answer == "through"));
+        watched.until_ended(CLIENTS).await;
+        watched.idle().await;
+        assert_eq!(
+            watched.pictures(),
+            format!(
+                "{}\n\
+                 http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
+                 http.server.request.duration http.request.method=GET http.response.status_code=200 \
+                 http.route=/gate/{{n}} network.protocol.version={version} url.scheme=http | 200\n",
+                "SERVER GET /gate/{n} http.response.status_code=200\n".repeat(CLIENTS)
+            )
+        );
+    }
 }

@@ -38,4 +38,11 @@ impl Raw {
         tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an answer in time");
         self.read.clear();
     }
+
+    /// Reads until the server hangs up.
+    pub(crate) async fn until_closed(&mut self) {
+        let reading =
+            async { while self.stream.read_buf(&mut self.read).await.is_ok_and(|count| count > 0) {} };
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an end in time");
+    }
 }

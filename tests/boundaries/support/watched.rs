@@ -58,6 +58,11 @@ impl Watched {
         })
     }
 
+    /// Both pictures: how the spans ended, and every series.
+    pub(crate) fn pictures(&self) -> String {
+        format!("{}\n{}", self.short(), self.table())
+    }
+
     /// Every series with its value: of a histogram how often it was recorded into.
     pub(crate) fn table(&self) -> String {
         let mut lines: Vec<String> = self.metrics().iter().map(picture::series).collect();

@@ -1,29 +1,32 @@
 //! What a server span knows from its start (HTTP spans, "HTTP server span").
 
 use super::Settings;
+use super::forwarded::Forwarded;
 use super::metrics::{Route, Scheme};
 use crate::contract::{attribute as a, kv};
-use crate::http::method::{Method, version};
+use crate::http::method::{Method, bare, version};
 use axum::extract::ConnectInfo;
 use http_types::{HeaderMap, HeaderName, Request, header, uri::Authority};
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use std::net::SocketAddr;
 
-pub(super) fn scheme<B>(settings: &Settings, request: &Request<B>) -> Scheme {
-    let https = settings.https || request.uri().scheme_str() == Some("https");
+pub(super) fn scheme<B>(settings: &Settings, request: &Request<B>, forwarded: &Forwarded<'_>) -> Scheme {
+    let seen = || settings.https || request.uri().scheme_str() == Some("https");
+    let https = forwarded.https.unwrap_or_else(seen);
     if https { Scheme::Https } else { Scheme::Http }
 }
 
 pub(super) fn at_start<B>(
     settings: &Settings,
     request: &Request<B>,
-    method: Method,
+    forwarded: &Forwarded<'_>,
+    method: &Method,
     scheme: Scheme,
     route: &Route,
 ) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(10);
     attributes.push(kv(a::HTTP_REQUEST_METHOD, method.label()));
-    if method == Method::Other {
+    if *method == Method::Other {
         attributes.push(kv(a::HTTP_REQUEST_METHOD_ORIGINAL, request.method().as_str().to_owned()));
     }
     attributes.push(kv(a::URL_SCHEME, scheme.label()));
@@ -41,10 +44,15 @@ pub(super) fn at_start<B>(
         None if settings.is_hidden(path) => attributes.push(kv(a::URL_PATH, "/REDACTED")),
         None => attributes.push(kv(a::URL_PATH, path.to_owned())),
     }
-    server(request, &mut attributes);
+    server(request, forwarded, &mut attributes);
+    if let Some(client) = forwarded.client {
+        attributes.push(kv(a::CLIENT_ADDRESS, client.to_string()));
+    }
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
         let address: std::sync::Arc<str> = peer.ip().to_string().into();
-        attributes.push(kv(a::CLIENT_ADDRESS, address.clone()));
+        if forwarded.client.is_none() {
+            attributes.push(kv(a::CLIENT_ADDRESS, address.clone()));
+        }
         attributes.push(kv(a::NETWORK_PEER_ADDRESS, address));
         attributes.push(kv(a::NETWORK_PEER_PORT, i64::from(peer.port())));
     }
@@ -70,19 +78,21 @@ pub(super) fn named(prefix: &str, name: &HeaderName, headers: &HeaderMap) -> Opt
     (!values.is_empty()).then(|| kv(format!("{prefix}.{name}"), Value::Array(Array::String(values))))
 }
 
-/// `server.address` and `server.port` from `:authority` or `Host`, never with userinfo.
-fn server<B>(request: &Request<B>, attributes: &mut Vec<KeyValue>) {
+/// `server.address` and `server.port` as the client asked for them: what a trusted proxy says, `:authority`, or `Host`
+/// (HTTP spans, "Setting `server.address` and `server.port` attributes"); never with userinfo.
+fn server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut Vec<KeyValue>) {
+    let host = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let parsed;
-    let authority = match request.uri().authority() {
-        Some(authority) => authority,
-        None => {
-            let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-            let Some(host) = host.and_then(|host| host.parse::<Authority>().ok()) else { return };
+    let authority = match (&forwarded.host, request.uri().authority()) {
+        (None, Some(authority)) => authority,
+        (forwarded, _) => {
+            let host = forwarded.or_else(host).and_then(|host| host.parse::<Authority>().ok());
+            let Some(host) = host else { return };
             parsed = host;
             &parsed
         }
     };
-    attributes.push(kv(a::SERVER_ADDRESS, authority.host().to_owned()));
+    attributes.push(kv(a::SERVER_ADDRESS, bare(authority.host()).to_owned()));
     if let Some(port) = authority.port_u16() {
         attributes.push(kv(a::SERVER_PORT, i64::from(port)));
     }

@@ -1,5 +1,6 @@
 //! One request, from its first byte to the end of its response's body: the drop guard that ends it exactly once.
 
+use super::forwarded::Forwarded;
 use super::metrics::{Labels, Route, Scheme};
 use super::{Settings, attributes};
 use crate::contract::{attribute as a, boundary, kv};
@@ -41,13 +42,14 @@ impl InFlight {
         let started = Instant::now();
         let metrics = instance.http_server();
         let route = metrics.route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
-        let method = Method::of(request.method());
-        let scheme = attributes::scheme(&settings, request);
-        let active = metrics.active(method, scheme);
-        let parent = settings.trust.read(request.headers(), local);
+        let method = instance.http_methods().of(request.method());
+        let forwarded = Forwarded::read(request.headers(), settings.proxies);
+        let scheme = attributes::scheme(&settings, request, &forwarded);
+        let active = metrics.active(&method, scheme);
+        let parent = settings.trust.read(request.headers(), local, instance.options.propagation);
         let mut builder = SpanBuilder::from_name(method.span_name(route.template.as_deref()))
             .with_kind(SpanKind::Server)
-            .with_attributes(attributes::at_start(&settings, request, method, scheme, &route));
+            .with_attributes(attributes::at_start(&settings, request, &forwarded, &method, scheme, &route));
         if !parent.links.is_empty() {
             builder = builder.with_links(parent.links);
         }
@@ -89,9 +91,9 @@ impl InFlight {
             }
         }
         let code = head.status;
-        let handed_over =
-            code == StatusCode::SWITCHING_PROTOCOLS || (self.method == Method::Connect && code.is_success());
-        let without_body = self.method == Method::Head
+        let handed_over = code == StatusCode::SWITCHING_PROTOCOLS
+            || (self.method.is(&http_types::Method::CONNECT) && code.is_success());
+        let without_body = self.method.is(&http_types::Method::HEAD)
             || code.is_informational()
             || code == StatusCode::NO_CONTENT
             || code == StatusCode::NOT_MODIFIED;
@@ -123,14 +125,11 @@ impl InFlight {
             }
             if let Some(error) = &error {
                 span.set_attribute(kv(a::ERROR_TYPE, error.clone()));
-                // A client that went away is not this server's failure.
-                if failure != Some(boundary::CANCELLED) {
-                    span.set_status(Status::error(""));
-                }
+                span.set_status(Status::error(""));
             }
         }
         let labels = Labels {
-            method: self.method,
+            method: self.method.clone(),
             scheme: self.scheme,
             version: self.version,
             status: self.status.map(|status| status.as_u16()),

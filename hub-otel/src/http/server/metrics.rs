@@ -20,6 +20,9 @@ pub(crate) struct Metrics {
     unmatched: Arc<Route>,
 }
 
+/// How axum spells what it matches where no route does: a fallback below `nest`, or an opaque service.
+const NO_ROUTE: &str = "__private__axum";
+
 /// A route's template and its series.
 pub(crate) struct Route {
     pub(crate) template: Option<Arc<str>>,
@@ -70,31 +73,38 @@ impl Metrics {
         }
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         let template: Arc<str> = template.into();
-        routes.entry(template.clone()).or_insert_with(|| Arc::new(Route::new(Some(template)))).clone()
+        let is_route = !template.contains(NO_ROUTE);
+        let route =
+            || if is_route { Arc::new(Route::new(Some(template.clone()))) } else { self.unmatched.clone() };
+        routes.entry(template.clone()).or_insert_with(route).clone()
     }
 
-    pub(crate) fn active(&self, method: Method, scheme: Scheme) -> Arc<BoundUpDown> {
-        find_or_add(&self.levels, (method, scheme), || {
-            BoundUpDown::new(
-                &self.active,
-                &[kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())],
-            )
+    pub(crate) fn active(&self, method: &Method, scheme: Scheme) -> Arc<BoundUpDown> {
+        let is_it = |(known, of): &(Method, Scheme)| known == method && *of == scheme;
+        find_or_add(&self.levels, is_it, || {
+            let key = (method.clone(), scheme);
+            let labels = [kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())];
+            (key, BoundUpDown::new(&self.active, &labels))
         })
     }
 
     pub(crate) fn record(&self, route: &Route, labels: Labels, duration: std::time::Duration) {
-        let series = find_or_add(&route.durations, labels.clone(), || {
-            let mut attributes = vec![
-                kv(a::HTTP_REQUEST_METHOD, labels.method.label()),
-                kv(a::URL_SCHEME, labels.scheme.label()),
-                kv(a::NETWORK_PROTOCOL_VERSION, labels.version),
-            ];
-            attributes.extend(route.template.clone().map(|template| kv(a::HTTP_ROUTE, template)));
-            attributes
-                .extend(labels.status.map(|status| kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status))));
-            attributes.extend(labels.error.map(|error| kv(a::ERROR_TYPE, error)));
-            BoundHistogram::new(&self.duration, &attributes)
-        });
+        let series = find_or_add(
+            &route.durations,
+            |known| *known == labels,
+            || {
+                let mut attributes = vec![
+                    kv(a::HTTP_REQUEST_METHOD, labels.method.label()),
+                    kv(a::URL_SCHEME, labels.scheme.label()),
+                    kv(a::NETWORK_PROTOCOL_VERSION, labels.version),
+                ];
+                attributes.extend(route.template.clone().map(|template| kv(a::HTTP_ROUTE, template)));
+                attributes
+                    .extend(labels.status.map(|status| kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status))));
+                attributes.extend(labels.error.clone().map(|error| kv(a::ERROR_TYPE, error)));
+                (labels.clone(), BoundHistogram::new(&self.duration, &attributes))
+            },
+        );
         series.record(duration.as_secs_f64());
     }
 }
@@ -109,9 +119,13 @@ impl Route {
 type Entries<K, V> = RwLock<Vec<(K, Arc<V>)>>;
 
 /// A handful of entries: looking through them is cheaper than hashing the key.
-fn find_or_add<K: PartialEq, V>(entries: &Entries<K, V>, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+fn find_or_add<K, V>(
+    entries: &Entries<K, V>,
+    is_it: impl Fn(&K) -> bool,
+    make: impl FnOnce() -> (K, V),
+) -> Arc<V> {
     let found =
-        |entries: &[(K, Arc<V>)]| entries.iter().find(|(k, _)| *k == key).map(|(_, value)| value.clone());
+        |entries: &[(K, Arc<V>)]| entries.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value.clone());
     if let Some(value) = found(&entries.read().unwrap_or_else(PoisonError::into_inner)) {
         return value;
     }
@@ -119,7 +133,8 @@ fn find_or_add<K: PartialEq, V>(entries: &Entries<K, V>, key: K, make: impl FnOn
     if let Some(value) = found(&entries) {
         return value;
     }
-    let value = Arc::new(make());
+    let (key, value) = make();
+    let value = Arc::new(value);
     entries.push((key, value.clone()));
     value
 }
