@@ -4,6 +4,7 @@ mod attempt;
 mod metrics;
 mod redact;
 mod redirect;
+mod refusal;
 mod request;
 
 pub(crate) use metrics::Metrics;
@@ -36,11 +37,16 @@ const REDIRECTS: u32 = 10;
 /// ([`RequestBuilder::template`]). Query strings, fragments and userinfo are never shown.
 ///
 /// The span ends when the response's head has arrived; reading the body is the caller's. Every request that goes over the
-/// wire has a span of its own: a redirect that this client follows is a new one with `http.request.resend_count`. A
-/// client that was configured elsewhere (`Client::from`) keeps its own redirect policy, whose hops happen out of sight.
+/// wire has a span of its own: a redirect that this client follows is a new one with `http.request.resend_count`.
+///
+/// [`Client::build`] takes reqwest's settings. A client that is ready (`Client::from`) keeps its own redirect policy, whose
+/// hops happen out of sight: it is one span for all of them, and it is never given baggage, which reqwest would carry on
+/// to wherever it is sent.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: reqwest::Client,
+    /// Redirects are followed here and nowhere else.
+    follows: bool,
     settings: Arc<Settings>,
     target: Target,
 }
@@ -65,17 +71,32 @@ impl Client {
     /// # Panics
     /// Where `reqwest::Client::new` does: when TLS cannot be set up.
     pub fn new() -> Self {
-        match reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build() {
-            Ok(inner) => Self::from(inner).follow_redirects(REDIRECTS),
-            // Says what is wrong in reqwest's own words.
-            Err(_) => Self::from(reqwest::Client::new()),
-        }
+        // Where it fails, `new` says what is wrong in reqwest's own words.
+        Self::build(reqwest::Client::builder()).unwrap_or_else(|_| Self::from(reqwest::Client::new()))
     }
 
-    /// Follows up to `limit` redirects, each with a span of its own. For a client that was built with
-    /// `redirect::Policy::none()`: otherwise reqwest follows them first.
+    /// A client with these settings, but for their redirect policy: up to ten are followed, and seen;
+    /// [`Client::follow_redirects`] says how many.
     ///
-    /// Methods, bodies and credentials change as in reqwest. After the last one the redirect itself is the response.
+    /// ```
+    /// # fn run() -> Result<(), reqwest::Error> {
+    /// let settings = reqwest::Client::builder().user_agent("scanner/1");
+    /// let http = hub_otel::http::Client::build(settings)?.follow_redirects(0);
+    /// # let _ = http; Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As `reqwest::ClientBuilder::build`: when TLS or the resolver cannot be set up.
+    pub fn build(settings: reqwest::ClientBuilder) -> Result<Self, reqwest::Error> {
+        let inner = settings.redirect(redirect::policy()).build()?;
+        Ok(Self { follows: true, ..Self::from(inner) }.follow_redirects(REDIRECTS))
+    }
+
+    /// Follows up to `limit` redirects, each with a span of its own; `0` follows none, and the redirect is the response.
+    ///
+    /// Methods, bodies and credentials change as in reqwest; one redirect too many is reqwest's error. Of a client that
+    /// was ready (`Client::from`) only those that were built with `redirect::Policy::none()` leave them to this one, and
+    /// after the last the redirect itself is the response.
     pub fn follow_redirects(mut self, limit: u32) -> Self {
         Arc::make_mut(&mut self.settings).redirects = limit;
         self
@@ -88,8 +109,18 @@ impl Client {
     }
 
     /// Sends W3C baggage (workflow.run.id and workflow.id) to this host, `*.svc.local` to every name below. Without it
-    /// baggage goes nowhere.
+    /// baggage goes nowhere; nor does it where OTEL_PROPAGATORS leaves it out.
+    ///
+    /// Not for a client that was ready (`Client::from`): it may follow redirects by itself and take baggage along to hosts
+    /// that were not named. A warning says so, and nothing is sent.
     pub fn baggage_to(mut self, host: &str) -> Self {
+        if !self.follows {
+            tracing::warn!(
+                "no baggage is sent to {host} by a client that may follow redirects by itself: make it with \
+                 `hub_otel::http::Client::build`"
+            );
+            return self;
+        }
         let settings = Arc::make_mut(&mut self.settings);
         settings.baggage = std::mem::take(&mut settings.baggage).with(host);
         self
@@ -158,17 +189,20 @@ impl Client {
         let deadline = request.timeout().and_then(|timeout| Instant::now().checked_add(*timeout));
         let mut followed = 0;
         loop {
-            let replay = if followed < self.settings.redirects { request.try_clone() } else { None };
+            let is_last = followed >= self.settings.redirects;
+            let replay = if is_last { None } else { redirect::Replay::of(&request) };
             let attempt = match &instance {
                 Some(instance) => Attempt::begin(instance, &self.settings, &mut request, call),
                 None => None,
             };
-            let sent = self.inner.execute(request);
+            // One too many is an error, as in reqwest, where any are followed at all.
+            let refuse = self.follows && is_last && self.settings.redirects > 0;
+            let sent = redirect::under(refuse, self.inner.execute(request));
             let response = match attempt {
                 Some(attempt) => attempt.watch(sent).await?,
                 None => sent.await?,
             };
-            let Some(next) = replay.and_then(|replay| redirect::next(replay, &response, deadline)) else {
+            let Some(next) = replay.and_then(|replay| replay.after(&response, deadline)) else {
                 return Ok(response);
             };
             request = next;
@@ -188,6 +222,6 @@ impl Default for Client {
 
 impl From<reqwest::Client> for Client {
     fn from(inner: reqwest::Client) -> Self {
-        Self { inner, settings: Arc::default(), target: Target::here() }
+        Self { inner, follows: false, settings: Arc::default(), target: Target::here() }
     }
 }

@@ -40,6 +40,28 @@ async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
     watched.idle().await;
 }
 
+/// What reqwest does by itself is out of sight: it would take the headers of the first request along.
+#[tokio::test]
+async fn a_client_that_may_follow_redirects_by_itself_is_never_given_baggage() {
+    let watched = Watched::new();
+    let elsewhere = Server::start(Router::new().route("/", get(baggage))).await;
+    let away = elsewhere.url("/").replace("127.0.0.1", "localhost");
+    let app = Router::new()
+        .route("/", get(baggage))
+        .route("/away", get(move || async move { (StatusCode::FOUND, [(header::LOCATION, away)]) }));
+    let server = Server::start(app).await;
+    let ready = Client::from(reqwest::Client::new()).baggage_to("127.0.0.1");
+
+    assert_eq!(nightly(ready.clone(), server.url("/away")).await, "", "`localhost` was not named");
+    assert_eq!(nightly(ready, server.url("/")).await, "", "nor is it sent where it could be sent on");
+
+    // The same settings, with redirects of our own.
+    let built = Client::build(reqwest::Client::builder()).unwrap().baggage_to("127.0.0.1");
+    assert_eq!(nightly(built.clone(), server.url("/away")).await, "");
+    assert_eq!(nightly(built, server.url("/")).await, "workflow.id=nightly,workflow.run.id=run-7");
+    watched.idle().await;
+}
+
 #[tokio::test]
 async fn a_trusted_callers_run_is_the_run_of_the_agents_behind_the_server() {
     let watched = Watched::new();

@@ -1,6 +1,6 @@
 //! Requests that are not answered: `error.type` is a kind, and the error's text, which has the URL in it, is nowhere.
 
-use crate::support::{Server, Watched};
+use crate::support::{Server, Watched, panic_quietly};
 use axum::Router;
 use axum::routing::get;
 use hub_otel::http::Client;
@@ -23,6 +23,39 @@ async fn a_refused_connection_is_connect() {
         "{}",
         watched.table()
     );
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_dns() {
+    let watched = Watched::new();
+    // RFC 6761: `.invalid` never has one.
+    let error = Client::new().get("http://nowhere.invalid/").send().await.unwrap_err();
+    assert!(error.is_connect());
+    watched.idle().await;
+    assert_eq!(
+        watched.pictures(),
+        "CLIENT GET error.type=dns ERROR\n\
+         \n\
+         http.client.request.duration error.type=dns http.request.method=GET server.address=nowhere.invalid \
+         server.port=<port> | 1\n"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_that_panics_leaves_a_cancelled_request() {
+    let watched = Watched::new();
+    let server = Server::start(Router::new().route("/", get(std::future::pending::<()>))).await;
+    let request = Client::new().get(server.url("/")).send();
+    let caller = async {
+        tokio::join!(request, async {
+            tokio::time::timeout(Duration::from_millis(20), std::future::pending::<()>()).await.unwrap_err();
+            panic_quietly();
+        })
+    };
+    let panicked = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(caller)).await;
+    assert!(panicked.is_err());
+    watched.idle().await;
+    assert_eq!(watched.short(), "CLIENT GET error.type=cancelled ERROR\n");
 }
 
 #[tokio::test]
@@ -57,7 +90,7 @@ async fn a_caller_that_gives_up_leaves_a_cancelled_request() {
     let request = Client::new().get(server.url("/")).send();
     assert!(tokio::time::timeout(Duration::from_millis(50), request).await.is_err());
     watched.idle().await;
-    assert_eq!(watched.short(), "CLIENT GET error.type=cancelled\n");
+    assert_eq!(watched.short(), "CLIENT GET error.type=cancelled ERROR\n");
 }
 
 #[tokio::test]

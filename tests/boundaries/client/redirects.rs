@@ -76,9 +76,55 @@ async fn methods_bodies_and_credentials_change_as_in_reqwest() {
             assert_eq!(found, expected, "{method} {path}");
         }
     }
-    // What cannot be followed is the answer.
-    assert_eq!(traced.get(server.url("/ftp")).send().await.unwrap().status(), StatusCode::FOUND);
-    assert_eq!(traced.get(server.url("/loop")).send().await.unwrap().status(), StatusCode::FOUND);
+    // A body that is a stream is gone when the redirect comes.
+    let stream = || {
+        let chunks = futures_util::stream::iter([Ok::<_, std::convert::Infallible>("b")]);
+        reqwest::Body::wrap(http_body_util::StreamBody::new(futures_util::StreamExt::map(chunks, |chunk| {
+            chunk.map(|chunk| http_body::Frame::data(bytes::Bytes::from(chunk)))
+        })))
+    };
+    for path in ["/see", "/moved", "/keep"] {
+        let expected = plain.post(server.url(path)).body(stream()).send().await.unwrap();
+        let found = traced.post(server.url(path)).body(stream()).send().await.unwrap();
+        assert_eq!(found.status(), expected.status(), "{path}");
+        assert_eq!(found.text().await.unwrap(), expected.text().await.unwrap(), "{path}");
+    }
+    // What cannot be followed is the same error.
+    for path in ["/ftp", "/loop"] {
+        let expected = plain.get(server.url(path)).send().await.unwrap_err();
+        let found = traced.get(server.url(path)).send().await.unwrap_err();
+        let kinds = |error: &reqwest::Error| (error.is_redirect(), error.is_builder(), error.to_string());
+        assert_eq!(kinds(&found), kinds(&expected), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn one_redirect_too_many_is_an_error_and_its_span_says_so() {
+    let watched = Watched::new();
+    let app = Router::new().route("/loop", get(|| async { to(StatusCode::FOUND, "/loop".into()) }));
+    let server = Server::start(app).await;
+    let client = Client::build(reqwest::Client::builder()).unwrap();
+
+    let error = client.clone().follow_redirects(1).get(server.url("/loop")).send().await.unwrap_err();
+    assert!(error.is_redirect());
+    let answer = client.follow_redirects(0).get(server.url("/loop")).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FOUND, "none are followed, and none is too many");
+
+    watched.idle().await;
+    let duration = "http.client.request.duration";
+    assert_eq!(
+        watched.pictures(),
+        format!(
+            "CLIENT GET error.type=redirect http.request.resend_count=1 http.response.status_code=302 ERROR\n\
+             CLIENT GET http.response.status_code=302\n\
+             CLIENT GET http.response.status_code=302\n\
+             \n\
+             {duration} error.type=redirect http.request.method=GET http.response.status_code=302 \
+             server.address=127.0.0.1 server.port=<port> | 1\n\
+             {duration} http.request.method=GET http.response.status_code=302 network.protocol.version=1.1 \
+             server.address=127.0.0.1 server.port=<port> | 2\n"
+        )
+    );
 }
 
 #[tokio::test]

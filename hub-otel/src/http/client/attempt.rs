@@ -1,10 +1,10 @@
 //! One request over the wire: its span, its duration, its W3C headers, and the drop guard that ends it.
 
-use super::{Call, Settings, redact};
+use super::{Call, Settings, redact, refusal};
 use crate::boundary::is_quiet;
 use crate::context::HeadersMut;
 use crate::contract::{attribute as a, boundary, kv};
-use crate::http::method::{Method, status_kind, version};
+use crate::http::method::{Method, bare, status_kind, version};
 use crate::instance::Instance;
 use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -39,12 +39,12 @@ impl Attempt {
             return None;
         }
         let started = Instant::now();
-        let method = Method::of(request.method());
+        let method = instance.http_methods().of(request.method());
         let url = request.url();
         let mut labels = Vec::with_capacity(6);
         labels.push(kv(a::HTTP_REQUEST_METHOD, method.label()));
         if let Some(host) = url.host_str() {
-            labels.push(kv(a::SERVER_ADDRESS, host.to_owned()));
+            labels.push(kv(a::SERVER_ADDRESS, bare(host).to_owned()));
         }
         if let Some(port) = url.port_or_known_default() {
             labels.push(kv(a::SERVER_PORT, i64::from(port)));
@@ -74,7 +74,7 @@ impl Attempt {
         #[expect(clippy::disallowed_methods, reason = "the one opener of HTTP client spans")]
         let span = instance.tracer.build_with_context(builder, &parent);
         let context = parent.with_span(span);
-        let host = request.url().host_str().unwrap_or_default().to_owned();
+        let host = bare(request.url().host_str().unwrap_or_default()).to_owned();
         let guard = context.clone().attach();
         settings.baggage.inject(&host, &mut HeadersMut(request.headers_mut()));
         drop(guard);
@@ -98,7 +98,10 @@ impl Attempt {
         .await;
         match &result {
             Ok(response) => self.answered(response),
-            Err(error) => self.end(Some(kind(error).into())),
+            Err(error) => {
+                self.refused(error);
+                self.end(Some(kind(error).into()));
+            }
         }
         result
     }
@@ -122,18 +125,26 @@ impl Attempt {
         self.end(refused.then(|| status_kind(status)));
     }
 
+    /// A redirect that is an error was an answer too: its status is known.
+    fn refused(&mut self, error: &reqwest::Error) {
+        if let Some(status) = refusal::status()
+            && (error.is_redirect() || error.is_builder())
+        {
+            let code = kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
+            self.context.span().set_attribute(code.clone());
+            self.labels.push(code);
+        }
+    }
+
     fn end(&mut self, error: Option<Cow<'static, str>>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let span = self.context.span();
         if let Some(error) = error {
-            let cancelled = error == boundary::CANCELLED;
             let error = kv(a::ERROR_TYPE, error);
             span.set_attribute(error.clone());
-            if !cancelled {
-                span.set_status(Status::error(""));
-            }
+            span.set_status(Status::error(""));
             self.labels.push(error);
         }
         self.instance.http_client().duration.record(self.started.elapsed().as_secs_f64(), &self.labels);

@@ -1,5 +1,6 @@
-//! Following a redirect as reqwest does, one request at a time, so that each has a span of its own.
+//! Following a redirect as reqwest does, one request at a time, so that each has a span of its own, and headers of its own.
 
+use super::refusal;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION,
     PROXY_AUTHORIZATION, REFERER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
@@ -7,38 +8,63 @@ use reqwest::header::{
 use reqwest::{Method, Request, Response, StatusCode, Url};
 use std::time::Instant;
 
-/// The request that `response` asks for in place of `sent`; `None` when it is an answer, or cannot be followed.
-pub(super) fn next(mut sent: Request, response: &Response, deadline: Option<Instant>) -> Option<Request> {
-    let status = response.status();
-    let rewritten = match status {
-        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => sent.method() == Method::POST,
-        StatusCode::SEE_OTHER => true,
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
-        _ => return None,
-    };
-    let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    let from = sent.url().clone();
-    let to = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    if rewritten {
-        if sent.method() != Method::HEAD {
-            *sent.method_mut() = Method::GET;
+pub(super) use refusal::{policy, under};
+
+/// A request that can be sent once more.
+pub(super) struct Replay {
+    request: Request,
+    /// The body is a stream: it is gone, and only what goes on without it can be sent.
+    bodiless: bool,
+}
+
+impl Replay {
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        if let Some(request) = request.try_clone() {
+            return Some(Self { request, bodiless: false });
         }
-        *sent.body_mut() = None;
-        for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING] {
-            sent.headers_mut().remove(name);
+        let mut copy = Request::new(request.method().clone(), request.url().clone());
+        *copy.headers_mut() = request.headers().clone();
+        *copy.version_mut() = request.version();
+        *copy.timeout_mut() = request.timeout().copied();
+        Some(Self { request: copy, bodiless: true })
+    }
+
+    /// The request that `response` asks for; `None` when it is an answer, or cannot be followed.
+    pub(super) fn after(self, response: &Response, deadline: Option<Instant>) -> Option<Request> {
+        let Self { request: mut sent, bodiless } = self;
+        let drops_its_body = match response.status() {
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *sent.method() == Method::POST,
+            StatusCode::SEE_OTHER => true,
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
+            _ => return None,
+        };
+        if bodiless && !drops_its_body {
+            return None;
         }
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        let from = sent.url().clone();
+        let to = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        if drops_its_body {
+            if sent.method() != Method::HEAD {
+                *sent.method_mut() = Method::GET;
+            }
+            *sent.body_mut() = None;
+            for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING] {
+                sent.headers_mut().remove(name);
+            }
+        }
+        if is_elsewhere(&from, &to) {
+            forget_credentials(sent.headers_mut());
+        }
+        if let Some(referer) = referer(&from, &to) {
+            sent.headers_mut().insert(REFERER, referer);
+        }
+        if let Some(deadline) = deadline {
+            *sent.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
+        }
+        *sent.url_mut() = to;
+        Some(sent)
     }
-    if is_elsewhere(&from, &to) {
-        forget_credentials(sent.headers_mut());
-    }
-    if let Some(referer) = referer(&from, &to) {
-        sent.headers_mut().insert(REFERER, referer);
-    }
-    if let Some(deadline) = deadline {
-        *sent.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
-    }
-    *sent.url_mut() = to;
-    Some(sent)
 }
 
 fn is_elsewhere(from: &Url, to: &Url) -> bool {
