@@ -4,6 +4,7 @@
 //! transactions stay as they are. What is bound to a statement is never looked at, and a statement's text is never
 //! exported: only its summary (`SELECT workflow_runs`), made of keywords and table names.
 
+mod acquire;
 mod call;
 mod connection;
 mod error;

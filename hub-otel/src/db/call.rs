@@ -1,5 +1,6 @@
 //! One statement that runs: its span, its duration, and the drop guard that ends it.
 
+use super::acquire::Begun;
 use super::error;
 use super::summary::Summary;
 use super::system::System;
@@ -41,23 +42,41 @@ impl Call {
         sql: &str,
         links: Vec<SpanContext>,
     ) -> Self {
-        let started = Instant::now();
         let summary = instance.db().summary(sql);
+        Self::open(instance, system, &summary, links, None)
+    }
+
+    /// A call without a statement, which began a while ago.
+    pub(super) fn begun(instance: Arc<Instance>, system: &System, begun: Begun) -> Self {
+        Self::open(instance, system, &Summary::of(""), Vec::new(), Some(begun))
+    }
+
+    fn open(
+        instance: Arc<Instance>,
+        system: &System,
+        summary: &Summary,
+        links: Vec<SpanContext>,
+        begun: Option<Begun>,
+    ) -> Self {
+        let started = begun.map_or_else(Instant::now, |begun| begun.instant);
         let parent = Context::current();
         let mut labels = Vec::with_capacity(system.attributes.len() + 5);
         labels.extend(system.attributes.iter().cloned());
-        describe(&summary, &mut labels);
+        describe(summary, &mut labels);
         let context = if parent.is_telemetry_suppressed() || is_quiet(&parent) {
             parent
         } else {
             let name = match &summary.text {
                 Some(text) => text.to_string().into(),
-                None => system.name.into(),
+                None => system.target.clone().into(),
             };
-            let builder = SpanBuilder::from_name::<std::borrow::Cow<'static, str>>(name)
+            let mut builder = SpanBuilder::from_name::<std::borrow::Cow<'static, str>>(name)
                 .with_kind(SpanKind::Client)
                 .with_attributes(labels.clone())
                 .with_links(links.into_iter().map(Link::with_context).collect());
+            if let Some(begun) = begun {
+                builder = builder.with_start_time(begun.at);
+            }
             #[expect(clippy::disallowed_methods, reason = "the one opener of database spans")]
             let span = instance.tracer.build_with_context(builder, &parent);
             parent.with_span(span)
@@ -121,9 +140,7 @@ impl Call {
         if let Some(kind) = failure {
             let kind = kv(a::ERROR_TYPE, kind);
             span.set_attribute(kind.clone());
-            if failure != Some(boundary::CANCELLED) {
-                span.set_status(Status::error(""));
-            }
+            span.set_status(Status::error(""));
             self.labels.push(kind);
         }
         self.instance.db().duration.record(self.started.elapsed().as_secs_f64(), &self.labels);

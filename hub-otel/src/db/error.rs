@@ -42,6 +42,8 @@ fn by_io(error: &io::Error) -> &'static str {
         | K::HostUnreachable
         | K::NetworkUnreachable
         | K::NotFound => kind::CONNECTION,
+        // The name of the host has no address: std has no kind for it.
+        _ if error.to_string().starts_with("failed to lookup address") => kind::CONNECTION,
         _ => kind::IO,
     }
 }

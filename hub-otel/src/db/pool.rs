@@ -1,5 +1,6 @@
 //! The pool: what the program holds in place of sqlx's.
 
+use super::acquire::acquire;
 use super::connection::Connection;
 use super::executor::{Watcher, executor};
 use super::system::System;
@@ -53,12 +54,17 @@ impl<DB: Database> Db<DB> {
         &self.pool
     }
 
-    /// A connection of the pool, traced.
+    /// A connection of the pool, traced. One that does not come (in time) leaves a span of its own, with `error.type` =
+    /// `pool_timeout`, `connection`, …
     ///
     /// # Errors
     /// As `Pool::acquire`.
+    ///
+    /// # Cancellation
+    /// A dropped future leaves a span that is `cancelled`.
     pub async fn acquire(&self) -> Result<Connection<DB>, Error> {
-        Ok(Connection::new(self.pool.acquire().await?, self.watcher.clone()))
+        let connection = acquire(&self.watcher, self.pool.acquire()).await?;
+        Ok(Connection::new(connection, self.watcher.clone()))
     }
 
     /// A transaction: `BEGIN`, every statement and `COMMIT` or `ROLLBACK` have spans of their own.
@@ -102,16 +108,19 @@ where
     executor!(self, self.watcher.clone(), (&self.pool));
 }
 
-/// For what asks for a connection by itself, as migrations do (`migrate!().run(&db)`): not traced.
+/// For what asks for a connection by itself, as migrations do (`migrate!().run(&db)`): what runs on it is not traced, a
+/// connection that does not come is.
 impl<'a, DB: Database> Acquire<'a> for &Db<DB> {
     type Database = DB;
     type Connection = PoolConnection<DB>;
 
     fn acquire(self) -> BoxFuture<'a, Result<Self::Connection, Error>> {
-        Box::pin(self.pool.acquire())
+        let Db { pool, watcher } = self.clone();
+        Box::pin(async move { acquire(&watcher, pool.acquire()).await })
     }
 
     fn begin(self) -> BoxFuture<'a, Result<sqlx::Transaction<'a, DB>, Error>> {
-        Acquire::begin(&self.pool)
+        let Db { pool, watcher } = self.clone();
+        Box::pin(async move { acquire(&watcher, pool.begin()).await })
     }
 }

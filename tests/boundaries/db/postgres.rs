@@ -4,11 +4,14 @@
 
 mod cluster;
 
-use crate::support::Watched;
+use crate::support::{Watched, panic_quietly};
 use cluster::Cluster;
+use futures_util::{FutureExt, TryStreamExt};
 use hub_otel::db::Db;
-use sqlx::Postgres;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor, Postgres, Row, SqlSafeStr, Statement};
+use std::panic::AssertUnwindSafe;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 async fn connect(cluster: &Cluster) -> Db<Postgres> {
@@ -88,4 +91,110 @@ async fn postgres_errors_are_classed_and_a_lost_server_is_a_lost_connection() {
          CLIENT SELECT runs error.type=connection ERROR\n\
          CLIENT SET\n"
     );
+}
+
+#[tokio::test]
+async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as_they_are() {
+    let Some(cluster) = Cluster::start() else { return };
+    let watched = Watched::new();
+    let db = connect(&cluster).await;
+    db.untraced().execute("CREATE TABLE runs (id INT PRIMARY KEY)").await.unwrap();
+
+    sqlx::raw_sql(
+        "INSERT INTO runs VALUES (1), (2); DELETE FROM runs WHERE id = 1; INSERT INTO runs VALUES (3)",
+    )
+    .execute(&db)
+    .await
+    .unwrap();
+    let statement = (&db).prepare("SELECT id FROM runs WHERE id = $1".into_sql_str()).await.unwrap();
+    let row = statement.query().bind(2).fetch_one(&db).await.unwrap();
+    assert_eq!(row.get::<i32, _>("id"), 2);
+    let mut rows = sqlx::query("SELECT one.id FROM runs AS one CROSS JOIN runs AS other").fetch(&db);
+    rows.try_next().await.unwrap().unwrap();
+    drop(rows);
+    let mut tx = db.begin().await.unwrap();
+    let mut inner = tx.begin().await.unwrap();
+    sqlx::query("DELETE FROM runs").execute(&mut *inner).await.unwrap();
+    inner.rollback().await.unwrap();
+    tx.commit().await.unwrap();
+    let caller = async {
+        tokio::join!(sqlx::query("SELECT pg_sleep(60) FROM runs").execute(&db), async {
+            cluster.until_running("SELECT pg_sleep(60)", &db).await;
+            panic_quietly();
+        })
+    };
+    assert!(AssertUnwindSafe(caller).catch_unwind().await.is_err());
+    let left: Vec<(i32,)> = sqlx::query_as("SELECT id FROM runs ORDER BY id").fetch_all(&db).await.unwrap();
+    assert_eq!(left, [(2,), (3,)], "the pool lives on");
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "CLIENT BEGIN\n\
+         CLIENT COMMIT\n\
+         CLIENT DELETE runs\n\
+         CLIENT INSERT runs DELETE runs INSERT runs\n\
+         CLIENT ROLLBACK\n\
+         CLIENT SAVEPOINT\n\
+         CLIENT SELECT runs db.response.returned_rows=1\n\
+         CLIENT SELECT runs db.response.returned_rows=2\n\
+         CLIENT SELECT runs error.type=cancelled ERROR\n\
+         CLIENT SELECT runs runs db.response.returned_rows=1\n"
+    );
+}
+
+/// No server is needed for these.
+#[tokio::test]
+async fn a_database_that_is_not_there_is_a_lost_connection_and_its_usual_port_is_not_told() {
+    let watched = Watched::new();
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(20));
+    let options = PgConnectOptions::new_without_pgpass().username("postgres").password("c4n4ry");
+    // RFC 6761: `.invalid` never has an address.
+    let nowhere = Db::new(pool.clone().connect_lazy_with(options.clone().host("nowhere.invalid").port(5432)));
+    assert!(sqlx::query("SELECT 1").execute(&nowhere).await.is_err());
+    assert!(nowhere.acquire().await.is_err());
+    let closed = hub_otel_tests::ports::Closed::new();
+    let pool = pool.acquire_timeout(Duration::from_millis(100));
+    let refused = Db::new(pool.connect_lazy_with(options.host("127.0.0.1").port(closed.port())));
+    assert!(sqlx::query("SELECT 1").execute(&refused).await.is_err());
+
+    watched.idle().await;
+    let duration = "db.client.operation.duration";
+    let select = "db.operation.name=SELECT db.query.summary=SELECT db.system.name=postgresql";
+    assert_eq!(
+        watched.pictures(),
+        format!(
+            "CLIENT SELECT error.type=connection ERROR\n\
+             CLIENT SELECT error.type=pool_timeout ERROR\n\
+             CLIENT nowhere.invalid error.type=connection ERROR\n\
+             \n\
+             {duration} {select} error.type=connection server.address=nowhere.invalid | 1\n\
+             {duration} {select} error.type=pool_timeout server.address=127.0.0.1 server.port=<port> | 1\n\
+             {duration} db.system.name=postgresql error.type=connection server.address=nowhere.invalid | 1\n"
+        )
+    );
+    assert!(!watched.everything().contains("c4n4ry"));
+}
+
+/// This test program again, where it finds no `initdb`.
+fn without_initdb(required: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "db::postgres::postgres_keeps_the_same_promises"])
+        .env(cluster::PROGRAMS, folder.path())
+        .env(cluster::REQUIRED, required)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn without_initdb_the_test_says_that_it_was_skipped_unless_that_is_forbidden() {
+    let skipped = without_initdb("0");
+    assert!(skipped.status.success());
+    let said = String::from_utf8_lossy(&skipped.stderr).into_owned();
+    assert!(said.contains("skipped: postgres\n"), "{said}");
+    let forbidden = without_initdb("1");
+    assert!(!forbidden.status.success());
+    let said = String::from_utf8_lossy(&forbidden.stdout).into_owned();
+    assert!(said.contains("HUB_REQUIRE_POSTGRES forbids to skip"), "{said}");
 }

@@ -1,10 +1,11 @@
 //! SQLite, in a file of the test's own.
 
-use crate::support::Watched;
-use futures_util::TryStreamExt;
+use crate::support::{Watched, panic_quietly};
+use futures_util::{FutureExt, TryStreamExt};
 use hub_otel::db::Db;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Acquire, Executor, Row, Sqlite};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -151,7 +152,75 @@ async fn a_caller_that_gives_up_is_cancelled_and_one_that_has_enough_is_not() {
     assert_eq!(
         watched.short(),
         "CLIENT SELECT runs db.response.returned_rows=1\n\
-         CLIENT UPDATE runs error.type=cancelled\n"
+         CLIENT UPDATE runs error.type=cancelled ERROR\n"
+    );
+}
+
+/// To take a connection that is there is no operation of a database; one that does not come is what an alert looks at.
+#[tokio::test]
+async fn a_connection_that_does_not_come_is_recorded_and_one_that_comes_is_not() {
+    let watched = Watched::new();
+    let Database { db, _folder } = database().await;
+
+    let held = db.acquire().await.unwrap();
+    assert!(matches!(db.acquire().await, Err(sqlx::Error::PoolTimedOut)));
+    assert!(matches!(Acquire::acquire(&db).await, Err(sqlx::Error::PoolTimedOut)));
+    assert!(matches!(Acquire::begin(&db).await, Err(sqlx::Error::PoolTimedOut)));
+    assert!(db.begin().await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(20), db.acquire()).await.is_err());
+    drop(held);
+    drop(db.acquire().await.unwrap());
+
+    watched.idle().await;
+    assert_eq!(
+        watched.pictures(),
+        "CLIENT BEGIN error.type=pool_timeout ERROR\n\
+         CLIENT sqlite error.type=cancelled ERROR\n\
+         CLIENT sqlite error.type=pool_timeout ERROR\n\
+         CLIENT sqlite error.type=pool_timeout ERROR\n\
+         CLIENT sqlite error.type=pool_timeout ERROR\n\
+         \n\
+         db.client.operation.duration db.operation.name=BEGIN db.query.summary=BEGIN db.system.name=sqlite \
+         error.type=pool_timeout | 1\n\
+         db.client.operation.duration db.system.name=sqlite error.type=cancelled | 1\n\
+         db.client.operation.duration db.system.name=sqlite error.type=pool_timeout | 3\n"
+    );
+    // From the moment it was asked for.
+    let spans = watched.spans();
+    let waited: Vec<Duration> =
+        spans.named("sqlite").iter().map(|span| span.end.duration_since(span.start).unwrap()).collect();
+    assert!(waited.iter().all(|waited| *waited >= Duration::from_millis(20)), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_caller_that_panics_leaves_a_cancelled_query_and_a_pool_that_works() {
+    let watched = Watched::new();
+    let Database { db, _folder } = database().await;
+
+    // Waits for the only connection, until its caller panics.
+    let held = db.acquire().await.unwrap();
+    let caller = async {
+        tokio::join!(sqlx::query("UPDATE runs SET status = 'y'").execute(&db), async { panic_quietly() })
+    };
+    assert!(AssertUnwindSafe(caller).catch_unwind().await.is_err());
+    drop(held);
+    // Panics between two rows: what it asked for had come.
+    sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')").execute(db.untraced()).await.unwrap();
+    let caller = async {
+        let mut rows = sqlx::query("SELECT id FROM runs").fetch(&db);
+        rows.try_next().await.unwrap();
+        panic_quietly();
+    };
+    assert!(AssertUnwindSafe(caller).catch_unwind().await.is_err());
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM runs").fetch_one(&db).await.unwrap();
+    assert_eq!(count, 2);
+
+    watched.idle().await;
+    assert_eq!(
+        watched.short(),
+        "CLIENT SELECT runs db.response.returned_rows=1\n\
+         CLIENT SELECT runs db.response.returned_rows=1\n\
+         CLIENT UPDATE runs error.type=cancelled ERROR\n"
     );
 }
 
