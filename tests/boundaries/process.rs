@@ -81,9 +81,11 @@ async fn a_runtime_that_is_blocked_shows_as_one_long_lag() {
         let quick = seen.value("hub_otel_runtime_lag_seconds_bucket", &[("le", "0.25")]).unwrap_or(0.0);
         all - quick
     };
+    let uptime = |telemetry: &Telemetry| value(&scrape(telemetry), "process_uptime_seconds").unwrap();
     poll::until_async(WITHIN, async || {
-        // This is the thread that the application's tasks run on.
-        std::thread::sleep(Duration::from_millis(600));
+        // This is the thread that the application's tasks run on: it is held until the process has grown older.
+        let since = uptime(&telemetry);
+        poll::until(WITHIN, || uptime(&telemetry) > since + 0.6);
         tokio::task::yield_now().await;
         slow(&telemetry) >= 1.0
     })

@@ -4,17 +4,26 @@ use crate::support::{Server, Watched};
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::{any, get};
+use hub_otel::Telemetry;
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
+use hub_otel_tests::receiver::{Receiver, Signal};
 use sqlx::sqlite::SqlitePoolOptions;
+use tracing_subscriber::layer::SubscriberExt;
 
 const CANARY: &str = "c4n4ry-5ecret";
 
-#[tokio::test]
-async fn a_canary_in_every_place_where_secrets_travel_is_exported_nowhere() {
-    let watched = Watched::new();
+/// Sends the canary through every boundary, which record into `telemetry`, or into what is current.
+async fn scenario(telemetry: Option<&Telemetry>) {
+    let mut layer = ServerLayer::new().hide_path("/hooks/*");
+    let mut http = Client::new();
     let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
-    let db = Db::new(pool);
+    let mut db = Db::new(pool);
+    if let Some(telemetry) = telemetry {
+        layer = layer.telemetry(telemetry);
+        http = http.telemetry(telemetry);
+        db = db.telemetry(telemetry);
+    }
     sqlx::query("CREATE TABLE tokens (token TEXT PRIMARY KEY)").execute(&db).await.unwrap();
     let store = db.clone();
     let app = Router::new()
@@ -43,9 +52,8 @@ async fn a_canary_in_every_place_where_secrets_travel_is_exported_nowhere() {
                 (StatusCode::FOUND, [(header::LOCATION, format!("/hooks/{CANARY}?k={CANARY}"))])
             }),
         )
-        .layer(ServerLayer::new().hide_path("/hooks/*"));
+        .layer(layer);
     let server = Server::start(app).await;
-    let http = Client::new();
 
     let url = format!("http://{CANARY}:{CANARY}@{}/hooks/{CANARY}?key={CANARY}#{CANARY}", server.address);
     let request = http.post(&url).bearer_auth(CANARY).header("x-api-key", CANARY).header("cookie", CANARY);
@@ -56,9 +64,47 @@ async fn a_canary_in_every_place_where_secrets_travel_is_exported_nowhere() {
     let error =
         http.get(format!("http://127.0.0.1:{}/{CANARY}?{CANARY}", closed.port())).send().await.unwrap_err();
     assert!(format!("{error:?}").contains(CANARY), "the canary was in reach");
+}
 
+#[tokio::test]
+async fn a_canary_in_every_place_where_secrets_travel_is_recorded_nowhere() {
+    let watched = Watched::new();
+    scenario(None).await;
     watched.idle().await;
     assert!(watched.spans().len() > 10, "{}", watched.tree());
     let everything = watched.everything();
+    assert!(!everything.contains(CANARY), "{everything}");
+}
+
+#[tokio::test]
+async fn nor_is_it_in_the_bytes_of_any_signal_that_leaves_the_process() {
+    let receiver = Receiver::start();
+    let telemetry = hub_otel::builder()
+        .default_service("boundaries")
+        .endpoint(receiver.endpoint())
+        .environment([
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+            ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
+            ("RUST_LOG", "info"),
+        ])
+        .build()
+        .unwrap();
+    {
+        let _logs = tracing::subscriber::set_default(tracing_subscriber::registry().with(telemetry.layer()));
+        tracing::info!("begins");
+        scenario(Some(&telemetry)).await;
+    }
+    let page =
+        hub_otel_tests::http::get(format!("http://{}/metrics", telemetry.metrics_addr().unwrap())).body;
+    assert!(telemetry.shutdown().await.is_complete());
+
+    assert!(receiver.spans().len() > 10);
+    for signal in Signal::ALL {
+        assert!(receiver.stored(signal) > 0, "{signal:?}");
+    }
+    assert!(page.contains("db_client_operation_duration_seconds_count"), "{page}");
+    assert!(!page.contains(CANARY), "{page}");
+    let everything = format!("{:?}", receiver.requests());
+    assert!(everything.contains("POST /hooks/{token}"), "the requests can be read");
     assert!(!everything.contains(CANARY), "{everything}");
 }

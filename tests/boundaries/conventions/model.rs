@@ -1,5 +1,7 @@
-//! The conventions' model of metrics, read from the documentation that their crate carries beside each constant.
+//! The conventions' model, read from the documentation that their crate carries beside each constant: metrics with their
+//! attributes and requirement levels, attributes with their types.
 
+use super::rules::Type;
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -20,8 +22,13 @@ pub(super) struct Asked {
     pub(super) attributes: BTreeMap<String, Level>,
 }
 
-/// Every metric of the conventions.
-pub(super) struct Model(BTreeMap<String, Asked>);
+/// Every metric and every attribute of the conventions.
+pub(super) struct Model {
+    pub(super) schema: String,
+    metrics: BTreeMap<String, Asked>,
+    /// The types of attributes, by the examples of each.
+    pub(super) types: BTreeMap<String, Type>,
+}
 
 impl Model {
     pub(super) fn read() -> Self {
@@ -53,12 +60,37 @@ impl Model {
             }
         }
         assert!(metrics.len() > 50, "the documentation has another shape: {} metrics", metrics.len());
-        Self(metrics)
+        let library = read("lib.rs");
+        let schema = library.lines().find_map(|line| line.strip_prefix("pub const SCHEMA_URL: &str = \""));
+        let schema = schema.expect("the schema").trim_end_matches("\";").to_owned();
+        Self { schema, metrics, types: types(&read("attribute.rs")) }
     }
 
     pub(super) fn metric(&self, name: &str) -> &Asked {
-        self.0.get(name).unwrap_or_else(|| panic!("the conventions know no {name}"))
+        self.metrics.get(name).unwrap_or_else(|| panic!("the conventions know no {name}"))
     }
+}
+
+/// A text in quotes, a number, or a list over several lines; a closed list of texts has no examples.
+fn types(source: &str) -> BTreeMap<String, Type> {
+    let mut types = BTreeMap::new();
+    let mut example = None;
+    for line in source.replace("=\n    \"", "= \"").lines() {
+        if line == "/// # Examples" {
+            example = None;
+        } else if let Some(value) = line.strip_prefix("/// - `") {
+            example.get_or_insert(match value.as_bytes().first() {
+                Some(b'"') => Type::Text,
+                Some(b'[') => Type::Texts,
+                _ => Type::Int,
+            });
+        } else if let Some((_, key)) = constant(line) {
+            types.insert(key.to_owned(), example.take().unwrap_or(Type::Text));
+        } else if !line.starts_with("///") && !line.starts_with('#') {
+            example = None;
+        }
+    }
+    types
 }
 
 /// `pub const NAME: &str = "value";`
@@ -79,8 +111,12 @@ fn constants(source: &str) -> BTreeMap<String, String> {
 
 /// Where cargo keeps the crate that this workspace is built with.
 fn source() -> String {
+    let version = Command::new(env!("CARGO")).arg("-vV").output().expect("cargo's version");
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo's host");
+    // What other platforms need may never have been downloaded.
     let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", host])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo metadata");

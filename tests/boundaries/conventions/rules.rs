@@ -1,12 +1,13 @@
-//! The conventions for spans, as tables: key, type, when, and the section that says so.
+//! The conventions for spans, as tables: key, type, requirement level, and the section that says so.
 //!
-//! "HTTP" is docs/http/http-spans.md, "DB" docs/db/database-spans.md of the semantic conventions, "SQL" docs/db/sql.md.
+//! "HTTP" is docs/http/http-spans.md, "DB" docs/db/database-spans.md, "SQL" docs/db/sql.md, "PostgreSQL"
+//! docs/db/postgresql.md of the semantic conventions; a number in brackets is the note below that section's table.
 
 use hub_otel::testing::Span;
 use opentelemetry::{Array, Value};
 
 /// The type of a value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     Text,
     Int,
@@ -23,14 +24,19 @@ impl Type {
     }
 }
 
-/// When an attribute has to be there.
+/// How strongly an attribute is asked for, and what that means for a span.
 pub(super) enum When {
     /// Required.
     Always,
     /// Conditionally required: there exactly when the condition holds.
     If(&'static str, fn(&Span) -> bool),
-    /// Recommended or opt-in: may be there.
-    Maybe,
+    /// Conditionally required by what a span does not show in full: there at least when this holds.
+    AtLeastIf(&'static str, fn(&Span) -> bool),
+    /// Recommended, or opt-in: may be there.
+    Recommended,
+    OptIn,
+    /// Asked for by the conventions, and left out on purpose.
+    Never(&'static str),
 }
 
 /// One row.
@@ -63,97 +69,174 @@ fn status(span: &Span) -> Option<i64> {
     }
 }
 
-/// The request ended with an error: the status says so, or nothing came back, or it stopped half-way.
-fn server_failed(span: &Span) -> bool {
-    status(span).is_none_or(|code| code >= 500)
+/// "HTTP, Status": 5xx; or an error that no status tells: the span's status says so.
+fn failed(span: &Span) -> bool {
+    span.status != "Unset"
 }
 
-fn client_failed(span: &Span) -> bool {
-    status(span).is_none_or(|code| code >= 400)
+/// Nothing went wrong, or what went wrong is the status itself: so there was one.
+fn was_answered(span: &Span) -> bool {
+    let error = span.text("error.type");
+    error.is_empty() || error.parse::<u16>().is_ok()
 }
 
 fn is_other(span: &Span) -> bool {
     span.text("http.request.method") == "_OTHER"
 }
 
-fn is_routed(span: &Span) -> bool {
+fn has_target(span: &Span) -> bool {
     span.name.contains('/')
 }
 
+/// "HTTP, Name": `{method} {target}`, or `{method}`; a method that is not known is `HTTP`.
+fn http_name(span: &Span, target: &str) -> String {
+    let method = if is_other(span) { "HTTP".to_owned() } else { span.text("http.request.method") };
+    format!("{method} {}", span.text(target)).trim_end().to_owned()
+}
+
+/// Everything that the conventions say of one sort of span.
+pub(super) struct Sort {
+    pub(super) kind: &'static str,
+    /// The attribute by which such a span is known.
+    pub(super) mark: &'static str,
+    pub(super) name: fn(&Span) -> String,
+    /// From which status on it is an error.
+    pub(super) errors: i64,
+    pub(super) rules: &'static [Rule],
+}
+
+impl Sort {
+    /// "HTTP, Status": an error exactly from some status on, or where `error.type` says what else went wrong.
+    pub(super) fn is_error(&self, span: &Span) -> bool {
+        status(span).is_some_and(|code| code >= self.errors) || has(span, "error.type")
+    }
+}
+
 use Type::{Int, Text, Texts};
-use When::{Always, If, Maybe};
+use When::{Always, AtLeastIf, If, Never, OptIn, Recommended};
 
-/// Kind SERVER; name `{method} {http.route}`, or `{method}` ("HTTP", Name).
-pub(super) const HTTP_SERVER: &[Rule] = &[
-    rule("http.request.method", Text, Always, "HTTP, Common attributes"),
-    rule(
-        "http.request.method_original",
-        Text,
-        If("the method is not known", is_other),
-        "HTTP, Common attributes",
-    ),
-    rule("url.path", Text, Always, "HTTP, HTTP server span"),
-    rule("url.scheme", Text, Always, "HTTP, HTTP server span"),
-    rule("http.route", Text, If("a route was matched", is_routed), "HTTP, HTTP server span"),
-    rule("http.response.status_code", Int, Maybe, "HTTP, Common attributes: if one was sent"),
-    rule("error.type", Text, If("it ended with an error", server_failed), "HTTP, Common attributes"),
-    rule("network.protocol.version", Text, Maybe, "HTTP, Common attributes"),
-    rule("network.peer.address", Text, Maybe, "HTTP, Common attributes"),
-    rule(
-        "network.peer.port",
-        Int,
-        If("network.peer.address is set", |s| has(s, "network.peer.address")),
-        "HTTP, Common attributes",
-    ),
-    rule("server.address", Text, Maybe, "HTTP, HTTP server span"),
-    rule("server.port", Int, Maybe, "HTTP, HTTP server span: if server.address is set"),
-    rule("client.address", Text, Maybe, "HTTP, HTTP server span"),
-    rule("user_agent.original", Text, Maybe, "HTTP, HTTP server span"),
-    rule("http.request.header.", Texts, Maybe, "HTTP, HTTP server span: opt-in"),
-    rule("http.response.header.", Texts, Maybe, "HTTP, HTTP server span: opt-in"),
-];
+const QUERY: &str = "a query string may hold secrets";
 
-/// Kind CLIENT; name `{method} {url.template}`, or `{method}` ("HTTP", Name).
-pub(super) const HTTP_CLIENT: &[Rule] = &[
-    rule("http.request.method", Text, Always, "HTTP, Common attributes"),
-    rule(
-        "http.request.method_original",
-        Text,
-        If("the method is not known", is_other),
-        "HTTP, Common attributes",
-    ),
-    rule("server.address", Text, Always, "HTTP, HTTP client span"),
-    rule("server.port", Int, Always, "HTTP, HTTP client span"),
-    rule("url.full", Text, Always, "HTTP, HTTP client span"),
-    rule("url.template", Text, If("the name has it", is_routed), "HTTP, HTTP client span"),
-    rule("http.response.status_code", Int, Maybe, "HTTP, Common attributes: if one was received"),
-    rule("error.type", Text, If("it ended with an error", client_failed), "HTTP, Common attributes"),
-    rule("http.request.resend_count", Int, Maybe, "HTTP, HTTP client span: if it was resent"),
-    rule("network.protocol.version", Text, Maybe, "HTTP, Common attributes"),
-    rule("network.peer.address", Text, Maybe, "HTTP, Common attributes"),
-    rule(
-        "network.peer.port",
-        Int,
-        If("network.peer.address is set", |s| has(s, "network.peer.address")),
-        "HTTP, Common attributes",
-    ),
-];
+pub(super) const HTTP_SERVER: Sort = Sort {
+    kind: "Server",
+    mark: "http.request.method",
+    name: |span| http_name(span, "http.route"),
+    errors: 500,
+    rules: &[
+        rule("http.request.method", Text, Always, "HTTP, HTTP server span [1]"),
+        rule("url.path", Text, Always, "HTTP, HTTP server span [2]"),
+        rule("url.scheme", Text, Always, "HTTP, HTTP server span [3]"),
+        rule("error.type", Text, If("it ended with an error", failed), "HTTP, HTTP server span [4]; Status"),
+        rule(
+            "http.request.method_original",
+            Text,
+            If("it differs from http.request.method", is_other),
+            "HTTP, HTTP server span [5]",
+        ),
+        rule(
+            "http.response.status_code",
+            Int,
+            AtLeastIf("one was sent", was_answered),
+            "HTTP, HTTP server span",
+        ),
+        rule("http.route", Text, If("it is available", has_target), "HTTP, HTTP server span [6]"),
+        rule("server.port", Int, AtLeastIf("never alone", |_| false), "HTTP, HTTP server span [9]"),
+        rule("url.query", Text, Never(QUERY), "HTTP, HTTP server span [10]"),
+        rule("client.address", Text, Recommended, "HTTP, HTTP server span [11]"),
+        rule("network.peer.address", Text, Recommended, "HTTP, HTTP server span"),
+        rule(
+            "network.peer.port",
+            Int,
+            If("network.peer.address is set", |s| has(s, "network.peer.address")),
+            "HTTP, HTTP server span",
+        ),
+        rule("network.protocol.version", Text, Recommended, "HTTP, HTTP server span [12]"),
+        rule("server.address", Text, Recommended, "HTTP, HTTP server span [13]"),
+        rule("user_agent.original", Text, Recommended, "HTTP, HTTP server span; here: when it is named"),
+        rule("http.request.header.", Texts, OptIn, "HTTP, HTTP server span [15]"),
+        rule("http.response.header.", Texts, OptIn, "HTTP, HTTP server span [16]"),
+    ],
+};
 
-/// Kind CLIENT; name `{db.query.summary}`, else the system ("DB", Name).
-pub(super) const DB_CLIENT: &[Rule] = &[
-    rule("db.system.name", Text, Always, "DB, Common attributes"),
-    rule("db.operation.name", Text, Maybe, "DB, Common attributes: if readily available"),
-    rule("db.collection.name", Text, Maybe, "DB, Common attributes: if there is a single one"),
-    rule(
-        "db.query.summary",
-        Text,
-        If("the span is named after it", |s| s.text("db.system.name") != s.name),
-        "DB, Generating query summary",
-    ),
-    rule("db.namespace", Text, Maybe, "DB, Common attributes: if available"),
-    rule("db.response.status_code", Text, Maybe, "DB, Common attributes: if it failed and there is one"),
-    rule("db.response.returned_rows", Int, Maybe, "DB, Common attributes: opt-in"),
-    rule("error.type", Text, If("it failed", |s| s.status != "Unset"), "DB, Common attributes"),
-    rule("server.address", Text, Maybe, "DB, Common attributes"),
-    rule("server.port", Int, Maybe, "DB, Common attributes"),
-];
+pub(super) const HTTP_CLIENT: Sort = Sort {
+    kind: "Client",
+    mark: "http.request.method",
+    name: |span| http_name(span, "url.template"),
+    errors: 400,
+    rules: &[
+        rule("http.request.method", Text, Always, "HTTP, HTTP client span [1]"),
+        rule("server.address", Text, Always, "HTTP, HTTP client span [2]"),
+        rule("server.port", Int, Always, "HTTP, HTTP client span [3]"),
+        rule("url.full", Text, Always, "HTTP, HTTP client span [4]"),
+        rule("error.type", Text, If("it ended with an error", failed), "HTTP, HTTP client span [5]; Status"),
+        rule(
+            "http.request.method_original",
+            Text,
+            If("it differs from http.request.method", is_other),
+            "HTTP, HTTP client span [6]",
+        ),
+        rule(
+            "http.response.status_code",
+            Int,
+            AtLeastIf("one was received", was_answered),
+            "HTTP, HTTP client span",
+        ),
+        rule(
+            "http.request.resend_count",
+            Int,
+            Recommended,
+            "HTTP, HTTP client span [9]; HTTP request retries and redirects",
+        ),
+        rule("network.peer.address", Text, Recommended, "HTTP, HTTP client span"),
+        rule(
+            "network.peer.port",
+            Int,
+            If("network.peer.address is set", |s| has(s, "network.peer.address")),
+            "HTTP, HTTP client span",
+        ),
+        rule("network.protocol.version", Text, Recommended, "HTTP, HTTP client span [10]"),
+        rule("url.template", Text, If("the name has it", has_target), "HTTP, HTTP client span [14]"),
+    ],
+};
+
+const TEXT: &str = "a statement's text may hold literals";
+
+pub(super) const DB_CLIENT: Sort = Sort {
+    kind: "Client",
+    mark: "db.system.name",
+    name: |span| {
+        // "DB, Name": the summary, else the target, else the system.
+        ["db.query.summary", "db.namespace", "server.address", "db.system.name"]
+            .into_iter()
+            .map(|key| span.text(key))
+            .find(|name| !name.is_empty())
+            .unwrap_or_default()
+    },
+    errors: i64::MAX,
+    rules: &[
+        rule("db.system.name", Text, Always, "DB, Span definition [1]"),
+        // "SQL, Spans" [7] [10] would not have them taken from the statement's text; the issue that ordered them does, where
+        // the text has exactly one.
+        rule("db.collection.name", Text, OptIn, "DB, Span definition [2]; SQL, Spans [6]"),
+        rule("db.operation.name", Text, OptIn, "DB, Span definition [5]; SQL, Spans [9]"),
+        rule("db.namespace", Text, Recommended, "DB, Span definition [4]; PostgreSQL, Spans [1]"),
+        rule(
+            "db.response.status_code",
+            Text,
+            Recommended,
+            "DB, Span definition [7]; SQL, Spans [2]: if it failed and there is one",
+        ),
+        rule("error.type", Text, If("it failed", failed), "DB, Span definition [9]"),
+        rule("server.port", Int, Recommended, "DB, Span definition [10]: if it is not the usual one"),
+        rule(
+            "db.query.summary",
+            Text,
+            If("the span is named after it", |s| s.text("db.system.name") != s.name),
+            "DB, Span definition [13]; Generating a summary of the query",
+        ),
+        rule("db.query.text", Text, Never(TEXT), "DB, Span definition [15]"),
+        rule("server.address", Text, Recommended, "DB, Span definition [20]"),
+        rule("db.query.parameter.", Text, Never("bound values are secrets"), "DB, Span definition [21]"),
+        rule("db.response.returned_rows", Int, OptIn, "DB, Span definition; SQL, Spans [19]"),
+    ],
+};
