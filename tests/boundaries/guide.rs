@@ -9,7 +9,11 @@ fn the_guide_shows_every_boundary_before_and_after() {
         let section = section.split("\n## ").next().unwrap();
         for part in ["Before:\n\n```", "After:\n\n```"] {
             let (_, block) = section.split_once(part).unwrap_or_else(|| panic!("{heading}: no {part}"));
-            let shown = block.lines().skip(1).take_while(|line| *line != "```").filter(|line| !line.starts_with("# "));
+            let shown = block
+                .lines()
+                .skip(1)
+                .take_while(|line| *line != "```")
+                .filter(|line| !line.starts_with("# "));
             assert!(shown.count() <= 3, "{heading}: {part}");
         }
     }
