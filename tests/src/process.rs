@@ -104,6 +104,20 @@ impl Process {
         }
     }
 
+    /// That its log warns neither of what breaks next year nor of what is broken now.
+    ///
+    /// # Panics
+    /// When a line says deprecated, unknown or error: with that line.
+    #[track_caller]
+    pub fn is_quiet(&self, name: &str) {
+        let log = format!("{}\n{}", self.stdout(), self.stderr());
+        for line in log.lines() {
+            let lower = line.to_lowercase();
+            let bad = ["deprecated", "unknown", "error"].iter().any(|word| lower.contains(word));
+            assert!(!bad, "{name} says: {line}");
+        }
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);

@@ -22,7 +22,7 @@ fn collector(file: &str, settings: &[(&str, String)]) -> Process {
         program.display()
     );
     let health = ports::free();
-    let process = Process::spawn(
+    let mut process = Process::spawn(
         command(program)
             .arg("--config")
             .arg(root().join("observability/scale-out").join(file))
@@ -32,17 +32,12 @@ fn collector(file: &str, settings: &[(&str, String)]) -> Process {
             .env("ENVIRONMENT", "test")
             .envs(settings.iter().map(|(name, value)| (*name, value.as_str()))),
     );
-    poll::until(START, || {
-        http::try_send(http::Method::GET, format!("http://127.0.0.1:{health}/"), &[], "")
-            .is_ok_and(|it| it.status == 200)
-            || !process.stderr().is_empty() && process.stderr().contains("Error:")
-    });
-    assert!(!process.stderr().contains("Error:"), "{}", process.stderr());
+    process.answers(START, &format!("http://127.0.0.1:{health}/"));
     process
 }
 
 struct Sampler {
-    _process: Process,
+    process: Process,
     address: String,
     tempo: Receiver,
 }
@@ -63,7 +58,7 @@ fn sampler(folder: &Path, name: &str, metrics: &Receiver) -> Sampler {
             ("HUB_DECISION_WAIT", "5s".to_owned()),
         ],
     );
-    Sampler { _process: process, address, tempo }
+    Sampler { process, address, tempo }
 }
 
 /// Sends traces of three spans in two requests; every fourth trace has an error.
@@ -103,7 +98,7 @@ fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
     let metrics = Receiver::start();
     let samplers = [sampler(folder.path(), "a", &metrics), sampler(folder.path(), "b", &metrics)];
     let http = format!("127.0.0.1:{}", ports::free());
-    let _balancer = collector(
+    let balancer = collector(
         "collector-balance.yaml",
         &[
             ("HUB_OTLP_GRPC", format!("127.0.0.1:{}", ports::free())),
@@ -132,7 +127,7 @@ fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
             .filter(|span| span.item.status.as_ref().is_some_and(|it| it.code == 2));
         failed.map(|span| span.item.trace_id).collect::<std::collections::BTreeSet<_>>().len()
     };
-    poll::until(Duration::from_secs(60), || samplers.iter().map(&errors).sum::<usize>() == 20);
+    poll::until(3 * START, || samplers.iter().map(&errors).sum::<usize>() == 20);
     let [first, second] = [&samplers[0], &samplers[1]].map(kept);
     assert!(!first.is_empty() && !second.is_empty(), "both tiers work: {} and {}", first.len(), second.len());
     assert!(first.keys().all(|trace| !second.contains_key(trace)), "a trace was split");
@@ -144,7 +139,7 @@ fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
         assert!(hidden.is_none_or(|value| !value.contains("hidden")), "a secret arrived: {hidden:?}");
     }
     // Spans are counted before they are sampled.
-    poll::until(Duration::from_secs(60), || {
-        metrics.metrics().iter().any(|metric| metric.item.name.contains("calls"))
-    });
+    poll::until(3 * START, || metrics.metrics().iter().any(|metric| metric.item.name.contains("calls")));
+    balancer.is_quiet("the first tier");
+    samplers.iter().for_each(|sampler| sampler.process.is_quiet("the second tier"));
 }

@@ -2,7 +2,7 @@
 //! Alertmanager in the place of Grafana's.
 
 use crate::api::Api;
-use crate::stack::{Collector, Configuration, Orchestrator, START, Way, is_quiet};
+use crate::stack::{Collector, Configuration, Orchestrator, START, Way};
 use crate::webhook::Chat;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
@@ -134,6 +134,6 @@ fn twenty_failures_are_notified_within_a_minute_and_their_end_within_five() {
     let others: Vec<String> =
         prometheus.firing().into_iter().filter(|alert| !rightly.contains(&alert.as_str())).collect();
     assert!(others.is_empty(), "{others:?}");
-    is_quiet("Prometheus", &prometheus.process);
-    is_quiet("Alertmanager", &alertmanager);
+    prometheus.process.is_quiet("Prometheus");
+    alertmanager.is_quiet("Alertmanager");
 }

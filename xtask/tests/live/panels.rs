@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 use crate::load::{self, Load, MAX_RUNS, ROUNDS, prepare};
 use crate::prometheus::Prometheus;
 use crate::query::{self, Query};
-use crate::stack::{Collector, Configuration, Orchestrator, Way, is_quiet};
+use crate::stack::{Collector, Configuration, Orchestrator, Way};
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, ports};
 use std::time::{Duration, Instant};
@@ -68,8 +68,8 @@ fn check(way: Way) {
     agreement::agrees(&prometheus, &ledger, turned_away);
     agreement::nothing_lost(&prometheus, &backends);
     agreement::few_series(&prometheus);
-    is_quiet("the Collector", &collector.process);
-    is_quiet("Prometheus", &prometheus.process);
+    collector.process.is_quiet("the Collector");
+    prometheus.process.is_quiet("Prometheus");
 }
 
 /// Asks every panel again and again until each has answered with finite data, each time soon.

@@ -1,7 +1,7 @@
 //! A trace, a log record and a metric of the orchestrator, through the real Collector and into the real Prometheus.
 
 use crate::api::{Api, text};
-use crate::stack::{Collector, Configuration, Orchestrator, Way, is_quiet};
+use crate::stack::{Collector, Configuration, Orchestrator, Way};
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, ports};
 use serde_json::json;
@@ -54,7 +54,7 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
     poll::until(SOON, || prometheus.instant("sum(otelcol_exporter_queue_capacity)").only() == Some(60_000.0));
     assert!(prometheus.instant("otelcol_process_uptime_seconds_total").only().is_some());
 
-    is_quiet("the Collector", &collector.process);
-    is_quiet("Prometheus", &prometheus.process);
-    is_quiet("the orchestrator", &orchestrator.process);
+    collector.process.is_quiet("the Collector");
+    prometheus.process.is_quiet("Prometheus");
+    orchestrator.process.is_quiet("the orchestrator");
 }

@@ -169,13 +169,3 @@ fn binary() -> PathBuf {
     assert!(path.exists(), "{} is not there; run cargo build -p orchestrator", path.display());
     path
 }
-
-/// Fails when a log warns of what breaks next year, or of what is broken now.
-pub(crate) fn is_quiet(name: &str, process: &Process) {
-    let log = format!("{}\n{}", process.stdout(), process.stderr());
-    for line in log.lines() {
-        let lower = line.to_lowercase();
-        let bad = ["deprecated", "unknown", "error"].iter().any(|word| lower.contains(word));
-        assert!(!bad, "{name} says: {line}");
-    }
-}
