@@ -25,44 +25,91 @@ fn the_five_boards_stand_in_the_folder_as_bare_objects_with_uid_and_title() {
     }
 }
 
-#[test]
-fn every_panel_that_the_users_named_is_there() {
-    let titles: BTreeSet<String> = dashboards()
+/// What the users asked for: board, title, how it is drawn.
+const NAMED: [(&str, &str, &str); 28] = [
+    ("workflow-overview", "Workflows per minute by status", "timeseries"),
+    ("workflow-overview", "p95 duration", "gauge"),
+    ("workflow-overview", "Active workflows", "stat"),
+    ("workflow-overview", "Success rate", "stat"),
+    ("workflow-overview", "Top 10 slowest workflows", "bargauge"),
+    ("workflow-overview", "Approvals that wait", "timeseries"),
+    ("workflow-overview", "Failures by error type", "bargauge"),
+    ("agent-performance", "Execution heatmap", "heatmap"),
+    ("agent-performance", "Duration p50, p95, p99", "timeseries"),
+    ("agent-performance", "Failure rate by agent", "bargauge"),
+    ("agent-performance", "Most expensive agents", "table"),
+    ("agent-performance", "Retries per minute by reason", "timeseries"),
+    ("system-health", "API p95 by route", "timeseries"),
+    ("system-health", "Database latency p95 by operation", "timeseries"),
+    ("system-health", "5xx per minute", "timeseries"),
+    ("system-health", "Memory against its limit", "timeseries"),
+    ("system-health", "Runtime lag p99", "timeseries"),
+    ("system-health", "Active HTTP requests", "stat"),
+    ("system-health", "CPU", "timeseries"),
+    ("system-health", "Exporter ledger: lost telemetry", "timeseries"),
+    ("cost-tracking", "Agent execution minutes", "bargauge"),
+    ("cost-tracking", "Workflow cost breakdown", "piechart"),
+    ("cost-tracking", "Monthly executions", "stat"),
+    ("cost-tracking", "Cost per workflow", "table"),
+    ("slo", "Objectives", "stat"),
+    ("slo", "Error budget left", "bargauge"),
+    ("slo", "Burn rate over 5 minutes and 1 hour", "timeseries"),
+    ("slo", "Burn rate over 30 minutes and 6 hours", "timeseries"),
+];
+
+fn panel(board: &str, title: &str) -> Value {
+    let boards = dashboards();
+    let found = boards.iter().find(|it| it["uid"] == board).unwrap_or_else(|| panic!("no board {board}"));
+    let panels = list(&found["panels"]);
+    panels
         .iter()
-        .flat_map(|board| {
-            list(&board["panels"]).iter().map(|panel| text(&panel["title"]).to_owned()).collect::<Vec<_>>()
-        })
-        .collect();
-    for title in [
-        "Workflows per minute by status",
-        "p95 duration",
-        "Active workflows",
-        "Success rate",
-        "Top 10 slowest workflows",
-        "Approvals that wait",
-        "Failures by error type",
-        "Execution heatmap",
-        "Duration p50, p95, p99",
-        "Failure rate by agent",
-        "Most expensive agents",
-        "Retries per minute by reason",
-        "API p95 by route",
-        "Database latency p95 by operation",
-        "5xx per minute",
-        "Memory against its limit",
-        "Runtime lag p99",
-        "Active HTTP requests",
-        "CPU",
-        "Exporter ledger: lost telemetry",
-        "Agent execution minutes",
-        "Workflow cost breakdown",
-        "Monthly executions",
-        "Cost per workflow",
-        "Objectives",
-        "Error budget left",
-        "Burn rate over 5 minutes and 1 hour",
+        .find(|it| it["title"] == title)
+        .unwrap_or_else(|| panic!("{board}: no panel {title:?}"))
+        .clone()
+}
+
+#[test]
+fn every_panel_that_the_users_named_is_there_and_drawn_as_they_said() {
+    for (board, title, kind) in NAMED {
+        assert_eq!(panel(board, title)["type"], kind, "{board} / {title}");
+    }
+}
+
+#[test]
+fn colours_change_where_the_users_said() {
+    for (board, title, color, from) in [
+        ("workflow-overview", "p95 duration", "red", 300_000.0),
+        ("workflow-overview", "Top 10 slowest workflows", "red", 300_000.0),
+        ("workflow-overview", "Success rate", "green", 99.0),
+        ("system-health", "Memory against its limit", "red", 80.0),
+        ("system-health", "Runtime lag p99", "red", 0.1),
+        ("system-health", "5xx per minute", "red", 50.0),
+        ("slo", "Burn rate over 5 minutes and 1 hour", "red", 14.4),
+        ("slo", "Burn rate over 30 minutes and 6 hours", "red", 6.0),
     ] {
-        assert!(titles.contains(title), "no panel {title:?}");
+        let panel = panel(board, title);
+        let steps = list(&panel["fieldConfig"]["defaults"]["thresholds"]["steps"]);
+        assert!(steps.contains(&json!({"color": color, "value": from})), "{board} / {title}: {steps:?}");
+    }
+    let panel = panel("workflow-overview", "Workflows per minute by status");
+    for (status, color) in [("SUCCESS", "green"), ("FAILED", "red"), ("TIMED_OUT", "yellow")] {
+        let fixed = json!({"id": "color", "value": {"mode": "fixed", "fixedColor": color}});
+        let overrides = list(&panel["fieldConfig"]["overrides"]);
+        let found = overrides.iter().find(|it| it["matcher"]["options"] == status).expect(status);
+        assert_eq!(found["properties"][0], fixed, "{status}");
+    }
+}
+
+#[test]
+fn an_objective_is_green_where_its_own_promise_is_kept() {
+    let panel = panel("slo", "Achieved");
+    for objective in xtask::stack::slo::objectives() {
+        let found = list(&panel["fieldConfig"]["overrides"])
+            .iter()
+            .find(|it| it["matcher"] == json!({"id": "byRegexp", "options": format!("/ {}$/", objective.id)}))
+            .unwrap_or_else(|| panic!("{}: no colours of its own", objective.id));
+        let steps = list(&found["properties"][0]["value"]["steps"]);
+        assert_eq!(steps[1], json!({"color": "green", "value": objective.target}), "{}", objective.id);
     }
 }
 

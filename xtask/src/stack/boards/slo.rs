@@ -3,7 +3,7 @@
 use super::Dashboard;
 use crate::promql::{Origin, Series};
 use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
-use crate::stack::slo::{ACHIEVED, BURN_FAST, BURN_SLOW, REMAINING, TARGET};
+use crate::stack::slo::{self, ACHIEVED, BURN_FAST, BURN_SLOW, REMAINING, TARGET};
 use hub_otel::contract::attribute::SERVICE_NAME;
 
 pub(super) fn board() -> Dashboard {
@@ -30,12 +30,14 @@ fn objectives() -> Panel {
 }
 
 fn achieved() -> Panel {
-    Panel::bars("Achieved", "percentunit")
-        .about("The share of events that were good, over each objective's own window.")
+    let panel = Panel::bars("Achieved", "percentunit")
+        .about("The share of events that were good, over each objective's own window; green where the promise is kept.")
         .query(Mode::Instant, recorded(ACHIEVED), "{{service_name}} {{slo}}")
-        .steps(RED, &[(YELLOW, 0.95), (GREEN, 0.99)])
         .between(0.0, 1.0)
-        .decimals(3)
+        .decimals(3);
+    slo::objectives().iter().fold(panel, |panel, objective| {
+        panel.named_steps(&format!("/ {}$/", objective.id), RED, &[(GREEN, objective.target)])
+    })
 }
 
 fn remaining() -> Panel {

@@ -61,6 +61,7 @@ fn success_rate() -> Panel {
         .query(Mode::Instant, format!("100 * {good} / ({counted} > 0)"), "success")
         .steps(RED, &[(YELLOW, 95.0), (GREEN, 99.0)])
         .decimals(2)
+        .traces(workflow_spans(&(one_of(a::WORKFLOW_ID, "workflow") + " && status = error")))
 }
 
 fn duration() -> Panel {
@@ -85,6 +86,7 @@ fn failed_runs() -> Panel {
         .query(Mode::Instant, sum_by(&[STATUS], seen(&runs, SHOWN)), "{{status}}")
         .sized(6, 4)
         .decimals(0)
+        .traces(workflow_spans(&(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS))))
 }
 
 fn failures() -> Panel {

@@ -11,6 +11,9 @@ pub const RED: &str = "red";
 /// See [`GREEN`].
 pub const YELLOW: &str = "yellow";
 
+/// Colours from these values on; the first has no value.
+type Steps = Vec<(&'static str, Option<f64>)>;
+
 /// A panel.
 #[derive(Debug, Clone)]
 pub struct Panel {
@@ -23,7 +26,7 @@ pub struct Panel {
     pub(super) size: (usize, usize),
     /// Its queries.
     pub targets: Vec<Target>,
-    steps: Vec<(&'static str, Option<f64>)>,
+    steps: Steps,
     pub(super) range: Option<(f64, f64)>,
     pub(super) custom: Value,
     options: Value,
@@ -79,8 +82,7 @@ impl Panel {
     /// Colours from these values on; the first is the colour below all of them.
     #[must_use]
     pub fn steps(mut self, below: &'static str, steps: &[(&'static str, f64)]) -> Self {
-        self.steps = vec![(below, None)];
-        self.steps.extend(steps.iter().map(|(color, value)| (*color, Some(*value))));
+        self.steps = thresholds(below, steps);
         if self.kind == "timeseries" {
             self.custom["thresholdsStyle"] = json!({"mode": "dashed"});
         }
@@ -123,6 +125,13 @@ impl Panel {
     #[must_use]
     pub fn named_unit(self, name: &str, unit: &str) -> Self {
         self.property(json!({"id": "byName", "options": name}), "unit", json!(unit))
+    }
+
+    /// Series whose names match this expression have steps of their own.
+    #[must_use]
+    pub fn named_steps(self, pattern: &str, below: &'static str, steps: &[(&'static str, f64)]) -> Self {
+        let steps = thresholds(below, steps);
+        self.property(json!({"id": "byRegexp", "options": pattern}), "thresholds", thresholds_json(&steps))
     }
 
     /// What this query returns has this unit.
@@ -172,14 +181,12 @@ impl Panel {
     }
 
     pub(super) fn json(&self, id: usize, (x, y): (usize, usize)) -> Value {
-        let steps: Vec<Value> =
-            self.steps.iter().map(|(color, value)| json!({"color": color, "value": value})).collect();
         let by_threshold = matches!(self.kind, "stat" | "gauge" | "bargauge");
         let links: Vec<Value> = self.traces.iter().map(|traceql| explore(traceql)).collect();
         let mut defaults = json!({
             "unit": self.unit,
             "custom": self.custom,
-            "thresholds": {"mode": "absolute", "steps": steps},
+            "thresholds": thresholds_json(&self.steps),
             "mappings": [],
             "color": {"mode": if by_threshold { "thresholds" } else { "palette-classic" }},
             "links": links,
@@ -207,4 +214,14 @@ impl Panel {
         }
         panel
     }
+}
+
+fn thresholds(below: &'static str, steps: &[(&'static str, f64)]) -> Steps {
+    std::iter::once((below, None)).chain(steps.iter().map(|(color, value)| (*color, Some(*value)))).collect()
+}
+
+fn thresholds_json(steps: &Steps) -> Value {
+    let steps: Vec<Value> =
+        steps.iter().map(|(color, value)| json!({"color": color, "value": value})).collect();
+    json!({"mode": "absolute", "steps": steps})
 }
