@@ -81,7 +81,7 @@ where
 /// An approval that is waited for. Dropped without a decision, it was cancelled.
 struct Waiting {
     instance: Arc<Instance>,
-    run: Option<(Arc<LabelSet>, Enclosing)>,
+    run: Option<(Arc<LabelSet>, Arc<Enclosing>)>,
     unit: crate::Current,
     id: String,
     context: Context,
@@ -94,11 +94,11 @@ impl Waiting {
         let instance = instance::current()?;
         let run = Context::map_current(|context| run_of(&instance, context));
         let (began, now) = crate::scope::end::now();
-        let builder = builder(&id, run.as_ref().map(|(_, run)| run), now, Vec::new());
+        let builder = builder(&id, run.as_ref().map(|(_, run)| &**run), now, Vec::new());
         #[expect(clippy::disallowed_methods, reason = "a span of the contract")]
         let span = Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
         let context = Context::map_current(|parent| parent.with_span(span));
-        requested(&id, run.as_ref().map(|(_, run)| run));
+        requested(&id, run.as_ref().map(|(_, run)| &**run));
         Some(Self { instance, run, unit: crate::current(), id, context, began, ended: false })
     }
 
@@ -112,7 +112,7 @@ impl Waiting {
         }
         let wait = self.began.elapsed();
         self.unit.waited(wait);
-        let (set, run) = self.run.as_ref().map_or((None, None), |(set, run)| (Some(&**set), Some(run)));
+        let (set, run) = self.run.as_ref().map_or((None, None), |(set, run)| (Some(&**set), Some(&**run)));
         observe(&self.instance, set, decision, wait);
         let _attached = self.context.clone().attach();
         decided(&self.id, run, decision);
@@ -150,7 +150,7 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
 }
 
 /// The run that waits under `context`, and where its numbers go.
-fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Enclosing)> {
+fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<Enclosing>)> {
     let run = frame::enclosing(context)?;
     let own = frame::unit(context).filter(|(unit, _)| unit.kind == Kind::Workflow);
     let set = match own {
@@ -184,7 +184,7 @@ fn observe(instance: &Instance, set: Option<&LabelSet>, decision: Decision, wait
         Some(set) => vec![kv(workflow_id, set.id.clone()), kv(label, decision.as_str())],
         None => vec![kv(label, decision.as_str())],
     };
-    instance.units.approval_wait.record(wait.as_secs_f64() * 1_000.0, &labels);
+    instance.units.instruments.approval_wait.record(wait.as_secs_f64() * 1_000.0, &labels);
 }
 
 fn texts(run: Option<&Enclosing>) -> (Option<&str>, Option<&str>) {

@@ -7,7 +7,7 @@ use crate::scope::Kind;
 use crate::scope::end::text;
 use crate::scope::field::Field;
 use crate::scope::frame;
-use crate::scope::unit::{Late, Shared};
+use crate::scope::unit::{Enclosing, Late, Shared};
 use crate::segment::{self, Segment};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, Key, KeyValue, StringValue};
@@ -96,7 +96,7 @@ impl Current {
         let attempt = late.retries;
         let set = Arc::clone(&late.set);
         drop(late);
-        set.retried(&unit.shared.instance.units, &reason);
+        set.retried(&reason);
         let delay_ms = delay.map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         tracing::event!(name: event::AGENT_RETRY, target: crate::contract::SCOPE, tracing::Level::WARN, {
             { a::AGENT_ID } = set.id.as_str(),
@@ -128,19 +128,18 @@ impl Current {
         let old = Arc::clone(&late.set);
         let trigger = trigger.into().unwrap_or(old.second.as_str());
         let dimensions = Dimensions { id, second: trigger, extra: old.extra() };
-        let set = unit.shared.instance.units.label_set(Kind::Workflow, &dimensions);
+        let Some(set) = old.of_another(&dimensions) else { return self };
         let id = own(&set, id, &set.id);
         let trigger = own(&set, trigger, &set.second);
         let name = name.into().map_or_else(|| id.clone(), crate::metrics::shared);
         late.set = Arc::clone(&set);
         late.name = Some(name.clone());
         if let Some(workflow) = &mut late.workflow {
-            workflow.id = id.clone();
+            *workflow = Arc::new(Enclosing { id: id.clone(), run_id: workflow.run_id.clone() });
         }
         drop(late);
-        let units = &unit.shared.instance.units;
-        old.active(units, -1);
-        set.active(units, 1);
+        old.active(-1);
+        set.active(1);
         if let Some(context) = &unit.context {
             context.span().set_attributes([
                 kv(a::WORKFLOW_ID, id),
@@ -173,14 +172,14 @@ impl Current {
     /// What the workflow needs to go on later. `None` outside a workflow, and where nothing records.
     pub fn segment(&self) -> Option<Segment> {
         let unit = self.unit.as_ref().filter(|unit| unit.shared.kind == Kind::Workflow)?;
-        let workflow = unit.shared.enclosing()?;
         let late = unit.shared.late();
+        let workflow = late.workflow.as_ref()?;
         let executed = (unit.shared.before + unit.shared.started.elapsed()).saturating_sub(late.waited);
         Some(Segment {
             workflow_id: workflow.id.as_str().to_owned(),
             name: late.name.as_ref().map(|name| name.as_str().to_owned()),
             trigger: late.set.second.as_str().to_owned(),
-            run_id: workflow.run_id.map_or_else(String::new, |run_id| run_id.as_str().to_owned()),
+            run_id: workflow.run_id.as_ref().map_or_else(String::new, |run_id| run_id.as_str().to_owned()),
             traceparent: unit
                 .context
                 .as_ref()

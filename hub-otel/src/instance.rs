@@ -27,7 +27,7 @@ pub(crate) struct Instance {
     #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
     pub(crate) boundaries: Boundaries,
     /// The instruments of workflows, agents and approvals.
-    pub(crate) units: Units,
+    pub(crate) units: Arc<Units>,
 }
 
 /// What the builder decides for every unit.
@@ -101,7 +101,7 @@ impl Instance {
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             tracer: traces.tracer(SCOPE),
-            units: Units::new(&meter),
+            units: Units::new(&meter, options),
             meter,
             options,
             #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
@@ -122,12 +122,18 @@ pub(crate) fn in_use() -> bool {
 
 /// The instance that `context` leads to: the one that travels in it, else the installed one.
 pub(crate) fn of(context: &Context) -> Option<Arc<Instance>> {
+    find(context).map(Arc::clone)
+}
+
+/// The same, borrowed.
+#[inline]
+pub(crate) fn find(context: &Context) -> Option<&Arc<Instance>> {
     if IN_USE.load(Ordering::Acquire) > 1
         && let Some(Travelling(instance)) = context.get::<Travelling>()
     {
-        return Some(Arc::clone(instance));
+        return Some(instance);
     }
-    GLOBAL.get().map(Arc::clone)
+    GLOBAL.get()
 }
 
 /// Whether `context` leads to an instance of its own.

@@ -8,34 +8,44 @@ mod label_set;
 pub(crate) use label_set::{Dimensions, LabelSet, overflow_label, shared};
 
 use crate::contract::metric;
+use crate::instance::Options;
 use crate::scope::Kind;
 use cache::Cache;
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Label sets per kind of unit. Five statuses each stay below the 2,000 series at which the SDK itself overflows.
 pub(crate) const LABEL_SETS: usize = 400;
 /// Error types and retry reasons per label set.
 pub(crate) const REASONS: usize = 50;
 
-/// The instruments of workflows, agents and approvals, with their label sets.
+/// The label sets of workflows and agents.
 pub(crate) struct Units {
-    pub(crate) workflow: Instruments,
-    pub(crate) agent: Instruments,
-    pub(crate) workflows_active: UpDownCounter<i64>,
-    pub(crate) retries: Counter<u64>,
-    pub(crate) approval_wait: Histogram<f64>,
+    pub(crate) instruments: Arc<Instruments>,
     workflows: Cache,
     agents: Cache,
+}
+
+/// What all label sets of one instance share. Each of them holds it, so that a unit carries nothing but its label set.
+pub(crate) struct Instruments {
+    workflow: OfKind,
+    agent: OfKind,
+    workflows_active: UpDownCounter<i64>,
+    retries: Counter<u64>,
+    pub(crate) approval_wait: Histogram<f64>,
     overflow: Overflow,
+    /// What the end of a unit has to know of its instance.
+    pub(crate) options: Options,
+    /// Where a unit that changes its identity finds its new label set.
+    units: Weak<Units>,
 }
 
 /// What each kind of unit records at its end.
-pub(crate) struct Instruments {
-    pub(crate) runs: Counter<u64>,
-    pub(crate) duration: Histogram<f64>,
-    pub(crate) errors: Counter<u64>,
+struct OfKind {
+    runs: Counter<u64>,
+    duration: Histogram<f64>,
+    errors: Counter<u64>,
 }
 
 /// How often a label value came too late to get a series of its own.
@@ -61,32 +71,12 @@ impl Overflow {
 }
 
 impl Units {
-    pub(crate) fn new(meter: &Meter) -> Self {
-        Self {
-            workflow: Instruments {
-                runs: build::counter(meter, &metric::WORKFLOW_RUNS),
-                duration: build::histogram(meter, &metric::WORKFLOW_DURATION),
-                errors: build::counter(meter, &metric::WORKFLOW_ERRORS),
-            },
-            agent: Instruments {
-                runs: build::counter(meter, &metric::AGENT_RUNS),
-                duration: build::histogram(meter, &metric::AGENT_DURATION),
-                errors: build::counter(meter, &metric::AGENT_ERRORS),
-            },
-            workflows_active: build::up_down_counter(meter, &metric::WORKFLOWS_ACTIVE),
-            retries: build::counter(meter, &metric::AGENT_RETRIES),
-            approval_wait: build::histogram(meter, &metric::WORKFLOW_APPROVAL_WAIT_TIME),
+    pub(crate) fn new(meter: &Meter, options: Options) -> Arc<Self> {
+        Arc::new_cyclic(|units| Self {
+            instruments: Arc::new(Instruments::new(meter, options, units.clone())),
             workflows: Cache::default(),
             agents: Cache::default(),
-            overflow: Overflow::default(),
-        }
-    }
-
-    pub(crate) fn of(&self, kind: Kind) -> &Instruments {
-        match kind {
-            Kind::Workflow => &self.workflow,
-            Kind::Agent => &self.agent,
-        }
+        })
     }
 
     /// The label set of `dimensions`; made, and its counters declared at zero, when it is seen for the first time.
@@ -95,28 +85,57 @@ impl Units {
             Kind::Workflow => &self.workflows,
             Kind::Agent => &self.agents,
         };
-        cache.get(
-            dimensions,
-            || LabelSet::new(self, kind, dimensions),
-            || {
-                self.overflow.count("id", dimensions.id);
-                LabelSet::overflowing(kind, dimensions)
-            },
-        )
+        let set = cache.get(dimensions, |overflowing| {
+            if overflowing {
+                LabelSet::overflowing(&self.instruments, kind, dimensions)
+            } else {
+                LabelSet::new(&self.instruments, kind, dimensions)
+            }
+        });
+        if set.overflowing {
+            self.instruments.overflow.count("id", dimensions.id);
+        }
+        set
     }
 
     /// A set for the numbers of a workflow whose trigger is not known here: no counter of it is created.
     pub(crate) fn workflow_without_declaring(&self, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
-        Arc::new(LabelSet::undeclared(Kind::Workflow, dimensions))
-    }
-
-    pub(crate) fn overflow(&self) -> &Overflow {
-        &self.overflow
+        Arc::new(LabelSet::undeclared(&self.instruments, Kind::Workflow, dimensions))
     }
 
     /// How many label values found no series of their own.
     #[cfg(feature = "testing")]
     pub(crate) fn overflowed(&self) -> u64 {
-        self.overflow.times.load(Ordering::Relaxed)
+        self.instruments.overflow.times.load(Ordering::Relaxed)
+    }
+}
+
+impl Instruments {
+    fn new(meter: &Meter, options: Options, units: Weak<Units>) -> Self {
+        Self {
+            workflow: OfKind {
+                runs: build::counter(meter, &metric::WORKFLOW_RUNS),
+                duration: build::histogram(meter, &metric::WORKFLOW_DURATION),
+                errors: build::counter(meter, &metric::WORKFLOW_ERRORS),
+            },
+            agent: OfKind {
+                runs: build::counter(meter, &metric::AGENT_RUNS),
+                duration: build::histogram(meter, &metric::AGENT_DURATION),
+                errors: build::counter(meter, &metric::AGENT_ERRORS),
+            },
+            workflows_active: build::up_down_counter(meter, &metric::WORKFLOWS_ACTIVE),
+            retries: build::counter(meter, &metric::AGENT_RETRIES),
+            approval_wait: build::histogram(meter, &metric::WORKFLOW_APPROVAL_WAIT_TIME),
+            overflow: Overflow::default(),
+            options,
+            units,
+        }
+    }
+
+    fn of(&self, kind: Kind) -> &OfKind {
+        match kind {
+            Kind::Workflow => &self.workflow,
+            Kind::Agent => &self.agent,
+        }
     }
 }

@@ -177,8 +177,9 @@ pub(crate) mod prelude {
     pub(crate) use super::{Draft, common, judge};
     pub(crate) use crate::label::Label;
     pub(crate) use crate::scope::field::Field;
-    pub(crate) use crate::scope::opening::{Opening, Parent};
+    pub(crate) use crate::scope::opening::Opening;
     pub(crate) use crate::scope::outcome::{Closing, Outcome};
+    pub(crate) use crate::scope::parent::Parent;
     pub(crate) use crate::scope::run::Run;
     pub(crate) use crate::scope::text::Text;
     pub(crate) use opentelemetry::trace::{SpanContext, SpanKind};

@@ -63,10 +63,10 @@ pub fn record_end(segment: &Segment, status: Status, error_type: Option<&str>) {
     let Some(instance) = instance::current() else { return };
     let dimensions = Dimensions { id: &segment.workflow_id, second: &segment.trigger, extra: &[] };
     let set = instance.units.label_set(Kind::Workflow, &dimensions);
-    set.ended(&instance.units, status, segment.elapsed());
+    set.ended(status, segment.elapsed());
     let error_type = status.is_failure().then(|| error_type.unwrap_or(status::ERROR_TYPE_OTHER));
     if let Some(error_type) = error_type {
-        set.failed(&instance.units, error_type);
+        set.failed(error_type);
     }
     let name = segment.name.as_ref().unwrap_or(&segment.workflow_id).clone();
     let mut attributes = vec![

@@ -1,96 +1,125 @@
-//! From labels that are only known at run time to their bound instruments: one fast hash, one read lock, no allocation.
+//! From labels that are only known at run time to their bound instruments: one fast hash, no lock, no allocation.
 //!
-//! Capped: past [`LABEL_SETS`] every new combination shares one set, the SDK's overflow series.
+//! A table of a fixed size that is only ever added to, so that readers need no lock. Capped: past [`LABEL_SETS`] every new
+//! combination shares one set, the SDK's overflow series.
 
 use super::{Dimensions, LABEL_SETS, LabelSet};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// More than twice the sets, so that a search ends after a step or two; a power of two.
+const PLACES: usize = (2 * LABEL_SETS).next_power_of_two();
+
+/// A set, and the hash of its dimensions.
+type Place = OnceLock<(u64, Arc<LabelSet>)>;
 
 /// Label sets by the hash of their dimensions.
 #[derive(Default)]
 pub(crate) struct Cache {
-    sets: RwLock<Sets>,
+    places: OnceLock<Box<[Place]>>,
+    /// How many places are taken. Locked while one is.
+    taken: Mutex<usize>,
     overflow: OnceLock<Arc<LabelSet>>,
 }
 
-#[derive(Default)]
-struct Sets {
-    // Almost every bucket holds one set; an attacker who finds colliding ids makes us compare at most `LABEL_SETS`.
-    by_hash: HashMap<u64, Vec<Arc<LabelSet>>, BuildHasherDefault<Hashed>>,
-    count: usize,
-}
-
-impl Sets {
-    fn find(&self, hash: u64, dimensions: &Dimensions<'_>) -> Option<&Arc<LabelSet>> {
-        self.by_hash.get(&hash)?.iter().find(|set| set.is(dimensions))
-    }
-}
-
 impl Cache {
-    /// The set of `dimensions`: found, made, or past the cap the shared one.
+    /// The set of `dimensions`: found, made, or past the cap the shared one, for which `make` is told `true`.
     pub(crate) fn get(
         &self,
         dimensions: &Dimensions<'_>,
-        make: impl FnOnce() -> LabelSet,
-        overflow: impl FnOnce() -> LabelSet,
+        make: impl FnOnce(bool) -> LabelSet,
     ) -> Arc<LabelSet> {
         let hash = dimensions.hash();
-        if let Some(set) = self.sets.read().unwrap_or_else(PoisonError::into_inner).find(hash, dimensions) {
-            return Arc::clone(set);
+        let places = self.places.get_or_init(|| (0..PLACES).map(|_| Place::new()).collect());
+        match find(places, hash, dimensions) {
+            Ok(set) => Arc::clone(set),
+            Err(_) => self.insert(places, hash, dimensions, make),
         }
-        self.insert(hash, dimensions, make, overflow)
     }
 
     #[cold]
     fn insert(
         &self,
+        places: &[Place],
         hash: u64,
         dimensions: &Dimensions<'_>,
-        make: impl FnOnce() -> LabelSet,
-        overflow: impl FnOnce() -> LabelSet,
+        make: impl FnOnce(bool) -> LabelSet,
     ) -> Arc<LabelSet> {
-        let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(set) = sets.find(hash, dimensions) {
-            return Arc::clone(set);
+        if let Some(overflow) = self.overflow.get() {
+            return Arc::clone(overflow);
         }
-        if sets.count >= LABEL_SETS {
-            drop(sets);
-            let set = overflow();
-            return Arc::clone(self.overflow.get_or_init(|| Arc::new(set)));
-        }
-        let set = Arc::new(make());
-        sets.count += 1;
-        sets.by_hash.entry(hash).or_default().push(Arc::clone(&set));
-        set
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have added it meanwhile.
+        let free = match find(places, hash, dimensions) {
+            Ok(set) => return Arc::clone(set),
+            Err(free) => free.filter(|_| *taken < LABEL_SETS),
+        };
+        let Some(free) = free else {
+            drop(taken);
+            return Arc::clone(self.overflow.get_or_init(|| Arc::new(make(true))));
+        };
+        *taken += 1;
+        Arc::clone(&free.get_or_init(|| (hash, Arc::new(make(false)))).1)
     }
 }
 
-/// Passes a hash through.
-#[derive(Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
+/// The set of `dimensions`, or the free place where the search for it ended.
+fn find<'a>(
+    places: &'a [Place],
+    hash: u64,
+    dimensions: &Dimensions<'_>,
+) -> Result<&'a Arc<LabelSet>, Option<&'a Place>> {
+    let first = hash as usize % PLACES;
+    let (before, after) = places.split_at(first.min(places.len()));
+    for place in after.iter().chain(before) {
+        match place.get() {
+            Some((known, set)) if *known == hash && set.is(dimensions) => return Ok(set),
+            Some(_) => {}
+            None => return Err(Some(place)),
+        }
     }
-    fn write(&mut self, _: &[u8]) {
-        // Keys are `u64`.
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+    Err(None)
 }
 
 /// Multiply and rotate, eight bytes at a time: label values are short, and the cap bounds what a collision costs.
 pub(crate) fn mix(mut hash: u64, text: &str) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let (words, _) = text.as_bytes().as_chunks::<8>();
     for word in words {
         hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(FACTOR).rotate_left(29);
     }
-    let mut last = [0_u8; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    hash = (hash ^ u64::from_le_bytes(last)).wrapping_mul(FACTOR).rotate_left(29);
-    (hash ^ text.len() as u64).wrapping_mul(FACTOR)
+    hash = (hash ^ tail(text.as_bytes())).wrapping_mul(FACTOR).rotate_left(29);
+    let hash = (hash ^ text.len() as u64).wrapping_mul(FACTOR);
+    // The low bits choose the place, and a product's best bits are the high ones.
+    hash ^ (hash >> 32)
+}
+
+/// The last eight bytes, or all of fewer: the same byte may come twice, none is left out.
+fn tail(bytes: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk() {
+        return u64::from_le_bytes(*last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_byte_counts() {
+        let text = "abcdefghijklmnopqrstuvw";
+        for length in 0..=text.len() {
+            let plain = &text[..length];
+            let mut hashes = HashSet::from([mix(0, plain)]);
+            for place in 0..length {
+                let mut other = plain.as_bytes().to_vec();
+                other[place] = b'Z';
+                assert!(hashes.insert(mix(0, &String::from_utf8(other).unwrap())), "{plain} at {place}");
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::bound::{BoundCounter, BoundHistogram, BoundUpDown};
 use super::cache::mix;
-use super::{Overflow, REASONS, Units};
+use super::{Instruments, Overflow, REASONS};
 use crate::contract::attribute::label;
 use crate::contract::{kv, status};
 use crate::label::LabelValue;
@@ -13,7 +13,7 @@ use crate::scope::Kind;
 use crate::status::Status;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, StringValue};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What identifies a label set, borrowed from the call.
@@ -42,7 +42,8 @@ impl Dimensions<'_> {
 
 /// One combination of labels.
 pub(crate) struct LabelSet {
-    kind: Kind,
+    pub(crate) kind: Kind,
+    pub(crate) instruments: Arc<Instruments>,
     /// workflow_id or agent_id, shared with every span that carries it.
     pub(crate) id: StringValue,
     /// trigger_type or action, likewise.
@@ -59,29 +60,43 @@ pub(crate) struct LabelSet {
 
 impl LabelSet {
     /// A set with its declared counters at zero.
-    pub(crate) fn new(units: &Units, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
-        let set = Self::build(kind, dimensions, false);
+    pub(crate) fn new(instruments: &Arc<Instruments>, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
+        let set = Self::build(instruments, kind, dimensions, false);
         for name in status::DECLARED {
             if let Some(status) = Status::from_name(name) {
-                set.runs(units, status).add(0);
+                set.runs(status).add(0);
             }
         }
         set
     }
 
     /// A set that creates nothing by being there.
-    pub(crate) fn undeclared(kind: Kind, dimensions: &Dimensions<'_>) -> Self {
-        Self::build(kind, dimensions, false)
+    pub(crate) fn undeclared(
+        instruments: &Arc<Instruments>,
+        kind: Kind,
+        dimensions: &Dimensions<'_>,
+    ) -> Self {
+        Self::build(instruments, kind, dimensions, false)
     }
 
     /// The set that every combination past the cap shares.
-    pub(crate) fn overflowing(kind: Kind, dimensions: &Dimensions<'_>) -> Self {
-        Self::build(kind, dimensions, true)
+    pub(crate) fn overflowing(
+        instruments: &Arc<Instruments>,
+        kind: Kind,
+        dimensions: &Dimensions<'_>,
+    ) -> Self {
+        Self::build(instruments, kind, dimensions, true)
     }
 
-    fn build(kind: Kind, dimensions: &Dimensions<'_>, overflowing: bool) -> Self {
+    fn build(
+        instruments: &Arc<Instruments>,
+        kind: Kind,
+        dimensions: &Dimensions<'_>,
+        overflowing: bool,
+    ) -> Self {
         Self {
             kind,
+            instruments: Arc::clone(instruments),
             id: shared(dimensions.id),
             second: shared(dimensions.second),
             extra: dimensions.extra.into(),
@@ -105,61 +120,73 @@ impl LabelSet {
         &self.extra
     }
 
+    /// The set of another identity in the same instance; `None` where that is gone.
+    pub(crate) fn of_another(&self, dimensions: &Dimensions<'_>) -> Option<Arc<Self>> {
+        Some(self.instruments.units.upgrade()?.label_set(self.kind, dimensions))
+    }
+
     /// One more, or one fewer, that executes now.
     #[inline]
-    pub(crate) fn active(&self, units: &Units, change: i64) {
+    pub(crate) fn active(&self, change: i64) {
         if self.kind == Kind::Workflow {
-            let bind = || BoundUpDown::new(&units.workflows_active, &self.labels([self.id_label()]));
-            self.active.get_or_init(bind).add(change);
+            self.active.get_or_init(|| self.bind_active()).add(change);
         }
     }
 
     /// One unit that ended in `status` after `elapsed`.
-    pub(crate) fn ended(&self, units: &Units, status: Status, elapsed: Duration) {
-        self.runs(units, status).add(1);
-        self.duration(units, status).record(elapsed.as_secs_f64() * 1_000.0);
+    #[inline]
+    pub(crate) fn ended(&self, status: Status, elapsed: Duration) {
+        self.runs(status).add(1);
+        let duration = self.durations[status as usize].get_or_init(|| self.bind_duration(status));
+        duration.record(elapsed.as_secs_f64() * 1_000.0);
     }
 
     /// One failure of `error_type`.
-    pub(crate) fn failed(&self, units: &Units, error_type: &str) {
-        let instrument = &units.of(self.kind).errors;
-        self.errors.add(instrument, units.overflow(), "error_type", error_type, |value| {
+    pub(crate) fn failed(&self, error_type: &str) {
+        let instrument = &self.instruments.of(self.kind).errors;
+        self.errors.add(instrument, &self.instruments.overflow, "error_type", error_type, |value| {
             self.labels([self.id_label(), kv(label::ERROR_TYPE, value)])
         });
     }
 
     /// One attempt that is tried again for `reason`. Only agents have this counter.
-    pub(crate) fn retried(&self, units: &Units, reason: &str) {
+    pub(crate) fn retried(&self, reason: &str) {
         if self.kind == Kind::Agent {
-            self.retries.add(&units.retries, units.overflow(), "reason", reason, |value| {
+            let instrument = &self.instruments.retries;
+            self.retries.add(instrument, &self.instruments.overflow, "reason", reason, |value| {
                 self.labels([self.id_label(), kv(label::REASON, value)])
             });
         }
     }
 
-    fn runs(&self, units: &Units, status: Status) -> &BoundCounter {
-        self.runs[status as usize].get_or_init(|| {
-            let second = match self.kind {
-                Kind::Workflow => label::TRIGGER_TYPE,
-                Kind::Agent => label::ACTION,
-            };
-            let labels =
-                [self.id_label(), kv(second, self.second.clone()), kv(label::STATUS, status.as_str())];
-            BoundCounter::new(&units.of(self.kind).runs, &self.with_extra(labels))
-        })
+    #[inline]
+    fn runs(&self, status: Status) -> &BoundCounter {
+        self.runs[status as usize].get_or_init(|| self.bind_runs(status))
     }
 
-    fn duration(&self, units: &Units, status: Status) -> &BoundHistogram {
-        self.durations[status as usize].get_or_init(|| {
-            let status = kv(label::STATUS, status.as_str());
-            let labels = match self.kind {
-                Kind::Workflow => self.with_extra([self.id_label(), status]),
-                Kind::Agent => {
-                    self.with_extra([self.id_label(), kv(label::ACTION, self.second.clone()), status])
-                }
-            };
-            BoundHistogram::new(&units.of(self.kind).duration, &labels)
-        })
+    #[cold]
+    fn bind_active(&self) -> BoundUpDown {
+        BoundUpDown::new(&self.instruments.workflows_active, &self.labels([self.id_label()]))
+    }
+
+    #[cold]
+    fn bind_runs(&self, status: Status) -> BoundCounter {
+        let second = match self.kind {
+            Kind::Workflow => label::TRIGGER_TYPE,
+            Kind::Agent => label::ACTION,
+        };
+        let labels = [self.id_label(), kv(second, self.second.clone()), kv(label::STATUS, status.as_str())];
+        BoundCounter::new(&self.instruments.of(self.kind).runs, &self.with_extra(labels))
+    }
+
+    #[cold]
+    fn bind_duration(&self, status: Status) -> BoundHistogram {
+        let status = kv(label::STATUS, status.as_str());
+        let labels = match self.kind {
+            Kind::Workflow => self.with_extra([self.id_label(), status]),
+            Kind::Agent => self.with_extra([self.id_label(), kv(label::ACTION, self.second.clone()), status]),
+        };
+        BoundHistogram::new(&self.instruments.of(self.kind).duration, &labels)
     }
 
     fn id_label(&self) -> KeyValue {

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::span::UnitSpan;
-use super::unit::{Late, Unit};
+use super::unit::{Late, Shared, Unit};
 use crate::contract::{attribute as a, event, kv, status};
 use crate::instance::Exceptions;
 use crate::metrics::LabelSet;
@@ -85,7 +85,6 @@ impl Ending {
 
 /// What both kinds of ends need: late facts heeded, metrics recorded.
 struct Settled {
-    set: Arc<LabelSet>,
     elapsed: Duration,
     retries: i64,
     suspended: Option<Cow<'static, str>>,
@@ -93,39 +92,49 @@ struct Settled {
 
 fn settle(unit: &Unit, ending: &mut Ending) -> Settled {
     let elapsed = unit.started.elapsed();
-    let mut settled = Settled { set: Arc::clone(&unit.set), elapsed, retries: 0, suspended: None };
-    let mut waited = Duration::ZERO;
-    if let Some(shared) = &unit.shared {
-        let mut late = shared.late();
-        settled.suspended = ending.heed(&late);
-        late.ended = true;
-        settled.set = Arc::clone(&late.set);
-        settled.retries = late.retries;
-        waited = late.waited;
-    }
-    let (set, units) = (&settled.set, &unit.instance.units);
-    set.active(units, -1);
-    if settled.suspended.is_none() {
-        let executed = (unit.before + elapsed).saturating_sub(waited);
-        set.ended(units, ending.status, executed);
-        if let Some(failure) = ending.failure.as_ref().filter(|_| ending.status.is_failure()) {
-            set.failed(units, &failure.error_type);
+    match &unit.shared {
+        None => {
+            record(&unit.set, ending, elapsed);
+            Settled { elapsed, retries: 0, suspended: None }
         }
+        Some(shared) => settle_late(shared, ending, elapsed),
     }
-    settled
+}
+
+#[cold]
+fn settle_late(shared: &Shared, ending: &mut Ending, elapsed: Duration) -> Settled {
+    let mut late = shared.late();
+    let suspended = ending.heed(&late);
+    late.ended = true;
+    let (set, retries, waited) = (Arc::clone(&late.set), late.retries, late.waited);
+    drop(late);
+    if suspended.is_some() {
+        set.active(-1);
+    } else {
+        record(&set, ending, (shared.before + elapsed).saturating_sub(waited));
+    }
+    Settled { elapsed, retries, suspended }
+}
+
+fn record(set: &LabelSet, ending: &Ending, executed: Duration) {
+    set.active(-1);
+    set.ended(ending.status, executed);
+    if let Some(failure) = ending.failure.as_ref().filter(|_| ending.status.is_failure()) {
+        set.failed(&failure.error_type);
+    }
 }
 
 /// Ends a unit that only counts.
-#[inline(never)]
-pub(crate) fn counted(unit: &Unit, mut ending: Ending) {
-    settle(unit, &mut ending);
+pub(crate) fn counted(unit: &Unit, ending: &mut Ending) {
+    settle(unit, ending);
 }
 
 /// Ends a unit that records.
 pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
     let unit = &span.unit;
     let settled = settle(unit, &mut ending);
-    let (status_key, duration_key) = match unit.kind {
+    let kind = unit.kind();
+    let (status_key, duration_key) = match kind {
         Kind::Workflow => (a::WORKFLOW_STATUS, a::WORKFLOW_DURATION_MS),
         Kind::Agent => (a::AGENT_STATUS, a::AGENT_DURATION_MS),
     };
@@ -134,7 +143,7 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
     sdk.set_attribute(kv(status_key, status));
     let milliseconds = i64::try_from(settled.elapsed.as_millis()).unwrap_or(i64::MAX);
     sdk.set_attribute(kv(duration_key, milliseconds));
-    if settled.retries > 0 && unit.kind == Kind::Agent {
+    if settled.retries > 0 && kind == Kind::Agent {
         sdk.set_attribute(kv(a::AGENT_RETRY_COUNT, settled.retries));
     }
     for attribute in std::mem::take(&mut ending.attributes) {
@@ -150,7 +159,7 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
         failed(span, ending, at);
     } else if ending.expected {
         sdk.set_attribute(kv(a::EXPECTED_ERROR, true));
-    } else if ending.status == Status::Success && unit.instance.options.ok_status {
+    } else if ending.status == Status::Success && unit.set.instruments.options.ok_status {
         raw = SpanStatus::Ok;
     }
     if raw != SpanStatus::Unset {
@@ -173,10 +182,10 @@ fn failed(span: &mut UnitSpan, ending: Ending, at: std::time::SystemTime) {
     };
     let sdk = &mut span.sdk;
     sdk.set_attribute(kv(a::ERROR_TYPE, text(failure.error_type.clone())));
-    if span.unit.kind == Kind::Agent {
+    if span.unit.kind() == Kind::Agent {
         sdk.set_attribute(kv(a::ERROR_MESSAGE, message.clone()));
     }
-    if span.unit.instance.options.exceptions != Exceptions::Log {
+    if span.unit.set.instruments.options.exceptions != Exceptions::Log {
         let kind = match failure.exception_type {
             // `current().fail(kind)`: no Rust type was involved.
             "" => text(failure.error_type.clone()),

@@ -4,9 +4,10 @@
 //! that does not record costs no allocation, and how two workflows that take turns on one thread never mix.
 
 use super::lifecycle::Facts;
-use super::opening::Seed;
+use super::opening::Prepared;
+use super::site::Site;
 use super::span;
-use super::unit::{Enclosing, Shared, Unit};
+use super::unit::{Enclosing, Given, Shared, Unit};
 use crate::contract::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
@@ -18,72 +19,160 @@ use std::sync::Arc;
 pub(crate) enum Inside {
     /// Not recorded at all, or over.
     Inert,
-    /// Not polled yet, or polled for the first time.
-    Opening(Seed),
+    /// Not polled yet, or polled for the first time. The context is that of the call: the parent of a unit that is first
+    /// polled where none is active.
+    Opening(&'static Site, Context),
+    /// The same, and everything was evaluated at the call.
+    Prepared(Box<Prepared>),
     /// It records: everything else is in the span of this context.
     Recorded(Context),
     /// It only counts. The context is the one that it runs under.
     Counted(Unit, Context),
 }
 
+/// What a unit was at its end.
+pub(super) enum Last {
+    /// Never opened, or not recorded.
+    Nothing,
+    Recorded(Context),
+    Counted(Unit, Context),
+}
+
+/// One poll.
 struct Frame {
     inside: Inside,
     guard: Option<ContextGuard>,
 }
 
+/// The polls of this thread. A place is used again and again, and is inert meanwhile: most polls write a few words of it.
+struct Frames {
+    places: Vec<Frame>,
+    depth: usize,
+}
+
 thread_local! {
-    static FRAMES: RefCell<Vec<Frame>> = {
+    static FRAMES: RefCell<Frames> = {
         // Thread-locals are destroyed in the reverse order of their first use: while this one lives, so does OTel's.
         Context::map_current(|_| ());
-        RefCell::new(Vec::with_capacity(8))
+        RefCell::new(Frames { places: Vec::with_capacity(8), depth: 0 })
     };
+}
+
+impl Frames {
+    /// An inert place for a poll that begins.
+    #[inline]
+    fn enter(&mut self) -> &mut Frame {
+        if self.depth >= self.places.len() {
+            self.grow();
+        }
+        self.depth += 1;
+        &mut self.places[self.depth - 1]
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.places.push(Frame { inside: Inside::Inert, guard: None });
+    }
+
+    #[inline]
+    fn last(&mut self) -> Option<&mut Frame> {
+        self.places.get_mut(self.depth.checked_sub(1)?)
+    }
+}
+
+impl Inside {
+    /// Sets what has nothing left to drop, without looking for it.
+    #[inline]
+    fn start(&mut self, state: Inside) {
+        std::mem::forget(std::mem::replace(self, state));
+    }
 }
 
 /// Begins a poll: attaches the unit's context, and takes its state. On a thread that is ending nothing happens.
 pub(crate) fn push(inside: &mut Inside) {
-    let _ = FRAMES.try_with(|frames| {
-        let guard = match inside {
-            Inside::Recorded(context) | Inside::Counted(_, context) => Some(context.clone().attach()),
-            Inside::Inert | Inside::Opening(_) => None,
-        };
-        let inside = std::mem::replace(inside, Inside::Inert);
-        frames.borrow_mut().push(Frame { inside, guard });
+    let _ = FRAMES.try_with(|frames| match inside {
+        Inside::Opening(site, captured) => {
+            let opening = Inside::Opening(site, std::mem::take(captured));
+            inside.start(Inside::Inert);
+            frames.borrow_mut().enter().inside.start(opening);
+        }
+        Inside::Recorded(context) | Inside::Counted(_, context) => {
+            let guard = context.clone().attach();
+            let mut frames = frames.borrow_mut();
+            let frame = frames.enter();
+            std::mem::swap(&mut frame.inside, inside);
+            frame.guard = Some(guard);
+        }
+        Inside::Inert | Inside::Prepared(_) => {
+            frames.borrow_mut().enter();
+        }
     });
 }
 
-/// Ends a poll: gives the state back. The guard keeps the context attached until it is dropped.
-pub(crate) fn pop(inside: &mut Inside) -> Option<ContextGuard> {
-    let frame = FRAMES.try_with(|frames| frames.borrow_mut().pop()).ok()??;
-    *inside = frame.inside;
-    frame.guard
+/// Ends a poll of a unit that goes on: gives the state back.
+pub(crate) fn pop(inside: &mut Inside) {
+    let guard = FRAMES.try_with(|frames| {
+        let mut frames = frames.borrow_mut();
+        let frame = frames.last()?;
+        let guard = frame.guard.take();
+        std::mem::swap(&mut frame.inside, inside);
+        frames.depth -= 1;
+        guard
+    });
+    drop(guard);
 }
 
-/// The seed of the unit whose first poll this is.
-pub(crate) fn seed() -> Option<Seed> {
+/// Ends the last poll of a unit: what it was, and the guard that keeps its context attached until it is dropped.
+#[inline]
+pub(super) fn finish() -> Option<(Last, Option<ContextGuard>)> {
     FRAMES
         .try_with(|frames| {
             let mut frames = frames.borrow_mut();
-            let inside = &mut frames.last_mut()?.inside;
-            match std::mem::replace(inside, Inside::Inert) {
-                Inside::Opening(seed) => Some(seed),
-                other => {
-                    *inside = other;
-                    None
-                }
-            }
+            let frame = frames.last()?;
+            let guard = frame.guard.take();
+            let last = match std::mem::replace(&mut frame.inside, Inside::Inert) {
+                Inside::Recorded(context) => Last::Recorded(context),
+                Inside::Counted(unit, context) => Last::Counted(unit, context),
+                Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => Last::Nothing,
+            };
+            frames.depth -= 1;
+            Some((last, guard))
         })
         .ok()?
 }
 
-/// Puts an opened unit into the frame that its seed came from, and attaches its context.
-pub(crate) fn settle(inside: Inside) {
+/// The call site and the context of the unit whose first poll this is, and whose body says what it is.
+pub(crate) fn deferred() -> Option<(&'static Site, Context)> {
+    FRAMES
+        .try_with(|frames| {
+            let mut frames = frames.borrow_mut();
+            let frame = frames.last()?;
+            let Inside::Opening(site, captured) = &mut frame.inside else { return None };
+            let deferred = (*site, std::mem::take(captured));
+            frame.inside.start(Inside::Inert);
+            Some(deferred)
+        })
+        .ok()?
+}
+
+/// Puts a unit that records into the frame of its first poll.
+pub(super) fn record(context: Context) {
     let _ = FRAMES.try_with(|frames| {
-        let guard = match &inside {
-            Inside::Recorded(context) | Inside::Counted(_, context) => Some(context.clone().attach()),
-            Inside::Inert | Inside::Opening(_) => None,
-        };
-        if let Some(frame) = frames.borrow_mut().last_mut() {
-            *frame = Frame { inside, guard };
+        let guard = context.clone().attach();
+        if let Some(frame) = frames.borrow_mut().last() {
+            frame.guard = Some(guard);
+            frame.inside.start(Inside::Recorded(context));
+        }
+    });
+}
+
+/// Puts a unit that only counts into the frame of its first poll. `attach`: its context is not the active one yet.
+pub(super) fn count(unit: Unit, context: Context, attach: bool) {
+    let _ = FRAMES.try_with(|frames| {
+        let guard = attach.then(|| context.clone().attach());
+        if let Some(frame) = frames.borrow_mut().last() {
+            frame.guard = guard;
+            frame.inside.start(Inside::Counted(unit, context));
         }
     });
 }
@@ -96,7 +185,8 @@ fn innermost<T>(context: &Context, ask: impl FnOnce(&mut Inside) -> Option<T>) -
     FRAMES
         .try_with(|frames| {
             let mut frames = frames.try_borrow_mut().ok()?;
-            let frame = frames
+            let depth = frames.depth;
+            let frame = frames.places[..depth]
                 .iter_mut()
                 .rev()
                 .find(|frame| matches!(frame.inside, Inside::Recorded(_) | Inside::Counted(..)))?;
@@ -105,29 +195,33 @@ fn innermost<T>(context: &Context, ask: impl FnOnce(&mut Inside) -> Option<T>) -
                 Inside::Counted(_, own) => {
                     !active.is_valid() || active.trace_id() == own.span().span_context().trace_id()
                 }
-                Inside::Inert | Inside::Opening(_) => false,
+                Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => false,
             };
             if belongs { ask(&mut frame.inside) } else { None }
         })
         .ok()?
 }
 
+/// Nothing is kept of the texts of a unit that only counts.
+const NOTHING: Given = Given { name: None, run_id: None };
+
 /// The workflow above whatever starts under `context` on this thread.
-pub(crate) fn enclosing(context: &Context) -> Option<Enclosing> {
+pub(crate) fn enclosing(context: &Context) -> Option<Arc<Enclosing>> {
     if let Some(enclosing) = span::enclosing(context) {
         return enclosing;
     }
-    if context.span().span_context().is_remote()
-        && let Some(enclosing) = context.get::<Enclosing>()
+    if context.has_active_span()
+        && context.span().span_context().is_remote()
+        && let Some(enclosing) = context.get::<Arc<Enclosing>>()
     {
-        return Some(enclosing.clone());
+        return Some(Arc::clone(enclosing));
     }
     innermost(context, |inside| match inside {
         Inside::Recorded(own) => span::enclosing(own).flatten(),
-        Inside::Counted(unit, _) => unit.enclosing(),
-        Inside::Inert | Inside::Opening(_) => None,
+        Inside::Counted(unit, _) => unit.enclosing(&NOTHING),
+        Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
     })
-    .or_else(|| context.get::<Enclosing>().cloned())
+    .or_else(|| context.get::<Arc<Enclosing>>().cloned())
     .or_else(|| from_baggage(context))
 }
 
@@ -138,15 +232,16 @@ pub(crate) fn unit(context: &Context) -> Option<(Arc<Shared>, Option<Context>)> 
     }
     innermost(context, |inside| match inside {
         Inside::Recorded(own) => Some((span::shared(own)?, Some(own.clone()))),
-        Inside::Counted(unit, _) => Some((unit.shared(), None)),
-        Inside::Inert | Inside::Opening(_) => None,
+        Inside::Counted(unit, _) => Some((unit.shared(&NOTHING), None)),
+        Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
     })
 }
 
 /// Whether the innermost unit of this thread records.
 pub(crate) fn records() -> bool {
-    let records = |frames: &RefCell<Vec<Frame>>| {
-        matches!(frames.borrow().last(), Some(Frame { inside: Inside::Recorded(_), .. }))
+    let records = |frames: &RefCell<Frames>| {
+        let frames = frames.borrow();
+        matches!(frames.places[..frames.depth].last(), Some(Frame { inside: Inside::Recorded(_), .. }))
     };
     FRAMES.try_with(records).unwrap_or(false)
 }
@@ -156,8 +251,8 @@ pub(crate) fn describe(context: &Context) -> Option<Facts> {
     span::describe(context).or_else(|| {
         innermost(context, |inside| match inside {
             Inside::Recorded(own) => span::describe(own),
-            Inside::Counted(unit, _) => Some(unit.describe()),
-            Inside::Inert | Inside::Opening(_) => None,
+            Inside::Counted(unit, _) => Some(unit.describe(&NOTHING)),
+            Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
         })
     })
 }
@@ -168,8 +263,8 @@ pub(crate) fn counts(context: &Context) -> bool {
 }
 
 /// A boundary that trusts its callers has taken their baggage.
-fn from_baggage(context: &Context) -> Option<Enclosing> {
+fn from_baggage(context: &Context) -> Option<Arc<Enclosing>> {
     let baggage = context.baggage();
     let id = baggage.get(WORKFLOW_ID)?.clone();
-    Some(Enclosing { id, run_id: baggage.get(WORKFLOW_RUN_ID).cloned() })
+    Some(Arc::new(Enclosing { id, run_id: baggage.get(WORKFLOW_RUN_ID).cloned() }))
 }

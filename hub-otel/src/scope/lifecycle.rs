@@ -6,7 +6,7 @@ use super::Kind;
 use super::end::Ending;
 use super::frame;
 use super::span;
-use super::unit::{Enclosing, Shared, Unit};
+use super::unit::{Enclosing, Given, Shared, Unit};
 use crate::contract::{SCOPE, attribute as a, event};
 use crate::instance::Exceptions;
 use crate::metrics::LabelSet;
@@ -18,7 +18,7 @@ use tracing::Level;
 pub(crate) struct Facts {
     pub(crate) kind: Kind,
     pub(crate) set: Arc<LabelSet>,
-    pub(crate) workflow: Option<Enclosing>,
+    pub(crate) workflow: Option<Arc<Enclosing>>,
     pub(crate) exceptions: Exceptions,
     pub(crate) shared: Option<Arc<Shared>>,
 }
@@ -47,17 +47,17 @@ fn heard(level: tracing::level_filters::LevelFilter) -> bool {
     level <= tracing::level_filters::LevelFilter::current()
 }
 
-/// A unit began under `context`, which is attached.
+/// A unit began under the current context.
 #[inline]
-pub(crate) fn started(context: &Context, resumed: bool) {
+pub(crate) fn started(resumed: bool) {
     if heard(Level::INFO.into()) {
-        log_started(context, resumed);
+        log_started(resumed);
     }
 }
 
 #[cold]
-fn log_started(context: &Context, resumed: bool) {
-    let Some(facts) = frame::describe(context) else { return };
+fn log_started(resumed: bool) {
+    let Some(facts) = frame::describe(&Context::current()) else { return };
     match facts.kind {
         Kind::Workflow if !resumed => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
             a::WORKFLOW_ID => facts.workflow_id(),
@@ -87,7 +87,7 @@ pub(crate) fn ended_recorded(context: &Context, ending: &mut Ending) {
 #[inline]
 pub(crate) fn ended_counted(unit: &mut Unit, ending: &mut Ending) {
     if heard(Level::ERROR.into()) {
-        log_ended(&unit.describe(), ending);
+        log_ended(&unit.describe(&Given::default()), ending);
     }
 }
 

@@ -2,22 +2,33 @@
 
 use super::end::{Ending, Failure};
 use super::field::Fields;
+use super::frame;
 use crate::contract::kv;
 use crate::error_type::{self, ErrorType};
 use crate::status::Status;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::{Debug, Display};
 
 /// A unit whose body has returned: what is given to the judge of `run_with`, which looks at the value and says what it
 /// means. Said nothing, it was a success.
 pub struct Closing {
     pub(crate) ending: Ending,
-    pub(crate) records: bool,
+    /// Asked where there is something to write: a success has nothing.
+    records: fn() -> bool,
 }
 
 impl Closing {
+    /// For a unit that records, or one that does not.
+    #[cfg(test)]
     pub(crate) fn new(records: bool) -> Self {
-        Self { ending: Ending::new(Status::Success), records }
+        Self { ending: Ending::new(Status::Success), records: if records { || true } else { || false } }
+    }
+
+    /// For the innermost unit of this thread.
+    #[inline]
+    pub(crate) fn of_running() -> Self {
+        Self { ending: Ending::new(Status::Success), records: frame::records }
     }
 
     /// What a `Result` says whose error is not an [`ErrorType`]: a failure is named by the last segment of the type's
@@ -49,7 +60,7 @@ impl Closing {
         self.ending.failure = Some(Failure {
             error_type: Cow::Borrowed(kind.error_type),
             exception_type: kind.type_name,
-            message: if self.records { message.write() } else { None },
+            message: if (self.records)() { message.write() } else { None },
         });
     }
 
@@ -81,7 +92,7 @@ impl Closing {
     /// `ret(…)`: attributes from the value; called when the unit records.
     #[doc(hidden)]
     pub fn ret(&mut self, fields: impl FnOnce(&mut Fields<'_>)) {
-        if self.records {
+        if (self.records)() {
             let attributes = &mut self.ending.attributes;
             fields(&mut Fields { set: &mut |key, value| attributes.push(kv(key, value)) });
         }
@@ -113,8 +124,23 @@ pub(crate) fn known<E: ErrorType>(error: &E) -> ErrorKind {
 
 /// The kind of an error that is known by its type alone.
 pub(crate) fn of_type<E: ?Sized>() -> ErrorKind {
-    let type_name = std::any::type_name::<E>();
-    ErrorKind { error_type: error_type::of_type_name(type_name), type_name, timed_out: false }
+    of_type_name(std::any::type_name::<E>())
+}
+
+fn of_type_name(type_name: &'static str) -> ErrorKind {
+    thread_local! {
+        // Errors come in rows of the same type, and reading its name takes as long as everything else that is told of it.
+        static LAST: Cell<(&'static str, &'static str)> = const { Cell::new(("", "")) };
+    }
+    let (last, known) = LAST.get();
+    let error_type = if std::ptr::eq(last, type_name) {
+        known
+    } else {
+        let error_type = error_type::of_type_name(type_name);
+        LAST.set((type_name, error_type));
+        error_type
+    };
+    ErrorKind { error_type, type_name, timed_out: false }
 }
 
 /// Something that can say what went wrong.

@@ -1,13 +1,14 @@
 //! The wrapper around an annotated function: one future, or one call where the function is not async.
 
 use super::end::{self, Ending};
-use super::frame::{self, Inside};
+use super::frame::{self, Inside, Last};
 use super::lifecycle;
-use super::opening::{Origin, Prepared, Seed};
+use super::opening::{Opening, Prepared};
 use super::outcome::Closing;
 use super::site::Site;
 use super::span;
-use opentelemetry::ContextGuard;
+use crate::instance;
+use opentelemetry::Context as Environment;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,7 +44,7 @@ where
     F: Future,
     C: Fn(&F::Output, &mut Closing),
 {
-    Run { inside: Seed::at(site).map_or(Inside::Inert, Inside::Opening), classify, body: Some(body) }
+    Run { inside: if instance::in_use() { called(site) } else { Inside::Inert }, classify, body: Some(body) }
 }
 
 /// The unit of a function that returns a future: its identity was evaluated at the call.
@@ -54,26 +55,31 @@ where
     C: Fn(&F::Output, &mut Closing),
 {
     let inside = prepared.map_or(Inside::Inert, |prepared| {
-        Inside::Opening(Seed::capture(Origin::Prepared(Box::new(prepared))))
+        Inside::Prepared(Box::new(prepared.captured(Environment::current())))
     });
     Run { inside, classify, body: Some(body) }
+}
+
+/// Where and under what the unit was called.
+#[inline(never)]
+fn called(site: &'static Site) -> Inside {
+    Inside::Opening(site, Environment::current())
 }
 
 pub(crate) use run_prepared as run_inside;
 
 /// Where a function that returns a future evaluates its identity: at the call, and only where something records.
 #[inline]
-pub fn prepare(
-    site: &'static Site,
-    describe: impl FnOnce(super::opening::Opening<'static>) -> Prepared,
-) -> Option<Prepared> {
-    if crate::instance::in_use() { Some(describe(super::opening::Opening::prepared(site))) } else { None }
+pub fn prepare(site: &'static Site, describe: impl FnOnce(Opening<'static>) -> Prepared) -> Option<Prepared> {
+    if instance::in_use() { Some(describe(Opening::prepared(site))) } else { None }
 }
 
 /// The unit of a function that is not async: it begins at the call, and cannot be cancelled.
 #[inline]
 pub fn call<T>(site: &'static Site, body: impl FnOnce() -> T, classify: impl FnOnce(&T, &mut Closing)) -> T {
-    call_seeded(Seed::at(site), body, classify)
+    // It opens where it is called: no context needs to be kept.
+    let open = instance::in_use().then(|| Inside::Opening(site, Environment::new()));
+    call_opening(open, body, classify)
 }
 
 /// The same for a unit whose identity is known already.
@@ -82,22 +88,21 @@ pub(crate) fn call_inside<T>(
     body: impl FnOnce() -> T,
     classify: impl FnOnce(&T, &mut Closing),
 ) -> T {
-    call_seeded(prepared.map(|prepared| Seed::capture(Origin::Prepared(Box::new(prepared)))), body, classify)
+    call_opening(prepared.map(|prepared| Inside::Prepared(Box::new(prepared))), body, classify)
 }
 
 #[inline]
-fn call_seeded<T>(
-    seed: Option<Seed>,
+fn call_opening<T>(
+    opening: Option<Inside>,
     body: impl FnOnce() -> T,
     classify: impl FnOnce(&T, &mut Closing),
 ) -> T {
-    let Some(seed) = seed else { return body() };
-    let mut inside = Inside::Opening(seed);
+    let Some(mut inside) = opening else { return body() };
     let entered = Entered::new(&mut inside, Ending::panicked);
     let value = body();
-    let mut closing = entered.closing();
+    let mut closing = Closing::of_running();
     classify(&value, &mut closing);
-    entered.close(closing);
+    entered.close(&mut closing);
     value
 }
 
@@ -123,9 +128,9 @@ where
                 Poll::Pending
             }
             Poll::Ready(value) => {
-                let mut closing = entered.closing();
+                let mut closing = Closing::of_running();
                 (this.classify)(&value, &mut closing);
-                entered.close(closing);
+                entered.close(&mut closing);
                 Poll::Ready(value)
             }
         }
@@ -143,11 +148,24 @@ struct Entered<'a> {
 impl<'a> Entered<'a> {
     #[inline(never)]
     fn new(inside: &'a mut Inside, otherwise: fn() -> Ending) -> Self {
-        let opens = matches!(inside, Inside::Opening(seed) if !seed.is_deferred());
+        match inside {
+            // The body says what it is.
+            Inside::Opening(site, _) if site.deferred => frame::push(inside),
+            Inside::Opening(..) | Inside::Prepared(_) => return Self::open(inside, otherwise),
+            Inside::Inert | Inside::Recorded(_) | Inside::Counted(..) => frame::push(inside),
+        }
+        Self { inside: Some(inside), otherwise }
+    }
+
+    /// Everything is known before the body runs.
+    fn open(inside: &'a mut Inside, otherwise: fn() -> Ending) -> Self {
+        let opening = std::mem::replace(inside, Inside::Inert);
         frame::push(inside);
         let entered = Self { inside: Some(inside), otherwise };
-        if opens && let Some(seed) = frame::seed() {
-            seed.open();
+        match opening {
+            Inside::Opening(site, captured) => Opening::new(site, captured).begin(|_| {}),
+            Inside::Prepared(prepared) => prepared.begin(),
+            Inside::Inert | Inside::Recorded(_) | Inside::Counted(..) => {}
         }
         entered
     }
@@ -156,49 +174,43 @@ impl<'a> Entered<'a> {
     #[inline(never)]
     fn leave(mut self) {
         if let Some(inside) = self.inside.take() {
-            drop(frame::pop(inside));
+            frame::pop(inside);
         }
     }
 
-    /// The body returned: its value is looked at while the unit still runs.
-    fn closing(&self) -> Closing {
-        Closing::new(frame::records())
-    }
-
+    /// The body returned, and its value was looked at while the unit still ran.
     #[inline(never)]
-    fn close(mut self, closing: Closing) {
-        self.end(|| closing.ending);
+    fn close(mut self, closing: &mut Closing) {
+        self.end(&mut closing.ending);
     }
 
-    fn end(&mut self, ending: impl FnOnce() -> Ending) {
-        let Some(inside) = self.inside.take() else { return };
-        // The context stays attached until the unit is over: its last log record carries its ids.
-        let attached = frame::pop(inside);
-        finish(std::mem::replace(inside, Inside::Inert), attached, ending);
+    #[inline]
+    fn end(&mut self, ending: &mut Ending) {
+        if self.inside.take().is_none() {
+            return;
+        }
+        let Some((last, attached)) = frame::finish() else { return };
+        match last {
+            Last::Recorded(context) => {
+                lifecycle::ended_recorded(&context, ending);
+                span::end(&context, ending);
+            }
+            Last::Counted(mut unit, _context) => {
+                lifecycle::ended_counted(&mut unit, ending);
+                end::counted(&unit, ending);
+            }
+            Last::Nothing => {}
+        }
+        // Until now: the last log record of a unit carries its ids.
+        drop(attached);
     }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        let otherwise = self.otherwise;
-        self.end(otherwise);
-    }
-}
-
-fn finish(inside: Inside, attached: Option<ContextGuard>, ending: impl FnOnce() -> Ending) {
-    match inside {
-        Inside::Recorded(context) => {
-            let mut ending = ending();
-            lifecycle::ended_recorded(&context, &mut ending);
-            span::end(&context, ending);
+        if self.inside.is_some() {
+            let mut ending = (self.otherwise)();
+            self.end(&mut ending);
         }
-        Inside::Counted(mut unit, _context) => {
-            let mut ending = ending();
-            lifecycle::ended_counted(&mut unit, &mut ending);
-            end::counted(&unit, ending);
-        }
-        // Never opened, or not recorded.
-        Inside::Inert | Inside::Opening(_) => {}
     }
-    drop(attached);
 }

@@ -2,12 +2,14 @@
 //!
 //! It travels wherever the OpenTelemetry context travels, so an agent that was spawned onto another thread still finds
 //! the workflow above it. The API of OpenTelemetry shows a span in a context only through its own methods; the one that
-//! no other span reacts to, `set_status(Unset)`, carries our questions, and the answer comes back in a thread-local
-//! letter box. A span of anybody else's is left as it was.
+//! no other span reacts to, `set_status(Unset)`, carries our questions: a letter says which one, and what does not fit
+//! into it lies beside it in a parcel. A span of anybody else's is left as it was.
 
-use super::end::Ending;
-use super::unit::{Enclosing, Shared, Unit};
+use super::end::{Ending, Failure};
+use super::lifecycle::Facts;
+use super::unit::{Enclosing, Given, Shared, Unit};
 use crate::contract::span;
+use crate::status;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{Span as SdkSpan, SpanData};
@@ -21,6 +23,7 @@ use std::time::SystemTime;
 pub(crate) struct UnitSpan {
     pub(crate) sdk: SdkSpan,
     pub(crate) unit: Unit,
+    pub(crate) given: Given,
     pub(crate) began: SystemTime,
     /// What was set on the raw span. The unit's own end comes first.
     pub(crate) status: Status,
@@ -28,101 +31,125 @@ pub(crate) struct UnitSpan {
     pub(crate) repeated: bool,
 }
 
+/// One word between a context and its span, on one thread.
+#[derive(Clone, Copy)]
 enum Letter {
     Empty,
-    Question(Question),
-    Answer(Answer),
+    AskEnclosing,
+    AskShared,
+    AskDescription,
+    /// End with this; what else the [`Ending`] holds is in the parcel, if it holds anything else.
+    End {
+        status: status::Status,
+        expected: bool,
+        returned: bool,
+        parcel: bool,
+    },
+    Answered,
 }
 
-enum Question {
-    Enclosing,
-    Shared,
-    Describe,
-    End(Ending),
-}
-
-enum Answer {
-    Enclosing(Option<Enclosing>),
+enum Parcel {
+    Enclosing(Option<Arc<Enclosing>>),
     Shared(Arc<Shared>),
-    Described(super::lifecycle::Facts),
-    Ended,
+    Description(Facts),
+    Ending(Option<Failure>, Vec<KeyValue>),
 }
 
 thread_local! {
-    static LETTER_BOX: Cell<Letter> = const { Cell::new(Letter::Empty) };
+    static LETTER: Cell<Letter> = const { Cell::new(Letter::Empty) };
+    static PARCEL: Cell<Option<Parcel>> = const { Cell::new(None) };
     static REPEATED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Puts a question to the span of `context`. `None`: it is not a unit's.
-fn ask(context: &Context, question: Question) -> Option<Answer> {
+/// Puts a question to the span of `context`. `false`: it is not a unit's.
+fn ask(context: &Context, question: Letter) -> bool {
     if !context.has_active_span() {
-        return None;
+        return false;
     }
-    LETTER_BOX.try_with(|letters| letters.set(Letter::Question(question))).ok()?;
+    LETTER.set(question);
     context.span().set_status(Status::Unset);
-    match LETTER_BOX.try_with(|letters| letters.replace(Letter::Empty)).ok()? {
-        Letter::Answer(answer) => Some(answer),
-        Letter::Empty | Letter::Question(_) => None,
-    }
+    matches!(LETTER.replace(Letter::Empty), Letter::Answered)
+}
+
+fn send(parcel: Parcel) {
+    // A thread that is ending has no place for it any more.
+    let _ = PARCEL.try_with(|place| place.set(Some(parcel)));
+}
+
+fn receive() -> Option<Parcel> {
+    PARCEL.try_with(Cell::take).ok()?
 }
 
 /// The workflow that encloses whatever is started under `context`'s own span. The outer `None`: not a unit's span.
-pub(crate) fn enclosing(context: &Context) -> Option<Option<Enclosing>> {
-    match ask(context, Question::Enclosing)? {
-        Answer::Enclosing(enclosing) => Some(enclosing),
+pub(crate) fn enclosing(context: &Context) -> Option<Option<Arc<Enclosing>>> {
+    match ask(context, Letter::AskEnclosing).then(receive)?? {
+        Parcel::Enclosing(enclosing) => Some(enclosing),
         _ => None,
     }
 }
 
 /// The late facts of the unit whose span `context` carries.
 pub(crate) fn shared(context: &Context) -> Option<Arc<Shared>> {
-    match ask(context, Question::Shared)? {
-        Answer::Shared(shared) => Some(shared),
+    match ask(context, Letter::AskShared).then(receive)?? {
+        Parcel::Shared(shared) => Some(shared),
         _ => None,
     }
 }
 
 /// What the log says of the unit whose span `context` carries.
-pub(crate) fn describe(context: &Context) -> Option<super::lifecycle::Facts> {
-    match ask(context, Question::Describe)? {
-        Answer::Described(facts) => Some(facts),
+pub(crate) fn describe(context: &Context) -> Option<Facts> {
+    match ask(context, Letter::AskDescription).then(receive)?? {
+        Parcel::Description(facts) => Some(facts),
         _ => None,
     }
 }
 
 /// Ends the unit whose span `context` carries.
-pub(crate) fn end(context: &Context, ending: Ending) {
-    let ended = ask(context, Question::End(ending));
-    debug_assert!(matches!(ended, Some(Answer::Ended)), "the wrapper ends only units");
+pub(crate) fn end(context: &Context, ending: &mut Ending) {
+    let parcel = ending.failure.is_some() || !ending.attributes.is_empty();
+    if parcel {
+        send(Parcel::Ending(ending.failure.take(), std::mem::take(&mut ending.attributes)));
+    }
+    let Ending { status, expected, returned, .. } = *ending;
+    let ended = ask(context, Letter::End { status, expected, returned, parcel });
+    debug_assert!(ended, "the wrapper ends only units");
 }
 
 impl UnitSpan {
     #[inline(never)]
-    fn answer(&mut self, question: Question) -> Answer {
+    fn answer(&mut self, question: Letter) {
         match question {
-            Question::Enclosing => Answer::Enclosing(self.unit.enclosing()),
-            Question::Shared => Answer::Shared(self.unit.shared()),
-            Question::Describe => Answer::Described(self.unit.describe()),
-            Question::End(ending) => {
-                super::end::recorded(self, ending);
-                Answer::Ended
+            Letter::Empty | Letter::Answered => return,
+            Letter::AskEnclosing => send(Parcel::Enclosing(self.unit.enclosing(&self.given))),
+            Letter::AskShared => send(Parcel::Shared(self.unit.shared(&self.given))),
+            Letter::AskDescription => send(Parcel::Description(self.unit.describe(&self.given))),
+            Letter::End { status, expected, returned, parcel } => {
+                let (failure, attributes) = match parcel.then(receive).flatten() {
+                    Some(Parcel::Ending(failure, attributes)) => (failure, attributes),
+                    _ => (None, Vec::new()),
+                };
+                super::end::recorded(self, Ending { status, expected, returned, failure, attributes });
             }
         }
+        LETTER.set(Letter::Answered);
     }
 
     /// Hands the span to its processor, which settles keys that are there twice.
     pub(crate) fn finish(&mut self, at: SystemTime) {
-        let repeated = self.repeated;
-        let _ = REPEATED.try_with(|flag| flag.set(repeated));
+        if self.repeated {
+            REPEATED.set(true);
+        }
         self.sdk.end_with_timestamp(at);
-        let _ = REPEATED.try_with(|flag| flag.set(false));
+        if self.repeated {
+            REPEATED.set(false);
+        }
     }
 }
 
 /// Removes all but the last attribute of each key, where one may be there twice (OTLP: keys are unique). To be called
 /// by the first span processor, on the thread that ends the span.
 pub(crate) fn settle(data: &mut SpanData) {
-    if REPEATED.try_with(|flag| flag.replace(false)).unwrap_or(false) {
+    if REPEATED.replace(false) {
         keep_last(&mut data.attributes);
     }
 }
@@ -162,11 +189,7 @@ impl Span for UnitSpan {
 
     fn set_status(&mut self, status: Status) {
         if status == Status::Unset {
-            let letter = LETTER_BOX.try_with(|letters| letters.replace(Letter::Empty));
-            if let Ok(Letter::Question(question)) = letter {
-                let answer = self.answer(question);
-                let _ = LETTER_BOX.try_with(|letters| letters.set(Letter::Answer(answer)));
-            }
+            self.answer(LETTER.replace(Letter::Empty));
         } else if status > self.status {
             self.status = status;
         }

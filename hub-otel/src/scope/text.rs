@@ -27,13 +27,14 @@ impl<'a> Text<'a> {
         }
     }
 
-    pub(crate) fn into_value(self) -> Option<StringValue> {
+    #[inline]
+    pub(crate) fn value(&self) -> Option<StringValue> {
         match self {
             Text::None => None,
-            Text::Static(text) => Some(StringValue::from(text)),
+            Text::Static(text) => Some(StringValue::from(*text)),
             // Shared: a run id goes to the span, to the unit and to every agent below.
             Text::Borrowed(text) => Some(shared(text)),
-            Text::Owned(text) => Some(shared(&text)),
+            Text::Owned(text) => Some(shared(text)),
         }
     }
 

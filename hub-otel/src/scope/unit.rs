@@ -1,7 +1,11 @@
 //! What is known of a unit while it runs: in its span when it records, else in the wrapper future.
+//!
+//! Small, because a unit that only counts lives in the future itself: what few units have stands behind a pointer that is
+//! made when somebody asks.
 
+use super::lifecycle::Facts;
+use super::site::Site;
 use super::{Kind, clock, run_id};
-use crate::instance::Instance;
 use crate::metrics::LabelSet;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
@@ -10,32 +14,36 @@ use std::time::{Duration, Instant};
 
 /// A unit that runs.
 pub(crate) struct Unit {
-    pub(crate) instance: Arc<Instance>,
     pub(crate) set: Arc<LabelSet>,
-    pub(crate) kind: Kind,
     pub(crate) started: Instant,
-    /// Time executed by the segments before this one.
-    pub(crate) before: Duration,
-    pub(crate) name: Option<StringValue>,
-    /// The workflow itself, or the one that encloses the agent.
-    pub(crate) workflow: Option<Enclosing>,
+    /// Where the literals stand that nobody has asked for yet.
+    pub(crate) site: Option<&'static Site>,
+    /// The workflow that encloses an agent. A workflow's own, once somebody has asked.
+    pub(crate) workflow: Option<Arc<Enclosing>>,
     /// Somebody holds a handle: from then on the facts that change live there.
     pub(crate) shared: Option<Arc<Shared>>,
+}
+
+/// The texts of a unit that are known by the call alone. Kept where it records; else nobody is likely to ask.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) name: Option<StringValue>,
+    pub(crate) run_id: Option<StringValue>,
 }
 
 /// What agents inherit from the workflow above them.
 #[derive(Debug, Clone)]
 pub(crate) struct Enclosing {
     pub(crate) id: StringValue,
-    /// Made when it is first asked for, where nobody gave one and nothing records.
+    /// Unknown only where another process did not say it.
     pub(crate) run_id: Option<StringValue>,
 }
 
 /// A unit as its handles see it, from any thread.
 pub(crate) struct Shared {
-    pub(crate) instance: Arc<Instance>,
     pub(crate) kind: Kind,
     pub(crate) started: Instant,
+    /// Time executed by the segments before this one.
     pub(crate) before: Duration,
     late: Mutex<Late>,
 }
@@ -44,7 +52,7 @@ pub(crate) struct Shared {
 pub(crate) struct Late {
     pub(crate) set: Arc<LabelSet>,
     pub(crate) name: Option<StringValue>,
-    pub(crate) workflow: Option<Enclosing>,
+    pub(crate) workflow: Option<Arc<Enclosing>>,
     pub(crate) retries: i64,
     pub(crate) failed: Option<Cow<'static, str>>,
     pub(crate) timed_out: bool,
@@ -59,71 +67,78 @@ impl Shared {
     pub(crate) fn late(&self) -> MutexGuard<'_, Late> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The workflow of this unit, with a run id.
-    pub(crate) fn enclosing(&self) -> Option<Enclosing> {
-        with_run_id(&mut self.late().workflow, self.started)
-    }
 }
 
 impl Unit {
+    pub(crate) fn kind(&self) -> Kind {
+        self.set.kind
+    }
+
     /// The handle's side of this unit, made when it is first asked for.
-    pub(crate) fn shared(&mut self) -> Arc<Shared> {
-        let shared = self.shared.get_or_insert_with(|| {
-            Arc::new(Shared {
-                instance: Arc::clone(&self.instance),
-                kind: self.kind,
-                started: self.started,
-                before: self.before,
-                late: Mutex::new(Late {
-                    set: Arc::clone(&self.set),
-                    name: self.name.clone(),
-                    workflow: self.workflow.clone(),
-                    retries: 0,
-                    failed: None,
-                    timed_out: false,
-                    suspended: None,
-                    waited: Duration::ZERO,
-                    ended: false,
-                }),
-            })
+    pub(crate) fn shared(&mut self, given: &Given) -> Arc<Shared> {
+        self.share(given, Duration::ZERO)
+    }
+
+    /// The same for a unit whose segments before this one took `before`.
+    pub(crate) fn share(&mut self, given: &Given, before: Duration) -> Arc<Shared> {
+        if let Some(shared) = &self.shared {
+            return Arc::clone(shared);
+        }
+        let literal = || self.site.and_then(|site| site.name).map(StringValue::from);
+        let name = given.name.clone().or_else(literal);
+        let shared = Arc::new(Shared {
+            kind: self.kind(),
+            started: self.started,
+            before,
+            late: Mutex::new(Late {
+                set: Arc::clone(&self.set),
+                name,
+                workflow: self.enclosing(given),
+                retries: 0,
+                failed: None,
+                timed_out: false,
+                suspended: None,
+                waited: Duration::ZERO,
+                ended: false,
+            }),
         });
-        Arc::clone(shared)
+        self.shared = Some(Arc::clone(&shared));
+        shared
     }
 
     /// What an agent below inherits.
-    pub(crate) fn enclosing(&mut self) -> Option<Enclosing> {
-        match &self.shared {
-            Some(shared) => shared.enclosing(),
-            None => with_run_id(&mut self.workflow, self.started),
+    pub(crate) fn enclosing(&mut self, given: &Given) -> Option<Arc<Enclosing>> {
+        if let Some(shared) = &self.shared {
+            return shared.late().workflow.clone();
         }
+        if self.workflow.is_none() && self.kind() == Kind::Workflow {
+            let literal = || self.site.and_then(|site| site.run_id).map(StringValue::from);
+            let run_id = given.run_id.clone().or_else(literal);
+            let run_id = run_id.unwrap_or_else(|| run_id::new(clock::wall(self.started)));
+            self.workflow = Some(Arc::new(Enclosing { id: self.set.id.clone(), run_id: Some(run_id) }));
+        }
+        self.workflow.clone()
     }
 
     /// What the log says of this unit.
-    pub(crate) fn describe(&mut self) -> super::lifecycle::Facts {
+    pub(crate) fn describe(&mut self, given: &Given) -> Facts {
         let set = match &self.shared {
             Some(shared) => Arc::clone(&shared.late().set),
             None => Arc::clone(&self.set),
         };
-        super::lifecycle::Facts {
-            kind: self.kind,
+        Facts {
+            kind: self.kind(),
+            exceptions: set.instruments.options.exceptions,
             set,
-            workflow: self.enclosing(),
-            exceptions: self.instance.options.exceptions,
+            workflow: self.enclosing(given),
             shared: self.shared.clone(),
         }
     }
 }
 
-fn with_run_id(workflow: &mut Option<Enclosing>, started: Instant) -> Option<Enclosing> {
-    let workflow = workflow.as_mut()?;
-    workflow.run_id.get_or_insert_with(|| run_id::new(clock::wall(started)));
-    Some(workflow.clone())
-}
-
 impl std::fmt::Debug for Unit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unit").field("kind", &self.kind).field("id", &self.set.id).finish_non_exhaustive()
+        f.debug_struct("Unit").field("kind", &self.kind()).field("id", &self.set.id).finish_non_exhaustive()
     }
 }
 

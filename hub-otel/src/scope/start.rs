@@ -1,0 +1,185 @@
+//! Opens a unit on its first poll: finds its place, asks the sampler, counts it, and puts it where it stays.
+
+use super::field::Fields;
+use super::frame;
+use super::opening::{Asked, Opening};
+use super::parent::{Place, place};
+use super::span::UnitSpan;
+use super::unit::{Enclosing, Given, Unit};
+use super::{Kind, clock, lifecycle, run_id};
+use crate::contract::{kv, span};
+use crate::instance::{self, Instance, Sampling};
+use crate::segment::Segment;
+use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, StringValue};
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Opens the unit that `opening` describes, in the frame of its first poll. `fields` is called when it records.
+#[inline(never)]
+pub(super) fn start(opening: &mut Opening<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
+    let active = Context::current();
+    if active.is_telemetry_suppressed() {
+        return;
+    }
+    let place = place(opening, active);
+    let Some(instance) = instance::find(&place.context) else { return };
+    let asked = opening.asked.take();
+    let resumed = asked.as_deref().and_then(|asked| asked.resume.as_ref());
+    if let Some(segment) = resumed {
+        opening.take_over(segment);
+    }
+    let unit = Unit {
+        set: opening.label_set(instance),
+        started: Instant::now(),
+        site: opening.site,
+        workflow: match opening.kind {
+            Kind::Workflow => None,
+            Kind::Agent => frame::enclosing(&place.context),
+        },
+        shared: None,
+    };
+    let evaluated = if is_known_unsampled(instance, &place.context) {
+        let run_id = opening.run_id.value();
+        count(unit, opening, run_id, resumed, place.context, !place.is_active);
+        Ok(())
+    } else {
+        record(unit, opening, asked.as_deref(), &place, instance, fields)
+    };
+    lifecycle::started(resumed.is_some());
+    if let Err(panic) = evaluated {
+        resume_unwind(panic);
+    }
+}
+
+/// Whether the sampler's answer is known without asking it.
+fn is_known_unsampled(instance: &Instance, parent: &Context) -> bool {
+    match instance.options.sampling {
+        Sampling::Ask => false,
+        Sampling::Off => true,
+        Sampling::ParentBased => {
+            let span = parent.span();
+            span.span_context().is_valid() && !span.span_context().is_sampled()
+        }
+    }
+}
+
+/// A unit that is not recorded: its metrics are exact all the same. `run_id`: where it is no literal, which is found at
+/// the call site when somebody asks.
+fn count(
+    mut unit: Unit,
+    opening: &Opening<'_>,
+    run_id: Option<StringValue>,
+    resumed: Option<&Segment>,
+    context: Context,
+    attach: bool,
+) {
+    if opening.kind == Kind::Workflow && (run_id.is_some() || unit.set.overflowing) {
+        let literal = || opening.site.and_then(|site| site.run_id).map(StringValue::from);
+        let run_id = run_id.or_else(literal).unwrap_or_else(|| run_id::new(clock::wall(unit.started)));
+        let id = opening.own_id(&unit.set);
+        unit.workflow = Some(Arc::new(Enclosing { id, run_id: Some(run_id) }));
+    }
+    if let Some(segment) = resumed {
+        let given = Given { name: opening.name.value(), run_id: None };
+        unit.share(&given, segment.elapsed());
+    }
+    unit.set.active(1);
+    frame::count(unit, context, attach);
+}
+
+/// Asks the sampler, with the attributes that the contract has at start, and builds the span where it stays. A panic in a
+/// field is handed back: it has to find a unit to end.
+fn record(
+    unit: Unit,
+    opening: &Opening<'_>,
+    asked: Option<&Asked>,
+    place: &Place,
+    instance: &Instance,
+    fields: &mut dyn FnMut(&mut Fields<'_>),
+) -> std::thread::Result<()> {
+    let began = clock::wall(unit.started);
+    let mut given = Given::default();
+    let attributes = opening.attributes(&unit, &mut given, began, instance.options.gen_ai);
+    let mut builder = SpanBuilder {
+        span_kind: Some(opening.site.map_or(SpanKind::Internal, |site| site.span_kind.clone())),
+        name: Cow::Borrowed(span_name(opening)),
+        start_time: Some(began),
+        attributes: Some(attributes),
+        events: None,
+        links: None,
+    };
+    let resumed = asked.and_then(|asked| asked.resume.as_ref());
+    if asked.is_some() || place.link.is_some() {
+        add_rare(&mut builder, asked, resumed, place);
+    }
+    let mut span = UnitSpan {
+        #[expect(clippy::disallowed_methods, reason = "the home of the library's spans")]
+        sdk: instance.tracer.build_with_context(builder, &place.context),
+        unit,
+        given,
+        began,
+        status: Status::Unset,
+        repeated: false,
+    };
+    if !span.sdk.is_recording() {
+        // Dropped by the sampler: what is below must know, so the context carries the span's ids.
+        let context = place.context.with_remote_span_context(span.sdk.span_context().clone());
+        count(span.unit, opening, span.given.run_id, resumed, context, true);
+        return Ok(());
+    }
+    if span.unit.set.overflowing && opening.kind == Kind::Workflow {
+        // The label set stands for many: it does not know this one's id.
+        let enclosing = Enclosing { id: opening.own_id(&span.unit.set), run_id: span.given.run_id.clone() };
+        span.unit.workflow = Some(Arc::new(enclosing));
+    }
+    if let Some(segment) = resumed {
+        span.unit.share(&span.given, segment.elapsed());
+    }
+    let evaluated = catch_unwind(AssertUnwindSafe(|| {
+        fields(&mut Fields { set: &mut |key, value| span.sdk.set_attribute(kv(key, value)) });
+    }));
+    span.unit.set.active(1);
+    let travelling = travelling(&mut span);
+    let mut context = place.context.with_span(span);
+    if let Some(enclosing) = travelling {
+        context = context.with_value(enclosing);
+    }
+    frame::record(context);
+    evaluated
+}
+
+fn span_name(opening: &Opening<'_>) -> &'static str {
+    match (opening.site, opening.kind) {
+        (Some(site), _) => site.span_name,
+        (None, Kind::Workflow) => span::WORKFLOW_EXECUTE,
+        (None, Kind::Agent) => span::AGENT_EXECUTE,
+    }
+}
+
+/// What few units have: another name or kind, links.
+#[cold]
+fn add_rare(builder: &mut SpanBuilder, asked: Option<&Asked>, resumed: Option<&Segment>, place: &Place) {
+    let mut links = Vec::new();
+    if let Some(asked) = asked {
+        if let Some(name) = &asked.span_name {
+            builder.name = name.clone();
+        }
+        if let Some(kind) = &asked.span_kind {
+            builder.span_kind = Some(kind.clone());
+        }
+        links.clone_from(&asked.links);
+    }
+    let others = [resumed.and_then(Segment::span_context), place.link.clone()];
+    links.extend(others.into_iter().flatten().map(|link| Link::new(link, Vec::new(), 0)));
+    builder.links = (!links.is_empty()).then_some(links);
+}
+
+/// The spans of a `tracing` subscriber hide ours from whoever is spawned below them; values stay visible.
+fn travelling(span: &mut UnitSpan) -> Option<Arc<Enclosing>> {
+    let subscriber =
+        tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF;
+    if subscriber && span.unit.kind() == Kind::Workflow { span.unit.enclosing(&span.given) } else { None }
+}
