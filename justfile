@@ -88,11 +88,7 @@ fuzz seconds="60":
 
 # What an HTTP request costs under the server layer and under its peers (docs/performance.md).
 peers-http:
-    cd tests/peers/http && cargo build --release
-    for layer in bare hub-otel otel-tower trace-layer; do \
-        valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*measured*' \
-            tests/peers/http/target/release/hub-otel-peers-http $layer 100; \
-    done
+    tests/peers/http/check
 
 # The whole fault matrix, optimised, row by row, against the bars themselves; prints the figures of docs/reliability.md.
 # About fifteen minutes, most of them waiting.

@@ -6,7 +6,7 @@ use super::metrics::{Route, Scheme};
 use crate::contract::{attribute as a, kv};
 use crate::http::method::{Method, bare, version};
 use axum::extract::ConnectInfo;
-use http_types::{HeaderMap, HeaderName, Request, header, uri::Authority};
+use http_types::{HeaderMap, HeaderName, Request, header};
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use std::net::SocketAddr;
 
@@ -82,18 +82,68 @@ pub(super) fn named(prefix: &str, name: &HeaderName, headers: &HeaderMap) -> Opt
 /// (HTTP spans, "Setting `server.address` and `server.port` attributes"); never with userinfo.
 fn server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut Vec<KeyValue>) {
     let host = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let parsed;
-    let authority = match (&forwarded.host, request.uri().authority()) {
-        (None, Some(authority)) => authority,
-        (forwarded, _) => {
-            let host = forwarded.or_else(host).and_then(|host| host.parse::<Authority>().ok());
-            let Some(host) = host else { return };
-            parsed = host;
-            &parsed
-        }
+    let asked = match (forwarded.host, request.uri().authority()) {
+        (None, Some(authority)) => Some((authority.host(), authority.port_u16())),
+        (forwarded, _) => forwarded.or_else(host).and_then(host_and_port),
     };
-    attributes.push(kv(a::SERVER_ADDRESS, bare(authority.host()).to_owned()));
-    if let Some(port) = authority.port_u16() {
-        attributes.push(kv(a::SERVER_PORT, i64::from(port)));
+    let Some((host, port)) = asked else { return };
+    attributes.push(kv(a::SERVER_ADDRESS, bare(host).to_owned()));
+    attributes.extend(port.map(|port| kv(a::SERVER_PORT, i64::from(port))));
+}
+
+/// `example.com`, `example.com:80`, `[::1]:80` (RFC 9110, "Host and :authority"); what has more in it, or less, is none.
+fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
+    if !text.bytes().all(is_allowed) {
+        return None;
+    }
+    let (host, port) = match text.find(']') {
+        Some(end) if text.starts_with('[') => match &text[end + 1..] {
+            "" => (text, None),
+            rest => (&text[..=end], Some(rest.strip_prefix(':')?)),
+        },
+        Some(_) => return None,
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let port = match port {
+        None | Some("") => None,
+        Some(port) => Some(port.parse().ok()?),
+    };
+    (!host.is_empty()).then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_and_port;
+
+    #[test]
+    fn a_host_is_read_with_and_without_its_port_and_nothing_else_is() {
+        for (text, expected) in [
+            ("example.com", ("example.com", None)),
+            ("example.com:8080", ("example.com", Some(8080))),
+            ("example.com:", ("example.com", None)),
+            ("10.0.0.1:80", ("10.0.0.1", Some(80))),
+            ("[::1]", ("[::1]", None)),
+            ("[2001:db8::1]:443", ("[2001:db8::1]", Some(443))),
+        ] {
+            assert_eq!(host_and_port(text), Some(expected), "{text}");
+            let parsed: http_types::uri::Authority = text.parse().unwrap();
+            assert_eq!((parsed.host(), parsed.port_u16()), expected, "{text}");
+        }
+        for wrong in [
+            "",
+            ":80",
+            "me:secret@host",
+            "host/path",
+            "host:port",
+            "host:70000",
+            "::1",
+            "[::1]x",
+            "a]b",
+            "a b",
+            "h?q",
+        ] {
+            assert_eq!(host_and_port(wrong), None, "{wrong}");
+        }
     }
 }
