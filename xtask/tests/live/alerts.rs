@@ -77,13 +77,14 @@ fn start_alertmanager(folder: &Path, webhook: &str) -> (Process, u16) {
 fn twenty_failures_are_notified_within_a_minute_and_their_end_within_five() {
     let chat = Chat::start();
     let backends = Receiver::counting();
-    let metrics = ports::free();
-    let configuration = Configuration::copied(&[("orchestration-service", Some(metrics))]);
+    // Held until the orchestrator, which starts last, listens there.
+    let metrics = ports::Closed::new();
+    let configuration = Configuration::copied(&[("orchestration-service", Some(metrics.port()))]);
     let collector = Collector::start(&backends, configuration.port());
     let orchestrator = Orchestrator::start(
         &collector.grpc,
         Way::Pulled,
-        metrics,
+        metrics.port(),
         &[
             ("HUB_WEBHOOK_TOKEN", TOKEN),
             ("SLACK_WEBHOOK_URL", &chat.url()),

@@ -27,7 +27,7 @@ fn memory_under_a_hundred_spans_and_a_hundred_log_records_a_second() {
         );
     }
     // Nothing on the way was dropped.
-    poll::until(Duration::from_secs(30), || {
+    poll::until(Duration::from_secs(180), || {
         backends.stored(Signal::Traces) >= SECONDS * 100 && backends.stored(Signal::Logs) >= SECONDS * 100
     });
     eprintln!(

@@ -31,13 +31,15 @@ fn every_panel_answers_during_load_and_agrees_with_the_ledger_when_metrics_are_p
 
 fn check(way: Way) {
     let backends = Receiver::counting();
-    let metrics = ports::free();
-    let scraped = (way == Way::Pulled).then_some(metrics);
+    // Held until the orchestrator, which starts last, listens there.
+    let metrics = ports::Closed::new();
+    let scraped = (way == Way::Pulled).then_some(metrics.port());
     let configuration = Configuration::copied(&[("orchestration-service", scraped)]);
     let collector = Collector::start(&backends, configuration.port());
     configuration.target("otel-collector", Some(collector.metrics));
     let prometheus = configuration.start();
-    let orchestrator = Orchestrator::start(&collector.grpc, way, metrics, &[("HUB_MAX_RUNS", MAX_RUNS)]);
+    let orchestrator =
+        Orchestrator::start(&collector.grpc, way, metrics.port(), &[("HUB_MAX_RUNS", MAX_RUNS)]);
     let api = Api::new(&orchestrator.url);
     prepare(&api);
 

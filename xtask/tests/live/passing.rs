@@ -7,7 +7,7 @@ use hub_otel_tests::{poll, ports};
 use serde_json::json;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(180);
 
 #[test]
 #[ignore = "needs the real binaries: just stack-live"]

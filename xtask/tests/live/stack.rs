@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use xtask::files::root;
 
 /// How long a component may take to answer on a busy machine.
-pub(crate) const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_secs(120);
 
 /// How the service's metrics reach Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,8 @@ impl Collector {
 /// Prometheus' folder as it is shipped, with targets of the test's own.
 pub(crate) struct Configuration {
     folder: TempDir,
-    port: u16,
+    /// Held until Prometheus listens there: the Collector, which starts before it, may take longer than a port rests.
+    port: ports::Closed,
 }
 
 impl Configuration {
@@ -82,7 +83,7 @@ impl Configuration {
         {
             fs::copy(rule.path(), folder.path().join("rules").join(rule.file_name())).expect("copied");
         }
-        let configuration = Self { folder, port: ports::free() };
+        let configuration = Self { folder, port: ports::Closed::new() };
         for job in [
             "prometheus",
             "otel-collector",
@@ -94,7 +95,7 @@ impl Configuration {
         ] {
             configuration.target(job, None);
         }
-        configuration.target("prometheus", Some(configuration.port));
+        configuration.target("prometheus", Some(configuration.port()));
         for (job, port) in targets {
             configuration.target(job, *port);
         }
@@ -109,21 +110,22 @@ impl Configuration {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.port()
     }
 
     pub(crate) fn start(self) -> Prometheus {
+        let port = self.port();
         let mut process = Process::spawn(
             command(tool("prometheus"))
                 .current_dir(self.folder.path())
                 .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
                 .args(["--web.enable-otlp-receiver", "--web.enable-remote-write-receiver"])
                 .arg("--enable-feature=exemplar-storage")
-                .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
+                .arg(format!("--web.listen-address=127.0.0.1:{port}"))
                 .env("ENVIRONMENT", "test"),
         );
-        process.answers(START, &format!("http://127.0.0.1:{}/-/ready", self.port));
-        Prometheus { process, port: self.port, _folder: self.folder }
+        process.answers(START, &format!("http://127.0.0.1:{port}/-/ready"));
+        Prometheus { process, port, _folder: self.folder }
     }
 }
 

@@ -5,6 +5,7 @@
 mod compose;
 mod mutations;
 mod promtool;
+mod runbooks;
 
 use std::path::Path;
 use std::process::{Command, Output};

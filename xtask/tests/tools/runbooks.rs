@@ -1,0 +1,68 @@
+//! The first query of each runbook, asked of the very data on which the alert fires in its case.
+
+use crate::promtool::{cases, promtool};
+use crate::said;
+use serde_json::{Value, json};
+use std::fs;
+use xtask::files::root;
+use xtask::stack::alerts::{self, Alert, Trouble};
+
+/// The case in which an alert fires with its annotations, and when.
+fn firing(alert: &Alert) -> (Value, Value, Value) {
+    let document = cases(&format!("tests/{}.test.yml", alert.group));
+    for case in document["tests"].as_array().expect("cases") {
+        for check in case["alert_rule_test"].as_array().into_iter().flatten() {
+            let fires = !check["exp_alerts"].as_array().expect("a list").is_empty();
+            if fires && check["alertname"] == alert.name {
+                return (case.clone(), check["eval_time"].clone(), document["evaluation_interval"].clone());
+            }
+        }
+    }
+    panic!("{}: no case that fires", alert.name)
+}
+
+fn first_query(alert: &Alert) -> String {
+    let path = root().join("observability").join(alert.runbook());
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let query = text.split("```promql\n").nth(1).and_then(|rest| rest.split("```").next());
+    query.unwrap_or_else(|| panic!("{}: no query", path.display())).trim().to_owned()
+}
+
+#[test]
+#[ignore = "needs promtool: observability/tools/build"]
+fn the_first_query_shows_something_when_the_alert_fires() {
+    // Its query asks for the cause, the time of agents, of which its case knows nothing.
+    for alert in alerts::all().iter().filter(|alert| alert.name != "HighWorkflowDuration") {
+        let (case, time, interval) = firing(alert);
+        let query = first_query(alert);
+        // A counter that was born with the trouble has an increase of nothing: a row that says 0 helps nobody.
+        let shown = match alert.trouble {
+            Trouble::Above => format!("count(({query}) != 0) >= bool 1"),
+            Trouble::Below => format!("count({query}) >= bool 1"),
+        };
+        let rules = root().join(format!("observability/prometheus/rules/{}.rules.yml", alert.group));
+        let document = json!({
+            "rule_files": [rules.to_string_lossy()],
+            "evaluation_interval": interval,
+            "tests": [{
+                "interval": case["interval"],
+                "input_series": case["input_series"],
+                "promql_expr_test": [{
+                    "expr": shown,
+                    "eval_time": time,
+                    "exp_samples": [{"labels": "{}", "value": 1}],
+                }],
+            }],
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("test.yml"), serde_yaml_ng::to_string(&document).expect("YAML"))
+            .expect("written");
+        let output = promtool(&["test", "rules", "test.yml"], folder.path());
+        assert!(
+            output.status.success(),
+            "{}: the runbook's query shows nothing\n{query}\n{}",
+            alert.name,
+            said(&output)
+        );
+    }
+}
