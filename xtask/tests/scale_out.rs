@@ -45,7 +45,8 @@ struct Sampler {
 fn sampler(folder: &Path, name: &str, metrics: &Receiver) -> Sampler {
     let tempo = Receiver::start();
     let address = format!("127.0.0.1:{}", ports::free());
-    let token = folder.join("token");
+    // Of its own: the authenticator watches the file, and would see it empty while another one is written.
+    let token = folder.join(format!("token-{name}"));
     fs::write(&token, TOKEN).expect("written");
     let process = collector(
         "collector-sample.yaml",
