@@ -14,12 +14,13 @@ mod workflows;
 use crate::engine::Engine;
 use crate::security::Secrets;
 use crate::webhook::route::{self as webhook, WebhookState};
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 pub use error::{ApiError, ErrorBody};
+pub(crate) use extract::read_body;
 use hub_otel::http::ServerLayer;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,7 +61,12 @@ const MAX_BODY: usize = 256 * 1024;
 
 /// Every route of the API, as it is served on `bind`.
 pub fn router(state: AppState, bind: SocketAddr) -> Router {
-    let (router, document) = routes(state, bind).split_for_parts();
+    let (router, mut document) = routes(state, bind).split_for_parts();
+    // One handler takes both methods, but an operation's id is its own.
+    let webhook = document.paths.paths.get_mut("/api/webhooks/grafana");
+    if let Some(put) = webhook.and_then(|path| path.put.as_mut()) {
+        put.operation_id = Some("grafana_put".to_owned());
+    }
     let document: Arc<str> = document.to_json().unwrap_or_else(|error| error.to_string()).into();
     finish(router.route(
         "/openapi.json",
@@ -72,11 +78,6 @@ pub fn router(state: AppState, bind: SocketAddr) -> Router {
 pub fn webhook_router(state: &AppState, bind: SocketAddr) -> Router {
     let state = WebhookState::new(state.engine.clone(), &state.secrets, bind);
     finish(webhook::router(state).into())
-}
-
-/// The document of `/openapi.json`.
-pub fn document(state: AppState, bind: SocketAddr) -> utoipa::openapi::OpenApi {
-    routes(state, bind).into_openapi()
 }
 
 fn routes(state: AppState, bind: SocketAddr) -> OpenApiRouter {
@@ -110,7 +111,6 @@ fn finish(router: Router) -> Router {
             let message = format!("{} is not allowed here", request.method());
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         // Probes come every few seconds and say nothing.
         .layer(ServerLayer::new().exclude("/health/*"))
         // Outside of the span, which has to see the panic.

@@ -15,7 +15,7 @@ pub mod values;
 pub mod workflows;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use exit::Exit;
+pub use exit::{Exit, Problem};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -87,16 +87,16 @@ pub fn main() -> ExitCode {
             return if usage { Exit::Usage } else { Exit::Success }.into();
         }
     };
-    match cli.command {
-        Command::Serve(serve) => serve.main(),
+    let ended = match cli.command {
+        Command::Serve(serve) => crate::server::main(&serve),
         Command::Run { server, run } => client::main(server, async |api| Ok(run.execute(&api).await?)),
         Command::Workflows { server, command } => workflows::main(server, command),
         Command::Approvals { server, command } => {
             client::main(server, async |api| Ok(command.execute(&api).await?))
         }
         Command::Load { server, load } => client::main(server, async |api| Ok(load.execute(&api).await?)),
-    }
-    .into()
+    };
+    ended.unwrap_or_else(Problem::report).into()
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
@@ -132,6 +132,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_also_a_variable_of_its_name() {
+        fn check(command: &clap::Command, seen: &mut usize) {
+            for argument in command.get_arguments() {
+                let Some(flag) = argument.get_long().filter(|flag| !["help", "version"].contains(flag))
+                else {
+                    continue;
+                };
+                let variable = format!("HUB_{}", flag.to_uppercase().replace('-', "_"));
+                assert_eq!(argument.get_env(), Some(variable.as_ref()), "{} --{flag}", command.get_name());
+                *seen += 1;
+            }
+            command.get_subcommands().for_each(|command| check(command, seen));
+        }
+        let mut seen = 0;
+        check(&Cli::command(), &mut seen);
+        assert!(seen > 20, "{seen}");
     }
 
     #[test]

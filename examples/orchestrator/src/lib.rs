@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod api;
+mod cause;
 pub mod cli;
 pub mod clock;
 pub mod domain;

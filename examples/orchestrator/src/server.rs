@@ -4,25 +4,23 @@
 //! taken must not take up the runs of the first.
 
 mod banner;
-mod problem;
 
 use crate::agents::{Registry, standard};
 use crate::api::{self, AppState};
-use crate::cli::Exit;
 use crate::cli::serve::Serve;
+use crate::cli::{Exit, Problem};
 use crate::domain::Workflow;
 use crate::engine::{Engine, Options};
 use crate::security::{Secrets, check_bind};
 use crate::seed;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Page, Store};
+use crate::store::{Page, Store, WorkflowStore as _};
 use axum::Router;
 use hub_otel::{Builder, Exporter, Signal, Telemetry};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use problem::Problem;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -39,18 +37,15 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Serves until a signal says stop.
-pub fn main(settings: &Serve) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return Problem::failure(format!("threads cannot be started: {error}")).report(),
-    };
+///
+/// # Errors
+/// Why it did not start, or not end in order.
+pub fn main(settings: &Serve) -> Result<Exit, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(settings));
     // A scan in its own thread need not be waited for: its run was handed back.
     runtime.shutdown_background();
-    match ended {
-        Ok(()) => Exit::Success,
-        Err(problem) => problem.report(),
-    }
+    ended.map(|()| Exit::Success)
 }
 
 async fn serve(settings: &Serve) -> Result<(), Problem> {
@@ -74,9 +69,9 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
         () = std::future::ready(()) => {}
     }
     let ready = prepare(settings, agents).await?;
-    let telemetry = telemetry.install().map_err(|error| {
-        if error.is_configuration() { Problem::usage(error) } else { Problem::failure_of(error) }
-    })?;
+    let telemetry = telemetry
+        .install()
+        .map_err(|error| if error.is_configuration() { Problem::usage(error) } else { error.into() })?;
     let result = run(settings, secrets, ready, &telemetry, signal).await;
     // Flushed last: everything before this may still say something.
     let report = telemetry.shutdown().await;
@@ -130,7 +125,7 @@ async fn run(
     signal: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), Problem> {
     let Ready { listener, webhook, store, agents, workflows } = ready;
-    let address = listener.local_addr().map_err(|error| Problem::failure(error.to_string()))?;
+    let address = listener.local_addr()?;
     let options = Options {
         approval_timeout: settings.approval_timeout,
         max_runs: settings.max_runs,
@@ -151,7 +146,7 @@ async fn run(
     if let (Some(listener), Some(address)) = (webhook, webhook_address) {
         servers.push(tokio::spawn(listen(listener, api::webhook_router(&state, address), stopped)));
     }
-    let (resumed, crashed) = engine.recover().await.map_err(|error| Problem::failure(error.to_string()))?;
+    let (resumed, crashed) = engine.recover().await?;
     let clock = tokio::spawn(engine.clone().watch_expiry());
     banner::print(settings, address, webhook_address, telemetry, (resumed, crashed)).await;
 

@@ -9,24 +9,29 @@ pub mod sqlite;
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, NewRun, NodeRecord, Run, RunStatus, Workflow};
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database did not do what it was asked.
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// The writer is gone: the process is shutting down.
     #[error("the store is closed")]
     Closed,
     /// A row that this version cannot read.
-    #[error("{what} holds `{value}`, which this version does not know")]
-    Corrupt {
-        /// Table and column.
-        what: &'static str,
-        /// What was found.
-        value: String,
-    },
+    #[error("the database holds what this version does not know: {0}")]
+    Corrupt(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } => Self::Corrupt(error.to_string()),
+            error => Self::Database(error),
+        }
+    }
 }
 
 /// A result of the store.
@@ -103,7 +108,7 @@ pub enum Decided {
 }
 
 /// Approvals that nobody has answered yet, of one workflow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Waiting {
     /// Its name.
     pub workflow: String,
@@ -131,8 +136,8 @@ pub struct Alert {
     pub firing: bool,
     /// The run that it would start.
     pub run: NewRun,
-    /// An incident that still fires after this many milliseconds starts another run.
-    pub remind_after_ms: i64,
+    /// An incident that still fires after this long starts another run.
+    pub remind_after: Duration,
 }
 
 /// What became of an alert.
@@ -147,19 +152,20 @@ pub enum Admitted {
     Nothing,
 }
 
-/// The memory of the orchestrator.
+/// Remembers workflows.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
-    /// Can it be read and written?
-    async fn check(&self) -> Result<()>;
-
+pub trait WorkflowStore: Send + Sync {
     /// Stores a workflow; `false` when the name is taken.
     async fn create_workflow(&self, workflow: &Workflow) -> Result<bool>;
     /// The workflow of that name.
     async fn workflow(&self, name: &str) -> Result<Option<Workflow>>;
     /// All of them by name.
     async fn workflows(&self, page: Page) -> Result<Vec<Workflow>>;
+}
 
+/// Remembers runs, and their nodes' results.
+#[async_trait]
+pub trait RunStore: Send + Sync {
     /// Stores a run, PENDING.
     async fn create_run(&self, run: NewRun) -> Result<Created>;
     /// The run of that id.
@@ -168,20 +174,34 @@ pub trait Store: Send + Sync + 'static {
     async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page) -> Result<Vec<Run>>;
     /// What became of the nodes of these runs.
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>>;
-
     /// PENDING → RUNNING, owned by this process. `segment` is what the next segment links to should this one die.
     async fn claim(&self, id: &str, owner: &str, segment: Option<String>) -> Result<Option<Run>>;
     /// Commits a node's result; `false` when the run is no longer running. The first result stays.
     async fn save_node(&self, run: &str, record: NodeRecord) -> Result<bool>;
     /// RUNNING → a terminal state; its approvals that are still pending are cancelled and given back.
     async fn finish(&self, id: &str, end: End) -> Result<Option<Vec<Approval>>>;
-    /// RUNNING → PENDING: the process goes, the run stays.
-    async fn hand_back(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool>;
-    /// RUNNING → WAITING_APPROVAL, unless one of its approvals was decided meanwhile.
-    async fn suspend(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool>;
+    /// RUNNING → PENDING (the process goes, the run stays) or → WAITING_APPROVAL, unless one of its approvals was
+    /// decided meanwhile.
+    async fn pause(&self, id: &str, to: RunStatus, segment: Option<String>, executed_ms: u64)
+    -> Result<bool>;
+    /// [`Self::pause`]: the process goes.
+    async fn hand_back(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
+        self.pause(id, RunStatus::Pending, segment, executed_ms).await
+    }
+    /// [`Self::pause`]: a human has to decide.
+    async fn suspend(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
+        self.pause(id, RunStatus::WaitingApproval, segment, executed_ms).await
+    }
     /// Anything that has not ended → CANCELLED.
     async fn cancel(&self, id: &str) -> Result<(Cancelled, Vec<Approval>)>;
+    /// After a start: takes up what no living process works on. RUNNING runs of another owner count a crash each, and
+    /// with `crash_limit` of them are FAILED.
+    async fn recover(&self, owner: &str, crash_limit: u32) -> Result<Recovered>;
+}
 
+/// Remembers questions to humans.
+#[async_trait]
+pub trait ApprovalStore: Send + Sync {
     /// Asks; gives back the question of before when the node's was asked already.
     async fn request_approval(&self, approval: Approval) -> Result<Option<Approval>>;
     /// The questions, newest first.
@@ -196,16 +216,22 @@ pub trait Store: Send + Sync + 'static {
     async fn next_expiry(&self) -> Result<Option<Timestamp>>;
     /// The unanswered questions by workflow.
     async fn backlog(&self) -> Result<Vec<Waiting>>;
+}
 
-    /// After a start: takes up what no living process works on. RUNNING runs of another owner count a crash each, and
-    /// with `crash_limit` of them are FAILED.
-    async fn recover(&self, owner: &str, crash_limit: u32) -> Result<Recovered>;
-
+/// Remembers open incidents, and signatures that may not come again.
+#[async_trait]
+pub trait IncidentStore: Send + Sync {
     /// Decides whether an alert starts a run, and stores it: one transaction.
     async fn admit_alert(&self, alert: Alert) -> Result<Admitted>;
     /// Remembers a signature until `expires`; `false` when it was seen before.
     async fn remember_signature(&self, signature: &str, expires: Timestamp) -> Result<bool>;
+}
 
+/// The memory of the orchestrator.
+#[async_trait]
+pub trait Store: WorkflowStore + RunStore + ApprovalStore + IncidentStore + 'static {
+    /// Can it be read and written?
+    async fn check(&self) -> Result<()>;
     /// Waits for what is being written, and closes the database.
     async fn close(&self);
 }

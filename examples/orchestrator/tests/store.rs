@@ -8,9 +8,11 @@ use orchestrator::domain::{
 };
 use orchestrator::store::sqlite::SqliteStore;
 use orchestrator::store::{
-    Admitted, Alert, Answer, Cancelled, Created, Decided, End, Page, Store, StoreError,
+    Admitted, Alert, Answer, ApprovalStore as _, Cancelled, Created, Decided, End, IncidentStore as _, Page,
+    RunStore as _, Store, StoreError, WorkflowStore as _,
 };
 use serde_json::json;
+use std::time::Duration;
 
 const ALL: Page = Page { limit: 100, offset: 0 };
 
@@ -224,13 +226,14 @@ async fn recovery_counts_crashes_and_gives_up(store: SqliteStore) {
 
 async fn an_incident_starts_a_run_when_it_opens_lasts_and_ends(store: SqliteStore) {
     seeded(&store).await;
-    let alert = |firing, remind_after_ms| Alert {
+    let alert = |firing, remind_after| Alert {
         fingerprint: "f".into(),
         firing,
         run: NewRun::new("w", Trigger::GrafanaWebhook, serde_json::Map::new()),
-        remind_after_ms,
+        remind_after,
     };
-    let admit = async |firing, remind| store.admit_alert(alert(firing, remind)).await.unwrap();
+    let admit =
+        async |firing, remind| store.admit_alert(alert(firing, Duration::from_millis(remind))).await.unwrap();
     assert!(matches!(admit(false, 1000).await, Admitted::Nothing));
     let Admitted::Started(first) = admit(true, 60_000).await else { panic!("it opened") };
     assert!(matches!(admit(true, 60_000).await, Admitted::Deduplicated(known) if known == first.id));

@@ -3,13 +3,12 @@
 //! A run names a channel, usually the severity of an alert, and never a URL. A channel that nobody configured goes to
 //! wherever messages go by default: a severity that a label made up must not lose the alert.
 
-pub mod delivery;
+mod delivery;
 pub mod destination;
 pub mod message;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::redirect::Policy;
@@ -19,7 +18,7 @@ use url::Url;
 
 use super::{Agent, AgentContext, AgentError, input};
 use crate::security::{DISCORD_WEBHOOK_URL, SLACK_WEBHOOK_URL, Secrets};
-use delivery::{TIMEOUT, Undelivered};
+use delivery::TIMEOUT;
 use destination::{Allowed, BadDestination, PublicOnly};
 use message::Message;
 
@@ -128,7 +127,7 @@ impl Notifier {
     }
 
     /// Delivers once to one destination; the status that it answered, 0 for the console.
-    async fn deliver(&self, to: Destination, message: &Message) -> Result<u16, Undelivered> {
+    async fn deliver(&self, to: Destination, message: &Message) -> Result<u16, AgentError> {
         let (url, body) = match to {
             Destination::Slack => (self.slack.as_ref(), message.slack()),
             Destination::Discord => (self.discord.as_ref(), message.discord()),
@@ -207,18 +206,9 @@ impl Agent for Notifier {
 }
 
 /// One error for what failed: worth another attempt if one of them is, after the longest of their waits.
-fn failure(failures: &[(Destination, Undelivered)]) -> Option<AgentError> {
-    let (_, first) = failures.first()?;
-    let said: Vec<String> =
-        failures.iter().map(|(to, failure)| format!("{} {failure}", to.as_str())).collect();
-    let again = failures.iter().find(|(_, failure)| failure.wait(Duration::ZERO).is_some());
-    let error = match again {
-        Some((_, failure)) => AgentError::retryable(failure.reason(), said.join("; ")),
-        None => AgentError::permanent(first.reason(), said.join("; ")),
-    };
-    let longest = failures.iter().filter_map(|(_, failure)| failure.wait(Duration::ZERO)).max();
-    Some(match longest.filter(|wait| !wait.is_zero()) {
-        Some(wait) => error.after(wait),
-        None => error,
-    })
+fn failure(failures: &[(Destination, AgentError)]) -> Option<AgentError> {
+    let (_, first) = failures.iter().find(|(_, error)| error.retryable).or(failures.first())?;
+    let said: Vec<_> = failures.iter().map(|(to, error)| format!("{} {error}", to.as_str())).collect();
+    let retry_after = failures.iter().filter_map(|(_, error)| error.retry_after).max();
+    Some(AgentError { message: said.join("; "), retry_after, ..first.clone() })
 }

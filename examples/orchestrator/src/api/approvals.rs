@@ -31,7 +31,7 @@ pub(super) struct DecisionQuery {
 
 /// Lists the approvals, newest first.
 #[utoipa::path(
-    get, path = "/api/approvals", tag = "approvals", params(PageQuery, DecisionQuery),
+    get, path = "/api/approvals", operation_id = "list_approvals", tag = "approvals", params(PageQuery, DecisionQuery),
     responses(
         (status = 200, body = Approvals), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 503, body = ErrorBody),

@@ -68,7 +68,7 @@ impl From<StoreError> for ApiError {
                 let message = "the database cannot be used at the moment";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
             }
-            StoreError::Corrupt { .. } => {
+            StoreError::Corrupt(_) => {
                 let message = "the database holds a row that this version cannot read";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt_row", message)
             }
@@ -78,7 +78,7 @@ impl From<StoreError> for ApiError {
 
 impl From<GraphError> for ApiError {
     fn from(error: GraphError) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string())
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.code, error.to_string())
     }
 }
 

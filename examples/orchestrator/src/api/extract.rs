@@ -1,18 +1,46 @@
 //! Extractors whose refusals are answers in the API's shape.
 
+use super::MAX_BODY;
 use super::error::ApiError;
 use crate::store;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
+const BODY_DEADLINE: Duration = Duration::from_secs(5);
+/// Bytes past [`MAX_BODY`] that are read and thrown away, so that the sender hears the answer instead of a broken pipe.
+const DISCARDED: usize = 16 * 1024 * 1024;
+
+/// Reads a body of bounded size in bounded time.
+pub(crate) async fn read_body(body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
+    let collect = async {
+        let (mut kept, mut total) = (Vec::new(), 0);
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| ApiError::bad_request("bad_request", "the body broke off"))?;
+            total += chunk.len();
+            if total <= MAX_BODY {
+                kept.extend_from_slice(&chunk);
+            } else if total > DISCARDED {
+                break;
+            }
+        }
+        if total > MAX_BODY {
+            let message = format!("the body is larger than {MAX_BODY} bytes");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message));
+        }
+        Ok(kept)
+    };
+    tokio::time::timeout(BODY_DEADLINE, collect).await.unwrap_or_else(|_| {
+        let message = format!("the body did not arrive within {} s", BODY_DEADLINE.as_secs());
+        Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message))
+    })
+}
 
 /// A JSON body. An empty one reads as `{}`.
 ///
@@ -22,14 +50,9 @@ pub(super) struct Body<T>(pub(super) T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let read = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await;
-        let late = |_| {
-            let message = format!("the body did not arrive within {} s", BODY_DEADLINE.as_secs());
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
-        };
-        let bytes = read.map_err(late)?.map_err(unread)?;
-        let text = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes.as_ref() };
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = read_body(request.into_body()).await?;
+        let text = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes.as_slice() };
         // In two steps: text that is no JSON is 400 even where its beginning has the wrong shape.
         let value: serde_json::Value = serde_json::from_slice(text).map_err(|error| {
             ApiError::bad_request("invalid_json", format!("the body is not JSON: {error}"))
@@ -38,14 +61,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", error.to_string())
         })
     }
-}
-
-fn unread(rejection: BytesRejection) -> ApiError {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let message = format!("the body is larger than {} bytes", super::MAX_BODY);
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
-    }
-    ApiError::bad_request("bad_request", "the body broke off")
 }
 
 /// The query string.

@@ -33,7 +33,7 @@ pub(super) struct StatusQuery {
 
 /// Lists the runs of a workflow, newest first.
 #[utoipa::path(
-    get, path = "/api/workflows/{name}/runs", tag = "runs",
+    get, path = "/api/workflows/{name}/runs", operation_id = "list_runs", tag = "runs",
     params(("name" = String, Path, description = "The workflow's name."), PageQuery, StatusQuery),
     responses(
         (status = 200, body = Runs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
@@ -56,7 +56,7 @@ pub(super) async fn list(
 
 /// Shows a run.
 #[utoipa::path(
-    get, path = "/api/runs/{id}", tag = "runs",
+    get, path = "/api/runs/{id}", operation_id = "show_run", tag = "runs",
     params(("id" = String, Path, description = "The run's id.")),
     responses(
         (status = 200, body = RunView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),

@@ -26,7 +26,7 @@ pub(super) struct Workflows {
 
 /// Lists the workflows.
 #[utoipa::path(
-    get, path = "/api/workflows", tag = "workflows", params(PageQuery),
+    get, path = "/api/workflows", operation_id = "list_workflows", tag = "workflows", params(PageQuery),
     responses(
         (status = 200, body = Workflows), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 503, body = ErrorBody),
@@ -69,7 +69,7 @@ pub(super) async fn create(
 
 /// Shows a workflow.
 #[utoipa::path(
-    get, path = "/api/workflows/{name}", tag = "workflows",
+    get, path = "/api/workflows/{name}", operation_id = "show_workflow", tag = "workflows",
     params(("name" = String, Path, description = "The workflow's name, which is its id.")),
     responses(
         (status = 200, body = Workflow), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),

@@ -1,7 +1,7 @@
 //! `orchestrator approvals`: what waits for a human, and the human's answer.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::{Api, CallError};
 use super::{Exit, out};
@@ -23,10 +23,10 @@ pub struct Answer {
     /// The approval's id.
     pub id: String,
     /// Who answers.
-    #[arg(long, env = "USER", default_value = "cli")]
+    #[arg(long, env = "HUB_BY", default_value = "cli")]
     pub by: String,
     /// Why.
-    #[arg(long)]
+    #[arg(long, env = "HUB_NOTES")]
     pub notes: Option<String>,
 }
 
@@ -45,30 +45,20 @@ impl Approvals {
 }
 
 async fn list(api: &Api) -> Result<Exit, CallError> {
-    let mut offset = 0;
-    loop {
-        let query =
-            [("decision", "PENDING".to_owned()), ("limit", "100".to_owned()), ("offset", offset.to_string())];
-        let answer = api.approvals(&query).await?;
-        let page = answer.get("approvals").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        for approval in page {
-            let text = |key: &str| approval[key].as_str().unwrap_or("?").to_owned();
-            out::line(&format!(
-                "{}\t{}\t{}/{}\t{}.{}\t{}",
-                text("id"),
-                text("runId"),
-                text("workflow"),
-                text("nodeId"),
-                text("agent"),
-                text("action"),
-                text("requestedAt"),
-            ));
-        }
-        if page.len() < 100 {
-            return Ok(Exit::Success);
-        }
-        offset += page.len();
+    for approval in api.list("/api/approvals", "", &[("decision", "PENDING")], usize::MAX).await? {
+        let text = |key: &str| approval[key].as_str().unwrap_or("?");
+        out::line(&format!(
+            "{}\t{}\t{}/{}\t{}.{}\t{}",
+            text("id"),
+            text("runId"),
+            text("workflow"),
+            text("nodeId"),
+            text("agent"),
+            text("action"),
+            text("requestedAt"),
+        ));
     }
+    Ok(Exit::Success)
 }
 
 async fn decide(api: &Api, decision: &str, answer: Answer) -> Result<Exit, CallError> {
@@ -76,7 +66,7 @@ async fn decide(api: &Api, decision: &str, answer: Answer) -> Result<Exit, CallE
     if let Some(notes) = answer.notes {
         body["notes"] = notes.into();
     }
-    api.decide(&answer.id, &body).await?;
+    api.post("/api/approvals/{id}/decision", &answer.id, &body).await?;
     out::line(&answer.id);
     Ok(Exit::Success)
 }

@@ -1,7 +1,6 @@
 //! The command line's way to a server: every request is counted, every failure says what to do.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::Exit;
+use super::{Exit, Problem};
+use crate::cause::innermost;
 use crate::security::{API_TOKEN, Secret, Secrets};
 
 /// Which server is asked.
@@ -22,32 +22,13 @@ pub struct Server {
 }
 
 /// Runs a command that is a client of a server.
-pub(super) fn main<F>(server: Server, command: F) -> Exit
-where
-    F: AsyncFnOnce(Api) -> Result<Exit, Box<dyn std::error::Error>>,
-{
-    let token = match Secrets::from_environment() {
-        Ok(secrets) => secrets.api_tokens.into_iter().next(),
-        Err(error) => return fail(&error, Exit::Usage),
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error, Exit::Failed),
-    };
-    let done = runtime.block_on(async { command(Api::new(server.url, token)?).await });
-    done.unwrap_or_else(|error| fail(&*error, Exit::Failed))
-}
-
-/// Says what failed, with its causes, on stderr.
-fn fail(error: &dyn std::error::Error, exit: Exit) -> Exit {
-    let mut text = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    eprintln!("{text}");
-    exit
+pub(super) fn main(
+    server: Server,
+    command: impl AsyncFnOnce(Api) -> Result<Exit, Problem>,
+) -> Result<Exit, Problem> {
+    let token = Secrets::from_environment().map_err(Problem::usage)?.api_tokens.into_iter().next();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { command(Api::new(server.url, token)?).await })
 }
 
 /// A server's API.
@@ -56,8 +37,11 @@ pub struct Api {
     http: hub_otel::http::Client,
     base: Url,
     token: Option<Secret>,
-    sent: Mutex<BTreeMap<(String, &'static str), u64>>,
+    sent: Mutex<Sent>,
 }
+
+/// Requests by method and route.
+pub type Sent = BTreeMap<(Method, &'static str), u64>;
 
 /// Why a server did not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +58,7 @@ pub enum CallError {
         reason: String,
     },
     /// An answer that says no.
-    #[error("{}", Answer { status: *status, message, code })]
+    #[error("{message} ({}, {code}){}", status.as_u16(), remedy(*status))]
     Refused {
         /// The answer's status.
         status: StatusCode,
@@ -93,35 +77,10 @@ pub enum CallError {
     },
 }
 
-/// One request.
-struct Call<'a> {
-    method: Method,
-    path: &'a [&'a str],
-    route: &'static str,
-    query: &'a [(&'a str, String)],
-    body: Option<&'a Value>,
-    idempotency_key: Option<&'a str>,
-}
-
-impl<'a> Call<'a> {
-    fn new(method: Method, path: &'a [&'a str], route: &'static str) -> Self {
-        Self { method, path, route, query: &[], body: None, idempotency_key: None }
-    }
-}
-
-struct Answer<'a> {
-    status: StatusCode,
-    message: &'a str,
-    code: &'a str,
-}
-
-impl fmt::Display for Answer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, {})", self.message, self.status.as_u16(), self.code)?;
-        match self.status {
-            StatusCode::UNAUTHORIZED => write!(f, "; set {API_TOKEN} or {API_TOKEN}_FILE to the server's"),
-            _ => Ok(()),
-        }
+fn remedy(status: StatusCode) -> String {
+    match status {
+        StatusCode::UNAUTHORIZED => format!("; set {API_TOKEN} or {API_TOKEN}_FILE to the server's"),
+        _ => String::new(),
     }
 }
 
@@ -130,9 +89,7 @@ impl CallError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => {
-                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::Refused { status, .. } => status.is_server_error(),
             Self::Client(_) | Self::Foreign { .. } => false,
         }
     }
@@ -163,50 +120,52 @@ impl Api {
         context: &Map<String, Value>,
         key: Option<&str>,
     ) -> Result<String, CallError> {
-        let body = json!({ "contextJson": context });
-        let path = ["api", "workflows", workflow, "trigger"];
-        let mut call = Call::new(Method::POST, &path, "/api/workflows/{name}/trigger");
-        call.body = Some(&body);
-        call.idempotency_key = key;
-        let answer = self.call(call).await?;
+        let route = "/api/workflows/{name}/trigger";
+        let mut request =
+            self.request(Method::POST, route, workflow)?.json(&json!({ "contextJson": context }));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = self.send(request).await?;
         self.text(&answer, "workflowRunId")
     }
 
-    /// One run, with its nodes.
-    pub async fn run(&self, id: &str) -> Result<Value, CallError> {
-        self.call(Call::new(Method::GET, &["api", "runs", id], "/api/runs/{id}")).await
+    /// What stands at a route whose variable, where it has one, is `name`.
+    pub async fn get(&self, route: &'static str, name: &str) -> Result<Value, CallError> {
+        self.send(self.request(Method::GET, route, name)?).await
     }
 
-    /// A page of a workflow's runs, newest first.
-    pub async fn runs(&self, workflow: &str, query: &[(&str, String)]) -> Result<Value, CallError> {
-        let path = ["api", "workflows", workflow, "runs"];
-        self.call(Call { query, ..Call::new(Method::GET, &path, "/api/workflows/{name}/runs") }).await
+    /// Posts a body to a route.
+    pub async fn post(&self, route: &'static str, name: &str, body: &Value) -> Result<Value, CallError> {
+        self.send(self.request(Method::POST, route, name)?.json(body)).await
     }
 
-    /// Every workflow.
-    pub async fn workflows(&self) -> Result<Value, CallError> {
-        self.call(Call::new(Method::GET, &["api", "workflows"], "/api/workflows")).await
+    /// The first `most` entries of a paged list, which is called as its route ends.
+    pub async fn list(
+        &self,
+        route: &'static str,
+        name: &str,
+        query: &[(&str, &str)],
+        most: usize,
+    ) -> Result<Vec<Value>, CallError> {
+        let key = route.rsplit('/').next().unwrap_or(route);
+        let mut found = Vec::new();
+        let mut offset = Value::from(0);
+        while offset.is_u64() && found.len() < most {
+            let request = self.request(Method::GET, route, name)?.query(query);
+            let mut page = self
+                .send(request.query(&[("limit", "100"), ("offset", offset.to_string().as_str())]))
+                .await?;
+            if let Value::Array(entries) = page[key].take() {
+                found.extend(entries);
+            }
+            offset = page["nextOffset"].take();
+        }
+        Ok(found)
     }
 
-    /// One workflow.
-    pub async fn workflow(&self, name: &str) -> Result<Value, CallError> {
-        self.call(Call::new(Method::GET, &["api", "workflows", name], "/api/workflows/{name}")).await
-    }
-
-    /// A page of the approvals.
-    pub async fn approvals(&self, query: &[(&str, String)]) -> Result<Value, CallError> {
-        self.call(Call { query, ..Call::new(Method::GET, &["api", "approvals"], "/api/approvals") }).await
-    }
-
-    /// Answers an approval.
-    pub async fn decide(&self, id: &str, body: &Value) -> Result<Value, CallError> {
-        let path = ["api", "approvals", id, "decision"];
-        self.call(Call { body: Some(body), ..Call::new(Method::POST, &path, "/api/approvals/{id}/decision") })
-            .await
-    }
-
-    /// The requests that were sent so far, by method and route.
-    pub fn sent(&self) -> BTreeMap<(String, &'static str), u64> {
+    /// The requests that were sent so far.
+    pub fn sent(&self) -> Sent {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -215,42 +174,41 @@ impl Api {
     /// # Errors
     /// [`CallError::Foreign`] when it is not there.
     pub fn text(&self, answer: &Value, key: &str) -> Result<String, CallError> {
-        let found = answer.get(key).and_then(Value::as_str).map(str::to_owned);
-        found.ok_or_else(|| CallError::Foreign { url: self.base.clone(), what: format!("no `{key}`") })
+        let missing = || CallError::Foreign { url: self.base.clone(), what: format!("no `{key}`") };
+        answer[key].as_str().map(str::to_owned).ok_or_else(missing)
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Value, CallError> {
-        let Call { method, path, route, query, body, idempotency_key } = call;
+    fn request(
+        &self,
+        method: Method,
+        route: &'static str,
+        name: &str,
+    ) -> Result<hub_otel::http::RequestBuilder, CallError> {
         let mut url = self.base.clone();
-        // Each segment is escaped: an id from the command line cannot reach another route.
-        let extended = url.path_segments_mut().map(|mut segments| {
-            segments.pop_if_empty().extend(path);
-        });
-        if extended.is_err() {
-            return Err(CallError::Foreign { url, what: "not an http URL".into() });
+        match url.path_segments_mut() {
+            Ok(mut path) => {
+                let parts =
+                    route.split('/').skip(1).map(|part| if part.starts_with('{') { name } else { part });
+                path.pop_if_empty().extend(parts);
+            }
+            Err(()) => {
+                return Err(CallError::Foreign { url: self.base.clone(), what: "not an http URL".into() });
+            }
         }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let mut request = self.http.request(method.clone(), url.clone()).template(route);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose());
-        }
-        if let Some(key) = idempotency_key {
-            request = request.header("idempotency-key", key);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        *self
-            .sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry((method.to_string(), route))
-            .or_default() += 1;
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *sent.entry((method.clone(), route)).or_default() += 1;
+        drop(sent);
+        let request = self.http.request(method, url).template(route);
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        })
+    }
+
+    async fn send(&self, request: hub_otel::http::RequestBuilder) -> Result<Value, CallError> {
         let unreachable = |error| CallError::Unreachable { url: self.base.clone(), reason: innermost(error) };
         let answer = request.send().await.map_err(unreachable)?;
-        let status = answer.status();
+        let (status, url) = (answer.status(), answer.url().clone());
         let bytes = answer.bytes().await.map_err(unreachable)?;
         let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         if status.is_success() {
@@ -263,14 +221,4 @@ impl Api {
         let message = text("error", status.canonical_reason().unwrap_or("refused"));
         Err(CallError::Refused { status, code: text("code", "unknown"), message })
     }
-}
-
-/// The innermost cause says most: "connection refused" rather than "error sending request".
-pub fn innermost(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

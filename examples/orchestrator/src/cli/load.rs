@@ -12,9 +12,10 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::client::{Api, CallError, innermost};
+use super::client::Api;
 use super::serve::duration;
-use super::{Exit, out, values};
+use super::{Exit, Problem, out, values};
+use crate::cause::innermost;
 use ledger::Ledger;
 use scrape::Scrape;
 
@@ -23,7 +24,7 @@ use scrape::Scrape;
 #[derive(Debug, Clone, Args)]
 pub struct LoadArgs {
     /// The workflow that is run.
-    #[arg(long, env = "HUB_LOAD_WORKFLOW", default_value = "scan-and-notify")]
+    #[arg(long, env = "HUB_WORKFLOW", default_value = "scan-and-notify")]
     pub workflow: String,
     /// How many runs.
     #[arg(long, env = "HUB_RUNS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
@@ -35,10 +36,10 @@ pub struct LoadArgs {
     #[arg(long, env = "HUB_HOLD", value_parser = duration)]
     pub hold: Option<Duration>,
     /// Values of each run's context, as `key=value`.
-    #[arg(long = "context", value_name = "KEY=VALUE", value_parser = values::key_value)]
+    #[arg(long = "context", env = "HUB_CONTEXT", value_name = "KEY=VALUE", value_parser = values::key_value)]
     pub context: Vec<(String, Value)>,
     /// Where the server's metrics are scraped.
-    #[arg(long, env = "HUB_METRICS_URL", default_value = "http://127.0.0.1:9464/metrics")]
+    #[arg(long, env = "HUB_METRICS", default_value = "http://127.0.0.1:9464/metrics")]
     pub metrics: Url,
     /// Writes the result as JSON to a file; `-` is stdout, which then has no ids.
     #[arg(long, env = "HUB_JSON", value_name = "FILE")]
@@ -63,7 +64,7 @@ impl LoadArgs {
     ///
     /// # Errors
     /// When the server or its metrics do not answer.
-    pub async fn execute(self, api: &Api) -> Result<Exit, LoadError> {
+    pub async fn execute(self, api: &Api) -> Result<Exit, Problem> {
         let mut context = values::context(&self.context);
         if let Some(hold) = self.hold {
             context.insert("hold_ms".into(), json!(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX)));
@@ -78,7 +79,9 @@ impl LoadArgs {
         };
         // Before the first request: what it leaves behind is counted, and exported, later.
         let before = plan.metrics.scrape().await?;
-        let nodes = api.workflow(&plan.workflow).await?["nodes"].as_array().map_or(0, Vec::len) as u64;
+        let nodes = api.get("/api/workflows/{name}", &plan.workflow).await?["nodes"]
+            .as_array()
+            .map_or(0, Vec::len) as u64;
         let driven = drive::drive(&plan, api, &before).await?;
         let rows = drive::rows(&plan, api, &driven.accepted).await?;
         let held = self.hold.is_some_and(|hold| hold >= Duration::from_secs(1));
@@ -92,8 +95,9 @@ impl LoadArgs {
             driven.accepted.iter().for_each(|id| out::line(id));
         }
         if let Some(path) = self.json.filter(|_| !to_stdout) {
-            std::fs::write(&path, format!("{:#}\n", report.json()))
-                .map_err(|source| LoadError::Unwritable { path, source })?;
+            std::fs::write(&path, format!("{:#}\n", report.json())).map_err(|error| {
+                Problem::failure(format!("`{}` cannot be written: {error}", path.display()))
+            })?;
         }
         eprint!("{report}");
         Ok(match (report.holds(), driven.in_time) {
@@ -112,39 +116,19 @@ struct Metrics {
 }
 
 impl Metrics {
-    fn new(url: Url) -> Result<Self, LoadError> {
+    fn new(url: Url) -> Result<Self, Problem> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
-        Ok(Self { http: http.map_err(CallError::Client)?, url })
+        Ok(Self { http: http?, url })
     }
 
-    async fn scrape(&self) -> Result<Scrape, LoadError> {
-        let failed = |error| LoadError::Metrics { url: self.url.clone(), reason: innermost(error) };
+    async fn scrape(&self) -> Result<Scrape, Problem> {
+        let none = |reason| {
+            let url = &self.url;
+            Problem::failure(format!("no metrics from {url}: {reason}; name the server's with --metrics"))
+        };
+        let failed = |error| none(innermost(error));
         let answer = self.http.get(self.url.clone()).send().await.map_err(failed)?;
         let text = answer.error_for_status().map_err(failed)?.text().await.map_err(failed)?;
-        Ok(Scrape::parse(&text))
+        Scrape::parse(&text).map_err(none)
     }
-}
-
-/// Why the load could not be driven at all.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The API.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The metrics.
-    #[error("no metrics from {url}: {reason}; name the server's with --metrics")]
-    Metrics {
-        /// Where they were looked for.
-        url: Url,
-        /// The innermost cause.
-        reason: String,
-    },
-    /// The result.
-    #[error("`{}` cannot be written", path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }

@@ -15,7 +15,8 @@ pub struct RunArgs {
     /// The workflow's name.
     pub workflow: String,
     /// A value of the run's context, as `key=value`; JSON keeps its type, anything else is a text.
-    #[arg(long = "context", short = 'c', value_name = "KEY=VALUE", value_parser = values::key_value)]
+    #[arg(long = "context", short = 'c', env = "HUB_CONTEXT", value_name = "KEY=VALUE")]
+    #[arg(value_parser = values::key_value)]
     pub context: Vec<(String, Value)>,
     /// Asking twice with the same key is asking once.
     #[arg(long, env = "HUB_IDEMPOTENCY_KEY", value_name = "KEY")]
@@ -44,7 +45,7 @@ impl RunArgs {
         let mut pause = Duration::from_millis(50);
         let mut said = String::new();
         loop {
-            let run = api.run(&id).await?;
+            let run = api.get("/api/runs/{id}", &id).await?;
             let status = api.text(&run, "status")?;
             if status != said {
                 eprintln!("{}", line(&status, &run));

@@ -1,6 +1,5 @@
 //! `orchestrator serve`: what the server is started with.
 
-use super::Exit;
 use crate::agents::Settings;
 use crate::agents::notifier::destination::Allowed;
 use clap::Args;
@@ -58,11 +57,6 @@ impl Serve {
     pub fn agent_settings(&self) -> Settings {
         let notify = Allowed { hosts: self.notify_allow_host.clone(), private: self.notify_allow_private };
         Settings { scan_root: self.scan_root.clone(), notify }
-    }
-
-    /// Serves until a signal says stop.
-    pub(super) fn main(self) -> Exit {
-        crate::server::main(&self)
     }
 }
 

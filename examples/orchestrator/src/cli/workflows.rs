@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::Value;
 
 use super::client::{self, Api, CallError, Server};
-use super::{Exit, out};
+use super::{Exit, Problem, out};
 use crate::agents::{Registry, Settings, standard};
 use crate::domain::{Workflow, graph};
 use crate::security::Secrets;
@@ -25,28 +24,19 @@ pub enum Workflows {
 }
 
 /// Does it.
-pub(super) fn main(server: Server, command: Workflows) -> Exit {
+pub(super) fn main(server: Server, command: Workflows) -> Result<Exit, Problem> {
     match command {
         Workflows::List => client::main(server, async |api| Ok(list(&api).await?)),
-        Workflows::Validate { files } => match standard(&Settings::default(), &Secrets::default()) {
-            Ok(agents) => validate(&files, &agents),
-            Err(error) => {
-                eprintln!("error: {error}");
-                Exit::Failed
-            }
-        },
+        Workflows::Validate { files } => {
+            Ok(validate(&files, &standard(&Settings::default(), &Secrets::default())?))
+        }
     }
 }
 
 /// The names of a running server's workflows.
-///
-/// # Errors
-/// When the server does not answer, or says no.
-pub async fn list(api: &Api) -> Result<Exit, CallError> {
-    let answer = api.workflows().await?;
-    let workflows = answer.get("workflows").and_then(Value::as_array).or_else(|| answer.as_array());
-    for workflow in workflows.into_iter().flatten() {
-        let name = api.text(workflow, "name")?;
+async fn list(api: &Api) -> Result<Exit, CallError> {
+    for workflow in api.list("/api/workflows", "", &[], usize::MAX).await? {
+        let name = api.text(&workflow, "name")?;
         match workflow["description"].as_str().filter(|text| !text.is_empty()) {
             Some(description) => out::line(&format!("{name}\t{description}")),
             None => out::line(&name),
@@ -56,7 +46,7 @@ pub async fn list(api: &Api) -> Result<Exit, CallError> {
 }
 
 /// Checks each file and says what is wrong with it. The names of those that are valid go to stdout.
-pub fn validate(files: &[PathBuf], agents: &Registry) -> Exit {
+fn validate(files: &[PathBuf], agents: &Registry) -> Exit {
     let mut exit = Exit::Success;
     for file in files {
         match check(file, agents) {

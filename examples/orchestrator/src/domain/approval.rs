@@ -4,8 +4,21 @@ use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What became of the question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    sqlx::Type,
+    strum::IntoStaticStr,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Decision {
     /// Nobody has answered yet.
     Pending,
@@ -20,31 +33,15 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Approved, Self::Rejected, Self::Expired, Self::Cancelled];
-
     /// As stored and answered.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Approved => "APPROVED",
-            Self::Rejected => "REJECTED",
-            Self::Expired => "EXPIRED",
-            Self::Cancelled => "CANCELLED",
-        }
-    }
-
-    /// The reverse of [`Self::as_str`].
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|decision| decision.as_str() == text)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// May this node of this run go ahead?
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
     /// A UUIDv7.
@@ -60,6 +57,7 @@ pub struct Approval {
     /// What it would do.
     pub action: String,
     /// With what input, templates rendered: what one says yes to.
+    #[sqlx(json)]
     pub input: serde_json::Value,
     /// What became of it.
     pub decision: Decision,

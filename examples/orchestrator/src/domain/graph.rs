@@ -11,83 +11,20 @@ const LONGEST_NAME: usize = 64;
 
 /// What is wrong with a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GraphError {
-    /// The name is no slug.
-    #[error(
-        "the name `{0}` is not a slug: a letter, then letters, digits and dashes, all lower case, at most 64"
-    )]
-    Name(String),
-    /// No nodes, or too many.
-    #[error("a workflow has 1 to {MOST_NODES} nodes, this one has {0}")]
-    Size(usize),
-    /// A node's id is no identifier.
-    #[error(
-        "the node id `{0}` is not an identifier: a letter, then letters, digits and underscores, all lower case"
-    )]
-    NodeId(String),
-    /// Two nodes of one id.
-    #[error("two nodes are called `{0}`")]
-    Duplicate(String),
-    /// Nobody knows this agent.
-    #[error("node `{node}` asks the agent `{agent}`, which does not exist; there are: {choices}")]
-    UnknownAgent {
-        /// Who asks.
-        node: String,
-        /// For whom.
-        agent: String,
-        /// Who could be asked.
-        choices: String,
-    },
-    /// The agent does not know this action.
-    #[error("node `{node}` asks `{agent}` for `{action}`, which it cannot do; it can: {choices}")]
-    UnknownAction {
-        /// Who asks.
-        node: String,
-        /// Whom.
-        agent: String,
-        /// For what.
-        action: String,
-        /// What could be asked for.
-        choices: String,
-    },
-    /// A dependency that is not in the graph.
-    #[error("node `{node}` depends on `{dependency}`, which does not exist")]
-    UnknownDependency {
-        /// Who depends.
-        node: String,
-        /// On what.
-        dependency: String,
-    },
-    /// The graph bites its tail.
-    #[error("the nodes depend on each other in a circle: {}", .0.join(" -> "))]
-    Cycle(Vec<String>),
-    /// A template that can never be rendered.
-    #[error("node `{node}`, {reason}")]
-    Template {
-        /// Whose input.
-        node: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A number out of its range.
-    #[error("{0}")]
-    Limit(String),
+#[error("{message}")]
+pub struct GraphError {
+    /// The error's stable identifier in the API.
+    pub code: &'static str,
+    message: String,
 }
 
-impl GraphError {
-    /// The error's stable identifier in the API.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Name(_) => "invalid_name",
-            Self::Size(_) | Self::NodeId(_) | Self::Duplicate(_) | Self::Limit(_) => "invalid_graph",
-            Self::UnknownAgent { .. } => "unknown_agent",
-            Self::UnknownAction { .. } => "unknown_action",
-            Self::UnknownDependency { .. } => "unknown_dependency",
-            Self::Cycle(_) => "cycle",
-            Self::Template { .. } => "bad_template",
-        }
-    }
+fn wrong(code: &'static str, message: String) -> GraphError {
+    GraphError { code, message }
+}
+
+/// As much of what somebody wrote as an error repeats.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 /// Checks everything that can be known before a run.
@@ -96,18 +33,25 @@ impl GraphError {
 /// The first mistake that was found.
 pub fn validate(workflow: &Workflow, agents: &Registry) -> Result<(), GraphError> {
     if !is_slug(&workflow.name) {
-        return Err(GraphError::Name(workflow.name.chars().take(80).collect()));
+        let name = shown(&workflow.name);
+        let rule = "a letter, then letters, digits and dashes, all lower case, at most 64";
+        return Err(wrong("invalid_name", format!("the name `{name}` is not a slug: {rule}")));
     }
+    let graph = |message| Err(wrong("invalid_graph", message));
     if workflow.nodes.is_empty() || workflow.nodes.len() > MOST_NODES {
-        return Err(GraphError::Size(workflow.nodes.len()));
+        return graph(format!(
+            "a workflow has 1 to {MOST_NODES} nodes, this one has {}",
+            workflow.nodes.len()
+        ));
     }
     let mut ids = HashSet::new();
     for node in &workflow.nodes {
         if !is_identifier(&node.id) {
-            return Err(GraphError::NodeId(node.id.chars().take(80).collect()));
+            let rule = "a letter, then letters, digits and underscores, all lower case";
+            return graph(format!("the node id `{}` is not an identifier: {rule}", shown(&node.id)));
         }
         if !ids.insert(node.id.as_str()) {
-            return Err(GraphError::Duplicate(node.id.clone()));
+            return graph(format!("two nodes are called `{}`", node.id));
         }
     }
     limits(workflow)?;
@@ -115,7 +59,8 @@ pub fn validate(workflow: &Workflow, agents: &Registry) -> Result<(), GraphError
         known(node, agents, &ids)?;
     }
     if let Some(path) = cycle(workflow) {
-        return Err(GraphError::Cycle(path));
+        let path = path.join(" -> ");
+        return Err(wrong("cycle", format!("the nodes depend on each other in a circle: {path}")));
     }
     workflow.nodes.iter().try_for_each(|node| templates(workflow, node))
 }
@@ -141,13 +86,13 @@ fn limits(workflow: &Workflow) -> Result<(), GraphError> {
     const HOUR: u64 = 3_600_000;
     let bounded = |what: &str, value: Option<u64>, least: u64, most: u64| match value {
         Some(value) if !(least..=most).contains(&value) => {
-            Err(GraphError::Limit(format!("{what} is {value}; it may be {least} to {most}")))
+            Err(wrong("invalid_graph", format!("{what} is {value}; it may be {least} to {most}")))
         }
         _ => Ok(()),
     };
     bounded("timeoutMs", workflow.timeout_ms, 1, DAY)?;
     if workflow.description.chars().count() > 1000 {
-        return Err(GraphError::Limit("the description is longer than 1000 characters".to_owned()));
+        return Err(wrong("invalid_graph", "the description is longer than 1000 characters".to_owned()));
     }
     for node in &workflow.nodes {
         let of = |field: &str| format!("node `{}`: {field}", node.id);
@@ -160,27 +105,25 @@ fn limits(workflow: &Workflow) -> Result<(), GraphError> {
 }
 
 fn known(node: &Node, agents: &Registry, ids: &HashSet<&str>) -> Result<(), GraphError> {
-    let Some(agent) = agents.get(&node.agent) else {
-        return Err(GraphError::UnknownAgent {
-            node: node.id.clone(),
-            agent: node.agent.chars().take(80).collect(),
-            choices: agents.ids().join(", "),
-        });
+    let Node { id, agent: name, action, .. } = node;
+    let Some(agent) = agents.get(name) else {
+        let (name, choices) = (shown(name), agents.ids().join(", "));
+        let message =
+            format!("node `{id}` asks the agent `{name}`, which does not exist; there are: {choices}");
+        return Err(wrong("unknown_agent", message));
     };
-    if !agent.actions().contains(&node.action.as_str()) {
-        return Err(GraphError::UnknownAction {
-            node: node.id.clone(),
-            agent: node.agent.clone(),
-            action: node.action.chars().take(80).collect(),
-            choices: agent.actions().join(", "),
-        });
+    if !agent.actions().contains(&action.as_str()) {
+        let (action, choices) = (shown(action), agent.actions().join(", "));
+        let message =
+            format!("node `{id}` asks `{name}` for `{action}`, which it cannot do; it can: {choices}");
+        return Err(wrong("unknown_action", message));
     }
     match node.depends_on.iter().find(|dependency| !ids.contains(dependency.as_str())) {
         None => Ok(()),
-        Some(dependency) => Err(GraphError::UnknownDependency {
-            node: node.id.clone(),
-            dependency: dependency.chars().take(80).collect(),
-        }),
+        Some(other) => {
+            let message = format!("node `{id}` depends on `{}`, which does not exist", shown(other));
+            Err(wrong("unknown_dependency", message))
+        }
     }
 }
 
@@ -237,7 +180,7 @@ fn ancestors<'a>(workflow: &'a Workflow, node: &'a Node) -> BTreeSet<&'a str> {
 
 /// Do the templates parse, and do they read only outputs that are there by then?
 fn templates(workflow: &Workflow, node: &Node) -> Result<(), GraphError> {
-    let bad = |reason: String| GraphError::Template { node: node.id.clone(), reason };
+    let bad = |reason: String| wrong("bad_template", format!("node `{}`, {reason}", node.id));
     let names = template::names(&node.input).map_err(|error| bad(error.to_string()))?;
     let before = ancestors(workflow, node);
     let mut read: Vec<_> = names.iter().filter_map(|name| name.strip_prefix("nodes.")).collect();
@@ -276,7 +219,7 @@ mod tests {
         let workflow = serde_json::from_value(json!({"name": "w", "nodes": nodes})).unwrap();
         let agents = Registry::new().with("echo", std::sync::Arc::new(Echo));
         validate(&workflow, &agents)
-            .map_err(|error| format!("{}: {error}", error.code()))
+            .map_err(|error| format!("{}: {error}", error.code))
             .err()
             .unwrap_or_default()
     }

@@ -29,6 +29,11 @@ where
         match write().await {
             Ok(value) => return Ok(value),
             Err(StoreError::Closed) => return Err(NotWritten::Closed),
+            // It will never be read: the run stays as it is, for whoever repairs the row.
+            Err(error @ StoreError::Corrupt(_)) => {
+                tracing::error!(%error, "the run cannot go on");
+                return Err(NotWritten::Closed);
+            }
             Err(error) => tracing::warn!(%error, "the database failed; trying again"),
         }
         let pause = pauses.next().unwrap_or(Duration::from_secs(2));

@@ -33,40 +33,10 @@ pub struct Secrets {
     pub discord_webhook_url: Option<Secret>,
 }
 
-/// Why a secret could not be read. Never says the secret.
+/// Why a secret could not be read, with the variable's name. Never says the secret.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The file cannot be read.
-    #[error("{name}_FILE names `{path}`, which cannot be read")]
-    Unreadable {
-        /// The variable's name.
-        name: &'static str,
-        /// The file's path.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file holds nothing.
-    #[error("{name}_FILE names `{path}`, which is empty; write the secret into it, or unset the variable")]
-    Empty {
-        /// The variable's name.
-        name: &'static str,
-        /// The file's path.
-        path: String,
-    },
-    /// A list without a secret in it.
-    #[error("{name} is a list without a secret in it; write the secrets, comma-separated, or unset it")]
-    Blank {
-        /// The variable's name.
-        name: &'static str,
-    },
-    /// Given twice.
-    #[error("{name} and {name}_FILE are both set; keep one of them")]
-    Twice {
-        /// The variable's name.
-        name: &'static str,
-    },
-}
+#[error("{0}")]
+pub struct SecretError(String);
 
 impl Secrets {
     /// Reads the environment of this process.
@@ -108,17 +78,18 @@ fn read(
     name: &'static str,
 ) -> Result<Option<String>, SecretError> {
     let set = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let wrong = |reason: String| Err(SecretError(reason));
     match (set(name), set(&format!("{name}_FILE"))) {
-        (Some(_), Some(_)) => Err(SecretError::Twice { name }),
+        (Some(_), Some(_)) => wrong(format!("{name} and {name}_FILE are both set; keep one of them")),
         (value, None) => Ok(value),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(Path::new(&path))
-                .map_err(|source| SecretError::Unreadable { name, path: path.clone(), source })?;
-            match text.trim() {
-                "" => Err(SecretError::Empty { name, path }),
-                secret => Ok(Some(secret.to_owned())),
+        (None, Some(path)) => match std::fs::read_to_string(Path::new(&path)) {
+            Err(error) => wrong(format!("{name}_FILE names `{path}`, which cannot be read: {error}")),
+            Ok(text) if text.trim().is_empty() => {
+                let remedy = "write the secret into it, or unset the variable";
+                wrong(format!("{name}_FILE names `{path}`, which is empty; {remedy}"))
             }
-        }
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+        },
     }
 }
 
@@ -127,5 +98,9 @@ fn split(name: &'static str, text: Option<&str>) -> Result<Vec<Secret>, SecretEr
     let parts: Vec<Secret> =
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Secret::new).collect();
     // A variable that was meant to close the door must not leave it open.
-    if parts.is_empty() { Err(SecretError::Blank { name }) } else { Ok(parts) }
+    if parts.is_empty() {
+        let remedy = "write the secrets, comma-separated, or unset it";
+        return Err(SecretError(format!("{name} is a list without a secret in it; {remedy}")));
+    }
+    Ok(parts)
 }

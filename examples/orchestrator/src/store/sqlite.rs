@@ -4,13 +4,14 @@
 //! concurrent runs a matter of seconds. Nothing is answered before it is on the disk.
 
 mod approvals;
-mod rows;
+mod incidents;
 mod runs;
-mod webhook;
 mod workflows;
 mod writer;
 
-use super::{Result, StoreError};
+use super::{Result, Store};
+use crate::clock::Timestamp;
+use async_trait::async_trait;
 use hub_otel::db::Db;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
@@ -73,19 +74,19 @@ impl SqliteStore {
     /// Proves that a transaction can be committed.
     async fn touch(&self) -> Result<()> {
         self.writer
-            .write("UPDATE writable", |connection| {
+            .write("UPDATE writable", (), |connection, ()| {
                 Box::pin(async move {
-                    let now = crate::clock::Timestamp::now();
-                    sqlx::query("UPDATE writable SET checked_at = ?1")
-                        .bind(now.0)
-                        .execute(connection)
-                        .await?;
+                    let touch = sqlx::query("UPDATE writable SET checked_at = ?1").bind(Timestamp::now());
+                    touch.execute(connection).await?;
                     Ok(())
                 })
             })
             .await
     }
+}
 
+#[async_trait]
+impl Store for SqliteStore {
     async fn check(&self) -> Result<()> {
         sqlx::query("SELECT 1 FROM workflows LIMIT 1").fetch_optional(&self.readers).await?;
         // A writer that has just written needs no other proof.
@@ -96,109 +97,4 @@ impl SqliteStore {
         self.writer.close().await;
         self.readers.close().await;
     }
-}
-
-/// The store's methods, each in the file of its tables.
-#[async_trait::async_trait]
-impl super::Store for SqliteStore {
-    async fn check(&self) -> Result<()> {
-        Self::check(self).await
-    }
-    async fn create_workflow(&self, workflow: &crate::domain::Workflow) -> Result<bool> {
-        self.insert_workflow(workflow).await
-    }
-    async fn workflow(&self, name: &str) -> Result<Option<crate::domain::Workflow>> {
-        self.select_workflow(name).await
-    }
-    async fn workflows(&self, page: super::Page) -> Result<Vec<crate::domain::Workflow>> {
-        self.select_workflows(page).await
-    }
-    async fn create_run(&self, run: crate::domain::NewRun) -> Result<super::Created> {
-        self.insert_run(run).await
-    }
-    async fn run(&self, id: &str) -> Result<Option<crate::domain::Run>> {
-        self.select_run(id).await
-    }
-    async fn runs(
-        &self,
-        workflow: &str,
-        status: Option<crate::domain::RunStatus>,
-        page: super::Page,
-    ) -> Result<Vec<crate::domain::Run>> {
-        self.select_runs(workflow, status, page).await
-    }
-    async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, crate::domain::NodeRecord)>> {
-        self.select_nodes(runs).await
-    }
-    async fn claim(
-        &self,
-        id: &str,
-        owner: &str,
-        segment: Option<String>,
-    ) -> Result<Option<crate::domain::Run>> {
-        self.claim_run(id, owner, segment).await
-    }
-    async fn save_node(&self, run: &str, record: crate::domain::NodeRecord) -> Result<bool> {
-        self.insert_node(run, record).await
-    }
-    async fn finish(&self, id: &str, end: super::End) -> Result<Option<Vec<crate::domain::Approval>>> {
-        self.finish_run(id, end).await
-    }
-    async fn hand_back(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
-        self.pause_run(id, crate::domain::RunStatus::Pending, segment, executed_ms).await
-    }
-    async fn suspend(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
-        self.pause_run(id, crate::domain::RunStatus::WaitingApproval, segment, executed_ms).await
-    }
-    async fn cancel(&self, id: &str) -> Result<(super::Cancelled, Vec<crate::domain::Approval>)> {
-        self.cancel_run(id).await
-    }
-    async fn request_approval(
-        &self,
-        approval: crate::domain::Approval,
-    ) -> Result<Option<crate::domain::Approval>> {
-        self.insert_approval(approval).await
-    }
-    async fn approvals(
-        &self,
-        decision: Option<crate::domain::Decision>,
-        page: super::Page,
-    ) -> Result<Vec<crate::domain::Approval>> {
-        self.select_approvals(decision, page).await
-    }
-    async fn approvals_of(&self, run: &str) -> Result<Vec<crate::domain::Approval>> {
-        self.select_approvals_of(run).await
-    }
-    async fn decide(
-        &self,
-        id: &str,
-        answer: super::Answer,
-    ) -> Result<(super::Decided, Vec<crate::domain::Approval>)> {
-        self.decide_approval(id, answer).await
-    }
-    async fn expire(&self) -> Result<Vec<(crate::domain::Approval, crate::domain::Run)>> {
-        self.expire_approvals().await
-    }
-    async fn next_expiry(&self) -> Result<Option<crate::clock::Timestamp>> {
-        self.select_next_expiry().await
-    }
-    async fn backlog(&self) -> Result<Vec<super::Waiting>> {
-        self.select_backlog().await
-    }
-    async fn recover(&self, owner: &str, crash_limit: u32) -> Result<super::Recovered> {
-        self.recover_runs(owner, crash_limit).await
-    }
-    async fn admit_alert(&self, alert: super::Alert) -> Result<super::Admitted> {
-        self.insert_alert(alert).await
-    }
-    async fn remember_signature(&self, signature: &str, expires: crate::clock::Timestamp) -> Result<bool> {
-        self.insert_signature(signature, expires).await
-    }
-    async fn close(&self) {
-        Self::close(self).await;
-    }
-}
-
-fn corrupt(what: &'static str, value: impl Into<String>) -> StoreError {
-    StoreError::Corrupt { what, value: value.into() }
 }

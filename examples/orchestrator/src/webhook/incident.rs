@@ -59,7 +59,7 @@ pub struct Incident {
 /// # Errors
 /// [`BadPayload::Status`] when an alert is neither firing nor resolved.
 pub fn incidents(payload: &Payload) -> Result<Vec<Incident>, BadPayload> {
-    payload.alerts.list.iter().enumerate().map(|(index, alert)| incident(payload, index, alert)).collect()
+    payload.alerts.iter().enumerate().map(|(index, alert)| incident(payload, index, alert)).collect()
 }
 
 fn incident(payload: &Payload, index: usize, alert: &Alert) -> Result<Incident, BadPayload> {

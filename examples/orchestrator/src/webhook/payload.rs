@@ -5,10 +5,10 @@
 //! altogether) is refused with the reason, because a default for it would be an alert that says nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _};
+use serde_json::Value;
 
 /// How many alerts one body may carry; Grafana's `maxAlerts` keeps a group below it.
 pub const MAX_ALERTS: usize = 100;
@@ -24,9 +24,9 @@ pub struct Payload {
     pub status: Text,
     /// How many alerts the contact point's `maxAlerts` cut off.
     #[serde(default, rename = "truncatedAlerts")]
-    pub truncated: Count,
+    pub truncated: Text,
     /// The alerts, firing and resolved ones mixed.
-    pub alerts: Alerts,
+    pub alerts: Vec<Alert>,
 }
 
 /// One alert of a group.
@@ -83,45 +83,11 @@ impl Payload {
     /// [`BadPayload`] for what is not JSON, not unified alerting, or too much of it.
     pub fn parse(body: &[u8]) -> Result<Self, BadPayload> {
         let payload: Self = serde_json::from_slice(body)?;
-        if payload.alerts.total > MAX_ALERTS {
-            return Err(BadPayload::TooMany(payload.alerts.total));
+        // The route has bounded the body, and so what its alerts may weigh.
+        match payload.alerts.len() {
+            too_many if too_many > MAX_ALERTS => Err(BadPayload::TooMany(too_many)),
+            _ => Ok(payload),
         }
-        Ok(payload)
-    }
-}
-
-/// The alerts of a body: the first [`MAX_ALERTS`], and how many there were.
-#[derive(Debug, Clone, Default)]
-pub struct Alerts {
-    /// The alerts that were read.
-    pub list: Vec<Alert>,
-    /// How many the body carried.
-    pub total: usize,
-}
-
-impl<'de> Deserialize<'de> for Alerts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bounded;
-        impl<'de> Visitor<'de> for Bounded {
-            type Value = Alerts;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of alerts")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Alerts, A::Error> {
-                let mut alerts = Alerts::default();
-                while alerts.total < MAX_ALERTS {
-                    let Some(alert) = sequence.next_element()? else { return Ok(alerts) };
-                    alerts.list.push(alert);
-                    alerts.total += 1;
-                }
-                // What is past the limit is counted and not built: ten thousand alerts cost no memory.
-                while sequence.next_element::<IgnoredAny>()?.is_some() {
-                    alerts.total += 1;
-                }
-                Ok(alerts)
-            }
-        }
-        deserializer.deserialize_seq(Bounded)
     }
 }
 
@@ -138,35 +104,14 @@ impl Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Scalar;
-        impl<'de> Visitor<'de> for Scalar {
-            type Value = Text;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-            fn visit_str<E>(self, value: &str) -> Result<Text, E> {
-                Ok(Text(value.to_owned()))
-            }
-            fn visit_string<E>(self, value: String) -> Result<Text, E> {
-                Ok(Text(value))
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
-            }
-            fn visit_unit<E>(self) -> Result<Text, E> {
-                Ok(Text::default())
+        match Value::deserialize(deserializer)? {
+            Value::Null => Ok(Self::default()),
+            Value::String(text) => Ok(Self(text)),
+            value @ (Value::Bool(_) | Value::Number(_)) => Ok(Self(value.to_string())),
+            Value::Array(_) | Value::Object(_) => {
+                Err(D::Error::custom("a list or an object stands where a text should"))
             }
         }
-        deserializer.deserialize_any(Scalar)
     }
 }
 
@@ -183,33 +128,7 @@ impl Texts {
 
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Map;
-        impl<'de> Visitor<'de> for Map {
-            type Value = Texts;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
-            }
-            fn visit_unit<E>(self) -> Result<Texts, E> {
-                Ok(Texts::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
-                let mut texts = BTreeMap::new();
-                while let Some((key, Text(value))) = map.next_entry::<String, Text>()? {
-                    texts.insert(key, value);
-                }
-                Ok(Texts(texts))
-            }
-        }
-        deserializer.deserialize_any(Map)
-    }
-}
-
-/// A count that may also be null or missing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count(pub u64);
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Text::deserialize(deserializer).map(|text| Self(text.trimmed().parse().unwrap_or(0)))
+        let texts: Option<BTreeMap<String, Text>> = Deserialize::deserialize(deserializer)?;
+        Ok(Self(texts.unwrap_or_default().into_iter().map(|(key, Text(value))| (key, value)).collect()))
     }
 }

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use futures_util::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,21 +20,15 @@ use utoipa_axum::routes;
 use super::auth::{Credentials, Nonce, Refused};
 use super::incident::{Incident, State as IncidentState, incidents};
 use super::payload::{BadPayload, Payload};
-use crate::api::ApiError;
+use crate::api::{ApiError, ErrorBody, read_body};
 use crate::clock::Timestamp;
 use crate::domain::{NewRun, Trigger};
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
 use crate::security::{self, Secrets};
 use crate::store::{Admitted, Alert};
 
 /// The workflow that an alert starts.
 pub const WORKFLOW: &str = "alert-notification";
-/// The most bytes of a body.
-pub const MAX_BODY: usize = 256 * 1024;
-/// Bytes past [`MAX_BODY`] that are read and thrown away, so that the sender hears the answer instead of a broken pipe.
-const DISCARDED: usize = 16 * 1024 * 1024;
-/// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(5);
 /// By default an hour.
 const REMIND_AFTER: Duration = Duration::from_secs(3_600);
 
@@ -70,7 +63,7 @@ impl WebhookState {
 
 /// The route, POST and PUT, with its part of the OpenAPI document.
 pub fn router(state: WebhookState) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(post_grafana, put_grafana)).with_state(state)
+    OpenApiRouter::new().routes(routes!(grafana)).with_state(state)
 }
 
 /// What became of a body.
@@ -90,7 +83,7 @@ pub(super) struct AlertRun {
     /// The run: a new one, or the latest of its incident when it is deduplicated.
     id: Option<String>,
     /// The run's status; `IGNORED` when there is none.
-    status: String,
+    status: &'static str,
     /// What the incident is known by.
     fingerprint: String,
     /// Whether it said nothing new.
@@ -100,59 +93,39 @@ pub(super) struct AlertRun {
     reason: Option<&'static str>,
 }
 
-/// Takes a notification of Grafana's unified alerting.
+/// Takes a notification of Grafana's unified alerting, by POST or (a contact point can be told so) PUT.
 #[utoipa::path(
-    post,
-    path = "/api/webhooks/grafana",
-    tag = "webhooks",
+    method(post, put), path = "/api/webhooks/grafana", tag = "webhooks",
     request_body(content = serde_json::Value, description = "A unified-alerting notification."),
     responses(
         (status = 200, description = "Every run is stored.", body = Accepted),
-        (status = 400, description = "Not a unified-alerting body."),
-        (status = 401, description = "No valid credential, a stale signature, or one that was seen before."),
-        (status = 404, description = "There is no workflow `alert-notification`."),
-        (status = 408, description = "The body took too long to arrive."),
-        (status = 413, description = "More than 256 KiB, or more than 100 alerts."),
-        (status = 503, description = "The runs could not be stored; send it again."),
+        (status = 400, description = "Not a unified-alerting body.", body = ErrorBody),
+        (status = 401, description = "No valid credential, a stale signature, or one that was seen before.", body = ErrorBody),
+        (status = 403, description = "An open webhook takes nothing from a page of another site.", body = ErrorBody),
+        (status = 404, description = "There is no workflow `alert-notification`.", body = ErrorBody),
+        (status = 408, description = "The body took too long to arrive.", body = ErrorBody),
+        (status = 413, description = "More than 256 KiB, or more than 100 alerts.", body = ErrorBody),
+        (status = 503, description = "The runs could not be stored; send it again.", body = ErrorBody),
     )
 )]
-async fn post_grafana(state: State<WebhookState>, request: Request) -> Result<Json<Accepted>, ApiError> {
-    receive(state.0, request).await
-}
-
-/// As POST: Grafana's contact point can be told to PUT.
-#[utoipa::path(
-    put,
-    path = "/api/webhooks/grafana",
-    tag = "webhooks",
-    request_body(content = serde_json::Value, description = "A unified-alerting notification."),
-    responses(
-        (status = 200, description = "Every run is stored.", body = Accepted),
-        (status = 400, description = "Not a unified-alerting body."),
-        (status = 401, description = "No valid credential, a stale signature, or one that was seen before."),
-        (status = 404, description = "There is no workflow `alert-notification`."),
-        (status = 408, description = "The body took too long to arrive."),
-        (status = 413, description = "More than 256 KiB, or more than 100 alerts."),
-        (status = 503, description = "The runs could not be stored; send it again."),
-    )
-)]
-async fn put_grafana(state: State<WebhookState>, request: Request) -> Result<Json<Accepted>, ApiError> {
-    receive(state.0, request).await
-}
-
-async fn receive(state: WebhookState, request: Request) -> Result<Json<Accepted>, ApiError> {
-    let (parts, body) = request.into_parts();
-    let body = read(body).await?;
-    let now = Timestamp::now();
-    let nonce = authenticate(&state, &parts.headers, &body, now)?;
+async fn grafana(
+    State(state): State<WebhookState>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Accepted>, ApiError> {
+    let body = read_body(body).await?;
+    let nonce = authenticate(&state, &headers, &body, Timestamp::now())?;
     if let Some(nonce) = nonce {
         spend(&state, nonce).await?;
     }
     let payload = Payload::parse(&body)?;
     let incidents = incidents(&payload)?;
     tracing::info!("[Webhook] Received Grafana alert: {}", title(&payload, &incidents));
-    if payload.truncated.0 > 0 {
-        tracing::warn!(truncated = payload.truncated.0, "the contact point's maxAlerts cut alerts off");
+    if !["", "0"].contains(&payload.truncated.trimmed()) {
+        tracing::warn!(
+            truncated = payload.truncated.trimmed(),
+            "the contact point's maxAlerts cut alerts off"
+        );
     }
     state.engine.workflow(WORKFLOW).await?;
     let mut runs = Vec::with_capacity(incidents.len());
@@ -163,40 +136,6 @@ async fn receive(state: WebhookState, request: Request) -> Result<Json<Accepted>
     let workflow_run_id =
         started.or_else(|| runs.iter().find(|run| run.id.is_some())).and_then(|run| run.id.clone());
     Ok(Json(Accepted { workflow_run_id, workflow_runs: runs }))
-}
-
-/// Reads a body of bounded size in bounded time.
-async fn read(body: Body) -> Result<Bytes, ApiError> {
-    let collect = async {
-        let mut kept = Vec::new();
-        let mut total = 0;
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk
-                .map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "the body broke off"))?;
-            total += chunk.len();
-            if total > MAX_BODY {
-                kept = Vec::new();
-            } else {
-                kept.extend_from_slice(&chunk);
-            }
-            if total > DISCARDED {
-                break;
-            }
-        }
-        if total > MAX_BODY {
-            let message = format!("the body is larger than {MAX_BODY} bytes");
-            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message));
-        }
-        Ok(Bytes::from(kept))
-    };
-    match tokio::time::timeout(BODY_DEADLINE, collect).await {
-        Ok(read) => read,
-        Err(_) => {
-            let message = format!("the body did not arrive within {} s", BODY_DEADLINE.as_secs());
-            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message))
-        }
-    }
 }
 
 fn authenticate(
@@ -224,7 +163,7 @@ fn authenticate(
 async fn spend(state: &WebhookState, nonce: Nonce) -> Result<(), ApiError> {
     let signature = hex::encode(&nonce.signature);
     let expires = Timestamp(nonce.expires.saturating_mul(1_000));
-    if state.engine.store().remember_signature(&signature, expires).await.map_err(EngineError::from)? {
+    if state.engine.store().remember_signature(&signature, expires).await? {
         return Ok(());
     }
     tracing::warn!(reason = "replayed", "[Webhook] refused a request");
@@ -234,43 +173,28 @@ async fn spend(state: &WebhookState, nonce: Nonce) -> Result<(), ApiError> {
 async fn admit(state: &WebhookState, incident: Incident) -> Result<AlertRun, ApiError> {
     let WebhookState { engine, remind_after, .. } = state;
     let Incident { fingerprint, state, feedback_loop, context } = incident;
-    let nothing = |fingerprint, deduplicated, reason| AlertRun {
-        id: None,
-        status: "IGNORED".to_owned(),
-        fingerprint,
-        deduplicated,
-        reason: Some(reason),
+    let said = |id, status: &'static str, deduplicated, reason| {
+        let fingerprint = fingerprint.clone();
+        Ok(AlertRun { id, status, fingerprint, deduplicated, reason })
     };
     if feedback_loop {
         tracing::warn!(%fingerprint, "[Webhook] an alert about the alert notification starts no run");
-        return Ok(nothing(fingerprint, false, "feedback_loop"));
+        return said(None, "IGNORED", false, Some("feedback_loop"));
     }
     let alert = Alert {
         fingerprint: fingerprint.clone(),
         firing: state == IncidentState::Firing,
         run: NewRun::new(WORKFLOW, Trigger::GrafanaWebhook, context),
-        remind_after_ms: i64::try_from(remind_after.as_millis()).unwrap_or(i64::MAX),
+        remind_after: *remind_after,
     };
     match engine.admit_alert(alert).await? {
-        Admitted::Started(run) => Ok(AlertRun {
-            id: Some(run.id),
-            status: run.status.as_str().to_owned(),
-            fingerprint,
-            deduplicated: false,
-            reason: None,
-        }),
+        Admitted::Started(run) => said(Some(run.id), run.status.as_str(), false, None),
         Admitted::Deduplicated(id) => {
-            let run = engine.store().run(&id).await.map_err(EngineError::from)?;
-            let status = run.map_or("UNKNOWN", |run| run.status.as_str()).to_owned();
-            Ok(AlertRun {
-                id: Some(id),
-                status,
-                fingerprint,
-                deduplicated: true,
-                reason: Some("known_incident"),
-            })
+            let run = engine.store().run(&id).await?;
+            let status = run.map_or("UNKNOWN", |run| run.status.as_str());
+            said(Some(id), status, true, Some("known_incident"))
         }
-        Admitted::Nothing => Ok(nothing(fingerprint, true, "no_open_incident")),
+        Admitted::Nothing => said(None, "IGNORED", true, Some("no_open_incident")),
     }
 }
 

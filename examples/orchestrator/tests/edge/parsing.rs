@@ -109,7 +109,7 @@ fn what_is_not_unified_alerting_is_refused_with_the_reason() {
     });
     for (body, said) in [
         (legacy, "missing field `alerts`"),
-        (json!({ "alerts": {} }), "a list of alerts"),
+        (json!({ "alerts": {} }), "expected a sequence"),
         (json!({ "alerts": ["firing"] }), "unified-alerting"),
         (json!({ "alerts": [{ "status": "pending" }] }), "alerts[0].status is `pending`"),
         (json!({ "alerts": [{}] }), "alerts[0].status is ``"),

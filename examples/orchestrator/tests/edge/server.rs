@@ -118,7 +118,7 @@ impl Server {
 
     /// What `/metrics` says now.
     pub(crate) async fn scrape(&self) -> Scrape {
-        Scrape::parse(&self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap())
+        Scrape::parse(&self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap()).unwrap()
     }
 }
 

@@ -187,6 +187,14 @@ fn the_document_names_every_route_and_every_route_is_in_the_document() {
                     post /api/webhooks/grafana\npost /api/workflows\npost /api/workflows/{name}/trigger\n\
                     put /api/webhooks/grafana";
     assert_eq!(operations.join("\n"), expected);
+    let ids: std::collections::BTreeSet<_> = operations
+        .iter()
+        .map(|operation| {
+            let (method, path) = operation.split_once(' ').unwrap();
+            document["paths"][path][method]["operationId"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(ids.len(), operations.len(), "an id of its own for each: {ids:?}");
     for operation in &operations {
         let (method, path) = operation.split_once(' ').unwrap();
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();

@@ -11,112 +11,57 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use crate::agents::AgentError;
+use crate::cause::innermost;
+
 /// How long a destination may take to answer.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer waits than this are not waited out: the failure says how long it would have been.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The most of an answer's body that is looked at.
 const ANSWER_BYTES: usize = 16 * 1024;
 
-/// Why a message was not delivered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Undelivered {
-    /// 429: not now.
-    #[error("answered 429 and asks to wait {} s", .after.as_secs_f64())]
-    RateLimited {
-        /// How long to wait.
-        after: Duration,
-    },
-    /// 5xx.
-    #[error("answered {status}")]
-    Unavailable {
-        /// The answer's status.
-        status: u16,
-        /// What `Retry-After` asked for.
-        after: Option<Duration>,
-    },
-    /// No answer in time.
-    #[error("gave no answer within {} s", TIMEOUT.as_secs())]
-    TimedOut,
-    /// No connection: refused, no such host, TLS, or no public address.
-    #[error("could not be reached: {reason}")]
-    Unreachable {
-        /// The innermost cause.
-        reason: String,
-    },
-    /// 3xx, which is not followed.
-    #[error("answered {status}, a redirect, which is not followed")]
-    Redirected {
-        /// The answer's status.
-        status: u16,
-    },
-    /// Any other status.
-    #[error("refused the message with {status}")]
-    Refused {
-        /// The answer's status.
-        status: u16,
-    },
-}
-
-impl Undelivered {
-    /// The stable word: a retry's reason, an error's type.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Unavailable { .. } => "unavailable",
-            Self::TimedOut => "timeout",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Redirected { .. } => "redirect_refused",
-            Self::Refused { .. } => "refused",
-        }
-    }
-
-    /// How long to wait before the next attempt; `None` when there shall be none.
-    pub fn wait(&self, backoff: Duration) -> Option<Duration> {
-        let wait = match self {
-            Self::RateLimited { after } => *after,
-            Self::Unavailable { after, .. } => after.unwrap_or(backoff),
-            Self::TimedOut | Self::Unreachable { .. } => backoff,
-            Self::Redirected { .. } | Self::Refused { .. } => return None,
-        };
-        (wait <= LONGEST_WAIT).then_some(wait)
-    }
-}
-
-/// What an answer means.
-pub async fn judge(mut answer: reqwest::Response) -> Result<u16, Undelivered> {
+/// What an answer means: its status, or why the message was not delivered.
+pub(super) async fn judge(mut answer: reqwest::Response) -> Result<u16, AgentError> {
     let status = answer.status();
-    if status.is_success() {
-        return Ok(status.as_u16());
-    }
     let after = retry_after(answer.headers(), OffsetDateTime::now_utc());
-    let status_code = status.as_u16();
     match status {
+        _ if status.is_success() => Ok(status.as_u16()),
         StatusCode::TOO_MANY_REQUESTS => {
             // Discord says it more exactly in the body.
             let after = match after {
                 Some(after) => after,
                 None => body_retry_after(&mut answer).await.unwrap_or(Duration::from_secs(1)),
             };
-            Err(Undelivered::RateLimited { after })
+            let asked = format!("answered 429 and asks to wait {} s", after.as_secs_f64());
+            Err(waiting("rate_limited", asked, Some(after)))
         }
-        _ if status.is_redirection() => Err(Undelivered::Redirected { status: status_code }),
-        _ if status.is_server_error() => Err(Undelivered::Unavailable { status: status_code, after }),
-        _ => Err(Undelivered::Refused { status: status_code }),
+        _ if status.is_redirection() => {
+            let message = format!("answered {}, a redirect, which is not followed", status.as_u16());
+            Err(AgentError::permanent("redirect_refused", message))
+        }
+        _ if status.is_server_error() => {
+            Err(waiting("unavailable", format!("answered {}", status.as_u16()), after))
+        }
+        _ => Err(AgentError::permanent("refused", format!("refused the message with {}", status.as_u16()))),
+    }
+}
+
+/// Another attempt, after the wait that was asked for: unless it is too long to be waited out.
+fn waiting(kind: &'static str, message: String, after: Option<Duration>) -> AgentError {
+    match after {
+        Some(after) if after > LONGEST_WAIT => AgentError::permanent(kind, message),
+        Some(after) => AgentError::retryable(kind, message).after(after),
+        None => AgentError::retryable(kind, message),
     }
 }
 
 /// What a failed request means. The error's own text would name the URL.
-pub fn failed(error: reqwest::Error) -> Undelivered {
+pub(super) fn failed(error: reqwest::Error) -> AgentError {
     if error.is_timeout() {
-        return Undelivered::TimedOut;
+        return AgentError::retryable("timeout", format!("gave no answer within {} s", TIMEOUT.as_secs()));
     }
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    Undelivered::Unreachable { reason: cause.to_string() }
+    AgentError::retryable("unreachable", format!("could not be reached: {}", innermost(error)))
 }
 
 /// `Retry-After` in seconds, whole or not, or as a date.
@@ -165,11 +110,9 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_too_long_is_not_waited_out() {
-        let backoff = Duration::from_millis(200);
-        let limited = |seconds| Undelivered::RateLimited { after: Duration::from_secs(seconds) };
-        assert_eq!(limited(5).wait(backoff), Some(Duration::from_secs(5)));
-        assert_eq!(limited(3_600).wait(backoff), None);
-        assert_eq!(Undelivered::TimedOut.wait(backoff), Some(backoff));
-        assert_eq!(Undelivered::Redirected { status: 302 }.wait(backoff), None);
+        let asked = |seconds| waiting("rate_limited", String::new(), Some(Duration::from_secs(seconds)));
+        assert_eq!((asked(5).retryable, asked(5).retry_after), (true, Some(Duration::from_secs(5))));
+        assert_eq!((asked(3_600).retryable, asked(3_600).retry_after), (false, None));
+        assert!(waiting("unavailable", String::new(), None).retryable);
     }
 }

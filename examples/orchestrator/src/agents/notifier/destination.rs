@@ -31,42 +31,8 @@ pub struct Allowed {
 
 /// Why a configured URL is refused. Never says its path, which is the secret.
 #[derive(Debug, thiserror::Error)]
-pub enum BadDestination {
-    /// Not a URL.
-    #[error("{name} is not a URL; expected e.g. `https://hooks.slack.com/services/…`")]
-    NotUrl {
-        /// The variable's name.
-        name: &'static str,
-    },
-    /// A scheme other than https.
-    #[error(
-        "{name} is not https; only an allow-listed host with --notify-allow-private may be reached without TLS"
-    )]
-    Scheme {
-        /// The variable's name.
-        name: &'static str,
-    },
-    /// A host that is not on the list.
-    #[error(
-        "{name} names the host `{host}`, which is not allow-listed; allow it with --notify-allow-host {host}"
-    )]
-    Host {
-        /// The variable's name.
-        name: &'static str,
-        /// The host.
-        host: String,
-    },
-    /// An address of a private network.
-    #[error(
-        "{name} names the private address {address}; --notify-allow-private lets allow-listed hosts be private"
-    )]
-    Private {
-        /// The variable's name.
-        name: &'static str,
-        /// The address.
-        address: IpAddr,
-    },
-}
+#[error("{0}")]
+pub struct BadDestination(String);
 
 impl Allowed {
     /// Checks a configured URL.
@@ -74,19 +40,24 @@ impl Allowed {
     /// # Errors
     /// [`BadDestination`], at start rather than at the first alert.
     pub fn check(&self, name: &'static str, url: &Secret) -> Result<Url, BadDestination> {
-        let url = Url::parse(url.expose()).map_err(|_| BadDestination::NotUrl { name })?;
+        let wrong = |reason: String| BadDestination(format!("{name} {reason}"));
+        let no_url = || wrong("is not a URL; expected e.g. `https://hooks.slack.com/services/…`".to_owned());
+        let url = Url::parse(url.expose()).map_err(|_| no_url())?;
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
-            return Err(BadDestination::NotUrl { name });
+            return Err(no_url());
         };
         let text = host.to_string().to_ascii_lowercase();
         let listed =
             self.hosts.iter().any(|own| own.eq_ignore_ascii_case(&text) || *own == format!("{text}:{port}"));
         if !listed && !HOSTS.contains(&text.as_str()) {
-            return Err(BadDestination::Host { name, host: text });
+            return Err(wrong(format!(
+                "names the host `{text}`, which is not allow-listed; allow it with --notify-allow-host {text}"
+            )));
         }
         let relaxed = self.private && listed;
         if url.scheme() != "https" && !(relaxed && url.scheme() == "http") {
-            return Err(BadDestination::Scheme { name });
+            let rule = "only an allow-listed host with --notify-allow-private may be reached without TLS";
+            return Err(wrong(format!("is not https; {rule}")));
         }
         let address = match host {
             Host::Ipv4(address) => Some(IpAddr::V4(address)),
@@ -94,7 +65,9 @@ impl Allowed {
             Host::Domain(_) => None,
         };
         match address.filter(|address| !relaxed && !is_public(*address)) {
-            Some(address) => Err(BadDestination::Private { name, address }),
+            Some(address) => Err(wrong(format!(
+                "names the private address {address}; --notify-allow-private lets allow-listed hosts be private"
+            ))),
             None => Ok(url),
         }
     }

@@ -1,6 +1,6 @@
 //! Asks for the runs, never more than the concurrency at a time, and waits until the server has counted them all.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -8,8 +8,9 @@ use futures_util::stream::FuturesUnordered;
 use hub_otel::contract::metric;
 use serde_json::Value;
 
+use super::Plan;
 use super::scrape::Scrape;
-use super::{LoadError, Plan};
+use crate::cli::Problem;
 use crate::cli::client::{Api, CallError};
 
 /// Requests in flight: the concurrency is the runs', not the connections'.
@@ -18,8 +19,6 @@ const CONNECTIONS: usize = 64;
 const GLANCE: Duration = Duration::from_millis(100);
 /// Attempts at one trigger; its idempotency key makes them one run.
 const ATTEMPTS: u32 = 5;
-/// Rows of one page.
-const PAGE: usize = 100;
 
 /// What the driving came to.
 #[derive(Debug, Default)]
@@ -37,7 +36,7 @@ pub(super) struct Driven {
 }
 
 /// Asks for every run and waits for its end, as the counters tell it.
-pub(super) async fn drive(plan: &Plan, api: &Api, before: &Scrape) -> Result<Driven, LoadError> {
+pub(super) async fn drive(plan: &Plan, api: &Api, before: &Scrape) -> Result<Driven, Problem> {
     let begun = Instant::now();
     let mut driven = Driven::default();
     let mut asking = FuturesUnordered::new();
@@ -85,44 +84,21 @@ async fn trigger(plan: &Plan, api: &Api) -> Result<String, CallError> {
     }
 }
 
-/// The rows of the accepted runs, by id: read until all are terminal, or for ten seconds.
-pub(super) async fn rows(
-    plan: &Plan,
-    api: &Api,
-    accepted: &[String],
-) -> Result<HashMap<String, Value>, LoadError> {
+/// The rows of the accepted runs: read until all are terminal, or for ten seconds. Nobody else starts runs meanwhile, so
+/// they are the newest.
+pub(super) async fn rows(plan: &Plan, api: &Api, accepted: &[String]) -> Result<Vec<Value>, Problem> {
+    let wanted: HashSet<&str> = accepted.iter().map(String::as_str).collect();
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let rows = sweep(plan, api, accepted).await?;
-        let ended = rows.values().filter(|row| is_terminal(row)).count();
-        if ended >= accepted.len() || Instant::now() > deadline {
+        let route = "/api/workflows/{name}/runs";
+        let mut rows = api.list(route, &plan.workflow, &[], wanted.len()).await?;
+        rows.retain(|row| row["id"].as_str().is_some_and(|id| wanted.contains(id)));
+        let ended = rows.iter().filter(|row| is_terminal(row)).count();
+        if ended >= wanted.len() || Instant::now() > deadline {
             return Ok(rows);
         }
         tokio::time::sleep(GLANCE).await;
     }
-}
-
-/// One pass over the pages, newest first, until every accepted run was seen.
-async fn sweep(plan: &Plan, api: &Api, accepted: &[String]) -> Result<HashMap<String, Value>, LoadError> {
-    let wanted: std::collections::HashSet<&str> = accepted.iter().map(String::as_str).collect();
-    let mut rows = HashMap::new();
-    let mut offset = 0;
-    while rows.len() < wanted.len() {
-        let query = [("limit", PAGE.to_string()), ("offset", offset.to_string())];
-        let mut answer = api.runs(&plan.workflow, &query).await?;
-        let page: Vec<Value> =
-            answer.get_mut("runs").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-        if page.is_empty() {
-            break;
-        }
-        offset += page.len();
-        for row in page {
-            if let Some(id) = row["id"].as_str().filter(|id| wanted.contains(id)).map(str::to_owned) {
-                rows.insert(id, row);
-            }
-        }
-    }
-    Ok(rows)
 }
 
 /// Whether a row has reached its end.

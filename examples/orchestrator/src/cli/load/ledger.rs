@@ -1,30 +1,29 @@
 //! The books: what was asked for, what is stored, and what the metrics say must be the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use hub_otel::contract::{METRICS, metric, status};
 use serde_json::{Value, json};
 
+use super::Plan;
 use super::drive::{self, Driven};
 use super::scrape::Scrape;
-use super::{LoadError, Plan};
+use crate::cli::Problem;
+use crate::cli::client::Sent;
 
 /// How long the server has to count and export what it has done.
 const SETTLE: Duration = Duration::from_secs(15);
 /// Label combinations of the fixed metrics that are too many.
 const COMBINATIONS: f64 = 100.0;
 
-/// Requests by method and route.
-pub(super) type Sent = BTreeMap<(String, &'static str), u64>;
-
 /// What is compared.
 pub(super) struct Ledger<'a> {
     pub(super) plan: &'a Plan,
     pub(super) nodes: u64,
     pub(super) driven: &'a Driven,
-    pub(super) rows: &'a HashMap<String, Value>,
+    pub(super) rows: &'a [Value],
     pub(super) before: &'a Scrape,
     pub(super) held: bool,
 }
@@ -50,7 +49,7 @@ impl Check {
 
 impl Ledger<'_> {
     /// Scrapes until every line holds, or the time is up: what was done a moment ago is counted a moment later.
-    pub(super) async fn settle(&self, sent: &Sent) -> Result<Report, LoadError> {
+    pub(super) async fn settle(&self, sent: &Sent) -> Result<Report, Problem> {
         let deadline = Instant::now() + SETTLE;
         loop {
             let now = self.plan.metrics.scrape().await?;
@@ -72,7 +71,7 @@ impl Ledger<'_> {
         let total: usize = combinations.values().sum();
         checks.push(Check::below("label combinations of the fixed metrics", COMBINATIONS, total as f64));
         let mut statuses: BTreeMap<String, u64> = BTreeMap::new();
-        for row in self.rows.values() {
+        for row in self.rows.iter() {
             *statuses.entry(row["status"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
         }
         Report {
@@ -89,7 +88,7 @@ impl Ledger<'_> {
     /// Accepted = terminal = rows = counters; nothing is left active.
     fn runs(&self, now: &Scrape) -> Vec<Check> {
         let workflow = ("workflow_id", self.plan.workflow.as_str());
-        let rows: Vec<&Value> = self.rows.values().collect();
+        let rows = self.rows;
         let accepted = self.driven.accepted.len() as f64;
         let terminal = rows.iter().filter(|row| drive::is_terminal(row)).count() as f64;
         let mut checks = vec![
@@ -121,12 +120,12 @@ impl Ledger<'_> {
         let count =
             |family: &str, labels: &[(&str, &str)]| self.grown(now, &format!("{family}_count"), labels);
         let workflow = [("workflow_id", self.plan.workflow.as_str())];
-        let executed: usize = self.rows.values().map(|row| row["nodes"].as_array().map_or(0, Vec::len)).sum();
-        let all_nodes = self.rows.values().all(|row| row["status"] == status::SUCCESS);
+        let executed: usize = self.rows.iter().map(|row| row["nodes"].as_array().map_or(0, Vec::len)).sum();
+        let all_nodes = self.rows.iter().all(|row| row["status"] == status::SUCCESS);
         let nodes = if all_nodes { self.nodes * self.rows.len() as u64 } else { executed as u64 };
         let requests: u64 = sent.values().sum();
         // Only what this command asked for: somebody else may decide its approvals meanwhile.
-        let answered = |((method, route), _): (&(String, &str), &u64)| {
+        let answered = |((method, route), _): (&(reqwest::Method, &str), &u64)| {
             let labels = [("http_request_method", method.as_str()), ("http_route", *route)];
             count(metric::HTTP_SERVER_REQUEST_DURATION.prometheus, &labels)
         };
@@ -164,7 +163,7 @@ impl Ledger<'_> {
             .map(|family| count(family.prometheus, &[]))
             .sum();
             // A segment that ends in a wait is a span without a measurement: its run has not ended.
-            let waits: u64 = self.rows.values().filter_map(|row| row["waits"].as_u64()).sum();
+            let waits: u64 = self.rows.iter().filter_map(|row| row["waits"].as_u64()).sum();
             checks.push(Check::equal(
                 "spans exported = spans measured",
                 counted + server + waits as f64,

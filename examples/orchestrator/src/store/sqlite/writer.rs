@@ -65,16 +65,19 @@ impl Writer {
         self.shared.proven.load(Ordering::Relaxed)
     }
 
-    /// Executes `statement` in a transaction with others, and answers when it is committed. `summary` names its span.
-    pub(super) async fn write<T, F>(&self, summary: &'static str, statement: F) -> Result<T>
+    /// Executes `statement` with its `arguments` in a transaction with others, and answers when it is committed.
+    /// `summary` names its span.
+    pub(super) async fn write<A, T, F>(&self, summary: &'static str, arguments: A, statement: F) -> Result<T>
     where
+        A: Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'c> Fn(&'c mut Connection) -> Answer<'c, T> + Send + Sync + 'static,
+        F: for<'c> Fn(&'c mut Connection, &'c A) -> Answer<'c, T> + Send + Sync + 'static,
     {
         let mut verdict = Ok(());
         let handed_over = async {
             let (reply, answer) = oneshot::channel();
-            let job = Typed { statement, output: None, reply: Some(reply), caller: Caller::current() };
+            let caller = Caller::current();
+            let job = Typed { arguments, statement, output: None, reply: Some(reply), caller };
             if self.queue.send(Box::new(job)).await.is_err() {
                 verdict = Err(StoreError::Closed);
                 return Err(sqlx::Error::PoolClosed);
@@ -117,7 +120,8 @@ trait Job: Send {
     fn caller(&self) -> Caller;
 }
 
-struct Typed<T, F> {
+struct Typed<A, T, F> {
+    arguments: A,
     statement: F,
     output: Option<T>,
     reply: Option<oneshot::Sender<Result<T>>>,
@@ -125,13 +129,15 @@ struct Typed<T, F> {
 }
 
 #[async_trait::async_trait]
-impl<T, F> Job for Typed<T, F>
+impl<A, T, F> Job for Typed<A, T, F>
 where
+    A: Send + Sync + 'static,
     T: Send + 'static,
-    F: for<'c> Fn(&'c mut Connection) -> Answer<'c, T> + Send + Sync + 'static,
+    F: for<'c> Fn(&'c mut Connection, &'c A) -> Answer<'c, T> + Send + Sync + 'static,
 {
     async fn execute(&mut self, connection: &mut Connection) -> Result<()> {
-        self.output = Some((self.statement)(connection).await?);
+        let output = (self.statement)(connection, &self.arguments).await?;
+        self.output = Some(output);
         Ok(())
     }
 
