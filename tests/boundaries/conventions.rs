@@ -48,7 +48,7 @@ async fn spans_carry_what_the_conventions_ask_for_and_nothing_else() {
     }
 }
 
-/// The tables were held against this version's text; with another one they are to be read again.
+/// Keys and types are this version's. With another one the tables are to be held against the text again.
 #[test]
 fn the_tables_are_those_of_the_version_that_the_keys_come_from() {
     assert_eq!(Model::read().schema, "https://opentelemetry.io/schemas/1.42.0");
