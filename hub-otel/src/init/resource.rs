@@ -43,7 +43,7 @@ fn detected(environment: &Environment) -> Vec<KeyValue> {
     attributes.extend(program.map(|name| kv(s::PROCESS_EXECUTABLE_NAME, name.to_owned())));
     attributes.extend(host_name(environment).map(|name| kv(s::HOST_NAME, name)));
     let container = ContainerResourceDetector.detect();
-    attributes.extend(container.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
+    attributes.extend(container.iter().map(|(key, value)| kv(key.clone(), value.clone())));
     attributes
 }
 
