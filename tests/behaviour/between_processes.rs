@@ -1,6 +1,7 @@
 //! What travels, and what does not.
 
-use hub_otel::context::{self, AllowList};
+use axum::http::HeaderMap;
+use hub_otel::context::{self, AllowList, Extractor, Injector};
 use hub_otel::testing::{Settings, capture};
 use hub_otel::{agent, workflow};
 use std::collections::HashMap;
@@ -22,6 +23,54 @@ async fn an_agent_behind_a_message_joins_the_trace() {
     let spans = capture.spans();
     assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n");
     assert!(!spans.named("agent.execute")[0].attributes.contains_key("workflow.run.id"));
+}
+
+/// A message of a broker that knows headers by position.
+#[derive(Default)]
+struct Pairs(Vec<(String, String)>);
+
+impl Injector for Pairs {
+    fn set(&mut self, key: &str, value: String) {
+        self.0.push((key.to_owned(), value));
+    }
+}
+
+impl Extractor for Pairs {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+    fn keys(&self) -> Vec<&str> {
+        self.0.iter().map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+#[tokio::test]
+async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
+    let capture = capture();
+    let sent = async {
+        let (mut headers, mut pairs, mut map) = (HeaderMap::new(), Pairs::default(), Carrier::new());
+        context::inject_run(&mut context::HeadersMut(&mut headers));
+        context::inject_run(&mut pairs);
+        context::inject_run(&mut map);
+        (headers, pairs, map)
+    };
+    let (headers, pairs, map) = workflow("w").run_id("run").run_with(sent, |_, _| {}).await;
+    assert_eq!(headers["traceparent"], map["traceparent"].as_str());
+    assert_eq!(headers["baggage"], map["baggage"].as_str());
+    let parents = [
+        context::extract_run(&context::Headers(&headers)),
+        context::extract_run(&pairs),
+        context::extract_run(&map),
+    ];
+    for parent in parents {
+        context::follow(parent, agent("a", "x").run(async {})).await;
+    }
+    let spans = capture.spans();
+    assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n  agent.execute\n  agent.execute\n");
+    for agent in spans.named("agent.execute") {
+        assert_eq!(agent.text("workflow.run.id"), "run");
+        assert_eq!(agent.text("workflow.id"), "w");
+    }
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use futures_util::FutureExt;
 use hub_otel::testing::{Capture, Settings};
-use hub_otel::{agent, current, workflow};
+use hub_otel::{ErrorType, TimedOut, agent, current, instrument_agent, instrument_workflow, workflow};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::time::Duration;
 use tokio::task::yield_now;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,13 +17,55 @@ enum End {
     Err,
     Panic,
     TimedOut,
+    /// A deadline that has passed when the body waits for the first time.
+    Deadline,
     Said,
     Hang,
+}
+
+/// What a unit of the tree fails with.
+#[derive(Debug, ErrorType)]
+struct Failure;
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no")
+    }
+}
+
+impl From<TimedOut> for Failure {
+    fn from(_: TimedOut) -> Self {
+        Self
+    }
+}
+
+type Body = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+#[instrument_workflow(id = "w")]
+async fn annotated_workflow(body: Body) -> Result<(), Failure> {
+    body.await
+}
+
+#[instrument_agent(id = "a", action = "x")]
+async fn annotated_agent(body: Body) -> Result<(), Failure> {
+    body.await
+}
+
+#[instrument_workflow(id = "w", timeout = Duration::ZERO)]
+async fn late_workflow(body: Body) -> Result<(), Failure> {
+    body.await
+}
+
+#[instrument_agent(id = "a", action = "x", timeout = Duration::ZERO)]
+async fn late_agent(body: Body) -> Result<(), Failure> {
+    body.await
 }
 
 #[derive(Debug, Clone)]
 struct Node {
     workflow: bool,
+    /// By the attribute, else by the builder.
+    annotated: bool,
     end: End,
     /// Children run at once, or one after the other.
     joined: bool,
@@ -34,10 +77,11 @@ struct Node {
 
 fn node() -> impl Strategy<Value = Node> {
     let end = prop_oneof![
-        4 => Just(End::Ok), 2 => Just(End::Err), 1 => Just(End::Panic), 1 => Just(End::TimedOut), 1 => Just(End::Said),
-        1 => Just(End::Hang),
+        4 => Just(End::Ok), 2 => Just(End::Err), 1 => Just(End::Panic), 1 => Just(End::TimedOut),
+        1 => Just(End::Deadline), 1 => Just(End::Said), 1 => Just(End::Hang),
     ];
-    let own = (any::<bool>(), end, any::<bool>(), proptest::option::weighted(0.3, 0_u8..4), any::<bool>());
+    let patience = proptest::option::weighted(0.3, 0_u8..4);
+    let own = (any::<[bool; 4]>(), end, patience);
     let leaf = own.clone().prop_map(|own| assemble(own, Vec::new()));
     leaf.prop_recursive(4, 24, 4, move |inner| {
         (own.clone(), proptest::collection::vec(inner, 0..4))
@@ -46,10 +90,10 @@ fn node() -> impl Strategy<Value = Node> {
 }
 
 fn assemble(
-    (workflow, end, joined, patience, spawned): (bool, End, bool, Option<u8>, bool),
+    ([workflow, annotated, joined, spawned], end, patience): ([bool; 4], End, Option<u8>),
     children: Vec<Node>,
 ) -> Node {
-    Node { workflow, end, joined, patience, spawned, children }
+    Node { workflow, annotated, end, joined, patience, spawned, children }
 }
 
 /// What happened, by the program's own account: which units were started below which, and how each ended.
@@ -91,18 +135,15 @@ fn run(node: Node, parent: Option<usize>, log: Log) -> Pin<Box<dyn Future<Output
     }
 }
 
-fn unit(
-    node: Node,
-    parent: Option<usize>,
-    log: Log,
-) -> Pin<Box<dyn Future<Output = Result<(), &'static str>> + Send>> {
-    let workflow = node.workflow;
+fn unit(node: Node, parent: Option<usize>, log: Log) -> Body {
+    let (workflow, annotated, end) = (node.workflow, node.annotated, node.end);
     let body = async move {
         // What is never polled never gets here.
         let number = {
             let mut log = log.lock().unwrap();
             let number = log.len();
-            log.insert(number, Entry { parent, workflow, status: "CANCELLED" });
+            let status = if end == End::Deadline { "TIMED_OUT" } else { "CANCELLED" };
+            log.insert(number, Entry { parent, workflow, status });
             number
         };
         current().set("number", number as u64);
@@ -127,7 +168,7 @@ fn unit(
             End::Ok => ends("SUCCESS"),
             End::Err => {
                 ends("FAILED");
-                return Err("no");
+                return Err(Failure);
             }
             End::Panic => {
                 ends("FAILED");
@@ -142,10 +183,18 @@ fn unit(
                 current().fail("said");
             }
             End::Hang => pending().await,
+            End::Deadline => unreachable!("it had no second poll"),
         }
         Ok(())
     };
-    if workflow { Box::pin(hub_otel::workflow("w").run(body)) } else { Box::pin(agent("a", "x").run(body)) }
+    match (workflow, annotated, end) {
+        (true, _, End::Deadline) => Box::pin(late_workflow(Box::pin(body))),
+        (false, _, End::Deadline) => Box::pin(late_agent(Box::pin(body))),
+        (true, true, _) => Box::pin(annotated_workflow(Box::pin(body))),
+        (false, true, _) => Box::pin(annotated_agent(Box::pin(body))),
+        (true, false, _) => Box::pin(hub_otel::workflow("w").run(body)),
+        (false, false, _) => Box::pin(agent("a", "x").run(body)),
+    }
 }
 
 fn check(capture: &Capture, log: &BTreeMap<usize, Entry>, sampled: bool) -> Result<(), TestCaseError> {

@@ -11,4 +11,5 @@ mod late_facts;
 mod outcomes;
 mod parents;
 mod segments;
+mod shared;
 mod tracing_crate;
