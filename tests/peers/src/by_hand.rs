@@ -10,7 +10,7 @@ use std::time::Instant;
 
 pub struct ByHand {
     tracer: SdkTracer,
-    metrics: Metrics,
+    pub metrics: Metrics,
 }
 
 pub struct Metrics {
@@ -56,6 +56,33 @@ impl Metrics {
         }
     }
 
+    /// Counters that alerts read start at zero, once per label set.
+    pub fn declare(&self, workflow: bool) {
+        for status in ["SUCCESS", "FAILED", "TIMED_OUT"] {
+            if workflow {
+                self.workflow_runs.add(0, &Self::run_labels(status));
+            } else {
+                self.agent_runs.add(0, &Self::agent_labels(status));
+            }
+        }
+    }
+
+    fn run_labels(status: &'static str) -> [KeyValue; 3] {
+        [
+            KeyValue::new("workflow_id", "bench"),
+            KeyValue::new("trigger_type", "manual"),
+            KeyValue::new("status", status),
+        ]
+    }
+
+    fn agent_labels(status: &'static str) -> [KeyValue; 3] {
+        [
+            KeyValue::new("agent_id", "bench"),
+            KeyValue::new("action", "work"),
+            KeyValue::new("status", status),
+        ]
+    }
+
     pub fn workflow_began(&self) {
         self.workflows_active.add(1, &[KeyValue::new("workflow_id", "bench")]);
     }
@@ -63,8 +90,7 @@ impl Metrics {
     pub fn workflow_ended(&self, status: &'static str, milliseconds: f64, failed: bool) {
         let id = || KeyValue::new("workflow_id", "bench");
         self.workflows_active.add(-1, &[id()]);
-        let trigger = KeyValue::new("trigger_type", "manual");
-        self.workflow_runs.add(1, &[id(), trigger, KeyValue::new("status", status)]);
+        self.workflow_runs.add(1, &Self::run_labels(status));
         self.workflow_duration.record(milliseconds, &[id(), KeyValue::new("status", status)]);
         if failed {
             self.workflow_errors.add(1, &[id(), KeyValue::new("error_type", ERROR_TYPE)]);
@@ -72,11 +98,7 @@ impl Metrics {
     }
 
     pub fn agent_ended(&self, status: &'static str, milliseconds: f64, failed: bool) {
-        let labels = [
-            KeyValue::new("agent_id", "bench"),
-            KeyValue::new("action", "work"),
-            KeyValue::new("status", status),
-        ];
+        let labels = Self::agent_labels(status);
         self.agent_runs.add(1, &labels);
         self.agent_duration.record(milliseconds, &labels);
         if failed {

@@ -2,6 +2,7 @@
 
 use crate::by_hand::Metrics;
 use crate::{WorkError, work};
+use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::time::Instant;
@@ -9,8 +10,13 @@ use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 
-const TYPE: &str = "exception.type";
-const MESSAGE: &str = "exception.message";
+/// As an event of the span: one of `tracing` would bring its level and its target as well.
+fn exception(error: &WorkError) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new("exception.type", std::any::type_name::<WorkError>()),
+        KeyValue::new("exception.message", error.to_string()),
+    ]
+}
 
 /// The subscriber, without what tracing-opentelemetry adds by itself.
 pub fn dispatch(traces: &SdkTracerProvider) -> tracing::Dispatch {
@@ -34,7 +40,7 @@ pub async fn workflow(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u3
 }
 
 #[tracing::instrument(name = "workflow.execute", skip_all, fields(
-    workflow.run.id = "run-7", workflow.id = "bench", workflow.name = "Bench", workflow.trigger = "manual", attempt,
+    workflow.run.id = "run-7", workflow.id = "bench", workflow.name = "Bench", workflow.trigger = "manual", attempt = attempt,
     workflow.status = Empty, workflow.duration.ms = Empty, otel.status_code = Empty,
     otel.status_description = Empty
 ))]
@@ -48,7 +54,7 @@ async fn workflow_span(attempt: i64, fails: bool, began: Instant) -> Result<u32,
             span.record("otel.status_code", "OK");
         }
         Err(error) => {
-            tracing::event!(tracing::Level::ERROR, { { TYPE } = std::any::type_name::<WorkError>(), { MESSAGE } = %error }, "exception");
+            span.add_event("exception", exception(error));
             span.set_attribute("error.type", "WorkError");
             span.record("otel.status_code", "ERROR");
             span.record("otel.status_description", tracing::field::display(error));
@@ -66,7 +72,7 @@ pub async fn agent(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u32, 
 }
 
 #[tracing::instrument(name = "agent.execute", skip_all, fields(
-    agent.id = "bench", agent.name = "Bench", agent.action = "work", agent.run.id = "run-7", attempt,
+    agent.id = "bench", agent.name = "Bench", agent.action = "work", agent.run.id = "run-7", attempt = attempt,
     agent.status = Empty, agent.duration.ms = Empty, error.message = Empty,
     otel.status_code = Empty, otel.status_description = Empty
 ))]
@@ -80,7 +86,7 @@ async fn agent_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, Wo
             span.record("otel.status_code", "OK");
         }
         Err(error) => {
-            tracing::event!(tracing::Level::ERROR, { { TYPE } = std::any::type_name::<WorkError>(), { MESSAGE } = %error }, "exception");
+            span.add_event("exception", exception(error));
             span.set_attribute("error.type", "WorkError");
             span.record("error.message", tracing::field::display(error));
             span.record("otel.status_code", "ERROR");

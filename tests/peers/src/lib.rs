@@ -1,10 +1,11 @@
 //! The same workflow and the same agent, three times: by hub-otel, by hand, by `tracing`. Each is written to emit the
-//! same telemetry into the same SDK. No test compares what the three emit yet.
+//! same telemetry into the same SDK; tests/alike.rs holds what they deliver against each other.
 
 pub mod by_hand;
 pub mod by_hub;
 pub mod by_tracing;
 pub mod count;
+pub mod emitted;
 pub mod scenario;
 pub mod sdk;
 

@@ -1,4 +1,5 @@
 //! `run NAME N`: N units of a scenario, for callgrind. `allocations NAME`, `time NAME`, `sizes`, `names`: one figure each.
+//! `emit NAME N`: what N units deliver, as text.
 
 use hub_otel_peers::count::{Counting, allocations};
 use hub_otel_peers::{by_hub, scenario};
@@ -15,6 +16,9 @@ fn main() {
             let mut unit = scenario::prepare(name);
             let times: usize = times.parse().expect("a number");
             (0..times).for_each(&mut unit);
+        }
+        ["emit", name, times] => {
+            print!("{}", hub_otel_peers::emitted::of(name, times.parse().expect("a number")));
         }
         ["allocations", name] => {
             let mut unit = scenario::prepare(name);
@@ -37,7 +41,7 @@ fn main() {
         ["sizes"] => by_hub::sizes::table().iter().for_each(|(name, size)| println!("{name} {size}")),
         ["names"] => scenario::ALL.iter().for_each(|name| println!("{name}")),
         _ => {
-            eprintln!("run NAME N | allocations NAME | time NAME | sizes | names");
+            eprintln!("run NAME N | emit NAME N | allocations NAME | time NAME | sizes | names");
             std::process::exit(2);
         }
     }

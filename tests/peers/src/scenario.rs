@@ -3,6 +3,8 @@
 use crate::by_hand::{ByHand, Metrics};
 use crate::{by_hub, by_tracing, ready, sdk};
 use hub_otel::testing::bench;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 
 /// All of them. `hub.*` is ours.
 pub const ALL: &[&str] = &[
@@ -14,11 +16,21 @@ pub const ALL: &[&str] = &[
 
 const IDS: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
 
-/// A scenario, set up: each call is one unit.
+/// Whether the sampler of this scenario lets spans be recorded.
+pub fn is_sampled(name: &str) -> bool {
+    !name.ends_with("unsampled")
+}
+
+/// A scenario, set up to be measured: each call is one unit.
 pub fn prepare(name: &str) -> Box<dyn FnMut(usize)> {
-    let sampled = !name.ends_with("unsampled");
+    prepare_into(name, &sdk::traces(is_sampled(name), sdk::Discard), &sdk::metrics(sdk::Reader::default()))
+}
+
+/// A scenario that records into these providers.
+pub fn prepare_into(name: &str, traces: &SdkTracerProvider, metrics: &SdkMeterProvider) -> Box<dyn FnMut(usize)> {
+    let sampled = is_sampled(name);
     let fails = name.ends_with("error");
-    let (traces, metrics) = (sdk::traces(sampled), sdk::metrics());
+    let (traces, metrics) = (traces.clone(), metrics.clone());
     let hub = || {
         if !name.ends_with("disabled") {
             bench::install(&traces, &metrics, sampled);
@@ -54,6 +66,7 @@ pub fn prepare(name: &str) -> Box<dyn FnMut(usize)> {
         }
         ("hand", which) => {
             let by_hand = ByHand::new(&traces, &metrics);
+            by_hand.metrics.declare(which.starts_with("workflow"));
             std::mem::forget((traces, metrics));
             if which.starts_with("workflow") {
                 Box::new(move |n| drop(ready(by_hand.workflow(attempt(n), fails))))
@@ -64,6 +77,7 @@ pub fn prepare(name: &str) -> Box<dyn FnMut(usize)> {
         (_, which) => {
             subscriber(&traces);
             let by_hand = Metrics::new(&metrics);
+            by_hand.declare(which.starts_with("workflow"));
             std::mem::forget((traces, metrics));
             if which.starts_with("workflow") {
                 Box::new(move |n| drop(ready(by_tracing::workflow(&by_hand, attempt(n), fails))))

@@ -1,10 +1,15 @@
-//! One SDK for all: a sampler, a processor that throws spans away, a reader that nobody reads.
+//! One SDK for all: a sampler, a processor, a reader. For measuring, the processor throws spans away and nobody reads;
+//! for comparing, both keep what they get.
 
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::{ManualReader, SdkMeterProvider};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+/// Throws spans away.
 #[derive(Debug)]
 pub struct Discard;
 
@@ -21,11 +26,70 @@ impl SpanProcessor for Discard {
     }
 }
 
-pub fn traces(sampled: bool) -> SdkTracerProvider {
-    let sampler = if sampled { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
-    SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(Discard).build()
+/// Keeps them.
+#[derive(Debug, Clone, Default)]
+pub struct Keep(Arc<Mutex<Vec<SpanData>>>);
+
+impl Keep {
+    pub fn take(&self) -> Vec<SpanData> {
+        std::mem::take(&mut *self.0.lock().expect("no test panics in here"))
+    }
 }
 
-pub fn metrics() -> SdkMeterProvider {
-    SdkMeterProvider::builder().with_reader(ManualReader::builder().build()).build()
+impl SpanProcessor for Keep {
+    fn on_start(&self, _: &mut Span, _: &opentelemetry::Context) {}
+    fn on_end(&self, span: SpanData) {
+        self.0.lock().expect("no test panics in here").push(span);
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// A reader that can still be asked when the provider has it.
+#[derive(Debug, Clone)]
+pub struct Reader(Arc<ManualReader>);
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self(Arc::new(ManualReader::builder().build()))
+    }
+}
+
+impl Reader {
+    pub fn collect(&self) -> ResourceMetrics {
+        let mut collected = ResourceMetrics::default();
+        MetricReader::collect(self, &mut collected).expect("the provider lives");
+        collected
+    }
+}
+
+impl MetricReader for Reader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+    fn collect(&self, collected: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(collected)
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
+
+pub fn traces(sampled: bool, processor: impl SpanProcessor + 'static) -> SdkTracerProvider {
+    let sampler = if sampled { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
+    SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(processor).build()
+}
+
+pub fn metrics(reader: Reader) -> SdkMeterProvider {
+    SdkMeterProvider::builder().with_reader(reader).build()
 }
