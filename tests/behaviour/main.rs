@@ -4,6 +4,7 @@ mod approvals;
 mod between_processes;
 mod concurrent;
 mod deadlines;
+mod declared;
 mod inert;
 mod judged;
 mod labels;

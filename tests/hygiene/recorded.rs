@@ -188,3 +188,16 @@ async fn a_value_means_what_the_arguments_say() {
         assert!(metrics.contains(&series), "{series}\n{metrics}");
     }
 }
+
+#[tokio::test]
+async fn an_expected_error_is_no_failure_and_the_span_says_that_it_was_one() {
+    let capture = testing::capture();
+    assert!(meanings::missing("missing").await.is_err());
+    assert_eq!(
+        capture.spans().tree(),
+        "workflow.execute Unset {hub_otel.expected_error=true, workflow.duration.ms=…, workflow.id=missing, \
+         workflow.name=missing, workflow.run.id=…, workflow.status=SUCCESS, workflow.trigger=manual}\n"
+    );
+    assert_eq!(capture.metrics().value("workflow.errors.total", &[]), 0.0);
+    capture.conformance().unwrap();
+}
