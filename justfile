@@ -113,3 +113,7 @@ bench:
 # Built without the feature `enabled`, nothing is left but types and deadlines.
 disabled:
     cd tests/disabled && cargo test
+
+# Without the feature `bound`, instruments are looked up: the essentials of tests/behaviour, every number the same.
+unbound:
+    cd tests/unbound && cargo test --target-dir ../disabled/target
