@@ -130,6 +130,21 @@ impl Arguments {
         self.list.iter()
     }
 
+    /// The expressions that were given.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        let mut tokens = TokenStream::new();
+        for argument in &self.list {
+            match &argument.value {
+                Value::Expression(expression) => expression.to_tokens(&mut tokens),
+                Value::Fields(fields) | Value::Returned(_, fields) => {
+                    fields.iter().for_each(|field| field.value.to_tokens(&mut tokens));
+                }
+                Value::Flag | Value::Path(_) | Value::Choice(_) => {}
+            }
+        }
+        tokens
+    }
+
     /// These arguments where given, `block`'s for the rest: a method inside an annotated block.
     pub(crate) fn over(mut self, block: &Self) -> Self {
         for argument in &block.list {

@@ -23,7 +23,8 @@ use std::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which error it is",
     note = "your own error: `#[derive(hub_otel::ErrorType)]`",
-    note = "a foreign one: `run_with(future, |result, unit| unit.by_type(result))` names it by its type"
+    note = "a foreign one: leave out `transparent` in a derive; in the builder, \
+            `run_with(future, |result, unit| unit.by_type(result))` names it by its type"
 )]
 pub trait ErrorType {
     /// A stable identifier in snake_case, or a code.

@@ -40,6 +40,35 @@ impl Segment {
     }
 }
 
+/// What `resume` takes: a [`Segment`], or an `Option` of one for a run that may be new.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no segment of a run",
+    label = "not a `hub_otel::Segment`",
+    note = "`resume` takes a `hub_otel::Segment`, as `hub_otel::current().segment()` gave it, or an `Option` of one"
+)]
+pub trait Resume {
+    /// The segment that goes on.
+    fn segment(&self) -> Option<Segment>;
+}
+
+impl Resume for Segment {
+    fn segment(&self) -> Option<Segment> {
+        Some(self.clone())
+    }
+}
+
+impl<R: Resume> Resume for &R {
+    fn segment(&self) -> Option<Segment> {
+        R::segment(self)
+    }
+}
+
+impl<R: Resume> Resume for Option<R> {
+    fn segment(&self) -> Option<Segment> {
+        self.as_ref().and_then(R::segment)
+    }
+}
+
 /// W3C Trace Context, `traceparent`, version 00.
 pub(crate) fn write(span: &SpanContext) -> Option<String> {
     let flags = span.trace_flags() & TraceFlags::SAMPLED;

@@ -4,7 +4,7 @@ use crate::contract::{attribute as a, event, kv, span, status};
 use crate::instance;
 use crate::metrics::Dimensions;
 use crate::scope::Kind;
-use crate::segment::Segment;
+use crate::segment::{Resume, Segment};
 use crate::status::Status;
 use crate::unit_builder::prelude::*;
 use opentelemetry::Context;
@@ -41,7 +41,7 @@ impl Workflow {
 
     /// The next segment of a run that was suspended or handed over: id, trigger, run id and time executed are the
     /// segment's.
-    pub fn resume(mut self, segment: impl Into<Option<Segment>>) -> Self {
+    pub fn resume(mut self, segment: impl Resume) -> Self {
         self.draft.map(|opening| opening.resume(segment));
         self
     }

@@ -126,6 +126,12 @@ pub async fn under(parent: &opentelemetry::Context) {
     let _ = parent;
 }
 
+/// The next segment of a run, if there was one.
+#[instrument_workflow(id = "resumed", resume = segment)]
+pub async fn resumed(segment: Option<hub_otel::Segment>) -> bool {
+    segment.is_some()
+}
+
 /// A boxed future calls itself.
 #[instrument_agent(boxed)]
 pub async fn recursion(depth: u32) -> u32 {
@@ -441,6 +447,7 @@ pub async fn call_everything() {
     assert_eq!(text.ok().as_deref(), Some("r-1xEuWest"));
     assert_eq!(root(&[7]).await, Some(&7));
     under(&opentelemetry::Context::new()).await;
+    assert!(!resumed(None).await);
     assert_eq!(is_send(recursion(3)).await + is_send(boxed_by_hand(3)).await, 6);
     assert_eq!(coerces(&run.id, "").await, "r-1");
     assert_eq!(erased(true).await.to_string() + &erased(false).await.to_string(), "1one");

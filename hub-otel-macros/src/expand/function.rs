@@ -25,7 +25,7 @@ pub(super) fn expand(unit: &Unit<'_>, wrapped: bool) -> TokenStream {
 
 /// `async fn` → `fn … -> impl Future`: one future around the user's block.
 fn lowered(unit: &Unit<'_>) -> TokenStream {
-    let Parameters { inputs, captures } = capture(&unit.function.sig, true);
+    let Parameters { inputs, captures } = capture(unit, true);
     let output = match &unit.function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, output) => output.to_token_stream(),
@@ -39,7 +39,7 @@ fn lowered(unit: &Unit<'_>) -> TokenStream {
 
 /// The function stays `async fn`: another macro reads it, or its output cannot be named, or `#[must_use]` is about it.
 fn kept(unit: &Unit<'_>) -> TokenStream {
-    let Parameters { captures, .. } = capture(&unit.function.sig, false);
+    let Parameters { captures, .. } = capture(unit, false);
     let site = unit.site(unit.is_deferred());
     let future = unit.run(&unit.block(captures, async_body(unit)));
     unit.emit(&unit.function.sig, None, &quote!(#site #future.await))
@@ -47,7 +47,7 @@ fn kept(unit: &Unit<'_>) -> TokenStream {
 
 /// A function that ends at its return.
 fn called(unit: &Unit<'_>, movable: bool) -> TokenStream {
-    let Parameters { inputs, captures } = capture(&unit.function.sig, movable);
+    let Parameters { inputs, captures } = capture(unit, movable);
     let deferred = unit.is_deferred();
     let (site, open, body) = (unit.site(deferred), unit.open(deferred), unit.body());
     let output = closure_output(unit);
@@ -61,7 +61,7 @@ fn called(unit: &Unit<'_>, movable: bool) -> TokenStream {
 fn returned(unit: &Unit<'_>, shape: Shape) -> TokenStream {
     let deferred = unit.is_deferred();
     let (site, body) = (unit.site(false), unit.body());
-    let Parameters { captures, .. } = capture(&unit.function.sig, false);
+    let Parameters { captures, .. } = capture(unit, false);
     let output = closure_output(unit);
     // A closure, so that an early `return` returns the future to us.
     let mut future = quote!((move || #output { #captures #body })());

@@ -20,7 +20,7 @@ pub(super) fn expand(unit: &Unit<'_>) -> TokenStream {
     let contents = match function.shape(unit.arguments.has(Word::Future)) {
         _ if !unit.arguments.has(Word::Timeout) => contents,
         Shape::Async => {
-            let Parameters { captures, .. } = capture(&function.sig, false);
+            let Parameters { captures, .. } = capture(unit, false);
             let deadline = unit.deadline();
             let limited = unit.limited(quote!(async move { #captures #deadline #contents }));
             quote!(#limited.await)
@@ -42,7 +42,7 @@ pub(super) fn expand(unit: &Unit<'_>) -> TokenStream {
 fn returned(unit: &Unit<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
     let Some(expression) = unit.arguments.expression(Word::Timeout) else { return contents.clone() };
     let deadline = Ident::new("__deadline", Span::mixed_site());
-    let Parameters { captures, .. } = capture(&unit.function.sig, false);
+    let Parameters { captures, .. } = capture(unit, false);
     let output = closure_output(unit);
     let limited = unit.limited(quote! {
         { let __future = (move || #output { #captures #contents })(); async move { __hub::deadline(#deadline); __future.await } }

@@ -5,10 +5,11 @@
 //! mentions: else it would be dropped at the call. They are named last to first, because captures are dropped first to
 //! last and parameters last to first.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use super::Unit;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, FnArg, Pat, PatIdent, Signature, Token};
+use syn::{Attribute, FnArg, Pat, PatIdent, Token};
 
 /// The parameters of the new function, and the statements at the top of its body.
 pub(super) struct Parameters {
@@ -17,7 +18,8 @@ pub(super) struct Parameters {
 }
 
 /// `movable`: the parameters may be renamed, because no other macro reads the signature.
-pub(super) fn capture(sig: &Signature, movable: bool) -> Parameters {
+pub(super) fn capture(unit: &Unit<'_>, movable: bool) -> Parameters {
+    let sig = &unit.function.sig;
     let mut inputs = sig.inputs.clone();
     // What stands behind a destructured parameter is dropped before it, so it has to become a local as well.
     let first_pattern =
@@ -49,7 +51,7 @@ pub(super) fn capture(sig: &Signature, movable: bool) -> Parameters {
                 } else {
                     let mut names = Vec::new();
                     bindings(&typed.pat, &mut names);
-                    in_place.extend(names.iter().map(|name| mention(&cfg, name)));
+                    in_place.extend(names.iter().map(|name| mention(unit, &cfg, name)));
                 }
             }
         }
@@ -59,10 +61,18 @@ pub(super) fn capture(sig: &Signature, movable: bool) -> Parameters {
 }
 
 /// `let _ = &name;`
-fn mention(cfg: &TokenStream, name: &Ident) -> TokenStream {
-    // clippy::pedantic objects to a use of `_name`, and takes this one for the user's.
-    let allow = name.to_string().starts_with('_').then(|| quote!(#[allow(clippy::used_underscore_binding)]));
-    quote!(#cfg #allow let _ = &#name;)
+fn mention(unit: &Unit<'_>, cfg: &TokenStream, name: &Ident) -> TokenStream {
+    if name.to_string().starts_with('_') {
+        // clippy::pedantic objects to a use of `_name`, and takes this one for the user's.
+        return quote!(#cfg #[allow(clippy::used_underscore_binding)] let _ = &#name;);
+    }
+    let capture = quote!(#cfg let _ = &#name;);
+    if unit.mentions(name) {
+        return capture;
+    }
+    // Our mention would hide from the compiler that the parameter is unused: a local of that name, at the user's place,
+    // is what it reports instead.
+    quote!(#capture #cfg { let #name = false; })
 }
 
 fn starts_with_underscore(pattern: &Pat) -> bool {
@@ -102,6 +112,24 @@ fn cfgs(attrs: &[Attribute]) -> TokenStream {
         path.is_ident("cfg") || path.is_ident("cfg_attr")
     });
     conditions.map(ToTokens::to_token_stream).collect()
+}
+
+impl Unit<'_> {
+    /// Whether the body or an argument names the parameter, be it in a format string.
+    fn mentions(&self, name: &Ident) -> bool {
+        let name = name.to_string();
+        let body = self.function.body.as_ref();
+        body.is_some_and(|body| names(body.stream(), &name)) || names(self.arguments.tokens(), &name)
+    }
+}
+
+fn names(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|tree| match tree {
+        TokenTree::Ident(word) => word == name,
+        TokenTree::Group(group) => names(group.stream(), name),
+        TokenTree::Literal(text) => text.to_string().contains(name),
+        TokenTree::Punct(_) => false,
+    })
 }
 
 /// The names that a pattern binds, in order.

@@ -88,7 +88,12 @@ impl Unit<'_> {
             let span = Span::mixed_site().located_at(name.span());
             calls.extend(quote_spanned!(span=> .span_name({ let __name: &'static ::core::primitive::str = #name; __name })));
         }
-        for word in [Word::Parent, Word::Links, Word::Resume] {
+        if let Some(segment) = self.arguments.expression(Word::Resume) {
+            // By reference: the body has a use for it as well.
+            let segment = borrowed(segment);
+            calls.extend(quote!(.resume(#segment)));
+        }
+        for word in [Word::Parent, Word::Links] {
             if let Some(expression) = self.arguments.expression(word) {
                 let method = Ident::new(word.name(), Span::call_site());
                 calls.extend(quote!(.#method(#expression)));

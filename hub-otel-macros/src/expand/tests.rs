@@ -87,3 +87,17 @@ fn nothing_that_is_said_twice_in_a_block_is_reported_twice() {
     let block = quote!(impl X { async fn a(&self) {} async fn b(&self) {} });
     assert_eq!(expand(&AGENT, quote!(timeout = T), block).matches("compile_error").count(), 1);
 }
+
+#[test]
+fn a_parameter_that_nothing_names_is_left_for_the_compiler_to_report() {
+    let report = |arguments, body| {
+        let item = quote!(async fn f(used: u32, idle: u32) #body);
+        expand(&WORKFLOW, arguments, item).contains("let idle = false")
+    };
+    assert!(report(quote!(), quote!({ used })));
+    assert!(!report(quote!(), quote!({ used + idle })));
+    assert!(!report(quote!(), quote!({ println!("{idle}") })), "named in a format string");
+    assert!(!report(quote!(fields(idle)), quote!({ used })), "named by an argument");
+    assert!(!report(quote!(id = format!("{idle}")), quote!({ used })));
+    assert!(!report(quote!(ret(|out| sum = out + idle)), quote!({ used })));
+}

@@ -10,7 +10,7 @@ use super::text::Text;
 use crate::contract::kv;
 use crate::instance::{self, Sampling};
 use crate::label::LabelValue;
-use crate::segment::Segment;
+use crate::segment::{Resume, Segment};
 use opentelemetry::trace::{Link, SpanContext, SpanKind};
 use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
@@ -214,8 +214,8 @@ impl<'a> Opening<'a> {
     /// `resume = …`: the next segment of a run.
     #[inline]
     #[must_use]
-    pub fn resume(mut self, segment: impl Into<Option<Segment>>) -> Self {
-        self.ask().resume = segment.into();
+    pub fn resume(mut self, segment: impl Resume) -> Self {
+        self.ask().resume = segment.segment();
         self
     }
 

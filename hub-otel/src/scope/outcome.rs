@@ -191,7 +191,8 @@ fn written(message: std::fmt::Arguments<'_>) -> String {
 /// function cannot, and would call a deadline a failure.
 #[diagnostic::on_unimplemented(
     message = "hub-otel cannot tell whether a `{Self}` is a success",
-    note = "return `()`, a `Status` or a `Result` whose error has Display, or use `run_with` and say what the value means"
+    note = "return `()`, a `Status` or a `Result` whose error has Display and is an `ErrorType`, \
+            or use `run_with` and say what the value means"
 )]
 pub trait Outcome {
     /// Says what the value means.

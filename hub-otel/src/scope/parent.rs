@@ -60,6 +60,12 @@ fn span_of(context: &Context) -> Option<SpanContext> {
 }
 
 /// What can be given as `parent = …`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` leads to no span",
+    label = "neither a context nor a span context",
+    note = "`parent` takes an OpenTelemetry `Context` or `SpanContext`, by value or by reference, or an `Option` of one; \
+            `hub_otel::context::extract` reads one from headers"
+)]
 pub trait Parent {
     /// The context whose span becomes the parent.
     fn into_parent(self) -> Option<Context>;

@@ -1,0 +1,7 @@
+async fn sync() -> u8 {
+    1
+}
+
+fn main() {
+    let _ = hub_otel::workflow("sync").run(sync());
+}
