@@ -95,6 +95,11 @@ peers-http:
 faults *rows:
     cargo test --release -p hub-otel-tests --test faults -- --include-ignored --nocapture --test-threads=1 {{rows}}
 
+# The same faults met by opentelemetry_sdk and opentelemetry-otlp alone: the last column of docs/reliability.md.
+faults-bare *rows:
+    cd tests/bare && cargo build --release
+    cargo test --release -p hub-otel-tests --test bare -- --ignored --nocapture --test-threads=1 {{rows}}
+
 # The orchestrator's API, driven by schemathesis from nothing but its own /openapi.json.
 schemathesis examples="25":
     examples/orchestrator/fuzz-api {{examples}}

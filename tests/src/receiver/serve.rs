@@ -99,17 +99,23 @@ impl Grpc {
         let (metadata, _, message) = request.into_parts();
         let headers = metadata.into_headers();
         let behaviour = receive(&self.inner, &self.connection, Protocol::Grpc, &headers, wrap(message)).await;
-        match behaviour {
-            Behaviour::Grpc { code, retry_info } => Err(reply::status(code, retry_info)),
+        let mut response = match behaviour {
+            Behaviour::Grpc { code, retry_info } => return Err(reply::status(code, retry_info)),
             Behaviour::Partial { rejected, message } => {
-                Ok(tonic::Response::new(reply(rejected, message.to_owned())))
+                tonic::Response::new(reply(rejected, message.to_owned()))
             }
             other => {
                 let mut response = tonic::Response::new(reply(0, String::new()));
                 response.extensions_mut().insert(other);
-                Ok(response)
+                response
             }
+        };
+        // As grpc-go does, and with it the Collector: the answer names the packing of the request, whoever asked for it.
+        if let Some(encoding) = headers.get("grpc-encoding").and_then(|value| value.to_str().ok()) {
+            let encoding = encoding.parse().expect("ASCII");
+            response.metadata_mut().insert("grpc-encoding", encoding);
         }
+        Ok(response)
     }
 }
 
