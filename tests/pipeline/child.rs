@@ -128,6 +128,19 @@ fn a_default_port_that_is_taken_is_one_warning_and_the_program_runs_on() {
 }
 
 #[test]
+fn call_sites_notice_a_provider_that_comes_late() {
+    let receiver = Receiver::start();
+    let mut command = case("called_before_the_install");
+    command.envs([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+    ]);
+    run(&mut command);
+    assert_eq!(receiver.spans().len(), 2, "those that were called after it");
+    assert_eq!(receiver.latest_sum("agent.runs.total"), 2.0);
+}
+
+#[test]
 fn a_variable_that_is_no_text_is_an_error_that_names_it() {
     use std::os::unix::ffi::OsStrExt;
     let bytes = std::ffi::OsStr::from_bytes(b"b\xffd");
@@ -252,6 +265,21 @@ mod case {
         kit::span(&telemetry, "the program runs on");
         assert!(telemetry.shutdown_blocking().is_complete());
         drop(taken);
+    }
+
+    #[hub_otel::instrument_agent(id = "early", action = "rise")]
+    fn early() -> u32 {
+        7
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn called_before_the_install() {
+        assert_eq!(early(), 7);
+        let telemetry = hub_otel::init("late").expect("the install");
+        assert_eq!((early(), early()), (7, 7));
+        assert!(telemetry.shutdown_blocking().is_complete());
+        assert_eq!(early(), 7);
     }
 
     #[test]

@@ -149,6 +149,23 @@ fn a_long_value_is_cut_and_a_span_is_bounded() {
     assert_eq!(span.attributes.len() + span.dropped_attributes_count as usize, 40);
 }
 
+#[test]
+fn a_log_record_is_bounded_as_a_span_is() {
+    use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider};
+    let receiver = Receiver::start();
+    let telemetry = kit::to(&receiver).build().expect("it starts");
+    let logger = hub_otel::otel::logger_provider(&telemetry).logger("tests");
+    let mut record = logger.create_log_record();
+    record.set_body("é".repeat(1 << 20).into());
+    (0..40).for_each(|n| record.add_attribute(format!("value.{n}"), "x".repeat(1 << 20)));
+    logger.emit(record);
+    assert!(telemetry.shutdown_blocking().is_complete());
+    let record = receiver.logs()[0].item.clone();
+    assert!(prost::Message::encoded_len(&record) <= 64 * 1024, "{}", prost::Message::encoded_len(&record));
+    assert_eq!(receiver::text(&record.attributes, "value.0").map(str::len), Some(4096));
+    assert_eq!(record.attributes.len() + record.dropped_attributes_count as usize, 40);
+}
+
 #[expect(clippy::disallowed_methods, reason = "a span without a unit of work around it")]
 fn large_span(telemetry: &hub_otel::Telemetry) {
     use hub_otel::otel::opentelemetry::KeyValue;

@@ -8,7 +8,7 @@ pub mod client;
 mod config;
 mod exit;
 pub mod load;
-mod out;
+pub(crate) mod out;
 pub mod run;
 pub mod serve;
 pub mod values;

@@ -8,7 +8,7 @@ mod banner;
 use crate::agents::{Registry, standard};
 use crate::api::{self, AppState};
 use crate::cli::serve::Serve;
-use crate::cli::{Exit, Problem};
+use crate::cli::{Exit, Problem, out};
 use crate::domain::Workflow;
 use crate::engine::{Engine, Options};
 use crate::security::{Secrets, check_bind};
@@ -60,7 +60,11 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
     }
     // A wrong setting is to be known before anything is touched.
     let telemetry = telemetry(settings);
-    telemetry.config().map_err(Problem::usage)?;
+    let config = telemetry.config().map_err(Problem::usage)?;
+    if settings.print_config {
+        out::line(config.to_string().trim_end());
+        return Ok(());
+    }
     // The handlers stand from the first poll on: a signal during the start is an orderly end, too.
     let mut signal = pin!(hub_otel::shutdown_signal());
     tokio::select! {

@@ -3,6 +3,6 @@
 use std::io::Write as _;
 
 /// Writes a line; a reader that has gone away is no failure of ours.
-pub(super) fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

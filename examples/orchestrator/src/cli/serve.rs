@@ -50,6 +50,9 @@ pub struct Serve {
     /// Reads flags from a TOML file; its keys are the flags' names.
     #[arg(long, env = "HUB_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Prints the settings of telemetry, each with where it came from, and ends. Secrets do not show.
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 impl Serve {

@@ -6,4 +6,5 @@ mod bad_input;
 mod ending;
 mod scrape;
 mod server;
+mod settings;
 mod trace;
