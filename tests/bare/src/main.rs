@@ -166,7 +166,7 @@ fn paced(sdk: &mut Sdk, rate: u64, seconds: u64) {
     let (start, total) = (Instant::now(), rate * seconds);
     let (mut ended, mut work) = (0, 0_u64);
     while ended < total {
-        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64).min(total);
+        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64).min(total).min(ended + rate / 500);
         while ended < due {
             let mut span = sdk.tracer.start("paced");
             for number in 0..2_000_u64 {
