@@ -417,6 +417,7 @@ fn every_variable_is_printed_with_its_value_and_its_origin() {
             "OTEL_TRACES_SAMPLER_ARG",
             "OTEL_ATTRIBUTE_COUNT_LIMIT",
             "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
             "OTEL_SERVICE_NAME",
             "OTEL_RESOURCE_ATTRIBUTES",
             "OTEL_SEMCONV_STABILITY_OPT_IN",
