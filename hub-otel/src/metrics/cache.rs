@@ -11,11 +11,12 @@ const PLACES: usize = (2 * LABEL_SETS).next_power_of_two();
 
 /// A set, and the hash of its dimensions.
 type Place = OnceLock<(u64, Arc<LabelSet>)>;
+type Places = [Place; PLACES];
 
 /// Label sets by the hash of their dimensions.
 #[derive(Default)]
 pub(crate) struct Cache {
-    places: OnceLock<Box<[Place]>>,
+    places: OnceLock<Box<Places>>,
     /// How many places are taken. Locked while one is.
     taken: Mutex<usize>,
     overflow: OnceLock<Arc<LabelSet>>,
@@ -23,13 +24,14 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// The set of `dimensions`: found, made, or past the cap the shared one, for which `make` is told `true`.
+    #[inline]
     pub(crate) fn get(
         &self,
         dimensions: &Dimensions<'_>,
         make: impl FnOnce(bool) -> LabelSet,
     ) -> Arc<LabelSet> {
         let hash = dimensions.hash();
-        let places = self.places.get_or_init(|| (0..PLACES).map(|_| Place::new()).collect());
+        let places = self.places.get_or_init(empty);
         match find(places, hash, dimensions) {
             Ok(set) => Arc::clone(set),
             Err(_) => self.insert(places, hash, dimensions, make),
@@ -39,7 +41,7 @@ impl Cache {
     #[cold]
     fn insert(
         &self,
-        places: &[Place],
+        places: &Places,
         hash: u64,
         dimensions: &Dimensions<'_>,
         make: impl FnOnce(bool) -> LabelSet,
@@ -51,49 +53,60 @@ impl Cache {
         // Somebody else may have added it meanwhile.
         let free = match find(places, hash, dimensions) {
             Ok(set) => return Arc::clone(set),
-            Err(free) => free.filter(|_| *taken < LABEL_SETS),
+            Err(free) => free,
         };
-        let Some(free) = free else {
+        if *taken >= LABEL_SETS {
             drop(taken);
             return Arc::clone(self.overflow.get_or_init(|| Arc::new(make(true))));
-        };
+        }
         *taken += 1;
         Arc::clone(&free.get_or_init(|| (hash, Arc::new(make(false)))).1)
     }
 }
 
+#[cold]
+fn empty() -> Box<Places> {
+    Box::new([const { Place::new() }; PLACES])
+}
+
 /// The set of `dimensions`, or the free place where the search for it ended.
+#[inline]
 fn find<'a>(
-    places: &'a [Place],
+    places: &'a Places,
     hash: u64,
     dimensions: &Dimensions<'_>,
-) -> Result<&'a Arc<LabelSet>, Option<&'a Place>> {
-    let first = hash as usize % PLACES;
-    let (before, after) = places.split_at(first.min(places.len()));
-    for place in after.iter().chain(before) {
+) -> Result<&'a Arc<LabelSet>, &'a Place> {
+    let mut index = hash as usize;
+    // Ends: fewer than half of the places are ever taken.
+    loop {
+        let place = &places[index % PLACES];
         match place.get() {
             Some((known, set)) if *known == hash && set.is(dimensions) => return Ok(set),
-            Some(_) => {}
-            None => return Err(Some(place)),
+            Some(_) => index = index.wrapping_add(1),
+            None => return Err(place),
         }
     }
-    Err(None)
 }
 
 /// Multiply and rotate, eight bytes at a time: label values are short, and the cap bounds what a collision costs.
+#[inline]
 pub(crate) fn mix(mut hash: u64, text: &str) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, _) = text.as_bytes().as_chunks::<8>();
-    for word in words {
-        hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(FACTOR).rotate_left(29);
+    let bytes = text.as_bytes();
+    if bytes.len() > 8 {
+        for word in bytes.as_chunks::<8>().0 {
+            hash = step(hash, u64::from_le_bytes(*word));
+        }
     }
-    hash = (hash ^ tail(text.as_bytes())).wrapping_mul(FACTOR).rotate_left(29);
-    let hash = (hash ^ text.len() as u64).wrapping_mul(FACTOR);
-    // The low bits choose the place, and a product's best bits are the high ones.
-    hash ^ (hash >> 32)
+    step(hash ^ (bytes.len() as u64) << 56, tail(bytes))
+}
+
+#[inline]
+fn step(hash: u64, word: u64) -> u64 {
+    (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
 /// The last eight bytes, or all of fewer: the same byte may come twice, none is left out.
+#[inline]
 fn tail(bytes: &[u8]) -> u64 {
     if let Some(last) = bytes.last_chunk() {
         return u64::from_le_bytes(*last);

@@ -109,6 +109,7 @@ impl LabelSet {
         }
     }
 
+    #[inline]
     pub(crate) fn is(&self, dimensions: &Dimensions<'_>) -> bool {
         self.id.as_str() == dimensions.id
             && self.second.as_str() == dimensions.second
@@ -223,6 +224,8 @@ pub(crate) fn overflow_label() -> KeyValue {
 /// Counters by a label value that is only known when it occurs.
 #[derive(Default)]
 struct ByText {
+    /// The first one, which most often is the only one, is found without the lock.
+    first: OnceLock<(StringValue, BoundCounter)>,
     counters: Mutex<Vec<(StringValue, BoundCounter)>>,
     rest: OnceLock<BoundCounter>,
 }
@@ -236,12 +239,36 @@ impl ByText {
         value: &str,
         labels: impl FnOnce(StringValue) -> Vec<KeyValue>,
     ) {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, counter)) = counters.iter().find(|(known, _)| known.as_str() == value) {
-            counter.add(1);
-        } else if counters.len() < REASONS {
+        if let Some((known, counter)) = self.first.get()
+            && known.as_str() == value
+        {
+            return counter.add(1);
+        }
+        self.add_another(instrument, overflow, what, value, labels);
+    }
+
+    #[cold]
+    fn add_another(
+        &self,
+        instrument: &Counter<u64>,
+        overflow: &Overflow,
+        what: &'static str,
+        value: &str,
+        labels: impl FnOnce(StringValue) -> Vec<KeyValue>,
+    ) {
+        let bind = || {
             let value = shared(value);
             let counter = BoundCounter::new(instrument, &labels(value.clone()));
+            (value, counter)
+        };
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.first.get().into_iter().chain(counters.iter());
+        if let Some((_, counter)) = all.into_iter().find(|(known, _)| known.as_str() == value) {
+            counter.add(1);
+        } else if self.first.get().is_none() {
+            self.first.get_or_init(bind).1.add(1);
+        } else if counters.len() + 1 < REASONS {
+            let (value, counter) = bind();
             counter.add(1);
             counters.push((value, counter));
         } else {

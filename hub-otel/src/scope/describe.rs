@@ -17,15 +17,17 @@ const CAPACITY: usize = 14;
 
 impl Opening<'_> {
     /// A resumed run is who it was.
-    pub(super) fn take_over(&mut self, segment: &Segment) {
-        self.id = Text::Owned(segment.workflow_id.clone());
-        self.second = Text::Owned(segment.trigger.clone());
-        self.run_id = Text::Owned(segment.run_id.clone());
-        if let (Some(name), Text::None) = (&segment.name, &self.name) {
-            self.name = Text::Owned(name.clone());
+    #[cold]
+    pub(super) fn take_over(&mut self, segment: Segment) {
+        self.id = Text::Owned(segment.workflow_id);
+        self.second = Text::Owned(segment.trigger);
+        self.run_id = Text::Owned(segment.run_id);
+        if let (Some(name), Text::None) = (segment.name, &self.name) {
+            self.name = Text::Owned(name);
         }
     }
 
+    #[inline]
     pub(super) fn label_set(&self, instance: &Instance) -> Arc<LabelSet> {
         match (self.site, &self.id, &self.second) {
             (Some(site), Text::None, Text::None) if self.labels.is_empty() => site.label_set(instance),

@@ -141,13 +141,12 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
     let sdk = &mut span.sdk;
     let status = if settled.suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
     sdk.set_attribute(kv(status_key, status));
-    let milliseconds = i64::try_from(settled.elapsed.as_millis()).unwrap_or(i64::MAX);
-    sdk.set_attribute(kv(duration_key, milliseconds));
+    sdk.set_attribute(kv(duration_key, milliseconds(settled.elapsed)));
     if settled.retries > 0 && kind == Kind::Agent {
         sdk.set_attribute(kv(a::AGENT_RETRY_COUNT, settled.retries));
     }
-    for attribute in std::mem::take(&mut ending.attributes) {
-        sdk.set_attribute(attribute);
+    if !ending.attributes.is_empty() {
+        sdk.set_attributes(std::mem::take(&mut ending.attributes));
     }
     let at = span.began + settled.elapsed;
     // Where the unit leaves the status unset, what was set on the raw span stays.
@@ -156,7 +155,7 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
         sdk.set_attribute(kv(a::WORKFLOW_SUSPEND_REASON, reason));
     } else if ending.status.is_failure() {
         raw = SpanStatus::Unset;
-        failed(span, ending, at);
+        failed(span, &mut ending, at);
     } else if ending.expected {
         sdk.set_attribute(kv(a::EXPECTED_ERROR, true));
     } else if ending.status == Status::Success && unit.set.instruments.options.ok_status {
@@ -169,20 +168,23 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
 }
 
 /// The attributes, the status and the exception of a unit that failed.
-fn failed(span: &mut UnitSpan, ending: Ending, at: std::time::SystemTime) {
-    let Some(failure) = ending.failure else {
+fn failed(span: &mut UnitSpan, ending: &mut Ending, at: std::time::SystemTime) {
+    let Some(failure) = &mut ending.failure else {
         // `status = …` said so, and there is no error to tell of.
         span.sdk.set_attribute(kv(a::ERROR_TYPE, status::ERROR_TYPE_OTHER));
         span.sdk.set_status(SpanStatus::Error { description: Cow::Borrowed("") });
         return;
     };
+    let tells = span.unit.kind() == Kind::Agent;
     let message = match &failure.message {
-        Some(message) => StringValue::from(Arc::<str>::from(message.as_str())),
+        // Twice on the span of an agent, once on that of a workflow.
+        Some(message) if tells => crate::metrics::shared(message),
+        Some(message) => StringValue::from(message.as_str().to_owned()),
         None => text(failure.error_type.clone()),
     };
     let sdk = &mut span.sdk;
     sdk.set_attribute(kv(a::ERROR_TYPE, text(failure.error_type.clone())));
-    if span.unit.kind() == Kind::Agent {
+    if tells {
         sdk.set_attribute(kv(a::ERROR_MESSAGE, message.clone()));
     }
     if span.unit.set.instruments.options.exceptions != Exceptions::Log {
@@ -194,8 +196,14 @@ fn failed(span: &mut UnitSpan, ending: Ending, at: std::time::SystemTime) {
         let exception = vec![kv(a::EXCEPTION_TYPE, kind), kv(a::EXCEPTION_MESSAGE, message)];
         sdk.add_event_with_timestamp(event::EXCEPTION, at, exception);
     }
-    let description = failure.message.map_or(failure.error_type, Cow::Owned);
+    let description = failure.message.take().map_or_else(|| failure.error_type.clone(), Cow::Owned);
     sdk.set_status(SpanStatus::Error { description });
+}
+
+/// Whole milliseconds, in 64 bits all the way.
+fn milliseconds(duration: Duration) -> i64 {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1_000).saturating_add(i64::from(duration.subsec_millis()))
 }
 
 pub(crate) fn text(text: Cow<'static, str>) -> StringValue {

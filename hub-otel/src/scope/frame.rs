@@ -30,14 +30,6 @@ pub(crate) enum Inside {
     Counted(Unit, Context),
 }
 
-/// What a unit was at its end.
-pub(super) enum Last {
-    /// Never opened, or not recorded.
-    Nothing,
-    Recorded(Context),
-    Counted(Unit, Context),
-}
-
 /// One poll.
 struct Frame {
     inside: Inside,
@@ -83,34 +75,36 @@ impl Frames {
 impl Inside {
     /// Sets what has nothing left to drop, without looking for it.
     #[inline]
-    fn start(&mut self, state: Inside) {
+    pub(super) fn start(&mut self, state: Inside) {
         std::mem::forget(std::mem::replace(self, state));
     }
 }
 
 /// Begins a poll: attaches the unit's context, and takes its state. On a thread that is ending nothing happens.
-pub(crate) fn push(inside: &mut Inside) {
-    let _ = FRAMES.try_with(|frames| match inside {
-        Inside::Opening(site, captured) => {
-            let opening = Inside::Opening(site, std::mem::take(captured));
-            inside.start(Inside::Inert);
-            frames.borrow_mut().enter().inside.start(opening);
-        }
-        Inside::Recorded(context) | Inside::Counted(_, context) => {
-            let guard = context.clone().attach();
-            let mut frames = frames.borrow_mut();
-            let frame = frames.enter();
-            std::mem::swap(&mut frame.inside, inside);
-            frame.guard = Some(guard);
-        }
-        Inside::Inert | Inside::Prepared(_) => {
-            frames.borrow_mut().enter();
-        }
+#[inline(never)]
+pub(super) fn push(inside: &mut Inside) {
+    let _ = FRAMES.try_with(|frames| {
+        let guard = match inside {
+            Inside::Recorded(context) | Inside::Counted(_, context) => Some(context.clone().attach()),
+            Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
+        };
+        let mut frames = frames.borrow_mut();
+        let frame = frames.enter();
+        frame.guard = guard;
+        std::mem::swap(&mut frame.inside, inside);
+    });
+}
+
+/// Begins the first poll of a unit whose body says what it is.
+#[inline]
+pub(super) fn push_deferred(site: &'static Site, captured: Context) {
+    let _ = FRAMES.try_with(|frames| {
+        frames.borrow_mut().enter().inside.start(Inside::Opening(site, captured));
     });
 }
 
 /// Ends a poll of a unit that goes on: gives the state back.
-pub(crate) fn pop(inside: &mut Inside) {
+pub(super) fn pop(inside: &mut Inside) {
     let guard = FRAMES.try_with(|frames| {
         let mut frames = frames.borrow_mut();
         let frame = frames.last()?;
@@ -122,27 +116,42 @@ pub(crate) fn pop(inside: &mut Inside) {
     drop(guard);
 }
 
-/// Ends the last poll of a unit: what it was, and the guard that keeps its context attached until it is dropped.
+/// Ends the last poll of a unit that records: its context, attached until the guard is dropped. `None`: it does not.
 #[inline]
-pub(super) fn finish() -> Option<(Last, Option<ContextGuard>)> {
+pub(super) fn finish_recorded() -> Option<(Context, Option<ContextGuard>)> {
     FRAMES
         .try_with(|frames| {
             let mut frames = frames.borrow_mut();
             let frame = frames.last()?;
-            let guard = frame.guard.take();
-            let last = match std::mem::replace(&mut frame.inside, Inside::Inert) {
-                Inside::Recorded(context) => Last::Recorded(context),
-                Inside::Counted(unit, context) => Last::Counted(unit, context),
-                Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => Last::Nothing,
+            let Inside::Recorded(context) = &mut frame.inside else { return None };
+            let finished = (std::mem::take(context), frame.guard.take());
+            frame.inside.start(Inside::Inert);
+            frames.depth -= 1;
+            Some(finished)
+        })
+        .ok()?
+}
+
+/// Ends the last poll of any other unit. `None`: it never opened, or is not recorded.
+#[inline]
+pub(super) fn finish() -> Option<(Unit, Context, Option<ContextGuard>)> {
+    FRAMES
+        .try_with(|frames| {
+            let mut frames = frames.borrow_mut();
+            let frame = frames.last()?;
+            let finished = match std::mem::replace(&mut frame.inside, Inside::Inert) {
+                Inside::Counted(unit, context) => Some((unit, context, frame.guard.take())),
+                _ => None,
             };
             frames.depth -= 1;
-            Some((last, guard))
+            finished
         })
         .ok()?
 }
 
 /// The call site and the context of the unit whose first poll this is, and whose body says what it is.
-pub(crate) fn deferred() -> Option<(&'static Site, Context)> {
+#[inline]
+pub(super) fn deferred() -> Option<(&'static Site, Context)> {
     FRAMES
         .try_with(|frames| {
             let mut frames = frames.borrow_mut();
@@ -156,6 +165,7 @@ pub(crate) fn deferred() -> Option<(&'static Site, Context)> {
 }
 
 /// Puts a unit that records into the frame of its first poll.
+#[inline]
 pub(super) fn record(context: Context) {
     let _ = FRAMES.try_with(|frames| {
         let guard = context.clone().attach();
@@ -167,6 +177,7 @@ pub(super) fn record(context: Context) {
 }
 
 /// Puts a unit that only counts into the frame of its first poll. `attach`: its context is not the active one yet.
+#[inline]
 pub(super) fn count(unit: Unit, context: Context, attach: bool) {
     let _ = FRAMES.try_with(|frames| {
         let guard = attach.then(|| context.clone().attach());
@@ -210,8 +221,7 @@ pub(crate) fn enclosing(context: &Context) -> Option<Arc<Enclosing>> {
     if let Some(enclosing) = span::enclosing(context) {
         return enclosing;
     }
-    if context.has_active_span()
-        && context.span().span_context().is_remote()
+    if context.span().span_context().is_remote()
         && let Some(enclosing) = context.get::<Arc<Enclosing>>()
     {
         return Some(Arc::clone(enclosing));

@@ -110,6 +110,12 @@ impl<'a> Opening<'a> {
         Self::new(site, Context::new())
     }
 
+    /// The segment that goes on.
+    #[inline]
+    pub(super) fn resumed(&self) -> Option<&Segment> {
+        self.asked.as_deref()?.resume.as_ref()
+    }
+
     fn ask(&mut self) -> &mut Asked {
         self.asked.get_or_insert_default()
     }

@@ -19,20 +19,28 @@ pub(super) struct Place {
 
 /// The first-poll rule: the active span is the parent when there is one of the same trace or none was captured, else the
 /// captured one, with a link to the active one.
+#[inline]
 pub(super) fn place(opening: &mut Opening<'_>, active: Context) -> Place {
-    let root = opening.site.is_some_and(|site| site.root);
-    if root || opening.asked.is_some() {
-        let asked = opening.asked.as_deref();
-        if let Some(parent) = asked.and_then(|asked| asked.parent.clone()) {
-            return Place { context: instance::carry(&active, parent), link: None, is_active: false };
-        }
-        if root || asked.is_some_and(|asked| asked.root) {
-            let context = active.with_remote_span_context(SpanContext::NONE);
-            return Place { context, link: span_of(&active), is_active: false };
-        }
+    let captured = &opening.captured;
+    let asks = opening.asked.is_some() || opening.site.is_some_and(|site| site.root);
+    if asks || captured.has_active_span() || carries_anything(captured) {
+        return choose(opening, active);
+    }
+    Place { context: active, link: None, is_active: true }
+}
+
+#[inline(never)]
+fn choose(opening: &mut Opening<'_>, active: Context) -> Place {
+    let asked = opening.asked.as_deref();
+    if let Some(parent) = asked.and_then(|asked| asked.parent.clone()) {
+        return Place { context: instance::carry(&active, parent), link: None, is_active: false };
+    }
+    if opening.site.is_some_and(|site| site.root) || asked.is_some_and(|asked| asked.root) {
+        let context = active.with_remote_span_context(SpanContext::NONE);
+        return Place { context, link: span_of(&active), is_active: false };
     }
     let captured = std::mem::take(&mut opening.captured);
-    if !captured.has_active_span() && !carries_anything(&captured) || follows(&captured, &active) {
+    if follows(&captured, &active) {
         return Place { context: active, link: None, is_active: true };
     }
     Place { context: captured, link: span_of(&active), is_active: false }

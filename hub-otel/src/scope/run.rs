@@ -1,7 +1,7 @@
 //! The wrapper around an annotated function: one future, or one call where the function is not async.
 
 use super::end::{self, Ending};
-use super::frame::{self, Inside, Last};
+use super::frame::{self, Inside};
 use super::lifecycle;
 use super::opening::{Opening, Prepared};
 use super::outcome::Closing;
@@ -150,7 +150,11 @@ impl<'a> Entered<'a> {
     fn new(inside: &'a mut Inside, otherwise: fn() -> Ending) -> Self {
         match inside {
             // The body says what it is.
-            Inside::Opening(site, _) if site.deferred => frame::push(inside),
+            Inside::Opening(site, captured) if site.deferred => {
+                let (site, captured) = (*site, std::mem::take(captured));
+                inside.start(Inside::Inert);
+                frame::push_deferred(site, captured);
+            }
             Inside::Opening(..) | Inside::Prepared(_) => return Self::open(inside, otherwise),
             Inside::Inert | Inside::Recorded(_) | Inside::Counted(..) => frame::push(inside),
         }
@@ -158,6 +162,7 @@ impl<'a> Entered<'a> {
     }
 
     /// Everything is known before the body runs.
+    #[inline(never)]
     fn open(inside: &'a mut Inside, otherwise: fn() -> Ending) -> Self {
         let opening = std::mem::replace(inside, Inside::Inert);
         frame::push(inside);
@@ -189,20 +194,14 @@ impl<'a> Entered<'a> {
         if self.inside.take().is_none() {
             return;
         }
-        let Some((last, attached)) = frame::finish() else { return };
-        match last {
-            Last::Recorded(context) => {
-                lifecycle::ended_recorded(&context, ending);
-                span::end(&context, ending);
-            }
-            Last::Counted(mut unit, _context) => {
-                lifecycle::ended_counted(&mut unit, ending);
-                end::counted(&unit, ending);
-            }
-            Last::Nothing => {}
+        // Contexts stay attached until the unit is over: its last log record carries its ids.
+        if let Some((context, _attached)) = frame::finish_recorded() {
+            lifecycle::ended_recorded(&context, ending);
+            span::end(&context, ending);
+        } else if let Some((mut unit, _context, _attached)) = frame::finish() {
+            lifecycle::ended_counted(&mut unit, ending);
+            end::counted(&unit, ending);
         }
-        // Until now: the last log record of a unit carries its ids.
-        drop(attached);
     }
 }
 

@@ -3,7 +3,7 @@
 //! It travels wherever the OpenTelemetry context travels, so an agent that was spawned onto another thread still finds
 //! the workflow above it. The API of OpenTelemetry shows a span in a context only through its own methods; the one that
 //! no other span reacts to, `set_status(Unset)`, carries our questions: a letter says which one, and what does not fit
-//! into it lies beside it in a parcel. A span of anybody else's is left as it was.
+//! into it lies beside it. A span of anybody else's is left as it was.
 
 use super::end::{Ending, Failure};
 use super::lifecycle::Facts;
@@ -38,26 +38,29 @@ enum Letter {
     AskEnclosing,
     AskShared,
     AskDescription,
-    /// End with this; what else the [`Ending`] holds is in the parcel, if it holds anything else.
+    /// End with this; what else the [`Ending`] holds lies beside the letter.
     End {
         status: status::Status,
         expected: bool,
         returned: bool,
-        parcel: bool,
+        failure: bool,
+        attributes: bool,
     },
     Answered,
 }
 
+/// An answer that does not fit into the letter.
 enum Parcel {
     Enclosing(Option<Arc<Enclosing>>),
     Shared(Arc<Shared>),
     Description(Facts),
-    Ending(Option<Failure>, Vec<KeyValue>),
 }
 
 thread_local! {
     static LETTER: Cell<Letter> = const { Cell::new(Letter::Empty) };
     static PARCEL: Cell<Option<Parcel>> = const { Cell::new(None) };
+    static FAILURE: Cell<Option<Failure>> = const { Cell::new(None) };
+    static ATTRIBUTES: Cell<Vec<KeyValue>> = const { Cell::new(Vec::new()) };
     static REPEATED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -106,12 +109,16 @@ pub(crate) fn describe(context: &Context) -> Option<Facts> {
 
 /// Ends the unit whose span `context` carries.
 pub(crate) fn end(context: &Context, ending: &mut Ending) {
-    let parcel = ending.failure.is_some() || !ending.attributes.is_empty();
-    if parcel {
-        send(Parcel::Ending(ending.failure.take(), std::mem::take(&mut ending.attributes)));
+    let (failure, attributes) = (ending.failure.is_some(), !ending.attributes.is_empty());
+    // A thread that is ending has no place for them any more.
+    if failure {
+        let _ = FAILURE.try_with(|place| place.set(ending.failure.take()));
+    }
+    if attributes {
+        let _ = ATTRIBUTES.try_with(|place| place.set(std::mem::take(&mut ending.attributes)));
     }
     let Ending { status, expected, returned, .. } = *ending;
-    let ended = ask(context, Letter::End { status, expected, returned, parcel });
+    let ended = ask(context, Letter::End { status, expected, returned, failure, attributes });
     debug_assert!(ended, "the wrapper ends only units");
 }
 
@@ -123,12 +130,19 @@ impl UnitSpan {
             Letter::AskEnclosing => send(Parcel::Enclosing(self.unit.enclosing(&self.given))),
             Letter::AskShared => send(Parcel::Shared(self.unit.shared(&self.given))),
             Letter::AskDescription => send(Parcel::Description(self.unit.describe(&self.given))),
-            Letter::End { status, expected, returned, parcel } => {
-                let (failure, attributes) = match parcel.then(receive).flatten() {
-                    Some(Parcel::Ending(failure, attributes)) => (failure, attributes),
-                    _ => (None, Vec::new()),
+            Letter::End { status, expected, returned, failure, attributes } => {
+                let ending = Ending {
+                    status,
+                    expected,
+                    returned,
+                    failure: if failure { FAILURE.try_with(Cell::take).ok().flatten() } else { None },
+                    attributes: if attributes {
+                        ATTRIBUTES.try_with(Cell::take).unwrap_or_default()
+                    } else {
+                        Vec::new()
+                    },
                 };
-                super::end::recorded(self, Ending { status, expected, returned, failure, attributes });
+                super::end::recorded(self, ending);
             }
         }
         LETTER.set(Letter::Answered);

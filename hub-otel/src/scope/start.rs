@@ -2,7 +2,7 @@
 
 use super::field::Fields;
 use super::frame;
-use super::opening::{Asked, Opening};
+use super::opening::Opening;
 use super::parent::{Place, place};
 use super::span::UnitSpan;
 use super::unit::{Enclosing, Given, Unit};
@@ -26,9 +26,7 @@ pub(super) fn start(opening: &mut Opening<'_>, fields: &mut dyn FnMut(&mut Field
     }
     let place = place(opening, active);
     let Some(instance) = instance::find(&place.context) else { return };
-    let asked = opening.asked.take();
-    let resumed = asked.as_deref().and_then(|asked| asked.resume.as_ref());
-    if let Some(segment) = resumed {
+    if let Some(segment) = opening.resumed().cloned() {
         opening.take_over(segment);
     }
     let unit = Unit {
@@ -42,13 +40,13 @@ pub(super) fn start(opening: &mut Opening<'_>, fields: &mut dyn FnMut(&mut Field
         shared: None,
     };
     let evaluated = if is_known_unsampled(instance, &place.context) {
-        let run_id = opening.run_id.value();
-        count(unit, opening, run_id, resumed, place.context, !place.is_active);
+        let run_id = if opening.kind == Kind::Workflow { opening.run_id.value() } else { None };
+        count(unit, opening, run_id, place.context, !place.is_active);
         Ok(())
     } else {
-        record(unit, opening, asked.as_deref(), &place, instance, fields)
+        record(unit, opening, &place, instance, fields)
     };
-    lifecycle::started(resumed.is_some());
+    lifecycle::started(opening.resumed().is_some());
     if let Err(panic) = evaluated {
         resume_unwind(panic);
     }
@@ -68,21 +66,15 @@ fn is_known_unsampled(instance: &Instance, parent: &Context) -> bool {
 
 /// A unit that is not recorded: its metrics are exact all the same. `run_id`: where it is no literal, which is found at
 /// the call site when somebody asks.
-fn count(
-    mut unit: Unit,
-    opening: &Opening<'_>,
-    run_id: Option<StringValue>,
-    resumed: Option<&Segment>,
-    context: Context,
-    attach: bool,
-) {
+#[inline]
+fn count(mut unit: Unit, opening: &Opening<'_>, run_id: Option<StringValue>, context: Context, attach: bool) {
     if opening.kind == Kind::Workflow && (run_id.is_some() || unit.set.overflowing) {
         let literal = || opening.site.and_then(|site| site.run_id).map(StringValue::from);
         let run_id = run_id.or_else(literal).unwrap_or_else(|| run_id::new(clock::wall(unit.started)));
         let id = opening.own_id(&unit.set);
         unit.workflow = Some(Arc::new(Enclosing { id, run_id: Some(run_id) }));
     }
-    if let Some(segment) = resumed {
+    if let Some(segment) = opening.resumed() {
         let given = Given { name: opening.name.value(), run_id: None };
         unit.share(&given, segment.elapsed());
     }
@@ -93,9 +85,8 @@ fn count(
 /// Asks the sampler, with the attributes that the contract has at start, and builds the span where it stays. A panic in a
 /// field is handed back: it has to find a unit to end.
 fn record(
-    unit: Unit,
+    mut unit: Unit,
     opening: &Opening<'_>,
-    asked: Option<&Asked>,
     place: &Place,
     instance: &Instance,
     fields: &mut dyn FnMut(&mut Fields<'_>),
@@ -111,38 +102,33 @@ fn record(
         events: None,
         links: None,
     };
-    let resumed = asked.and_then(|asked| asked.resume.as_ref());
-    if asked.is_some() || place.link.is_some() {
-        add_rare(&mut builder, asked, resumed, place);
+    if opening.asked.is_some() || place.link.is_some() {
+        add_rare(&mut builder, opening, place);
     }
-    let mut span = UnitSpan {
-        #[expect(clippy::disallowed_methods, reason = "the home of the library's spans")]
-        sdk: instance.tracer.build_with_context(builder, &place.context),
-        unit,
-        given,
-        began,
-        status: Status::Unset,
-        repeated: false,
-    };
-    if !span.sdk.is_recording() {
+    #[expect(clippy::disallowed_methods, reason = "the home of the library's spans")]
+    let mut sdk = instance.tracer.build_with_context(builder, &place.context);
+    if !sdk.is_recording() {
         // Dropped by the sampler: what is below must know, so the context carries the span's ids.
-        let context = place.context.with_remote_span_context(span.sdk.span_context().clone());
-        count(span.unit, opening, span.given.run_id, resumed, context, true);
+        let context = place.context.with_remote_span_context(sdk.span_context().clone());
+        count(unit, opening, given.run_id, context, true);
         return Ok(());
     }
-    if span.unit.set.overflowing && opening.kind == Kind::Workflow {
-        // The label set stands for many: it does not know this one's id.
-        let enclosing = Enclosing { id: opening.own_id(&span.unit.set), run_id: span.given.run_id.clone() };
-        span.unit.workflow = Some(Arc::new(enclosing));
-    }
-    if let Some(segment) = resumed {
-        span.unit.share(&span.given, segment.elapsed());
-    }
+    // It records: the fields are worth evaluating.
     let evaluated = catch_unwind(AssertUnwindSafe(|| {
-        fields(&mut Fields { set: &mut |key, value| span.sdk.set_attribute(kv(key, value)) });
+        fields(&mut Fields { set: &mut |key, value| sdk.set_attribute(kv(key, value)) });
     }));
-    span.unit.set.active(1);
-    let travelling = travelling(&mut span);
+    if unit.set.overflowing && opening.kind == Kind::Workflow {
+        // The label set stands for many: it does not know this one's id.
+        let enclosing = Enclosing { id: opening.own_id(&unit.set), run_id: given.run_id.clone() };
+        unit.workflow = Some(Arc::new(enclosing));
+    }
+    if let Some(segment) = opening.resumed() {
+        unit.share(&given, segment.elapsed());
+    }
+    unit.set.active(1);
+    let travelling = travelling(&mut unit, &given);
+    let status = Status::Unset;
+    let span = UnitSpan { sdk, unit, given, began, status, repeated: false };
     let mut context = place.context.with_span(span);
     if let Some(enclosing) = travelling {
         context = context.with_value(enclosing);
@@ -161,9 +147,9 @@ fn span_name(opening: &Opening<'_>) -> &'static str {
 
 /// What few units have: another name or kind, links.
 #[cold]
-fn add_rare(builder: &mut SpanBuilder, asked: Option<&Asked>, resumed: Option<&Segment>, place: &Place) {
+fn add_rare(builder: &mut SpanBuilder, opening: &Opening<'_>, place: &Place) {
     let mut links = Vec::new();
-    if let Some(asked) = asked {
+    if let Some(asked) = &opening.asked {
         if let Some(name) = &asked.span_name {
             builder.name = name.clone();
         }
@@ -172,14 +158,14 @@ fn add_rare(builder: &mut SpanBuilder, asked: Option<&Asked>, resumed: Option<&S
         }
         links.clone_from(&asked.links);
     }
-    let others = [resumed.and_then(Segment::span_context), place.link.clone()];
+    let others = [opening.resumed().and_then(Segment::span_context), place.link.clone()];
     links.extend(others.into_iter().flatten().map(|link| Link::new(link, Vec::new(), 0)));
     builder.links = (!links.is_empty()).then_some(links);
 }
 
 /// The spans of a `tracing` subscriber hide ours from whoever is spawned below them; values stay visible.
-fn travelling(span: &mut UnitSpan) -> Option<Arc<Enclosing>> {
+fn travelling(unit: &mut Unit, given: &Given) -> Option<Arc<Enclosing>> {
     let subscriber =
         tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF;
-    if subscriber && span.unit.kind() == Kind::Workflow { span.unit.enclosing(&span.given) } else { None }
+    if subscriber && unit.kind() == Kind::Workflow { unit.enclosing(given) } else { None }
 }

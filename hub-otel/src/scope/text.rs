@@ -19,6 +19,7 @@ pub enum Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    #[inline]
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Text::None => None,
@@ -80,48 +81,56 @@ pub trait AsText {
 }
 
 impl AsText for str {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         Text::Borrowed(self)
     }
 }
 
 impl AsText for String {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         Text::Borrowed(self)
     }
 }
 
 impl AsText for Cow<'_, str> {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         Text::Borrowed(self)
     }
 }
 
 impl<T: AsText + ?Sized> AsText for &T {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         T::as_text(self)
     }
 }
 
 impl<T: AsText + ?Sized> AsText for &mut T {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         T::as_text(self)
     }
 }
 
 impl<T: AsText + ?Sized> AsText for Box<T> {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         T::as_text(self)
     }
 }
 
 impl<T: AsText + ?Sized> AsText for std::sync::Arc<T> {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         T::as_text(self)
     }
 }
 
 impl<T: AsText> AsText for Option<T> {
+    #[inline]
     fn as_text(&self) -> Text<'_> {
         self.as_ref().map_or(Text::None, AsText::as_text)
     }
@@ -139,18 +148,21 @@ pub trait ViaText<'a> {
 }
 
 impl<'a, T: AsText + ?Sized> ViaText<'a> for &&&TextOf<'a, T> {
+    #[inline]
     fn hub_otel_text(&self) -> Text<'a> {
         self.0.as_text()
     }
 }
 
 impl<'a, T: Display> ViaText<'a> for &&TextOf<'a, Option<T>> {
+    #[inline]
     fn hub_otel_text(&self) -> Text<'a> {
         self.0.as_ref().map_or(Text::None, |value| Text::Owned(value.to_string()))
     }
 }
 
 impl<'a, T: Display + ?Sized> ViaText<'a> for &TextOf<'a, T> {
+    #[inline]
     fn hub_otel_text(&self) -> Text<'a> {
         Text::Owned(self.0.to_string())
     }

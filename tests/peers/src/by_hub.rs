@@ -27,42 +27,58 @@ pub async fn agent_of(id: &str, attempt: i64, fails: bool) -> Result<u32, WorkEr
 }
 
 pub mod sizes {
-    //! Futures with a 512-byte argument, annotated and plain, alone and five deep.
+    //! Futures with a 512-byte argument, annotated and plain, alone and five deep: functions that still need their
+    //! argument after they have waited, and functions that pass it on.
 
-    async fn leaf_work(data: [u8; 512]) -> u8 {
+    async fn work(data: [u8; 512]) -> u8 {
         std::future::ready(()).await;
         data[7]
     }
 
     macro_rules! chain {
-        ($($(#[$attribute:meta])* $name:ident => $inner:ident;)*) => {$(
-            $(#[$attribute])*
-            pub async fn $name(data: [u8; 512]) -> u8 {
-                $inner(data).await
+        ($module:ident, $data:ident, $(#[$attribute:meta])*) => {
+            pub mod $module {
+                $(#[$attribute])*
+                pub async fn leaf($data: [u8; 512]) -> u8 {
+                    std::future::ready(()).await;
+                    $data[0]
+                }
+                $(#[$attribute])*
+                pub async fn two($data: [u8; 512]) -> u8 { leaf($data).await + $data[1] }
+                $(#[$attribute])*
+                pub async fn three($data: [u8; 512]) -> u8 { two($data).await + $data[2] }
+                $(#[$attribute])*
+                pub async fn four($data: [u8; 512]) -> u8 { three($data).await + $data[3] }
+                $(#[$attribute])*
+                pub async fn five($data: [u8; 512]) -> u8 { four($data).await + $data[4] }
+
+                $(#[$attribute])*
+                pub async fn on_1($data: [u8; 512]) -> u8 { super::work($data).await }
+                $(#[$attribute])*
+                pub async fn on_2($data: [u8; 512]) -> u8 { on_1($data).await }
+                $(#[$attribute])*
+                pub async fn on_3($data: [u8; 512]) -> u8 { on_2($data).await }
+                $(#[$attribute])*
+                pub async fn on_4($data: [u8; 512]) -> u8 { on_3($data).await }
+                $(#[$attribute])*
+                pub async fn on_5($data: [u8; 512]) -> u8 { on_4($data).await }
             }
-        )*};
+        };
     }
+    chain!(plain, data,);
+    chain!(ours, data, #[hub_otel::instrument_agent(id = "a", action = "x")]);
 
-    chain! {
-        plain_1 => leaf_work;
-        plain_2 => plain_1;
-        plain_3 => plain_2;
-        plain_4 => plain_3;
-        plain_5 => plain_4;
-        #[hub_otel::instrument_agent(id = "a", action = "x")] ours_1 => leaf_work;
-        #[hub_otel::instrument_agent(id = "a", action = "x")] ours_2 => ours_1;
-        #[hub_otel::instrument_agent(id = "a", action = "x")] ours_3 => ours_2;
-        #[hub_otel::instrument_agent(id = "a", action = "x")] ours_4 => ours_3;
-        #[hub_otel::instrument_agent(id = "a", action = "x")] ours_5 => ours_4;
-    }
-
-    pub fn table() -> [(&'static str, usize); 4] {
+    pub fn table() -> [(&'static str, usize); 8] {
         let data = [0; 512];
         [
-            ("size.plain.leaf", size_of_val(&plain_1(data))),
-            ("size.ours.leaf", size_of_val(&ours_1(data))),
-            ("size.plain.five_deep", size_of_val(&plain_5(data))),
-            ("size.ours.five_deep", size_of_val(&ours_5(data))),
+            ("size.plain.leaf", size_of_val(&plain::leaf(data))),
+            ("size.hub.leaf", size_of_val(&ours::leaf(data))),
+            ("size.plain.five_deep", size_of_val(&plain::five(data))),
+            ("size.hub.five_deep", size_of_val(&ours::five(data))),
+            ("size.plain.passed_on", size_of_val(&plain::on_1(data))),
+            ("size.hub.passed_on", size_of_val(&ours::on_1(data))),
+            ("size.plain.passed_on_five_deep", size_of_val(&plain::on_5(data))),
+            ("size.hub.passed_on_five_deep", size_of_val(&ours::on_5(data))),
         ]
     }
 }

@@ -1,18 +1,22 @@
 //! What is measured, by name.
 
 use crate::by_hand::{ByHand, Metrics};
-use crate::{by_hub, by_tracing, ready, sdk};
+use crate::{WorkError, by_hub, by_tracing, ready, sdk, work};
 use hub_otel::testing::bench;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
-/// All of them. `hub.*` is ours.
+/// All of them. `hub.*` is ours, `plain` the same call without telemetry: what the measuring itself costs.
 pub const ALL: &[&str] = &[
     "hub.workflow", "hub.workflow.error", "hub.agent", "hub.agent.error", "hub.workflow.unsampled",
     "hub.agent.unsampled", "hub.workflow.disabled", "hub.workflow.labels", "hub.agent.labels", "hub.workflow.subscriber",
     "hand.workflow", "hand.workflow.error", "hand.agent", "hand.agent.error",
-    "tracing.workflow", "tracing.workflow.error", "tracing.agent", "tracing.agent.error",
+    "tracing.workflow", "tracing.workflow.error", "tracing.agent", "tracing.agent.error", "plain.workflow",
 ];
+
+async fn plain(_attempt: i64, fails: bool) -> Result<u32, WorkError> {
+    work(fails).await
+}
 
 const IDS: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
 
@@ -64,6 +68,7 @@ pub fn prepare_into(name: &str, traces: &SdkTracerProvider, metrics: &SdkMeterPr
             hub();
             Box::new(move |n| drop(ready(by_hub::agent(attempt(n), fails))))
         }
+        ("plain", _) => Box::new(move |n| drop(ready(plain(attempt(n), fails)))),
         ("hand", which) => {
             let by_hand = ByHand::new(&traces, &metrics);
             by_hand.metrics.declare(which.starts_with("workflow"));
