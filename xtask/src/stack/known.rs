@@ -28,6 +28,10 @@ pub const COMPONENTS: &[(&str, &[&str])] = &[
     ("otelcol_exporter_enqueue_failed_spans_total", &["exporter"]),
     ("otelcol_exporter_enqueue_failed_metric_points_total", &["exporter"]),
     ("otelcol_exporter_enqueue_failed_log_records_total", &["exporter"]),
+    (
+        "traces_spanmetrics_latency_bucket",
+        &["service", "span_name", "span_kind", "status_code", "source", "le"],
+    ),
 ];
 
 /// Every series that a dashboard or a rule may name.

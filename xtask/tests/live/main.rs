@@ -8,6 +8,7 @@
 mod agreement;
 mod alerts;
 mod api;
+mod exemplars;
 mod ledger;
 mod load;
 mod memory;

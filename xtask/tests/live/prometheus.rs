@@ -67,6 +67,17 @@ impl Prometheus {
         values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
     }
 
+    /// The exemplars of a series, of the last minutes.
+    pub(crate) fn exemplars(&self, selector: &str) -> Value {
+        let (start, end) = (now() - 600.0, now() + 60.0);
+        let url = format!(
+            "{}/api/v1/query_exemplars?start={start}&end={end}&query={}",
+            self.url(),
+            encoded(selector)
+        );
+        http::get(url).json()
+    }
+
     /// The alerts that fire.
     pub(crate) fn firing(&self) -> Vec<String> {
         let reply = http::get(format!("{}/api/v1/alerts", self.url())).json();

@@ -174,6 +174,21 @@ fn what_breaks_in_silence_is_set() {
 }
 
 #[test]
+fn exemplars_are_asked_of_tempos_series_and_of_no_other() {
+    let mut asked = 0;
+    for board in dashboards() {
+        for panel in list(&board["panels"]) {
+            for target in list(&panel["targets"]) {
+                let of_tempo = text(&target["expr"]).contains("traces_spanmetrics_");
+                assert_eq!(target["exemplar"], of_tempo, "{} / {}", board["title"], panel["title"]);
+                asked += u32::from(of_tempo);
+            }
+        }
+    }
+    assert!(asked > 0);
+}
+
+#[test]
 fn graphs_use_the_rate_interval_and_numbers_the_range() {
     for board in dashboards() {
         for panel in list(&board["panels"]) {

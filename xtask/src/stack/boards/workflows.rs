@@ -1,7 +1,7 @@
 //! Workflow Overview: do the workflows run, how long do they take, what waits.
 
 use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
-use crate::promql::{POINT, SHOWN, Series, max_by, quantile, seen, sum_by};
+use crate::promql::{LE, Origin, POINT, SHOWN, Series, max_by, quantile, seen, sum_by};
 use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::NEUTRAL;
 use hub_otel::contract::attribute::label::{DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID};
@@ -26,6 +26,7 @@ pub(super) fn board() -> Dashboard {
             approval_wait(),
             active_by_workflow(),
             triggers(),
+            traced(),
         ],
     }
 }
@@ -152,4 +153,19 @@ fn triggers() -> Panel {
         .traces(workflow_spans(
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_TRIGGER, TRIGGER_TYPE)),
         ))
+}
+
+/// Tempo's own metrics of the spans: the only series with exemplars, as the Rust SDK records none.
+fn traced() -> Panel {
+    let names = format!("{}|{}", span::WORKFLOW_EXECUTE, span::AGENT_EXECUTE);
+    let latency = Series::own("traces_spanmetrics_latency_bucket", Origin::Service)
+        .like("service", "$service")
+        .like("span_name", &names);
+    let rate = sum_by(&["span_name", LE], format!("rate({latency}[$__rate_interval])"));
+    Panel::lines("Span duration p95, with traces", "s")
+        .about("Segments of runs and executions of agents, as Tempo counts them. Each dot is a trace: a click opens it.")
+        .query(Mode::Range, format!("histogram_quantile(0.95, {rate}) >= 0"), "{{span_name}}")
+        .exemplars()
+        .traces("{ span:name = \"${__field.labels.span_name}\" && resource.service.name =~ \"${service:pipe}\" }")
+        .sized(24, 8)
 }

@@ -75,7 +75,14 @@ impl Panel {
     pub fn query(mut self, mode: Mode, expression: impl Into<String>, legend: &'static str) -> Self {
         const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
         let id = LETTERS[self.targets.len() % LETTERS.len()];
-        self.targets.push(Target { id, expression: expression.into(), legend, mode });
+        self.targets.push(Target { id, expression: expression.into(), legend, mode, exemplars: false });
+        self
+    }
+
+    /// With the exemplars of its series, as dots that lead to a trace each.
+    #[must_use]
+    pub fn exemplars(mut self) -> Self {
+        self.targets.iter_mut().for_each(|target| target.exemplars = true);
         self
     }
 

@@ -26,6 +26,8 @@ pub struct Target {
     pub legend: &'static str,
     /// How it is asked.
     pub mode: Mode,
+    /// Whether the traces that stand behind single values are shown as dots.
+    pub exemplars: bool,
 }
 
 impl Target {
@@ -44,7 +46,7 @@ impl Target {
                 Mode::Table => "table",
                 Mode::Heatmap => "heatmap",
             },
-            "exemplar": false,
+            "exemplar": self.exemplars,
         })
     }
 }
