@@ -11,6 +11,7 @@ mod hostile;
 mod load;
 mod notifier;
 mod parsing;
+mod readme;
 mod recorded;
 mod server;
 mod spans;

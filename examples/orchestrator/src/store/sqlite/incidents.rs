@@ -26,7 +26,8 @@ impl IncidentStore for SqliteStore {
                         }
                         _ => {}
                     }
-                    let run = insert(connection, &alert.run, now).await?;
+                    // An alert's run has no idempotency key that could have been used.
+                    let run = insert(connection, &alert.run, now).await?.ok_or(sqlx::Error::RowNotFound)?;
                     let remember = if alert.firing {
                         "INSERT INTO incidents VALUES (?1, ?2, ?3) ON CONFLICT (fingerprint) \
                          DO UPDATE SET last_run_id = ?2, last_run_at = ?3"

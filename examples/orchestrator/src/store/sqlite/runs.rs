@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 
-/// Inserts a run that is known to be new.
-pub(super) async fn insert(connection: &mut Connection, run: &NewRun, now: Timestamp) -> Result<Run> {
+/// Inserts a run; `None` when its idempotency key was used before.
+pub(super) async fn insert(connection: &mut Connection, run: &NewRun, now: Timestamp) -> Result<Option<Run>> {
     let (key, fingerprint) = run.idempotency.as_ref().map(|(key, print)| (key, print)).unzip();
     Ok(sqlx::query_as(
         "INSERT INTO workflow_runs (id, workflow, trigger, context, status, retry_of, trace_id, idempotency_key, \
-         idempotency_fingerprint, created_at) VALUES (?1, ?2, ?3, ?4, 'PENDING', ?5, ?6, ?7, ?8, ?9) RETURNING *",
+         idempotency_fingerprint, created_at) VALUES (?1, ?2, ?3, ?4, 'PENDING', ?5, ?6, ?7, ?8, ?9) \
+         ON CONFLICT (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING *",
     )
     .bind(&run.id)
     .bind(&run.workflow)
@@ -24,7 +25,7 @@ pub(super) async fn insert(connection: &mut Connection, run: &NewRun, now: Times
     .bind(key)
     .bind(fingerprint)
     .bind(now)
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await?)
 }
 
@@ -64,22 +65,18 @@ impl RunStore for SqliteStore {
         self.writer
             .write("INSERT INTO workflow_runs", run, |connection, run| {
                 Box::pin(async move {
-                    if let Some((key, fingerprint)) = &run.idempotency {
-                        let known = sqlx::query(
-                            "SELECT * FROM workflow_runs WHERE workflow = ?1 AND idempotency_key = ?2",
-                        );
-                        let known =
-                            known.bind(&run.workflow).bind(key).fetch_optional(&mut *connection).await?;
-                        if let Some(row) = known {
-                            let same = row.try_get::<&str, _>("idempotency_fingerprint")? == fingerprint;
-                            return Ok(if same {
-                                Created::Existing(Run::from_row(&row)?)
-                            } else {
-                                Created::Conflict
-                            });
-                        }
+                    if let Some(run) = insert(connection, run, Timestamp::now()).await? {
+                        return Ok(Created::New(run));
                     }
-                    Ok(Created::New(insert(connection, run, Timestamp::now()).await?))
+                    let (key, fingerprint) =
+                        run.idempotency.as_ref().map(|(key, print)| (key, print)).unzip();
+                    let known = sqlx::query(
+                        "SELECT * FROM workflow_runs WHERE workflow = ?1 AND idempotency_key = ?2",
+                    );
+                    let row = known.bind(&run.workflow).bind(key).fetch_one(connection).await?;
+                    let asked: Option<&str> = row.try_get("idempotency_fingerprint")?;
+                    let same = asked == fingerprint.map(String::as_str);
+                    Ok(if same { Created::Existing(Run::from_row(&row)?) } else { Created::Conflict })
                 })
             })
             .await
