@@ -151,12 +151,13 @@ pub(super) struct Store {
     counting: bool,
     attempts: HashMap<Signal, usize>,
     stored: HashMap<Signal, u64>,
-    span_ids: HashSet<Vec<u8>>,
+    span_ids: HashSet<[u8; 8]>,
 }
 
 impl Store {
     pub(super) fn counting() -> Self {
-        Self { counting: true, ..Self::default() }
+        // Room from the start: a set of a million that grows holds up every request for a moment, as no Collector would.
+        Self { counting: true, span_ids: HashSet::with_capacity(2_000_000), ..Self::default() }
     }
 
     /// Keeps `request`, whose last `rejected` items are not stored.
@@ -165,7 +166,9 @@ impl Store {
         if request.stored {
             *self.stored.entry(request.signal).or_default() += request.items().saturating_sub(rejected);
             if let Payload::Traces(traces) = &request.payload {
-                self.span_ids.extend(spans_of(traces).map(|item| item.span_id.clone()));
+                let ids =
+                    spans_of(traces).filter_map(|item| <[u8; 8]>::try_from(item.span_id.as_slice()).ok());
+                self.span_ids.extend(ids);
             }
         }
         if self.counting {
