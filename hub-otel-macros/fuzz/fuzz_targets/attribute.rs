@@ -5,22 +5,20 @@
 #![no_main]
 #![allow(dead_code, unused_imports, reason = "the modules of the macro crate, of which this is one user")]
 
-#[path = "../../src/args.rs"]
-mod args;
-#[path = "../../src/check.rs"]
-mod check;
-#[path = "../../src/derives.rs"]
-mod derives;
-#[path = "../../src/errors.rs"]
-mod errors;
-#[path = "../../src/expand.rs"]
-mod expand;
-#[path = "../../src/item.rs"]
-mod item;
-#[path = "../../src/preset.rs"]
-mod preset;
-#[path = "../../src/suggest.rs"]
-mod suggest;
+// In a module of that directory, so that each finds its own submodules, and named at the root, where they look for each
+// other.
+#[path = "../../src"]
+mod macros {
+    pub(crate) mod args;
+    pub(crate) mod check;
+    pub(crate) mod derives;
+    pub(crate) mod errors;
+    pub(crate) mod expand;
+    pub(crate) mod item;
+    pub(crate) mod preset;
+    pub(crate) mod suggest;
+}
+use macros::{args, check, derives, errors, expand, item, preset, suggest};
 
 use libfuzzer_sys::fuzz_target;
 use proc_macro2::TokenStream;
