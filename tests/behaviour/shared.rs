@@ -39,7 +39,7 @@ where
         for _ in 0..round % 7 {
             thread::yield_now();
         }
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             assert!(poll(unit.as_mut()));
         }
         drop(unit);
@@ -64,7 +64,7 @@ impl Taken {
 }
 
 fn both_ways(round: usize) -> Capture {
-    if round % 3 == 0 { Settings::new().unsampled().capture() } else { capture() }
+    if round.is_multiple_of(3) { Settings::new().unsampled().capture() } else { capture() }
 }
 
 fn only<'s>(spans: &'s Spans, name: &str) -> Option<&'s hub_otel::testing::Span> {
@@ -95,7 +95,7 @@ fn retries_that_are_told_while_a_unit_ends_are_in_its_span_and_its_counter_or_in
                 .map_or(0.0, |count| count.to_string().parse().unwrap());
             assert_eq!(told, counted, "round {round}");
         }
-        let status = if round % 2 == 0 { "SUCCESS" } else { "CANCELLED" };
+        let status = if round.is_multiple_of(2) { "SUCCESS" } else { "CANCELLED" };
         assert_eq!(metrics.value("agent.runs.total", &[("status", status)]), 1.0);
         assert_eq!(metrics.value("agent.runs.total", &[]), 1.0);
         capture.conformance().unwrap();
