@@ -8,7 +8,7 @@ use crate::contract::{attribute as a, event, kv, metric, span, status};
 use crate::instance::{self, Instance};
 use crate::metrics::{Dimensions, LabelSet, overflow_label};
 use crate::scope::unit::Enclosing;
-use crate::scope::{Kind, frame};
+use crate::scope::{Kind, running};
 use crate::segment::Segment;
 use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, StringValue};
@@ -151,8 +151,8 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
 
 /// The run that waits under `context`, and where its numbers go.
 fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<Enclosing>)> {
-    let run = frame::enclosing(context)?;
-    let own = frame::unit(context).filter(|(unit, _)| unit.kind == Kind::Workflow);
+    let run = running::enclosing(context)?;
+    let own = running::unit(context).filter(|(unit, _)| unit.kind == Kind::Workflow);
     let set = match own {
         Some((unit, _)) => Arc::clone(&unit.late().set),
         None => {

@@ -29,7 +29,7 @@ pub use opentelemetry::Context;
 pub use opentelemetry::propagation::{Extractor, Injector};
 
 use crate::instance;
-use crate::scope::{frame, run_id};
+use crate::scope::{run_id, running};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -77,7 +77,7 @@ pub(crate) fn adopt_run(context: Context, carrier: &dyn Extractor) -> Context {
 /// the next process must still not begin a trace by itself: it is told of an unsampled one.
 fn outgoing() -> Context {
     let current = Context::current();
-    if current.span().span_context().is_valid() || !frame::counts(&current) {
+    if current.span().span_context().is_valid() || !running::counts(&current) {
         return current;
     }
     let (high, low, span) = (run_id::random(), run_id::random(), run_id::random());

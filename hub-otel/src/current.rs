@@ -6,7 +6,7 @@ use crate::metrics::{Dimensions, LabelSet};
 use crate::scope::Kind;
 use crate::scope::end::text;
 use crate::scope::field::Field;
-use crate::scope::frame;
+use crate::scope::running;
 use crate::scope::unit::{Enclosing, Late, Shared};
 use crate::segment::{self, Segment};
 use opentelemetry::trace::TraceContextExt;
@@ -32,7 +32,7 @@ pub fn current() -> Current {
     if !instance::in_use() {
         return Current { unit: None };
     }
-    let (unit, _) = Context::map_current(|context| (frame::unit(context), ()));
+    let (unit, _) = Context::map_current(|context| (running::unit(context), ()));
     Current { unit: unit.map(|(shared, context)| Unit { shared, context }) }
 }
 

@@ -4,7 +4,7 @@
 //! The way of a call: a [`site`] (what the macro knows at compile time) → [`run`] (the wrapper future, or [`call`] for
 //! functions that are not async) → [`opening`] (what only the call knows) → [`start`] ([`parent`], identity, sampler) →
 //! [`unit`] (what is known while it runs, kept in the [`span`] when it records) → [`end`] (status, attributes, counters,
-//! histogram, in one place). [`frame`] is the one home of the thread-local state.
+//! histogram, in one place). [`frame`] is the one home of the thread-local state, [`running`] what it says of a context.
 
 pub(crate) mod classify;
 mod clock;
@@ -18,6 +18,7 @@ pub(crate) mod outcome;
 pub(crate) mod parent;
 pub(crate) mod run;
 pub(crate) mod run_id;
+pub(crate) mod running;
 pub(crate) mod site;
 pub(crate) mod span;
 mod start;

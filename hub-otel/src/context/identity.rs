@@ -3,7 +3,7 @@
 use super::{Context, Extractor, Injector};
 use crate::contract::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use crate::metrics::shared;
-use crate::scope::frame;
+use crate::scope::running;
 use crate::scope::unit::Enclosing;
 use opentelemetry::StringValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -16,7 +16,7 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add
 const LONGEST: usize = 256;
 
 pub(super) fn inject(carrier: &mut dyn Injector) {
-    let Some(run) = Context::map_current(frame::enclosing) else { return };
+    let Some(run) = Context::map_current(running::enclosing) else { return };
     let value = |text: &StringValue| utf8_percent_encode(text.as_str(), ESCAPED).to_string();
     let mut baggage = format!("{WORKFLOW_ID}={}", value(&run.id));
     if let Some(run_id) = &run.run_id {

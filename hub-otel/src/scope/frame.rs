@@ -3,17 +3,12 @@
 //! A unit's state moves into a frame for the length of a poll and back into its future afterwards. That is how a unit
 //! that does not record costs no allocation, and how two workflows that take turns on one thread never mix.
 
-use super::lifecycle::Facts;
 use super::opening::Prepared;
 use super::site::Site;
-use super::span;
-use super::unit::{Enclosing, Given, Shared, Unit};
-use crate::contract::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
-use opentelemetry::baggage::BaggageExt;
+use super::unit::Unit;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, ContextGuard};
 use std::cell::RefCell;
-use std::sync::Arc;
 
 /// The state of a unit.
 pub(crate) enum Inside {
@@ -190,7 +185,7 @@ pub(super) fn count(unit: Unit, context: Context, attach: bool) {
 
 /// Asks the innermost unit of this thread, if `context` belongs to it: a span that somebody else started below it does,
 /// a context of another trace does not.
-fn innermost<T>(context: &Context, ask: impl FnOnce(&mut Inside) -> Option<T>) -> Option<T> {
+pub(super) fn innermost<T>(context: &Context, ask: impl FnOnce(&mut Inside) -> Option<T>) -> Option<T> {
     let span = context.span();
     let active = span.span_context();
     FRAMES
@@ -213,40 +208,6 @@ fn innermost<T>(context: &Context, ask: impl FnOnce(&mut Inside) -> Option<T>) -
         .ok()?
 }
 
-/// Nothing is kept of the texts of a unit that only counts.
-const NOTHING: Given = Given { name: None, run_id: None };
-
-/// The workflow above whatever starts under `context` on this thread.
-pub(crate) fn enclosing(context: &Context) -> Option<Arc<Enclosing>> {
-    if let Some(enclosing) = span::enclosing(context) {
-        return enclosing;
-    }
-    if context.span().span_context().is_remote()
-        && let Some(enclosing) = context.get::<Arc<Enclosing>>()
-    {
-        return Some(Arc::clone(enclosing));
-    }
-    innermost(context, |inside| match inside {
-        Inside::Recorded(own) => span::enclosing(own).flatten(),
-        Inside::Counted(unit, _) => unit.enclosing(&NOTHING),
-        Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
-    })
-    .or_else(|| context.get::<Arc<Enclosing>>().cloned())
-    .or_else(|| from_baggage(context))
-}
-
-/// The unit that runs under `context` on this thread, and the context of its span when it records.
-pub(crate) fn unit(context: &Context) -> Option<(Arc<Shared>, Option<Context>)> {
-    if let Some(shared) = span::shared(context) {
-        return Some((shared, Some(context.clone())));
-    }
-    innermost(context, |inside| match inside {
-        Inside::Recorded(own) => Some((span::shared(own)?, Some(own.clone()))),
-        Inside::Counted(unit, _) => Some((unit.shared(&NOTHING), None)),
-        Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
-    })
-}
-
 /// Whether the innermost unit of this thread records.
 pub(crate) fn records() -> bool {
     let records = |frames: &RefCell<Frames>| {
@@ -254,27 +215,4 @@ pub(crate) fn records() -> bool {
         matches!(frames.places[..frames.depth].last(), Some(Frame { inside: Inside::Recorded(_), .. }))
     };
     FRAMES.try_with(records).unwrap_or(false)
-}
-
-/// What the log says of the unit that runs under `context` on this thread.
-pub(crate) fn describe(context: &Context) -> Option<Facts> {
-    span::describe(context).or_else(|| {
-        innermost(context, |inside| match inside {
-            Inside::Recorded(own) => span::describe(own),
-            Inside::Counted(unit, _) => Some(unit.describe(&NOTHING)),
-            Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
-        })
-    })
-}
-
-/// Whether the innermost unit under `context` only counts.
-pub(crate) fn counts(context: &Context) -> bool {
-    innermost(context, |inside| Some(matches!(inside, Inside::Counted(..)))).unwrap_or(false)
-}
-
-/// A boundary that trusts its callers has taken their baggage.
-fn from_baggage(context: &Context) -> Option<Arc<Enclosing>> {
-    let baggage = context.baggage();
-    let id = baggage.get(WORKFLOW_ID)?.clone();
-    Some(Arc::new(Enclosing { id, run_id: baggage.get(WORKFLOW_RUN_ID).cloned() }))
 }

@@ -4,7 +4,7 @@
 
 use super::Kind;
 use super::end::Ending;
-use super::frame;
+use super::running;
 use super::span;
 use super::unit::{Enclosing, Given, Shared, Unit};
 use crate::contract::{SCOPE, attribute as a, event};
@@ -57,7 +57,7 @@ pub(crate) fn started(resumed: bool) {
 
 #[cold]
 fn log_started(resumed: bool) {
-    let Some(facts) = frame::describe(&Context::current()) else { return };
+    let Some(facts) = running::describe(&Context::current()) else { return };
     match facts.kind {
         Kind::Workflow if !resumed => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
             a::WORKFLOW_ID => facts.workflow_id(),

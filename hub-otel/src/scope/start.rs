@@ -6,7 +6,7 @@ use super::opening::Opening;
 use super::parent::{Place, place};
 use super::span::UnitSpan;
 use super::unit::{Enclosing, Given, Unit};
-use super::{Kind, clock, lifecycle, run_id};
+use super::{Kind, clock, lifecycle, run_id, running};
 use crate::contract::{kv, span};
 use crate::instance::{self, Instance, Sampling};
 use crate::segment::Segment;
@@ -35,7 +35,7 @@ pub(super) fn start(opening: &mut Opening<'_>, fields: &mut dyn FnMut(&mut Field
         site: opening.site,
         workflow: match opening.kind {
             Kind::Workflow => None,
-            Kind::Agent => frame::enclosing(&place.context),
+            Kind::Agent => running::enclosing(&place.context),
         },
         shared: None,
     };
