@@ -76,13 +76,14 @@ impl Opening<'_> {
             }
             Kind::Agent => {
                 attributes.push(kv(a::AGENT_ID, self.own_id(set)));
-                given.name = self.name.value();
-                if let Some(name) = given.name.clone().or_else(|| name.map(StringValue::from)) {
+                if let Some(given_name) = self.name.value() {
+                    attributes.push(kv(a::AGENT_NAME, given.name.insert(given_name).clone()));
+                } else if let Some(name) = name {
                     attributes.push(kv(a::AGENT_NAME, name));
                 }
                 attributes.push(kv(a::AGENT_ACTION, self.own_second(set)));
-                let run_id = self.run_id.value().or_else(|| run_id.map(StringValue::from));
-                attributes.push(kv(a::AGENT_RUN_ID, run_id.unwrap_or_else(|| run_id::new(began))));
+                let run_id = told(&self.run_id, run_id, &mut given.run_id, || run_id::new(began));
+                attributes.push(kv(a::AGENT_RUN_ID, run_id));
                 if let Some(workflow) = &unit.workflow {
                     if let Some(run_id) = &workflow.run_id {
                         attributes.push(kv(a::WORKFLOW_RUN_ID, run_id.clone()));

@@ -17,13 +17,15 @@ const NOTHING: Given = Given { name: None, run_id: None };
 
 /// The workflow above whatever starts under `context` on this thread.
 pub(crate) fn enclosing(context: &Context) -> Option<Arc<Enclosing>> {
-    if let Some(enclosing) = span::enclosing(context) {
-        return enclosing;
-    }
-    if context.span().span_context().is_remote()
-        && let Some(enclosing) = context.get::<Arc<Enclosing>>()
-    {
-        return Some(Arc::clone(enclosing));
+    if context.has_active_span() {
+        if let Some(enclosing) = span::enclosing(context) {
+            return enclosing;
+        }
+        if context.span().span_context().is_remote()
+            && let Some(enclosing) = context.get::<Arc<Enclosing>>()
+        {
+            return Some(Arc::clone(enclosing));
+        }
     }
     innermost(context, |inside| match inside {
         Inside::Recorded(own) => span::enclosing(own).flatten(),

@@ -123,7 +123,7 @@ pub(crate) fn end(context: &Context, ending: &mut Ending) {
 }
 
 impl UnitSpan {
-    #[inline(never)]
+    #[inline]
     fn answer(&mut self, question: Letter) {
         match question {
             Letter::Empty | Letter::Answered => return,
