@@ -57,7 +57,7 @@ fn with_default(command: Command, flag: &str, value: &str) -> Command {
 fn flags(command: &Command) -> Vec<String> {
     let all = command.get_subcommands().flat_map(Command::get_arguments);
     let mut flags: Vec<_> = all.filter_map(|argument| argument.get_long()).map(str::to_owned).collect();
-    flags.retain(|flag| !["config", "help", "print-config", "version"].contains(&flag.as_str()));
+    flags.retain(|flag| !["config", "help", "version"].contains(&flag.as_str()));
     flags.sort_unstable();
     flags.dedup();
     flags

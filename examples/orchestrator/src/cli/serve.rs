@@ -51,7 +51,8 @@ pub struct Serve {
     #[arg(long, env = "HUB_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Prints the settings of telemetry, each with where it came from, and ends. Secrets do not show.
-    #[arg(long)]
+    #[arg(long, env = "HUB_PRINT_CONFIG", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    #[arg(require_equals = true, hide_possible_values = true, hide_default_value = true)]
     pub print_config: bool,
 }
 
