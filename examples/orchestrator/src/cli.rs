@@ -138,7 +138,8 @@ mod tests {
     fn every_flag_is_also_a_variable_of_its_name() {
         fn check(command: &clap::Command, seen: &mut usize) {
             for argument in command.get_arguments() {
-                let Some(flag) = argument.get_long().filter(|flag| !["help", "version"].contains(flag))
+                let Some(flag) =
+                    argument.get_long().filter(|flag| !["help", "version", "print-config"].contains(flag))
                 else {
                     continue;
                 };
