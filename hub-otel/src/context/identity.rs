@@ -7,7 +7,6 @@ use crate::scope::running;
 use crate::scope::unit::Enclosing;
 use opentelemetry::StringValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-use std::sync::Arc;
 
 pub(super) const BAGGAGE: &str = "baggage";
 /// What a baggage value may not hold (W3C Baggage, "baggage-octet").
@@ -42,7 +41,7 @@ pub(super) fn extract(context: Context, carrier: &dyn Extractor) -> Context {
         }
     }
     match id {
-        Some(id) => context.with_value(Arc::new(Enclosing { id, run_id })),
+        Some(id) => context.with_value(Enclosing { id, run_id }),
         None => context,
     }
 }

@@ -18,7 +18,8 @@ use tracing::Level;
 pub(crate) struct Facts {
     pub(crate) kind: Kind,
     pub(crate) set: Arc<LabelSet>,
-    pub(crate) workflow: Option<Arc<Enclosing>>,
+    /// A copy: nothing is allocated for a line of the log.
+    pub(crate) workflow: Option<Enclosing>,
     pub(crate) exceptions: Exceptions,
     pub(crate) shared: Option<Arc<Shared>>,
 }

@@ -5,7 +5,6 @@ use super::unit::Enclosing;
 use crate::instance;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
-use std::sync::Arc;
 
 /// Where a unit starts.
 pub(super) struct Place {
@@ -60,7 +59,7 @@ fn follows(captured: &Context, active: &Context) -> bool {
 /// Whether a context without a span is worth keeping.
 #[inline]
 fn carries_anything(captured: &Context) -> bool {
-    captured.get::<Arc<Enclosing>>().is_some() || instance::travels_in(captured)
+    captured.get::<Enclosing>().is_some() || instance::travels_in(captured)
 }
 
 fn span_of(context: &Context) -> Option<SpanContext> {

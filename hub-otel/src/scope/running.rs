@@ -22,9 +22,9 @@ pub(crate) fn enclosing(context: &Context) -> Option<Arc<Enclosing>> {
             return enclosing;
         }
         if context.span().span_context().is_remote()
-            && let Some(enclosing) = context.get::<Arc<Enclosing>>()
+            && let Some(enclosing) = travelling(context)
         {
-            return Some(Arc::clone(enclosing));
+            return Some(enclosing);
         }
     }
     innermost(context, |inside| match inside {
@@ -32,7 +32,7 @@ pub(crate) fn enclosing(context: &Context) -> Option<Arc<Enclosing>> {
         Inside::Counted(unit, _) => unit.enclosing(&NOTHING),
         Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
     })
-    .or_else(|| context.get::<Arc<Enclosing>>().cloned())
+    .or_else(|| travelling(context))
     .or_else(|| from_baggage(context))
 }
 
@@ -62,6 +62,11 @@ pub(crate) fn describe(context: &Context) -> Option<Facts> {
 /// Whether the innermost unit under `context` only counts.
 pub(crate) fn counts(context: &Context) -> bool {
     innermost(context, |inside| Some(matches!(inside, Inside::Counted(..)))).unwrap_or(false)
+}
+
+/// The workflow that travels in the context itself, where no span of ours is seen.
+fn travelling(context: &Context) -> Option<Arc<Enclosing>> {
+    context.get::<Enclosing>().cloned().map(Arc::new)
 }
 
 /// A boundary that trusts its callers has taken their baggage.

@@ -164,8 +164,8 @@ fn add_rare(builder: &mut SpanBuilder, opening: &Opening<'_>, place: &Place) {
 }
 
 /// The spans of a `tracing` subscriber hide ours from whoever is spawned below them; values stay visible.
-fn travelling(unit: &mut Unit, given: &Given) -> Option<Arc<Enclosing>> {
+fn travelling(unit: &mut Unit, given: &Given) -> Option<Enclosing> {
     let subscriber =
         tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF;
-    if subscriber && unit.kind() == Kind::Workflow { unit.enclosing(given) } else { None }
+    (subscriber && unit.kind() == Kind::Workflow).then(|| unit.as_enclosing(given))
 }

@@ -112,12 +112,34 @@ impl Unit {
             return shared.late().workflow.clone();
         }
         if self.workflow.is_none() && self.kind() == Kind::Workflow {
-            let literal = || self.site.and_then(|site| site.run_id).map(StringValue::from);
-            let run_id = given.run_id.clone().or_else(literal);
-            let run_id = run_id.unwrap_or_else(|| run_id::new(clock::wall(self.started)));
-            self.workflow = Some(Arc::new(Enclosing { id: self.set.id.clone(), run_id: Some(run_id) }));
+            self.workflow = Some(Arc::new(self.as_enclosing(given)));
         }
         self.workflow.clone()
+    }
+
+    /// A workflow as agents below see it. Asked twice, it says the same: a run id that is made up here is kept.
+    pub(crate) fn as_enclosing(&mut self, given: &Given) -> Enclosing {
+        if let Some(workflow) = &self.workflow {
+            return Enclosing::clone(workflow);
+        }
+        let literal = || self.site.and_then(|site| site.run_id).map(StringValue::from);
+        let known = given.run_id.clone().or_else(literal);
+        let made_up = known.is_none();
+        let run_id = known.unwrap_or_else(|| run_id::new(clock::wall(self.started)));
+        let enclosing = Enclosing { id: self.set.id.clone(), run_id: Some(run_id) };
+        if made_up {
+            self.workflow = Some(Arc::new(enclosing.clone()));
+        }
+        enclosing
+    }
+
+    /// The workflow of this unit as it is now.
+    fn told(&mut self, given: &Given) -> Option<Enclosing> {
+        match (&self.shared, self.kind()) {
+            (Some(shared), _) => shared.late().workflow.as_deref().cloned(),
+            (None, Kind::Workflow) => Some(self.as_enclosing(given)),
+            (None, Kind::Agent) => self.workflow.as_deref().cloned(),
+        }
     }
 
     /// What the log says of this unit.
@@ -130,7 +152,7 @@ impl Unit {
             kind: self.kind(),
             exceptions: set.instruments.options.exceptions,
             set,
-            workflow: self.enclosing(given),
+            workflow: self.told(given),
             shared: self.shared.clone(),
         }
     }
