@@ -4,8 +4,10 @@
 //! The way of a call: a [`site`] (what the macro knows at compile time) → [`run`] (the wrapper future, or [`call`] for
 //! functions that are not async) → [`opening`] (what only the call knows) → [`start`] ([`parent`], identity, sampler) →
 //! [`unit`] (what is known while it runs, kept in the [`span`] when it records) → [`end`] (status, attributes, counters,
-//! histogram, in one place). [`frame`] is the one home of the thread-local state, [`running`] what it says of a context.
+//! histogram, in one place; [`again`] keeps an error's text). [`frame`] is the one home of the thread-local state,
+//! [`running`] what it says of a context.
 
+mod again;
 pub(crate) mod classify;
 mod clock;
 mod describe;

@@ -1,8 +1,8 @@
 //! The one end of a unit: status, attributes, counter, histogram and active gauge, in one place, exactly once.
 
-use super::Kind;
 use super::span::UnitSpan;
 use super::unit::{Late, Shared, Unit};
+use super::{Kind, again};
 use crate::contract::{attribute as a, event, kv, status};
 use crate::instance::Exceptions;
 use crate::metrics::LabelSet;
@@ -177,9 +177,7 @@ fn failed(span: &mut UnitSpan, ending: &mut Ending, at: std::time::SystemTime) {
     };
     let tells = span.unit.kind() == Kind::Agent;
     let message = match &failure.message {
-        // Twice on the span of an agent, once on that of a workflow.
-        Some(message) if tells => crate::metrics::shared(message),
-        Some(message) => StringValue::from(message.as_str().to_owned()),
+        Some(message) => again::value(message),
         None => text(failure.error_type.clone()),
     };
     let sdk = &mut span.sdk;
