@@ -122,3 +122,7 @@ disabled:
 # Without the feature `bound`, instruments are looked up: the essentials of tests/behaviour, every number the same.
 unbound:
     cd tests/unbound && cargo test --target-dir ../disabled/target
+
+# What threads share, under a model checker: the library's own files in every order of their steps, or a great many.
+interleavings:
+    cd tests/interleavings && cargo test --target-dir ../disabled/target

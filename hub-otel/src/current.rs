@@ -8,7 +8,9 @@ use crate::scope::end::text;
 use crate::scope::field::Field;
 use crate::scope::running;
 use crate::scope::unit::{Enclosing, Late, Shared};
+use crate::scope::until_end::Told;
 use crate::segment::{self, Segment};
+use crate::sync::MutexGuard;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, Key, KeyValue, StringValue};
 use std::borrow::Cow;
@@ -206,10 +208,9 @@ impl Current {
         self
     }
 
-    fn running(&self) -> Option<(&Unit, std::sync::MutexGuard<'_, Late>)> {
+    fn running(&self) -> Option<(&Unit, MutexGuard<'_, Told<Late>>)> {
         let unit = self.unit.as_ref()?;
-        let late = unit.shared.late();
-        (!late.ended).then_some((unit, late))
+        Some((unit, unit.shared.running()?))
     }
 }
 

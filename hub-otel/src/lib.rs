@@ -63,6 +63,7 @@ mod process;
 mod scope;
 mod segment;
 mod status;
+mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

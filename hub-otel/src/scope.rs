@@ -27,6 +27,7 @@ mod start;
 pub(crate) mod text;
 mod timer;
 pub(crate) mod unit;
+pub(crate) mod until_end;
 pub(crate) mod within;
 
 /// What a unit of work is.

@@ -1,10 +1,10 @@
 //! What became of every item: `ended = ok + rejected + failed + dropped{reason} + pending`, exactly.
 
 use super::report::SignalReport;
+use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use crate::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The books of one signal.
 #[derive(Debug)]

@@ -5,10 +5,10 @@
 
 use super::config::Signal;
 use super::ledger::{Ledger, reason};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::sync::Notify;
 
 /// What one signal may hold, in bytes.

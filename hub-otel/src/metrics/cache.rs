@@ -4,7 +4,7 @@
 //! combination shares one set, the SDK's overflow series.
 
 use super::{Dimensions, LABEL_SETS, LabelSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use crate::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// More than twice the sets, so that a search ends after a step or two; a power of two.
 const PLACES: usize = (2 * LABEL_SETS).next_power_of_two();

@@ -103,9 +103,8 @@ fn settle(unit: &Unit, ending: &mut Ending) -> Settled {
 
 #[cold]
 fn settle_late(shared: &Shared, ending: &mut Ending, elapsed: Duration) -> Settled {
-    let mut late = shared.late();
+    let late = shared.end();
     let suspended = ending.heed(&late);
-    late.ended = true;
     let (set, retries, waited) = (Arc::clone(&late.set), late.retries, late.waited);
     drop(late);
     if suspended.is_some() {

@@ -5,11 +5,13 @@
 
 use super::lifecycle::Facts;
 use super::site::Site;
+use super::until_end::{Told, UntilEnd};
 use super::{Kind, clock, run_id};
 use crate::metrics::LabelSet;
+use crate::sync::MutexGuard;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A unit that runs.
@@ -45,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// Time executed by the segments before this one.
     pub(crate) before: Duration,
-    late: Mutex<Late>,
+    late: UntilEnd<Late>,
 }
 
 /// The facts that arrive while a unit runs.
@@ -59,13 +61,22 @@ pub(crate) struct Late {
     pub(crate) suspended: Option<Cow<'static, str>>,
     /// Time spent waiting for approvals in process.
     pub(crate) waited: Duration,
-    /// Nothing that comes now counts any more.
-    pub(crate) ended: bool,
 }
 
 impl Shared {
-    pub(crate) fn late(&self) -> MutexGuard<'_, Late> {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The facts as they stand, whether the unit still runs or not.
+    pub(crate) fn late(&self) -> MutexGuard<'_, Told<Late>> {
+        self.late.read()
+    }
+
+    /// The facts, to add to; `None` once the unit has ended.
+    pub(crate) fn running(&self) -> Option<MutexGuard<'_, Told<Late>>> {
+        self.late.add()
+    }
+
+    /// The facts that the end goes by: nothing that comes now counts any more.
+    pub(crate) fn end(&self) -> MutexGuard<'_, Told<Late>> {
+        self.late.end()
     }
 }
 
@@ -90,7 +101,7 @@ impl Unit {
             kind: self.kind(),
             started: self.started,
             before,
-            late: Mutex::new(Late {
+            late: UntilEnd::new(Late {
                 set: Arc::clone(&self.set),
                 name,
                 workflow: self.enclosing(given),
@@ -99,7 +110,6 @@ impl Unit {
                 timed_out: false,
                 suspended: None,
                 waited: Duration::ZERO,
-                ended: false,
             }),
         });
         self.shared = Some(Arc::clone(&shared));
