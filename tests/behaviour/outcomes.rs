@@ -314,6 +314,81 @@ async fn unsampled_units_are_counted_exactly() {
     }
 }
 
+mod only_counted {
+    use super::*;
+    use hub_otel::context::{extract, inject};
+    use std::cell::Cell;
+    use std::collections::HashMap;
+
+    type Carrier = HashMap<String, String>;
+
+    thread_local! {
+        static ASKED: Cell<u32> = const { Cell::new(0) };
+    }
+
+    fn asked() -> u32 {
+        ASKED.set(ASKED.get() + 1);
+        ASKED.get()
+    }
+
+    #[instrument_workflow(id = "outer", run_id = "run", fields(n = asked()))]
+    async fn outer() -> Option<String> {
+        tokio::task::yield_now().await;
+        let _ = failing();
+        let mut message = Carrier::new();
+        inject(&mut message);
+        message.remove("traceparent")
+    }
+
+    #[instrument_agent(id = "a", action = "x", fields(n = asked()))]
+    fn failing() -> Result<(), ScanError> {
+        hub_otel::current().retry("busy");
+        Err(ScanError("/home"))
+    }
+
+    fn assert_counted(capture: &Capture) {
+        assert!(capture.spans().is_empty());
+        assert_eq!(ASKED.get(), 0, "nothing asks for a field that nobody sees");
+        let metrics = capture.metrics();
+        assert_eq!(
+            metrics.value("workflow.runs.total", &[("workflow_id", "outer"), ("status", "SUCCESS")]),
+            1.0
+        );
+        assert_eq!(metrics.value("agent.runs.total", &[("agent_id", "a"), ("status", "FAILED")]), 1.0);
+        assert_eq!(metrics.value("agent.retry.count", &[("reason", "busy")]), 1.0);
+        assert_eq!(metrics.value("workflows.active", &[]), 0.0);
+    }
+
+    #[tokio::test]
+    async fn a_unit_that_only_counts_asks_for_no_field() {
+        for settings in [Settings::new().unsampled(), Settings::new().ratio(0.0)] {
+            let capture = settings.capture();
+            let _ = outer().await;
+            assert_counted(&capture);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_unit_below_an_unsampled_span_counts_and_hands_that_span_on() {
+        let capture = Settings::new().parent_based().capture();
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+        let message = Carrier::from([("traceparent".to_owned(), parent.to_owned())]);
+        let attached = extract(&message).attach();
+        let called = outer();
+        let handed_on = called.await;
+        drop(attached);
+        assert_counted(&capture);
+        assert_eq!(handed_on.as_deref(), Some(parent));
+    }
+
+    #[tokio::test]
+    async fn a_field_is_asked_for_once_where_it_is_seen() {
+        let capture = capture();
+        let _ = outer().await;
+        assert_eq!((ASKED.get(), capture.spans().len()), (2, 2));
+    }
+}
+
 #[tokio::test]
 async fn a_unit_ends_with_the_status_of_its_own_and_not_with_that_of_the_raw_span() {
     use opentelemetry::trace::{Status as Raw, TraceContextExt};

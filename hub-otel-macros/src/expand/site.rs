@@ -11,13 +11,17 @@ use syn::{Expr, ExprLit, Lit, LitStr};
 /// The identity arguments, which are texts.
 const TEXTS: [Word; 5] = [Word::Id, Word::Name, Word::Action, Word::Trigger, Word::RunId];
 
-/// What makes a call differ from another.
-const DYNAMIC: [Word; 6] =
-    [Word::Fields, Word::Labels, Word::Parent, Word::Links, Word::Resume, Word::Enabled];
+/// What makes a unit differ from that of another call. `fields` only make its span differ.
+const DYNAMIC: [Word; 5] = [Word::Labels, Word::Parent, Word::Links, Word::Resume, Word::Enabled];
 
 impl Unit<'_> {
     /// Whether the runtime must ask the call, because the `static` does not say everything.
     pub(super) fn is_deferred(&self) -> bool {
+        self.arguments.has(Word::Fields) || self.is_of_the_call()
+    }
+
+    /// Whether only the call says what the unit is.
+    fn is_of_the_call(&self) -> bool {
         DYNAMIC.iter().any(|word| self.arguments.has(*word))
             || TEXTS.iter().chain([&Word::SpanName]).any(|word| {
                 self.arguments.expression(*word).is_some_and(|expression| literal(expression).is_none())
@@ -52,7 +56,11 @@ impl Unit<'_> {
             }
         }
         if deferred {
-            calls.extend(quote!(.deferred()));
+            calls.extend(if self.is_of_the_call() {
+                quote!(.deferred())
+            } else {
+                quote!(.deferred_fields())
+            });
         }
         let import = self.import();
         quote!(#import static __SITE: __hub::Site = __hub::Site::#constructor(#id #action) #calls;)

@@ -98,6 +98,15 @@ pub(super) fn push_deferred(site: &'static Site, captured: Context) {
     });
 }
 
+/// Begins the first poll of a unit that only counts, under the context that is active already.
+#[inline]
+pub(super) fn push_counted(unit: Unit, context: Context) {
+    let _ = FRAMES.try_with(|frames| {
+        unit.set.active(1);
+        frames.borrow_mut().enter().inside.start(Inside::Counted(unit, context));
+    });
+}
+
 /// Ends a poll of a unit that goes on: gives the state back.
 pub(super) fn pop(inside: &mut Inside) {
     let guard = FRAMES.try_with(|frames| {

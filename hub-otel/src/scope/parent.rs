@@ -46,7 +46,7 @@ fn choose(opening: &mut Opening<'_>, active: Context) -> Place {
 }
 
 /// Whether a unit that was called under `captured` belongs to the `active` context.
-fn follows(captured: &Context, active: &Context) -> bool {
+pub(super) fn follows(captured: &Context, active: &Context) -> bool {
     let span = captured.span();
     let captured_span = span.span_context();
     if captured_span.is_valid() {

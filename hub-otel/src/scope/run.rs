@@ -6,7 +6,7 @@ use super::lifecycle;
 use super::opening::{Opening, Prepared};
 use super::outcome::Closing;
 use super::site::Site;
-use super::span;
+use super::{span, start};
 use crate::instance;
 use opentelemetry::Context as Environment;
 use pin_project_lite::pin_project;
@@ -137,6 +137,16 @@ where
     }
 }
 
+/// Begins the first poll of a unit that will only count, without its body's help. `false`: it opens like any other.
+#[inline(never)]
+fn count_at_once(inside: &mut Inside) -> bool {
+    let Inside::Opening(site, captured) = inside else { return false };
+    let Some((unit, context)) = start::count_at_once(site, captured) else { return false };
+    *inside = Inside::Inert;
+    frame::push_counted(unit, context);
+    true
+}
+
 /// A unit whose code is running on this thread. Dropped without a word, it ends as `otherwise` says: that is how a
 /// panic is seen, which unwinds through here and nowhere else.
 struct Entered<'a> {
@@ -148,6 +158,15 @@ struct Entered<'a> {
 impl<'a> Entered<'a> {
     #[inline(never)]
     fn new(inside: &'a mut Inside, otherwise: fn() -> Ending) -> Self {
+        if let Inside::Opening(site, captured) = inside
+            && site.complete
+            && start::may_count(captured)
+            && count_at_once(inside)
+        {
+            let entered = Self { inside: Some(inside), otherwise };
+            lifecycle::started(false);
+            return entered;
+        }
         match inside {
             // The body says what it is.
             Inside::Opening(site, captured) if site.deferred => {

@@ -20,6 +20,8 @@ pub struct Site {
     pub(crate) gen_ai: bool,
     pub(crate) root: bool,
     pub(crate) deferred: bool,
+    /// Who the unit is stands here: a call adds nothing but the fields of its span.
+    pub(crate) complete: bool,
     resolved: OnceLock<(u64, Arc<LabelSet>)>,
 }
 
@@ -46,6 +48,7 @@ impl Site {
             gen_ai: false,
             root: false,
             deferred: false,
+            complete: true,
             resolved: OnceLock::new(),
         }
     }
@@ -102,6 +105,14 @@ impl Site {
     /// The body begins with [`open`](super::opening::open): something is only known at run time.
     #[must_use]
     pub const fn deferred(mut self) -> Self {
+        self.deferred = true;
+        self.complete = false;
+        self
+    }
+
+    /// The same where only `fields(…)` are: a unit that just counts does not ask for them.
+    #[must_use]
+    pub const fn deferred_fields(mut self) -> Self {
         self.deferred = true;
         self
     }

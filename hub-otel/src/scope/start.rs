@@ -3,7 +3,8 @@
 use super::field::Fields;
 use super::frame;
 use super::opening::Opening;
-use super::parent::{Place, place};
+use super::parent::{Place, follows, place};
+use super::site::Site;
 use super::span::UnitSpan;
 use super::unit::{Enclosing, Given, Unit};
 use super::{Kind, clock, lifecycle, run_id, running};
@@ -50,6 +51,41 @@ pub(super) fn start(opening: &mut Opening<'_>, fields: &mut dyn FnMut(&mut Field
     if let Err(panic) = evaluated {
         resume_unwind(panic);
     }
+}
+
+/// Whether it is worth a closer look if a unit that was called under `captured` only counts: a few instructions, which
+/// every unit that records takes as well.
+#[inline]
+pub(super) fn may_count(captured: &Context) -> bool {
+    instance::find(captured).is_some_and(|instance| match instance.options.sampling {
+        Sampling::Ask => false,
+        Sampling::Off => true,
+        Sampling::ParentBased => captured.has_active_span(),
+    })
+}
+
+/// Counts a unit before its body is asked, where its site says who it is and nothing will record. `None`: it opens like
+/// any other.
+#[inline]
+pub(super) fn count_at_once(site: &'static Site, captured: &Context) -> Option<(Unit, Context)> {
+    // No more than the decision inside: what comes after may attach contexts.
+    let context = Context::map_current(|active| {
+        let instance = instance::find(active)?;
+        let counts = is_known_unsampled(instance, active)
+            && !active.is_telemetry_suppressed()
+            && !site.root
+            && follows(captured, active);
+        counts.then(|| active.clone())
+    })?;
+    let set = site.label_set(instance::find(&context)?);
+    if set.overflowing {
+        return None;
+    }
+    let workflow = match site.kind {
+        Kind::Workflow => None,
+        Kind::Agent => running::enclosing(&context),
+    };
+    Some((Unit { set, started: Instant::now(), site: Some(site), workflow, shared: None }, context))
 }
 
 /// Whether the sampler's answer is known without asking it.
