@@ -17,6 +17,7 @@ use crate::agents::Registry;
 use crate::domain::{NewRun, Run, RunStatus, Trigger, Workflow};
 use crate::store::{Admitted, Alert, Cancelled, Created, Store, StoreError};
 use flight::{Flight, Stop};
+use futures_util::FutureExt as _;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -254,11 +255,8 @@ impl Engine {
     fn launch(&self, run: Run) {
         let ticket = self.inner.flight.board(&run.id);
         let segment = segment::execute(self.clone(), run, Arc::clone(ticket.signals()));
-        tokio::spawn(async move {
-            // How it ended stands in the store and in its telemetry.
-            drop(segment.await);
-            drop(ticket);
-        });
+        // How it ended stands in the store and in its telemetry. Not in an async block: that would hold the segment twice.
+        tokio::spawn(segment.map(|_ended| drop(ticket)));
     }
 }
 

@@ -29,7 +29,10 @@ pub(super) async fn execute(engine: Engine, run: Run, signals: Arc<Signals>) -> 
     let fresh = run.started_at.is_none();
     let claimed =
         persist(&signals, || engine.inner.store.claim(&id, &engine.inner.owner, telemetry::segment()));
-    match claimed.await {
+    let claimed = claimed.await;
+    // As it was before it was claimed: nobody needs it for as long as the segment takes.
+    drop(run);
+    match claimed {
         Ok(Some(run)) => Segment { engine, run, fresh, signals, began: Instant::now() }.execute().await,
         // It was cancelled before it began: the store says so, and so does this segment.
         Ok(None) => Ok(Outcome::Cancelled),
