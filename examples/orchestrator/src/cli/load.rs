@@ -6,7 +6,7 @@ mod ledger;
 pub mod scrape;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -77,8 +77,7 @@ impl LoadArgs {
             metrics: Metrics::new(self.metrics.clone())?,
             timeout: self.timeout,
         };
-        // Before the first request: what it leaves behind is counted, and exported, later.
-        let before = plan.metrics.scrape().await?;
+        let before = plan.metrics.quiet().await?;
         let nodes = api.get("/api/workflows/{name}", &plan.workflow).await?["nodes"]
             .as_array()
             .map_or(0, Vec::len) as u64;
@@ -108,6 +107,11 @@ impl LoadArgs {
     }
 }
 
+/// So long may a span wait before it is exported (OTEL_BSP_SCHEDULE_DELAY's default and a little).
+const QUIET: Duration = Duration::from_millis(1250);
+/// A server that is never quiet is not waited for longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The server's `/metrics`.
 #[derive(Debug)]
 struct Metrics {
@@ -119,6 +123,22 @@ impl Metrics {
     fn new(url: Url) -> Result<Self, Problem> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
         Ok(Self { http: http?, url })
+    }
+
+    /// The server's counters once nothing has moved for a while: a span that was measured before, and is exported after,
+    /// would be missed in the books.
+    async fn quiet(&self) -> Result<Scrape, Problem> {
+        let begun = Instant::now();
+        let (mut since, mut known) = (begun, self.scrape().await?);
+        while since.elapsed() < QUIET && begun.elapsed() < PATIENCE {
+            tokio::time::sleep(QUIET / 5).await;
+            let now = self.scrape().await?;
+            if ledger::recorded(&now) != ledger::recorded(&known) {
+                since = Instant::now();
+            }
+            known = now;
+        }
+        Ok(known)
     }
 
     async fn scrape(&self) -> Result<Scrape, Problem> {

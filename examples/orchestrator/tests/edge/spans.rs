@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hub_otel::contract::{metric, span};
+use hub_otel::contract::span;
 use hub_otel_tests::poll;
 use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::Receiver;
@@ -52,17 +52,14 @@ async fn a_segment_that_ends_in_a_wait_is_in_the_books_of_load() {
     let workflow =
         r#"{"name":"asks","nodes":[{"id":"a","agent":"fault","action":"succeed","requiresApproval":true}]}"#;
     assert_eq!(create.body(workflow).send().await.unwrap().status(), 201);
-    // What came before it is exported before it: `load` counts what is added.
-    poll::until_async(PATIENCE, async || {
-        let arrived = receiver.spans();
-        let created = arrived.iter().any(|item| item.name == "POST /api/workflows");
-        let labels = [("signal", "traces"), ("result", "ok")];
-        created && server.scrape().await.sum(metric::EXPORT_ITEMS.prometheus, &labels) == arrived.len() as f64
-    })
-    .await;
     let (metrics, url) = (server.metrics.clone(), server.url.clone());
     let load = ["load", "--workflow", "asks", "--runs", "4", "--concurrency", "4", "--metrics", &metrics];
     let mut load = Process::spawn(&mut server.client(&load));
+    // `load` waits until the server is quiet; so nobody asks before it has begun.
+    poll::until_async(PATIENCE, async || {
+        receiver.spans().iter().filter(|item| item.name == span::WORKFLOW_EXECUTE).count() == 4
+    })
+    .await;
     // Somebody decides meanwhile: two go on as another segment, two end without one.
     for decision in ["APPROVED", "APPROVED", "REJECTED", "REJECTED"] {
         let id = poll::until_async(PATIENCE, async || {
