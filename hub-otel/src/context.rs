@@ -2,7 +2,7 @@
 //!
 //! OTEL_PROPAGATORS decides which of the two is spoken at all; other formats (b3, Jaeger) are not.
 //!
-//! Carriers are maps, HTTP headers ([`Headers`]), anything with OpenTelemetry's `Injector` and `Extractor`, and the
+//! Carriers are maps, HTTP headers (`Headers`), anything with OpenTelemetry's `Injector` and `Extractor`, and the
 //! environment of a child process ([`to_env`], [`from_env`]).
 //!
 //! ```

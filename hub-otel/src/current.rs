@@ -139,9 +139,10 @@ impl Current {
         if let Some(workflow) = &mut late.workflow {
             *workflow = Arc::new(Enclosing { id: id.clone(), run_id: workflow.run_id.clone() });
         }
-        drop(late);
-        old.active(-1);
+        // Before the lock is let go: an end in between would take the new one from a gauge that has not got it yet.
         set.active(1);
+        old.active(-1);
+        drop(late);
         if let Some(context) = &unit.context {
             context.span().set_attributes([
                 kv(a::WORKFLOW_ID, id),
