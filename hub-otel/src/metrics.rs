@@ -7,6 +7,7 @@ mod label_set;
 
 pub(crate) use label_set::{Dimensions, LabelSet, overflow_label, shared};
 
+use crate::contract::attribute::label::OVERFLOW_PROMETHEUS;
 use crate::contract::metric;
 use crate::instance::Options;
 use crate::scope::Kind;
@@ -64,7 +65,7 @@ impl Overflow {
             tracing::warn!(
                 target: crate::contract::SCOPE,
                 "too many values of a metric label: {what} `{value}` and every further one is counted in the series \
-                 otel_metric_overflow=\"true\"; labels must be stable slugs, never generated ids"
+                 {OVERFLOW_PROMETHEUS}=\"true\"; labels must be stable slugs, never generated ids"
             );
         }
     }

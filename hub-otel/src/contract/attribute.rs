@@ -78,4 +78,9 @@ pub mod label {
     pub const SIGNAL: &str = "signal";
     /// What became of an exported item: `ok`, `rejected`, `failed` or `dropped`.
     pub const RESULT: &str = "result";
+    /// The one label of the series that takes what is over an instrument's limit (metrics SDK specification, "Overflow
+    /// attribute"): OpenTelemetry's own name.
+    pub const OVERFLOW: &str = "otel.metric.overflow";
+    /// [`OVERFLOW`] as Prometheus spells it.
+    pub const OVERFLOW_PROMETHEUS: &str = "otel_metric_overflow";
 }

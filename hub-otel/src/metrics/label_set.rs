@@ -218,7 +218,7 @@ pub(crate) fn shared(text: &str) -> StringValue {
 
 /// The SDK's label of the series that takes what came too late (specification, "Cardinality limits").
 pub(crate) fn overflow_label() -> KeyValue {
-    kv("otel.metric.overflow", true)
+    kv(label::OVERFLOW, true)
 }
 
 /// Counters by a label value that is only known when it occurs.

@@ -91,7 +91,7 @@ fn series(captured: &Series, wrong: &mut Vec<String>) {
     if captured.kind == "histogram" && captured.bounds != contract.buckets {
         wrong.push(format!("metric {name}: its buckets are {:?}", captured.bounds));
     }
-    if captured.labels.contains_key("otel.metric.overflow") {
+    if captured.labels.contains_key(label::OVERFLOW) {
         return;
     }
     // Units may add labels of their own; those of the semantic conventions are not all required.

@@ -4,12 +4,10 @@
 //! strips `_total` from every counter. The names are corrected here and nowhere else.
 
 use crate::contract::METRICS;
+use crate::contract::attribute::label::OVERFLOW_PROMETHEUS;
 use crate::init::sensitive::{DenyList, REDACTED};
 use prometheus::proto::{LabelPair, Metric, MetricFamily};
 use std::collections::{BTreeMap, HashMap};
-
-/// The label of the series that takes what is over an instrument's limit of label sets.
-const OVERFLOW: &str = "otel_metric_overflow";
 
 /// Renames `families`, takes secrets out of labels, and names the metrics that overflowed.
 pub(crate) fn correct(families: Vec<MetricFamily>, deny: &DenyList) -> (Vec<MetricFamily>, Vec<String>) {
@@ -25,7 +23,7 @@ pub(crate) fn correct(families: Vec<MetricFamily>, deny: &DenyList) -> (Vec<Metr
         let over = family
             .get_metric()
             .iter()
-            .any(|metric| metric.get_label().iter().any(|label| label.name() == OVERFLOW));
+            .any(|metric| metric.get_label().iter().any(|label| label.name() == OVERFLOW_PROMETHEUS));
         if over {
             overflowed.push(name.clone());
         }

@@ -1,12 +1,9 @@
 //! Instruments with more label sets than they may have: the rest is summed up in one series, and somebody is told.
 
+use crate::contract::attribute::label::{OVERFLOW, OVERFLOW_PROMETHEUS};
 use crate::init::voice::Voice;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
-
-/// The attribute of the series that takes what is over an instrument's limit (metrics SDK specification, "Overflow
-/// attribute").
-const OVERFLOW: &str = "otel.metric.overflow";
 
 /// Says it of each of `names`, once.
 pub(crate) fn warn(names: &[String], voice: &Voice) {
@@ -14,7 +11,7 @@ pub(crate) fn warn(names: &[String], voice: &Voice) {
         voice.once(
             &format!("overflow {name}"),
             &format!(
-                "{name} has more label sets than it may have; the rest is counted under otel_metric_overflow"
+                "{name} has more label sets than it may have; the rest is counted under {OVERFLOW_PROMETHEUS}"
             ),
         );
     }
