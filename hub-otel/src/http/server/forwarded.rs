@@ -3,6 +3,7 @@
 //! Every proxy adds to the right whom it was asked by. With `n` proxies that are trusted, the n-th entry from the right is
 //! the client as the outermost of them saw it; whatever stands further left came from outside, and may be a lie.
 
+use crate::http::method::bare;
 use http_types::HeaderMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -57,8 +58,7 @@ fn nth<'a>(headers: &'a HeaderMap, name: &str, count: usize) -> Option<&'a str> 
 
 /// An address with or without a port; `unknown` and hidden names (`_proxy`) are none.
 fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse().ok().or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+    bare(text).parse().ok().or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
 }
 
 fn is_https(scheme: &str) -> Option<bool> {
