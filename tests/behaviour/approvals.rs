@@ -2,7 +2,7 @@
 
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::testing::capture;
-use hub_otel::{Exporter, Signal, current, instrument_workflow, workflow};
+use hub_otel::{current, instrument_workflow, workflow};
 use hub_otel_tests::poll;
 use std::time::{Duration, SystemTime};
 
@@ -78,15 +78,7 @@ async fn an_approval_that_outlived_its_process_is_recorded_after_the_fact() {
 
 #[tokio::test]
 async fn the_backlog_is_what_its_owner_counts() {
-    let telemetry = hub_otel::builder()
-        .service_name("approvals")
-        .environment(std::iter::empty::<(String, String)>())
-        .exporters(Signal::Traces, [])
-        .exporters(Signal::Logs, [])
-        .exporters(Signal::Metrics, [Exporter::Prometheus])
-        .prometheus("127.0.0.1", 0)
-        .build()
-        .unwrap();
+    let telemetry = crate::scraped("approvals");
     telemetry.watch_approvals(|| async {
         vec![Backlog { workflow_id: "patch".into(), pending: 2, oldest_age: Duration::from_secs(90) }]
     });

@@ -1,18 +1,8 @@
 //! Counters that alerts read stand at zero before anything runs.
 
-use hub_otel::{Exporter, Signal};
-
 #[tokio::test]
 async fn what_is_declared_is_scraped_at_zero_and_nothing_else_is() {
-    let telemetry = hub_otel::builder()
-        .service_name("declared")
-        .environment(std::iter::empty::<(String, String)>())
-        .exporters(Signal::Traces, [])
-        .exporters(Signal::Logs, [])
-        .exporters(Signal::Metrics, [Exporter::Prometheus])
-        .prometheus("127.0.0.1", 0)
-        .build()
-        .unwrap();
+    let telemetry = crate::scraped("declared");
     telemetry.declare_workflow("nightly", ["schedule", "manual"]);
     telemetry.declare_agent("scanner", "scan");
     let url = format!("http://{}/metrics", telemetry.metrics_addr().unwrap());

@@ -14,3 +14,17 @@ mod parents;
 mod segments;
 mod shared;
 mod tracing_crate;
+
+/// Telemetry that is scraped and sends nothing, whatever the environment says.
+fn scraped(service: &'static str) -> hub_otel::Telemetry {
+    use hub_otel::{Exporter, Signal};
+    hub_otel::builder()
+        .service_name(service)
+        .environment(std::iter::empty::<(String, String)>())
+        .exporters(Signal::Traces, [])
+        .exporters(Signal::Logs, [])
+        .exporters(Signal::Metrics, [Exporter::Prometheus])
+        .prometheus("127.0.0.1", 0)
+        .build()
+        .unwrap()
+}

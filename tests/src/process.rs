@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running child; killed when dropped.
 #[derive(Debug)]
@@ -71,19 +71,10 @@ impl Process {
     #[track_caller]
     pub fn line(&self, within: Duration, needle: &str) -> String {
         let find = |text: &str| text.lines().find(|line| line.contains(needle)).map(str::to_owned);
-        let start = std::time::Instant::now();
-        loop {
-            if let Some(line) = find(&self.stdout()).or_else(|| find(&self.stderr())) {
-                return line;
-            }
-            assert!(
-                start.elapsed() < within,
-                "no line with {needle:?} within {within:?}\nstdout:\n{}\nstderr:\n{}",
-                self.stdout(),
-                self.stderr()
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let missing = || format!("no line with {needle:?}");
+        wait(within, [&self.stdout, &self.stderr], missing, || {
+            find(&self.stdout()).or_else(|| find(&self.stderr()))
+        })
     }
 
     /// Waits until it answers 200 there.
@@ -92,16 +83,15 @@ impl Process {
     /// When it ends before, or `within` has passed: with what it has written.
     #[track_caller]
     pub fn answers(&mut self, within: Duration, url: &str) {
-        let start = std::time::Instant::now();
-        while !http::try_send(http::Method::GET, url, &[], "").is_ok_and(|reply| reply.status == 200) {
-            assert!(
-                self.is_running() && start.elapsed() < within,
-                "{url} does not answer 200 within {within:?}\nstdout:\n{}\nstderr:\n{}",
-                self.stdout(),
-                self.stderr()
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let (child, outputs) = (&mut self.child, [&self.stdout, &self.stderr]);
+        let silent = || format!("{url} does not answer 200");
+        wait(within, outputs, silent, || {
+            let ended = !matches!(child.try_wait(), Ok(None));
+            assert!(!ended, "{} any more\n{}", silent(), said(outputs));
+            http::try_send(http::Method::GET, url, &[], "")
+                .is_ok_and(|reply| reply.status == 200)
+                .then_some(())
+        });
     }
 
     /// That its log warns neither of what breaks next year nor of what is broken now.
@@ -149,23 +139,11 @@ impl Process {
     /// When `within` has passed: with what the process has written.
     #[track_caller]
     pub fn exit(&mut self, within: Duration) -> ExitStatus {
-        let start = std::time::Instant::now();
-        loop {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                // The readers end with the pipes; give the last line time to be stored.
-                poll::until(Duration::from_secs(5), || {
-                    Arc::strong_count(&self.stdout) == 1 && Arc::strong_count(&self.stderr) == 1
-                });
-                return status;
-            }
-            assert!(
-                start.elapsed() < within,
-                "still running after {within:?}\nstdout:\n{}\nstderr:\n{}",
-                self.stdout(),
-                self.stderr()
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let (child, outputs) = (&mut self.child, [&self.stdout, &self.stderr]);
+        let status = wait(within, outputs, || "still running".to_owned(), || child.try_wait().ok().flatten());
+        // The readers end with the pipes; give the last line time to be stored.
+        poll::until(Duration::from_secs(5), || outputs.iter().all(|lines| Arc::strong_count(lines) == 1));
+        status
     }
 
     /// The memory that it uses now, in bytes (VmRSS).
@@ -189,6 +167,29 @@ impl Drop for Process {
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
+}
+
+/// Probes until there is a value; fails with `what` is wrong and with what the process has written.
+#[track_caller]
+fn wait<T>(
+    within: Duration,
+    outputs: [&Lines; 2],
+    what: impl Fn() -> String,
+    mut probe: impl FnMut() -> Option<T>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(start.elapsed() < within, "{} within {within:?}\n{}", what(), said(outputs));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn said(outputs: [&Lines; 2]) -> String {
+    let [stdout, stderr] = outputs.map(|lines| lines.lock().expect("not poisoned").clone());
+    format!("stdout:\n{stdout}\nstderr:\n{stderr}")
 }
 
 /// The memory that this process uses now, in bytes.

@@ -10,6 +10,16 @@ async fn baggage(headers: HeaderMap) -> String {
     headers.get("baggage").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
 }
 
+/// A server at 127.0.0.1, whose `/away` redirects to another one, at `localhost`.
+async fn with_a_way_out() -> (Server, Server) {
+    let elsewhere = Server::start(Router::new().route("/", get(baggage))).await;
+    let away = elsewhere.url("/").replace("127.0.0.1", "localhost");
+    let app = Router::new()
+        .route("/", get(baggage))
+        .route("/away", get(move || async move { (StatusCode::FOUND, [(header::LOCATION, away)]) }));
+    (Server::start(app).await, elsewhere)
+}
+
 #[hub_otel::instrument_workflow(id = "nightly", run_id = "run-7")]
 async fn nightly(http: Client, url: String) -> String {
     http.get(url).send().await.unwrap().text().await.unwrap()
@@ -21,12 +31,7 @@ async fn scan() {}
 #[tokio::test]
 async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
     let watched = Watched::new();
-    let elsewhere = Server::start(Router::new().route("/", get(baggage))).await;
-    let away = elsewhere.url("/").replace("127.0.0.1", "localhost");
-    let app = Router::new()
-        .route("/", get(baggage))
-        .route("/away", get(move || async move { (StatusCode::FOUND, [(header::LOCATION, away)]) }));
-    let server = Server::start(app).await;
+    let (server, _elsewhere) = with_a_way_out().await;
     let named = Client::new().baggage_to("127.0.0.1");
 
     assert_eq!(nightly(Client::new(), server.url("/")).await, "");
@@ -44,12 +49,7 @@ async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
 #[tokio::test]
 async fn a_client_that_may_follow_redirects_by_itself_is_never_given_baggage() {
     let watched = Watched::new();
-    let elsewhere = Server::start(Router::new().route("/", get(baggage))).await;
-    let away = elsewhere.url("/").replace("127.0.0.1", "localhost");
-    let app = Router::new()
-        .route("/", get(baggage))
-        .route("/away", get(move || async move { (StatusCode::FOUND, [(header::LOCATION, away)]) }));
-    let server = Server::start(app).await;
+    let (server, _elsewhere) = with_a_way_out().await;
     let ready = Client::from(reqwest::Client::new()).baggage_to("127.0.0.1");
 
     assert_eq!(nightly(ready.clone(), server.url("/away")).await, "", "`localhost` was not named");
