@@ -20,8 +20,8 @@ clippy:
 features:
     cargo check -p hub-otel --no-default-features
     cargo check -p hub-otel --no-default-features --features enabled
-    cargo check -p hub-otel --no-default-features --features enabled,grpc
-    cargo check -p hub-otel --no-default-features --features enabled,http,logs
+    cargo check -p hub-otel --no-default-features --features enabled,otlp-grpc
+    cargo check -p hub-otel --no-default-features --features enabled,otlp-http,logs
     cargo check -p hub-otel --no-default-features --features enabled,prometheus
     cargo check -p hub-otel --all-features
 
@@ -87,8 +87,8 @@ fuzz seconds="60":
     cd hub-otel-macros && cargo +nightly fuzz run attribute fuzz/corpus/attribute fuzz/seeds -- -max_total_time={{seconds}} -max_len=2048 -timeout=10
 
 # What an HTTP request costs under the server layer and under its peers (docs/performance.md).
-peers-http:
-    tests/peers/http/check
+bench-http:
+    tests/bench/http/check
 
 # The whole fault matrix, optimised, row by row, against the bars themselves; prints the figures of docs/reliability.md.
 # About fifteen minutes, most of them waiting.
@@ -96,9 +96,9 @@ faults *rows:
     cargo test --release -p hub-otel-tests --test faults -- --include-ignored --nocapture --test-threads=1 {{rows}}
 
 # The same faults met by opentelemetry_sdk and opentelemetry-otlp alone: the last column of docs/reliability.md.
-faults-bare *rows:
-    cd tests/bare && cargo build --release
-    cargo test --release -p hub-otel-tests --test bare -- --ignored --nocapture --test-threads=1 {{rows}}
+faults-baseline *rows:
+    cd tests/sdk_baseline && cargo build --release
+    cargo test --release -p hub-otel-tests --test sdk_baseline -- --ignored --nocapture --test-threads=1 {{rows}}
 
 # The orchestrator's API, driven by schemathesis from nothing but its own /openapi.json.
 schemathesis examples="25":
@@ -107,22 +107,18 @@ schemathesis examples="25":
 # 10,000 concurrent two-node runs on SQLite, release build; docs/performance.md has the figures.
 load-10k:
     examples/orchestrator/load-10k
-# What a unit of work costs, held against tests/peers/budgets.txt (needs valgrind).
+# What a unit of work costs, held against tests/bench/budgets.txt (needs valgrind).
 budgets:
-    tests/peers/check
+    tests/bench/check
 
 # The same beside code by hand and beside tracing-opentelemetry, as docs/performance.md shows it; a few minutes.
 bench:
-    tests/peers/check table
+    tests/bench/check table
 
 # Built without the feature `enabled`, nothing is left but types and deadlines.
 disabled:
     cd tests/disabled && cargo test
 
-# Without the feature `bound`, instruments are looked up: the essentials of tests/behaviour, every number the same.
-unbound:
-    cd tests/unbound && cargo test --target-dir ../disabled/target
-
 # What threads share, under a model checker: the library's own files in every order of their steps, or a great many.
-interleavings:
-    cd tests/interleavings && cargo test --target-dir ../disabled/target
+shuttle:
+    cd tests/shuttle && cargo test --target-dir ../disabled/target

@@ -106,7 +106,9 @@ fn arguments_alone(arguments: &Arguments, errors: &Errors) {
     );
     literal(arguments, Word::Enabled, errors, "a `bool`", |lit| matches!(lit, Lit::Bool(_)));
     literal(arguments, Word::SpanName, errors, "a `&'static str`", |lit| matches!(lit, Lit::Str(_)));
-    literal(arguments, Word::Status, errors, "the path of a `fn(&Output) -> hub_otel::Status`", |_| false);
+    literal(arguments, Word::Status, errors, "the path of a `fn(&Output) -> hub_otel::UnitStatus`", |_| {
+        false
+    });
     literal(arguments, Word::Err, errors, "the path of a `fn(&E) -> bool`", |_| false);
     literal(arguments, Word::Parent, errors, "a context or a span context", |_| false);
     literal(arguments, Word::Links, errors, "an iterator of span contexts", |_| false);

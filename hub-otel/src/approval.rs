@@ -2,19 +2,29 @@
 
 mod backlog;
 
-pub use backlog::Backlog;
+pub use crate::approval::backlog::Backlog;
 
-use crate::contract::{attribute as a, event, kv, metric, span, status};
-use crate::instance::{self, Instance};
+use crate::instance;
+use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet, overflow_label};
-use crate::scope::unit::Enclosing;
-use crate::scope::{Kind, running};
-use crate::segment::Segment;
-use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanKind, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue, StringValue};
+use crate::semconv::{attribute as a, event, kv, metric, span, status};
+use crate::unit::segment::Segment;
+use crate::unit::state::Enclosing;
+use crate::unit::{Kind, lookup as running};
+use opentelemetry::Context;
+use opentelemetry::KeyValue;
+use opentelemetry::StringValue;
+use opentelemetry::trace::Link;
+use opentelemetry::trace::Span as _;
+use opentelemetry::trace::SpanBuilder;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::Tracer;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,7 +79,7 @@ where
 {
     let waiting = Waiting::begin(id.into());
     let decision = match &waiting {
-        Some(waiting) => crate::context::follow(waiting.context.clone(), decision).await.into(),
+        Some(waiting) => crate::propagation::follow(waiting.context.clone(), decision).await.into(),
         None => decision.await.into(),
     };
     if let Some(waiting) = waiting {
@@ -93,13 +103,13 @@ impl Waiting {
     fn begin(id: String) -> Option<Self> {
         let instance = instance::current()?;
         let run = Context::map_current(|context| run_of(&instance, context));
-        let (began, now) = crate::scope::end::now();
+        let (began, now) = crate::unit::finish::now();
         let builder = builder(&id, run.as_ref().map(|(_, run)| &**run), now, Vec::new());
         #[expect(clippy::disallowed_methods, reason = "a span of the contract")]
         let span = Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
         let context = Context::map_current(|parent| parent.with_span(span));
         requested(&id, run.as_ref().map(|(_, run)| &**run));
-        Some(Self { instance, run, unit: crate::current(), id, context, began, ended: false })
+        Some(Self { instance, run, unit: crate::unit::current::current(), id, context, began, ended: false })
     }
 
     fn end(mut self, decision: Decision) {
@@ -136,7 +146,7 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
         Enclosing { id: segment.workflow_id.clone().into(), run_id: Some(segment.run_id.clone().into()) };
     let dimensions = Dimensions { id: &segment.workflow_id, second: &segment.trigger, extra: &[] };
     let set = instance.units.label_set(Kind::Workflow, &dimensions);
-    let (_, now) = crate::scope::end::now();
+    let (_, now) = crate::unit::finish::now();
     // A clock that was set back is no wait.
     let wait = now.duration_since(requested_at).unwrap_or_default();
     observe(&instance, Some(&set), decision, wait);
@@ -194,7 +204,7 @@ fn texts(run: Option<&Enclosing>) -> (Option<&str>, Option<&str>) {
 
 fn requested(id: &str, run: Option<&Enclosing>) {
     let (workflow_id, run_id) = texts(run);
-    tracing::event!(name: event::WORKFLOW_APPROVAL_REQUESTED, target: crate::contract::SCOPE, tracing::Level::INFO, {
+    tracing::event!(name: event::WORKFLOW_APPROVAL_REQUESTED, target: crate::semconv::SCOPE, tracing::Level::INFO, {
         { a::WORKFLOW_APPROVAL_ID } = id,
         { a::WORKFLOW_ID } = workflow_id,
         { a::WORKFLOW_RUN_ID } = run_id,
@@ -203,7 +213,7 @@ fn requested(id: &str, run: Option<&Enclosing>) {
 
 fn decided(id: &str, run: Option<&Enclosing>, decision: Decision) {
     let (workflow_id, run_id) = texts(run);
-    tracing::event!(name: event::WORKFLOW_APPROVAL_DECIDED, target: crate::contract::SCOPE, tracing::Level::INFO, {
+    tracing::event!(name: event::WORKFLOW_APPROVAL_DECIDED, target: crate::semconv::SCOPE, tracing::Level::INFO, {
         { a::WORKFLOW_APPROVAL_ID } = id,
         { a::WORKFLOW_APPROVAL_DECISION } = decision.as_str(),
         { a::WORKFLOW_ID } = workflow_id,

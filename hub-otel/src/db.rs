@@ -5,11 +5,11 @@
 //! exported: only its summary (`SELECT workflow_runs`), made of keywords and table names.
 
 mod acquire;
+mod batch;
 mod call;
 mod connection;
 mod error;
 mod executor;
-mod group;
 mod metrics;
 mod pool;
 mod statement;
@@ -17,8 +17,8 @@ mod summary;
 mod system;
 mod transaction;
 
-pub use connection::Connection;
-pub use group::Caller;
-pub(crate) use metrics::Metrics;
-pub use pool::Db;
-pub use transaction::Transaction;
+pub use crate::db::batch::Caller;
+pub use crate::db::connection::Connection;
+pub(crate) use crate::db::metrics::Metrics;
+pub use crate::db::pool::Db;
+pub use crate::db::transaction::Transaction;

@@ -1,6 +1,6 @@
 //! The stable identifier of an error: what `error.type` says on spans and `error_type` in metrics.
 
-use crate::contract::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
+use crate::semconv::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
 use std::error::Error;
 
 /// An error that knows its stable identifier.
@@ -24,7 +24,7 @@ use std::error::Error;
     message = "`{Self}` does not say which error it is",
     note = "your own error: `#[derive(hub_otel::ErrorType)]`",
     note = "a foreign one: leave out `transparent` in a derive; in the builder, \
-            `run_with(future, |result, unit| unit.by_type(result))` names it by its type"
+            `run_with(future, |result, unit| unit.by_error_type(result))` names it by its type"
 )]
 pub trait ErrorType {
     /// A stable identifier in snake_case, or a code.
@@ -198,7 +198,7 @@ pub(crate) fn of_type_name(name: &'static str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::of_type_name;
+    use crate::error_type::of_type_name;
 
     #[test]
     fn a_foreign_error_is_named_by_the_last_segment_of_its_type() {

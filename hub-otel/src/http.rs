@@ -8,20 +8,20 @@
 pub(crate) mod client;
 mod method;
 #[cfg(feature = "axum")]
-mod pattern;
+mod path_glob;
 #[cfg(feature = "axum")]
 pub(crate) mod server;
 #[cfg(feature = "axum")]
 mod trust;
 
-pub(crate) use method::KnownMethods;
+pub(crate) use crate::http::method::KnownMethods;
 
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
-pub use client::{Client, RequestBuilder};
+pub use crate::http::client::{Client, RequestBuilder};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub use server::{ServerBody, ServerFuture, ServerLayer, ServerService};
+pub use crate::http::server::{ServerBody, ServerFuture, ServerLayer, ServerService};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub use trust::Trust;
+pub use crate::http::trust::Trust;

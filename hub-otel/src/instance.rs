@@ -5,16 +5,21 @@
 //! run side by side in one process.
 
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
-use crate::boundary::Boundaries;
-use crate::contract::SCOPE;
+use crate::instrumentation::Boundaries;
 use crate::metrics::Units;
+use crate::semconv::SCOPE;
 use opentelemetry::Context;
-use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use opentelemetry_sdk::trace::SdkTracer;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 /// One SDK, ready to record into.
 pub(crate) struct Instance {

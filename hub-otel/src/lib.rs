@@ -39,48 +39,47 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-mod agent;
 pub mod approval;
-mod boundary;
-pub mod context;
-pub mod contract;
-mod current;
+mod config;
 #[cfg(feature = "sqlx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlx")))]
 pub mod db;
-mod declare;
 mod error_type;
+mod export;
 #[cfg(any(feature = "axum", feature = "reqwest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "axum", feature = "reqwest"))))]
 pub mod http;
-mod init;
 mod instance;
+mod instrumentation;
 mod label;
 mod metrics;
 pub mod otel;
 #[cfg(feature = "process")]
 mod process;
-mod scope;
-mod segment;
+pub mod propagation;
+pub mod semconv;
 mod status;
 mod sync;
+mod telemetry;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod unit_builder;
-pub mod workflow;
+mod unit;
 
-pub use init::{
-    Builder, Compression, Config, Exporter, InitError, Protocol, Report, Sensitive, Signal, SignalReport,
-    Telemetry, TelemetryStatus, builder, init, shutdown_signal,
+pub use crate::telemetry::{
+    Compression, Config, Exporter, Health, InitError, Protocol, Report, Sensitive, Signal, SignalReport,
+    Telemetry, TelemetryBuilder, init, shutdown_signal,
 };
 
-pub use agent::{Agent, agent};
-pub use current::{Current, current};
-pub use error_type::{ErrorType, TimedOut};
-pub use hub_otel_macros::{ErrorType, Label, instrument_agent, instrument_workflow};
-pub use label::{Label, LabelValue};
-pub use scope::outcome::Closing;
-pub use segment::Segment;
-pub use status::Status;
-pub use workflow::{Workflow, workflow};
+pub use crate::error_type::{ErrorType, TimedOut};
+pub use crate::label::{Label, LabelValue};
+pub use crate::status::UnitStatus;
+pub use crate::unit::agent::{Agent, agent};
+pub use crate::unit::current::{Current, current};
+pub use crate::unit::outcome::Classification;
+pub use crate::unit::segment::Segment;
+pub use crate::unit::workflow::{Workflow, workflow};
+pub use hub_otel_macros::ErrorType;
+pub use hub_otel_macros::Label;
+pub use hub_otel_macros::instrument_agent;
+pub use hub_otel_macros::instrument_workflow;

@@ -5,16 +5,22 @@ pub(crate) mod build;
 mod cache;
 mod label_set;
 
-pub(crate) use label_set::{Dimensions, LabelSet, overflow_label, shared};
+pub(crate) use crate::metrics::label_set::{Dimensions, LabelSet, overflow_label, shared};
 
-use crate::contract::attribute::label::OVERFLOW_PROMETHEUS;
-use crate::contract::metric;
 use crate::instance::Options;
-use crate::scope::Kind;
-use cache::Cache;
-use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use crate::metrics::cache::Cache;
+use crate::semconv::attribute::label::OVERFLOW_PROMETHEUS;
+use crate::semconv::metric;
+use crate::unit::Kind;
+use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::UpDownCounter;
+use std::sync::Arc;
+use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 /// Label sets per kind of unit. Five statuses each stay below the 2,000 series at which the SDK itself overflows.
 pub(crate) const LABEL_SETS: usize = 400;
@@ -63,7 +69,7 @@ impl Overflow {
         self.times.fetch_add(1, Ordering::Relaxed);
         if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                target: crate::contract::SCOPE,
+                target: crate::semconv::SCOPE,
                 "too many values of a metric label: {what} `{value}` and every further one is counted in the series \
                  {OVERFLOW_PROMETHEUS}=\"true\"; labels must be stable slugs, never generated ids"
             );

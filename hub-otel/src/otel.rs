@@ -9,7 +9,7 @@
 //! use hub_otel::otel::opentelemetry::trace::{Tracer, TracerProvider};
 //!
 //! # fn main() -> Result<(), hub_otel::InitError> {
-//! let telemetry = hub_otel::builder().environment([("OTEL_SDK_DISABLED", "true")]).build()?;
+//! let telemetry = hub_otel::Telemetry::builder().env_source([("OTEL_SDK_DISABLED", "true")]).build()?;
 //! let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("my-crate");
 //! tracer.in_span("a span of my own", |_| ());
 //! # Ok(())
@@ -22,7 +22,8 @@ pub use opentelemetry_sdk;
 use crate::Telemetry;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::Sampler;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 
 /// The provider of tracers of `telemetry`; one that records nothing when telemetry is disabled.
 #[must_use]

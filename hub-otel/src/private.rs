@@ -34,23 +34,24 @@
 
 pub use crate::error_type::{ErrorType, TimedOut};
 pub use crate::label::{Label, LabelValue};
-pub use crate::scope::classify::ValueOf;
-pub use crate::scope::field::{Field, Fields};
-pub use crate::scope::opening::{Opening, Prepared, open};
-pub use crate::scope::outcome::Closing;
-pub use crate::scope::run::{Run, call, prepare, run, run_prepared};
-pub use crate::scope::site::Site;
-pub use crate::scope::text::{Text, TextOf};
-pub use crate::scope::within::{TimeLimited, Within, deadline, within};
-pub use crate::status::Status;
+pub use crate::status::UnitStatus;
+pub use crate::unit::arguments::{Opening, Prepared, open};
+pub use crate::unit::attribute_value::{Field, Fields};
+pub use crate::unit::autoref_specialization::ValueOf;
+pub use crate::unit::callsite::Site;
+pub use crate::unit::identity::{Text, TextOf};
+pub use crate::unit::instrumented::{Run, call, prepare, run, run_prepared};
+pub use crate::unit::outcome::Classification;
+pub use crate::unit::timeout::{TimeLimited, Within, deadline, within};
 pub use opentelemetry::trace::SpanKind;
-pub use std::option::Option::{None, Some};
+pub use std::option::Option::None;
+pub use std::option::Option::Some;
 pub use std::time::Duration;
 
 /// The traits whose methods find out what a type can do. Nameless: they hide no name of the user's.
 pub mod via {
-    pub use crate::scope::classify::{Close as _, ErrorOf as _, OkOf as _};
-    pub use crate::scope::text::{NoText as _, ViaText as _};
+    pub use crate::unit::autoref_specialization::{Close as _, ErrorOf as _, OkOf as _};
+    pub use crate::unit::identity::{NoText as _, ViaText as _};
 }
 
 /// `boxed`

@@ -8,13 +8,16 @@ mod lag;
 mod limit;
 mod sample;
 
-use crate::contract::{attribute as a, kv, metric};
 use crate::instance::Instance;
 use crate::metrics::build;
-use sample::Sample;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::process::sample::Sample;
+use crate::semconv::{attribute as a, kv, metric};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
-use tokio::runtime::{Handle, RuntimeMetrics};
+use tokio::runtime::Handle;
+use tokio::runtime::RuntimeMetrics;
 use tokio::task::JoinHandle;
 
 /// How often the process is looked at.

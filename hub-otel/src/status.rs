@@ -1,14 +1,14 @@
 //! How a unit of work ended, and what a person decided.
 
-use crate::contract::status as names;
+use crate::semconv::status as names;
 
 /// How a unit of work ended: the label `status`, the attributes workflow.status and agent.status.
 ///
 /// ```
-/// assert_eq!(hub_otel::Status::TimedOut.as_str(), "TIMED_OUT");
+/// assert_eq!(hub_otel::UnitStatus::TimedOut.as_str(), "TIMED_OUT");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
+pub enum UnitStatus {
     /// It did what it was asked to do.
     Success,
     /// It ended with an error or a panic.
@@ -21,15 +21,20 @@ pub enum Status {
     Rejected,
 }
 
-impl Status {
+impl UnitStatus {
     /// The value as it stands in spans and metrics.
     pub const fn as_str(self) -> &'static str {
         names::TERMINAL[self as usize]
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        const ALL: [Status; 5] =
-            [Status::Success, Status::Failed, Status::TimedOut, Status::Cancelled, Status::Rejected];
+        const ALL: [UnitStatus; 5] = [
+            UnitStatus::Success,
+            UnitStatus::Failed,
+            UnitStatus::TimedOut,
+            UnitStatus::Cancelled,
+            UnitStatus::Rejected,
+        ];
         ALL.into_iter().find(|status| status.as_str() == name)
     }
 
@@ -39,7 +44,7 @@ impl Status {
     }
 }
 
-impl std::fmt::Display for Status {
+impl std::fmt::Display for UnitStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }

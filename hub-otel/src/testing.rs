@@ -30,20 +30,32 @@
 pub mod bench;
 mod conformance;
 mod metrics;
-mod spans;
+mod render;
 
-pub use conformance::Violations;
-pub use metrics::{Metrics, Series};
-pub use spans::{Event, Span, Spans};
+pub use crate::testing::conformance::Violations;
+pub use crate::testing::metrics::{Metrics, Series};
+pub use crate::testing::render::{Event, Span, Spans};
 
-use crate::instance::{self, Exceptions, Instance, Options, Sampling, Travel};
+use crate::instance;
+use crate::instance::{Exceptions, Instance, Options, Sampling, Travel};
 use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::InstrumentKind;
+use opentelemetry_sdk::metrics::ManualReader;
+use opentelemetry_sdk::metrics::Pipeline;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
-use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::Sampler;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::SpanProcessor;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::Weak;
 use std::time::Duration;
 
 /// Captures what is recorded on this thread until the capture is dropped, and in whatever inherits its context: the
@@ -158,7 +170,7 @@ impl Capture {
         let context = instance::context_of(&self.source.instance);
         let travel = Travel::begin();
         async move {
-            let output = crate::context::follow(context, future).await;
+            let output = crate::propagation::follow(context, future).await;
             drop(travel);
             output
         }
@@ -210,7 +222,7 @@ impl SpanProcessor for Collected {
     fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &opentelemetry::Context) {}
 
     fn on_end(&self, mut span: SpanData) {
-        crate::scope::span::settle(&mut span);
+        crate::unit::span::settle(&mut span);
         self.lock().push(span);
     }
 

@@ -79,7 +79,7 @@ async fn an_approval_that_outlived_its_process_is_recorded_after_the_fact() {
 #[tokio::test]
 async fn the_backlog_is_what_its_owner_counts() {
     let telemetry = crate::scraped("approvals");
-    telemetry.watch_approvals(|| async {
+    telemetry.observe_approvals(|| async {
         vec![Backlog { workflow_id: "patch".into(), pending: 2, oldest_age: Duration::from_secs(90) }]
     });
     let url = format!("http://{}/metrics", telemetry.metrics_addr().unwrap());

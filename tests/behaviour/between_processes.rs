@@ -1,7 +1,7 @@
 //! What travels, and what does not.
 
 use axum::http::HeaderMap;
-use hub_otel::context::{self, AllowList, Extractor, Injector};
+use hub_otel::propagation::{self, AllowList, Extractor, Injector};
 use hub_otel::testing::{Settings, capture};
 use hub_otel::{agent, workflow};
 use std::collections::HashMap;
@@ -14,12 +14,12 @@ async fn an_agent_behind_a_message_joins_the_trace() {
     let capture = capture();
     let sent = async {
         let mut message = Carrier::new();
-        context::inject(&mut message);
+        propagation::inject(&mut message);
         message
     };
     let message = workflow("w").run_id("run").run_with(sent, |_, _| {}).await;
     assert!(!message.contains_key("baggage"), "baggage is off unless asked for: {message:?}");
-    agent("a", "x").parent(context::extract(&message)).run(async {}).await;
+    agent("a", "x").parent(propagation::extract(&message)).run(async {}).await;
     let spans = capture.spans();
     assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n");
     assert!(!spans.named("agent.execute")[0].attributes.contains_key("workflow.run.id"));
@@ -49,21 +49,21 @@ async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
     let capture = capture();
     let sent = async {
         let (mut headers, mut pairs, mut map) = (HeaderMap::new(), Pairs::default(), Carrier::new());
-        context::inject_run(&mut context::HeadersMut(&mut headers));
-        context::inject_run(&mut pairs);
-        context::inject_run(&mut map);
+        propagation::inject_run(&mut propagation::HeadersMut(&mut headers));
+        propagation::inject_run(&mut pairs);
+        propagation::inject_run(&mut map);
         (headers, pairs, map)
     };
     let (headers, pairs, map) = workflow("w").run_id("run").run_with(sent, |_, _| {}).await;
     assert_eq!(headers["traceparent"], map["traceparent"].as_str());
     assert_eq!(headers["baggage"], map["baggage"].as_str());
     let parents = [
-        context::extract_run(&context::Headers(&headers)),
-        context::extract_run(&pairs),
-        context::extract_run(&map),
+        propagation::extract_run(&propagation::Headers(&headers)),
+        propagation::extract_run(&pairs),
+        propagation::extract_run(&map),
     ];
     for parent in parents {
-        context::follow(parent, agent("a", "x").run(async {})).await;
+        propagation::follow(parent, agent("a", "x").run(async {})).await;
     }
     let spans = capture.spans();
     assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n  agent.execute\n  agent.execute\n");
@@ -85,8 +85,8 @@ async fn the_run_travels_to_whom_the_caller_names() {
     };
     let (friend, stranger) = workflow("w").run_id("run 7, part;1").run_with(sent, |_, _| {}).await;
     assert!(stranger.contains_key("traceparent") && !stranger.contains_key("baggage"), "{stranger:?}");
-    let under = context::extract_run(&friend);
-    context::follow(under, agent("a", "x").run(async {})).await;
+    let under = propagation::extract_run(&friend);
+    propagation::follow(under, agent("a", "x").run(async {})).await;
     let spans = capture.spans();
     let agent = spans.named("agent.execute")[0];
     assert_eq!(agent.text("workflow.run.id"), "run 7, part;1");
@@ -99,7 +99,7 @@ async fn a_child_process_is_told_through_its_environment() {
     let capture = capture();
     let started = async {
         let mut command = Command::new("true");
-        context::to_env(&mut command);
+        propagation::to_env(&mut command);
         let given = command.get_envs().filter_map(|(name, value)| {
             Some((name.to_string_lossy().into_owned(), value?.to_string_lossy().into_owned()))
         });
@@ -116,7 +116,7 @@ async fn below_an_unsampled_run_the_next_process_is_told_so() {
     let capture = Settings::new().unsampled().capture();
     let sent = async {
         let mut message = Carrier::new();
-        context::inject(&mut message);
+        propagation::inject(&mut message);
         message
     };
     let message = workflow("w").run_with(sent, |_, _| {}).await;
@@ -135,10 +135,10 @@ async fn an_unsampled_parent_is_followed_and_counted() {
     let run = async {
         agent("a", "x").run(async {}).await;
         let mut next = Carrier::new();
-        context::inject(&mut next);
+        propagation::inject(&mut next);
         next
     };
-    let next = workflow("w").parent(context::extract(&message)).run_with(run, |_, _| {}).await;
+    let next = workflow("w").parent(propagation::extract(&message)).run_with(run, |_, _| {}).await;
     assert!(capture.spans().is_empty());
     assert_eq!(next["traceparent"], message["traceparent"], "handed on as it came");
     assert_eq!(capture.metrics().value("agent.runs.total", &[("status", "SUCCESS")]), 1.0);
@@ -157,6 +157,6 @@ fn what_a_stranger_sends_is_never_trusted_with_more_than_it_may_hold() {
     ] {
         let message = Carrier::from([("baggage".to_owned(), baggage)]);
         // Nothing to assert but that it returns: garbage is no identity and no panic.
-        let _ = context::extract_run(&message);
+        let _ = propagation::extract_run(&message);
     }
 }

@@ -146,7 +146,7 @@ fn unit(node: Node, parent: Option<usize>, log: Log) -> Body {
             log.insert(number, Entry { parent, workflow, status });
             number
         };
-        current().set("number", number as u64);
+        current().record("number", number as u64);
         yield_now().await;
         let children = node.children.into_iter().map(|child| run(child, Some(number), log.clone()));
         let work: Pin<Box<dyn Future<Output = ()> + Send>> = if node.joined {
@@ -176,11 +176,11 @@ fn unit(node: Node, parent: Option<usize>, log: Log) -> Body {
             }
             End::TimedOut => {
                 ends("TIMED_OUT");
-                current().timed_out();
+                current().set_timed_out();
             }
             End::Said => {
                 ends("FAILED");
-                current().fail("said");
+                current().set_failed("said");
             }
             End::Hang => pending().await,
             End::Deadline => unreachable!("it had no second poll"),

@@ -28,7 +28,7 @@ struct Loud;
 
 impl Drop for Loud {
     fn drop(&mut self) {
-        hub_otel::current().set("dropped.inside", true);
+        hub_otel::current().record("dropped.inside", true);
     }
 }
 

@@ -107,9 +107,10 @@ async fn a_foreign_error_is_named_by_its_type_where_the_builder_is_told_so() {
     }
     let capture = capture();
     let failing = async { Err::<(), _>(Foreign) };
-    let by_type = |result: &Result<(), Foreign>, unit: &mut hub_otel::Closing| unit.by_type(result);
-    assert!(hub_otel::workflow("w").run_with(failing, by_type).await.is_err());
-    assert!(hub_otel::workflow("w").call_with(|| Err::<(), _>(Foreign), by_type).is_err());
+    let by_error_type =
+        |result: &Result<(), Foreign>, unit: &mut hub_otel::Classification| unit.by_error_type(result);
+    assert!(hub_otel::workflow("w").run_with(failing, by_error_type).await.is_err());
+    assert!(hub_otel::workflow("w").call_with(|| Err::<(), _>(Foreign), by_error_type).is_err());
     let metrics = capture.metrics();
     assert_eq!(metrics.value("workflow.errors.total", &[("error_type", "Foreign")]), 2.0);
     assert_eq!(metrics.value("workflow.runs.total", &[("status", "FAILED")]), 2.0);

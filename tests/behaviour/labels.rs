@@ -27,7 +27,7 @@ async fn error_types_and_reasons_are_capped_too() {
     agent("a", "x")
         .run(async {
             for number in 0..80 {
-                current().retry(format!("reason-{number}"));
+                current().record_retry(format!("reason-{number}"));
             }
         })
         .await;

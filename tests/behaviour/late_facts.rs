@@ -8,9 +8,9 @@ use std::time::Duration;
 async fn attributes_and_events_arrive_late_and_the_last_value_stays() {
     #[instrument_agent(id = "a", action = "x", run_id = "r", fields(plan = "none"))]
     async fn agent() {
-        current().set("plan", "first").set("tokens", 7_u64).set("plan", "second");
-        current().event("cache", [("hit", true)]);
-        opentelemetry::trace::get_active_span(|span| span.set_attribute(hub_otel::contract::kv("tokens", 8)));
+        current().record("plan", "first").record("tokens", 7_u64).record("plan", "second");
+        current().add_event("cache", [("hit", true)]);
+        opentelemetry::trace::get_active_span(|span| span.set_attribute(hub_otel::semconv::kv("tokens", 8)));
     }
     let capture = capture();
     agent().await;
@@ -26,9 +26,9 @@ async fn attributes_and_events_arrive_late_and_the_last_value_stays() {
 async fn retries_are_counted_and_told() {
     #[instrument_agent(id = "a", action = "x", run_id = "r")]
     async fn agent() {
-        current().retry("rate_limited");
-        current().retry_after("rate_limited", Duration::from_millis(250));
-        current().retry("unreachable");
+        current().record_retry("rate_limited");
+        current().record_retry_after("rate_limited", Duration::from_millis(250));
+        current().record_retry("unreachable");
     }
     let capture = capture();
     agent().await;
@@ -51,7 +51,7 @@ async fn retries_are_counted_and_told() {
 async fn what_was_said_to_fail_fails_whatever_it_returns() {
     #[instrument_agent(id = "a", action = "x", run_id = "r")]
     async fn agent() -> Result<(), std::io::Error> {
-        current().fail("bad_answer");
+        current().set_failed("bad_answer");
         Ok(())
     }
     let capture = capture();
@@ -68,7 +68,7 @@ async fn an_identity_that_arrives_late_moves_the_unit() {
     #[instrument_workflow(run_id = "run")]
     async fn workflow(capture: &hub_otel::testing::Capture) {
         assert_eq!(capture.metrics().value("workflows.active", &[("workflow_id", "workflow")]), 1.0);
-        current().identify("nightly", "Nightly sync", "schedule");
+        current().set_workflow("nightly", "Nightly sync", "schedule");
         assert_eq!(capture.metrics().value("workflows.active", &[("workflow_id", "workflow")]), 0.0);
         assert_eq!(capture.metrics().value("workflows.active", &[("workflow_id", "nightly")]), 1.0);
         hub_otel::agent("a", "x").run(async {}).await;
@@ -97,10 +97,10 @@ async fn units_that_only_count_hear_late_facts_too() {
     async fn workflow() {
         hub_otel::agent("a", "x")
             .run(async {
-                current().retry("rate_limited").fail("bad_answer").set("a", 1);
+                current().record_retry("rate_limited").set_failed("bad_answer").record("a", 1);
             })
             .await;
-        current().identify("other", None, None);
+        current().set_workflow("other", None, None);
     }
     let capture = Settings::new().unsampled().capture();
     workflow().await;
@@ -121,7 +121,7 @@ async fn a_handle_works_on_another_thread_until_its_unit_ends() {
                 let unit = current();
                 let elsewhere = unit.clone();
                 tokio::spawn(async move {
-                    elsewhere.retry("remote");
+                    elsewhere.record_retry("remote");
                 })
                 .await
                 .unwrap();
@@ -130,7 +130,7 @@ async fn a_handle_works_on_another_thread_until_its_unit_ends() {
             |_, _| {},
         ))
         .await;
-    unit.retry("too_late").fail("too_late").set("late", true);
+    unit.record_retry("too_late").set_failed("too_late").record("late", true);
     let metrics = capture.metrics();
     assert_eq!(metrics.value("agent.retry.count", &[("reason", "remote")]), 1.0);
     assert_eq!(metrics.value("agent.retry.count", &[("reason", "too_late")]), 0.0);
@@ -140,7 +140,7 @@ async fn a_handle_works_on_another_thread_until_its_unit_ends() {
 #[tokio::test]
 async fn outside_any_unit_a_handle_does_nothing() {
     let capture = capture();
-    current().set("a", 1).retry("b").fail("c").timed_out().suspend("d");
+    current().record("a", 1).record_retry("b").set_failed("c").set_timed_out().suspend("d");
     assert_eq!(current().segment(), None);
     assert!(!current().is_recording());
     assert_eq!(capture.metrics().table(), "");

@@ -18,9 +18,9 @@ mod tracing_crate;
 /// Telemetry that is scraped and sends nothing, whatever the environment says.
 fn scraped(service: &'static str) -> hub_otel::Telemetry {
     use hub_otel::{Exporter, Signal};
-    hub_otel::builder()
-        .service_name(service)
-        .environment(std::iter::empty::<(String, String)>())
+    hub_otel::Telemetry::builder()
+        .override_service_name(service)
+        .env_source(std::iter::empty::<(String, String)>())
         .exporters(Signal::Traces, [])
         .exporters(Signal::Logs, [])
         .exporters(Signal::Metrics, [Exporter::Prometheus])

@@ -1,7 +1,7 @@
 //! One outcome per started call, whatever happens to it: in the span, the counter and the histogram alike.
 
 use hub_otel::testing::{Capture, Settings, capture};
-use hub_otel::{ErrorType, Status, TimedOut, instrument_agent, instrument_workflow};
+use hub_otel::{ErrorType, TimedOut, UnitStatus, instrument_agent, instrument_workflow};
 use std::fmt;
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
@@ -166,7 +166,7 @@ async fn what_a_cancelled_body_drops_still_belongs_to_it() {
     struct Loud;
     impl Drop for Loud {
         fn drop(&mut self) {
-            hub_otel::current().set("dropped", true);
+            hub_otel::current().record("dropped", true);
         }
     }
     #[instrument_workflow(id = "scan")]
@@ -232,7 +232,7 @@ async fn a_call_that_was_never_polled_leaves_nothing() {
 async fn a_unit_that_says_it_timed_out_has_timed_out() {
     let capture = capture();
     let slow = async {
-        hub_otel::current().timed_out();
+        hub_otel::current().set_timed_out();
         Ok::<_, ScanError>(())
     };
     hub_otel::workflow("scan").run(slow).await.unwrap();
@@ -290,7 +290,7 @@ async fn an_erased_error_never_puts_its_message_into_a_label() {
 #[tokio::test]
 async fn a_status_is_an_outcome_of_the_builder() {
     let capture = capture();
-    hub_otel::workflow("scan").run(async { Status::Rejected }).await;
+    hub_otel::workflow("scan").run(async { UnitStatus::Rejected }).await;
     assert_eq!(capture.spans().iter().next().unwrap().status, "Unset");
     one(&capture, "REJECTED");
 }
@@ -316,7 +316,7 @@ async fn unsampled_units_are_counted_exactly() {
 
 mod only_counted {
     use super::*;
-    use hub_otel::context::{extract, inject};
+    use hub_otel::propagation::{extract, inject};
     use std::cell::Cell;
     use std::collections::HashMap;
 
@@ -342,7 +342,7 @@ mod only_counted {
 
     #[instrument_agent(id = "a", action = "x", fields(n = asked()))]
     fn failing() -> Result<(), ScanError> {
-        hub_otel::current().retry("busy");
+        hub_otel::current().record_retry("busy");
         Err(ScanError("/home"))
     }
 

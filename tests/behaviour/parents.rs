@@ -69,7 +69,7 @@ async fn a_spawned_block_inherits_where_the_context_is_handed_over() {
     #[instrument_workflow(id = "w", run_id = "run")]
     async fn workflow() {
         let context = opentelemetry::Context::current();
-        tokio::spawn(hub_otel::context::follow(context, async {
+        tokio::spawn(hub_otel::propagation::follow(context, async {
             agent("inside").await;
         }))
         .await

@@ -1,7 +1,7 @@
 //! A run that goes on later, or in another process.
 
 use hub_otel::testing::{Settings, capture};
-use hub_otel::{Segment, Status, current, instrument_workflow, workflow};
+use hub_otel::{Segment, UnitStatus, current, instrument_workflow, workflow};
 
 #[instrument_workflow(id = "patch", name = "Patch", run_id = "run", trigger = "event")]
 async fn first() -> Segment {
@@ -60,12 +60,8 @@ async fn the_duration_of_a_run_is_the_time_executed_over_all_segments() {
 async fn a_run_that_ends_while_nothing_runs_is_recorded_by_its_segment() {
     let capture = capture();
     let segment = first().await;
-    hub_otel::workflow::record_end(&segment, Status::Rejected, None);
-    hub_otel::workflow::record_end(
-        &Segment { run_id: "other".into(), ..segment },
-        Status::Failed,
-        Some("crash_loop"),
-    );
+    segment.record_end(UnitStatus::Rejected, None);
+    (Segment { run_id: "other".into(), ..segment }).record_end(UnitStatus::Failed, Some("crash_loop"));
     let spans = capture.spans();
     let [suspended, rejected, failed] = spans.named("workflow.execute")[..] else {
         panic!("{}", spans.tree())
@@ -96,7 +92,7 @@ async fn a_segment_of_a_run_that_is_not_recorded_still_knows_its_run() {
 async fn a_failure_beats_a_suspension() {
     let capture = capture();
     let undecided = async {
-        current().suspend("approval").fail("broken");
+        current().suspend("approval").set_failed("broken");
     };
     workflow("patch").run(undecided).await;
     assert_eq!(capture.metrics().value("workflow.runs.total", &[("status", "FAILED")]), 1.0);

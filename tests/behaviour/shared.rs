@@ -81,7 +81,7 @@ fn retries_that_are_told_while_a_unit_ends_are_in_its_span_and_its_counter_or_in
             |taken: Option<Taken>| hub_otel::agent("a", "x").run(async { taken.unwrap().give().await });
         let retries = |handle: &Current| {
             for _ in 0..20 {
-                handle.retry("busy");
+                handle.record_retry("busy");
             }
         };
         race(round, agent, &[retries, retries, retries]);
@@ -109,9 +109,9 @@ fn identities_that_arrive_together_leave_no_unit_active() {
         let workflow =
             |taken: Option<Taken>| hub_otel::workflow("w").run(async { taken.unwrap().give().await });
         let others: [&(dyn Fn(&Current) + Sync); 3] = [
-            &|handle| _ = handle.identify("one", "One", "event"),
-            &|handle| _ = handle.identify("two", None, None),
-            &|handle| _ = handle.identify("one", None, "schedule"),
+            &|handle| _ = handle.set_workflow("one", "One", "event"),
+            &|handle| _ = handle.set_workflow("two", None, None),
+            &|handle| _ = handle.set_workflow("one", None, "schedule"),
         ];
         race(round, workflow, &others);
         let metrics = capture.metrics();
@@ -130,10 +130,11 @@ fn verdicts_that_contradict_each_other_end_in_one_that_span_and_counters_share()
         let capture = both_ways(round);
         let workflow =
             |taken: Option<Taken>| hub_otel::workflow("w").run(async { taken.unwrap().give().await });
-        let others: [&(dyn Fn(&Current) + Sync); 3] =
-            [&|handle| _ = handle.suspend("approval"), &|handle| _ = handle.fail("broken"), &|handle| {
-                _ = handle.timed_out()
-            }];
+        let others: [&(dyn Fn(&Current) + Sync); 3] = [
+            &|handle| _ = handle.suspend("approval"),
+            &|handle| _ = handle.set_failed("broken"),
+            &|handle| _ = handle.set_timed_out(),
+        ];
         race(round, workflow, &others);
         let (spans, metrics) = (capture.spans(), capture.metrics());
         let ended = ["SUCCESS", "FAILED", "TIMED_OUT", "CANCELLED"]

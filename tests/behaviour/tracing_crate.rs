@@ -142,7 +142,7 @@ async fn units_tell_the_log_of_their_life_under_their_own_ids() {
     let log = Log::default();
     let subscriber = listening(&log);
     let failing = agent("a", "x").run(async {
-        hub_otel::current().retry("busy");
+        hub_otel::current().record_retry("busy");
         Err::<(), _>("no")
     });
     let _ = workflow("w").run_id("run").run(failing).with_subscriber(subscriber).await;

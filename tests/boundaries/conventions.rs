@@ -6,7 +6,7 @@ mod rules;
 mod scenarios;
 
 use crate::support::Watched;
-use hub_otel::contract::{Kind, METRICS, Metric, metric};
+use hub_otel::semconv::{Kind, METRICS, Metric, metric};
 use hub_otel::testing::Span;
 use model::{Level, Model};
 use rules::{DB_CLIENT, HTTP_CLIENT, HTTP_SERVER, Sort, When};

@@ -4,8 +4,8 @@ use crate::support::Server;
 use axum::Router;
 use axum::routing::get;
 use hub_otel::Telemetry;
-use hub_otel::contract::metric as m;
 use hub_otel::http::ServerLayer;
+use hub_otel::semconv::metric as m;
 use hub_otel_tests::poll;
 use hub_otel_tests::scrape::Scrape;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use std::time::Duration;
 const WITHIN: Duration = Duration::from_secs(20);
 
 fn telemetry() -> Telemetry {
-    hub_otel::builder()
-        .default_service("boundaries")
-        .environment([
+    hub_otel::Telemetry::builder()
+        .default_service_name("boundaries")
+        .env_source([
             ("OTEL_TRACES_EXPORTER", "none"),
             ("OTEL_LOGS_EXPORTER", "none"),
             ("OTEL_METRICS_EXPORTER", "prometheus"),
@@ -100,7 +100,7 @@ fn a_runtime_that_is_named_later_is_watched_without_counting_the_process_twice()
     assert_eq!(value(&scrape(&telemetry), "hub_otel_runtime_workers"), None, "no runtime, no number");
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).build().unwrap();
-    telemetry.watch(runtime.handle());
+    telemetry.monitor_runtime(runtime.handle());
     poll::until(WITHIN, || {
         value(&scrape(&telemetry), "hub_otel_runtime_lag_seconds_count").is_some_and(|n| n > 0.0)
     });

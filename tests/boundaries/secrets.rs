@@ -15,7 +15,7 @@ const CANARY: &str = "c4n4ry-5ecret";
 
 /// Sends the canary through every boundary, which record into `telemetry`, or into what is current.
 async fn scenario(telemetry: Option<&Telemetry>) {
-    let mut layer = ServerLayer::new().hide_path("/hooks/*");
+    let mut layer = ServerLayer::new().redact_path("/hooks/*");
     let mut http = Client::new();
     let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
     let mut db = Db::new(pool);
@@ -79,10 +79,10 @@ async fn a_canary_in_every_place_where_secrets_travel_is_recorded_nowhere() {
 #[tokio::test]
 async fn nor_is_it_in_the_bytes_of_any_signal_that_leaves_the_process() {
     let receiver = Receiver::start();
-    let telemetry = hub_otel::builder()
-        .default_service("boundaries")
+    let telemetry = hub_otel::Telemetry::builder()
+        .default_service_name("boundaries")
         .endpoint(receiver.endpoint())
-        .environment([
+        .env_source([
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
             ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
             ("RUST_LOG", "info"),

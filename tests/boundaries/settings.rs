@@ -11,12 +11,11 @@ use hub_otel_tests::receiver::{Receiver, text};
 use hub_otel_tests::scrape::Scrape;
 use std::collections::{BTreeSet, HashMap};
 
-fn builder(receiver: &Receiver, variable: (&str, &str)) -> hub_otel::Builder {
-    hub_otel::builder().default_service("boundaries").endpoint(receiver.endpoint()).environment([
-        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
-        ("OTEL_LOGS_EXPORTER", "none"),
-        variable,
-    ])
+fn builder(receiver: &Receiver, variable: (&str, &str)) -> hub_otel::TelemetryBuilder {
+    hub_otel::Telemetry::builder()
+        .default_service_name("boundaries")
+        .endpoint(receiver.endpoint())
+        .env_source([("OTEL_EXPORTER_PROMETHEUS_PORT", "0"), ("OTEL_LOGS_EXPORTER", "none"), variable])
 }
 
 fn telemetry(receiver: &Receiver, variable: (&str, &str)) -> Telemetry {
@@ -102,7 +101,7 @@ async fn sent(headers: HeaderMap) -> String {
 #[hub_otel::instrument_workflow(id = "nightly", run_id = "run-7")]
 async fn nightly(http: Client, url: String) -> String {
     let mut carrier = HashMap::new();
-    hub_otel::context::inject_run(&mut carrier);
+    hub_otel::propagation::inject_run(&mut carrier);
     let by_hand: BTreeSet<&String> = carrier.keys().filter(|key| *key != "tracestate").collect();
     let sent = http.get(url).send().await.unwrap().text().await.unwrap();
     assert_eq!(by_hand.into_iter().rev().map(String::as_str).collect::<Vec<_>>().join(" "), sent);

@@ -5,7 +5,7 @@ use axum::routing::get;
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
-use hub_otel::{Status, TimedOut, agent, current, workflow};
+use hub_otel::{TimedOut, UnitStatus, agent, current, workflow};
 use hub_otel_tests::poll;
 use hub_otel_tests::program::{Transport, settings};
 use hub_otel_tests::receiver::{Item, Receiver, Signal};
@@ -48,8 +48,9 @@ fn emit() -> Emitted {
         .build()
         .expect("a runtime");
     let scrape = runtime.block_on(async {
-        let telemetry = hub_otel::builder().environment(environment).install().expect("valid settings");
-        telemetry.watch_approvals(|| async {
+        let telemetry =
+            hub_otel::Telemetry::builder().env_source(environment).install().expect("valid settings");
+        telemetry.observe_approvals(|| async {
             vec![Backlog { workflow_id: "patch".into(), pending: 2, oldest_age: Duration::from_secs(60) }]
         });
         units().await;
@@ -85,7 +86,7 @@ async fn units() {
         agent("scanner", "scan")
             .name("Scanner")
             .run(async {
-                current().retry_after("rate_limited", Duration::from_millis(1));
+                current().record_retry_after("rate_limited", Duration::from_millis(1));
             })
             .await;
         drop(agent("scanner", "scan").run(failing()).await);
@@ -105,7 +106,7 @@ async fn units() {
         .expect("no error")
         .expect("a segment");
     approval::record("approval-2", &segment, SystemTime::now() - Duration::from_secs(5), Decision::Rejected);
-    workflow::record_end(&segment, Status::Rejected, None);
+    segment.record_end(UnitStatus::Rejected, None);
     let cancelled = workflow("scan").run(std::future::pending::<()>());
     assert!(tokio::time::timeout(Duration::from_millis(10), cancelled).await.is_err());
 }

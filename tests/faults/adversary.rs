@@ -10,7 +10,7 @@ fn headers_reach_the_collector_and_no_printed_word() {
         let settings = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2,x-tenant=blue")];
         let mut program = Program::with(&receiver.endpoint(), transport, &settings);
         program.emit(3);
-        let printed = format!("{program:?} {:?}", program.telemetry().status());
+        let printed = format!("{program:?} {:?}", program.telemetry().health());
         assert!(!printed.contains("hunter2"), "{printed}");
         program.stop().assert_delivered_once(&receiver);
         for request in receiver.requests() {

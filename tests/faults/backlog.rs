@@ -11,7 +11,7 @@ const BACKLOG: u64 = 12_000;
 
 /// A program whose Collector went away after it had answered, and left it with a backlog.
 fn behind(receiver: &Receiver, transport: Transport) -> Program {
-    let builder = hub_otel::builder().shutdown_timeout(bar(DEADLINE));
+    let builder = hub_otel::Telemetry::builder().shutdown_timeout(bar(DEADLINE));
     let mut program = Program::build(builder, &receiver.endpoint(), transport, &[]).expect("valid settings");
     program.emit(10);
     poll::until(Duration::from_secs(20), || {
@@ -67,7 +67,7 @@ fn a_backlog_is_delivered_within_the_deadline_by_a_collector_that_is_back() {
 fn a_shutdown_that_its_thread_has_no_time_for_still_reports_every_item_as_lost_or_delivered() {
     let receiver = Receiver::start();
     // The thread that exports is kept busy beyond the deadline, as by a machine that is.
-    let builder = hub_otel::builder()
+    let builder = hub_otel::Telemetry::builder()
         .before_export(|_| std::thread::sleep(Duration::from_secs(3)))
         .shutdown_timeout(Duration::from_millis(300));
     let mut program =

@@ -11,7 +11,7 @@ fn an_exporter_that_panics_one_time_in_ten_costs_those_batches_and_no_other() {
     each(Transport::BOTH, |transport| {
         let receiver = Receiver::start();
         let attempts = AtomicUsize::new(0);
-        let builder = hub_otel::builder().before_export(move |_signal| {
+        let builder = hub_otel::Telemetry::builder().before_export(move |_signal| {
             if attempts.fetch_add(1, Ordering::Relaxed) % 10 == 9 {
                 panic!("the exporter panics");
             }
@@ -65,7 +65,7 @@ fn a_source_of_approvals_that_panics_or_hangs_costs_its_own_metric_only() {
             let (release, blocked) = std::sync::mpsc::channel::<()>();
             let blocked = std::sync::Arc::new(std::sync::Mutex::new(blocked));
             runtime.block_on(async {
-                program.telemetry().watch_approvals(move || {
+                program.telemetry().observe_approvals(move || {
                     let blocked = blocked.clone();
                     async move {
                         match source {

@@ -55,6 +55,6 @@ fn an_empty_variable_counts_as_unset_and_an_empty_builder_value_is_an_error() {
     let mut program = Program::with(&receiver.endpoint(), Transport::Grpc, &empty);
     program.emit(5);
     program.stop().assert_delivered_once(&receiver);
-    let error = hub_otel::builder().endpoint("").build().expect_err("empty").to_string();
+    let error = hub_otel::Telemetry::builder().endpoint("").build().expect_err("empty").to_string();
     assert!(error.contains("endpoint"), "{error}");
 }

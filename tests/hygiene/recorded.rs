@@ -1,6 +1,6 @@
 //! Each argument, and each way to wrap a function, as it arrives in spans and metrics.
 
-use hub_otel::{Label, Status, TimedOut, instrument_agent, instrument_workflow, testing};
+use hub_otel::{Label, TimedOut, UnitStatus, instrument_agent, instrument_workflow, testing};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -136,11 +136,11 @@ async fn a_deadline_ends_the_unit_timed_out_in_every_shape() {
 
 /// What `status`, `err` and `none` say of a value.
 mod meanings {
-    use super::{Status, instrument_workflow};
+    use super::{UnitStatus, instrument_workflow};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the macro hands over a reference")]
-    pub(super) fn status_of(value: &u8) -> Status {
-        if *value == 0 { Status::Rejected } else { Status::Success }
+    pub(super) fn status_of(value: &u8) -> UnitStatus {
+        if *value == 0 { UnitStatus::Rejected } else { UnitStatus::Success }
     }
 
     fn is_missing(error: &String) -> bool {

@@ -107,10 +107,10 @@ const fn is_empty(error: &SyncError) -> bool {
     matches!(error, SyncError::Empty)
 }
 
-const fn status_of(outcome: &Result<String, SyncError>) -> hub_otel::Status {
+const fn status_of(outcome: &Result<String, SyncError>) -> hub_otel::UnitStatus {
     match outcome {
-        Ok(_) => hub_otel::Status::Success,
-        Err(_) => hub_otel::Status::Failed,
+        Ok(_) => hub_otel::UnitStatus::Success,
+        Err(_) => hub_otel::UnitStatus::Failed,
     }
 }
 

@@ -236,7 +236,8 @@ mod case {
     #[test]
     #[ignore = "runs in a child process"]
     fn die_of_a_signal() {
-        let telemetry = hub_otel::builder().shutdown_on_signal(true).install().expect("the install");
+        let telemetry =
+            hub_otel::Telemetry::builder().shutdown_on_signal(true).install().expect("the install");
         kit::span(&telemetry, "before the signal");
         forever();
     }
@@ -261,7 +262,7 @@ mod case {
         });
         let telemetry = hub_otel::init("ports").expect("a warning, no error");
         assert_eq!(telemetry.metrics_addr(), None);
-        assert_eq!(telemetry.status().metrics, "not served");
+        assert_eq!(telemetry.health().metrics, "not served");
         kit::span(&telemetry, "the program runs on");
         assert!(telemetry.shutdown_blocking().is_complete());
         drop(taken);
@@ -285,7 +286,7 @@ mod case {
     #[test]
     #[ignore = "runs in a child process"]
     fn a_variable_that_is_no_text() {
-        let error = hub_otel::builder().config().expect_err("not text").to_string();
+        let error = hub_otel::Telemetry::builder().config().expect_err("not text").to_string();
         assert!(error.contains("OTEL_SERVICE_NAME") && error.contains("UTF-8"), "{error}");
     }
 
@@ -304,7 +305,7 @@ mod case {
         let context = Context::new().with_span(span).with_baggage([KeyValue::new("key", "value")]);
         let mut carrier = std::collections::BTreeMap::new();
         struct Keys<'a>(&'a mut std::collections::BTreeMap<String, String>);
-        impl hub_otel::context::Injector for Keys<'_> {
+        impl hub_otel::propagation::Injector for Keys<'_> {
             fn set(&mut self, key: &str, value: String) {
                 if !value.is_empty() {
                     self.0.insert(key.to_owned(), value);

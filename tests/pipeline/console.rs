@@ -40,9 +40,9 @@ fn a_trace_is_printed_as_an_indented_tree_without_colours_where_there_is_no_term
 }
 
 mod case {
-    use hub_otel::contract::{attribute as a, kv};
     use hub_otel::otel::opentelemetry::Context;
     use hub_otel::otel::opentelemetry::trace::{Status, TraceContextExt, Tracer, TracerProvider};
+    use hub_otel::semconv::{attribute as a, kv};
 
     #[test]
     #[ignore = "runs in a child process"]

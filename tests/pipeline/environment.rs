@@ -91,13 +91,13 @@ fn an_empty_variable_counts_as_unset_and_an_empty_builder_value_is_an_error() {
     );
     let error = kit::builder().endpoint("").config().expect_err("an empty endpoint");
     assert!(error.to_string().contains("builder().endpoint(…) is empty"), "{error}");
-    for builder in [kit::builder().service_name(""), kit::builder().default_service(" ")] {
+    for builder in [kit::builder().override_service_name(""), kit::builder().default_service_name(" ")] {
         assert!(builder.config().is_err());
     }
 }
 
 /// The line of one setting.
-fn line(builder: &hub_otel::Builder, name: &str) -> String {
+fn line(builder: &hub_otel::TelemetryBuilder, name: &str) -> String {
     let text = builder.config().expect("a configuration").to_string();
     text.lines().find_map(|line| line.strip_prefix(&format!("{name} = "))).unwrap_or_default().to_owned()
 }
@@ -150,16 +150,23 @@ fn the_name_of_the_service_follows_the_specification() {
     assert!(line(&kit::within(both[1..].iter().copied()), "service.name").starts_with("from-attributes "));
     assert!(line(&kit::within(both), "service.name").starts_with("from-name "));
     assert!(line(&kit::within(both), "a.b").starts_with("c,d e "));
-    assert!(line(&kit::within(both).service_name("from-code"), "service.name").starts_with("from-code "));
+    assert!(
+        line(&kit::within(both).override_service_name("from-code"), "service.name").starts_with("from-code ")
+    );
     let spaced = [("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=theirs")];
-    assert!(line(&kit::builder().default_namespace("ours"), "service.namespace").starts_with("ours "));
-    assert!(line(&kit::within(spaced).default_namespace("ours"), "service.namespace").starts_with("theirs "));
+    assert!(
+        line(&kit::builder().default_service_namespace("ours"), "service.namespace").starts_with("ours ")
+    );
+    assert!(
+        line(&kit::within(spaced).default_service_namespace("ours"), "service.namespace")
+            .starts_with("theirs ")
+    );
 }
 
 #[test]
 fn a_disabled_sdk_gives_a_guard_that_does_nothing() {
     let telemetry = kit::within([("OTEL_SDK_DISABLED", "TRUE")]).build().expect("an inert guard");
-    assert!(!telemetry.status().enabled);
+    assert!(!telemetry.health().enabled);
     kit::span(&telemetry, "nowhere");
     assert_eq!(telemetry.shutdown_blocking(), hub_otel::Report::default());
 }
@@ -187,7 +194,7 @@ fn a_signal_that_goes_nowhere_starts_nothing() {
         [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")];
     let telemetry = kit::within(none).build().expect("it starts");
     assert_eq!(telemetry.metrics_addr(), None);
-    assert_eq!(telemetry.status().traces, "nowhere");
+    assert_eq!(telemetry.health().traces, "nowhere");
     kit::span(&telemetry, "nowhere");
     assert!(telemetry.shutdown_blocking().is_complete());
 }
@@ -200,7 +207,7 @@ fn the_status_says_which_goes_where() {
         .shutdown_timeout(Duration::from_millis(10))
         .build()
         .expect("it starts");
-    let status = telemetry.status();
+    let status = telemetry.health();
     let address = status.metrics_addr.expect("served");
     assert_eq!(status.metrics, format!("http://localhost:1 (grpc) and http://{address}/metrics"));
 }

@@ -3,22 +3,26 @@
 use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider, Severity};
 use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
 use hub_otel::otel::{logger_provider, tracer_provider};
-use hub_otel::{Builder, Telemetry};
+use hub_otel::{Telemetry, TelemetryBuilder};
 use hub_otel_tests::receiver::Receiver;
 
 /// A builder that knows nothing of the process' environment, and serves `/metrics` on any free port.
-pub(crate) fn builder() -> Builder {
-    hub_otel::builder().default_service("the-service").environment([("OTEL_EXPORTER_PROMETHEUS_PORT", "0")])
+pub(crate) fn builder() -> TelemetryBuilder {
+    hub_otel::Telemetry::builder()
+        .default_service_name("the-service")
+        .env_source([("OTEL_EXPORTER_PROMETHEUS_PORT", "0")])
 }
 
 /// As [`builder`], in this environment.
-pub(crate) fn within<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Builder {
+pub(crate) fn within<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> TelemetryBuilder {
     let port = [("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
-    hub_otel::builder().default_service("the-service").environment(port.into_iter().chain(variables))
+    hub_otel::Telemetry::builder()
+        .default_service_name("the-service")
+        .env_source(port.into_iter().chain(variables))
 }
 
 /// An instance that sends to `receiver`.
-pub(crate) fn to(receiver: &Receiver) -> Builder {
+pub(crate) fn to(receiver: &Receiver) -> TelemetryBuilder {
     builder().endpoint(receiver.endpoint())
 }
 

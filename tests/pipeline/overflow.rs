@@ -54,7 +54,8 @@ mod case {
     #[ignore = "runs in a child process"]
     #[expect(clippy::disallowed_methods, reason = "an instrument of the user's own")]
     fn overflows() {
-        let telemetry = hub_otel::builder().shutdown_on_signal(true).install().expect("the install");
+        let telemetry =
+            hub_otel::Telemetry::builder().shutdown_on_signal(true).install().expect("the install");
         let meter = hub_otel::otel::meter_provider(&telemetry).meter("tests");
         let counter = meter.u64_counter("many.users").build();
         (0..3_000).for_each(|user| counter.add(1, &[KeyValue::new("user", user)]));

@@ -85,7 +85,7 @@ fn a_canary_is_seen_nowhere() {
         let address = telemetry.metrics_addr().expect("served");
         let page = http::get(format!("http://{address}/metrics")).body;
         let printed =
-            format!("{telemetry:?} {} {:?} {:?}", telemetry.config(), telemetry.status(), builder());
+            format!("{telemetry:?} {} {:?} {:?}", telemetry.config(), telemetry.health(), builder());
         let report = telemetry.shutdown_blocking();
         assert!(report.is_complete(), "{report}");
         // It was there to be seen: a marker stands in each of its places.
@@ -157,7 +157,8 @@ mod case {
     #[ignore = "runs in a child process"]
     #[expect(clippy::disallowed_methods, reason = "spans and instruments of the user's own")]
     fn lines() {
-        let telemetry = hub_otel::builder().deny_attribute("customer.iban").install().expect("the install");
+        let telemetry =
+            hub_otel::Telemetry::builder().deny_attribute("customer.iban").install().expect("the install");
         let around = tracing::info_span!("around", api_key = SECRET);
         around.in_scope(|| {
             tracing::info!(customer.iban = SECRET, harmless = "seen", "a line with a field");

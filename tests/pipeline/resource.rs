@@ -15,8 +15,8 @@ fn everything_that_is_sent_says_who_sent_it() {
     ];
     let telemetry = kit::within(variables)
         .endpoint(receiver.endpoint())
-        .default_namespace("hub")
-        .service_version("1.2.3")
+        .default_service_namespace("hub")
+        .override_service_version("1.2.3")
         .resource_attribute("session.token", "hunter2")
         .build()
         .expect("it starts");

@@ -1,10 +1,10 @@
 //! `/metrics`: the contract's names, the target's labels, text that another parser reads to the end.
 
 use crate::kit;
-use hub_otel::contract::METRICS;
 use hub_otel::otel::meter_provider;
 use hub_otel::otel::opentelemetry::KeyValue;
 use hub_otel::otel::opentelemetry::metrics::MeterProvider;
+use hub_otel::semconv::METRICS;
 use hub_otel_tests::receiver::{Behaviour, Receiver};
 use hub_otel_tests::scrape::Scrape;
 
@@ -15,14 +15,14 @@ fn scrape(telemetry: &hub_otel::Telemetry) -> Scrape {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "instruments by hand, of the names that the contract has")]
 fn a_counter_has_one_suffix_and_every_series_its_target() {
-    let telemetry = kit::builder().default_namespace("the-namespace").build().expect("it starts");
+    let telemetry = kit::builder().default_service_namespace("the-namespace").build().expect("it starts");
     let meter = meter_provider(&telemetry).meter("tests");
     for metric in METRICS
         .iter()
         .filter(|metric| metric.name.starts_with("workflow.runs") || metric.name.starts_with("agent."))
     {
         match metric.kind {
-            hub_otel::contract::Kind::Counter => {
+            hub_otel::semconv::Kind::Counter => {
                 meter
                     .u64_counter(metric.name)
                     .with_unit(metric.unit)

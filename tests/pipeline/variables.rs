@@ -23,10 +23,10 @@ const LAZY: [(&str, &str); 4] = [
 fn start<'a>(receiver: &Receiver, more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Telemetry {
     let mut variables = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), receiver.endpoint())];
     variables.extend(LAZY.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.to_owned())));
-    hub_otel::builder()
-        .default_service("the-service")
-        .environment(variables)
-        .variable("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
+    hub_otel::Telemetry::builder()
+        .default_service_name("the-service")
+        .env_source(variables)
+        .set_var("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
         .build()
         .expect("it starts")
 }

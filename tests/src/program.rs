@@ -102,7 +102,7 @@ impl Program {
     /// # Errors
     /// When its instance cannot be built.
     pub fn try_with(endpoint: &str, transport: Transport, more: &[(&str, &str)]) -> Result<Self, InitError> {
-        Self::build(hub_otel::builder(), endpoint, transport, more)
+        Self::build(hub_otel::Telemetry::builder(), endpoint, transport, more)
     }
 
     /// As [`try_with`](Self::try_with), from a builder that was told something already.
@@ -110,14 +110,14 @@ impl Program {
     /// # Errors
     /// When its instance cannot be built.
     pub fn build(
-        builder: hub_otel::Builder,
+        builder: hub_otel::TelemetryBuilder,
         endpoint: &str,
         transport: Transport,
         more: &[(&str, &str)],
     ) -> Result<Self, InitError> {
         let mut environment = settings(endpoint, transport);
         environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Ok(Self::around(builder.environment(environment).build()?))
+        Ok(Self::around(builder.env_source(environment).build()?))
     }
 
     /// Sends by an instance that is there already.

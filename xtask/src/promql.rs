@@ -5,8 +5,8 @@
 //! Prometheus merely sees late must not be taken for new events.
 
 use crate::docs::label_name;
-use hub_otel::contract::Metric;
-use hub_otel::contract::metric::PROCESS_UPTIME;
+use hub_otel::semconv::Metric;
+use hub_otel::semconv::metric::PROCESS_UPTIME;
 use std::fmt;
 
 /// Prometheus' own label: the scrape job, or `<namespace>/<service>` of what is pushed.
@@ -214,8 +214,8 @@ pub fn quantile(q: f64, labels: &[&str], buckets: &Series, window: Window) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hub_otel::contract::attribute::label::STATUS;
-    use hub_otel::contract::metric::WORKFLOW_RUNS;
+    use hub_otel::semconv::attribute::label::STATUS;
+    use hub_otel::semconv::metric::WORKFLOW_RUNS;
 
     #[test]
     fn a_selector_reads_as_it_is_written() {

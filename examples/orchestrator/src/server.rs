@@ -16,7 +16,7 @@ use crate::seed;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Page, Store, WorkflowStore as _};
 use axum::Router;
-use hub_otel::{Builder, Exporter, Signal, Telemetry};
+use hub_otel::{Exporter, Signal, Telemetry, TelemetryBuilder};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -85,11 +85,11 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
     result
 }
 
-fn telemetry(settings: &Serve) -> Builder {
-    let builder = hub_otel::builder()
-        .default_service("orchestration-service")
-        .default_version(env!("CARGO_PKG_VERSION"))
-        .default_namespace("commandcenter-hub");
+fn telemetry(settings: &Serve) -> TelemetryBuilder {
+    let builder = hub_otel::Telemetry::builder()
+        .default_service_name("orchestration-service")
+        .default_service_version(env!("CARGO_PKG_VERSION"))
+        .default_service_namespace("commandcenter-hub");
     if settings.console {
         return builder.exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console]);
     }

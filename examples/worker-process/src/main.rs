@@ -4,7 +4,7 @@
 //! through the environment of the child (TRACEPARENT, BAGGAGE). To see the trace without a Collector:
 //! `OTEL_TRACES_EXPORTER=console cargo run -p worker-process`.
 
-use hub_otel::{context, instrument_agent, instrument_workflow};
+use hub_otel::{instrument_agent, instrument_workflow, propagation};
 use std::error::Error;
 use std::process::{Command, ExitStatus};
 
@@ -19,7 +19,7 @@ async fn count(text: &str) -> Result<usize, std::io::Error> {
 async fn count_elsewhere(text: &str) -> Result<ExitStatus, std::io::Error> {
     let mut worker = Command::new(std::env::current_exe()?);
     worker.args(["worker", text]);
-    context::to_env(&mut worker);
+    propagation::to_env(&mut worker);
     let mut worker = worker.spawn()?;
     tokio::task::spawn_blocking(move || worker.wait()).await?
 }
@@ -27,15 +27,15 @@ async fn count_elsewhere(text: &str) -> Result<ExitStatus, std::io::Error> {
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the program's output")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let telemetry = hub_otel::builder()
-        .default_service("worker-process")
+    let telemetry = hub_otel::Telemetry::builder()
+        .default_service_name("worker-process")
         // Two processes of one program cannot serve one port.
         .prometheus("127.0.0.1", 0)
         .install()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["worker", text] => {
-            let words = context::follow(context::from_env(), count(text)).await?;
+            let words = propagation::follow(propagation::from_env(), count(text)).await?;
             println!("{words} words");
             Ok(())
         }

@@ -130,7 +130,7 @@ pub(crate) fn habit(name: &str) -> Option<&'static str> {
         "skip" | "skip_all" => "nothing is recorded that `fields(…)` does not name: leave it out",
         "level" | "target" => "units have no level or target: leave it out",
         "short_name" | "enter_on_poll" => "it has no counterpart: leave it out",
-        "ok_status" => "the builder decides it: `hub_otel::builder().ok_status(false)`",
+        "ok_status" => "the builder decides it: `hub_otel::Telemetry::builder().ok_status(false)`",
         _ => return None,
     })
 }

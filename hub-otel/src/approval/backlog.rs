@@ -1,15 +1,18 @@
 //! The approvals that wait, as their owner counts them: asked every five seconds on the application's runtime. The
 //! SDK's callbacks read the last snapshot and never wait.
 
-use crate::contract::attribute::label;
-use crate::contract::{SCOPE, kv, metric};
-use crate::init::Telemetry;
 use crate::instance::Instance;
 use crate::metrics::build;
+use crate::semconv::attribute::label;
+use crate::semconv::{SCOPE, kv, metric};
+use crate::telemetry::Telemetry;
 use opentelemetry::metrics::AsyncInstrument;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -60,14 +63,14 @@ impl Telemetry {
     /// `workflow.approval.oldest_age`. It runs on the caller's runtime, as part of the application, and ends with it.
     ///
     /// Outside a tokio runtime nothing is watched, and a warning says so.
-    pub fn watch_approvals<F, B>(&self, backlog: F)
+    pub fn observe_approvals<F, B>(&self, backlog: F)
     where
         F: Fn() -> B + Send + 'static,
         B: Future<Output = Vec<Backlog>> + Send + 'static,
     {
         let Some(instance) = self.instance() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            tracing::warn!(target: SCOPE, "approvals are not watched: call `watch_approvals` inside a tokio runtime");
+            tracing::warn!(target: SCOPE, "approvals are not watched: call `observe_approvals` inside a tokio runtime");
             return;
         };
         let snapshot = Arc::new(Snapshot::default());

@@ -3,11 +3,12 @@
 //! To take a connection that is there is no database operation and makes no span. One that does not come in time is what
 //! an alert on a lost database looks at: it is recorded like a statement that failed, from the moment it was asked for.
 
-use super::call::Call;
-use super::executor::Watcher;
+use crate::db::call::Call;
+use crate::db::executor::Watcher;
 use sqlx::Error;
 use std::future::Future;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
+use std::time::SystemTime;
 
 /// When something was begun, on both clocks.
 #[derive(Debug, Clone, Copy)]

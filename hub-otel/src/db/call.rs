@@ -1,14 +1,21 @@
 //! One statement that runs: its span, its duration, and the drop guard that ends it.
 
-use super::acquire::Begun;
-use super::error;
-use super::summary::Summary;
-use super::system::System;
-use crate::boundary::is_quiet;
-use crate::contract::{attribute as a, boundary, kv};
+use crate::db::acquire::Begun;
+use crate::db::error;
+use crate::db::summary::Summary;
+use crate::db::system::System;
 use crate::instance::Instance;
-use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue};
+use crate::instrumentation::is_quiet;
+use crate::semconv::{attribute as a, instrumentation as boundary, kv};
+use opentelemetry::Context;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::Link;
+use opentelemetry::trace::SpanBuilder;
+use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::Status;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::Tracer;
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -1,8 +1,9 @@
 //! One connection, traced: what a pool hands out and what a transaction runs on.
 
-use super::executor::{Watcher, executor};
+use crate::db::executor::{Watcher, executor};
+use sqlx::Database;
+use sqlx::Executor;
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Executor};
 use std::marker::PhantomData;
 use std::ops::DerefMut;
 

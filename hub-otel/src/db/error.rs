@@ -1,7 +1,8 @@
 //! Database errors by kind, so that an alert on a lost database is not raised by a unique violation.
 
-use crate::contract::boundary::{TIMEOUT, db as kind};
-use sqlx::error::{DatabaseError, ErrorKind};
+use crate::semconv::instrumentation::{TIMEOUT, db as kind};
+use sqlx::error::DatabaseError;
+use sqlx::error::ErrorKind;
 use std::io;
 
 /// `error.type`.

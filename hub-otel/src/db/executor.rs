@@ -1,17 +1,23 @@
 //! A call of sqlx's `Executor`, watched: as a stream of rows, and as a future of one answer.
 
-use super::call::Call;
-use super::statement::Text;
-use super::system::System;
-use crate::boundary::Target;
+use crate::db::call::Call;
+use crate::db::statement::Text;
+use crate::db::system::System;
+use crate::instrumentation::Target;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use opentelemetry::trace::SpanContext;
-use sqlx::{Database, Either, Error};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use sqlx::Database;
+use sqlx::Either;
+use sqlx::Error;
+use std::future::Future;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
 
 /// What the executors of one database share.
 #[derive(Debug, Clone)]

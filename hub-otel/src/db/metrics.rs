@@ -1,11 +1,14 @@
 //! The database client's instrument, and the summaries of the statements seen so far.
 
-use super::summary::Summary;
-use crate::contract::metric;
+use crate::db::summary::Summary;
 use crate::metrics::build;
-use opentelemetry::metrics::{Histogram, Meter};
+use crate::semconv::metric;
+use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::Meter;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
 /// Programs have few statements; what builds SQL at run time must not grow this for ever.
 const SUMMARIES: usize = 1024;

@@ -1,15 +1,19 @@
 //! The pool: what the program holds in place of sqlx's.
 
-use super::acquire::acquire;
-use super::connection::Connection;
-use super::executor::{Watcher, executor};
-use super::system::System;
-use super::transaction::Transaction;
 use crate::Telemetry;
-use crate::boundary::Target;
+use crate::db::acquire::acquire;
+use crate::db::connection::Connection;
+use crate::db::executor::{Watcher, executor};
+use crate::db::system::System;
+use crate::db::transaction::Transaction;
+use crate::instrumentation::Target;
 use futures_core::future::BoxFuture;
+use sqlx::Acquire;
+use sqlx::Database;
+use sqlx::Error;
+use sqlx::Executor;
+use sqlx::Pool;
 use sqlx::pool::PoolConnection;
-use sqlx::{Acquire, Database, Error, Executor, Pool};
 
 /// A sqlx pool whose statements are traced: a span and `db.client.operation.duration` per statement, by the stable
 /// semantic conventions (database spans, database metrics).
@@ -29,7 +33,7 @@ use sqlx::{Acquire, Database, Error, Executor, Pool};
 ///
 /// The span is named after the statement's summary (`SELECT workflows`) and lasts from the call (waiting for a
 /// connection included) to the last row. Neither bound values nor the statement's text are recorded. `error.type` is a
-/// kind: `connection`, `pool_timeout`, `constraint`, … ([`contract::boundary::db`](crate::contract::boundary::db)). A
+/// kind: `connection`, `pool_timeout`, `constraint`, … ([`contract::boundary::db`](crate::semconv::instrumentation::db)). A
 /// caller who drops the future has it end as `cancelled`.
 pub struct Db<DB: Database> {
     pool: Pool<DB>,

@@ -1,7 +1,10 @@
 //! A statement taken apart and put together again: sqlx hands out its text only for good.
 
+use sqlx::Database;
+use sqlx::Execute;
+use sqlx::SqlSafeStr;
+use sqlx::SqlStr;
 use sqlx::error::BoxDynError;
-use sqlx::{Database, Execute, SqlSafeStr, SqlStr};
 
 /// What `Execute` knows, with the text in reach.
 pub(super) struct Statement<DB: Database> {

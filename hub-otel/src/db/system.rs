@@ -1,8 +1,10 @@
 //! Which database, and where: read once from the pool's options, without user and password.
 
-use crate::contract::{attribute as a, kv};
+use crate::semconv::{attribute as a, kv};
 use opentelemetry::KeyValue;
-use sqlx::{ConnectOptions, Database, Pool};
+use sqlx::ConnectOptions;
+use sqlx::Database;
+use sqlx::Pool;
 use std::sync::Arc;
 
 /// `db.system.name`, `server.address`, `server.port`, `db.namespace`.

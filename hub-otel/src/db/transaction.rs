@@ -1,9 +1,12 @@
 //! A transaction, traced from BEGIN to COMMIT or ROLLBACK.
 
-use super::connection::Connection;
-use super::executor::Watcher;
-use sqlx::{Acquire, Database, Error};
-use std::ops::{Deref, DerefMut};
+use crate::db::connection::Connection;
+use crate::db::executor::Watcher;
+use sqlx::Acquire;
+use sqlx::Database;
+use sqlx::Error;
+use std::ops::Deref;
+use std::ops::DerefMut;
 
 /// A transaction or savepoint whose statements are traced: `query(…).execute(&mut *tx)`.
 ///

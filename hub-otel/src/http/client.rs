@@ -4,17 +4,20 @@ mod attempt;
 mod metrics;
 mod redact;
 mod redirect;
-mod refusal;
+mod redirect_policy;
 mod request;
 
-pub(crate) use metrics::Metrics;
-pub use request::RequestBuilder;
+pub(crate) use crate::http::client::metrics::Metrics;
+pub use crate::http::client::request::RequestBuilder;
 
 use crate::Telemetry;
-use crate::boundary::Target;
-use crate::context::AllowList;
-use attempt::Attempt;
-use reqwest::{IntoUrl, Method, Request, Response};
+use crate::http::client::attempt::Attempt;
+use crate::instrumentation::Target;
+use crate::propagation::AllowList;
+use reqwest::IntoUrl;
+use reqwest::Method;
+use reqwest::Request;
+use reqwest::Response;
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -3,7 +3,7 @@
 //! Which ones are known is the conventions' word, or OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS's (HTTP spans,
 //! `http.request.method`).
 
-use crate::contract::boundary;
+use crate::semconv::instrumentation as boundary;
 use opentelemetry::Value;
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -7,14 +7,14 @@ mod in_flight;
 mod metrics;
 mod service;
 
-pub use body::ServerBody;
-pub(crate) use metrics::Metrics;
-pub use service::{ServerFuture, ServerService};
+pub use crate::http::server::body::ServerBody;
+pub(crate) use crate::http::server::metrics::Metrics;
+pub use crate::http::server::service::{ServerFuture, ServerService};
 
-use super::pattern::Pattern;
-use super::trust::Trust;
 use crate::Telemetry;
-use crate::boundary::Target;
+use crate::http::path_glob::Pattern;
+use crate::http::trust::Trust;
+use crate::instrumentation::Target;
 use http_types::HeaderName;
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl ServerLayer {
     }
 
     /// Records the route's template in place of the path where the path itself is a secret: `/hooks/*`.
-    pub fn hide_path(self, pattern: &str) -> Self {
+    pub fn redact_path(self, pattern: &str) -> Self {
         self.with(|settings| settings.hidden.push(Pattern::new(pattern)))
     }
 
@@ -97,7 +97,7 @@ impl ServerLayer {
     /// `X-Forwarded-For`, `-Proto` and `-Host`, become `client.address`, `url.scheme`, `server.address` and `server.port`.
     /// What stands further left in these headers was written by strangers and is not read. Default: 0, nobody is
     /// believed.
-    pub fn behind_proxies(self, count: usize) -> Self {
+    pub fn trusted_proxies(self, count: usize) -> Self {
         self.with(|settings| settings.proxies = count)
     }
 

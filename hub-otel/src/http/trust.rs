@@ -1,12 +1,15 @@
 //! How far a caller is believed about the trace that its request belongs to.
 
-use crate::context::{self, Headers, spoken};
 use crate::instance::Propagation;
+use crate::propagation as context;
+use crate::propagation::{Headers, propagators as spoken};
 use http_types::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{Link, TraceContextExt};
-use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry::trace::Link;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry_sdk::propagation::BaggagePropagator;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 /// What a server takes from a request's W3C headers.
 ///

@@ -1,8 +1,13 @@
 //! From a [`Metric`] of the contract to an instrument: the one home of instrument builders.
 #![expect(clippy::disallowed_methods, reason = "the home of instrument builders")]
 
-use crate::contract::Metric;
-use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter, ObservableCounter, UpDownCounter};
+use crate::semconv::Metric;
+use opentelemetry::metrics::AsyncInstrument;
+use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::ObservableCounter;
+use opentelemetry::metrics::UpDownCounter;
 
 /// A counter of whole things.
 pub(crate) fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {

@@ -3,7 +3,7 @@
 //! A table of a fixed size that is only ever added to, so that readers need no lock. Capped: past [`LABEL_SETS`] every new
 //! combination shares one set, the SDK's overflow series.
 
-use super::{Dimensions, LABEL_SETS, LabelSet};
+use crate::metrics::{Dimensions, LABEL_SETS, LabelSet};
 use crate::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// More than twice the sets, so that a search ends after a step or two; a power of two.

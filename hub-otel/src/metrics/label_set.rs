@@ -3,17 +3,21 @@
 //! Outcomes are bound when they first occur: a bound series is exported even if nothing was ever recorded into it, and
 //! only the declared statuses may stand at zero.
 
-use super::bound::{BoundCounter, BoundHistogram, BoundUpDown};
-use super::cache::mix;
-use super::{Instruments, Overflow, REASONS};
-use crate::contract::attribute::label;
-use crate::contract::{kv, status};
 use crate::label::LabelValue;
-use crate::scope::Kind;
-use crate::status::Status;
+use crate::metrics::bound::{BoundCounter, BoundHistogram, BoundUpDown};
+use crate::metrics::cache::mix;
+use crate::metrics::{Instruments, Overflow, REASONS};
+use crate::semconv::attribute::label;
+use crate::semconv::{kv, status};
+use crate::status::UnitStatus;
+use crate::unit::Kind;
+use opentelemetry::KeyValue;
+use opentelemetry::StringValue;
 use opentelemetry::metrics::Counter;
-use opentelemetry::{KeyValue, StringValue};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// What identifies a label set, borrowed from the call.
@@ -63,7 +67,7 @@ impl LabelSet {
     pub(crate) fn new(instruments: &Arc<Instruments>, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
         let set = Self::build(instruments, kind, dimensions, false);
         for name in status::DECLARED {
-            if let Some(status) = Status::from_name(name) {
+            if let Some(status) = UnitStatus::from_name(name) {
                 set.runs(status).add(0);
             }
         }
@@ -136,7 +140,7 @@ impl LabelSet {
 
     /// One unit that ended in `status` after `elapsed`.
     #[inline]
-    pub(crate) fn ended(&self, status: Status, elapsed: Duration) {
+    pub(crate) fn ended(&self, status: UnitStatus, elapsed: Duration) {
         self.runs(status).add(1);
         let duration = self.durations[status as usize].get_or_init(|| self.bind_duration(status));
         duration.record(elapsed.as_secs_f64() * 1_000.0);
@@ -161,7 +165,7 @@ impl LabelSet {
     }
 
     #[inline]
-    fn runs(&self, status: Status) -> &BoundCounter {
+    fn runs(&self, status: UnitStatus) -> &BoundCounter {
         self.runs[status as usize].get_or_init(|| self.bind_runs(status))
     }
 
@@ -171,7 +175,7 @@ impl LabelSet {
     }
 
     #[cold]
-    fn bind_runs(&self, status: Status) -> BoundCounter {
+    fn bind_runs(&self, status: UnitStatus) -> BoundCounter {
         let second = match self.kind {
             Kind::Workflow => label::TRIGGER_TYPE,
             Kind::Agent => label::ACTION,
@@ -181,7 +185,7 @@ impl LabelSet {
     }
 
     #[cold]
-    fn bind_duration(&self, status: Status) -> BoundHistogram {
+    fn bind_duration(&self, status: UnitStatus) -> BoundHistogram {
         let status = kv(label::STATUS, status.as_str());
         let labels = match self.kind {
             Kind::Workflow => self.with_extra([self.id_label(), status]),

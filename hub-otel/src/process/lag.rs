@@ -5,7 +5,8 @@
 //! one long lag when it moves again.
 
 use opentelemetry::metrics::Histogram;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use std::time::Instant;
 use tokio::runtime::Handle;
 
 /// How often the application's runtime is asked.

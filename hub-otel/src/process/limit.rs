@@ -1,7 +1,8 @@
 //! How much memory the process may use before it is killed: the cgroup's limit (v2, then v1), else the physical memory.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::path::PathBuf;
 
 /// A limit beyond this is v1's way to say that there is none.
 const UNLIMITED: u64 = 1 << 60;
@@ -63,7 +64,7 @@ fn physical(meminfo: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use crate::process::limit::read;
     use std::fs;
 
     fn limit(files: &[(&str, &str)]) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! One look at the process.
 
-use super::limit;
+use crate::process::limit;
 use std::sync::OnceLock;
 use std::time::Instant;
 

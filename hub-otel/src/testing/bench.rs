@@ -1,6 +1,7 @@
 //! For this repository's own benchmarks: an SDK that they brought, made the process' own.
 
-use crate::instance::{self, Instance, Options, Sampling};
+use crate::instance;
+use crate::instance::{Instance, Options, Sampling};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 

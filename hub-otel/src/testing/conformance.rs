@@ -1,8 +1,8 @@
 //! What was captured, held against the contract.
 
-use super::{Metrics, Series, Span, Spans};
-use crate::contract::attribute::label;
-use crate::contract::{Kind, METRICS, Requirement, SPANS, Type, status};
+use crate::semconv::attribute::label;
+use crate::semconv::{Kind, METRICS, Requirement, SPANS, Type, status};
+use crate::testing::{Metrics, Series, Span, Spans};
 use opentelemetry::Value;
 use std::fmt;
 
@@ -57,9 +57,9 @@ fn span(captured: &Span, wrong: &mut Vec<String>) {
     }
     for (key, value) in &captured.attributes {
         let closed: Option<&[&str]> = match &**key {
-            crate::contract::attribute::WORKFLOW_STATUS => Some(&SEGMENT),
-            crate::contract::attribute::AGENT_STATUS => Some(&status::TERMINAL),
-            crate::contract::attribute::WORKFLOW_APPROVAL_DECISION => Some(&status::DECISIONS),
+            crate::semconv::attribute::WORKFLOW_STATUS => Some(&SEGMENT),
+            crate::semconv::attribute::AGENT_STATUS => Some(&status::TERMINAL),
+            crate::semconv::attribute::WORKFLOW_APPROVAL_DECISION => Some(&status::DECISIONS),
             _ => None,
         };
         if closed.is_some_and(|closed| !closed.contains(&&*value.as_str())) {

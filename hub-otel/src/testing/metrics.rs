@@ -1,7 +1,9 @@
 //! Captured metrics, and their table as text.
 
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::AggregatedMetrics;
+use opentelemetry_sdk::metrics::data::MetricData;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -114,7 +116,7 @@ fn points<T: Copy>(data: &MetricData<T>, number: impl Fn(T) -> f64, add: Add<'_>
         }
         MetricData::Histogram(histogram) => {
             for point in histogram.data_points() {
-                let (count, sum) = (self::number(point.count()), number(point.sum()));
+                let (count, sum) = (crate::testing::metrics::number(point.count()), number(point.sum()));
                 add("histogram", point.attributes().cloned().collect(), count, sum, point.bounds().collect());
             }
         }

@@ -156,7 +156,7 @@ async fn a_header_is_recorded_only_when_it_is_named() {
 #[tokio::test]
 async fn a_path_that_is_a_secret_is_shown_as_its_template() {
     let watched = Watched::new();
-    let layer = ServerLayer::new().hide_path("/hooks/*").behind_tls();
+    let layer = ServerLayer::new().redact_path("/hooks/*").behind_tls();
     let server = Server::start(Router::new().route("/hooks/{token}", get(|| async {})).layer(layer)).await;
 
     reqwest::get(server.url("/hooks/c4n4ry")).await.unwrap();
@@ -272,7 +272,7 @@ async fn proxies_are_believed_about_the_client_as_far_as_the_server_was_told() {
         (1, "client.address=192.0.2.7 server.address=shop.test url.scheme=https"),
     ] {
         let watched = Watched::new();
-        let layer = ServerLayer::new().behind_proxies(proxies);
+        let layer = ServerLayer::new().trusted_proxies(proxies);
         let server = Server::start(Router::new().route("/", get(|| async {})).layer(layer)).await;
         let request =
             said.iter().fold(reqwest::Client::new().get(server.url("/")), |request, (name, value)| {

@@ -32,11 +32,11 @@ async fn a_deadline_follows_a_paused_clock() {
 
 #[tokio::test]
 async fn every_call_keeps_its_signature_and_does_nothing() {
-    let telemetry = hub_otel::builder().service_name("off").build().expect("an inert guard");
+    let telemetry = hub_otel::Telemetry::builder().override_service_name("off").build().expect("an inert guard");
     telemetry.declare_workflow("w", ["manual"]);
     telemetry.declare_agent("a", "x");
     let inside = async {
-        hub_otel::current().set("key", 1).retry("reason").fail("kind").timed_out().suspend("reason");
+        hub_otel::current().record("key", 1).record_retry("reason").set_failed("kind").set_timed_out().suspend("reason");
         assert_eq!(hub_otel::current().segment(), None);
         assert!(!hub_otel::current().is_recording());
         Ok::<_, std::io::Error>(7)
@@ -45,7 +45,7 @@ async fn every_call_keeps_its_signature_and_does_nothing() {
     let decision = hub_otel::approval::wait("approval", async { true }).await;
     assert_eq!(decision, hub_otel::approval::Decision::Approved);
     let mut message = std::collections::HashMap::new();
-    hub_otel::context::inject(&mut message);
+    hub_otel::propagation::inject(&mut message);
     assert!(message.is_empty());
     assert!(telemetry.metrics_addr().is_none());
     telemetry.shutdown().await;

@@ -52,7 +52,9 @@ fn main() {
 }
 
 fn install(on_signal: bool) -> Program {
-    Program::around(hub_otel::builder().shutdown_on_signal(on_signal).install().expect("valid settings"))
+    Program::around(
+        hub_otel::Telemetry::builder().shutdown_on_signal(on_signal).install().expect("valid settings"),
+    )
 }
 
 fn sent(count: u64) -> Program {
@@ -140,15 +142,15 @@ fn starved() {
     let most = Some(kib * 1024 + (1 << 20));
     setrlimit(Resource::As, Rlimit { current: most, maximum: most }).expect("a lower limit");
     assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "a thread can still be started");
-    match hub_otel::builder().build() {
+    match hub_otel::Telemetry::builder().build() {
         Ok(_) => say("started"),
         Err(error) => say(format_args!("error: {error}")),
     }
 }
 
 fn twice() {
-    let first = hub_otel::builder().install().expect("valid settings");
-    match hub_otel::builder().install() {
+    let first = hub_otel::Telemetry::builder().install().expect("valid settings");
+    match hub_otel::Telemetry::builder().install() {
         Ok(_) => say("installed twice"),
         Err(error) => say(format_args!("error: {error}")),
     }
@@ -178,7 +180,7 @@ fn large(program: &mut Program, count: u64) {
 
 /// `sets` label sets on each of ten counters.
 fn labels(sets: u64) {
-    let telemetry = hub_otel::builder().install().expect("valid settings");
+    let telemetry = hub_otel::Telemetry::builder().install().expect("valid settings");
     let meter = hub_otel::otel::meter_provider(&telemetry).meter("labels");
     let counters: Vec<_> =
         (0..10).map(|number| meter.u64_counter(format!("labels.{number}")).build()).collect();

@@ -9,9 +9,9 @@ mod workflows;
 pub use crate::stack::dashboard::Dashboard;
 
 use crate::promql::Series;
-use hub_otel::contract::Metric;
-use hub_otel::contract::attribute::SERVICE_NAME;
-use hub_otel::contract::attribute::label::{AGENT_ID, WORKFLOW_ID};
+use hub_otel::semconv::Metric;
+use hub_otel::semconv::attribute::SERVICE_NAME;
+use hub_otel::semconv::attribute::label::{AGENT_ID, WORKFLOW_ID};
 
 /// Every dashboard.
 #[must_use]

@@ -3,7 +3,7 @@
 use crate::docs::label_name;
 use crate::stack::recordings;
 use crate::stack::slo;
-use hub_otel::contract::{Kind, METRICS};
+use hub_otel::semconv::{Kind, METRICS};
 
 /// A series that an expression may name, with the labels that it carries.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! Recording rules that alerts read: what happened in a window, per service.
 
 use crate::promql::{FIVE_MINUTES, MINUTE, Series, TEN_MINUTES, quantile, seen, sum_by};
-use hub_otel::contract::attribute::label::{AGENT_ID, RESULT, SIGNAL, STATUS, WORKFLOW_ID};
-use hub_otel::contract::attribute::{ERROR_TYPE, SERVICE_NAME};
-use hub_otel::contract::metric as m;
+use hub_otel::semconv::attribute::label::{AGENT_ID, RESULT, SIGNAL, STATUS, WORKFLOW_ID};
+use hub_otel::semconv::attribute::{ERROR_TYPE, SERVICE_NAME};
+use hub_otel::semconv::metric as m;
 
 /// The workflow that delivers alerts. It is left out of every alert, or a failing notifier would page through itself.
 pub const ALERT_WORKFLOW: &str = "alert-notification";

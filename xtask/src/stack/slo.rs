@@ -6,9 +6,9 @@
 use crate::promql::{LE, Series, sum_by, tile};
 use crate::stack::recordings::{ALERT_AGENT, ALERT_WORKFLOW, FAILURES, NEUTRAL, server_errors};
 use crate::stack::rules::Rule;
-use hub_otel::contract::attribute::SERVICE_NAME;
-use hub_otel::contract::attribute::label::{AGENT_ID, STATUS, WORKFLOW_ID};
-use hub_otel::contract::metric as m;
+use hub_otel::semconv::attribute::SERVICE_NAME;
+use hub_otel::semconv::attribute::label::{AGENT_ID, STATUS, WORKFLOW_ID};
+use hub_otel::semconv::metric as m;
 
 /// An objective: what share of which events may be bad, over which time.
 #[derive(Debug, Clone)]

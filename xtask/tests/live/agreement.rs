@@ -107,8 +107,8 @@ pub(crate) fn nothing_lost(prometheus: &Prometheus, backends: &Receiver) {
 
 /// Fewer than 100 label combinations over the fixed metrics, without `le` and the labels of the target.
 pub(crate) fn few_series(prometheus: &Prometheus) {
-    use hub_otel::contract::metric::FIXED;
-    use hub_otel::contract::{Kind, METRICS};
+    use hub_otel::semconv::metric::FIXED;
+    use hub_otel::semconv::{Kind, METRICS};
     let combinations: f64 = METRICS
         .iter()
         .take(FIXED)

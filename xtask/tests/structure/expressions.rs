@@ -1,7 +1,7 @@
 //! Every expression of the committed files: it parses, and names only what exists.
 
 use crate::{dashboards, files, list, text, yaml};
-use hub_otel::contract::METRICS;
+use hub_otel::semconv::METRICS;
 use xtask::stack::expression::{VARIABLES, faults, interpolated};
 use xtask::stack::known;
 

@@ -6,7 +6,7 @@ use crate::domain::{Approval, Decision, Run, RunStatus, Trigger, Workflow};
 use crate::store::{Store, Waiting};
 use hub_otel::otel::opentelemetry::Context;
 use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
-use hub_otel::{ErrorType, Segment, Status, Telemetry, approval};
+use hub_otel::{ErrorType, Segment, Telemetry, UnitStatus, approval};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,14 +78,14 @@ impl From<hub_otel::TimedOut> for AgentError {
 }
 
 /// What a segment's value says of the run.
-pub(super) fn status(ended: &Result<Outcome, Failure>) -> Status {
+pub(super) fn status(ended: &Result<Outcome, Failure>) -> UnitStatus {
     match ended {
-        Ok(Outcome::Success) => Status::Success,
-        Ok(Outcome::Rejected) => Status::Rejected,
+        Ok(Outcome::Success) => UnitStatus::Success,
+        Ok(Outcome::Rejected) => UnitStatus::Rejected,
         // A suspended segment has said so already, and that is stronger.
-        Ok(Outcome::Cancelled | Outcome::Suspended) => Status::Cancelled,
-        Err(failure) if failure.timed_out => Status::TimedOut,
-        Err(_) => Status::Failed,
+        Ok(Outcome::Cancelled | Outcome::Suspended) => UnitStatus::Cancelled,
+        Err(failure) if failure.timed_out => UnitStatus::TimedOut,
+        Err(_) => UnitStatus::Failed,
     }
 }
 
@@ -119,7 +119,7 @@ pub(super) fn suspended(reason: &'static str) -> Outcome {
 }
 
 pub(super) fn retried(error: &AgentError, pause: Duration) {
-    hub_otel::current().retry_after(error.kind, pause);
+    hub_otel::current().record_retry_after(error.kind, pause);
 }
 
 /// An approval was decided: how long it had waited, and what came of it.
@@ -138,13 +138,13 @@ pub(super) fn approval_decided(approval: &Approval, run: &Run) {
 pub(super) fn ended_without_segment(run: &Run, status: RunStatus, error_type: Option<&'static str>) {
     let status = match status {
         RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval => return,
-        RunStatus::Success => Status::Success,
-        RunStatus::Failed => Status::Failed,
-        RunStatus::TimedOut => Status::TimedOut,
-        RunStatus::Cancelled => Status::Cancelled,
-        RunStatus::Rejected => Status::Rejected,
+        RunStatus::Success => UnitStatus::Success,
+        RunStatus::Failed => UnitStatus::Failed,
+        RunStatus::TimedOut => UnitStatus::TimedOut,
+        RunStatus::Cancelled => UnitStatus::Cancelled,
+        RunStatus::Rejected => UnitStatus::Rejected,
     };
-    hub_otel::workflow::record_end(&last_segment(run), status, error_type);
+    last_segment(run).record_end(status, error_type);
 }
 
 /// The run's last segment; a run that was never taken up has none, and is counted all the same.
@@ -171,7 +171,7 @@ pub(super) fn declare(telemetry: &Telemetry, workflow: &Workflow) {
 pub(super) fn watch(telemetry: &Telemetry, store: &Arc<dyn Store>) {
     // The watch outlives the server by a moment: it must not ask a store that is closed.
     let store = Arc::downgrade(store);
-    telemetry.watch_approvals(move || {
+    telemetry.observe_approvals(move || {
         let store = store.upgrade();
         async move {
             let Some(store) = store else { return Vec::new() };

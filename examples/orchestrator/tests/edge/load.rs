@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub_otel::contract::{METRICS, metric};
+use hub_otel::semconv::{METRICS, metric};
 use hub_otel_tests::poll;
 use hub_otel_tests::process::Process;
 use serde_json::Value;

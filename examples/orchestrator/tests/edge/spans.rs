@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hub_otel::contract::span;
+use hub_otel::semconv::span;
 use hub_otel_tests::poll;
 use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::Receiver;

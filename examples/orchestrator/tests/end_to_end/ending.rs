@@ -2,7 +2,7 @@
 //! who is not there.
 
 use crate::server::{LONG, Server, folder, serve};
-use hub_otel::contract::{attribute as a, span};
+use hub_otel::semconv::{attribute as a, span};
 use hub_otel_tests::ports::Closed;
 use hub_otel_tests::receiver::{Receiver, text};
 use serde_json::json;

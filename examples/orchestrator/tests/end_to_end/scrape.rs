@@ -1,7 +1,7 @@
 //! What Prometheus reads: the contract's names, counters that start at zero, and a gauge that comes back.
 
 use crate::server::{LONG, Server, folder, serve};
-use hub_otel::contract::{Kind, METRICS};
+use hub_otel::semconv::{Kind, METRICS};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::scrape::Scrape;

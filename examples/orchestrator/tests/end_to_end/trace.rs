@@ -1,7 +1,7 @@
 //! One trigger, one trace: its spans, their parents, every attribute of the contract with its type, and its logs.
 
 use crate::server::{LONG, Server, folder, serve};
-use hub_otel::contract::{Requirement, SPANS, Type, attribute as a, event, span};
+use hub_otel::semconv::{Requirement, SPANS, Type, attribute as a, event, span};
 use hub_otel_tests::receiver::{Item, Receiver, int, text};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};

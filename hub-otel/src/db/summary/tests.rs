@@ -1,6 +1,6 @@
 //! Statements of every shape, and what is said of them.
 
-use super::Summary;
+use crate::db::summary::Summary;
 
 fn said(sql: &str) -> String {
     let summary = Summary::of(sql);

@@ -1,16 +1,23 @@
 //! One request over the wire: its span, its duration, its W3C headers, and the drop guard that ends it.
 
-use super::{Call, Settings, redact, refusal};
-use crate::boundary::is_quiet;
-use crate::context::HeadersMut;
-use crate::contract::{attribute as a, boundary, kv};
+use crate::http::client::{Call, Settings, redact, redirect_policy as refusal};
 use crate::http::method::{Method, bare, status_kind, version};
 use crate::instance::Instance;
-use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue};
-use reqwest::{Request, Response};
+use crate::instrumentation::is_quiet;
+use crate::propagation::HeadersMut;
+use crate::semconv::{attribute as a, instrumentation as boundary, kv};
+use opentelemetry::Context;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanBuilder;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::Status;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::Tracer;
+use reqwest::Request;
+use reqwest::Response;
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;

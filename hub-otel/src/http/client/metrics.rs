@@ -1,8 +1,9 @@
 //! The client's instrument. A host arrives at run time: the SDK's cardinality limit caps it.
 
-use crate::contract::metric;
 use crate::metrics::build;
-use opentelemetry::metrics::{Histogram, Meter};
+use crate::semconv::metric;
+use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::Meter;
 
 pub(crate) struct Metrics {
     pub(super) duration: Histogram<f64>,

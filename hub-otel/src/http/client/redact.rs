@@ -1,6 +1,6 @@
 //! What of a URL may be seen: scheme, host, port; the path where it was allowed; nothing else, ever.
 
-use super::Settings;
+use crate::http::client::Settings;
 use reqwest::Url;
 
 /// `url.full` without its secrets (HTTP spans, "HTTP client span": credentials are REDACTED).
@@ -28,7 +28,7 @@ pub(super) fn url(url: &Url, settings: &Settings, template: Option<&str>) -> Str
 
 #[cfg(test)]
 mod tests {
-    use super::{Settings, url};
+    use crate::http::client::redact::{Settings, url};
 
     fn shown(text: &str, hosts: &[&str], template: Option<&str>) -> String {
         let settings =

@@ -1,14 +1,27 @@
 //! Following a redirect as reqwest does, one request at a time, so that each has a span of its own, and headers of its own.
 
-use super::refusal;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION,
-    PROXY_AUTHORIZATION, REFERER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
-};
-use reqwest::{Method, Request, Response, StatusCode, Url};
+use crate::http::client::redirect_policy as refusal;
+use reqwest::Method;
+use reqwest::Request;
+use reqwest::Response;
+use reqwest::StatusCode;
+use reqwest::Url;
+use reqwest::header::AUTHORIZATION;
+use reqwest::header::CONTENT_ENCODING;
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::header::COOKIE;
+use reqwest::header::HeaderMap;
+use reqwest::header::HeaderValue;
+use reqwest::header::LOCATION;
+use reqwest::header::PROXY_AUTHORIZATION;
+use reqwest::header::REFERER;
+use reqwest::header::TRANSFER_ENCODING;
+use reqwest::header::WWW_AUTHENTICATE;
 use std::time::Instant;
 
-pub(super) use refusal::{policy, under};
+pub(super) use refusal::policy;
+pub(super) use refusal::under;
 
 /// A request that can be sent once more.
 pub(super) struct Replay {

@@ -1,8 +1,13 @@
 //! reqwest's request builder, whose `send` is traced.
 
-use super::{Call, Client};
-use http_types::{HeaderMap, HeaderName, HeaderValue, Version};
-use reqwest::{Body, Request, Response};
+use crate::http::client::{Call, Client};
+use http_types::HeaderMap;
+use http_types::HeaderName;
+use http_types::HeaderValue;
+use http_types::Version;
+use reqwest::Body;
+use reqwest::Request;
+use reqwest::Response;
 use serde::Serialize;
 use std::fmt::Display;
 use std::time::Duration;

@@ -1,13 +1,19 @@
 //! What a server span knows from its start (HTTP spans, "HTTP server span").
 
-use super::Settings;
-use super::forwarded::Forwarded;
-use super::metrics::{Route, Scheme};
-use crate::contract::{attribute as a, kv};
 use crate::http::method::{Method, bare, version};
+use crate::http::server::Settings;
+use crate::http::server::forwarded::Forwarded;
+use crate::http::server::metrics::{Route, Scheme};
+use crate::semconv::{attribute as a, kv};
 use axum::extract::ConnectInfo;
-use http_types::{HeaderMap, HeaderName, Request, header};
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use http_types::HeaderMap;
+use http_types::HeaderName;
+use http_types::Request;
+use http_types::header;
+use opentelemetry::Array;
+use opentelemetry::KeyValue;
+use opentelemetry::StringValue;
+use opentelemetry::Value;
 use std::net::SocketAddr;
 
 pub(super) fn scheme<B>(settings: &Settings, request: &Request<B>, forwarded: &Forwarded<'_>) -> Scheme {
@@ -114,7 +120,7 @@ fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::host_and_port;
+    use crate::http::server::attributes::host_and_port;
 
     #[test]
     fn a_host_is_read_with_and_without_its_port_and_nothing_else_is() {

@@ -1,13 +1,18 @@
 //! The response's body: the request ends when it does.
 
-use super::in_flight::InFlight;
-use crate::contract::boundary;
+use crate::http::server::in_flight::InFlight;
+use crate::semconv::instrumentation as boundary;
 use bytes::Buf;
-use http_body::{Body, Frame, SizeHint};
-use http_types::{header, response};
+use http_body::Body;
+use http_body::Frame;
+use http_body::SizeHint;
+use http_types::header;
+use http_types::response;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
 
 pin_project! {
     /// A response body whose end is the end of the request's span.

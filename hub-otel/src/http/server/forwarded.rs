@@ -5,7 +5,8 @@
 
 use crate::http::method::bare;
 use http_types::HeaderMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::net::SocketAddr;
 
 /// What was said, as far as it is trusted.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,16 +1,22 @@
 //! One request, from its first byte to the end of its response's body: the drop guard that ends it exactly once.
 
-use super::forwarded::Forwarded;
-use super::metrics::{Labels, Route, Scheme};
-use super::{Settings, attributes};
-use crate::contract::{attribute as a, boundary, kv};
 use crate::http::method::{Method, status_kind, version};
+use crate::http::server::forwarded::Forwarded;
+use crate::http::server::metrics::{Labels, Route, Scheme};
+use crate::http::server::{Settings, attributes};
 use crate::instance::Instance;
 use crate::metrics::bound::BoundUpDown;
+use crate::semconv::{attribute as a, instrumentation as boundary, kv};
 use axum::extract::MatchedPath;
-use http_types::{Request, StatusCode, response};
+use http_types::Request;
+use http_types::StatusCode;
+use http_types::response;
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::SpanBuilder;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::Status;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::Tracer;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;

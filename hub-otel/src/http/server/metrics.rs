@@ -1,13 +1,17 @@
 //! The server's two metrics, bound per label set: a request that looks like one before it hashes no attribute.
 
-use crate::contract::{attribute as a, kv, metric};
 use crate::http::method::Method;
 use crate::metrics::bound::{BoundHistogram, BoundUpDown};
 use crate::metrics::build;
-use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
+use crate::semconv::{attribute as a, kv, metric};
+use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::UpDownCounter;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
 /// The instruments, and the routes seen so far.
 ///

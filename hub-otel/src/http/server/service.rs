@@ -1,20 +1,22 @@
 //! The service around the router, and the future of one response.
 
-use super::Settings;
-use super::body::ServerBody;
-use super::in_flight::InFlight;
-use crate::boundary::{Target, silence};
-use crate::contract::boundary;
+use crate::http::server::Settings;
+use crate::http::server::body::ServerBody;
+use crate::http::server::in_flight::InFlight;
+use crate::instrumentation::{Target, silence};
+use crate::semconv::instrumentation as boundary;
 use http_body::Body;
-use http_types::{Request, Response};
+use http_types::Request;
+use http_types::Response;
 use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
+use std::task::ready;
 
-/// What [`ServerLayer`](super::ServerLayer) makes of a service.
+/// What [`ServerLayer`](crate::http::server::ServerLayer) makes of a service.
 #[derive(Debug, Clone)]
 pub struct ServerService<S> {
     inner: S,

@@ -5,8 +5,8 @@ async fn sync() -> Result<u8, String> {
     Ok(1)
 }
 
-fn status_of(_: &u8) -> hub_otel::Status {
-    hub_otel::Status::Success
+fn status_of(_: &u8) -> hub_otel::UnitStatus {
+    hub_otel::UnitStatus::Success
 }
 
 fn main() {}

@@ -3,8 +3,8 @@
 use super::Alert;
 use crate::promql::{INSTANCE, Series, sum_by};
 use crate::stack::recordings::{DATABASE_ERRORS, HTTP_ERRORS, LOST_TELEMETRY};
-use hub_otel::contract::attribute::SERVICE_NAME;
-use hub_otel::contract::metric as m;
+use hub_otel::semconv::attribute::SERVICE_NAME;
+use hub_otel::semconv::metric as m;
 
 /// The alerts that would be delivered through the service that is in trouble: they take a second way as well.
 pub const ESCALATED: [&str; 3] = ["ServiceDown", "HighErrorRate", "DatabaseErrors"];

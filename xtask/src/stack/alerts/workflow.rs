@@ -4,9 +4,9 @@ use super::Alert;
 use crate::promql::{Series, sum_by};
 use crate::stack::recordings::{AGENT_FAILURES, ALERT_WORKFLOW, DURATION_P95, FAILURES, NEUTRAL, RUNS};
 use crate::stack::slo::{BURN_FAST, BURN_SLOW};
-use hub_otel::contract::attribute::SERVICE_NAME;
-use hub_otel::contract::attribute::label::{STATUS, WORKFLOW_ID};
-use hub_otel::contract::metric as m;
+use hub_otel::semconv::attribute::SERVICE_NAME;
+use hub_otel::semconv::attribute::label::{STATUS, WORKFLOW_ID};
+use hub_otel::semconv::metric as m;
 
 pub(super) fn alerts() -> Vec<Alert> {
     vec![failure_rate(), duration(), agent_failures(), approvals(), burn_fast(), burn_slow()]

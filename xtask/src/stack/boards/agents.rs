@@ -4,8 +4,8 @@ use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
 use crate::promql::{LE, POINT, SHOWN, Series, quantile, seen, sum_by};
 use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::{FAILURES, NEUTRAL};
-use hub_otel::contract::attribute::label::{AGENT_ID, ERROR_TYPE, REASON, STATUS};
-use hub_otel::contract::{attribute as a, metric as m, span};
+use hub_otel::semconv::attribute::label::{AGENT_ID, ERROR_TYPE, REASON, STATUS};
+use hub_otel::semconv::{attribute as a, metric as m, span};
 
 pub(super) fn board() -> Dashboard {
     Dashboard {

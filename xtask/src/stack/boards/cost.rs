@@ -4,9 +4,9 @@ use super::{Dashboard, same, selected, spans};
 use crate::promql::{Origin, SHOWN, Series, seen, sum_by};
 use crate::stack::dashboard::{Mode, Panel};
 use crate::stack::slo::MONTHLY_RUNS;
-use hub_otel::contract::attribute::label::{AGENT_ID, WORKFLOW_ID};
-use hub_otel::contract::attribute::{self as a, SERVICE_NAME};
-use hub_otel::contract::{metric as m, span};
+use hub_otel::semconv::attribute::label::{AGENT_ID, WORKFLOW_ID};
+use hub_otel::semconv::attribute::{self as a, SERVICE_NAME};
+use hub_otel::semconv::{metric as m, span};
 
 /// Minutes, in Grafana's list of units.
 const MINUTES: &str = "m";

@@ -4,7 +4,7 @@ use super::Dashboard;
 use crate::promql::{Origin, Series};
 use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::slo::{self, ACHIEVED, BURN_FAST, BURN_SLOW, REMAINING, TARGET};
-use hub_otel::contract::attribute::SERVICE_NAME;
+use hub_otel::semconv::attribute::SERVICE_NAME;
 
 pub(super) fn board() -> Dashboard {
     Dashboard {

@@ -4,9 +4,9 @@ use super::{Dashboard, or_none, per_minute, same, selected};
 use crate::promql::{INSTANCE, JOB, Origin, POINT, SHOWN, Series, quantile, seen, sum_by};
 use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::server_errors;
-use hub_otel::contract::attribute::SERVICE_NAME;
-use hub_otel::contract::attribute::label::{RESULT, SIGNAL};
-use hub_otel::contract::metric as m;
+use hub_otel::semconv::attribute::SERVICE_NAME;
+use hub_otel::semconv::attribute::label::{RESULT, SIGNAL};
+use hub_otel::semconv::metric as m;
 use opentelemetry_semantic_conventions::attribute as s;
 
 pub(super) fn board() -> Dashboard {

@@ -4,8 +4,8 @@ use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
 use crate::promql::{LE, Origin, POINT, SHOWN, Series, max_by, quantile, seen, sum_by};
 use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::NEUTRAL;
-use hub_otel::contract::attribute::label::{DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID};
-use hub_otel::contract::{attribute as a, metric as m, span, status};
+use hub_otel::semconv::attribute::label::{DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID};
+use hub_otel::semconv::{attribute as a, metric as m, span, status};
 
 pub(super) fn board() -> Dashboard {
     Dashboard {

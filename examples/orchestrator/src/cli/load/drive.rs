@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use hub_otel::contract::metric;
+use hub_otel::semconv::metric;
 use serde_json::Value;
 
 use super::Plan;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use hub_otel::contract::{METRICS, metric, status};
+use hub_otel::semconv::{METRICS, metric, status};
 use serde_json::{Value, json};
 
 use super::Plan;

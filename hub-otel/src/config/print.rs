@@ -1,0 +1,107 @@
+//! The configuration as text: each setting, its value, and where it came from. Secrets never show.
+
+use crate::config::reader::{Origin, Setting};
+use crate::config::{Config, Signal};
+use crate::instance::Exceptions;
+use crate::telemetry::redaction::REDACTED;
+use std::fmt;
+use std::fmt::Display;
+
+impl Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line =
+            |name: &str, value: &dyn Display, origin: &Origin| writeln!(f, "{name} = {value}  ({origin})");
+        line("OTEL_SDK_DISABLED", &self.disabled.value, &self.disabled.origin)?;
+        line("service.name", &self.resource.service_name.value, &self.resource.service_name.origin)?;
+        for (key, setting) in &self.resource.attributes {
+            let value = if self.deny.denies(key) { REDACTED } else { &setting.value };
+            line(key, &value, &setting.origin)?;
+        }
+        for signal in Signal::ALL {
+            let exporters = self.exporters(signal);
+            let list: Vec<_> = exporters.iter().map(|exporter| exporter.as_str()).collect();
+            let list = if list.is_empty() { "none".to_owned() } else { list.join(",") };
+            line(&format!("OTEL_{}_EXPORTER", signal.upper()), &list, &exporters.origin)?;
+        }
+        for signal in Signal::ALL {
+            let otlp = self.otlp(signal);
+            let name = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.upper());
+            line(&name("PROTOCOL"), &otlp.protocol.as_str(), &otlp.protocol.origin)?;
+            line(&name("ENDPOINT"), &otlp.endpoint.value, &otlp.endpoint.origin)?;
+            let headers: Vec<_> = otlp.headers.iter().map(|(name, _)| format!("{name}={REDACTED}")).collect();
+            line(&name("HEADERS"), &headers.join(","), &otlp.headers.origin)?;
+            line(&name("TIMEOUT"), &otlp.timeout.as_millis(), &otlp.timeout.origin)?;
+            line(&name("COMPRESSION"), &otlp.compression.as_str(), &otlp.compression.origin)?;
+            let files = [
+                ("CERTIFICATE", &otlp.tls.certificate),
+                ("CLIENT_CERTIFICATE", &otlp.tls.client_certificate),
+                ("CLIENT_KEY", &otlp.tls.client_key),
+            ];
+            for (suffix, file) in files {
+                if let Some(file) = file {
+                    line(&name(suffix), &file.path.display(), &file.origin)?;
+                }
+            }
+        }
+        for (prefix, batch) in [("OTEL_BSP", &self.spans), ("OTEL_BLRP", &self.records)] {
+            line(&format!("{prefix}_SCHEDULE_DELAY"), &batch.delay.as_millis(), &batch.delay.origin)?;
+            line(&format!("{prefix}_MAX_QUEUE_SIZE"), &batch.queue.value, &batch.queue.origin)?;
+            line(&format!("{prefix}_MAX_EXPORT_BATCH_SIZE"), &batch.batch.value, &batch.batch.origin)?;
+            line(&format!("{prefix}_EXPORT_TIMEOUT"), &batch.timeout.as_millis(), &batch.timeout.origin)?;
+        }
+        line("OTEL_METRIC_EXPORT_INTERVAL", &self.metric_interval.as_millis(), &self.metric_interval.origin)?;
+        line("OTEL_METRIC_EXPORT_TIMEOUT", &self.metric_timeout.as_millis(), &self.metric_timeout.origin)?;
+        let temporality = format!("{:?}", self.temporality.value).to_ascii_lowercase();
+        line("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &temporality, &self.temporality.origin)?;
+        line("OTEL_EXPORTER_PROMETHEUS_HOST", &self.prometheus_host.value, &self.prometheus_host.origin)?;
+        line("OTEL_EXPORTER_PROMETHEUS_PORT", &self.prometheus_port.value, &self.prometheus_port.origin)?;
+        line("OTEL_TRACES_SAMPLER", &self.sampler.value, &self.sampler.origin)?;
+        let propagators: Vec<_> = self
+            .propagators
+            .iter()
+            .map(|propagator| match propagator {
+                crate::config::Propagator::TraceContext => "tracecontext",
+                crate::config::Propagator::Baggage => "baggage",
+            })
+            .collect();
+        let propagators = if propagators.is_empty() { "none".to_owned() } else { propagators.join(",") };
+        line("OTEL_PROPAGATORS", &propagators, &self.propagators.origin)?;
+        if let Some(methods) = &self.methods.value {
+            line("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", &methods.join(","), &self.methods.origin)?;
+        }
+        let limits = &self.limits;
+        line("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", &limits.span_value.value, &limits.span_value.origin)?;
+        line(
+            "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            &limits.record_value.value,
+            &limits.record_value.origin,
+        )?;
+        let counts: [(&str, &Setting<usize>); 6] = [
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", &limits.span_attributes),
+            ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", &limits.record_attributes),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", &limits.events),
+            ("OTEL_SPAN_LINK_COUNT_LIMIT", &limits.links),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", &limits.event_attributes),
+            ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", &limits.link_attributes),
+        ];
+        for (name, setting) in counts {
+            line(name, &setting.value, &setting.origin)?;
+        }
+        let exceptions = match self.exceptions.value {
+            Exceptions::SpanEvent => "span event",
+            Exceptions::Log => "logs",
+            Exceptions::Both => "logs/dup",
+        };
+        line("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", &exceptions, &self.exceptions.origin)?;
+        line("gen_ai", &self.gen_ai.value, &self.gen_ai.origin)?;
+        line("RUST_LOG", &self.log_filter.value, &self.log_filter.origin)?;
+        line("HUB_OTEL_SHUTDOWN_TIMEOUT", &self.shutdown_timeout.as_millis(), &self.shutdown_timeout.origin)?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,19 @@
+//! The export pipeline: bounded queues, batching, encoding, transports, retries, delivery accounting and `/metrics`.
+
+pub(crate) mod accounting;
+pub(crate) mod batch_loop;
+pub(crate) mod console;
+pub(crate) mod diagnostics;
+pub(crate) mod encode;
+pub(crate) mod limits;
+pub(crate) mod metrics;
+pub(crate) mod pipeline;
+pub(crate) mod processor;
+pub(crate) mod queue;
+pub(crate) mod retry;
+pub(crate) mod runtime;
+#[cfg_attr(
+    not(any(feature = "otlp-grpc", feature = "otlp-http")),
+    expect(dead_code, reason = "no transport is compiled in")
+)]
+pub(crate) mod transport;

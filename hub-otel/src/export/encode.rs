@@ -1,0 +1,186 @@
+//! From finished items to the bytes of a request, on the export thread. Values under secret keys stop here.
+
+use crate::config::Protocol;
+use crate::telemetry::redaction::{DenyList, REDACTED};
+use bytes::Bytes;
+use opentelemetry::InstrumentationScope;
+use opentelemetry::KeyValue;
+use opentelemetry::Value;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::AnyValue;
+use opentelemetry_proto::tonic::common::v1::KeyValue as WireKeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
+use opentelemetry_proto::tonic::logs::v1::ScopeLogs;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::trace::SpanData;
+use prost::Message;
+use std::collections::HashMap;
+
+/// A log record and the scope that it belongs to.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) scope: InstrumentationScope,
+    pub(crate) record: LogRecord,
+}
+
+/// The encoding of a request: by the protocol's choice.
+trait Request: Message {
+    fn json(&self) -> Option<Vec<u8>>;
+}
+
+macro_rules! request {
+    ($($request:ty),*) => {$(
+        impl Request for $request {
+            #[cfg(feature = "otlp-http")]
+            fn json(&self) -> Option<Vec<u8>> {
+                serde_json::to_vec(self).ok()
+            }
+
+            #[cfg(not(feature = "otlp-http"))]
+            fn json(&self) -> Option<Vec<u8>> {
+                None
+            }
+        }
+    )*};
+}
+
+request!(ExportTraceServiceRequest, ExportLogsServiceRequest, ExportMetricsServiceRequest);
+
+fn encode(request: &impl Request, protocol: Protocol) -> Option<Bytes> {
+    match protocol {
+        Protocol::HttpJson => request.json().map(Bytes::from),
+        Protocol::Grpc | Protocol::HttpProtobuf => Some(request.encode_to_vec().into()),
+    }
+}
+
+fn redact(attributes: &mut [KeyValue], deny: &DenyList) {
+    for attribute in attributes.iter_mut().filter(|attribute| deny.denies(attribute.key.as_str())) {
+        attribute.value = Value::from(REDACTED);
+    }
+}
+
+fn redact_wire(attributes: &mut [WireKeyValue], deny: &DenyList) {
+    for attribute in attributes {
+        if deny.denies(&attribute.key) {
+            attribute.value =
+                Some(AnyValue { value: Some(any_value::Value::StringValue(REDACTED.to_owned())) });
+        } else if let Some(value) = &mut attribute.value {
+            redact_any(value, deny);
+        }
+    }
+}
+
+/// Keys inside a structured value count as well. It is no deeper than what cutting left of it.
+fn redact_any(value: &mut AnyValue, deny: &DenyList) {
+    match &mut value.value {
+        Some(any_value::Value::KvlistValue(list)) => redact_wire(&mut list.values, deny),
+        Some(any_value::Value::ArrayValue(list)) => {
+            list.values.iter_mut().for_each(|value| redact_any(value, deny));
+        }
+        _ => {}
+    }
+}
+
+/// Takes the values under secret keys out of a span.
+pub(crate) fn redact_span(span: &mut SpanData, deny: &DenyList) {
+    redact(&mut span.attributes, deny);
+    span.events.events.iter_mut().for_each(|event| redact(&mut event.attributes, deny));
+    span.links.links.iter_mut().for_each(|link| redact(&mut link.attributes, deny));
+}
+
+/// A request with spans.
+pub(crate) fn spans(
+    mut spans: Vec<SpanData>,
+    resource: &Resource,
+    deny: &DenyList,
+    protocol: Protocol,
+) -> Option<Bytes> {
+    spans.iter_mut().for_each(|span| redact_span(span, deny));
+    let resource = ResourceAttributesWithSchema::from(resource);
+    let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
+    encode(&ExportTraceServiceRequest { resource_spans }, protocol)
+}
+
+/// A request with log records, grouped by their scope: the `tracing` target, where there is one.
+pub(crate) fn records(
+    records: Vec<Record>,
+    resource: &Resource,
+    deny: &DenyList,
+    protocol: Protocol,
+) -> Option<Bytes> {
+    let mut groups: Vec<ScopeLogs> = Vec::new();
+    let mut known: HashMap<InstrumentationScope, usize> = HashMap::new();
+    for Record { scope, mut record } in records {
+        redact_wire(&mut record.attributes, deny);
+        if let Some(body) = &mut record.body {
+            redact_any(body, deny);
+        }
+        let at = *known.entry(scope).or_insert_with_key(|scope| {
+            groups.push(ScopeLogs {
+                scope: Some((scope, None).into()),
+                schema_url: scope.schema_url().unwrap_or_default().to_owned(),
+                log_records: Vec::new(),
+            });
+            groups.len() - 1
+        });
+        groups[at].log_records.push(record);
+    }
+    let resource = ResourceAttributesWithSchema::from(resource);
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            resource: Some(WireResource { attributes: resource.attributes.0, ..WireResource::default() }),
+            schema_url: resource.schema_url.unwrap_or_default(),
+            scope_logs: groups,
+        }],
+    };
+    encode(&request, protocol)
+}
+
+/// A request with the points of metrics, and their number.
+pub(crate) fn metrics(
+    metrics: &ResourceMetrics,
+    deny: &DenyList,
+    protocol: Protocol,
+) -> Option<(Bytes, usize)> {
+    let mut request = ExportMetricsServiceRequest::from(metrics);
+    let mut points = 0;
+    let all = request
+        .resource_metrics
+        .iter_mut()
+        .flat_map(|resource| &mut resource.scope_metrics)
+        .flat_map(|scope| &mut scope.metrics);
+    for metric in all {
+        let mut count = |attributes: &mut [WireKeyValue]| {
+            redact_wire(attributes, deny);
+            points += 1;
+        };
+        match &mut metric.data {
+            Some(Data::Gauge(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::Sum(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::Histogram(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::ExponentialHistogram(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            Some(Data::Summary(data)) => {
+                data.data_points.iter_mut().for_each(|point| count(&mut point.attributes))
+            }
+            None => {}
+        }
+    }
+    Some((encode(&request, protocol)?, points))
+}

@@ -1,0 +1,52 @@
+//! From the configuration to the guard: the environment, the resource, the exporters, the shutdown.
+//!
+//! An instance comes first, the process-wide one is a thin last step: `build()` touches nothing global, `install()`
+//! adds the global providers, the propagator and a subscriber where there is none.
+
+pub(crate) mod builder;
+pub(crate) mod error;
+pub(crate) mod guard;
+pub(crate) mod health;
+pub(crate) mod redaction;
+pub(crate) mod report;
+pub(crate) mod resource;
+pub(crate) mod shutdown;
+pub(crate) mod shutdown_message;
+pub(crate) mod signal;
+pub(crate) mod subscriber;
+
+pub use crate::config::otlp::{Compression, Protocol};
+pub use crate::config::{Config, Exporter, Signal};
+pub use crate::telemetry::builder::{TelemetryBuilder, init};
+pub use crate::telemetry::error::InitError;
+pub use crate::telemetry::guard::Telemetry;
+pub use crate::telemetry::health::Health;
+pub use crate::telemetry::redaction::Sensitive;
+pub use crate::telemetry::report::{Report, SignalReport};
+pub use crate::telemetry::signal::shutdown_signal;
+
+/// Starts telemetry under the name and the version of the calling crate, and installs it for the process.
+///
+/// Name and version are defaults: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over them.
+///
+/// ```no_run
+/// # fn main() -> Result<(), hub_otel::InitError> {
+/// let telemetry = hub_otel::init!()?;
+/// telemetry.shutdown_blocking();
+/// # Ok(())
+/// # }
+/// ```
+#[macro_export]
+macro_rules! init {
+    () => {
+        $crate::Telemetry::builder()
+            .default_service_name(env!("CARGO_PKG_NAME"))
+            .default_service_version(env!("CARGO_PKG_VERSION"))
+            .install()
+    };
+}
+
+/// What the exporters call themselves (OTLP specification, "User Agent").
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+pub(crate) const USER_AGENT: &str =
+    concat!("OTel-OTLP-Exporter-Rust/0.33.1 hub-otel/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,27 @@
+//! Counters that stand at zero before anything has run: a series that is born at 20 hides its first 20 from `increase`.
+
+use crate::metrics::Dimensions;
+use crate::telemetry::Telemetry;
+use crate::unit::Kind;
+
+impl Telemetry {
+    /// Creates `workflow.runs.total` of this workflow at zero, for SUCCESS, FAILED and TIMED_OUT and each trigger.
+    ///
+    /// A workflow that is not declared gets them when its first run begins.
+    pub fn declare_workflow<'a>(&self, id: &str, triggers: impl IntoIterator<Item = &'a str>) {
+        for trigger in triggers {
+            self.declare(Kind::Workflow, id, trigger);
+        }
+    }
+
+    /// Creates `agent.runs.total` of this agent and action at zero, for SUCCESS, FAILED and TIMED_OUT.
+    pub fn declare_agent(&self, id: &str, action: &str) {
+        self.declare(Kind::Agent, id, action);
+    }
+
+    fn declare(&self, kind: Kind, id: &str, second: &str) {
+        if let Some(instance) = self.instance() {
+            instance.units.label_set(kind, &Dimensions { id, second, extra: &[] });
+        }
+    }
+}
