@@ -157,7 +157,11 @@ impl Arguments {
 }
 
 /// Reads one argument. `None`: it was refused, and the reason is in `errors`.
-fn argument(preset: &Preset, input: ParseStream<'_>, errors: &Errors) -> syn::Result<Option<Argument>> {
+fn argument(
+    preset: &Preset,
+    input: ParseStream<'_>,
+    errors: &Errors,
+) -> syn::Result<Option<Argument>> {
     if input.peek(LitStr) {
         let literal: LitStr = input.parse()?;
         return Err(syn::Error::new(literal.span(), "an argument has a name: write `id = …`"));
@@ -184,7 +188,9 @@ fn argument(preset: &Preset, input: ParseStream<'_>, errors: &Errors) -> syn::Re
 fn value(spec: &Spec, name: &Ident, input: ParseStream<'_>, errors: &Errors) -> syn::Result<Value> {
     match spec.form {
         Form::Flag if input.is_empty() || input.peek(Token![,]) => Ok(Value::Flag),
-        Form::Flag => Err(input.error(format_args!("`{name}` takes no value: write `{}`", spec.usage))),
+        Form::Flag => {
+            Err(input.error(format_args!("`{name}` takes no value: write `{}`", spec.usage)))
+        }
         Form::Value => {
             equals(spec, name, input)?;
             Ok(Value::Expression(fields::expression(name, input)?))
@@ -225,7 +231,8 @@ fn equals(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> 
 fn arguments_of(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Result<TokenStream> {
     if !input.peek(syn::token::Paren) {
         let message =
-            format_args!("`{name}` takes its values in parentheses: write `{}`", spec.usage).to_string();
+            format_args!("`{name}` takes its values in parentheses: write `{}`", spec.usage)
+                .to_string();
         return Err(syn::Error::new(name.span(), message));
     }
     let content;
@@ -238,7 +245,8 @@ fn arguments_of(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Resul
 }
 
 fn choice(spec: &Spec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<Value> {
-    let given = if input.peek(Ident::peek_any) { Some(input.call(Ident::parse_any)?) } else { None };
+    let given =
+        if input.peek(Ident::peek_any) { Some(input.call(Ident::parse_any)?) } else { None };
     let expected = list(choices.iter().copied());
     let Some(given) = given else {
         return Err(input.error(format_args!("`{}` is one of {expected}", spec.name)));
@@ -256,7 +264,9 @@ fn choice(spec: &Spec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<
 fn returned(spec: &Spec, content: &TokenStream, errors: &Errors) -> syn::Result<Value> {
     let parser = |input: ParseStream<'_>| {
         if !input.peek(Token![|]) {
-            return Err(input.error(format_args!("`ret` names the value first: write `{}`", spec.usage)));
+            return Err(
+                input.error(format_args!("`ret` names the value first: write `{}`", spec.usage))
+            );
         }
         input.parse::<Token![|]>()?;
         let pattern = Pat::parse_single(input)?;

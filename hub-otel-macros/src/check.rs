@@ -11,7 +11,12 @@ use proc_macro2::TokenTree;
 use syn::{Expr, Lit};
 
 /// A function that the attribute stands on, or a method that its block covers.
-pub(crate) fn function(preset: &Preset, function: &Function, arguments: &Arguments, errors: &Errors) {
+pub(crate) fn function(
+    preset: &Preset,
+    function: &Function,
+    arguments: &Arguments,
+    errors: &Errors,
+) {
     kind(function, errors);
     stacked(preset, function, errors);
     for attribute in function.attrs.iter().filter(|attribute| is_hub(attribute)) {
@@ -51,8 +56,10 @@ pub(crate) fn block(
         } else {
             "this block has no methods"
         };
-        errors
-            .at(block.keyword(), format_args!("`#[{}]` has nothing to instrument: {why}", preset.attribute));
+        errors.at(
+            block.keyword(),
+            format_args!("`#[{}]` has nothing to instrument: {why}", preset.attribute),
+        );
     }
 }
 
@@ -69,16 +76,24 @@ pub(crate) fn other(preset: &Preset, keyword: &TokenTree, errors: &Errors) {
 fn kind(function: &Function, errors: &Errors) {
     let sig = &function.sig;
     if let Some(constness) = &sig.constness {
-        errors
-            .at(constness, "a `const fn` cannot be instrumented: it may run in the compiler; remove `const`");
+        errors.at(
+            constness,
+            "a `const fn` cannot be instrumented: it may run in the compiler; remove `const`",
+        );
     }
     if let Some(abi) = &sig.abi {
-        errors.at(abi, "an `extern` function cannot be instrumented; annotate a Rust function that it calls");
+        errors.at(
+            abi,
+            "an `extern` function cannot be instrumented; annotate a Rust function that it calls",
+        );
     } else if let Some(variadic) = &sig.variadic {
         errors.at(variadic, "a variadic function cannot be instrumented");
     }
     if function.body.is_none() {
-        errors.at(&sig.ident, "a method without a body cannot be instrumented; annotate its implementations");
+        errors.at(
+            &sig.ident,
+            "a method without a body cannot be instrumented; annotate its implementations",
+        );
     }
 }
 
@@ -86,7 +101,10 @@ fn kind(function: &Function, errors: &Errors) {
 fn stacked(preset: &Preset, function: &Function, errors: &Errors) {
     for attribute in &function.attrs {
         if attribute.path().segments.last().is_some_and(|last| last.ident == preset.attribute) {
-            errors.at(attribute, format_args!("`#[{}]` is given twice; keep one of them", preset.attribute));
+            errors.at(
+                attribute,
+                format_args!("`#[{}]` is given twice; keep one of them", preset.attribute),
+            );
         }
     }
 }
@@ -105,10 +123,16 @@ fn arguments_alone(arguments: &Arguments, errors: &Errors) {
         |_| false,
     );
     literal(arguments, Word::Enabled, errors, "a `bool`", |lit| matches!(lit, Lit::Bool(_)));
-    literal(arguments, Word::SpanName, errors, "a `&'static str`", |lit| matches!(lit, Lit::Str(_)));
-    literal(arguments, Word::Status, errors, "the path of a `fn(&Output) -> hub_otel::UnitStatus`", |_| {
-        false
+    literal(arguments, Word::SpanName, errors, "a `&'static str`", |lit| {
+        matches!(lit, Lit::Str(_))
     });
+    literal(
+        arguments,
+        Word::Status,
+        errors,
+        "the path of a `fn(&Output) -> hub_otel::UnitStatus`",
+        |_| false,
+    );
     literal(arguments, Word::Err, errors, "the path of a `fn(&E) -> bool`", |_| false);
     literal(arguments, Word::Parent, errors, "a context or a span context", |_| false);
     literal(arguments, Word::Links, errors, "an iterator of span contexts", |_| false);
@@ -126,7 +150,13 @@ fn arguments_alone(arguments: &Arguments, errors: &Errors) {
 }
 
 /// A literal that cannot be of the argument's type.
-fn literal(arguments: &Arguments, word: Word, errors: &Errors, wanted: &str, fits: impl Fn(&Lit) -> bool) {
+fn literal(
+    arguments: &Arguments,
+    word: Word,
+    errors: &Errors,
+    wanted: &str,
+    fits: impl Fn(&Lit) -> bool,
+) {
     if let Some(Expr::Lit(given)) = arguments.expression(word)
         && !fits(&given.lit)
     {
@@ -153,16 +183,20 @@ fn shape(function: &Function, arguments: &Arguments, errors: &Errors) {
                 Word::Timeout,
                 "does not apply to a function that is not `async`: its body cannot be dropped half-way",
             );
-            refuse(Word::Boxed, "does not apply to a function that is not `async`: it has no future to box");
+            refuse(
+                Word::Boxed,
+                "does not apply to a function that is not `async`: it has no future to box",
+            );
             refuse(Word::KeepAsync, "does not apply to a function that is not `async`");
             refuse(
                 Word::Future,
                 "says that the returned type is a future, and this function returns nothing",
             );
         }
-        Shape::Async => {
-            refuse(Word::Future, "is for a returned type that hides its future; an `async fn` needs none")
-        }
+        Shape::Async => refuse(
+            Word::Future,
+            "is for a returned type that hides its future; an `async fn` needs none",
+        ),
         Shape::Opaque => {
             refuse(Word::KeepAsync, "does not apply to a function that is not `async`");
         }
@@ -174,7 +208,8 @@ fn shape(function: &Function, arguments: &Arguments, errors: &Errors) {
     if matches!(shape, Shape::Async | Shape::Sync)
         && matches!(function.output(), Output::Unit | Output::Never)
     {
-        let nothing = format!("reads the returned value, and `{}` returns none", function.sig.ident);
+        let nothing =
+            format!("reads the returned value, and `{}` returns none", function.sig.ident);
         for word in [Word::Ret, Word::Err, Word::None] {
             refuse(word, &nothing);
         }

@@ -56,7 +56,10 @@ pub(crate) fn label(input: &DeriveInput) -> TokenStream {
     let errors = Errors::default();
     let options = options(Derive::Label, &input.attrs, &Derive::Label.on_type(true), &errors);
     let Data::Enum(data) = &input.data else {
-        errors.at(&input.ident, "`Label` is for enums of plain variants: a label has a closed set of values");
+        errors.at(
+            &input.ident,
+            "`Label` is for enums of plain variants: a label has a closed set of values",
+        );
         return errors.into_tokens();
     };
     let root = runtime(options.root.as_ref());
@@ -66,10 +69,12 @@ pub(crate) fn label(input: &DeriveInput) -> TokenStream {
         .iter()
         .map(|variant| {
             if !matches!(variant.fields, Fields::Unit) {
-                let message = "a variant of a label holds no data: a label has a closed set of values";
+                let message =
+                    "a variant of a label holds no data: a label has a closed set of values";
                 errors.at(&variant.fields, message);
             }
-            let options = self::options(Derive::Label, &variant.attrs, Derive::Label.on_variant(), &errors);
+            let options =
+                self::options(Derive::Label, &variant.attrs, Derive::Label.on_variant(), &errors);
             let value = identifier(&variant.ident, &options, &mut seen, &errors);
             let name = &variant.ident;
             quote!(Self::#name { .. } => #root::LabelValue::Text(#value),)
@@ -78,7 +83,8 @@ pub(crate) fn label(input: &DeriveInput) -> TokenStream {
     if !errors.is_empty() {
         return errors.into_tokens();
     }
-    let (name, (impl_generics, type_generics, bounds)) = (&input.ident, input.generics.split_for_impl());
+    let (name, (impl_generics, type_generics, bounds)) =
+        (&input.ident, input.generics.split_for_impl());
     let body = body(data, arms);
     quote! {
         #[automatically_derived]
@@ -92,12 +98,16 @@ pub(crate) fn label(input: &DeriveInput) -> TokenStream {
 pub(crate) fn error_type(input: &DeriveInput) -> TokenStream {
     let errors = Errors::default();
     let is_enum = matches!(input.data, Data::Enum(_));
-    let options = options(Derive::ErrorType, &input.attrs, &Derive::ErrorType.on_type(is_enum), &errors);
+    let options =
+        options(Derive::ErrorType, &input.attrs, &Derive::ErrorType.on_type(is_enum), &errors);
     let root = runtime(options.root.as_ref());
     let mut seen = Vec::new();
     let (names, deadlines) = match &input.data {
         Data::Enum(data) => {
-            let arms = data.variants.iter().map(|variant| variant_arms(variant, &root, &mut seen, &errors));
+            let arms = data
+                .variants
+                .iter()
+                .map(|variant| variant_arms(variant, &root, &mut seen, &errors));
             let (names, deadlines): (TokenStream, TokenStream) = arms.unzip();
             let names = body(data, names);
             let deadlines = body(data, deadlines);
@@ -116,7 +126,8 @@ pub(crate) fn error_type(input: &DeriveInput) -> TokenStream {
     if !errors.is_empty() {
         return errors.into_tokens();
     }
-    let (name, (impl_generics, type_generics, bounds)) = (&input.ident, input.generics.split_for_impl());
+    let (name, (impl_generics, type_generics, bounds)) =
+        (&input.ident, input.generics.split_for_impl());
     quote! {
         #[automatically_derived]
         impl #impl_generics #root::ErrorType for #name #type_generics #bounds {
@@ -132,7 +143,8 @@ fn variant_arms(
     seen: &mut Vec<String>,
     errors: &Errors,
 ) -> (TokenStream, TokenStream) {
-    let options = options(Derive::ErrorType, &variant.attrs, Derive::ErrorType.on_variant(), errors);
+    let options =
+        options(Derive::ErrorType, &variant.attrs, Derive::ErrorType.on_variant(), errors);
     let name = &variant.ident;
     arms(name, &variant.fields, &options, quote!(Self::#name), root, seen, errors)
 }
@@ -193,12 +205,19 @@ fn identifier(name: &Ident, options: &Options, seen: &mut Vec<String>, errors: &
     value
 }
 
-fn options(derive: Derive, attrs: &[Attribute], choices: &[&'static str], errors: &Errors) -> Options {
+fn options(
+    derive: Derive,
+    attrs: &[Attribute],
+    choices: &[&'static str],
+    errors: &Errors,
+) -> Options {
     let mut options = Options::default();
     for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("hub")) {
         let parsed = attribute.parse_args_with(Punctuated::<One, Token![,]>::parse_terminated);
         match parsed {
-            Ok(parsed) => parsed.into_iter().for_each(|one| take(derive, one, choices, &mut options, errors)),
+            Ok(parsed) => {
+                parsed.into_iter().for_each(|one| take(derive, one, choices, &mut options, errors))
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -227,7 +246,13 @@ impl syn::parse::Parse for One {
     }
 }
 
-fn take(derive: Derive, one: One, choices: &[&'static str], options: &mut Options, errors: &Errors) {
+fn take(
+    derive: Derive,
+    one: One,
+    choices: &[&'static str],
+    options: &mut Options,
+    errors: &Errors,
+) {
     let One { name, text, path } = one;
     let word = name.to_string();
     if !choices.contains(&word.as_str()) {
@@ -239,18 +264,27 @@ fn take(derive: Derive, one: One, choices: &[&'static str], options: &mut Option
         let hint = nearest(&word, choices.iter().copied())
             .map_or_else(|| ";".to_owned(), |near| format!("; did you mean `{near}`?"));
         let place = derive.name();
-        errors.at(&name, format_args!("unknown option `{word}`{hint} `{place}` takes {expected} here"));
+        errors.at(
+            &name,
+            format_args!("unknown option `{word}`{hint} `{place}` takes {expected} here"),
+        );
         return;
     }
     match (word.as_str(), text, path) {
         ("rename", Some(text), _) => twice(&name, options.rename.replace(text).is_some(), errors),
-        ("rename", None, _) => errors.at(&name, "`rename` takes a string: write `rename = \"identifier\"`"),
+        ("rename", None, _) => {
+            errors.at(&name, "`rename` takes a string: write `rename = \"identifier\"`")
+        }
         ("crate", _, Some(path)) => twice(&name, options.root.replace(path).is_some(), errors),
-        ("crate", ..) => errors.at(&name, "`crate` takes a path: write `crate = path::to::hub_otel`"),
+        ("crate", ..) => {
+            errors.at(&name, "`crate` takes a path: write `crate = path::to::hub_otel`")
+        }
         (_, None, None) if word == "timed_out" => {
             twice(&name, options.timed_out.replace(name.clone()).is_some(), errors);
         }
-        (_, None, None) => twice(&name, options.transparent.replace(name.clone()).is_some(), errors),
+        (_, None, None) => {
+            twice(&name, options.transparent.replace(name.clone()).is_some(), errors)
+        }
         _ => errors.at(&name, format_args!("`{word}` takes no value")),
     }
 }
@@ -276,7 +310,8 @@ fn snake_case(name: &str) -> String {
         let before = index.checked_sub(1).and_then(|before| letters.get(before));
         let next_is_lower = letters.get(index + 1).is_some_and(|next| next.is_lowercase());
         let starts_word = letter.is_uppercase()
-            && before.is_some_and(|before| *before != '_' && (!before.is_uppercase() || next_is_lower));
+            && before
+                .is_some_and(|before| *before != '_' && (!before.is_uppercase() || next_is_lower));
         if starts_word {
             snake.push('_');
         }

@@ -43,7 +43,9 @@ pub(crate) fn attribute(preset: &Preset, arguments: TokenStream, item: TokenStre
             function.attrs.retain(|attribute| !is_hub(attribute));
             (function.into_token_stream(), expanded)
         }
-        Ok(Item::Block(block)) => (block.plain(), block::expand(preset, &block, &arguments, &errors)),
+        Ok(Item::Block(block)) => {
+            (block.plain(), block::expand(preset, &block, &arguments, &errors))
+        }
         Ok(Item::Other(keyword)) => {
             check::other(preset, &keyword, &errors);
             (item, quote!())
@@ -62,7 +64,12 @@ pub(crate) fn attribute(preset: &Preset, arguments: TokenStream, item: TokenStre
 }
 
 /// `wrapped`: another macro stands above the methods of a block and expects what it sees, an `async fn`.
-fn function(preset: &Preset, function: &Function, arguments: &Arguments, wrapped: bool) -> TokenStream {
+fn function(
+    preset: &Preset,
+    function: &Function,
+    arguments: &Arguments,
+    wrapped: bool,
+) -> TokenStream {
     let runtime = match arguments.root() {
         Some(path) => quote!(#path::__private),
         None => quote!(::hub_otel::__private),

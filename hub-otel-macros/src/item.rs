@@ -110,7 +110,9 @@ fn hoist_inner(attrs: &mut Vec<Attribute>, body: Group) -> syn::Result<Group> {
         Ok((inner, input.parse::<TokenStream>()?))
     };
     let (inner, rest) = syn::parse::Parser::parse2(parser, body.stream())?;
-    attrs.extend(inner.into_iter().map(|attribute| Attribute { style: syn::AttrStyle::Outer, ..attribute }));
+    attrs.extend(
+        inner.into_iter().map(|attribute| Attribute { style: syn::AttrStyle::Outer, ..attribute }),
+    );
     let mut without = Group::new(Delimiter::Brace, rest);
     without.set_span(body.span());
     Ok(without)

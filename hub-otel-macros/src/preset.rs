@@ -13,8 +13,11 @@ pub(crate) struct Preset {
 }
 
 /// `#[instrument_workflow]`
-pub(crate) static WORKFLOW: Preset =
-    Preset { attribute: "instrument_workflow", constructor: "workflow", own: &[Word::Trigger, Word::Resume] };
+pub(crate) static WORKFLOW: Preset = Preset {
+    attribute: "instrument_workflow",
+    constructor: "workflow",
+    own: &[Word::Trigger, Word::Resume],
+};
 
 /// `#[instrument_agent]`
 pub(crate) static AGENT: Preset =

@@ -1,7 +1,10 @@
 //! Finds the name that a misspelt one was meant to be.
 
 /// The closest of `choices`, if one is close enough to be worth saying.
-pub(crate) fn nearest<'c>(given: &str, choices: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(
+    given: &str,
+    choices: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
     let given = given.to_ascii_lowercase();
     choices
         .into_iter()

@@ -106,10 +106,19 @@ impl Waiting {
         let (began, now) = crate::unit::finish::now();
         let builder = builder(&id, run.as_ref().map(|(_, run)| &**run), now, Vec::new());
         #[expect(clippy::disallowed_methods, reason = "a span of the contract")]
-        let span = Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
+        let span =
+            Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
         let context = Context::map_current(|parent| parent.with_span(span));
         requested(&id, run.as_ref().map(|(_, run)| &**run));
-        Some(Self { instance, run, unit: crate::unit::current::current(), id, context, began, ended: false })
+        Some(Self {
+            instance,
+            run,
+            unit: crate::unit::current::current(),
+            id,
+            context,
+            began,
+            ended: false,
+        })
     }
 
     fn end(mut self, decision: Decision) {
@@ -122,7 +131,8 @@ impl Waiting {
         }
         let wait = self.began.elapsed();
         self.unit.waited(wait);
-        let (set, run) = self.run.as_ref().map_or((None, None), |(set, run)| (Some(&**set), Some(&**run)));
+        let (set, run) =
+            self.run.as_ref().map_or((None, None), |(set, run)| (Some(&**set), Some(&**run)));
         observe(&self.instance, set, decision, wait);
         let _attached = self.context.clone().attach();
         decided(&self.id, run, decision);
@@ -142,18 +152,22 @@ impl Drop for Waiting {
 /// that `segment` belongs to.
 pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: Decision) {
     let Some(instance) = instance::current() else { return };
-    let run =
-        Enclosing { id: segment.workflow_id.clone().into(), run_id: Some(segment.run_id.clone().into()) };
+    let run = Enclosing {
+        id: segment.workflow_id.clone().into(),
+        run_id: Some(segment.run_id.clone().into()),
+    };
     let dimensions = Dimensions { id: &segment.workflow_id, second: &segment.trigger, extra: &[] };
     let set = instance.units.label_set(Kind::Workflow, &dimensions);
     let (_, now) = crate::unit::finish::now();
     // A clock that was set back is no wait.
     let wait = now.duration_since(requested_at).unwrap_or_default();
     observe(&instance, Some(&set), decision, wait);
-    let links = segment.span_context().map(|last| Link::new(last, Vec::new(), 0)).into_iter().collect();
+    let links =
+        segment.span_context().map(|last| Link::new(last, Vec::new(), 0)).into_iter().collect();
     let builder = builder(id, Some(&run), now - wait, links);
     #[expect(clippy::disallowed_methods, reason = "a span of the contract, written after the fact")]
-    let mut span = Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
+    let mut span =
+        Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
     span.set_attribute(kv(a::WORKFLOW_APPROVAL_DECISION, decision.as_str()));
     span.end_with_timestamp(now);
     decided(id, Some(&run), decision);
@@ -166,7 +180,8 @@ fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<
     let set = match own {
         Some((unit, _)) => Arc::clone(&unit.late().set),
         None => {
-            let dimensions = Dimensions { id: run.id.as_str(), second: status::TRIGGER_MANUAL, extra: &[] };
+            let dimensions =
+                Dimensions { id: run.id.as_str(), second: status::TRIGGER_MANUAL, extra: &[] };
             instance.units.workflow_without_declaring(&dimensions)
         }
     };

@@ -155,7 +155,11 @@ impl Config {
     ) -> Result<Self, InitError> {
         let mut read = Reader { overrides, environment, problems: Vec::new() };
         for name in environment.unreadable() {
-            read.problems.push(Problem::new(name.clone(), "bytes that are no text", "text in UTF-8"));
+            read.problems.push(Problem::new(
+                name.clone(),
+                "bytes that are no text",
+                "text in UTF-8",
+            ));
         }
         let config = Self {
             disabled: read.boolean(&["OTEL_SDK_DISABLED"], false),
@@ -269,7 +273,9 @@ impl Config {
                 read.problem(
                     &origin,
                     value,
-                    format!("a protocol that is compiled in: enable hub-otel's feature `{feature}`"),
+                    format!(
+                        "a protocol that is compiled in: enable hub-otel's feature `{feature}`"
+                    ),
                 );
             }
             if otlp.endpoint.tls && !cfg!(feature = "otlp-tls") {
@@ -279,7 +285,11 @@ impl Config {
         }
         if self.sends(Signal::Metrics, Exporter::Prometheus) && !cfg!(feature = "prometheus") {
             let origin = self.metrics.origin.clone();
-            read.problem(&origin, "prometheus", "another exporter, or hub-otel's feature `prometheus`");
+            read.problem(
+                &origin,
+                "prometheus",
+                "another exporter, or hub-otel's feature `prometheus`",
+            );
         }
     }
 }
@@ -289,7 +299,11 @@ fn exporters(read: &mut Reader<'_>, signal: Signal) -> Setting<Vec<Exporter>> {
     let (default, words): (Vec<Exporter>, &[(&str, Exporter)]) = match signal {
         Signal::Metrics => (
             if cfg!(feature = "prometheus") { vec![Exporter::Prometheus] } else { vec![] },
-            &[("otlp", Exporter::Otlp), ("console", Exporter::Console), ("prometheus", Exporter::Prometheus)],
+            &[
+                ("otlp", Exporter::Otlp),
+                ("console", Exporter::Console),
+                ("prometheus", Exporter::Prometheus),
+            ],
         ),
         Signal::Traces | Signal::Logs => (
             if otlp && (signal == Signal::Traces || cfg!(feature = "logs")) {
@@ -307,8 +321,9 @@ fn exporters(read: &mut Reader<'_>, signal: Signal) -> Setting<Vec<Exporter>> {
         }
         let mut list = Vec::new();
         for word in value.split(',') {
-            let exporter = one_of(word, words)
-                .map_err(|expected| format!("{expected}, several of them with commas, or `none`"))?;
+            let exporter = one_of(word, words).map_err(|expected| {
+                format!("{expected}, several of them with commas, or `none`")
+            })?;
             if !list.contains(&exporter) {
                 list.push(exporter);
             }
@@ -345,7 +360,8 @@ fn propagators(read: &mut Reader<'_>) -> Setting<Vec<Propagator>> {
         value
             .split(',')
             .map(|word| {
-                one_of(word, &words).map_err(|expected| format!("{expected}, both with a comma, or `none`"))
+                one_of(word, &words)
+                    .map_err(|expected| format!("{expected}, both with a comma, or `none`"))
             })
             .collect()
     })

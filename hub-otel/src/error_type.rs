@@ -191,7 +191,11 @@ pub(crate) fn of_type_name(name: &'static str) -> &'static str {
     let name = name.trim_start_matches('&').trim_start_matches("mut ");
     let path = name.split('<').next().unwrap_or(name);
     match path.rsplit("::").next() {
-        Some(segment) if segment.starts_with(|first: char| first.is_alphabetic() || first == '_') => segment,
+        Some(segment)
+            if segment.starts_with(|first: char| first.is_alphabetic() || first == '_') =>
+        {
+            segment
+        }
         _ => ERROR_TYPE_OTHER,
     }
 }

@@ -100,7 +100,11 @@ impl Default for Options {
 }
 
 impl Instance {
-    pub(crate) fn new(traces: &SdkTracerProvider, metrics: &SdkMeterProvider, options: Options) -> Arc<Self> {
+    pub(crate) fn new(
+        traces: &SdkTracerProvider,
+        metrics: &SdkMeterProvider,
+        options: Options,
+    ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let meter = metrics.meter(SCOPE);
         Arc::new(Self {
@@ -109,7 +113,12 @@ impl Instance {
             units: Units::new(&meter, options),
             meter,
             options,
-            #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
+            #[cfg(any(
+                feature = "axum",
+                feature = "reqwest",
+                feature = "sqlx",
+                feature = "process"
+            ))]
             boundaries: Boundaries::default(),
         })
     }

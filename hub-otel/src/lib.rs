@@ -67,8 +67,8 @@ pub mod testing;
 mod unit;
 
 pub use crate::telemetry::{
-    Compression, Config, Exporter, Health, InitError, Protocol, Report, Sensitive, Signal, SignalReport,
-    Telemetry, TelemetryBuilder, init, shutdown_signal,
+    Compression, Config, Exporter, Health, InitError, Protocol, Report, Sensitive, Signal,
+    SignalReport, Telemetry, TelemetryBuilder, init, shutdown_signal,
 };
 
 pub use crate::error_type::{ErrorType, TimedOut};

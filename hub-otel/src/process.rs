@@ -32,7 +32,11 @@ pub(crate) struct Watch {
 /// Watches this process, and the application's runtime where there is one, until the result is dropped.
 ///
 /// Called again for a runtime that was made later: the process itself is registered once per instance.
-pub(crate) fn watch(instance: &Arc<Instance>, application: Option<Handle>, private: &Handle) -> Watch {
+pub(crate) fn watch(
+    instance: &Arc<Instance>,
+    application: Option<Handle>,
+    private: &Handle,
+) -> Watch {
     let mut tasks = Vec::new();
     let watched = instance.boundaries.process.get_or_init(|| {
         let watched = Arc::new(Watched::default());
@@ -73,7 +77,8 @@ impl Watched {
     /// Summed over the runtimes; absent where none is watched.
     fn runtimes(&self, of: impl Fn(&RuntimeMetrics) -> usize) -> Option<i64> {
         let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        (!runtimes.is_empty()).then(|| i64::try_from(runtimes.iter().map(of).sum::<usize>()).ok())?
+        (!runtimes.is_empty())
+            .then(|| i64::try_from(runtimes.iter().map(of).sum::<usize>()).ok())?
     }
 }
 
@@ -102,9 +107,13 @@ fn register(instance: &Instance, watched: &Arc<Watched>) {
     let read = watched.clone();
     build::observe_level(meter, &metric::PROCESS_THREAD_COUNT, move || read.last().threads);
     let read = watched.clone();
-    build::observe_level(meter, &metric::PROCESS_FILE_DESCRIPTOR_COUNT, move || read.last().file_descriptors);
+    build::observe_level(meter, &metric::PROCESS_FILE_DESCRIPTOR_COUNT, move || {
+        read.last().file_descriptors
+    });
     let started = sample::started();
-    build::observe_gauge(meter, &metric::PROCESS_UPTIME, move || Some(started.elapsed().as_secs_f64()));
+    build::observe_gauge(meter, &metric::PROCESS_UPTIME, move || {
+        Some(started.elapsed().as_secs_f64())
+    });
     let read = watched.clone();
     build::observe_bytes(meter, &metric::PROCESS_MEMORY_LIMIT, move || read.last().memory_limit);
 }
@@ -112,7 +121,9 @@ fn register(instance: &Instance, watched: &Arc<Watched>) {
 fn register_runtimes(instance: &Instance, watched: &Arc<Watched>) {
     let meter = &instance.meter;
     let read = watched.clone();
-    build::observe_level(meter, &metric::RUNTIME_WORKERS, move || read.runtimes(RuntimeMetrics::num_workers));
+    build::observe_level(meter, &metric::RUNTIME_WORKERS, move || {
+        read.runtimes(RuntimeMetrics::num_workers)
+    });
     let read = watched.clone();
     build::observe_level(meter, &metric::RUNTIME_TASKS, move || {
         read.runtimes(RuntimeMetrics::num_alive_tasks)
@@ -130,7 +141,9 @@ fn register_runtimes(instance: &Instance, watched: &Arc<Watched>) {
                 return;
             }
             let busy = |runtime: &RuntimeMetrics| -> Duration {
-                (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker)).sum()
+                (0..runtime.num_workers())
+                    .map(|worker| runtime.worker_total_busy_duration(worker))
+                    .sum()
             };
             observer.observe(runtimes.iter().map(busy).sum::<Duration>().as_secs_f64(), &[]);
         });

@@ -136,8 +136,10 @@ impl Settings {
             Sampler::TraceIdRatioBased(self.ratio)
         };
         let sampler = if self.parent_based { Sampler::ParentBased(Box::new(root)) } else { root };
-        let traces =
-            SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(spans.clone()).build();
+        let traces = SdkTracerProvider::builder()
+            .with_sampler(sampler)
+            .with_span_processor(spans.clone())
+            .build();
         let reader = Reader(Arc::new(ManualReader::builder().build()));
         let meters = SdkMeterProvider::builder().with_reader(reader.clone()).build();
         let instance = Instance::new(&traces, &meters, self.options);
@@ -205,7 +207,9 @@ impl Capture {
 
 impl std::fmt::Debug for Capture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Capture").field("spans", &self.source.spans.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Capture")
+            .field("spans", &self.source.spans.lock().len())
+            .finish_non_exhaustive()
     }
 }
 

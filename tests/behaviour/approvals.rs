@@ -33,7 +33,10 @@ async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
     assert!(executed >= 80, "the span is open meanwhile: {executed}");
     assert!(sum("workflow.duration") < sum("workflow.approval.wait_time"), "{}", metrics.table());
     assert_eq!(
-        metrics.value("workflow.approval.wait_time", &[("workflow_id", "patch"), ("decision", "APPROVED")]),
+        metrics.value(
+            "workflow.approval.wait_time",
+            &[("workflow_id", "patch"), ("decision", "APPROVED")]
+        ),
         1.0
     );
     capture.conformance().unwrap();
@@ -47,7 +50,10 @@ async fn a_wait_that_is_dropped_was_cancelled() {
     }
     let capture = capture();
     assert!(tokio::time::timeout(Duration::from_millis(1), patch()).await.is_err());
-    assert_eq!(capture.metrics().value("workflow.approval.wait_time", &[("decision", "CANCELLED")]), 1.0);
+    assert_eq!(
+        capture.metrics().value("workflow.approval.wait_time", &[("decision", "CANCELLED")]),
+        1.0
+    );
     let spans = capture.spans();
     assert_eq!(spans.named("workflow.approval")[0].text("workflow.approval.decision"), "CANCELLED");
     capture.conformance().unwrap();
@@ -80,7 +86,11 @@ async fn an_approval_that_outlived_its_process_is_recorded_after_the_fact() {
 async fn the_backlog_is_what_its_owner_counts() {
     let telemetry = crate::scraped("approvals");
     telemetry.observe_approvals(|| async {
-        vec![Backlog { workflow_id: "patch".into(), pending: 2, oldest_age: Duration::from_secs(90) }]
+        vec![Backlog {
+            workflow_id: "patch".into(),
+            pending: 2,
+            oldest_age: Duration::from_secs(90),
+        }]
     });
     let url = format!("http://{}/metrics", telemetry.metrics_addr().unwrap());
     let value = |text: &str, name: &str| {
@@ -89,9 +99,14 @@ async fn the_backlog_is_what_its_owner_counts() {
     };
     let scrape = async || reqwest::get(&url).await.unwrap().text().await.unwrap();
     let text = poll::until_async(Duration::from_secs(20), async || {
-        Some(scrape().await).filter(|text| value(text, "workflow_approval_pending{").as_deref() == Some("2"))
+        Some(scrape().await)
+            .filter(|text| value(text, "workflow_approval_pending{").as_deref() == Some("2"))
     })
     .await;
-    assert_eq!(value(&text, "workflow_approval_oldest_age_seconds{").as_deref(), Some("90"), "{text}");
+    assert_eq!(
+        value(&text, "workflow_approval_oldest_age_seconds{").as_deref(),
+        Some("90"),
+        "{text}"
+    );
     drop(telemetry);
 }

@@ -48,7 +48,8 @@ impl Extractor for Pairs {
 async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
     let capture = capture();
     let sent = async {
-        let (mut headers, mut pairs, mut map) = (HeaderMap::new(), Pairs::default(), Carrier::new());
+        let (mut headers, mut pairs, mut map) =
+            (HeaderMap::new(), Pairs::default(), Carrier::new());
         propagation::inject_run(&mut propagation::HeadersMut(&mut headers));
         propagation::inject_run(&mut pairs);
         propagation::inject_run(&mut map);
@@ -66,7 +67,10 @@ async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
         propagation::follow(parent, agent("a", "x").run(async {})).await;
     }
     let spans = capture.spans();
-    assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n  agent.execute\n  agent.execute\n");
+    assert_eq!(
+        spans.names(),
+        "workflow.execute\n  agent.execute\n  agent.execute\n  agent.execute\n"
+    );
     for agent in spans.named("agent.execute") {
         assert_eq!(agent.text("workflow.run.id"), "run");
         assert_eq!(agent.text("workflow.id"), "w");
@@ -84,7 +88,10 @@ async fn the_run_travels_to_whom_the_caller_names() {
         (friend, stranger)
     };
     let (friend, stranger) = workflow("w").run_id("run 7, part;1").run_with(sent, |_, _| {}).await;
-    assert!(stranger.contains_key("traceparent") && !stranger.contains_key("baggage"), "{stranger:?}");
+    assert!(
+        stranger.contains_key("traceparent") && !stranger.contains_key("baggage"),
+        "{stranger:?}"
+    );
     let under = propagation::extract_run(&friend);
     propagation::follow(under, agent("a", "x").run(async {})).await;
     let spans = capture.spans();

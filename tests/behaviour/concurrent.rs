@@ -2,7 +2,9 @@
 
 use futures_util::FutureExt;
 use hub_otel::testing::{Capture, Settings};
-use hub_otel::{ErrorType, TimedOut, agent, current, instrument_agent, instrument_workflow, workflow};
+use hub_otel::{
+    ErrorType, TimedOut, agent, current, instrument_agent, instrument_workflow, workflow,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -197,12 +199,19 @@ fn unit(node: Node, parent: Option<usize>, log: Log) -> Body {
     }
 }
 
-fn check(capture: &Capture, log: &BTreeMap<usize, Entry>, sampled: bool) -> Result<(), TestCaseError> {
+fn check(
+    capture: &Capture,
+    log: &BTreeMap<usize, Entry>,
+    sampled: bool,
+) -> Result<(), TestCaseError> {
     let metrics = capture.metrics();
-    for (workflow, name, label) in [(true, "workflow", "workflow_id"), (false, "agent", "agent_id")] {
+    for (workflow, name, label) in [(true, "workflow", "workflow_id"), (false, "agent", "agent_id")]
+    {
         for status in ["SUCCESS", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED"] {
-            let expected =
-                log.values().filter(|entry| entry.workflow == workflow && entry.status == status).count();
+            let expected = log
+                .values()
+                .filter(|entry| entry.workflow == workflow && entry.status == status)
+                .count();
             for metric in [format!("{name}.runs.total"), format!("{name}.duration")] {
                 let value = metrics.value(&metric, &[("status", status)]);
                 prop_assert_eq!(
@@ -216,9 +225,9 @@ fn check(capture: &Capture, log: &BTreeMap<usize, Entry>, sampled: bool) -> Resu
                 );
             }
         }
-        let failures = log
-            .values()
-            .filter(|entry| entry.workflow == workflow && matches!(entry.status, "FAILED" | "TIMED_OUT"));
+        let failures = log.values().filter(|entry| {
+            entry.workflow == workflow && matches!(entry.status, "FAILED" | "TIMED_OUT")
+        });
         let errors = metrics.value(&format!("{name}.errors.total"), &[]);
         prop_assert_eq!(errors, failures.count() as f64, "{} {}", label, metrics.table());
     }

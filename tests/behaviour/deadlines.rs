@@ -199,7 +199,9 @@ async fn a_deadline_is_part_of_the_program_and_not_of_its_telemetry() {
 /// A task whose last handle is the waker that the timer holds, and which has a deadline of its own.
 #[test]
 fn a_waker_that_holds_a_task_with_a_deadline_can_be_dropped_by_the_timer() {
-    struct Holds(#[expect(dead_code, reason = "dropped with the waker")] std::sync::Mutex<Option<Held>>);
+    struct Holds(
+        #[expect(dead_code, reason = "dropped with the waker")] std::sync::Mutex<Option<Held>>,
+    );
     type Held = Pin<Box<dyn Future<Output = Result<(), TimedOut>> + Send>>;
     impl Wake for Holds {
         fn wake(self: Arc<Self>) {}

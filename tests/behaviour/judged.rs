@@ -26,7 +26,12 @@ fn verdict(capture: &Capture) -> (String, String) {
     let span = spans.iter().next().unwrap();
     let (status, error_type) = (span.text("workflow.status"), span.text("error.type"));
     let metrics = capture.metrics();
-    assert_eq!(metrics.value("workflow.runs.total", &[("status", &status)]), 1.0, "{}", metrics.table());
+    assert_eq!(
+        metrics.value("workflow.runs.total", &[("status", &status)]),
+        1.0,
+        "{}",
+        metrics.table()
+    );
     assert_eq!(metrics.value("workflow.errors.total", &[("error_type", &error_type)]), 1.0);
     assert!(span.status.starts_with("Error: "), "{}", span.status);
     capture.conformance().unwrap();
@@ -92,7 +97,8 @@ async fn an_error_is_judged_alike_by_annotation_and_by_the_builder() {
 async fn an_elapsed_timeout_of_tokios_that_is_returned_ran_out_of_time() {
     let elapsed = || tokio::time::timeout(std::time::Duration::ZERO, std::future::pending::<()>());
     let capture = capture();
-    let late = async { elapsed().await.map_err(|error| Box::new(error) as Box<dyn std::error::Error>) };
+    let late =
+        async { elapsed().await.map_err(|error| Box::new(error) as Box<dyn std::error::Error>) };
     assert!(hub_otel::workflow("w").run(late).await.is_err());
     assert_eq!(verdict(&capture), ("TIMED_OUT".to_owned(), "timeout".to_owned()));
 }
@@ -107,8 +113,9 @@ async fn a_foreign_error_is_named_by_its_type_where_the_builder_is_told_so() {
     }
     let capture = capture();
     let failing = async { Err::<(), _>(Foreign) };
-    let by_error_type =
-        |result: &Result<(), Foreign>, unit: &mut hub_otel::Classification| unit.by_error_type(result);
+    let by_error_type = |result: &Result<(), Foreign>, unit: &mut hub_otel::Classification| {
+        unit.by_error_type(result)
+    };
     assert!(hub_otel::workflow("w").run_with(failing, by_error_type).await.is_err());
     assert!(hub_otel::workflow("w").call_with(|| Err::<(), _>(Foreign), by_error_type).is_err());
     let metrics = capture.metrics();

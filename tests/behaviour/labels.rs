@@ -92,7 +92,8 @@ async fn the_same_id_under_two_triggers_shares_its_duration_and_gauge() {
     workflow("w").run(async {}).await;
     workflow("w").trigger("event").run(async {}).await;
     let metrics = capture.metrics();
-    let durations: Vec<_> = metrics.iter().filter(|series| series.name == "workflow.duration").collect();
+    let durations: Vec<_> =
+        metrics.iter().filter(|series| series.name == "workflow.duration").collect();
     assert_eq!(durations.len(), 1);
     assert_eq!(durations[0].value, 2.0);
     assert_eq!(metrics.value("workflow.runs.total", &[("trigger_type", "event")]), 1.0);

@@ -10,7 +10,9 @@ async fn attributes_and_events_arrive_late_and_the_last_value_stays() {
     async fn agent() {
         current().record("plan", "first").record("tokens", 7_u64).record("plan", "second");
         current().add_event("cache", [("hit", true)]);
-        opentelemetry::trace::get_active_span(|span| span.set_attribute(hub_otel::semconv::kv("tokens", 8)));
+        opentelemetry::trace::get_active_span(|span| {
+            span.set_attribute(hub_otel::semconv::kv("tokens", 8))
+        });
     }
     let capture = capture();
     agent().await;
@@ -41,7 +43,10 @@ async fn retries_are_counted_and_told() {
          * agent.retry {agent.retry.attempt=3, agent.retry.reason=unreachable}\n"
     );
     let metrics = capture.metrics();
-    assert_eq!(metrics.value("agent.retry.count", &[("agent_id", "a"), ("reason", "rate_limited")]), 2.0);
+    assert_eq!(
+        metrics.value("agent.retry.count", &[("agent_id", "a"), ("reason", "rate_limited")]),
+        2.0
+    );
     assert_eq!(metrics.value("agent.retry.count", &[("reason", "unreachable")]), 1.0);
     assert_eq!(metrics.value("agent.runs.total", &[]), 1.0, "one logical execution");
     capture.conformance().unwrap();
@@ -57,7 +62,10 @@ async fn what_was_said_to_fail_fails_whatever_it_returns() {
     let capture = capture();
     agent().await.unwrap();
     let metrics = capture.metrics();
-    assert_eq!(metrics.value("agent.errors.total", &[("agent_id", "a"), ("error_type", "bad_answer")]), 1.0);
+    assert_eq!(
+        metrics.value("agent.errors.total", &[("agent_id", "a"), ("error_type", "bad_answer")]),
+        1.0
+    );
     assert_eq!(metrics.value("agent.runs.total", &[("status", "FAILED")]), 1.0);
     assert_eq!(capture.spans().iter().next().unwrap().text("error.type"), "bad_answer");
     capture.conformance().unwrap();
@@ -67,9 +75,15 @@ async fn what_was_said_to_fail_fails_whatever_it_returns() {
 async fn an_identity_that_arrives_late_moves_the_unit() {
     #[instrument_workflow(run_id = "run")]
     async fn workflow(capture: &hub_otel::testing::Capture) {
-        assert_eq!(capture.metrics().value("workflows.active", &[("workflow_id", "workflow")]), 1.0);
+        assert_eq!(
+            capture.metrics().value("workflows.active", &[("workflow_id", "workflow")]),
+            1.0
+        );
         current().set_workflow("nightly", "Nightly sync", "schedule");
-        assert_eq!(capture.metrics().value("workflows.active", &[("workflow_id", "workflow")]), 0.0);
+        assert_eq!(
+            capture.metrics().value("workflows.active", &[("workflow_id", "workflow")]),
+            0.0
+        );
         assert_eq!(capture.metrics().value("workflows.active", &[("workflow_id", "nightly")]), 1.0);
         hub_otel::agent("a", "x").run(async {}).await;
     }
@@ -83,7 +97,10 @@ async fn an_identity_that_arrives_late_moves_the_unit() {
     assert_eq!(spans.named("agent.execute")[0].text("workflow.id"), "nightly");
     let metrics = capture.metrics();
     assert_eq!(
-        metrics.value("workflow.runs.total", &[("workflow_id", "nightly"), ("trigger_type", "schedule")]),
+        metrics.value(
+            "workflow.runs.total",
+            &[("workflow_id", "nightly"), ("trigger_type", "schedule")]
+        ),
         1.0
     );
     assert_eq!(metrics.value("workflow.runs.total", &[("workflow_id", "workflow")]), 0.0);

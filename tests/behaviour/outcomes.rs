@@ -62,7 +62,12 @@ fn one(capture: &Capture, status: &str) {
             "{}",
             metrics.table()
         );
-        assert_eq!(metrics.value("workflow.duration", &[("status", name)]), expected, "{}", metrics.table());
+        assert_eq!(
+            metrics.value("workflow.duration", &[("status", name)]),
+            expected,
+            "{}",
+            metrics.table()
+        );
     }
     assert_eq!(metrics.value("workflows.active", &[]), 0.0, "{}", metrics.table());
     capture.conformance().unwrap();
@@ -99,9 +104,10 @@ async fn an_error_that_left_by_a_question_mark_is_a_failure() {
          * exception {exception.message=cannot scan /etc, exception.type=behaviour::outcomes::ScanError}\n"
     );
     assert_eq!(
-        capture
-            .metrics()
-            .value("workflow.errors.total", &[("error_type", "ScanError"), ("workflow_id", "scan")]),
+        capture.metrics().value(
+            "workflow.errors.total",
+            &[("error_type", "ScanError"), ("workflow_id", "scan")]
+        ),
         1.0
     );
     one(&capture, "FAILED");
@@ -309,7 +315,10 @@ async fn unsampled_units_are_counted_exactly() {
         let capture = settings.capture();
         assert!(scan(true).await.is_err());
         assert!(capture.spans().is_empty());
-        assert_eq!(capture.metrics().value("workflow.errors.total", &[("error_type", "ScanError")]), 1.0);
+        assert_eq!(
+            capture.metrics().value("workflow.errors.total", &[("error_type", "ScanError")]),
+            1.0
+        );
         one(&capture, "FAILED");
     }
 }
@@ -351,10 +360,14 @@ mod only_counted {
         assert_eq!(ASKED.get(), 0, "nothing asks for a field that nobody sees");
         let metrics = capture.metrics();
         assert_eq!(
-            metrics.value("workflow.runs.total", &[("workflow_id", "outer"), ("status", "SUCCESS")]),
+            metrics
+                .value("workflow.runs.total", &[("workflow_id", "outer"), ("status", "SUCCESS")]),
             1.0
         );
-        assert_eq!(metrics.value("agent.runs.total", &[("agent_id", "a"), ("status", "FAILED")]), 1.0);
+        assert_eq!(
+            metrics.value("agent.runs.total", &[("agent_id", "a"), ("status", "FAILED")]),
+            1.0
+        );
         assert_eq!(metrics.value("agent.retry.count", &[("reason", "busy")]), 1.0);
         assert_eq!(metrics.value("workflows.active", &[]), 0.0);
     }

@@ -19,7 +19,11 @@ fn runs(spans: &Spans) -> Vec<(String, String)> {
         .map(|agent| {
             let parent = spans.iter().find(|span| span.span_id == agent.parent_id);
             let parent = parent.map_or_else(String::new, |parent| parent.text("workflow.run.id"));
-            assert_eq!(parent, agent.text("workflow.run.id"), "inherited from the one that encloses it");
+            assert_eq!(
+                parent,
+                agent.text("workflow.run.id"),
+                "inherited from the one that encloses it"
+            );
             (parent, agent.text("agent.name"))
         })
         .collect();
@@ -43,7 +47,10 @@ async fn joined_and_selected_agents_are_children_of_the_one_that_polls_them() {
     }
     let capture = capture();
     workflow().await;
-    assert_eq!(runs(&capture.spans()), pairs(&[("run", "1"), ("run", "2"), ("run", "3"), ("run", "4")]));
+    assert_eq!(
+        runs(&capture.spans()),
+        pairs(&[("run", "1"), ("run", "2"), ("run", "3"), ("run", "4")])
+    );
     capture.conformance().unwrap();
 }
 

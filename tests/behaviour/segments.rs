@@ -52,7 +52,8 @@ async fn the_duration_of_a_run_is_the_time_executed_over_all_segments() {
     let duration = metrics.iter().find(|series| series.name == "workflow.duration").unwrap();
     assert!((60_000.0..90_000.0).contains(&duration.sum), "{}", duration.sum);
     let spans = capture.spans();
-    let last = spans.named("workflow.execute")[1].text("workflow.duration.ms").parse::<u64>().unwrap();
+    let last =
+        spans.named("workflow.execute")[1].text("workflow.duration.ms").parse::<u64>().unwrap();
     assert!(last < 60_000, "a span is one segment: {last}");
 }
 
@@ -61,7 +62,8 @@ async fn a_run_that_ends_while_nothing_runs_is_recorded_by_its_segment() {
     let capture = capture();
     let segment = first().await;
     segment.record_end(UnitStatus::Rejected, None);
-    (Segment { run_id: "other".into(), ..segment }).record_end(UnitStatus::Failed, Some("crash_loop"));
+    (Segment { run_id: "other".into(), ..segment })
+        .record_end(UnitStatus::Failed, Some("crash_loop"));
     let spans = capture.spans();
     let [suspended, rejected, failed] = spans.named("workflow.execute")[..] else {
         panic!("{}", spans.tree())
@@ -81,7 +83,8 @@ async fn a_run_that_ends_while_nothing_runs_is_recorded_by_its_segment() {
 #[tokio::test]
 async fn a_segment_of_a_run_that_is_not_recorded_still_knows_its_run() {
     let capture = Settings::new().unsampled().capture();
-    let segment = workflow("patch").run_with(async { current().segment().unwrap() }, |_, _| {}).await;
+    let segment =
+        workflow("patch").run_with(async { current().segment().unwrap() }, |_, _| {}).await;
     assert_eq!(segment.workflow_id, "patch");
     assert!(!segment.run_id.is_empty());
     assert_eq!(segment.traceparent, None);

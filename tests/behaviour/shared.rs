@@ -77,8 +77,9 @@ fn only<'s>(spans: &'s Spans, name: &str) -> Option<&'s hub_otel::testing::Span>
 fn retries_that_are_told_while_a_unit_ends_are_in_its_span_and_its_counter_or_in_neither() {
     for round in 0..ROUNDS {
         let capture = both_ways(round);
-        let agent =
-            |taken: Option<Taken>| hub_otel::agent("a", "x").run(async { taken.unwrap().give().await });
+        let agent = |taken: Option<Taken>| {
+            hub_otel::agent("a", "x").run(async { taken.unwrap().give().await })
+        };
         let retries = |handle: &Current| {
             for _ in 0..20 {
                 handle.record_retry("busy");
@@ -106,8 +107,9 @@ fn retries_that_are_told_while_a_unit_ends_are_in_its_span_and_its_counter_or_in
 fn identities_that_arrive_together_leave_no_unit_active() {
     for round in 0..ROUNDS {
         let capture = both_ways(round);
-        let workflow =
-            |taken: Option<Taken>| hub_otel::workflow("w").run(async { taken.unwrap().give().await });
+        let workflow = |taken: Option<Taken>| {
+            hub_otel::workflow("w").run(async { taken.unwrap().give().await })
+        };
         let others: [&(dyn Fn(&Current) + Sync); 3] = [
             &|handle| _ = handle.set_workflow("one", "One", "event"),
             &|handle| _ = handle.set_workflow("two", None, None),
@@ -128,8 +130,9 @@ fn identities_that_arrive_together_leave_no_unit_active() {
 fn verdicts_that_contradict_each_other_end_in_one_that_span_and_counters_share() {
     for round in 0..ROUNDS {
         let capture = both_ways(round);
-        let workflow =
-            |taken: Option<Taken>| hub_otel::workflow("w").run(async { taken.unwrap().give().await });
+        let workflow = |taken: Option<Taken>| {
+            hub_otel::workflow("w").run(async { taken.unwrap().give().await })
+        };
         let others: [&(dyn Fn(&Current) + Sync); 3] = [
             &|handle| _ = handle.suspend("approval"),
             &|handle| _ = handle.set_failed("broken"),
@@ -169,7 +172,10 @@ fn a_call_site_that_several_instances_use_at_once_counts_for_each_its_own() {
                     assert!(poll(pin!(literal())));
                 }
                 let metrics = capture.metrics();
-                assert_eq!(metrics.value("workflow.runs.total", &[("status", "SUCCESS")]), f64::from(calls));
+                assert_eq!(
+                    metrics.value("workflow.runs.total", &[("status", "SUCCESS")]),
+                    f64::from(calls)
+                );
                 assert_eq!(metrics.value("workflow.duration", &[]), f64::from(calls));
                 assert_eq!(metrics.value("workflows.active", &[]), 0.0);
                 assert_eq!(capture.spans().len(), usize::try_from(calls).unwrap());

@@ -21,7 +21,10 @@ impl SpanProcessor for Foreign {
     fn force_flush(&self) -> opentelemetry_sdk::error::OTelSdkResult {
         Ok(())
     }
-    fn shutdown_with_timeout(&self, _: std::time::Duration) -> opentelemetry_sdk::error::OTelSdkResult {
+    fn shutdown_with_timeout(
+        &self,
+        _: std::time::Duration,
+    ) -> opentelemetry_sdk::error::OTelSdkResult {
         Ok(())
     }
 }
@@ -120,7 +123,8 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Log {
         }
         let mut text = Text::default();
         event.record(&mut text);
-        let span = opentelemetry::Context::map_current(|context| context.span().span_context().span_id());
+        let span =
+            opentelemetry::Context::map_current(|context| context.span().span_context().span_id());
         let name = event.metadata().name().to_owned();
         self.0.lock().unwrap().push((name, *event.metadata().level(), text.0, span.to_string()));
     }
@@ -147,8 +151,10 @@ async fn units_tell_the_log_of_their_life_under_their_own_ids() {
     });
     let _ = workflow("w").run_id("run").run(failing).with_subscriber(subscriber).await;
     let lines = log.0.lock().unwrap().clone();
-    let told: Vec<_> =
-        lines.iter().map(|(name, level, text, _)| format!("{level} {name} {}", text.trim())).collect();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|(name, level, text, _)| format!("{level} {name} {}", text.trim()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -175,8 +181,13 @@ async fn an_agent_outside_a_workflow_names_no_run_in_the_log() {
         let log = Log::default();
         let subscriber = listening(&log);
         agent("a", "x").run(async {}).with_subscriber(subscriber).await;
-        let told: Vec<_> =
-            log.0.lock().unwrap().iter().map(|(name, _, text, _)| format!("{name} {text}")).collect();
+        let told: Vec<_> = log
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(name, _, text, _)| format!("{name} {text}"))
+            .collect();
         assert_eq!(
             told,
             [
@@ -194,8 +205,14 @@ async fn exceptions_can_be_log_records() {
         let log = Log::default();
         let subscriber = listening(&log);
         let _ = agent("a", "x").run(async { Err::<(), _>("no") }).with_subscriber(subscriber).await;
-        let exceptions: Vec<_> =
-            log.0.lock().unwrap().iter().filter(|(name, ..)| name == "exception").cloned().collect();
+        let exceptions: Vec<_> = log
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(name, ..)| name == "exception")
+            .cloned()
+            .collect();
         assert_eq!(exceptions.len(), 1);
         assert_eq!(exceptions[0].2.trim(), "exception.type=\"&str\" exception.message=\"no\"");
         assert_eq!(capture.spans().iter().next().unwrap().events.len(), usize::from(dup));

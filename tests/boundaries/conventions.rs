@@ -13,7 +13,9 @@ use rules::{DB_CLIENT, HTTP_CLIENT, HTTP_SERVER, Sort, When};
 
 fn check(sort: &Sort, watched: &Watched) -> usize {
     let spans = watched.spans();
-    let ours = spans.iter().filter(|span| span.kind == sort.kind && span.attributes.contains_key(sort.mark));
+    let ours = spans
+        .iter()
+        .filter(|span| span.kind == sort.kind && span.attributes.contains_key(sort.mark));
     ours.map(|span| check_one(sort, span)).count()
 }
 
@@ -59,8 +61,8 @@ fn every_key_of_the_tables_is_one_of_the_model_and_of_its_type() {
     let model = Model::read();
     for rule in [HTTP_SERVER, HTTP_CLIENT, DB_CLIENT].iter().flat_map(|sort| sort.rules) {
         let known = model.types.get(rule.key.trim_end_matches('.'));
-        let known =
-            known.unwrap_or_else(|| panic!("the conventions know no {} ({})", rule.key, rule.section));
+        let known = known
+            .unwrap_or_else(|| panic!("the conventions know no {} ({})", rule.key, rule.section));
         assert_eq!(*known, rule.value, "{}", rule.key);
     }
 }
@@ -97,7 +99,11 @@ fn the_contract_agrees_with_the_conventions_model_on_instruments_units_and_label
         }
         for (attribute, level) in &asked.attributes {
             if *level == Level::Required {
-                assert!(metric.labels.contains(&attribute.as_str()), "{} wants {attribute}", metric.name);
+                assert!(
+                    metric.labels.contains(&attribute.as_str()),
+                    "{} wants {attribute}",
+                    metric.name
+                );
             }
         }
     }
@@ -111,7 +117,8 @@ async fn every_series_has_the_labels_that_the_model_requires_and_none_beyond_the
     let model = Model::read();
     let mut seen = std::collections::BTreeSet::new();
     for series in &watched.metrics() {
-        let metric = METRICS.iter().find(|metric| metric.name == series.name).expect("in the contract");
+        let metric =
+            METRICS.iter().find(|metric| metric.name == series.name).expect("in the contract");
         let Some(metric) = OURS.iter().find(|ours| ours.name == metric.name) else { continue };
         seen.insert(metric.name);
         for label in series.labels.keys() {
@@ -119,7 +126,11 @@ async fn every_series_has_the_labels_that_the_model_requires_and_none_beyond_the
         }
         for (attribute, level) in &model.metric(metric.name).attributes {
             if *level == Level::Required {
-                assert!(series.labels.contains_key(attribute), "{} without {attribute}", metric.name);
+                assert!(
+                    series.labels.contains_key(attribute),
+                    "{} without {attribute}",
+                    metric.name
+                );
             }
         }
     }

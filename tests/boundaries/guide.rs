@@ -8,7 +8,8 @@ fn the_guide_shows_every_boundary_before_and_after() {
         let (_, section) = guide.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
         let section = section.split("\n## ").next().unwrap();
         for part in ["Before:\n\n```", "After:\n\n```"] {
-            let (_, block) = section.split_once(part).unwrap_or_else(|| panic!("{heading}: no {part}"));
+            let (_, block) =
+                section.split_once(part).unwrap_or_else(|| panic!("{heading}: no {part}"));
             let shown = block
                 .lines()
                 .skip(1)

@@ -58,7 +58,10 @@ async fn a_running_program_shows_its_process_and_its_runtime() {
         assert!(value.is_some_and(|value| value > 0.0), "{} = {value:?}", metric.prometheus);
     }
     for mode in ["user", "system"] {
-        assert!(seen.value("process_cpu_time_seconds_total", &[("cpu_mode", mode)]).is_some(), "{mode}");
+        assert!(
+            seen.value("process_cpu_time_seconds_total", &[("cpu_mode", mode)]).is_some(),
+            "{mode}"
+        );
     }
     assert_eq!(value(&seen, "hub_otel_runtime_workers"), Some(2.0));
     assert!(value(&seen, "hub_otel_runtime_queue_depth").is_some());
@@ -78,10 +81,12 @@ async fn a_runtime_that_is_blocked_shows_as_one_long_lag() {
     let slow = |telemetry: &Telemetry| {
         let seen = scrape(telemetry);
         let all = value(&seen, "hub_otel_runtime_lag_seconds_count").unwrap_or(0.0);
-        let quick = seen.value("hub_otel_runtime_lag_seconds_bucket", &[("le", "0.25")]).unwrap_or(0.0);
+        let quick =
+            seen.value("hub_otel_runtime_lag_seconds_bucket", &[("le", "0.25")]).unwrap_or(0.0);
         all - quick
     };
-    let uptime = |telemetry: &Telemetry| value(&scrape(telemetry), "process_uptime_seconds").unwrap();
+    let uptime =
+        |telemetry: &Telemetry| value(&scrape(telemetry), "process_uptime_seconds").unwrap();
     poll::until_async(WITHIN, async || {
         // This is the thread that the application's tasks run on: it is held until the process has grown older.
         let since = uptime(&telemetry);
@@ -97,7 +102,11 @@ async fn a_runtime_that_is_blocked_shows_as_one_long_lag() {
 fn a_runtime_that_is_named_later_is_watched_without_counting_the_process_twice() {
     let telemetry = telemetry();
     let before = value(&scrape(&telemetry), "process_thread_count").unwrap();
-    assert_eq!(value(&scrape(&telemetry), "hub_otel_runtime_workers"), None, "no runtime, no number");
+    assert_eq!(
+        value(&scrape(&telemetry), "hub_otel_runtime_workers"),
+        None,
+        "no runtime, no number"
+    );
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).build().unwrap();
     telemetry.monitor_runtime(runtime.handle());

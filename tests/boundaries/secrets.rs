@@ -17,7 +17,8 @@ const CANARY: &str = "c4n4ry-5ecret";
 async fn scenario(telemetry: Option<&Telemetry>) {
     let mut layer = ServerLayer::new().redact_path("/hooks/*");
     let mut http = Client::new();
-    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let pool =
+        SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
     let mut db = Db::new(pool);
     if let Some(telemetry) = telemetry {
         layer = layer.telemetry(telemetry);
@@ -33,13 +34,16 @@ async fn scenario(telemetry: Option<&Telemetry>) {
                 let store = store.clone();
                 async move {
                     // Bound values, a literal in the text, and errors that quote both.
-                    let insert = sqlx::AssertSqlSafe(format!("INSERT INTO tokens VALUES ('{CANARY}')"));
+                    let insert =
+                        sqlx::AssertSqlSafe(format!("INSERT INTO tokens VALUES ('{CANARY}')"));
                     for _ in 0..2 {
                         let _ = sqlx::query(insert.0.as_str().to_owned().leak() as &'static str)
                             .execute(&store)
                             .await;
-                        let _ =
-                            sqlx::query("INSERT INTO tokens VALUES (?)").bind(CANARY).execute(&store).await;
+                        let _ = sqlx::query("INSERT INTO tokens VALUES (?)")
+                            .bind(CANARY)
+                            .execute(&store)
+                            .await;
                     }
                     let _ = sqlx::query("SELECT 1 WHERE ? = 'x").bind(CANARY).execute(&store).await;
                     ([(header::SET_COOKIE, CANARY)], CANARY)
@@ -55,14 +59,19 @@ async fn scenario(telemetry: Option<&Telemetry>) {
         .layer(layer);
     let server = Server::start(app).await;
 
-    let url = format!("http://{CANARY}:{CANARY}@{}/hooks/{CANARY}?key={CANARY}#{CANARY}", server.address);
-    let request = http.post(&url).bearer_auth(CANARY).header("x-api-key", CANARY).header("cookie", CANARY);
+    let url =
+        format!("http://{CANARY}:{CANARY}@{}/hooks/{CANARY}?key={CANARY}#{CANARY}", server.address);
+    let request =
+        http.post(&url).bearer_auth(CANARY).header("x-api-key", CANARY).header("cookie", CANARY);
     assert!(request.body(CANARY).send().await.unwrap().text().await.unwrap().contains(CANARY));
     http.get(server.url("/moved")).send().await.unwrap();
     // Nobody listens there: the error's text has the URL in it.
     let closed = hub_otel_tests::ports::Closed::new();
-    let error =
-        http.get(format!("http://127.0.0.1:{}/{CANARY}?{CANARY}", closed.port())).send().await.unwrap_err();
+    let error = http
+        .get(format!("http://127.0.0.1:{}/{CANARY}?{CANARY}", closed.port()))
+        .send()
+        .await
+        .unwrap_err();
     assert!(format!("{error:?}").contains(CANARY), "the canary was in reach");
 }
 
@@ -90,12 +99,15 @@ async fn nor_is_it_in_the_bytes_of_any_signal_that_leaves_the_process() {
         .build()
         .unwrap();
     {
-        let _logs = tracing::subscriber::set_default(tracing_subscriber::registry().with(telemetry.layer()));
+        let _logs = tracing::subscriber::set_default(
+            tracing_subscriber::registry().with(telemetry.layer()),
+        );
         tracing::info!("begins");
         scenario(Some(&telemetry)).await;
     }
     let page =
-        hub_otel_tests::http::get(format!("http://{}/metrics", telemetry.metrics_addr().unwrap())).body;
+        hub_otel_tests::http::get(format!("http://{}/metrics", telemetry.metrics_addr().unwrap()))
+            .body;
     assert!(telemetry.shutdown().await.is_complete());
 
     assert!(receiver.spans().len() > 10);

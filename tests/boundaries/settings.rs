@@ -15,7 +15,11 @@ fn builder(receiver: &Receiver, variable: (&str, &str)) -> hub_otel::TelemetryBu
     hub_otel::Telemetry::builder()
         .default_service_name("boundaries")
         .endpoint(receiver.endpoint())
-        .env_source([("OTEL_EXPORTER_PROMETHEUS_PORT", "0"), ("OTEL_LOGS_EXPORTER", "none"), variable])
+        .env_source([
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+            ("OTEL_LOGS_EXPORTER", "none"),
+            variable,
+        ])
 }
 
 fn telemetry(receiver: &Receiver, variable: (&str, &str)) -> Telemetry {
@@ -29,7 +33,8 @@ fn methods(receiver: &Receiver) -> Vec<String> {
         .iter()
         .map(|span| {
             let of = |key| text(&span.item.attributes, key).unwrap_or("-");
-            let (method, original) = (of("http.request.method"), of("http.request.method_original"));
+            let (method, original) =
+                (of("http.request.method"), of("http.request.method_original"));
             format!("{:?} {}: {method} {original}", span.item.kind(), span.item.name)
         })
         .collect();
@@ -38,7 +43,8 @@ fn methods(receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_known_methods_replaces_the_conventions_and_names_are_compared_as_they_are_sent() {
+async fn a_list_of_known_methods_replaces_the_conventions_and_names_are_compared_as_they_are_sent()
+{
     let receiver = Receiver::start();
     let telemetry = telemetry(&receiver, ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET, PURGE"));
     let layer = ServerLayer::new().telemetry(&telemetry);
@@ -51,9 +57,10 @@ async fn a_list_of_known_methods_replaces_the_conventions_and_names_are_compared
     let page = Scrape::of(format!("http://{}/metrics", telemetry.metrics_addr().unwrap()));
     for (method, count) in [("GET", 1.0), ("PURGE", 1.0), ("_OTHER", 2.0)] {
         let labels = [("http_request_method", method)];
-        for name in
-            ["http_server_request_duration_seconds_count", "http_client_request_duration_seconds_count"]
-        {
+        for name in [
+            "http_server_request_duration_seconds_count",
+            "http_client_request_duration_seconds_count",
+        ] {
             assert_eq!(page.value(name, &labels), Some(count), "{name} {method}");
         }
     }
@@ -133,7 +140,11 @@ async fn propagators_that_are_not_named_are_spoken_in_neither_direction() {
             .layer(ServerLayer::new().telemetry(&telemetry).trust(Trust::TraceAndBaggage));
         let server = Server::start(app).await;
 
-        assert_eq!(reqwest::get(server.url("/out")).await.unwrap().text().await.unwrap(), out, "`{value}`");
+        assert_eq!(
+            reqwest::get(server.url("/out")).await.unwrap().text().await.unwrap(),
+            out,
+            "`{value}`"
+        );
         let request = reqwest::Client::new()
             .get(server.url("/in"))
             .header("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))
@@ -143,9 +154,11 @@ async fn propagators_that_are_not_named_are_spoken_in_neither_direction() {
 
         let spans = receiver.spans();
         let span = |name: &str| spans.iter().find(|span| span.item.name == name).unwrap();
-        let trace: String = span("GET /in").item.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let trace: String =
+            span("GET /in").item.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(trace == TRACE, out.contains("traceparent"), "`{value}`");
-        let workflow = text(&span("agent.execute").item.attributes, "workflow.id").unwrap_or_default();
+        let workflow =
+            text(&span("agent.execute").item.attributes, "workflow.id").unwrap_or_default();
         assert_eq!(workflow == "theirs", out.contains("baggage"), "`{value}`");
     }
 }
@@ -154,7 +167,8 @@ async fn propagators_that_are_not_named_are_spoken_in_neither_direction() {
 fn a_propagator_that_is_not_spoken_is_an_error() {
     let receiver = Receiver::start();
     for other in ["b3", "b3multi", "jaeger", "tracecontext,b3"] {
-        let error = builder(&receiver, ("OTEL_PROPAGATORS", other)).config().unwrap_err().to_string();
+        let error =
+            builder(&receiver, ("OTEL_PROPAGATORS", other)).config().unwrap_err().to_string();
         assert!(error.contains(other) && error.contains("`tracecontext`, `baggage`"), "{error}");
     }
 }

@@ -48,10 +48,16 @@ fn emit() -> Emitted {
         .build()
         .expect("a runtime");
     let scrape = runtime.block_on(async {
-        let telemetry =
-            hub_otel::Telemetry::builder().env_source(environment).install().expect("valid settings");
+        let telemetry = hub_otel::Telemetry::builder()
+            .env_source(environment)
+            .install()
+            .expect("valid settings");
         telemetry.observe_approvals(|| async {
-            vec![Backlog { workflow_id: "patch".into(), pending: 2, oldest_age: Duration::from_secs(60) }]
+            vec![Backlog {
+                workflow_id: "patch".into(),
+                pending: 2,
+                oldest_age: Duration::from_secs(60),
+            }]
         });
         units().await;
         http().await;
@@ -90,12 +96,17 @@ async fn units() {
             })
             .await;
         drop(agent("scanner", "scan").run(failing()).await);
-        assert_eq!(approval::wait("approval-1", async { Decision::Approved }).await, Decision::Approved);
+        assert_eq!(
+            approval::wait("approval-1", async { Decision::Approved }).await,
+            Decision::Approved
+        );
     };
     workflow("scan").name("Scan").run_id("run-1").run(scan).await;
     drop(workflow("scan").run(failing()).await);
     assert!(workflow("scan").run(async { Err::<(), _>(TimedOut::default()) }).await.is_err());
-    assert!(agent("scanner", "scan").run(async { Err::<(), _>(TimedOut::default()) }).await.is_err());
+    assert!(
+        agent("scanner", "scan").run(async { Err::<(), _>(TimedOut::default()) }).await.is_err()
+    );
     expected().await;
     let segment = workflow("patch")
         .run(async {
@@ -105,7 +116,12 @@ async fn units() {
         .await
         .expect("no error")
         .expect("a segment");
-    approval::record("approval-2", &segment, SystemTime::now() - Duration::from_secs(5), Decision::Rejected);
+    approval::record(
+        "approval-2",
+        &segment,
+        SystemTime::now() - Duration::from_secs(5),
+        Decision::Rejected,
+    );
     segment.record_end(UnitStatus::Rejected, None);
     let cancelled = workflow("scan").run(std::future::pending::<()>());
     assert!(tokio::time::timeout(Duration::from_millis(10), cancelled).await.is_err());
@@ -131,13 +147,22 @@ async fn expected() {
 
 /// A server and a client of it, with one answer that is an error.
 async fn http() {
-    let app = Router::new().route("/found/{id}", get(|| async { "found" })).layer(ServerLayer::new());
+    let app =
+        Router::new().route("/found/{id}", get(|| async { "found" })).layer(ServerLayer::new());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("its address");
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
     let client = Client::new();
     for path in ["/found/7", "/lost"] {
-        drop(client.get(format!("http://{address}{path}")).send().await.expect("an answer").text().await);
+        drop(
+            client
+                .get(format!("http://{address}{path}"))
+                .send()
+                .await
+                .expect("an answer")
+                .text()
+                .await,
+        );
     }
     server.abort();
     drop(client.get("http://127.0.0.1:1/").send().await.expect_err("nobody listens"));
@@ -148,7 +173,15 @@ async fn http() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("its address");
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    drop(client.get(format!("http://{address}/broken")).send().await.expect("an answer").text().await);
+    drop(
+        client
+            .get(format!("http://{address}/broken"))
+            .send()
+            .await
+            .expect("an answer")
+            .text()
+            .await,
+    );
     server.abort();
 }
 

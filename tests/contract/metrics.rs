@@ -20,7 +20,8 @@ fn documented() -> BTreeMap<String, (Shape, String)> {
     table("## Metrics")
         .into_iter()
         .map(|row| {
-            let labels = row[3].split(", ").filter(|label| *label != "–").map(str::to_owned).collect();
+            let labels =
+                row[3].split(", ").filter(|label| *label != "–").map(str::to_owned).collect();
             let shape = Shape { instrument: row[1].clone(), unit: row[2].clone(), labels };
             (row[0].clone(), (shape, row[4].clone()))
         })
@@ -35,11 +36,18 @@ fn keys<'a>(attributes: impl Iterator<Item = &'a Vec<KeyValue>>) -> BTreeSet<Str
 fn shape(metric: &Metric) -> Shape {
     let (instrument, labels) = match metric.data.as_ref().expect("data") {
         Data::Sum(sum) => {
-            assert_eq!(sum.aggregation_temporality(), AggregationTemporality::Cumulative, "{}", metric.name);
+            assert_eq!(
+                sum.aggregation_temporality(),
+                AggregationTemporality::Cumulative,
+                "{}",
+                metric.name
+            );
             let instrument = if sum.is_monotonic { "counter" } else { "up-down counter" };
             (instrument, keys(sum.data_points.iter().map(|point| &point.attributes)))
         }
-        Data::Gauge(gauge) => ("gauge", keys(gauge.data_points.iter().map(|point| &point.attributes))),
+        Data::Gauge(gauge) => {
+            ("gauge", keys(gauge.data_points.iter().map(|point| &point.attributes)))
+        }
         Data::Histogram(histogram) => {
             assert_eq!(
                 histogram.aggregation_temporality(),
@@ -89,7 +97,11 @@ fn every_metric_of_the_document_is_emitted_with_its_instrument_unit_and_labels()
     let pushed = pushed();
     for (name, (documented, _)) in documented() {
         let found = pushed.get(&name).unwrap_or_else(|| panic!("{name} was not emitted"));
-        assert_eq!((&found.instrument, &found.unit), (&documented.instrument, &documented.unit), "{name}");
+        assert_eq!(
+            (&found.instrument, &found.unit),
+            (&documented.instrument, &documented.unit),
+            "{name}"
+        );
         let absent: Vec<_> = documented
             .labels
             .difference(&found.labels)
@@ -103,7 +115,8 @@ fn every_metric_of_the_document_is_emitted_with_its_instrument_unit_and_labels()
 fn every_metric_that_is_emitted_is_in_the_document_with_all_of_its_labels() {
     let documented = documented();
     for (name, found) in pushed() {
-        let (known, _) = documented.get(&name).unwrap_or_else(|| panic!("{name} is not in the document"));
+        let (known, _) =
+            documented.get(&name).unwrap_or_else(|| panic!("{name} is not in the document"));
         let unknown: Vec<_> = found.labels.difference(&known.labels).collect();
         assert!(unknown.is_empty(), "{name} has {unknown:?}");
     }
@@ -114,10 +127,14 @@ fn buckets_are_those_of_the_document() {
     let buckets: BTreeMap<_, _> = table("## Buckets")
         .into_iter()
         .map(|row| {
-            (row[0].clone(), row[2].split(' ').map(|bound| bound.parse::<f64>().expect("a bound")).collect())
+            (
+                row[0].clone(),
+                row[2].split(' ').map(|bound| bound.parse::<f64>().expect("a bound")).collect(),
+            )
         })
         .collect();
-    let histograms: BTreeMap<String, Vec<f64>> = emitted().metrics.iter().filter_map(bounds).collect();
+    let histograms: BTreeMap<String, Vec<f64>> =
+        emitted().metrics.iter().filter_map(bounds).collect();
     assert_eq!(histograms, buckets);
 }
 
@@ -137,18 +154,22 @@ fn the_scrape_shows_the_names_types_and_labels_of_the_document() {
     for (name, (documented, prometheus)) in documented() {
         let family = prometheus.trim_end_matches("_{bucket,sum,count}");
         known.insert(family.to_owned());
-        let found =
-            scrape.families.get(family).unwrap_or_else(|| panic!("{family} ({name}) is not in the scrape"));
+        let found = scrape
+            .families
+            .get(family)
+            .unwrap_or_else(|| panic!("{family} ({name}) is not in the scrape"));
         let kind = match documented.instrument.as_str() {
             "up-down counter" | "gauge" => "gauge",
             other => other,
         };
         assert_eq!(found.kind, kind, "{family}");
         assert!(!found.help.is_empty(), "{family}");
-        let suffixes: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        let suffixes: &[&str] =
+            if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
         for suffix in suffixes {
             let series = format!("{family}{suffix}");
-            let samples: Vec<_> = scrape.matching(&series, &[("service_name", "under-test")]).collect();
+            let samples: Vec<_> =
+                scrape.matching(&series, &[("service_name", "under-test")]).collect();
             assert!(!samples.is_empty(), "{series}");
             for label in samples.iter().flat_map(|sample| sample.labels.keys()) {
                 let of_the_target = matches!(label.as_str(), "service_name" | "le");

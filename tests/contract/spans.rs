@@ -73,7 +73,8 @@ fn every_record_and_every_span_event_is_in_the_document_and_was_written() {
     };
     let documented: BTreeSet<_> = records.iter().map(|row| row[0].clone()).collect();
     let of_the_library = |log: &&_| scope_of(log).starts_with("hub_otel");
-    let written: BTreeSet<_> = emitted().logs.iter().filter(of_the_library).map(|log| name(log)).collect();
+    let written: BTreeSet<_> =
+        emitted().logs.iter().filter(of_the_library).map(|log| name(log)).collect();
     assert_eq!(written, documented);
     for row in &records {
         for log in emitted().logs.iter().filter(|log| name(log) == row[0]) {
@@ -81,11 +82,17 @@ fn every_record_and_every_span_event_is_in_the_document_and_was_written() {
             assert!(row[1].contains(severity), "{} is {severity}", row[0]);
         }
     }
-    let events: BTreeSet<_> =
-        emitted().spans.iter().flat_map(|span| &span.events).map(|event| event.name.as_str()).collect();
+    let events: BTreeSet<_> = emitted()
+        .spans
+        .iter()
+        .flat_map(|span| &span.events)
+        .map(|event| event.name.as_str())
+        .collect();
     assert_eq!(events, BTreeSet::from(["agent.retry", "exception"]));
 }
 
-fn scope_of(log: &hub_otel_tests::receiver::Item<opentelemetry_proto::tonic::logs::v1::LogRecord>) -> String {
+fn scope_of(
+    log: &hub_otel_tests::receiver::Item<opentelemetry_proto::tonic::logs::v1::LogRecord>,
+) -> String {
     log.scope.name.clone()
 }

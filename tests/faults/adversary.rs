@@ -7,7 +7,8 @@ use hub_otel_tests::receiver::Receiver;
 fn headers_reach_the_collector_and_no_printed_word() {
     for transport in Transport::ALL {
         let receiver = Receiver::start();
-        let settings = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2,x-tenant=blue")];
+        let settings =
+            [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2,x-tenant=blue")];
         let mut program = Program::with(&receiver.endpoint(), transport, &settings);
         program.emit(3);
         let printed = format!("{program:?} {:?}", program.telemetry().health());
@@ -25,5 +26,8 @@ fn credentials_over_plain_http_to_another_host_are_refused() {
     let settings = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2")];
     let error = Program::try_with("http://collector.example:4317", Transport::Grpc, &settings);
     let error = error.expect_err("refused").to_string();
-    assert!(error.contains("http://collector.example:4317") && !error.contains("hunter2"), "{error}");
+    assert!(
+        error.contains("http://collector.example:4317") && !error.contains("hunter2"),
+        "{error}"
+    );
 }

@@ -12,7 +12,8 @@ const BACKLOG: u64 = 12_000;
 /// A program whose Collector went away after it had answered, and left it with a backlog.
 fn behind(receiver: &Receiver, transport: Transport) -> Program {
     let builder = hub_otel::Telemetry::builder().shutdown_timeout(bar(DEADLINE));
-    let mut program = Program::build(builder, &receiver.endpoint(), transport, &[]).expect("valid settings");
+    let mut program =
+        Program::build(builder, &receiver.endpoint(), transport, &[]).expect("valid settings");
     program.emit(10);
     poll::until(Duration::from_secs(20), || {
         program.report().traces.ok == 10 && program.report().logs.ok == 10
@@ -70,11 +71,16 @@ fn a_shutdown_that_its_thread_has_no_time_for_still_reports_every_item_as_lost_o
     let builder = hub_otel::Telemetry::builder()
         .before_export(|_| std::thread::sleep(Duration::from_secs(3)))
         .shutdown_timeout(Duration::from_millis(300));
-    let mut program =
-        Program::build(builder, &receiver.endpoint(), Transport::Grpc, &[]).expect("valid settings");
+    let mut program = Program::build(builder, &receiver.endpoint(), Transport::Grpc, &[])
+        .expect("valid settings");
     program.emit(1_000);
     let stopped = program.stop();
     stopped.assert_balanced();
     assert!(stopped.took <= bar(Duration::from_millis(550)), "{:?}", stopped.took);
-    assert_eq!(stopped.report.traces.dropped.get("shutdown_deadline"), Some(&1_000), "{}", stopped.report);
+    assert_eq!(
+        stopped.report.traces.dropped.get("shutdown_deadline"),
+        Some(&1_000),
+        "{}",
+        stopped.report
+    );
 }

@@ -12,7 +12,12 @@ const ITEMS: u64 = 500;
 const LONG: Duration = Duration::from_secs(60);
 
 /// Starts the fault program.
-pub(crate) fn start(what: &str, endpoint: &str, transport: Transport, arguments: &[&str]) -> Process {
+pub(crate) fn start(
+    what: &str,
+    endpoint: &str,
+    transport: Transport,
+    arguments: &[&str],
+) -> Process {
     start_with(what, endpoint, transport, arguments, &[])
 }
 
@@ -25,7 +30,11 @@ pub(crate) fn start_with(
     more: &[(&str, &str)],
 ) -> Process {
     let mut command = command(env!("CARGO_BIN_EXE_fault"));
-    command.arg(what).args(arguments).envs(settings(endpoint, transport)).envs(more.iter().copied());
+    command
+        .arg(what)
+        .args(arguments)
+        .envs(settings(endpoint, transport))
+        .envs(more.iter().copied());
     Process::spawn(&mut command)
 }
 
@@ -69,7 +78,9 @@ const LAZY: &[(&str, &str)] = &[
 #[test]
 fn a_process_that_shuts_down_on_a_signal_loses_nothing() {
     each(
-        Transport::ALL.iter().flat_map(|transport| ["TERM", "INT"].map(|signal| (*transport, signal))),
+        Transport::ALL
+            .iter()
+            .flat_map(|transport| ["TERM", "INT"].map(|signal| (*transport, signal))),
         |case| {
             let (transport, signal) = case;
             let receiver = Receiver::start();
@@ -83,7 +94,11 @@ fn a_process_that_shuts_down_on_a_signal_loses_nothing() {
             assert!(child.exit(LONG).success(), "{}", child.stderr());
             assert_eq!(printed(&child, "lost"), 0);
             assert_all_there(&receiver, ITEMS);
-            assert!(child.stderr().contains("[OpenTelemetry] Shutdown complete"), "{}", child.stderr());
+            assert!(
+                child.stderr().contains("[OpenTelemetry] Shutdown complete"),
+                "{}",
+                child.stderr()
+            );
         },
     );
 }
@@ -202,9 +217,13 @@ fn a_forked_child_neither_hangs_nor_sends() {
         let of_unit = |name: &str| name == "agent.execute" || !name.starts_with("item-");
         let spans = receiver.spans();
         assert_eq!(spans.iter().filter(|span| of_unit(&span.name)).count(), 1);
-        let own: Vec<_> = spans.iter().map(|span| span.name.clone()).filter(|name| !of_unit(name)).collect();
+        let own: Vec<_> =
+            spans.iter().map(|span| span.name.clone()).filter(|name| !of_unit(name)).collect();
         assert_eq!(own.len() as u64, 2 * ITEMS);
-        assert_eq!(own.into_iter().collect::<std::collections::HashSet<_>>().len() as u64, 2 * ITEMS);
+        assert_eq!(
+            own.into_iter().collect::<std::collections::HashSet<_>>().len() as u64,
+            2 * ITEMS
+        );
         let logs = account(&receiver, Signal::Logs, 2 * ITEMS);
         assert_eq!((logs.missing.len(), logs.duplicates), (0, 0), "{logs:?}");
         assert_eq!(receiver.latest_sum(hub_otel_tests::program::COUNTER), 2.0 * ITEMS as f64);

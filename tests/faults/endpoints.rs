@@ -30,7 +30,10 @@ fn a_closed_port_is_reported_and_holds_up_nothing() {
         program.emit(300);
         let stopped = program.stop();
         assert_all_lost(&stopped);
-        figure(&format!("closed port, {transport:?}"), format!("{:?}, {}", stopped.took, stopped.report));
+        figure(
+            &format!("closed port, {transport:?}"),
+            format!("{:?}, {}", stopped.took, stopped.report),
+        );
     });
 }
 
@@ -41,7 +44,10 @@ fn a_name_that_does_not_resolve_is_reported_and_holds_up_nothing() {
         program.emit(300);
         let stopped = program.stop();
         assert_all_lost(&stopped);
-        figure(&format!("DNS failure, {transport:?}"), format!("{:?}, {}", stopped.took, stopped.report));
+        figure(
+            &format!("DNS failure, {transport:?}"),
+            format!("{:?}, {}", stopped.took, stopped.report),
+        );
     });
 }
 
@@ -72,7 +78,10 @@ impl Wiretap {
         let heard = self.proxy.heard();
         assert_eq!(heard.first(), Some(&0x16), "a TLS handshake");
         for plain in [&b"item-"[..], b"under-test", b"PRI *", b"POST "] {
-            assert!(!heard.windows(plain.len()).any(|window| window == plain), "{plain:?} was readable");
+            assert!(
+                !heard.windows(plain.len()).any(|window| window == plain),
+                "{plain:?} was readable"
+            );
         }
     }
 }
@@ -89,7 +98,10 @@ fn a_certificate_for_another_name_gets_no_byte_of_telemetry() {
         assert_all_lost(&stopped);
         assert!(receiver.requests().is_empty());
         wire.assert_no_plaintext();
-        figure(&format!("TLS wrong name, {transport:?}"), format!("{:?}, {}", stopped.took, stopped.report));
+        figure(
+            &format!("TLS wrong name, {transport:?}"),
+            format!("{:?}, {}", stopped.took, stopped.report),
+        );
     });
 }
 
@@ -106,7 +118,10 @@ fn a_tls_peer_that_says_nothing_gets_no_byte_of_telemetry() {
         let stopped = program.stop();
         assert_all_lost(&stopped);
         wire.assert_no_plaintext();
-        figure(&format!("TLS silent peer, {transport:?}"), format!("{:?}, {}", stopped.took, stopped.report));
+        figure(
+            &format!("TLS silent peer, {transport:?}"),
+            format!("{:?}, {}", stopped.took, stopped.report),
+        );
     });
 }
 
@@ -119,7 +134,8 @@ fn a_peer_with_the_right_certificate_gets_everything_and_mutual_tls_is_spoken() 
             let receiver = Receiver::tls(&certificates, true);
             let wire = Wiretap::on(&receiver, &certificates);
             let folder = tempfile::tempdir().expect("a folder");
-            let (certificate, key) = (folder.path().join("client.pem"), folder.path().join("client.key"));
+            let (certificate, key) =
+                (folder.path().join("client.pem"), folder.path().join("client.key"));
             std::fs::write(&certificate, &certificates.client.certificate).expect("written");
             std::fs::write(&key, &certificates.client.key).expect("written");
             let settings = [
@@ -190,7 +206,10 @@ fn a_span_ends_in_microseconds_while_nobody_answers() {
             &format!("black hole: span.end() p99.9, queue with room, {transport:?}"),
             format!("{roomy:?}"),
         );
-        figure(&format!("black hole: span.end() p99.9, queue full, {transport:?}"), format!("{full:?}"));
+        figure(
+            &format!("black hole: span.end() p99.9, queue full, {transport:?}"),
+            format!("{full:?}"),
+        );
         assert!(roomy <= Some(&most) && full <= Some(&most), "{rounds:?}");
         let stopped = program.stop();
         assert_eq!(stopped.report.traces.ended, 40_000);

@@ -16,15 +16,17 @@ fn an_exporter_that_panics_one_time_in_ten_costs_those_batches_and_no_other() {
                 panic!("the exporter panics");
             }
         });
-        let settings = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50"), ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "50")];
-        let mut program =
-            Program::build(builder, &receiver.endpoint(), transport, &settings).expect("valid settings");
+        let settings =
+            [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50"), ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "50")];
+        let mut program = Program::build(builder, &receiver.endpoint(), transport, &settings)
+            .expect("valid settings");
         program.emit(2_000);
         let start = Instant::now();
         let stopped = program.stop();
         assert!(start.elapsed() <= bar(DEADLINE), "{:?}", start.elapsed());
         stopped.assert_balanced();
-        for (part, signal) in [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
+        for (part, signal) in
+            [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
         {
             let account = stopped.account(&receiver, signal);
             // Failed is what panicked, whole batches of it, and nothing else is missing.
@@ -59,7 +61,8 @@ fn a_source_of_approvals_that_panics_or_hangs_costs_its_own_metric_only() {
         sources.iter().flat_map(|source| Transport::BOTH.map(|transport| (*source, transport))),
         |(source, transport)| {
             let receiver = Receiver::start();
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
             let runtime = runtime.expect("a runtime");
             let mut program = Program::start(&receiver.endpoint(), transport);
             let (release, blocked) = std::sync::mpsc::channel::<()>();
@@ -72,7 +75,9 @@ fn a_source_of_approvals_that_panics_or_hangs_costs_its_own_metric_only() {
                             Source::Panics => panic!("the source of approvals panics"),
                             Source::Hangs => std::future::pending().await,
                             // Until the test lets go of the other end.
-                            Source::BlocksItsThread => drop(blocked.lock().expect("one caller").recv()),
+                            Source::BlocksItsThread => {
+                                drop(blocked.lock().expect("one caller").recv())
+                            }
                         }
                         Vec::new()
                     }

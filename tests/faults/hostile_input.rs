@@ -26,7 +26,10 @@ fn hostile_spans(program: &Program) -> u64 {
     for text in TEXTS {
         let mut span = program.tracer().start(text);
         span.set_attribute(KeyValue::new(text, text));
-        span.set_attribute(KeyValue::new("list", Value::Array(Array::String(vec![StringValue::from(text)]))));
+        span.set_attribute(KeyValue::new(
+            "list",
+            Value::Array(Array::String(vec![StringValue::from(text)])),
+        ));
         span.set_attribute(KeyValue::new("nan", f64::NAN));
         span.set_attribute(KeyValue::new("infinite", f64::NEG_INFINITY));
         span.add_event(text, vec![KeyValue::new(text, text)]);
@@ -35,11 +38,15 @@ fn hostile_spans(program: &Program) -> u64 {
         ended += 1;
     }
     let now = SystemTime::now();
-    for (start, end) in
-        [(now, now - hour), (year_1960, now), (year_1960, year_1960 - hour), (now + 1_000_000 * hour, now)]
-    {
-        let mut span =
-            program.tracer().build(SpanBuilder::from_name("a clock that jumps").with_start_time(start));
+    for (start, end) in [
+        (now, now - hour),
+        (year_1960, now),
+        (year_1960, year_1960 - hour),
+        (now + 1_000_000 * hour, now),
+    ] {
+        let mut span = program
+            .tracer()
+            .build(SpanBuilder::from_name("a clock that jumps").with_start_time(start));
         span.end_with_timestamp(end);
         ended += 1;
     }
@@ -50,11 +57,15 @@ fn hostile_metrics(program: &Program) {
     let meter = hub_otel::otel::meter_provider(program.telemetry()).meter("hostile");
     for name in TEXTS.into_iter().chain(["1digit", "with space", "ünïcode", "a/b", "ok.name"]) {
         meter.f64_histogram(name.to_owned()).build().record(f64::NAN, &[]);
-        let gauge = meter.f64_gauge(format!("gauge.{}", name.len())).with_unit(name.to_owned()).build();
+        let gauge =
+            meter.f64_gauge(format!("gauge.{}", name.len())).with_unit(name.to_owned()).build();
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0] {
             gauge.record(value, &[KeyValue::new(name.to_owned(), name.to_owned())]);
         }
-        meter.u64_counter("hostile.count").build().add(1, &[KeyValue::new("text", name.to_owned())]);
+        meter
+            .u64_counter("hostile.count")
+            .build()
+            .add(1, &[KeyValue::new("text", name.to_owned())]);
     }
 }
 
@@ -65,7 +76,9 @@ fn whatever_is_put_in_nothing_panics_and_it_arrives() {
         let mut program = Program::start(&receiver.endpoint(), transport);
         let spans = hostile_spans(&program);
         hostile_metrics(&program);
-        program.with_logs(|| TEXTS.iter().for_each(|text| tracing::error!(text, nan = f64::NAN, "{text}")));
+        program.with_logs(|| {
+            TEXTS.iter().for_each(|text| tracing::error!(text, nan = f64::NAN, "{text}"))
+        });
         program.emit(10);
         let stopped = program.stop();
         assert_eq!(stopped.report.traces.ok, spans + 10, "{}", stopped.report);

@@ -10,7 +10,8 @@ fn sixty_four_instances_side_by_side_are_isolated() {
         let receiver = Receiver::start();
         let name = format!("service-{number}");
         let transport = Transport::ALL[number as usize % 3];
-        let mut program = Program::with(&receiver.endpoint(), transport, &[("OTEL_SERVICE_NAME", &name)]);
+        let mut program =
+            Program::with(&receiver.endpoint(), transport, &[("OTEL_SERVICE_NAME", &name)]);
         // Each has another amount, so that a stray item shows.
         program.emit(20 + number);
         program.stop().assert_delivered_once(&receiver);

@@ -16,8 +16,9 @@ fn ten_thousand_attributes_of_a_mebibyte_stay_within_96_mib() {
     let hole = BlackHole::new();
     let receiver = Receiver::counting();
     let places = [("black hole", hole.endpoint()), ("receiver", receiver.endpoint())];
-    let cases =
-        places.into_iter().flat_map(|place| Transport::BOTH.map(|transport| (place.clone(), transport)));
+    let cases = places
+        .into_iter()
+        .flat_map(|place| Transport::BOTH.map(|transport| (place.clone(), transport)));
     each(cases, |((what, endpoint), transport)| {
         let mut child = start("large", &endpoint, transport, &["10000"]);
         let more = growth(&mut child);
@@ -70,8 +71,12 @@ fn a_million_label_sets_on_ten_instruments_stay_within_32_mib_and_sum_up() {
 fn soak(rate: u64, seconds: u64) {
     each(Transport::BOTH, |transport| {
         let receiver = Receiver::counting();
-        let mut child =
-            start("paced", &receiver.endpoint(), transport, &[&rate.to_string(), &seconds.to_string()]);
+        let mut child = start(
+            "paced",
+            &receiver.endpoint(),
+            transport,
+            &[&rate.to_string(), &seconds.to_string()],
+        );
         let samples = sample(&child, Duration::from_secs(seconds));
         let (mean, slope) = line(&samples);
         figure(
@@ -103,8 +108,9 @@ fn sample(child: &Process, time: Duration) -> Vec<(f64, f64)> {
 /// The mean of the samples, and the slope of the line through them in MiB a minute.
 fn line(samples: &[(f64, f64)]) -> (f64, f64) {
     let count = samples.len() as f64;
-    let (mean_x, mean_y) =
-        samples.iter().fold((0.0, 0.0), |(x, y), (time, bytes)| (x + time / count, y + bytes / count));
+    let (mean_x, mean_y) = samples
+        .iter()
+        .fold((0.0, 0.0), |(x, y), (time, bytes)| (x + time / count, y + bytes / count));
     let (over, under) = samples.iter().fold((0.0, 0.0), |(over, under), (time, bytes)| {
         (over + (time - mean_x) * (bytes - mean_y), under + (time - mean_x).powi(2))
     });

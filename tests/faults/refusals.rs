@@ -23,8 +23,11 @@ fn meets(refusal: &Behaviour, transport: Transport, then: Then) {
         receiver.script(signal, [refusal.clone()]);
     }
     // No push of metrics but the one at the end, so that each signal has one request.
-    let mut program =
-        Program::with(&receiver.endpoint(), transport, &[("OTEL_METRIC_EXPORT_INTERVAL", "600000")]);
+    let mut program = Program::with(
+        &receiver.endpoint(),
+        transport,
+        &[("OTEL_METRIC_EXPORT_INTERVAL", "600000")],
+    );
     program.emit(ITEMS);
     let stopped = program.stop();
     stopped.assert_balanced();
@@ -70,10 +73,13 @@ fn http_statuses_are_retried_as_otlp_asks() {
         (503, TriedAgain),
         (504, TriedAgain),
     ];
-    each(statuses.into_iter().flat_map(|case| [(Transport::Http, case), (Transport::Json, case)]), |case| {
-        let (transport, (status, then)) = case;
-        meets(&Behaviour::status(status), transport, then);
-    });
+    each(
+        statuses.into_iter().flat_map(|case| [(Transport::Http, case), (Transport::Json, case)]),
+        |case| {
+            let (transport, (status, then)) = case;
+            meets(&Behaviour::status(status), transport, then);
+        },
+    );
 }
 
 #[test]
@@ -110,16 +116,26 @@ fn a_partial_success_is_counted_and_never_retried() {
     each(Transport::ALL, |transport| {
         let receiver = Receiver::start();
         for signal in Signal::ALL {
-            receiver.script(signal, [Behaviour::Partial { rejected: 7, message: "seven too many" }]);
+            receiver
+                .script(signal, [Behaviour::Partial { rejected: 7, message: "seven too many" }]);
         }
-        let mut program =
-            Program::with(&receiver.endpoint(), transport, &[("OTEL_METRIC_EXPORT_INTERVAL", "600000")]);
+        let mut program = Program::with(
+            &receiver.endpoint(),
+            transport,
+            &[("OTEL_METRIC_EXPORT_INTERVAL", "600000")],
+        );
         program.emit(ITEMS);
         let stopped = program.stop();
         stopped.assert_balanced();
-        for (part, signal) in [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
+        for (part, signal) in
+            [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
         {
-            assert_eq!((part.ok, part.rejected, part.lost()), (ITEMS - 7, 7, 7), "{}", stopped.report);
+            assert_eq!(
+                (part.ok, part.rejected, part.lost()),
+                (ITEMS - 7, 7, 7),
+                "{}",
+                stopped.report
+            );
             assert_eq!(stopped.account(&receiver, signal).missing.len(), 7);
             assert_eq!(receiver.attempts(signal), 1);
         }
@@ -155,12 +171,25 @@ fn a_delay_that_the_collector_asks_for_is_honoured() {
         ("2 s", Behaviour::retry_after(429, "2"), Transport::Json, 2.0),
         // A date has no fraction of a second.
         ("a date", Behaviour::retry_after(503, in_three_seconds), Transport::Http, 1.5),
-        ("2 s", Behaviour::retry_info(Code::Unavailable, Duration::from_secs(2)), Transport::Grpc, 2.0),
-        ("2 s", Behaviour::retry_info(Code::ResourceExhausted, Duration::from_secs(2)), Transport::Grpc, 2.0),
+        (
+            "2 s",
+            Behaviour::retry_info(Code::Unavailable, Duration::from_secs(2)),
+            Transport::Grpc,
+            2.0,
+        ),
+        (
+            "2 s",
+            Behaviour::retry_info(Code::ResourceExhausted, Duration::from_secs(2)),
+            Transport::Grpc,
+            2.0,
+        ),
     ];
     each(cases, |(what, refusal, transport, least)| {
         let pause = pause_after(refusal, transport);
-        figure(&format!("Retry-After {what}, {transport:?}"), format!("tried again after {pause:?}"));
+        figure(
+            &format!("Retry-After {what}, {transport:?}"),
+            format!("tried again after {pause:?}"),
+        );
         assert!(pause >= Duration::from_secs_f64(least), "{pause:?}");
         assert!(pause <= bar(Duration::from_secs(4)), "{pause:?}");
     });
@@ -168,10 +197,13 @@ fn a_delay_that_the_collector_asks_for_is_honoured() {
 
 #[test]
 fn a_delay_that_is_garbage_leaves_the_own_backoff() {
-    each(["soon", "-1", "1e9", "", "18446744073709551616", "Thu, 99 Foo 2026 00:00:00 GMT"], |garbage| {
-        let pause = pause_after(Behaviour::retry_after(503, garbage), Transport::Http);
-        assert!(pause <= bar(Duration::from_secs(2)), "{garbage:?}: {pause:?}");
-    });
+    each(
+        ["soon", "-1", "1e9", "", "18446744073709551616", "Thu, 99 Foo 2026 00:00:00 GMT"],
+        |garbage| {
+            let pause = pause_after(Behaviour::retry_after(503, garbage), Transport::Http);
+            assert!(pause <= bar(Duration::from_secs(2)), "{garbage:?}: {pause:?}");
+        },
+    );
 }
 
 #[test]
@@ -187,13 +219,21 @@ fn a_delay_of_an_hour_is_a_counted_drop() {
         for signal in Signal::ALL {
             receiver.script(signal, [refusal.clone()]);
         }
-        let mut program =
-            Program::with(&receiver.endpoint(), transport, &[("OTEL_METRIC_EXPORT_INTERVAL", "600000")]);
+        let mut program = Program::with(
+            &receiver.endpoint(),
+            transport,
+            &[("OTEL_METRIC_EXPORT_INTERVAL", "600000")],
+        );
         program.emit(ITEMS);
         let stopped = program.stop();
         stopped.assert_balanced();
         for part in [&stopped.report.traces, &stopped.report.logs] {
-            assert_eq!(part.dropped.get("retry_after_too_long"), Some(&ITEMS), "{}", stopped.report);
+            assert_eq!(
+                part.dropped.get("retry_after_too_long"),
+                Some(&ITEMS),
+                "{}",
+                stopped.report
+            );
         }
         assert!(Signal::ALL.iter().all(|signal| receiver.attempts(*signal) == 1));
     });

@@ -10,14 +10,17 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn a_malicious_reply_keeps_the_deadline_and_is_counted() {
-    let replies = [Behaviour::Drip, Behaviour::Huge(10 << 20), Behaviour::Bomb(64 << 20), Behaviour::Garbage];
+    let replies =
+        [Behaviour::Drip, Behaviour::Huge(10 << 20), Behaviour::Bomb(64 << 20), Behaviour::Garbage];
     each(
         replies.iter().flat_map(|reply| Transport::ALL.map(|transport| (reply, transport))),
         |(reply, transport)| {
             let receiver = Receiver::start();
             receiver.always(reply.clone());
-            let settings =
-                [("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")];
+            let settings = [
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
+                ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ];
             let mut program = Program::with(&receiver.endpoint(), transport, &settings);
             program.emit(200);
             let stopped = program.stop();
@@ -29,10 +32,18 @@ fn a_malicious_reply_keeps_the_deadline_and_is_counted() {
             }
             if let Behaviour::Huge(_) | Behaviour::Bomb(_) = reply {
                 for part in [&stopped.report.traces, &stopped.report.logs] {
-                    assert_eq!(part.failures.get("reply_too_large"), Some(&200), "{}", stopped.report);
+                    assert_eq!(
+                        part.failures.get("reply_too_large"),
+                        Some(&200),
+                        "{}",
+                        stopped.report
+                    );
                 }
             }
-            figure(&format!("{reply:?}, {transport:?}"), format!("{:?}, {}", stopped.took, stopped.report));
+            figure(
+                &format!("{reply:?}, {transport:?}"),
+                format!("{:?}, {}", stopped.took, stopped.report),
+            );
         },
     );
 }
@@ -45,7 +56,8 @@ fn a_malicious_reply_takes_no_memory() {
         |(reply, transport)| {
             let receiver = Receiver::start();
             receiver.always(reply.clone());
-            let mut child = crate::children::start("burst", &receiver.endpoint(), transport, &["2000"]);
+            let mut child =
+                crate::children::start("burst", &receiver.endpoint(), transport, &["2000"]);
             let peak = crate::children::growth(&mut child);
             figure(&format!("{reply:?}, {transport:?}: memory"), format!("+{} MiB", peak / MIB));
             assert!(peak <= 24 * MIB, "{reply:?} {transport:?}: +{} MiB", peak / MIB);

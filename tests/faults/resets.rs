@@ -34,7 +34,8 @@ fn a_connection_that_breaks_loses_nothing_and_doubles_only_what_it_carried() {
             for signal in Signal::ALL {
                 // Three are hit, with healthy ones in between.
                 let healthy = Behaviour::Accept;
-                receiver.script(signal, [&healthy, fault, &healthy, fault, fault].map(Clone::clone));
+                receiver
+                    .script(signal, [&healthy, fault, &healthy, fault, fault].map(Clone::clone));
             }
             let mut program = program(&receiver, transport);
             // One batch at a time: over HTTP/2 a reset hits all that the connection carries.
@@ -50,8 +51,10 @@ fn a_connection_that_breaks_loses_nothing_and_doubles_only_what_it_carried() {
             stopped.assert_delivered(&receiver);
             let requests = receiver.requests();
             for signal in [Signal::Traces, Signal::Logs] {
-                let of_signal: Vec<_> = requests.iter().filter(|request| request.signal == signal).collect();
-                let hit: Vec<_> = [1, 3, 4].into_iter().filter_map(|number| of_signal.get(number)).collect();
+                let of_signal: Vec<_> =
+                    requests.iter().filter(|request| request.signal == signal).collect();
+                let hit: Vec<_> =
+                    [1, 3, 4].into_iter().filter_map(|number| of_signal.get(number)).collect();
                 let most: u64 = hit.iter().map(|request| request.items()).sum();
                 let account = stopped.account(&receiver, signal);
                 assert!(

@@ -37,7 +37,8 @@ fn shape(name: &str, shape: impl Fn(Box<dyn FnOnce() -> Program + Send>) -> Opti
 #[test]
 fn a_multi_thread_runtime() {
     shape("multi-thread, awaited", |program| {
-        let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
+        let runtime =
+            Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
         Some(runtime.block_on(async { program().stop_async().await }))
     });
 }
@@ -45,9 +46,11 @@ fn a_multi_thread_runtime() {
 #[test]
 fn a_multi_thread_runtime_with_one_worker_that_is_blocked() {
     shape("one worker, blocked", |program| {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        runtime
-            .block_on(async { tokio::spawn(async move { Some(program().stop()) }).await.expect("no panic") })
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            tokio::spawn(async move { Some(program().stop()) }).await.expect("no panic")
+        })
     });
 }
 
@@ -62,7 +65,8 @@ fn a_current_thread_runtime() {
 #[test]
 fn a_current_thread_runtime_that_is_blocked() {
     shape("current-thread, blocked", |program| {
-        let runtime = Builder::new_current_thread().build().expect("a runtime without timers or I/O");
+        let runtime =
+            Builder::new_current_thread().build().expect("a runtime without timers or I/O");
         Some(runtime.block_on(async { program().stop() }))
     });
 }
@@ -75,7 +79,8 @@ fn no_runtime_at_all() {
 #[test]
 fn a_runtime_that_is_gone() {
     shape("gone before the shutdown", |program| {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let program = runtime.block_on(async { program() });
         drop(runtime);
         Some(program.stop())

@@ -81,7 +81,8 @@ fn a_scrape_is_served_in_bad_company_and_the_program_goes_on() {
         assert!(more <= 64 << 20, "{kind:?}: {more} bytes for 64");
     }
     // The program goes on.
-    let count = |scrape: &Scrape| scrape.value(&format!("{}_total", COUNTER.replace('.', "_")), &[]);
+    let count =
+        |scrape: &Scrape| scrape.value(&format!("{}_total", COUNTER.replace('.', "_")), &[]);
     hub_otel_tests::poll::until(LONG, || count(&Scrape::of(&url)) > count(&last));
     child.terminate();
     assert!(child.exit(LONG).success(), "{}", child.stderr());

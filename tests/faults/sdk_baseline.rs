@@ -13,7 +13,9 @@ fn start(endpoint: &str, transport: &str, arguments: &[&str]) -> Process {
     let mut command = command(program);
     let protocol = if transport == "grpc" { "grpc" } else { "http/protobuf" };
     command.arg(transport).args(arguments);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
     Process::spawn(&mut command)
 }
 
@@ -78,11 +80,19 @@ fn replies() {
         receiver.decide(move |_| {
             number += 1;
             let refused = number * 7 % 10 < 7;
-            if refused { refusals(if is_grpc { "grpc" } else { "http" }, 503) } else { Behaviour::Accept }
+            if refused {
+                refusals(if is_grpc { "grpc" } else { "http" }, 503)
+            } else {
+                Behaviour::Accept
+            }
         });
         let mut child = start(&receiver.endpoint(), transport, &["burst", "3000"]);
         child.exit(LONG);
-        format!("{}; shutdown {}", missing(&receiver, Signal::Traces, 3_010), said(&child, "shutdown"))
+        format!(
+            "{}; shutdown {}",
+            missing(&receiver, Signal::Traces, 3_010),
+            said(&child, "shutdown")
+        )
     });
     for (name, behaviour) in [
         ("reset before the reply, 3 times", Behaviour::ResetBeforeReply),
@@ -129,7 +139,9 @@ fn outages() {
             let begin = Instant::now();
             hub_otel_tests::poll::until(LONG, || begin.elapsed() > Duration::from_secs(5));
             receiver.stop();
-            hub_otel_tests::poll::until(LONG, || begin.elapsed() > Duration::from_secs(5 + seconds));
+            hub_otel_tests::poll::until(LONG, || {
+                begin.elapsed() > Duration::from_secs(5 + seconds)
+            });
             receiver.resume();
             child.exit(LONG);
             let sent = said(&child, "ended").parse().unwrap_or_default();
@@ -167,7 +179,11 @@ fn endings() {
         let receiver = Receiver::start();
         let mut child = start(&receiver.endpoint(), transport, &["current-thread", "300"]);
         child.exit(LONG);
-        format!("{}; shutdown {}", missing(&receiver, Signal::Traces, 300), said(&child, "shutdown"))
+        format!(
+            "{}; shutdown {}",
+            missing(&receiver, Signal::Traces, 300),
+            said(&child, "shutdown")
+        )
     });
 }
 
@@ -181,16 +197,22 @@ fn amounts() {
         mib(&child)
     });
     for (rate, seconds, delay) in [(20_000_u64, 20_u64, 100), (50_000, 20, 0)] {
-        row(&format!("{rate} spans/s for {seconds} s into a receiver of {delay} ms"), |transport| {
-            let receiver = Receiver::counting();
-            if delay > 0 {
-                receiver.always(Behaviour::AcceptAfter(Duration::from_millis(delay)));
-            }
-            let mut child =
-                start(&receiver.endpoint(), transport, &["paced", &rate.to_string(), &seconds.to_string()]);
-            child.exit(LONG);
-            let (sent, arrived) = (rate * seconds + 10, receiver.distinct_spans() as u64);
-            format!("{} of {sent} lost; {}", sent - arrived, mib(&child))
-        });
+        row(
+            &format!("{rate} spans/s for {seconds} s into a receiver of {delay} ms"),
+            |transport| {
+                let receiver = Receiver::counting();
+                if delay > 0 {
+                    receiver.always(Behaviour::AcceptAfter(Duration::from_millis(delay)));
+                }
+                let mut child = start(
+                    &receiver.endpoint(),
+                    transport,
+                    &["paced", &rate.to_string(), &seconds.to_string()],
+                );
+                child.exit(LONG);
+                let (sent, arrived) = (rate * seconds + 10, receiver.distinct_spans() as u64);
+                format!("{} of {sent} lost; {}", sent - arrived, mib(&child))
+            },
+        );
     }
 }

@@ -50,8 +50,11 @@ fn all_that_is_wrong_is_said_at_once() {
 #[test]
 fn an_empty_variable_counts_as_unset_and_an_empty_builder_value_is_an_error() {
     let receiver = Receiver::start();
-    let empty =
-        [("OTEL_TRACES_SAMPLER", ""), ("OTEL_BSP_MAX_QUEUE_SIZE", ""), ("OTEL_EXPORTER_OTLP_HEADERS", "")];
+    let empty = [
+        ("OTEL_TRACES_SAMPLER", ""),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", ""),
+        ("OTEL_EXPORTER_OTLP_HEADERS", ""),
+    ];
     let mut program = Program::with(&receiver.endpoint(), Transport::Grpc, &empty);
     program.emit(5);
     program.stop().assert_delivered_once(&receiver);

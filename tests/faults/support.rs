@@ -36,7 +36,10 @@ pub(crate) fn each<C: Debug + Send>(cases: impl IntoIterator<Item = C>, row: imp
                 (name, builder.spawn_scoped(scope, move || row(case)).expect("a thread"))
             })
             .collect();
-        running.into_iter().filter_map(|(name, thread)| thread.join().is_err().then_some(name)).collect()
+        running
+            .into_iter()
+            .filter_map(|(name, thread)| thread.join().is_err().then_some(name))
+            .collect()
     });
     assert!(failed.is_empty(), "failed for {failed:?}");
 }

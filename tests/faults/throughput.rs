@@ -8,7 +8,12 @@ use hub_otel_tests::receiver::{Behaviour, Receiver, Signal};
 use std::time::Duration;
 
 /// Runs the paced program into a receiver that answers after `delay`.
-fn paced(rate: u64, seconds: u64, delay: Duration, transport: Transport) -> (Receiver, Process, u64) {
+fn paced(
+    rate: u64,
+    seconds: u64,
+    delay: Duration,
+    transport: Transport,
+) -> (Receiver, Process, u64) {
     let receiver = Receiver::counting();
     if delay > Duration::ZERO {
         receiver.decide(move |request| match request.signal {
@@ -19,8 +24,13 @@ fn paced(rate: u64, seconds: u64, delay: Duration, transport: Transport) -> (Rec
     let arguments = [rate.to_string(), seconds.to_string()];
     // The defaults of the schedule: what a user has.
     let delays = [("OTEL_BSP_SCHEDULE_DELAY", "1000"), ("OTEL_METRIC_EXPORT_INTERVAL", "10000")];
-    let mut child =
-        start_with("paced", &receiver.endpoint(), transport, &[&arguments[0], &arguments[1]], &delays);
+    let mut child = start_with(
+        "paced",
+        &receiver.endpoint(),
+        transport,
+        &[&arguments[0], &arguments[1]],
+        &delays,
+    );
     let growth = growth(&mut child);
     (receiver, child, growth)
 }
@@ -28,8 +38,14 @@ fn paced(rate: u64, seconds: u64, delay: Duration, transport: Transport) -> (Rec
 /// The ledger agrees with the receiver, item by item.
 #[track_caller]
 fn assert_exact(receiver: &Receiver, child: &Process, sent: u64) -> u64 {
-    let line = child.stdout().lines().find(|line| line.starts_with("traces ")).unwrap_or_default().to_owned();
-    let numbers: Vec<u64> = line.split(' ').skip(1).filter_map(|number| number.parse().ok()).collect();
+    let line = child
+        .stdout()
+        .lines()
+        .find(|line| line.starts_with("traces "))
+        .unwrap_or_default()
+        .to_owned();
+    let numbers: Vec<u64> =
+        line.split(' ').skip(1).filter_map(|number| number.parse().ok()).collect();
     let [ended, ok, lost] = numbers[..] else { panic!("{}", child.stdout()) };
     assert_eq!((ended, ok + lost), (sent, sent), "{}", child.stdout());
     assert_eq!(receiver.distinct_spans() as u64, ok, "{}", child.stdout());
@@ -40,8 +56,11 @@ fn slow_receiver(seconds: u64) {
     each(Transport::BOTH, |transport| {
         let (receiver, child, _) = paced(20_000, seconds, Duration::from_millis(100), transport);
         let lost = assert_exact(&receiver, &child, 20_000 * seconds);
-        let warnings =
-            child.stderr().lines().filter(|line| line.starts_with("[OpenTelemetry] the queue of")).count();
+        let warnings = child
+            .stderr()
+            .lines()
+            .filter(|line| line.starts_with("[OpenTelemetry] the queue of"))
+            .count();
         assert!(warnings <= 2, "{}", child.stderr());
         figure(
             &format!("20,000 spans/s into a 100 ms receiver for {seconds} s, {transport:?}"),
@@ -64,8 +83,9 @@ fn a_receiver_that_takes_100_ms_costs_the_application_less_than_a_twentieth() {
         printed(&child, "processor") as f64
     };
     // In turns, the best of each: the machine has other things to do.
-    let rounds: Vec<_> =
-        (0..4).map(|_| (processor(Duration::ZERO), processor(Duration::from_millis(100)))).collect();
+    let rounds: Vec<_> = (0..4)
+        .map(|_| (processor(Duration::ZERO), processor(Duration::from_millis(100))))
+        .collect();
     let best = |of: fn(&(f64, f64)) -> f64| rounds.iter().map(of).fold(f64::INFINITY, f64::min);
     let slower = best(|round| round.1) / best(|round| round.0) - 1.0;
     figure(

@@ -118,11 +118,16 @@ async fn every_shape_is_recorded_alike() {
     let spans: Vec<_> = tree.lines().filter(|line| line.starts_with("agent.execute")).collect();
     assert_eq!(spans.len(), 7, "{tree}");
     assert!(
-        spans.iter().all(|span| *span == spans[0] && span.contains("id=a") && span.contains("FAILED")),
+        spans
+            .iter()
+            .all(|span| *span == spans[0] && span.contains("id=a") && span.contains("FAILED")),
         "{tree}"
     );
     let metrics = capture.metrics().table().to_string();
-    assert!(metrics.contains("agent.runs.total{action=run, agent_id=a, status=FAILED} 7"), "{metrics}");
+    assert!(
+        metrics.contains("agent.runs.total{action=run, agent_id=a, status=FAILED} 7"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -131,7 +136,10 @@ async fn a_deadline_ends_the_unit_timed_out_in_every_shape() {
     assert!(shapes::slow().await.is_err());
     assert!(shapes::slow_returned().await.is_err());
     let metrics = capture.metrics().table().to_string();
-    assert!(metrics.contains("agent.runs.total{action=run, agent_id=slow, status=TIMED_OUT} 2"), "{metrics}");
+    assert!(
+        metrics.contains("agent.runs.total{action=run, agent_id=slow, status=TIMED_OUT} 2"),
+        "{metrics}"
+    );
 }
 
 /// What `status`, `err` and `none` say of a value.
@@ -183,8 +191,9 @@ async fn a_value_means_what_the_arguments_say() {
         ("nothing", "FAILED", 1),
         ("switched", "SUCCESS", 1),
     ] {
-        let series =
-            format!("workflow.runs.total{{status={status}, trigger_type=manual, workflow_id={id}}} {count}");
+        let series = format!(
+            "workflow.runs.total{{status={status}, trigger_type=manual, workflow_id={id}}} {count}"
+        );
         assert!(metrics.contains(&series), "{series}\n{metrics}");
     }
 }

@@ -238,7 +238,10 @@ pub async fn never(fail: bool) -> ! {
 /// Inner attributes, nested items, a macro, a closure and a loop in the body.
 #[instrument_workflow]
 pub async fn body(list: Vec<u32>) -> u32 {
-    #![expect(clippy::items_after_statements, reason = "an inner attribute that has to reach the statements")]
+    #![expect(
+        clippy::items_after_statements,
+        reason = "an inner attribute that has to reach the statements"
+    )]
     let mut sum = 0;
     const BASE: u32 = 1;
     const fn helper(value: u32) -> u32 {

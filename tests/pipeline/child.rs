@@ -31,7 +31,8 @@ fn run(command: &mut Command) -> String {
 #[test]
 fn a_second_install_is_an_error_and_the_first_one_stays() {
     let receiver = Receiver::start();
-    let stderr = run(case("double_install").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    let stderr =
+        run(case("double_install").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
     assert_eq!(receiver.spans().len(), 1);
     assert_eq!(stderr.matches("[OpenTelemetry] Instrumentation started").count(), 1, "{stderr}");
     assert_eq!(stderr.matches("[OpenTelemetry] Shutdown complete").count(), 1, "{stderr}");
@@ -40,8 +41,9 @@ fn a_second_install_is_an_error_and_the_first_one_stays() {
 #[test]
 fn an_event_reaches_the_collector_through_the_subscriber_that_install_sets() {
     let receiver = Receiver::start();
-    let stderr =
-        run(case("an_event").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()).env("RUST_LOG", "warn"));
+    let stderr = run(case("an_event")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
+        .env("RUST_LOG", "warn"));
     let logs = receiver.logs();
     assert_eq!(logs.len(), 1, "{logs:?}");
     assert!(stderr.contains("over the filter") && !stderr.contains("under the filter"), "{stderr}");
@@ -51,7 +53,8 @@ fn an_event_reaches_the_collector_through_the_subscriber_that_install_sets() {
 fn a_subscriber_that_is_set_stays_and_is_said_once() {
     let receiver = Receiver::start();
     let stderr =
-        run(case("an_event_with_a_subscriber").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+        run(case("an_event_with_a_subscriber")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
     assert!(receiver.logs().is_empty());
     assert_eq!(stderr.matches("a tracing subscriber is set already").count(), 1, "{stderr}");
 }
@@ -68,8 +71,9 @@ fn without_a_collector_the_program_runs_on_says_so_once_and_exits_promptly() {
 fn a_signal_that_shutdown_signal_waits_for_ends_the_program_in_order() {
     for interrupt in [false, true] {
         let receiver = Receiver::start();
-        let mut process =
-            Process::spawn(case("wait_for_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+        let mut process = Process::spawn(
+            case("wait_for_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()),
+        );
         process.line(SOON, "waiting");
         if interrupt {
             process.interrupt()
@@ -85,8 +89,9 @@ fn a_signal_that_shutdown_signal_waits_for_ends_the_program_in_order() {
 fn shutdown_on_signal_delivers_and_dies_of_the_signal() {
     use std::os::unix::process::ExitStatusExt;
     let receiver = Receiver::start();
-    let mut process =
-        Process::spawn(case("die_of_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    let mut process = Process::spawn(
+        case("die_of_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()),
+    );
     process.line(SOON, "waiting");
     process.terminate();
     let status = process.exit(SOON);
@@ -118,10 +123,15 @@ fn a_default_port_that_is_taken_is_one_warning_and_the_program_runs_on() {
     let mut command = case("the_default_port_is_taken");
     command.env_remove("OTEL_EXPORTER_PROMETHEUS_PORT");
     let stderr = run(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
-    let warning = stderr.lines().find(|line| line.contains("metrics are not served")).unwrap_or_default();
-    assert!(warning.contains("9464") && warning.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{stderr}");
+    let warning =
+        stderr.lines().find(|line| line.contains("metrics are not served")).unwrap_or_default();
+    assert!(
+        warning.contains("9464") && warning.contains("OTEL_EXPORTER_PROMETHEUS_PORT"),
+        "{stderr}"
+    );
     assert_eq!(stderr.matches("metrics are not served").count(), 1, "{stderr}");
-    let started = stderr.lines().find(|line| line.contains("Instrumentation started")).unwrap_or_default();
+    let started =
+        stderr.lines().find(|line| line.contains("Instrumentation started")).unwrap_or_default();
     assert!(started.contains("metrics: not served"), "{stderr}");
     assert!(stderr.ends_with("[OpenTelemetry] Shutdown complete\n"), "{stderr}");
     assert_eq!(receiver.spans().len(), 1);
@@ -220,7 +230,8 @@ mod case {
     fn wait_for_a_signal() {
         let telemetry = hub_otel::init("signals").expect("the install");
         kit::span(&telemetry, "before the signal");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut signal = Box::pin(hub_otel::shutdown_signal());
             // Polled once, so that the handlers are on their way before anybody is told.

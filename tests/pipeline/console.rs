@@ -6,7 +6,13 @@ use std::time::Duration;
 #[test]
 fn a_trace_is_printed_as_an_indented_tree_without_colours_where_there_is_no_terminal() {
     let mut command = command(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "console::case::a_trace", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args([
+        "--exact",
+        "console::case::a_trace",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     command.envs([
         ("OTEL_TRACES_EXPORTER", "console"),
         ("OTEL_METRICS_EXPORTER", "none"),
@@ -22,9 +28,9 @@ fn a_trace_is_printed_as_an_indented_tree_without_colours_where_there_is_no_term
         .skip(1)
         .take(5)
         .map(|line| {
-            let words = line
-                .split("  ")
-                .filter(|word| !word.ends_with("µs") && !word.ends_with("ms") && !word.ends_with(" s"));
+            let words = line.split("  ").filter(|word| {
+                !word.ends_with("µs") && !word.ends_with("ms") && !word.ends_with(" s")
+            });
             words.collect::<Vec<_>>().join("  ")
         })
         .collect();
@@ -50,12 +56,15 @@ mod case {
     fn a_trace() {
         let telemetry = hub_otel::init("console").expect("the install");
         let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("tests");
-        let begin =
-            |name: &'static str, parent: &Context| parent.with_span(tracer.start_with_context(name, parent));
+        let begin = |name: &'static str, parent: &Context| {
+            parent.with_span(tracer.start_with_context(name, parent))
+        };
         let workflow = begin("workflow.execute", &Context::new());
-        for (key, value) in
-            [(a::WORKFLOW_ID, "nightly"), (a::WORKFLOW_TRIGGER, "manual"), (a::WORKFLOW_STATUS, "FAILED")]
-        {
+        for (key, value) in [
+            (a::WORKFLOW_ID, "nightly"),
+            (a::WORKFLOW_TRIGGER, "manual"),
+            (a::WORKFLOW_STATUS, "FAILED"),
+        ] {
             workflow.span().set_attribute(kv(key, value));
         }
         let scanner = begin("agent.execute", &workflow);

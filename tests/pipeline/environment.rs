@@ -70,16 +70,22 @@ fn every_invalid_value_is_an_error_that_names_variable_value_and_remedy() {
         );
     }
     let ratio =
-        refused(&[("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "1.5")]).to_string();
+        refused(&[("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "1.5")])
+            .to_string();
     assert!(
-        ratio.contains("OTEL_TRACES_SAMPLER_ARG") && ratio.contains("1.5") && ratio.contains("0.0 to 1.0")
+        ratio.contains("OTEL_TRACES_SAMPLER_ARG")
+            && ratio.contains("1.5")
+            && ratio.contains("0.0 to 1.0")
     );
 }
 
 #[test]
 fn all_mistakes_are_reported_at_once() {
-    let error =
-        refused(&[("OTEL_SDK_DISABLED", "1"), ("OTEL_PROPAGATORS", "x"), ("OTEL_BSP_MAX_QUEUE_SIZE", "0")]);
+    let error = refused(&[
+        ("OTEL_SDK_DISABLED", "1"),
+        ("OTEL_PROPAGATORS", "x"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ]);
     assert_eq!(error.problems().len(), 3, "{error}");
     assert!(error.to_string().starts_with("3 settings are wrong:\n"));
 }
@@ -87,11 +93,15 @@ fn all_mistakes_are_reported_at_once() {
 #[test]
 fn an_empty_variable_counts_as_unset_and_an_empty_builder_value_is_an_error() {
     assert!(
-        kit::within([("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_TRACES_EXPORTER", " ")]).config().is_ok()
+        kit::within([("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_TRACES_EXPORTER", " ")])
+            .config()
+            .is_ok()
     );
     let error = kit::builder().endpoint("").config().expect_err("an empty endpoint");
     assert!(error.to_string().contains("builder().endpoint(…) is empty"), "{error}");
-    for builder in [kit::builder().override_service_name(""), kit::builder().default_service_name(" ")] {
+    for builder in
+        [kit::builder().override_service_name(""), kit::builder().default_service_name(" ")]
+    {
         assert!(builder.config().is_err());
     }
 }
@@ -99,31 +109,44 @@ fn an_empty_variable_counts_as_unset_and_an_empty_builder_value_is_an_error() {
 /// The line of one setting.
 fn line(builder: &hub_otel::TelemetryBuilder, name: &str) -> String {
     let text = builder.config().expect("a configuration").to_string();
-    text.lines().find_map(|line| line.strip_prefix(&format!("{name} = "))).unwrap_or_default().to_owned()
+    text.lines()
+        .find_map(|line| line.strip_prefix(&format!("{name} = ")))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[test]
 fn the_builder_beats_the_environment_and_the_environment_beats_defaults() {
     let name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
     assert_eq!(line(&kit::builder(), name), "http://localhost:4317  (default)");
-    let set = || kit::within([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:1"), (name, "http://own:2")]);
+    let set =
+        || kit::within([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:1"), (name, "http://own:2")]);
     assert_eq!(line(&set(), name), format!("http://own:2  ({name})"));
     assert_eq!(
         line(&set(), "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"),
         "http://all:1  (OTEL_EXPORTER_OTLP_ENDPOINT)"
     );
-    assert_eq!(line(&set().endpoint("http://code:3"), name), "http://code:3  (builder().endpoint(…))");
+    assert_eq!(
+        line(&set().endpoint("http://code:3"), name),
+        "http://code:3  (builder().endpoint(…))"
+    );
 }
 
 #[test]
 fn http_moves_the_default_port_and_appends_the_signals_path_to_the_common_endpoint_only() {
     let http = || kit::builder().protocol(Protocol::HttpProtobuf);
-    assert!(line(&http(), "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT").starts_with("http://localhost:4318/v1/logs "));
+    assert!(
+        line(&http(), "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
+            .starts_with("http://localhost:4318/v1/logs ")
+    );
     let base = kit::within([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:9/base/"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
     ]);
-    assert!(line(&base, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").starts_with("http://c:9/base/v1/metrics "));
+    assert!(
+        line(&base, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+            .starts_with("http://c:9/base/v1/metrics ")
+    );
     let own = http().signal_endpoint(Signal::Traces, "http://c:9/mine");
     assert!(line(&own, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").starts_with("http://c:9/mine "));
 }
@@ -136,8 +159,14 @@ fn a_host_without_a_scheme_is_taken_where_insecure_says_which_one_is_meant() {
             ("OTEL_EXPORTER_OTLP_INSECURE", insecure),
         ])
     };
-    assert!(line(&at("true"), "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").starts_with("http://collector:4317 "));
-    assert!(line(&at("false"), "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").starts_with("https://collector:4317 "));
+    assert!(
+        line(&at("true"), "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            .starts_with("http://collector:4317 ")
+    );
+    assert!(
+        line(&at("false"), "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            .starts_with("https://collector:4317 ")
+    );
 }
 
 #[test]
@@ -147,15 +176,20 @@ fn the_name_of_the_service_follows_the_specification() {
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name=from-attributes,a.b=c%2Cd%20e"),
     ];
     assert!(line(&kit::builder(), "service.name").starts_with("the-service "));
-    assert!(line(&kit::within(both[1..].iter().copied()), "service.name").starts_with("from-attributes "));
+    assert!(
+        line(&kit::within(both[1..].iter().copied()), "service.name")
+            .starts_with("from-attributes ")
+    );
     assert!(line(&kit::within(both), "service.name").starts_with("from-name "));
     assert!(line(&kit::within(both), "a.b").starts_with("c,d e "));
     assert!(
-        line(&kit::within(both).override_service_name("from-code"), "service.name").starts_with("from-code ")
+        line(&kit::within(both).override_service_name("from-code"), "service.name")
+            .starts_with("from-code ")
     );
     let spaced = [("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=theirs")];
     assert!(
-        line(&kit::builder().default_service_namespace("ours"), "service.namespace").starts_with("ours ")
+        line(&kit::builder().default_service_namespace("ours"), "service.namespace")
+            .starts_with("ours ")
     );
     assert!(
         line(&kit::within(spaced).default_service_namespace("ours"), "service.namespace")
@@ -181,7 +215,8 @@ fn the_sampler_that_is_asked_for_decides() {
     ] {
         let receiver = hub_otel_tests::receiver::Receiver::start();
         let variables = [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", argument)];
-        let telemetry = kit::within(variables).endpoint(receiver.endpoint()).build().expect("it starts");
+        let telemetry =
+            kit::within(variables).endpoint(receiver.endpoint()).build().expect("it starts");
         (0..20).for_each(|n| kit::span(&telemetry, &format!("{n}")));
         assert_eq!(telemetry.shutdown_blocking().traces.ended, kept, "{sampler}");
         assert_eq!(receiver.spans().len() as u64, kept);
@@ -190,8 +225,11 @@ fn the_sampler_that_is_asked_for_decides() {
 
 #[test]
 fn a_signal_that_goes_nowhere_starts_nothing() {
-    let none =
-        [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")];
+    let none = [
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+    ];
     let telemetry = kit::within(none).build().expect("it starts");
     assert_eq!(telemetry.metrics_addr(), None);
     assert_eq!(telemetry.health().traces, "nowhere");

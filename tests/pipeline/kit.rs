@@ -14,7 +14,9 @@ pub(crate) fn builder() -> TelemetryBuilder {
 }
 
 /// As [`builder`], in this environment.
-pub(crate) fn within<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> TelemetryBuilder {
+pub(crate) fn within<'a>(
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> TelemetryBuilder {
     let port = [("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
     hub_otel::Telemetry::builder()
         .default_service_name("the-service")

@@ -7,7 +7,13 @@ use std::time::Duration;
 
 fn last_line(endpoint: &str, more: &[(&str, &str)]) -> String {
     let mut command = command(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "last_line::case::three_spans", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args([
+        "--exact",
+        "last_line::case::three_spans",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     command.envs([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),

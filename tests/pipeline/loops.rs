@@ -13,7 +13,13 @@ fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let receiver = Receiver::start();
         let mut command = command(std::env::current_exe().expect("this program"));
-        command.args(["--exact", "loops::case::finest", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.args([
+            "--exact",
+            "loops::case::finest",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ]);
         command.envs([
             ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
@@ -29,14 +35,18 @@ fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
         // They do say something: the readable lines show it.
         let exporter = if protocol == "grpc" { "h2::" } else { "hyper_util::client" };
         assert!(stderr.contains(exporter), "{stderr}");
-        let mut bodies: Vec<_> = receiver.logs().iter().map(|log| format!("{:?}", log.body)).collect();
+        let mut bodies: Vec<_> =
+            receiver.logs().iter().map(|log| format!("{:?}", log.body)).collect();
         bodies.retain(|body| !body.contains("said by the program"));
         assert_eq!(bodies, Vec::<String>::new(), "{protocol}");
         assert_eq!(receiver.logs().len(), EVENTS + SHARED.len(), "{protocol}");
         // Several exports came between them: each could have begun the loop.
         assert!(receiver.attempts(Signal::Logs) > 3, "{protocol}");
         let scopes: Vec<_> = receiver.logs().iter().map(|log| log.scope.name.clone()).collect();
-        assert!(SHARED.iter().all(|target| scopes.iter().any(|scope| scope == target)), "{scopes:?}");
+        assert!(
+            SHARED.iter().all(|target| scopes.iter().any(|scope| scope == target)),
+            "{scopes:?}"
+        );
     }
 }
 

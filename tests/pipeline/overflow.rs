@@ -41,8 +41,15 @@ fn an_instrument_that_overflows_is_said_once_whichever_way_metrics_go() {
         process.terminate();
         process.exit(SOON);
         let stderr = process.stderr();
-        assert_eq!(stderr.matches("more label sets than it may have").count(), 1, "{exporters}:\n{stderr}");
-        assert!(stderr.contains("many_users") || stderr.contains("many.users"), "{exporters}:\n{stderr}");
+        assert_eq!(
+            stderr.matches("more label sets than it may have").count(),
+            1,
+            "{exporters}:\n{stderr}"
+        );
+        assert!(
+            stderr.contains("many_users") || stderr.contains("many.users"),
+            "{exporters}:\n{stderr}"
+        );
     }
 }
 

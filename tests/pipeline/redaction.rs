@@ -29,7 +29,8 @@ fn a_value_under_a_secret_key_never_leaves_the_process() {
     }
     span.add_event("seen", vec![KeyValue::new("api_key", SECRET)]);
     span.end();
-    let labels = ["one", "two"].map(|suffix| [KeyValue::new("session_token", format!("{SECRET}{suffix}"))]);
+    let labels =
+        ["one", "two"].map(|suffix| [KeyValue::new("session_token", format!("{SECRET}{suffix}"))]);
     let counter = meter_provider(&telemetry).meter("tests").u64_counter("logins").build();
     labels.iter().for_each(|labels| counter.add(1, labels));
     let address = telemetry.metrics_addr().expect("served");
@@ -43,7 +44,8 @@ fn a_value_under_a_secret_key_never_leaves_the_process() {
     assert_eq!(text(&span.attributes, "harmless"), Some(SECRET));
     assert_eq!(text(&span.events[0].attributes, "api_key"), Some("[REDACTED]"));
     assert!(!page.contains(SECRET) && page.contains("[REDACTED]"), "{page}");
-    hub_otel_tests::scrape::Scrape::parse(&page).expect("well-formed although two label sets became alike");
+    hub_otel_tests::scrape::Scrape::parse(&page)
+        .expect("well-formed although two label sets became alike");
 }
 
 /// Everything that can carry a value carries the secret; nothing that leaves the process shows it.
@@ -73,7 +75,12 @@ fn a_canary_is_seen_nowhere() {
         let subscriber = tracing_subscriber::registry().with(telemetry.layer());
         tracing::subscriber::with_default(subscriber, || {
             let wrapped = Sensitive::new(SECRET);
-            tracing::info!(password = SECRET, db.password = SECRET, customer.iban = SECRET, "of fields");
+            tracing::info!(
+                password = SECRET,
+                db.password = SECRET,
+                customer.iban = SECRET,
+                "of fields"
+            );
             tracing::info!(plain = %wrapped, debug = ?wrapped, "of wrapped values: {wrapped}");
         });
         structured_record(&telemetry);
@@ -84,28 +91,35 @@ fn a_canary_is_seen_nowhere() {
         meter.f64_histogram("times").build().record(1.0, &[KeyValue::new("secret", SECRET)]);
         let address = telemetry.metrics_addr().expect("served");
         let page = http::get(format!("http://{address}/metrics")).body;
-        let printed =
-            format!("{telemetry:?} {} {:?} {:?}", telemetry.config(), telemetry.health(), builder());
+        let printed = format!(
+            "{telemetry:?} {} {:?} {:?}",
+            telemetry.config(),
+            telemetry.health(),
+            builder()
+        );
         let report = telemetry.shutdown_blocking();
         assert!(report.is_complete(), "{report}");
         // It was there to be seen: a marker stands in each of its places.
         let logs = receiver.logs();
         assert_eq!(logs.len(), 3, "{logs:?}");
         for key in ["password", "db.password", "customer.iban"] {
-            let found = logs.iter().filter(|log| text(&log.attributes, key) == Some("[REDACTED]")).count();
+            let found =
+                logs.iter().filter(|log| text(&log.attributes, key) == Some("[REDACTED]")).count();
             assert_eq!(found, 1, "{key}: {logs:?}");
         }
         let requests = receiver.requests();
-        assert!(
-            requests
-                .iter()
-                .any(|request| request.header("authorization").is_some_and(|value| value.contains(SECRET)))
-        );
-        let sent: String = requests.iter().map(|request| format!("{:?}", request.payload)).collect();
+        assert!(requests.iter().any(|request| {
+            request.header("authorization").is_some_and(|value| value.contains(SECRET))
+        }));
+        let sent: String =
+            requests.iter().map(|request| format!("{:?}", request.payload)).collect();
         assert!(sent.matches("[REDACTED]").count() >= 15, "{sent}");
-        for (what, shown) in
-            [("sent", sent), ("printed", printed), ("/metrics", page), ("report", format!("{report:?}"))]
-        {
+        for (what, shown) in [
+            ("sent", sent),
+            ("printed", printed),
+            ("/metrics", page),
+            ("report", format!("{report:?}")),
+        ] {
             assert!(!shown.contains(SECRET), "{protocol:?}, {what}: {shown}");
         }
     }
@@ -119,7 +133,10 @@ fn structured_record(telemetry: &hub_otel::Telemetry) {
     let map = || {
         let inner = HashMap::from([("password".into(), AnyValue::from(SECRET))]);
         let list = vec![AnyValue::Map(Box::new(inner))];
-        AnyValue::Map(Box::new(HashMap::from([("logins".into(), AnyValue::ListAny(Box::new(list)))])))
+        AnyValue::Map(Box::new(HashMap::from([(
+            "logins".into(),
+            AnyValue::ListAny(Box::new(list)),
+        )])))
     };
     let mut record = logger.create_log_record();
     record.set_body(map());
@@ -131,7 +148,13 @@ fn structured_record(telemetry: &hub_otel::Telemetry) {
 fn the_lines_on_stderr_show_no_secret_either() {
     let receiver = Receiver::start();
     let mut command = command(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "redaction::case::lines", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args([
+        "--exact",
+        "redaction::case::lines",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     command.envs([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
         ("OTEL_TRACES_EXPORTER", "console"),
@@ -143,7 +166,10 @@ fn the_lines_on_stderr_show_no_secret_either() {
     let stderr = process.stderr();
     // A line, a span's field in it, a span's attribute, a metric's label.
     assert!(stderr.matches("[REDACTED]").count() >= 4, "{stderr}");
-    assert!(stderr.contains("harmless=\"seen\"") && stderr.contains("a line with a field"), "{stderr}");
+    assert!(
+        stderr.contains("harmless=\"seen\"") && stderr.contains("a line with a field"),
+        "{stderr}"
+    );
     assert!(!stderr.contains(SECRET), "{stderr}");
 }
 
@@ -157,8 +183,10 @@ mod case {
     #[ignore = "runs in a child process"]
     #[expect(clippy::disallowed_methods, reason = "spans and instruments of the user's own")]
     fn lines() {
-        let telemetry =
-            hub_otel::Telemetry::builder().deny_attribute("customer.iban").install().expect("the install");
+        let telemetry = hub_otel::Telemetry::builder()
+            .deny_attribute("customer.iban")
+            .install()
+            .expect("the install");
         let around = tracing::info_span!("around", api_key = SECRET);
         around.in_scope(|| {
             tracing::info!(customer.iban = SECRET, harmless = "seen", "a line with a field");
@@ -184,11 +212,16 @@ fn a_secret_among_resource_attributes_shows_in_no_error() {
 fn a_header_shows_neither_in_debug_output_nor_in_errors() {
     let builder = kit::builder().header("authorization", format!("Bearer {SECRET}"));
     let config = builder.config().expect("plain http to this machine is fine");
-    let telemetry =
-        kit::builder().header("authorization", format!("Bearer {SECRET}")).build().expect("it starts");
-    for shown in
-        [format!("{config}"), format!("{config:?}"), format!("{builder:?}"), format!("{telemetry:?}")]
-    {
+    let telemetry = kit::builder()
+        .header("authorization", format!("Bearer {SECRET}"))
+        .build()
+        .expect("it starts");
+    for shown in [
+        format!("{config}"),
+        format!("{config:?}"),
+        format!("{builder:?}"),
+        format!("{telemetry:?}"),
+    ] {
         assert!(!shown.contains(SECRET), "{shown}");
     }
     assert!(config.to_string().contains("authorization=[REDACTED]"));
@@ -220,6 +253,17 @@ fn credentials_over_plain_http_are_an_error_unless_the_host_is_allowed_by_name()
     ] {
         assert!(at(fine).config().is_ok(), "{fine}");
     }
-    assert!(at("http://collector.example").allow_insecure_credentials("collector.example").config().is_ok());
-    assert!(kit::builder().header("x-tenant", "blue").endpoint("http://collector.example").config().is_ok());
+    assert!(
+        at("http://collector.example")
+            .allow_insecure_credentials("collector.example")
+            .config()
+            .is_ok()
+    );
+    assert!(
+        kit::builder()
+            .header("x-tenant", "blue")
+            .endpoint("http://collector.example")
+            .config()
+            .is_ok()
+    );
 }

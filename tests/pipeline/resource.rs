@@ -48,7 +48,8 @@ fn everything_that_is_sent_says_who_sent_it() {
         of_span.iter().all(|attribute| !attribute.key.starts_with("process.command")),
         "it may hold secrets"
     );
-    let keys: std::collections::HashSet<_> = of_span.iter().map(|attribute| &attribute.key).collect();
+    let keys: std::collections::HashSet<_> =
+        of_span.iter().map(|attribute| &attribute.key).collect();
     assert_eq!(keys.len(), of_span.len(), "each key once");
 }
 
@@ -68,5 +69,8 @@ fn two_instances_of_a_service_can_be_told_apart() {
     let telemetry = kit::within(given).endpoint(receiver.endpoint()).build().expect("it starts");
     kit::span(&telemetry, "a span");
     telemetry.shutdown_blocking();
-    assert_eq!(text(&receiver.spans()[0].resource.attributes, "service.instance.id"), Some("replica-3"));
+    assert_eq!(
+        text(&receiver.spans()[0].resource.attributes, "service.instance.id"),
+        Some("replica-3")
+    );
 }

@@ -13,14 +13,17 @@ fn scrape(telemetry: &hub_otel::Telemetry) -> Scrape {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "instruments by hand, of the names that the contract has")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "instruments by hand, of the names that the contract has"
+)]
 fn a_counter_has_one_suffix_and_every_series_its_target() {
-    let telemetry = kit::builder().default_service_namespace("the-namespace").build().expect("it starts");
+    let telemetry =
+        kit::builder().default_service_namespace("the-namespace").build().expect("it starts");
     let meter = meter_provider(&telemetry).meter("tests");
-    for metric in METRICS
-        .iter()
-        .filter(|metric| metric.name.starts_with("workflow.runs") || metric.name.starts_with("agent."))
-    {
+    for metric in METRICS.iter().filter(|metric| {
+        metric.name.starts_with("workflow.runs") || metric.name.starts_with("agent.")
+    }) {
         match metric.kind {
             hub_otel::semconv::Kind::Counter => {
                 meter
@@ -41,7 +44,9 @@ fn a_counter_has_one_suffix_and_every_series_its_target() {
     let odd = [KeyValue::new("odd label", "quote \" back\\slash\nnewline \u{1b}[31m \u{0} é")];
     meter.f64_gauge("1 odd name").build().record(f64::NAN, &odd);
     let scrape = scrape(&telemetry);
-    for name in ["workflow_runs_total", "agent_runs_total", "agent_errors_total", "agent_retry_count_total"] {
+    for name in
+        ["workflow_runs_total", "agent_runs_total", "agent_errors_total", "agent_retry_count_total"]
+    {
         assert_eq!(scrape.value(name, &[("service_name", "the-service")]), Some(1.0), "{name}");
         assert_eq!(scrape.families[name].kind, "counter");
         assert!(!scrape.families[name].help.is_empty());
@@ -49,8 +54,15 @@ fn a_counter_has_one_suffix_and_every_series_its_target() {
     assert!(scrape.families.contains_key("agent_duration_milliseconds"));
     assert!(scrape.families.keys().all(|name| !name.ends_with("_total_total")));
     for sample in scrape.samples.iter().filter(|sample| sample.name != "target_info") {
-        assert_eq!(sample.labels.get("service_name").map(String::as_str), Some("the-service"), "{sample:?}");
-        assert_eq!(sample.labels.get("service_namespace").map(String::as_str), Some("the-namespace"));
+        assert_eq!(
+            sample.labels.get("service_name").map(String::as_str),
+            Some("the-service"),
+            "{sample:?}"
+        );
+        assert_eq!(
+            sample.labels.get("service_namespace").map(String::as_str),
+            Some("the-namespace")
+        );
         assert!(sample.labels.keys().all(|label| !label.starts_with("otel_scope")), "{sample:?}");
     }
 }
@@ -59,9 +71,11 @@ fn a_counter_has_one_suffix_and_every_series_its_target() {
 fn the_ledger_shows_on_the_page_from_the_start_and_when_items_are_lost() {
     let receiver = Receiver::start();
     receiver.always(Behaviour::status(400));
-    let telemetry = kit::to(&receiver).protocol(hub_otel::Protocol::HttpProtobuf).build().expect("it starts");
-    let items =
-        |scrape: &Scrape, labels: &[(&str, &str)]| scrape.value("hub_otel_export_items_total", labels);
+    let telemetry =
+        kit::to(&receiver).protocol(hub_otel::Protocol::HttpProtobuf).build().expect("it starts");
+    let items = |scrape: &Scrape, labels: &[(&str, &str)]| {
+        scrape.value("hub_otel_export_items_total", labels)
+    };
     let before = scrape(&telemetry);
     assert_eq!(items(&before, &[("signal", "traces"), ("result", "ok")]), Some(0.0));
     assert_eq!(

@@ -22,7 +22,9 @@ const LAZY: [(&str, &str); 4] = [
 /// An instance that sends everything to `receiver`, with these variables on top.
 fn start<'a>(receiver: &Receiver, more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Telemetry {
     let mut variables = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), receiver.endpoint())];
-    variables.extend(LAZY.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    variables.extend(
+        LAZY.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
     hub_otel::Telemetry::builder()
         .default_service_name("the-service")
         .env_source(variables)
@@ -59,12 +61,19 @@ const SIGNALS: [(&str, Signal); 3] =
     [("TRACES", Signal::Traces), ("METRICS", Signal::Metrics), ("LOGS", Signal::Logs)];
 
 /// The signal's own variable wins over the common one, and touches no other signal.
-fn own_variable(suffix: &str, common: &str, own: &str, seen: impl Fn(&Request) -> String, expect: [&str; 2]) {
+fn own_variable(
+    suffix: &str,
+    common: &str,
+    own: &str,
+    seen: impl Fn(&Request) -> String,
+    expect: [&str; 2],
+) {
     for (name, signal) in SIGNALS {
         let receiver = Receiver::start();
         let own_name = format!("OTEL_EXPORTER_OTLP_{name}_{suffix}");
         let common_name = format!("OTEL_EXPORTER_OTLP_{suffix}");
-        let telemetry = start(&receiver, [(common_name.as_str(), common), (own_name.as_str(), own)]);
+        let telemetry =
+            start(&receiver, [(common_name.as_str(), common), (own_name.as_str(), own)]);
         emit(&telemetry);
         complete(telemetry);
         for (_, other) in SIGNALS {
@@ -79,7 +88,8 @@ fn each_signal_has_an_endpoint_of_its_own() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let receivers = SIGNALS.map(|_| Receiver::start());
         let nobody = hub_otel_tests::ports::Closed::new();
-        let path = |signal: &str| if protocol == "grpc" { String::new() } else { format!("/v1/{signal}") };
+        let path =
+            |signal: &str| if protocol == "grpc" { String::new() } else { format!("/v1/{signal}") };
         let endpoints = [
             format!("{}{}", receivers[0].endpoint(), path("traces")),
             format!("{}{}", receivers[1].endpoint(), path("metrics")),
@@ -97,7 +107,10 @@ fn each_signal_has_an_endpoint_of_its_own() {
         emit(&telemetry);
         complete(telemetry);
         for (receiver, (_, signal)) in receivers.iter().zip(SIGNALS) {
-            assert!(receiver.requests().iter().all(|request| request.signal == signal), "{protocol}");
+            assert!(
+                receiver.requests().iter().all(|request| request.signal == signal),
+                "{protocol}"
+            );
             assert!(receiver.attempts(signal) > 0, "{protocol} {signal:?}");
         }
     }
@@ -110,7 +123,8 @@ fn each_signal_has_headers_a_protocol_and_a_compression_of_its_own() {
     let protocol = |request: &Request| format!("{:?}", request.protocol);
     own_variable("PROTOCOL", "http/json", "http/protobuf", protocol, ["HttpJson", "HttpProtobuf"]);
     let packing = |request: &Request| {
-        let name = if request.protocol == Protocol::Grpc { "grpc-encoding" } else { "content-encoding" };
+        let name =
+            if request.protocol == Protocol::Grpc { "grpc-encoding" } else { "content-encoding" };
         request.header(name).unwrap_or_default().to_owned()
     };
     own_variable("COMPRESSION", "gzip", "zstd", packing, ["gzip", "zstd"]);
@@ -119,10 +133,13 @@ fn each_signal_has_headers_a_protocol_and_a_compression_of_its_own() {
 #[test]
 fn the_three_protocols_compress_as_they_are_told() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
-        for (compression, sent) in [("gzip", Some("gzip")), ("zstd", Some("zstd")), ("none", None)] {
+        for (compression, sent) in [("gzip", Some("gzip")), ("zstd", Some("zstd")), ("none", None)]
+        {
             let receiver = Receiver::start();
-            let variables =
-                [("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), ("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
+            let variables = [
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
+            ];
             let telemetry = start(&receiver, variables);
             emit(&telemetry);
             complete(telemetry);
@@ -232,9 +249,12 @@ fn a_batch_and_a_queue_hold_as_much_as_they_are_told_to() {
     for (prefix, signal) in [("OTEL_BSP", Signal::Traces), ("OTEL_BLRP", Signal::Logs)] {
         let receiver = Receiver::start();
         receiver.decide(
-            move |request| if request.signal == signal { Behaviour::Hang } else { Behaviour::Accept },
+            move |request| {
+                if request.signal == signal { Behaviour::Hang } else { Behaviour::Accept }
+            },
         );
-        let names = ["MAX_EXPORT_BATCH_SIZE", "MAX_QUEUE_SIZE"].map(|suffix| format!("{prefix}_{suffix}"));
+        let names =
+            ["MAX_EXPORT_BATCH_SIZE", "MAX_QUEUE_SIZE"].map(|suffix| format!("{prefix}_{suffix}"));
         let telemetry = start(
             &receiver,
             [
@@ -315,7 +335,8 @@ fn metrics_are_served_where_the_variables_say() {
         let address = telemetry.metrics_addr().expect("served");
         assert_eq!(address.ip().is_unspecified(), host == "0.0.0.0", "{address}");
         assert_eq!(
-            hub_otel_tests::http::get(format!("http://127.0.0.1:{}/metrics", address.port())).status,
+            hub_otel_tests::http::get(format!("http://127.0.0.1:{}/metrics", address.port()))
+                .status,
             200
         );
         telemetry.shutdown_blocking();
@@ -359,7 +380,8 @@ fn limits_cut_what_they_name_and_count_it() {
     let (span, log) = run(&[("OTEL_ATTRIBUTE_COUNT_LIMIT", "3")]);
     assert_eq!((span.attributes.len(), span.dropped_attributes_count), (3, 2));
     assert_eq!((log.attributes.len(), log.dropped_attributes_count), (3, 2));
-    let (span, log) = run(&[("OTEL_ATTRIBUTE_COUNT_LIMIT", "3"), ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "4")]);
+    let (span, log) =
+        run(&[("OTEL_ATTRIBUTE_COUNT_LIMIT", "3"), ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "4")]);
     assert_eq!((span.attributes.len(), log.attributes.len()), (4, 3));
     let (span, log) = run(&[("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "1")]);
     assert_eq!((span.attributes.len(), log.attributes.len()), (5, 1));
@@ -375,7 +397,10 @@ fn limits_cut_what_they_name_and_count_it() {
     assert_eq!((span.links[0].attributes.len(), span.links[0].dropped_attributes_count), (4, 1));
     // Characters, not bytes.
     let (span, log) = run(&[("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")]);
-    assert_eq!((text(&span.attributes, "a"), text(&log.attributes, "a")), (Some("ü12"), Some("ü12")));
+    assert_eq!(
+        (text(&span.attributes, "a"), text(&log.attributes, "a")),
+        (Some("ü12"), Some("ü12"))
+    );
     assert_eq!(text(&span.events[0].attributes, "a"), Some("ü12"));
     assert_eq!(text(&span.links[0].attributes, "a"), Some("ü12"));
     let (span, log) = run(&[
@@ -383,7 +408,10 @@ fn limits_cut_what_they_name_and_count_it() {
         ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5"),
         ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1"),
     ]);
-    assert_eq!((text(&span.attributes, "a"), text(&log.attributes, "a")), (Some("ü1234"), Some("ü")));
+    assert_eq!(
+        (text(&span.attributes, "a"), text(&log.attributes, "a")),
+        (Some("ü1234"), Some("ü"))
+    );
 }
 
 #[test]
@@ -394,12 +422,13 @@ fn every_variable_is_printed_with_its_value_and_its_origin() {
     let in_tables = document.lines().filter(|line| {
         line.starts_with("| OTEL_") || line.starts_with("| HUB_") || line.starts_with("| RUST_")
     });
-    let names =
-        in_tables.flat_map(|line| line.split('|').nth(1).unwrap_or_default().split(',')).map(str::trim);
+    let names = in_tables
+        .flat_map(|line| line.split('|').nth(1).unwrap_or_default().split(','))
+        .map(str::trim);
     let mut missing = Vec::new();
-    for name in names
-        .filter(|name| name.starts_with(|first: char| first.is_ascii_uppercase()) && !name.ends_with('…'))
-    {
+    for name in names.filter(|name| {
+        name.starts_with(|first: char| first.is_ascii_uppercase()) && !name.ends_with('…')
+    }) {
         let of_traces = name.replace("OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_");
         if ![name, &of_traces]
             .iter()

@@ -130,7 +130,11 @@ fn a_reply_that_unpacks_to_more_than_anybody_reads_is_counted_by_its_reason() {
         let telemetry = kit::to(&receiver).protocol(protocol).build().expect("it starts");
         (0..5).for_each(|n| kit::span(&telemetry, &format!("span {n}")));
         let report = telemetry.shutdown_blocking();
-        assert_eq!(report.traces.failures.get("reply_too_large"), Some(&5), "{protocol:?}: {report}");
+        assert_eq!(
+            report.traces.failures.get("reply_too_large"),
+            Some(&5),
+            "{protocol:?}: {report}"
+        );
         assert_eq!(receiver.attempts(receiver::Signal::Traces), 1, "{protocol:?}");
     }
 }
@@ -161,7 +165,11 @@ fn a_log_record_is_bounded_as_a_span_is() {
     logger.emit(record);
     assert!(telemetry.shutdown_blocking().is_complete());
     let record = receiver.logs()[0].item.clone();
-    assert!(prost::Message::encoded_len(&record) <= 64 * 1024, "{}", prost::Message::encoded_len(&record));
+    assert!(
+        prost::Message::encoded_len(&record) <= 64 * 1024,
+        "{}",
+        prost::Message::encoded_len(&record)
+    );
     assert_eq!(receiver::text(&record.attributes, "value.0").map(str::len), Some(4096));
     assert_eq!(record.attributes.len() + record.dropped_attributes_count as usize, 40);
 }

@@ -59,7 +59,8 @@ impl Certificates {
         let builder = if mutual {
             let mut roots = RootCertStore::empty();
             roots.add(certificate(&self.authority)).expect("the authority");
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
             builder.with_client_cert_verifier(verifier.expect("a verifier"))
         } else {
             builder.with_no_client_auth()

@@ -8,7 +8,11 @@
 //!
 //! Everything here runs on a runtime of its own: a test may block its thread, or run without any runtime.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test harness: what fails here fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test harness: what fails here fails the test"
+)]
 
 pub mod certificates;
 pub mod http;

@@ -46,7 +46,10 @@ pub fn until<A: Answer>(within: Duration, mut probe: impl FnMut() -> A) -> A::Va
 ///
 /// # Panics
 /// When `within` has passed.
-pub async fn until_async<A: Answer>(within: Duration, mut probe: impl AsyncFnMut() -> A) -> A::Value {
+pub async fn until_async<A: Answer>(
+    within: Duration,
+    mut probe: impl AsyncFnMut() -> A,
+) -> A::Value {
     let start = Instant::now();
     loop {
         if let Some(value) = probe().await.value() {

@@ -43,7 +43,8 @@ impl Closed {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
-        let address = socket.local_addr()?.as_socket().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+        let address =
+            socket.local_addr()?.as_socket().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
         Ok(Self { socket, address })
     }
 

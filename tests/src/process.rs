@@ -140,9 +140,16 @@ impl Process {
     #[track_caller]
     pub fn exit(&mut self, within: Duration) -> ExitStatus {
         let (child, outputs) = (&mut self.child, [&self.stdout, &self.stderr]);
-        let status = wait(within, outputs, || "still running".to_owned(), || child.try_wait().ok().flatten());
+        let status = wait(
+            within,
+            outputs,
+            || "still running".to_owned(),
+            || child.try_wait().ok().flatten(),
+        );
         // The readers end with the pipes; give the last line time to be stored.
-        poll::until(Duration::from_secs(5), || outputs.iter().all(|lines| Arc::strong_count(lines) == 1));
+        poll::until(Duration::from_secs(5), || {
+            outputs.iter().all(|lines| Arc::strong_count(lines) == 1)
+        });
         status
     }
 
@@ -205,7 +212,8 @@ pub fn own_peak_bytes() -> u64 {
 fn status_bytes(process: &str, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default()
+        * 1024
 }
 
 fn follow(stream: impl Read + Send + 'static) -> Lines {

@@ -101,7 +101,11 @@ impl Program {
     ///
     /// # Errors
     /// When its instance cannot be built.
-    pub fn try_with(endpoint: &str, transport: Transport, more: &[(&str, &str)]) -> Result<Self, InitError> {
+    pub fn try_with(
+        endpoint: &str,
+        transport: Transport,
+        more: &[(&str, &str)],
+    ) -> Result<Self, InitError> {
         Self::build(hub_otel::Telemetry::builder(), endpoint, transport, more)
     }
 
@@ -116,7 +120,8 @@ impl Program {
         more: &[(&str, &str)],
     ) -> Result<Self, InitError> {
         let mut environment = settings(endpoint, transport);
-        environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        environment
+            .extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Ok(Self::around(builder.env_source(environment).build()?))
     }
 
@@ -124,7 +129,8 @@ impl Program {
     pub fn around(telemetry: Telemetry) -> Self {
         use opentelemetry::{metrics::MeterProvider as _, trace::TracerProvider as _};
         let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("test");
-        let counter = hub_otel::otel::meter_provider(&telemetry).meter("test").u64_counter(COUNTER).build();
+        let counter =
+            hub_otel::otel::meter_provider(&telemetry).meter("test").u64_counter(COUNTER).build();
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(telemetry.layer()));
         Self { telemetry, tracer, counter, dispatch, sent: 0 }
     }
@@ -218,7 +224,8 @@ impl Stopped {
     #[track_caller]
     pub fn assert_balanced(&self) {
         assert_balanced(&self.report, self.sent);
-        let pending = self.report.traces.pending + self.report.metrics.pending + self.report.logs.pending;
+        let pending =
+            self.report.traces.pending + self.report.metrics.pending + self.report.logs.pending;
         assert_eq!(pending, 0, "{}", self.report);
     }
 
@@ -230,7 +237,12 @@ impl Stopped {
     pub fn assert_delivered_once(&self, receiver: &Receiver) {
         self.assert_delivered(receiver);
         for signal in [Signal::Traces, Signal::Logs] {
-            assert_eq!(self.account(receiver, signal), Account::default(), "{signal:?}: {}", self.report);
+            assert_eq!(
+                self.account(receiver, signal),
+                Account::default(),
+                "{signal:?}: {}",
+                self.report
+            );
         }
     }
 

@@ -128,7 +128,14 @@ async fn connection(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>
         let down = async {
             match from_server {
                 Some(mut from_server) => {
-                    copy(&mut from_server, Some(&mut to_client), downwards, Direction::Down, &shared).await
+                    copy(
+                        &mut from_server,
+                        Some(&mut to_client),
+                        downwards,
+                        Direction::Down,
+                        &shared,
+                    )
+                    .await
                 }
                 None => std::future::pending().await,
             }

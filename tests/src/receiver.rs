@@ -96,7 +96,8 @@ impl Receiver {
             connections: Connections::default(),
             tls,
         });
-        let receiver = Self { address, tls: is_tls, inner, state: Mutex::new(State::Closed(Some(closed))) };
+        let receiver =
+            Self { address, tls: is_tls, inner, state: Mutex::new(State::Closed(Some(closed))) };
         receiver.resume();
         receiver
     }
@@ -129,7 +130,8 @@ impl Receiver {
         *state = State::Closed(None);
         self.inner.connections.reset_all();
         // The task ends a moment after it was told to.
-        let closed = crate::poll::until(std::time::Duration::from_secs(5), || Closed::at(self.address).ok());
+        let closed =
+            crate::poll::until(std::time::Duration::from_secs(5), || Closed::at(self.address).ok());
         *state = State::Closed(Some(closed));
     }
 
@@ -141,7 +143,8 @@ impl Receiver {
         let mut state = lock(&self.state);
         let State::Closed(closed) = &mut *state else { panic!("the receiver listens already") };
         let listener = closed.take().expect("held since the stop").listen().expect("a listener");
-        *state = State::Listening { _task: Task::spawn(listen::accept(listener, self.inner.clone())) };
+        *state =
+            State::Listening { _task: Task::spawn(listen::accept(listener, self.inner.clone())) };
     }
 
     /// Resets every connection that is open now.
@@ -205,12 +208,18 @@ impl Receiver {
     }
 
     /// Compares what was stored with the ids that were sent: a span's name, a log record's body.
-    pub fn account<I: Into<String>>(&self, signal: Signal, expected: impl IntoIterator<Item = I>) -> Account {
+    pub fn account<I: Into<String>>(
+        &self,
+        signal: Signal,
+        expected: impl IntoIterator<Item = I>,
+    ) -> Account {
         let found = match signal {
             Signal::Traces => self.spans().into_iter().map(|item| item.item.name).collect(),
-            Signal::Logs => {
-                self.logs().into_iter().map(|item| record::body(&item.item).unwrap_or_default()).collect()
-            }
+            Signal::Logs => self
+                .logs()
+                .into_iter()
+                .map(|item| record::body(&item.item).unwrap_or_default())
+                .collect(),
             Signal::Metrics => Vec::new(),
         };
         Account::of(expected.into_iter().map(Into::into).collect(), found)

@@ -61,8 +61,8 @@ impl Scrape {
                     MetricDescriptor::Unit { .. } => {}
                 }
             }
-            scrape.samples.extend(
-                family.samples.iter().map(|sample| Sample {
+            scrape.samples.extend(family.samples.iter().map(|sample| {
+                Sample {
                     name: sample.name().to_owned(),
                     labels: sample
                         .labels()
@@ -70,8 +70,8 @@ impl Scrape {
                         .map(|label| (label.name.to_owned(), label.value.clone()))
                         .collect(),
                     value: sample.number(),
-                }),
-            );
+                }
+            }));
         }
         Ok(scrape)
     }

@@ -4,12 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the repository").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ stands in the repository")
+        .to_path_buf()
 }
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+    fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
 /// Every file below `folder` whose name ends in `ending`, without build output and dot folders.
@@ -17,7 +21,9 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        for entry in
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
             let path = entry.expect("a folder entry").path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if path.is_dir() {
@@ -35,7 +41,8 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 #[test]
 fn the_macro_crate_is_required_in_lock_step() {
-    let manifest: toml::Table = read(root().join("Cargo.toml")).parse().expect("the workspace's manifest");
+    let manifest: toml::Table =
+        read(root().join("Cargo.toml")).parse().expect("the workspace's manifest");
     let version = manifest["workspace"]["package"]["version"].as_str().expect("a version");
     for name in ["hub-otel", "hub-otel-macros"] {
         let required =
@@ -50,7 +57,9 @@ fn every_opentelemetry_crate_is_of_one_minor_version() {
     let packages = lock["package"].as_array().expect("packages");
     let others: Vec<_> = packages
         .iter()
-        .map(|package| (package["name"].as_str().unwrap_or(""), package["version"].as_str().unwrap_or("")))
+        .map(|package| {
+            (package["name"].as_str().unwrap_or(""), package["version"].as_str().unwrap_or(""))
+        })
         .filter(|(name, _)| name.starts_with("opentelemetry"))
         // A crate of the contributors', with versions of its own; what it is built on is held to the rule above.
         .filter(|(name, _)| *name != "opentelemetry-resource-detectors")
@@ -79,9 +88,15 @@ fn every_relative_link_of_the_documentation_leads_somewhere() {
     let mut broken = Vec::new();
     for file in files(&root(), ".md") {
         let text = read(&file);
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+        for link in
+            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
+        {
             let path = link.split('#').next().unwrap_or_default();
-            if path.is_empty() || path.contains("://") || path.contains(' ') || path.starts_with("mailto:") {
+            if path.is_empty()
+                || path.contains("://")
+                || path.contains(' ')
+                || path.starts_with("mailto:")
+            {
                 continue;
             }
             if !file.parent().expect("a folder").join(path).exists() {
@@ -99,7 +114,10 @@ fn only_the_contract_spells_a_telemetry_name() {
         .map(|metric| metric.name)
         .chain(hub_otel::semconv::SPANS.iter().map(|span| span.name))
         .chain(
-            hub_otel::semconv::SPANS.iter().flat_map(|span| span.attributes).map(|attribute| attribute.key),
+            hub_otel::semconv::SPANS
+                .iter()
+                .flat_map(|span| span.attributes)
+                .map(|attribute| attribute.key),
         )
         .filter(|name| name.contains('.'))
         .collect();
@@ -140,17 +158,22 @@ fn each_published_crate_carries_what_publishing_needs() {
             "rust-version",
             "metadata",
         ] {
-            assert!(manifest["package"].get(key).is_some(), "{name}/Cargo.toml lacks package.{key}");
+            assert!(
+                manifest["package"].get(key).is_some(),
+                "{name}/Cargo.toml lacks package.{key}"
+            );
         }
     }
 }
 
 #[test]
 fn no_library_crate_allows_unsafe_code() {
-    let manifest: toml::Table = read(root().join("Cargo.toml")).parse().expect("the workspace's manifest");
+    let manifest: toml::Table =
+        read(root().join("Cargo.toml")).parse().expect("the workspace's manifest");
     assert_eq!(manifest["workspace"]["lints"]["rust"]["unsafe_code"].as_str(), Some("forbid"));
     for name in ["hub-otel", "hub-otel-macros"] {
-        let manifest: toml::Table = read(root().join(name).join("Cargo.toml")).parse().expect("a manifest");
+        let manifest: toml::Table =
+            read(root().join(name).join("Cargo.toml")).parse().expect("a manifest");
         assert_eq!(
             manifest["lints"]["workspace"].as_bool(),
             Some(true),

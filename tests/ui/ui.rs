@@ -37,10 +37,13 @@ fn the_documented_shapes_are_those_that_are_compiled_and_run() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = std::fs::read_to_string(root.join("../../docs/macro-rules.md")).unwrap();
     let (_, accepted) = document.split_once("## What the macros accept").unwrap();
-    let rows = accepted.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| shape"));
+    let rows =
+        accepted.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| shape"));
     let listed = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
-    let mut documented: Vec<_> =
-        listed.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect();
+    let mut documented: Vec<_> = listed
+        .flat_map(|cell| cell.split(", "))
+        .map(|name| name.trim_matches('`').to_owned())
+        .collect();
 
     // A method of an annotated block has no attribute of its own: it is in by its shape.
     let mut annotated = vec!["first".to_owned()];
@@ -48,12 +51,14 @@ fn the_documented_shapes_are_those_that_are_compiled_and_run() {
     let mut below_ours = false;
     for line in shapes.lines().map(str::trim_start) {
         below_ours |= line.starts_with("#[instrument_") || line.starts_with("#[hub");
-        if let Some((_, rest)) = line.split_once("fn ").filter(|(before, _)| !before.contains('/')) {
+        if let Some((_, rest)) = line.split_once("fn ").filter(|(before, _)| !before.contains('/'))
+        {
             let name = rest.split(['(', '<']).next().unwrap();
             annotated.extend(std::mem::take(&mut below_ours).then(|| name.to_owned()));
         }
-        below_ours &=
-            !line.starts_with("impl") && !line.starts_with("pub enum") && !line.starts_with("pub struct");
+        below_ours &= !line.starts_with("impl")
+            && !line.starts_with("pub enum")
+            && !line.starts_with("pub struct");
     }
     documented.sort();
     annotated.sort();

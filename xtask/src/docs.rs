@@ -3,7 +3,9 @@
 use crate::files::File;
 use hub_otel::semconv::attribute::label;
 use hub_otel::semconv::metric::FIXED;
-use hub_otel::semconv::{Kind, METRICS, Metric, Requirement, SPANS, Span, Type, event, original, status};
+use hub_otel::semconv::{
+    Kind, METRICS, Metric, Requirement, SPANS, Span, Type, event, original, status,
+};
 use std::fmt::Write as _;
 
 /// Where the reference stands.
@@ -82,7 +84,8 @@ fn spans() -> String {
 }
 
 fn one_span(out: &mut String, span: &Span) {
-    let fixed = if span.name == hub_otel::semconv::span::WORKFLOW_APPROVAL { "" } else { " (fixed)" };
+    let fixed =
+        if span.name == hub_otel::semconv::span::WORKFLOW_APPROVAL { "" } else { " (fixed)" };
     let _ = writeln!(out, "### `{}`{fixed}\n\nKind {}.\n", span.name, span.kind);
     out.push_str("| attribute | type | there |\n|---|---|---|\n");
     for attribute in span.attributes {
@@ -106,7 +109,9 @@ fn statuses() -> String {
         status::SUCCESS => "it did what it was asked to do; span status `Ok`",
         status::FAILED => "it ended with an error or a panic; span status `Error`",
         status::TIMED_OUT => "it ran out of time; span status `Error`",
-        status::CANCELLED => "it was dropped before it finished, or the run was cancelled; span status unset",
+        status::CANCELLED => {
+            "it was dropped before it finished, or the run was cancelled; span status unset"
+        }
         status::REJECTED => "an approval said no; span status unset",
         _ => "",
     };
@@ -192,7 +197,8 @@ pub fn label_name(key: &str) -> String {
 }
 
 fn buckets() -> String {
-    let mut out = String::from("## Buckets\n\n| histogram | unit | upper bounds |\n|---|---|---|\n");
+    let mut out =
+        String::from("## Buckets\n\n| histogram | unit | upper bounds |\n|---|---|---|\n");
     for metric in METRICS.iter().filter(|metric| metric.kind == Kind::Histogram) {
         let bounds = metric.buckets.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
         let _ = writeln!(out, "| `{}` | {} | {bounds} |", metric.name, metric.unit);
@@ -272,6 +278,7 @@ mod tests {
 
     #[test]
     fn the_committed_reference_agrees_with_the_contract() {
-        crate::files::check(&crate::files::root(), &files()).expect("run `cargo run -p xtask -- docs`");
+        crate::files::check(&crate::files::root(), &files())
+            .expect("run `cargo run -p xtask -- docs`");
     }
 }

@@ -97,7 +97,8 @@ fn drift(root: &Path, file: &File) -> Option<String> {
         line += 1;
         let pair = (committed.next(), generated.next());
         if pair.0 != pair.1 || pair == (None, None) {
-            let [old, new] = [pair.0, pair.1].map(|text| text.unwrap_or("(end of file)").trim().to_owned());
+            let [old, new] =
+                [pair.0, pair.1].map(|text| text.unwrap_or("(end of file)").trim().to_owned());
             return Some(format!("{}:{line}: committed `{old}`, generated `{new}`", file.path));
         }
     }

@@ -34,7 +34,8 @@ fn main() -> ExitCode {
         Verb::Stack { check } => (stack::files(), check),
     };
     let root = files::root();
-    let result = if check { files::check(&root, &generated) } else { files::write(&root, &generated) };
+    let result =
+        if check { files::check(&root, &generated) } else { files::write(&root, &generated) };
     match result {
         Ok(report) => {
             eprintln!("{report}");

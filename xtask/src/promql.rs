@@ -67,7 +67,11 @@ impl Series {
     }
 
     fn part(metric: &Metric, part: &str) -> Self {
-        Self { name: format!("{}_{part}", metric.prometheus), matchers: Vec::new(), origin: Origin::Service }
+        Self {
+            name: format!("{}_{part}", metric.prometheus),
+            matchers: Vec::new(),
+            origin: Origin::Service,
+        }
     }
 
     /// With this label equal to this value.
@@ -103,7 +107,11 @@ impl Series {
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        if self.matchers.is_empty() { Ok(()) } else { write!(f, "{{{}}}", self.matchers.join(", ")) }
+        if self.matchers.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "{{{}}}", self.matchers.join(", "))
+        }
     }
 }
 
@@ -125,7 +133,8 @@ pub const TEN_MINUTES: Window = Window { range: "10m", seconds: "600" };
 /// The time range that a dashboard shows.
 pub const SHOWN: Window = Window { range: "$__range", seconds: "$__range_s" };
 /// One point of a graph, and never less than four scrapes.
-pub const POINT: Window = Window { range: "$__rate_interval", seconds: "$__rate_interval_ms / 1000" };
+pub const POINT: Window =
+    Window { range: "$__rate_interval", seconds: "$__rate_interval_ms / 1000" };
 
 /// How many events `series` counted in the window, one result per series.
 ///
@@ -137,9 +146,10 @@ pub fn seen(series: &Series, window: Window) -> String {
     let Window { range, seconds } = window;
     let (age, born) = match series.origin {
         Origin::Service => (PROCESS_UPTIME.prometheus.to_owned(), PROCESS_UPTIME.prometheus),
-        Origin::Collector => {
-            ("otelcol_process_uptime_seconds_total".to_owned(), "otelcol_process_uptime_seconds_total")
-        }
+        Origin::Collector => (
+            "otelcol_process_uptime_seconds_total".to_owned(),
+            "otelcol_process_uptime_seconds_total",
+        ),
         Origin::Prometheus => {
             ("time() - process_start_time_seconds".to_owned(), "process_start_time_seconds")
         }
@@ -220,7 +230,8 @@ mod tests {
     #[test]
     fn a_selector_reads_as_it_is_written() {
         assert_eq!(Series::of(&WORKFLOW_RUNS).to_string(), "workflow_runs_total");
-        let failed = Series::of(&WORKFLOW_RUNS).like(STATUS, "FAILED|TIMED_OUT").not("service.name", "x");
+        let failed =
+            Series::of(&WORKFLOW_RUNS).like(STATUS, "FAILED|TIMED_OUT").not("service.name", "x");
         assert_eq!(
             failed.to_string(),
             "workflow_runs_total{status=~\"FAILED|TIMED_OUT\", service_name!=\"x\"}"

@@ -65,7 +65,8 @@ fn sampler(folder: &Path, name: &str, metrics: &Receiver) -> Sampler {
 /// Sends traces of three spans in two requests; every fourth trace has an error.
 fn send(url: &str, traces: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
-    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "hub"}}]});
+    let resource =
+        json!({"attributes": [{"key": "service.name", "value": {"stringValue": "hub"}}]});
     for part in [0..1, 1..3] {
         let spans: Vec<_> = (0..traces)
             .flat_map(|trace| part.clone().map(move |index: u64| (trace, index)))
@@ -86,7 +87,8 @@ fn send(url: &str, traces: u64) {
                 })
             })
             .collect();
-        let body = json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]});
+        let body =
+            json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]});
         let reply = http::post(format!("{url}/v1/traces"), &body.to_string());
         assert_eq!(reply.status, 200, "{}", reply.body);
     }
@@ -130,17 +132,32 @@ fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
     };
     poll::until(3 * START, || samplers.iter().map(&errors).sum::<usize>() == 20);
     let [first, second] = [&samplers[0], &samplers[1]].map(kept);
-    assert!(!first.is_empty() && !second.is_empty(), "both tiers work: {} and {}", first.len(), second.len());
+    assert!(
+        !first.is_empty() && !second.is_empty(),
+        "both tiers work: {} and {}",
+        first.len(),
+        second.len()
+    );
     assert!(first.keys().all(|trace| !second.contains_key(trace)), "a trace was split");
-    assert!(first.values().chain(second.values()).all(|spans| *spans == 3), "a trace is kept whole");
+    assert!(
+        first.values().chain(second.values()).all(|spans| *spans == 3),
+        "a trace is kept whole"
+    );
     assert!(first.len() + second.len() < 80, "nothing was sampled away");
     for span in samplers.iter().flat_map(|sampler| sampler.tempo.spans()) {
-        let hidden =
-            hub_otel_tests::receiver::text(&span.item.attributes, "http.request.header.authorization");
-        assert!(hidden.is_none_or(|value| !value.contains("hidden")), "a secret arrived: {hidden:?}");
+        let hidden = hub_otel_tests::receiver::text(
+            &span.item.attributes,
+            "http.request.header.authorization",
+        );
+        assert!(
+            hidden.is_none_or(|value| !value.contains("hidden")),
+            "a secret arrived: {hidden:?}"
+        );
     }
     // Spans are counted before they are sampled.
-    poll::until(3 * START, || metrics.metrics().iter().any(|metric| metric.item.name.contains("calls")));
+    poll::until(3 * START, || {
+        metrics.metrics().iter().any(|metric| metric.item.name.contains("calls"))
+    });
     balancer.is_quiet("the first tier");
     samplers.iter().for_each(|sampler| sampler.process.is_quiet("the second tier"));
 }

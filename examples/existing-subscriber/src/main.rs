@@ -11,8 +11,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // `build`, not `install` yet: the subscriber is set first, with the layer of this instance in it.
-    let telemetry = hub_otel::Telemetry::builder().default_service_name("existing-subscriber").build()?;
-    let lines = tracing_subscriber::fmt::layer().compact().without_time().with_filter(LevelFilter::INFO);
+    let telemetry =
+        hub_otel::Telemetry::builder().default_service_name("existing-subscriber").build()?;
+    let lines =
+        tracing_subscriber::fmt::layer().compact().without_time().with_filter(LevelFilter::INFO);
     tracing_subscriber::registry().with(lines).with(telemetry.layer()).try_init()?;
     // Global from here on; the subscriber above stays.
     telemetry.install()?;

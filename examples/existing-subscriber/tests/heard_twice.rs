@@ -21,18 +21,26 @@ fn the_programs_own_lines_stay_and_the_collector_gets_spans_and_records_that_bel
         assert!(status.success(), "{stdout}\n{stderr}");
 
         // Its own format, on its own stream, and nobody else prints the event.
-        let own: Vec<_> = stdout.lines().filter(|line| line.contains("said once, heard twice")).collect();
+        let own: Vec<_> =
+            stdout.lines().filter(|line| line.contains("said once, heard twice")).collect();
         assert_eq!(own.len(), 1, "{stdout}");
         assert!(own[0].contains("INFO") && own[0].contains("existing_subscriber:"), "{stdout}");
-        assert!(!stderr.contains("heard twice") && !stderr.contains("subscriber is set already"), "{stderr}");
+        assert!(
+            !stderr.contains("heard twice") && !stderr.contains("subscriber is set already"),
+            "{stderr}"
+        );
         assert!(stderr.contains("[OpenTelemetry] Shutdown complete"), "{stderr}");
 
         let spans = receiver.spans();
         assert_eq!(spans.len(), 1, "{spans:?}");
         assert_eq!(spans[0].name, "agent.execute");
-        assert_eq!(text(&spans[0].resource.attributes, "service.name"), Some("existing-subscriber"));
+        assert_eq!(
+            text(&spans[0].resource.attributes, "service.name"),
+            Some("existing-subscriber")
+        );
         let logs = receiver.logs();
-        let record = logs.iter().find(|log| int(&log.attributes, "answer") == Some(42)).expect("the record");
+        let record =
+            logs.iter().find(|log| int(&log.attributes, "answer") == Some(42)).expect("the record");
         assert_eq!(
             (&record.trace_id, &record.span_id),
             (&spans[0].trace_id, &spans[0].span_id),

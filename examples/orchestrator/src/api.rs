@@ -106,7 +106,9 @@ fn routes(state: AppState, bind: SocketAddr) -> OpenApiRouter {
 
 fn finish(router: Router) -> Router {
     router
-        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "there is no such route"))
+        .fallback(async || {
+            ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "there is no such route")
+        })
         .method_not_allowed_fallback(async |request: Request| {
             let message = format!("{} is not allowed here", request.method());
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
@@ -127,5 +129,6 @@ fn accepted(run: &crate::domain::Run) -> Response {
         status: run.status,
         trace_id: run.trace_id.clone(),
     };
-    (StatusCode::ACCEPTED, [("location", format!("/api/runs/{}", run.id))], Json(body)).into_response()
+    (StatusCode::ACCEPTED, [("location", format!("/api/runs/{}", run.id))], Json(body))
+        .into_response()
 }

@@ -22,9 +22,11 @@ use std::process::ExitCode;
 /// An orchestration server: workflows of agents, observed by hub-otel.
 #[derive(Debug, Parser)]
 #[command(name = "orchestrator", version, about, max_term_width = 100)]
-#[command(after_help = "Without a command the server starts: `orchestrator --bind 127.0.0.1:9002` is \
+#[command(
+    after_help = "Without a command the server starts: `orchestrator --bind 127.0.0.1:9002` is \
                         `orchestrator serve --bind 127.0.0.1:9002`.\n\n\
-                        Exit codes: 0 success, 1 failure, 2 wrong usage, 3 out of time.")]
+                        Exit codes: 0 success, 1 failure, 2 wrong usage, 3 out of time."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -89,12 +91,16 @@ pub fn main() -> ExitCode {
     };
     let ended = match cli.command {
         Command::Serve(serve) => crate::server::main(&serve),
-        Command::Run { server, run } => client::main(server, async |api| Ok(run.execute(&api).await?)),
+        Command::Run { server, run } => {
+            client::main(server, async |api| Ok(run.execute(&api).await?))
+        }
         Command::Workflows { server, command } => workflows::main(server, command),
         Command::Approvals { server, command } => {
             client::main(server, async |api| Ok(command.execute(&api).await?))
         }
-        Command::Load { server, load } => client::main(server, async |api| Ok(load.execute(&api).await?)),
+        Command::Load { server, load } => {
+            client::main(server, async |api| Ok(load.execute(&api).await?))
+        }
     };
     ended.unwrap_or_else(Problem::report).into()
 }
@@ -138,13 +144,19 @@ mod tests {
     fn every_flag_is_also_a_variable_of_its_name() {
         fn check(command: &clap::Command, seen: &mut usize) {
             for argument in command.get_arguments() {
-                let Some(flag) =
-                    argument.get_long().filter(|flag| !["help", "version", "print-config"].contains(flag))
+                let Some(flag) = argument
+                    .get_long()
+                    .filter(|flag| !["help", "version", "print-config"].contains(flag))
                 else {
                     continue;
                 };
                 let variable = format!("HUB_{}", flag.to_uppercase().replace('-', "_"));
-                assert_eq!(argument.get_env(), Some(variable.as_ref()), "{} --{flag}", command.get_name());
+                assert_eq!(
+                    argument.get_env(),
+                    Some(variable.as_ref()),
+                    "{} --{flag}",
+                    command.get_name()
+                );
                 *seen += 1;
             }
             command.get_subcommands().for_each(|command| check(command, seen));
@@ -164,13 +176,20 @@ mod tests {
     fn the_file_is_weaker_than_a_flag_and_stronger_than_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.toml");
-        std::fs::write(&file, "bind = \"127.0.0.1:7001\"\ndrain-timeout = \"3s\"\nconsole = true\n").unwrap();
+        std::fs::write(
+            &file,
+            "bind = \"127.0.0.1:7001\"\ndrain-timeout = \"3s\"\nconsole = true\n",
+        )
+        .unwrap();
         let file = file.to_str().unwrap();
         let read = serve(&["--config", file]);
         assert_eq!(read.bind.to_string(), "127.0.0.1:7001");
         assert_eq!(read.drain_timeout.as_secs(), 3);
         assert!(read.console);
-        assert_eq!(serve(&["--config", file, "--bind", "127.0.0.1:7002"]).bind.to_string(), "127.0.0.1:7002");
+        assert_eq!(
+            serve(&["--config", file, "--bind", "127.0.0.1:7002"]).bind.to_string(),
+            "127.0.0.1:7002"
+        );
     }
 
     #[test]

@@ -193,11 +193,14 @@ impl Engine {
             let (cancelled, approvals) = engine.inner.store.cancel(&id).await?;
             match cancelled {
                 Cancelled::Unknown => Err(EngineError::UnknownRun(id)),
-                Cancelled::AlreadyEnded(status) => {
-                    Err(EngineError::WrongState(format!("the run has ended already: {}", status.as_str())))
-                }
+                Cancelled::AlreadyEnded(status) => Err(EngineError::WrongState(format!(
+                    "the run has ended already: {}",
+                    status.as_str()
+                ))),
                 Cancelled::From(before, run) => {
-                    approvals.iter().for_each(|approval| telemetry::approval_decided(approval, &run));
+                    approvals
+                        .iter()
+                        .for_each(|approval| telemetry::approval_decided(approval, &run));
                     // Whoever executes it says that it ended; a run that nobody executes has nobody else.
                     let told = engine.inner.flight.stop(&id, Stop::Cancelled);
                     if !told || before == RunStatus::WaitingApproval {
@@ -227,7 +230,9 @@ impl Engine {
         again.retry_of = Some(run.id);
         match self.trigger(again).await? {
             Created::New(run) | Created::Existing(run) => Ok(run),
-            Created::Conflict => Err(EngineError::WrongState("another request retries it".to_owned())),
+            Created::Conflict => {
+                Err(EngineError::WrongState("another request retries it".to_owned()))
+            }
         }
     }
 
@@ -261,7 +266,9 @@ impl Engine {
 }
 
 /// Does it to the end, even when the one who asked hangs up: a run that is stored must also be started.
-async fn shielded<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+async fn shielded<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     match tokio::spawn(telemetry::in_this_trace(work)).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

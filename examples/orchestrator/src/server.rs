@@ -73,9 +73,9 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
         () = std::future::ready(()) => {}
     }
     let ready = prepare(settings, agents).await?;
-    let telemetry = telemetry
-        .install()
-        .map_err(|error| if error.is_configuration() { Problem::usage(error) } else { error.into() })?;
+    let telemetry = telemetry.install().map_err(|error| {
+        if error.is_configuration() { Problem::usage(error) } else { error.into() }
+    })?;
     let result = run(settings, secrets, ready, &telemetry, signal).await;
     // Flushed last: everything before this may still say something.
     let report = telemetry.shutdown().await;
@@ -179,7 +179,9 @@ async fn second_signal() {
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Problem> {
     TcpListener::bind(address).await.map_err(|error| {
         let remedy = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "; another server has it: stop that one, or choose another port",
+            std::io::ErrorKind::AddrInUse => {
+                "; another server has it: stop that one, or choose another port"
+            }
             _ => "",
         };
         Problem::failure(format!("{flag} {address}: {error}{remedy}"))

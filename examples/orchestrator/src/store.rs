@@ -171,7 +171,8 @@ pub trait RunStore: Send + Sync {
     /// The run of that id.
     async fn run(&self, id: &str) -> Result<Option<Run>>;
     /// The runs of a workflow, newest first.
-    async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page) -> Result<Vec<Run>>;
+    async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page)
+    -> Result<Vec<Run>>;
     /// What became of the nodes of these runs.
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>>;
     /// PENDING → RUNNING, owned by this process. `segment` is what the next segment links to should this one die.
@@ -182,8 +183,13 @@ pub trait RunStore: Send + Sync {
     async fn finish(&self, id: &str, end: End) -> Result<Option<Vec<Approval>>>;
     /// RUNNING → PENDING (the process goes, the run stays) or → WAITING_APPROVAL, unless one of its approvals was
     /// decided meanwhile.
-    async fn pause(&self, id: &str, to: RunStatus, segment: Option<String>, executed_ms: u64)
-    -> Result<bool>;
+    async fn pause(
+        &self,
+        id: &str,
+        to: RunStatus,
+        segment: Option<String>,
+        executed_ms: u64,
+    ) -> Result<bool>;
     /// [`Self::pause`]: the process goes.
     async fn hand_back(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
         self.pause(id, RunStatus::Pending, segment, executed_ms).await

@@ -69,7 +69,9 @@ fn walk(value: &Value, path: &mut String, leaf: &mut Leaf<'_>) -> Result<Value, 
     match value {
         // Without a marker there is nothing to evaluate.
         Value::String(text) if !text.contains('{') => Ok(value.clone()),
-        Value::String(text) => leaf(text).map_err(|reason| TemplateError { path: pointer(path), reason }),
+        Value::String(text) => {
+            leaf(text).map_err(|reason| TemplateError { path: pointer(path), reason })
+        }
         Value::Array(items) => items
             .iter()
             .enumerate()
@@ -126,7 +128,9 @@ fn render_leaf(
     match template.render_captured_to(context, &mut text) {
         Ok(_) => Ok(Value::String(String::from_utf8_lossy(&text.0).into_owned())),
         Err(_) if text.0.len() >= LONGEST_LEAF => Err(text.too_long()),
-        Err(error) => Err(complain(&error, || undefined(template.undeclared_variables(true), context))),
+        Err(error) => {
+            Err(complain(&error, || undefined(template.undeclared_variables(true), context)))
+        }
     }
 }
 
@@ -228,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_value_with_a_quote_in_it_changes_nothing_but_its_own_leaf() {
-        let input = json!({"message": "{{ quote }}", "channel": "#ours", "nested": ["a: {{ quote }}"]});
+        let input =
+            json!({"message": "{{ quote }}", "channel": "#ours", "nested": ["a: {{ quote }}"]});
         let rendered = render(&input, &variables()).unwrap();
         assert_eq!(rendered["channel"], "#ours");
         assert_eq!(rendered["message"], variables()["quote"]);
@@ -248,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_template_that_never_ends_runs_out_of_fuel() {
-        let loops = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
+        let loops =
+            "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
         assert!(rendered(loops).unwrap_err().contains("instructions"));
     }
 

@@ -8,8 +8,8 @@ use orchestrator::domain::{
 };
 use orchestrator::store::sqlite::SqliteStore;
 use orchestrator::store::{
-    Admitted, Alert, Answer, ApprovalStore as _, Cancelled, Created, Decided, End, IncidentStore as _, Page,
-    RunStore as _, Store, StoreError, WorkflowStore as _,
+    Admitted, Alert, Answer, ApprovalStore as _, Cancelled, Created, Decided, End,
+    IncidentStore as _, Page, RunStore as _, Store, StoreError, WorkflowStore as _,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -127,7 +127,10 @@ async fn a_run_moves_by_compare_and_swap(store: SqliteStore) {
     let run = store.claim(&id, "me", None).await.unwrap().unwrap();
     assert_eq!((run.segment.as_deref(), run.executed_ms), (Some("s"), 3));
     assert!(store.finish(&id, end(RunStatus::Success)).await.unwrap().is_some());
-    assert!(store.finish(&id, end(RunStatus::Failed)).await.unwrap().is_none(), "a terminal state stays");
+    assert!(
+        store.finish(&id, end(RunStatus::Failed)).await.unwrap().is_none(),
+        "a terminal state stays"
+    );
     let (cancelled, _) = store.cancel(&id).await.unwrap();
     assert!(matches!(cancelled, Cancelled::AlreadyEnded(RunStatus::Success)));
     let run = store.run(&id).await.unwrap().unwrap();
@@ -144,7 +147,10 @@ async fn a_committed_result_stays(store: SqliteStore) {
     assert_eq!(nodes[0].1.output, Some(json!(1)));
     store.finish(&id, end(RunStatus::Success)).await.unwrap();
     let other = NodeRecord { id: "b".into(), ..result(3) };
-    assert!(!store.save_node(&id, other).await.unwrap(), "nothing is added to a run that has ended");
+    assert!(
+        !store.save_node(&id, other).await.unwrap(),
+        "nothing is added to a run that has ended"
+    );
 }
 
 async fn one_key_is_one_run(store: SqliteStore) {
@@ -205,7 +211,10 @@ async fn silence_expires(store: SqliteStore) {
     );
     let expired = store.expire().await.unwrap();
     assert_eq!(expired.len(), 1);
-    assert_eq!((expired[0].0.decision, expired[0].1.status), (Decision::Expired, RunStatus::TimedOut));
+    assert_eq!(
+        (expired[0].0.decision, expired[0].1.status),
+        (Decision::Expired, RunStatus::TimedOut)
+    );
     assert!(store.expire().await.unwrap().is_empty());
     assert_eq!(store.next_expiry().await.unwrap(), None);
 }
@@ -232,11 +241,14 @@ async fn an_incident_starts_a_run_when_it_opens_lasts_and_ends(store: SqliteStor
         run: NewRun::new("w", Trigger::GrafanaWebhook, serde_json::Map::new()),
         remind_after,
     };
-    let admit =
-        async |firing, remind| store.admit_alert(alert(firing, Duration::from_millis(remind))).await.unwrap();
+    let admit = async |firing, remind| {
+        store.admit_alert(alert(firing, Duration::from_millis(remind))).await.unwrap()
+    };
     assert!(matches!(admit(false, 1000).await, Admitted::Nothing));
     let Admitted::Started(first) = admit(true, 60_000).await else { panic!("it opened") };
-    assert!(matches!(admit(true, 60_000).await, Admitted::Deduplicated(known) if known == first.id));
+    assert!(
+        matches!(admit(true, 60_000).await, Admitted::Deduplicated(known) if known == first.id)
+    );
     assert!(matches!(admit(true, 0).await, Admitted::Started(_)), "it still fires");
     assert!(matches!(admit(false, 60_000).await, Admitted::Started(_)), "it resolved");
     assert!(matches!(admit(false, 60_000).await, Admitted::Nothing), "and says so again");
@@ -257,8 +269,11 @@ async fn many_writers_all_get_their_answer(store: SqliteStore) {
             let store = store.clone();
             // Some name a workflow that does not exist: theirs fails, and nobody else's.
             let workflow = if index % 10 == 0 { "nobody" } else { "w" };
-            let run =
-                NewRun { id: uuid::Uuid::now_v7().to_string(), workflow: workflow.into(), ..run.clone() };
+            let run = NewRun {
+                id: uuid::Uuid::now_v7().to_string(),
+                workflow: workflow.into(),
+                ..run.clone()
+            };
             tokio::spawn(async move { store.create_run(run).await.is_ok() })
         })
         .collect();

@@ -14,13 +14,17 @@ fn the_agent_of_the_child_process_belongs_to_the_run_of_its_parent() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     assert!(out.contains("8 words"), "{out}\n{err}");
     assert!(err.contains("workflow.execute") && err.contains("agent.execute"), "{err}");
     let ids = |key: &str| {
         let id = |at: usize| {
-            err[at + key.len()..].chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect()
+            err[at + key.len()..]
+                .chars()
+                .take_while(|c| c.is_ascii_hexdigit() || *c == '-')
+                .collect()
         };
         let mut ids: Vec<String> = err.match_indices(key).map(|(at, _)| id(at)).collect();
         ids.dedup();

@@ -82,7 +82,10 @@ fn field(input: ParseStream<'_>) -> syn::Result<Field> {
     }
     let value: Expr = input.parse()?;
     let Some(key) = key_of(&value) else {
-        return Err(syn::Error::new_spanned(&value, format_args!("this value needs a key: {USAGE}")));
+        return Err(syn::Error::new_spanned(
+            &value,
+            format_args!("this value needs a key: {USAGE}"),
+        ));
     };
     Ok(Field { key: LitStr::new(&key, value.span()), mode, value })
 }
@@ -153,7 +156,10 @@ fn key_of(place: &Expr) -> Option<String> {
 /// The value of `name = …`.
 pub(super) fn expression(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
     if input.is_empty() || input.peek(Token![,]) {
-        return Err(syn::Error::new(name.span(), format_args!("`{name}` has no value after the `=`")));
+        return Err(syn::Error::new(
+            name.span(),
+            format_args!("`{name}` has no value after the `=`"),
+        ));
     }
     let value: Expr = input.parse()?;
     escape(&value)?;
@@ -170,7 +176,9 @@ fn escape(value: &Expr) -> syn::Result<()> {
     let refuse = |span: Span, what: &str| {
         Err(syn::Error::new(
             span,
-            format_args!("an argument cannot {what}: it is evaluated beside the function's body, not in it"),
+            format_args!(
+                "an argument cannot {what}: it is evaluated beside the function's body, not in it"
+            ),
         ))
     };
     match value {
@@ -187,7 +195,9 @@ fn escape(value: &Expr) -> syn::Result<()> {
         Expr::Index(inner) => escape(&inner.expr).and_then(|()| escape(&inner.index)),
         Expr::Tuple(inner) => inner.elems.iter().try_for_each(escape),
         Expr::Array(inner) => inner.elems.iter().try_for_each(escape),
-        Expr::Call(inner) => escape(&inner.func).and_then(|()| inner.args.iter().try_for_each(escape)),
+        Expr::Call(inner) => {
+            escape(&inner.func).and_then(|()| inner.args.iter().try_for_each(escape))
+        }
         Expr::MethodCall(inner) => {
             escape(&inner.receiver).and_then(|()| inner.args.iter().try_for_each(escape))
         }

@@ -38,10 +38,17 @@ fn fields_have_keys_modes_and_shorthand() {
         "fields(a, run.id, self.model, pair.0, %b, ?c, k = 1 + 2, \"x.y\" = %d, p.q = ?e, r#type)",
     );
     assert_eq!(errors, Vec::<String>::new());
-    let fields: Vec<_> =
-        arguments.fields(Word::Fields).iter().map(|field| (field.key.value(), field.mode)).collect();
+    let fields: Vec<_> = arguments
+        .fields(Word::Fields)
+        .iter()
+        .map(|field| (field.key.value(), field.mode))
+        .collect();
     let keys = |mode| {
-        fields.iter().filter(|field| field.1 == mode).map(|field| field.0.as_str()).collect::<Vec<_>>()
+        fields
+            .iter()
+            .filter(|field| field.1 == mode)
+            .map(|field| field.0.as_str())
+            .collect::<Vec<_>>()
     };
     assert_eq!(keys(Mode::Typed), ["a", "run.id", "model", "pair.0", "k", "type"]);
     assert_eq!(keys(Mode::Display), ["b", "x.y"]);

@@ -34,7 +34,8 @@ pub(super) fn expand(
                     instrumented += 1;
                     check::method(preset, method, &arguments, errors);
                     if errors.is_empty() {
-                        super::function(preset, method, &arguments, wrapped).to_tokens(&mut members);
+                        super::function(preset, method, &arguments, wrapped)
+                            .to_tokens(&mut members);
                     }
                 }
             },
@@ -74,7 +75,8 @@ fn decide(
         Meta::Path(_) => TokenStream::new(),
         Meta::List(list) => list.tokens.clone(),
         Meta::NameValue(_) => {
-            errors.at(hub, "write `#[hub(skip)]`, or `#[hub(…)]` with the arguments of this method");
+            errors
+                .at(hub, "write `#[hub(skip)]`, or `#[hub(…)]` with the arguments of this method");
             return Decision::Refused;
         }
     };
@@ -109,5 +111,6 @@ fn word(tokens: &TokenStream) -> Option<Ident> {
 
 fn is_misspelt_skip(preset: &Preset, word: &Ident) -> bool {
     let word = word.to_string();
-    preset.names().all(|name| name != word) && nearest(&word, preset.names().chain(["skip"])) == Some("skip")
+    preset.names().all(|name| name != word)
+        && nearest(&word, preset.names().chain(["skip"])) == Some("skip")
 }

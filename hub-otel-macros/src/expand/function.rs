@@ -15,7 +15,11 @@ pub(super) fn expand(unit: &Unit<'_>, wrapped: bool) -> TokenStream {
     match unit.function.shape(unit.arguments.has(Word::Future)) {
         Shape::Async => {
             let never = matches!(unit.function.output(), Output::Never);
-            if read || never || unit.arguments.has(Word::KeepAsync) { kept(unit) } else { lowered(unit) }
+            if read || never || unit.arguments.has(Word::KeepAsync) {
+                kept(unit)
+            } else {
+                lowered(unit)
+            }
         }
         shape @ (Shape::Opaque | Shape::Boxed) => returned(unit, shape),
         Shape::AsyncTrait => async_trait(unit).unwrap_or_else(|| returned(unit, Shape::Boxed)),
@@ -95,11 +99,13 @@ fn async_trait(unit: &Unit<'_>) -> Option<TokenStream> {
     let only_a_path = path.iter().all(|tree| matches!(tree, TokenTree::Ident(_)) || is_colon(tree));
     let TokenTree::Group(parentheses) = last else { return None };
     let inside: Vec<TokenTree> = parentheses.stream().into_iter().collect();
-    let [TokenTree::Ident(asyncness), TokenTree::Ident(moving), TokenTree::Group(block)] = inside.as_slice()
+    let [TokenTree::Ident(asyncness), TokenTree::Ident(moving), TokenTree::Group(block)] =
+        inside.as_slice()
     else {
         return None;
     };
-    let pins = path.last().is_some_and(|tree| matches!(tree, TokenTree::Ident(word) if word == "pin"));
+    let pins =
+        path.last().is_some_and(|tree| matches!(tree, TokenTree::Ident(word) if word == "pin"));
     if !(only_a_path
         && pins
         && asyncness == "async"
@@ -218,7 +224,10 @@ impl Unit<'_> {
     }
 
     fn deadline_word(&self) -> Span {
-        let word = self.arguments.get(Word::Timeout).map_or_else(Span::call_site, |argument| argument.span());
+        let word = self
+            .arguments
+            .get(Word::Timeout)
+            .map_or_else(Span::call_site, |argument| argument.span());
         Span::call_site().located_at(word)
     }
 

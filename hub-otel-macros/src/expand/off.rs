@@ -40,7 +40,9 @@ pub(super) fn expand(unit: &Unit<'_>) -> TokenStream {
 
 /// The deadline of a function that returns a future.
 fn returned(unit: &Unit<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
-    let Some(expression) = unit.arguments.expression(Word::Timeout) else { return contents.clone() };
+    let Some(expression) = unit.arguments.expression(Word::Timeout) else {
+        return contents.clone();
+    };
     let deadline = Ident::new("__deadline", Span::mixed_site());
     let Parameters { captures, .. } = capture(unit, false);
     let output = closure_output(unit);

@@ -33,7 +33,11 @@ pub(super) fn classify(unit: &Unit<'_>, output: Output<'_>) -> TokenStream {
             }
         });
     }
-    if statements.is_empty() { quote!(|_, _| {}) } else { quote!(|#value, #closing| { #statements }) }
+    if statements.is_empty() {
+        quote!(|_, _| {})
+    } else {
+        quote!(|#value, #closing| { #statements })
+    }
 }
 
 /// What the type says: a `Result` with an error is a failure, unless the user expects this one.

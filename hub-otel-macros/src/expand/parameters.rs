@@ -22,8 +22,11 @@ pub(super) fn capture(unit: &Unit<'_>, movable: bool) -> Parameters {
     let sig = &unit.function.sig;
     let mut inputs = sig.inputs.clone();
     // What stands behind a destructured parameter is dropped before it, so it has to become a local as well.
-    let first_pattern =
-        if movable { sig.inputs.iter().position(is_destructured).unwrap_or(usize::MAX) } else { usize::MAX };
+    let first_pattern = if movable {
+        sig.inputs.iter().position(is_destructured).unwrap_or(usize::MAX)
+    } else {
+        usize::MAX
+    };
     let mut in_place = Vec::new();
     let mut locals = TokenStream::new();
     for (index, input) in inputs.iter_mut().enumerate() {
@@ -39,7 +42,8 @@ pub(super) fn capture(unit: &Unit<'_>, movable: bool) -> Parameters {
                     let hidden = hidden(index);
                     *typed.pat = ident(&hidden);
                     // A wildcard keeps its place in the order too.
-                    let pattern = if matches!(pattern, Pat::Wild(_)) { ident(&hidden) } else { pattern };
+                    let pattern =
+                        if matches!(pattern, Pat::Wild(_)) { ident(&hidden) } else { pattern };
                     // clippy::pedantic takes a binding of `_name` for one that has no use.
                     let allow = starts_with_underscore(&pattern)
                         .then(|| quote!(#[allow(clippy::no_effect_underscore_binding)]));
@@ -119,7 +123,8 @@ impl Unit<'_> {
     fn mentions(&self, name: &Ident) -> bool {
         let name = name.to_string();
         let body = self.function.body.as_ref();
-        body.is_some_and(|body| names(body.stream(), &name)) || names(self.arguments.tokens(), &name)
+        body.is_some_and(|body| names(body.stream(), &name))
+            || names(self.arguments.tokens(), &name)
     }
 }
 

@@ -24,14 +24,19 @@ impl Unit<'_> {
     fn is_of_the_call(&self) -> bool {
         DYNAMIC.iter().any(|word| self.arguments.has(*word))
             || TEXTS.iter().chain([&Word::SpanName]).any(|word| {
-                self.arguments.expression(*word).is_some_and(|expression| literal(expression).is_none())
+                self.arguments
+                    .expression(*word)
+                    .is_some_and(|expression| literal(expression).is_none())
             })
     }
 
     /// `static __SITE: Site = …;` Its name is one that nobody's body mentions: items are not hygienic.
     pub(super) fn site(&self, deferred: bool) -> TokenStream {
         let constructor = Ident::new(self.preset.constructor, Span::call_site());
-        let name = LitStr::new(&self.function.sig.ident.unraw().to_string(), self.function.sig.ident.span());
+        let name = LitStr::new(
+            &self.function.sig.ident.unraw().to_string(),
+            self.function.sig.ident.span(),
+        );
         let id = self.literal(Word::Id).unwrap_or(&name);
         let action = self.preset.takes(Word::Action).then(|| {
             let action = self.literal(Word::Action).unwrap_or(&name);
@@ -45,8 +50,10 @@ impl Unit<'_> {
             }
         }
         if let Some(kind) = self.arguments.choice(Word::Kind) {
-            let kind =
-                Ident::new(&capitalized(&kind.to_string()), kind.span().resolved_at(Span::call_site()));
+            let kind = Ident::new(
+                &capitalized(&kind.to_string()),
+                kind.span().resolved_at(Span::call_site()),
+            );
             calls.extend(quote!(.span_kind(__hub::SpanKind::#kind)));
         }
         for word in [Word::GenAi, Word::Root] {
@@ -76,9 +83,11 @@ impl Unit<'_> {
     pub(super) fn describe(&self) -> TokenStream {
         let mut calls = TokenStream::new();
         for word in TEXTS {
-            if let Some(expression) = self.arguments.expression(word).filter(|found| literal(found).is_none())
+            if let Some(expression) =
+                self.arguments.expression(word).filter(|found| literal(found).is_none())
             {
-                let (method, text) = (Ident::new(word.name(), Span::call_site()), self.text(expression));
+                let (method, text) =
+                    (Ident::new(word.name(), Span::call_site()), self.text(expression));
                 calls.extend(quote!(.#method(#text)));
             }
         }
@@ -90,7 +99,8 @@ impl Unit<'_> {
             });
             calls.extend(quote!(.labels(&[#(#labels),*])));
         }
-        if let Some(name) = self.arguments.expression(Word::SpanName).filter(|found| literal(found).is_none())
+        if let Some(name) =
+            self.arguments.expression(Word::SpanName).filter(|found| literal(found).is_none())
         {
             // Named: a `String` would make a span's name of every user.
             let span = Span::mixed_site().located_at(name.span());

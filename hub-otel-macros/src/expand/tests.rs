@@ -38,7 +38,8 @@ fn a_function_of_40_tokens_stays_below_250() {
 
 #[test]
 fn the_usual_arguments_stay_below_350() {
-    let arguments = quote!(id = run.workflow_id, name = run.name, run_id = run.id, trigger = run.trigger);
+    let arguments =
+        quote!(id = run.workflow_id, name = run.name, run_id = run.id, trigger = run.trigger);
     let expanded = count(attribute(&WORKFLOW, arguments, forty()));
     println!("with four run-time identities, 40 tokens become {expanded}");
     assert!(expanded <= 350, "{expanded}");
@@ -60,7 +61,8 @@ fn half_typed_code_still_expands() {
 
 #[test]
 fn literals_stand_in_the_static_and_nothing_is_asked_of_the_call() {
-    let expanded = expand(&WORKFLOW, quote!(id = "nightly", trigger = "schedule", kind = consumer), forty());
+    let expanded =
+        expand(&WORKFLOW, quote!(id = "nightly", trigger = "schedule", kind = consumer), forty());
     assert!(!expanded.contains("open") && !expanded.contains("deferred"), "{expanded}");
     assert!(expanded.contains("workflow (\"nightly\")"), "{expanded}");
 }

@@ -90,12 +90,10 @@ fn members(input: ParseStream<'_>) -> syn::Result<Vec<Member>> {
 /// A constant, a type or a macro call, up to its end.
 fn other(input: ParseStream<'_>, tokens: &mut TokenStream) -> syn::Result<()> {
     // `const X: T = { … };` goes on behind its braces, `macro! { … }` does not.
-    let ends_at_semicolon = input
-        .fork()
-        .parse::<TokenStream>()?
-        .into_iter()
-        .take(3)
-        .any(|tree| matches!(&tree, TokenTree::Ident(word) if word == "const" || word == "type"));
+    let ends_at_semicolon =
+        input.fork().parse::<TokenStream>()?.into_iter().take(3).any(
+            |tree| matches!(&tree, TokenTree::Ident(word) if word == "const" || word == "type"),
+        );
     while !input.is_empty() {
         let tree: TokenTree = input.parse()?;
         let ends = match &tree {

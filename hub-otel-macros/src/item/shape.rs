@@ -41,8 +41,11 @@ impl Function {
         match plain(returned) {
             Type::ImplTrait(opaque) if opaque.bounds.iter().any(is_future) => Shape::Opaque,
             returned if is_boxed_future(returned) => {
-                let by_macro =
-                    self.sig.generics.lifetimes().any(|found| found.lifetime.ident == "async_trait");
+                let by_macro = self
+                    .sig
+                    .generics
+                    .lifetimes()
+                    .any(|found| found.lifetime.ident == "async_trait");
                 if by_macro { Shape::AsyncTrait } else { Shape::Boxed }
             }
             _ if vouched => Shape::Boxed,

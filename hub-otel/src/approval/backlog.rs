@@ -87,7 +87,9 @@ impl Telemetry {
                 // In a task of its own: a panic in the application's code does not end the watch.
                 match watched.spawn(backlog()).await {
                     Ok(backlog) => snapshot.replace(backlog),
-                    Err(error) => tracing::warn!(target: SCOPE, %error, "the approvals could not be counted"),
+                    Err(error) => {
+                        tracing::warn!(target: SCOPE, %error, "the approvals could not be counted")
+                    }
                 }
             }
         });
@@ -125,8 +127,11 @@ mod tests {
     #[test]
     fn a_workflow_that_was_seen_once_and_waits_no_more_stands_at_zero() {
         let snapshot = Snapshot::default();
-        let waits =
-            |pending| Backlog { workflow_id: "patch".into(), pending, oldest_age: Duration::from_secs(9) };
+        let waits = |pending| Backlog {
+            workflow_id: "patch".into(),
+            pending,
+            oldest_age: Duration::from_secs(9),
+        };
         snapshot.replace(vec![waits(2)]);
         snapshot.replace(Vec::new());
         let mut seen = Vec::new();

@@ -99,7 +99,8 @@ impl Endpoint {
 
     /// The endpoint with `suffix` behind its path.
     pub(crate) fn join(&self, suffix: &str) -> Self {
-        let path = if self.path == "/" { suffix.to_owned() } else { format!("{}{suffix}", self.path) };
+        let path =
+            if self.path == "/" { suffix.to_owned() } else { format!("{}{suffix}", self.path) };
         Self { path, ..self.clone() }
     }
 }

@@ -22,8 +22,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    const WORDS: [(&'static str, Self); 3] =
-        [("grpc", Self::Grpc), ("http/protobuf", Self::HttpProtobuf), ("http/json", Self::HttpJson)];
+    const WORDS: [(&'static str, Self); 3] = [
+        ("grpc", Self::Grpc),
+        ("http/protobuf", Self::HttpProtobuf),
+        ("http/json", Self::HttpJson),
+    ];
 
     /// As the specification spells it.
     #[must_use]
@@ -108,7 +111,8 @@ impl OtlpConfig {
         } else {
             Protocol::HttpProtobuf
         };
-        let protocol = read.word(&[&own("PROTOCOL"), &all("PROTOCOL")], default_protocol, &Protocol::WORDS);
+        let protocol =
+            read.word(&[&own("PROTOCOL"), &all("PROTOCOL")], default_protocol, &Protocol::WORDS);
         let endpoint = endpoint_of(read, signal, *protocol);
         let headers = headers(read, &[&own("HEADERS"), &all("HEADERS")], *protocol);
         let timeout = read.milliseconds(
@@ -117,8 +121,11 @@ impl OtlpConfig {
             1,
             crate::config::HOUR,
         );
-        let compression =
-            read.word(&[&own("COMPRESSION"), &all("COMPRESSION")], Compression::None, &Compression::WORDS);
+        let compression = read.word(
+            &[&own("COMPRESSION"), &all("COMPRESSION")],
+            Compression::None,
+            &Compression::WORDS,
+        );
         let tls = Tls {
             certificate: pem(read, &[&own("CERTIFICATE"), &all("CERTIFICATE")], "CERTIFICATE"),
             client_certificate: pem(
@@ -162,7 +169,8 @@ fn endpoint_of(read: &mut Reader<'_>, signal: Signal, protocol: Protocol) -> Set
                 }
                 _ => text.clone(),
             };
-            let is_own = origin == Origin::Environment(own.clone()) || read.overrides.contains_key(&own);
+            let is_own =
+                origin == Origin::Environment(own.clone()) || read.overrides.contains_key(&own);
             match endpoint::parse(&url, port) {
                 Ok(endpoint) => (endpoint, origin, is_own),
                 Err(expected) => {
@@ -194,7 +202,9 @@ fn headers(
     let Some((origin, text)) = read.find(names) else { return Setting::default(Vec::new()) };
     let form = "`name=value` pairs with commas between them, values percent-encoded";
     let mut list = Vec::new();
-    for (at, pair) in text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty()) {
+    for (at, pair) in
+        text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty())
+    {
         let number = at + 1;
         let Some((name, value)) = pair.split_once('=') else {
             read.problem(&origin, sensitive::REDACTED, format!("{form}; pair {number} has no `=`"));
@@ -212,7 +222,9 @@ fn headers(
             );
             continue;
         }
-        match decode(value.trim()).filter(|value| value.bytes().all(|byte| (0x20..0x7f).contains(&byte))) {
+        match decode(value.trim())
+            .filter(|value| value.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
+        {
             Some(value) => list.push((name, Sensitive::new(value))),
             None => read.problem(
                 &origin,
@@ -241,15 +253,20 @@ fn pem(read: &mut Reader<'_>, names: &[&str], label: &str) -> Option<Setting<Pem
                 read.problem(&origin, &path, format!("a PEM file with a `{label}` in it"));
                 return None;
             }
-            Some(Setting { value: Pem { path: path.into(), contents: Sensitive::new(contents) }, origin })
+            Some(Setting {
+                value: Pem { path: path.into(), contents: Sensitive::new(contents) },
+                origin,
+            })
         }
     }
 }
 
 /// Credentials that everyone on the way could read are an error, unless the host is allowed by name.
 pub(crate) fn refuse_open_credentials(read: &mut Reader<'_>, config: &Config, allowed: &[String]) {
-    let listed =
-        read.find(&["HUB_OTEL_ALLOW_INSECURE_CREDENTIALS"]).map(|(_, hosts)| hosts).unwrap_or_default();
+    let listed = read
+        .find(&["HUB_OTEL_ALLOW_INSECURE_CREDENTIALS"])
+        .map(|(_, hosts)| hosts)
+        .unwrap_or_default();
     let mut reported: Vec<(Origin, String)> = Vec::new();
     for signal in Signal::ALL.into_iter().filter(|signal| config.sends(*signal, Exporter::Otlp)) {
         let otlp = config.otlp(signal);

@@ -9,10 +9,15 @@ use std::fmt::Display;
 
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line =
-            |name: &str, value: &dyn Display, origin: &Origin| writeln!(f, "{name} = {value}  ({origin})");
+        let mut line = |name: &str, value: &dyn Display, origin: &Origin| {
+            writeln!(f, "{name} = {value}  ({origin})")
+        };
         line("OTEL_SDK_DISABLED", &self.disabled.value, &self.disabled.origin)?;
-        line("service.name", &self.resource.service_name.value, &self.resource.service_name.origin)?;
+        line(
+            "service.name",
+            &self.resource.service_name.value,
+            &self.resource.service_name.origin,
+        )?;
         for (key, setting) in &self.resource.attributes {
             let value = if self.deny.denies(key) { REDACTED } else { &setting.value };
             line(key, &value, &setting.origin)?;
@@ -28,7 +33,8 @@ impl Display for Config {
             let name = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.upper());
             line(&name("PROTOCOL"), &otlp.protocol.as_str(), &otlp.protocol.origin)?;
             line(&name("ENDPOINT"), &otlp.endpoint.value, &otlp.endpoint.origin)?;
-            let headers: Vec<_> = otlp.headers.iter().map(|(name, _)| format!("{name}={REDACTED}")).collect();
+            let headers: Vec<_> =
+                otlp.headers.iter().map(|(name, _)| format!("{name}={REDACTED}")).collect();
             line(&name("HEADERS"), &headers.join(","), &otlp.headers.origin)?;
             line(&name("TIMEOUT"), &otlp.timeout.as_millis(), &otlp.timeout.origin)?;
             line(&name("COMPRESSION"), &otlp.compression.as_str(), &otlp.compression.origin)?;
@@ -44,17 +50,49 @@ impl Display for Config {
             }
         }
         for (prefix, batch) in [("OTEL_BSP", &self.spans), ("OTEL_BLRP", &self.records)] {
-            line(&format!("{prefix}_SCHEDULE_DELAY"), &batch.delay.as_millis(), &batch.delay.origin)?;
+            line(
+                &format!("{prefix}_SCHEDULE_DELAY"),
+                &batch.delay.as_millis(),
+                &batch.delay.origin,
+            )?;
             line(&format!("{prefix}_MAX_QUEUE_SIZE"), &batch.queue.value, &batch.queue.origin)?;
-            line(&format!("{prefix}_MAX_EXPORT_BATCH_SIZE"), &batch.batch.value, &batch.batch.origin)?;
-            line(&format!("{prefix}_EXPORT_TIMEOUT"), &batch.timeout.as_millis(), &batch.timeout.origin)?;
+            line(
+                &format!("{prefix}_MAX_EXPORT_BATCH_SIZE"),
+                &batch.batch.value,
+                &batch.batch.origin,
+            )?;
+            line(
+                &format!("{prefix}_EXPORT_TIMEOUT"),
+                &batch.timeout.as_millis(),
+                &batch.timeout.origin,
+            )?;
         }
-        line("OTEL_METRIC_EXPORT_INTERVAL", &self.metric_interval.as_millis(), &self.metric_interval.origin)?;
-        line("OTEL_METRIC_EXPORT_TIMEOUT", &self.metric_timeout.as_millis(), &self.metric_timeout.origin)?;
+        line(
+            "OTEL_METRIC_EXPORT_INTERVAL",
+            &self.metric_interval.as_millis(),
+            &self.metric_interval.origin,
+        )?;
+        line(
+            "OTEL_METRIC_EXPORT_TIMEOUT",
+            &self.metric_timeout.as_millis(),
+            &self.metric_timeout.origin,
+        )?;
         let temporality = format!("{:?}", self.temporality.value).to_ascii_lowercase();
-        line("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &temporality, &self.temporality.origin)?;
-        line("OTEL_EXPORTER_PROMETHEUS_HOST", &self.prometheus_host.value, &self.prometheus_host.origin)?;
-        line("OTEL_EXPORTER_PROMETHEUS_PORT", &self.prometheus_port.value, &self.prometheus_port.origin)?;
+        line(
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+            &temporality,
+            &self.temporality.origin,
+        )?;
+        line(
+            "OTEL_EXPORTER_PROMETHEUS_HOST",
+            &self.prometheus_host.value,
+            &self.prometheus_host.origin,
+        )?;
+        line(
+            "OTEL_EXPORTER_PROMETHEUS_PORT",
+            &self.prometheus_port.value,
+            &self.prometheus_port.origin,
+        )?;
         line("OTEL_TRACES_SAMPLER", &self.sampler.value, &self.sampler.origin)?;
         let propagators: Vec<_> = self
             .propagators
@@ -64,13 +102,22 @@ impl Display for Config {
                 crate::config::Propagator::Baggage => "baggage",
             })
             .collect();
-        let propagators = if propagators.is_empty() { "none".to_owned() } else { propagators.join(",") };
+        let propagators =
+            if propagators.is_empty() { "none".to_owned() } else { propagators.join(",") };
         line("OTEL_PROPAGATORS", &propagators, &self.propagators.origin)?;
         if let Some(methods) = &self.methods.value {
-            line("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", &methods.join(","), &self.methods.origin)?;
+            line(
+                "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+                &methods.join(","),
+                &self.methods.origin,
+            )?;
         }
         let limits = &self.limits;
-        line("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", &limits.span_value.value, &limits.span_value.origin)?;
+        line(
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            &limits.span_value.value,
+            &limits.span_value.origin,
+        )?;
         line(
             "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
             &limits.record_value.value,
@@ -95,7 +142,11 @@ impl Display for Config {
         line("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", &exceptions, &self.exceptions.origin)?;
         line("gen_ai", &self.gen_ai.value, &self.gen_ai.origin)?;
         line("RUST_LOG", &self.log_filter.value, &self.log_filter.origin)?;
-        line("HUB_OTEL_SHUTDOWN_TIMEOUT", &self.shutdown_timeout.as_millis(), &self.shutdown_timeout.origin)?;
+        line(
+            "HUB_OTEL_SHUTDOWN_TIMEOUT",
+            &self.shutdown_timeout.as_millis(),
+            &self.shutdown_timeout.origin,
+        )?;
         Ok(())
     }
 }

@@ -114,11 +114,9 @@ impl Reader<'_> {
         most: usize,
     ) -> Setting<usize> {
         self.read(names, default, |value| {
-            value
-                .parse()
-                .ok()
-                .filter(|number| (least..=most).contains(number))
-                .ok_or_else(|| format!("a whole number from {least} to {most}; the default is {default}"))
+            value.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+                format!("a whole number from {least} to {most}; the default is {default}")
+            })
         })
     }
 
@@ -137,7 +135,10 @@ impl Reader<'_> {
                 .filter(|number| (least..=most).contains(number))
                 .map(Duration::from_millis)
                 .ok_or_else(|| {
-                    format!("milliseconds, from {least} to {most}; the default is {}", default.as_millis())
+                    format!(
+                        "milliseconds, from {least} to {most}; the default is {}",
+                        default.as_millis()
+                    )
                 })
         })
     }
@@ -152,7 +153,12 @@ impl Reader<'_> {
     }
 
     /// One word of a closed list.
-    pub(crate) fn word<T: Copy>(&mut self, names: &[&str], default: T, words: &[(&str, T)]) -> Setting<T> {
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        names: &[&str],
+        default: T,
+        words: &[(&str, T)],
+    ) -> Setting<T> {
         self.read(names, default, |value| one_of(value, words))
     }
 }

@@ -54,10 +54,12 @@ impl ResourceConfig {
         let given = |key: &str, value: &Option<String>| {
             value.clone().map(|value| (key.to_owned(), Setting::default(value)))
         };
-        for (key, value) in
-            [given(s::SERVICE_VERSION, &defaults.version), given(s::SERVICE_NAMESPACE, &defaults.namespace)]
-                .into_iter()
-                .flatten()
+        for (key, value) in [
+            given(s::SERVICE_VERSION, &defaults.version),
+            given(s::SERVICE_NAMESPACE, &defaults.namespace),
+        ]
+        .into_iter()
+        .flatten()
         {
             add(key, value);
         }
@@ -67,16 +69,24 @@ impl ResourceConfig {
             ("default_namespace", &defaults.namespace),
         ] {
             if default.as_ref().is_some_and(|value| value.trim().is_empty()) {
-                read.problem(&Origin::Builder(method), "", "a name; leave the call out to use the default");
+                read.problem(
+                    &Origin::Builder(method),
+                    "",
+                    "a name; leave the call out to use the default",
+                );
             }
         }
-        let from_attributes =
-            attributes.iter().position(|(key, _)| key == s::SERVICE_NAME).map(|at| attributes.remove(at).1);
+        let from_attributes = attributes
+            .iter()
+            .position(|(key, _)| key == s::SERVICE_NAME)
+            .map(|at| attributes.remove(at).1);
         let service_name = match (read.find(&["OTEL_SERVICE_NAME"]), from_attributes) {
             (_, Some(setting)) if matches!(setting.origin, Origin::Builder(_)) => setting,
             (Some((origin, value)), _) => Setting { value, origin },
             (None, Some(setting)) => setting,
-            (None, None) => Setting::default(defaults.service.clone().unwrap_or_else(unknown_service)),
+            (None, None) => {
+                Setting::default(defaults.service.clone().unwrap_or_else(unknown_service))
+            }
         };
         Self { service_name, attributes }
     }
@@ -96,11 +106,15 @@ fn unknown_service() -> String {
 pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     let form = "`key=value` pairs with commas between them, special characters percent-encoded";
     let mut pairs = Vec::new();
-    for (at, pair) in text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty()) {
+    for (at, pair) in
+        text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty())
+    {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| format!("{form}; pair {} has no `=`", at + 1))?;
-        let key = decode(key.trim()).ok_or_else(|| format!("{form}; the key of pair {} is not", at + 1))?;
-        let value = decode(value.trim()).ok_or_else(|| format!("{form}; the value of `{key}` is not"))?;
+        let key = decode(key.trim())
+            .ok_or_else(|| format!("{form}; the key of pair {} is not", at + 1))?;
+        let value =
+            decode(value.trim()).ok_or_else(|| format!("{form}; the value of `{key}` is not"))?;
         if key.is_empty() {
             return Err(format!("{form}; pair {} has no key", at + 1));
         }
@@ -123,7 +137,9 @@ pub(crate) fn decode(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let broken = bytes.iter().enumerate().any(|(at, byte)| {
         *byte == b'%'
-            && !bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+            && !bytes
+                .get(at + 1..at + 3)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
     if broken {
         return None;

@@ -47,7 +47,9 @@ pub(crate) fn sampler(read: &mut Reader<'_>) -> Setting<SamplerConfig> {
         let ratio = value.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
         match (sampler.value.root, ratio) {
             (Root::Ratio(_), Some(ratio)) => sampler.value.root = Root::Ratio(ratio),
-            (Root::Ratio(_), None) => read.problem(&origin, &value, "a share of the traces from 0.0 to 1.0"),
+            (Root::Ratio(_), None) => {
+                read.problem(&origin, &value, "a share of the traces from 0.0 to 1.0")
+            }
             // The argument of a sampler that takes none is ignored, as the specification says.
             _ => {}
         }
@@ -106,8 +108,14 @@ impl Limits {
         Self {
             span_value,
             record_value,
-            span_attributes: count(&["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]),
-            record_attributes: count(&["OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"]),
+            span_attributes: count(&[
+                "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+                "OTEL_ATTRIBUTE_COUNT_LIMIT",
+            ]),
+            record_attributes: count(&[
+                "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+                "OTEL_ATTRIBUTE_COUNT_LIMIT",
+            ]),
             events: count(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]),
             links: count(&["OTEL_SPAN_LINK_COUNT_LIMIT"]),
             event_attributes: count(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"]),

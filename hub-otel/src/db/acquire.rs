@@ -32,7 +32,10 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn call(&self) -> Option<Call> {
-        self.watcher.target.resolve().map(|instance| Call::begun(instance, &self.watcher.system, self.begun))
+        self.watcher
+            .target
+            .resolve()
+            .map(|instance| Call::begun(instance, &self.watcher.system, self.begun))
     }
 }
 

@@ -47,7 +47,8 @@ impl<DB: Database> Db<DB> {
         if callers.len() < 2 {
             return future.await;
         }
-        let links = callers.into_iter().map(|caller| caller.0).filter(SpanContext::is_valid).collect();
+        let links =
+            callers.into_iter().map(|caller| caller.0).filter(SpanContext::is_valid).collect();
         self.watcher.clone().linked("COMMIT", links, future).await
     }
 }

@@ -160,7 +160,8 @@ impl Call {
 
 fn describe(summary: &Summary, labels: &mut Vec<KeyValue>) {
     labels.extend(summary.operation.clone().map(|operation| kv(a::DB_OPERATION_NAME, operation)));
-    labels.extend(summary.collection.clone().map(|collection| kv(a::DB_COLLECTION_NAME, collection)));
+    labels
+        .extend(summary.collection.clone().map(|collection| kv(a::DB_COLLECTION_NAME, collection)));
     labels.extend(summary.text.clone().map(|text| kv(a::DB_QUERY_SUMMARY, text)));
 }
 

@@ -35,7 +35,9 @@ impl<DB: Database, C> Connection<DB, C> {
 
 impl<DB: Database, C> std::fmt::Debug for Connection<DB, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("system", &self.watcher.system.name).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("system", &self.watcher.system.name)
+            .finish_non_exhaustive()
     }
 }
 

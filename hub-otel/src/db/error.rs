@@ -19,7 +19,9 @@ pub(super) fn kind(error: &sqlx::Error) -> &'static str {
         E::RowNotFound => kind::ROW_NOT_FOUND,
         E::Configuration(_) | E::InvalidArgument(_) => kind::CONFIGURATION,
         E::TypeNotFound { .. } => kind::STATEMENT,
-        E::ColumnIndexOutOfBounds { .. } | E::ColumnNotFound(_) | E::ColumnDecode { .. } => kind::CODEC,
+        E::ColumnIndexOutOfBounds { .. } | E::ColumnNotFound(_) | E::ColumnDecode { .. } => {
+            kind::CODEC
+        }
         E::Encode(_) | E::Decode(_) | E::AnyDriverError(_) => kind::CODEC,
         _ => kind::DATABASE,
     }
@@ -134,7 +136,10 @@ mod tests {
             assert_eq!(by_sqlite(code), expected, "{code}");
         }
         assert_eq!(kind(&sqlx::Error::PoolTimedOut), kind::POOL_TIMEOUT);
-        assert_eq!(kind(&sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into())), kind::CONNECTION);
+        assert_eq!(
+            kind(&sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into())),
+            kind::CONNECTION
+        );
         assert_eq!(kind(&sqlx::Error::Io(io::ErrorKind::StorageFull.into())), kind::IO);
     }
 }

@@ -76,7 +76,8 @@ async fn watch<T>(
     result
 }
 
-pub(super) type Step<DB> = Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>;
+pub(super) type Step<DB> =
+    Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>;
 
 /// A stream of rows whose span opens with its first poll.
 pub(super) struct Rows<'e, DB: Database> {
@@ -102,7 +103,8 @@ impl<DB: Database> Stream for Rows<'_, DB> {
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let State::Fresh { watcher, sql } = &this.state {
-            this.state = watcher.begin(sql.as_ref()).map_or(State::Over, |call| State::Running { call });
+            this.state =
+                watcher.begin(sql.as_ref()).map_or(State::Over, |call| State::Running { call });
         }
         let State::Running { call } = &mut this.state else {
             return this.inner.as_mut().poll_next(task);

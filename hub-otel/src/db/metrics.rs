@@ -29,7 +29,9 @@ impl Metrics {
 
     /// The summary of `sql`, read once per text.
     pub(super) fn summary(&self, sql: &str) -> Arc<Summary> {
-        if let Some(summary) = self.summaries.read().unwrap_or_else(PoisonError::into_inner).get(sql) {
+        if let Some(summary) =
+            self.summaries.read().unwrap_or_else(PoisonError::into_inner).get(sql)
+        {
             return summary.clone();
         }
         let summary = Arc::new(Summary::of(sql));

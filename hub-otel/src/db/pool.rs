@@ -49,7 +49,8 @@ impl<DB: Database> Db<DB> {
 
     /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.watcher.target = telemetry.instance().cloned().map_or_else(Target::default, Target::given);
+        self.watcher.target =
+            telemetry.instance().cloned().map_or_else(Target::default, Target::given);
         self
     }
 

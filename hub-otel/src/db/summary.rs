@@ -130,8 +130,8 @@ impl<'a> Reader<'a> {
         let before = std::mem::replace(&mut self.last_word, word);
         match keyword.as_str() {
             "WITH" if self.words.is_empty() => self.with = true,
-            "SELECT" | "INSERT" | "DELETE" | "REPLACE" | "MERGE" | "TRUNCATE" | "VALUES" | "CALL"
-            | "COPY"
+            "SELECT" | "INSERT" | "DELETE" | "REPLACE" | "MERGE" | "TRUNCATE" | "VALUES"
+            | "CALL" | "COPY"
                 if self.starts_operation(&keyword, before) =>
             {
                 self.operate(keyword);
@@ -143,9 +143,11 @@ impl<'a> Reader<'a> {
                 self.operate(keyword);
                 self.expect = Expect::Target;
             }
-            "FROM" | "JOIN" | "INTO" | "USING" if !self.words.is_empty() => self.expect = Expect::Target,
-            "TABLE" | "INDEX" | "VIEW" | "TRIGGER" | "SCHEMA" | "TYPE" | "SEQUENCE" | "DATABASE"
-            | "FUNCTION"
+            "FROM" | "JOIN" | "INTO" | "USING" if !self.words.is_empty() => {
+                self.expect = Expect::Target
+            }
+            "TABLE" | "INDEX" | "VIEW" | "TRIGGER" | "SCHEMA" | "TYPE" | "SEQUENCE"
+            | "DATABASE" | "FUNCTION"
                 if self.defines() && self.targets.is_empty() =>
             {
                 self.words.push(keyword);
@@ -174,12 +176,16 @@ impl<'a> Reader<'a> {
 
     /// `ON CONFLICT DO UPDATE`, `ON DELETE CASCADE`, `FOR UPDATE`, `replace(…)` start nothing.
     fn starts_operation(&self, keyword: &str, before: &str) -> bool {
-        if self.defines() || matches!(self.operation.as_deref(), Some("PRAGMA" | "GRANT" | "REVOKE")) {
+        if self.defines()
+            || matches!(self.operation.as_deref(), Some("PRAGMA" | "GRANT" | "REVOKE"))
+        {
             return false;
         }
-        let follows =
-            ["DO", "ON", "FOR", "KEY", "THEN", "OR"].iter().any(|word| before.eq_ignore_ascii_case(word));
-        let function = matches!(keyword, "REPLACE" | "VALUES" | "MERGE" | "CALL" | "COPY" | "TRUNCATE");
+        let follows = ["DO", "ON", "FOR", "KEY", "THEN", "OR"]
+            .iter()
+            .any(|word| before.eq_ignore_ascii_case(word));
+        let function =
+            matches!(keyword, "REPLACE" | "VALUES" | "MERGE" | "CALL" | "COPY" | "TRUNCATE");
         !follows && (!function || self.words.is_empty())
     }
 
@@ -197,7 +203,9 @@ impl<'a> Reader<'a> {
             Expect::AfterTarget => self.expect = Expect::AfterAlias,
             Expect::Target => {
                 self.expect = Expect::AfterTarget;
-                if is_plain(name) && !self.local.iter().any(|local| local.eq_ignore_ascii_case(name)) {
+                if is_plain(name)
+                    && !self.local.iter().any(|local| local.eq_ignore_ascii_case(name))
+                {
                     self.targets.push(self.words.len());
                     self.words.push(name.to_owned());
                 }
@@ -269,8 +277,8 @@ impl<'a> Iterator for Tokens<'a> {
                 '[' => Token::Quoted(self.quoted(']')),
                 '$' => self.dollar(),
                 '0'..='9' | '?' | ':' | '@' => {
-                    let end =
-                        self.0[1..].find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | ':')));
+                    let end = self.0[1..]
+                        .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | ':')));
                     self.skip(end.map_or(self.0.len(), |end| end + 1));
                     Token::Value
                 }
@@ -312,7 +320,9 @@ impl<'a> Tokens<'a> {
                     self.0 = "";
                     return "";
                 }
-                Some(at) if close != ']' && start[end + at + 1..].starts_with(close) => end += at + 2,
+                Some(at) if close != ']' && start[end + at + 1..].starts_with(close) => {
+                    end += at + 2
+                }
                 Some(at) => {
                     self.0 = &start[end + at + 1..];
                     return &start[1..end + at];
@@ -323,9 +333,11 @@ impl<'a> Tokens<'a> {
 
     /// `$1`, or `$tag$ … $tag$`.
     fn dollar(&mut self) -> Token<'a> {
-        let name =
-            self.0[1..].find(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(self.0.len(), |at| at + 1);
-        if self.0[name..].starts_with('$') && !self.0[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        let name = self.0[1..]
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .map_or(self.0.len(), |at| at + 1);
+        if self.0[name..].starts_with('$') && !self.0[1..].starts_with(|c: char| c.is_ascii_digit())
+        {
             let tag = &self.0[..=name];
             let body = &self.0[tag.len()..];
             let end = body.find(tag).map_or(self.0.len(), |at| 2 * tag.len() + at);

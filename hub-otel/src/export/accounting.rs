@@ -42,7 +42,8 @@ pub(crate) mod reason {
     pub(crate) const PANIC: &str = "panic";
 
     /// Reasons of drops that are shown at zero, so that an alert sees the first one.
-    pub(crate) const DROPS: [&str; 5] = [QUEUE_FULL, AFTER_SHUTDOWN, DEADLINE, RETRY_AFTER, NO_COLLECTOR];
+    pub(crate) const DROPS: [&str; 5] =
+        [QUEUE_FULL, AFTER_SHUTDOWN, DEADLINE, RETRY_AFTER, NO_COLLECTOR];
 }
 
 impl Default for Ledger {
@@ -58,7 +59,9 @@ impl Ledger {
             Ok(closed) => Some(closed),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) if std::process::id() != self.owner => None,
-            Err(TryLockError::WouldBlock) => Some(self.closed.lock().unwrap_or_else(PoisonError::into_inner)),
+            Err(TryLockError::WouldBlock) => {
+                Some(self.closed.lock().unwrap_or_else(PoisonError::into_inner))
+            }
         }
     }
 
@@ -122,8 +125,16 @@ impl Ledger {
             ok: closed.ok,
             rejected: closed.rejected,
             failed: closed.failed.values().sum(),
-            failures: closed.failed.into_iter().map(|(reason, count)| (reason.into_owned(), count)).collect(),
-            dropped: closed.dropped.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+            failures: closed
+                .failed
+                .into_iter()
+                .map(|(reason, count)| (reason.into_owned(), count))
+                .collect(),
+            dropped: closed
+                .dropped
+                .into_iter()
+                .map(|(reason, count)| (reason.to_owned(), count))
+                .collect(),
             pending,
         }
     }
@@ -131,7 +142,10 @@ impl Ledger {
 
 impl Closed {
     fn settled(&self) -> u64 {
-        self.ok + self.rejected + self.failed.values().sum::<u64>() + self.dropped.values().sum::<u64>()
+        self.ok
+            + self.rejected
+            + self.failed.values().sum::<u64>()
+            + self.dropped.values().sum::<u64>()
     }
 }
 

@@ -55,7 +55,11 @@ impl<T: Send + 'static> Worker<T> {
             let most = if draining.is_some() { AT_ONCE_DRAINING } else { AT_ONCE };
             while under_way.len() < most {
                 let Some(batch) = self.queue.take(enough) else { break };
-                under_way.spawn(deliver(batch, Arc::clone(&self.encode), Arc::clone(&self.courier)));
+                under_way.spawn(deliver(
+                    batch,
+                    Arc::clone(&self.encode),
+                    Arc::clone(&self.courier),
+                ));
             }
             losses.report(&self.queue, &self.voice);
             let waiting = self.queue.waiting();

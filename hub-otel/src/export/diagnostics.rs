@@ -29,7 +29,9 @@ impl Voice {
         let now = Instant::now();
         {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.get(matter).is_some_and(|at| now.duration_since(*at) < QUIET) || said.len() > 1_000 {
+            if said.get(matter).is_some_and(|at| now.duration_since(*at) < QUIET)
+                || said.len() > 1_000
+            {
                 return;
             }
             said.insert(matter.to_owned(), now);

@@ -137,7 +137,10 @@ pub(crate) fn records(
     let resource = ResourceAttributesWithSchema::from(resource);
     let request = ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
-            resource: Some(WireResource { attributes: resource.attributes.0, ..WireResource::default() }),
+            resource: Some(WireResource {
+                attributes: resource.attributes.0,
+                ..WireResource::default()
+            }),
             schema_url: resource.schema_url.unwrap_or_default(),
             scope_logs: groups,
         }],

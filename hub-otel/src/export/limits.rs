@@ -53,7 +53,9 @@ fn cut_value(value: &mut Value, limit: ValueLimit) {
 fn size_of_value(value: &Value) -> usize {
     match value {
         Value::String(text) => text.as_str().len(),
-        Value::Array(Array::String(texts)) => texts.iter().map(|text| text.as_str().len() + 24).sum(),
+        Value::Array(Array::String(texts)) => {
+            texts.iter().map(|text| text.as_str().len() + 24).sum()
+        }
         Value::Array(Array::Bool(list)) => list.len(),
         Value::Array(Array::I64(list)) => list.len() * 8,
         Value::Array(Array::F64(list)) => list.len() * 8,
@@ -66,7 +68,8 @@ fn fit(attributes: &mut Vec<KeyValue>, limit: ValueLimit, room: &mut usize) -> u
     let mut dropped = 0;
     attributes.retain_mut(|attribute| {
         cut_value(&mut attribute.value, limit);
-        let size = size_of::<KeyValue>() + attribute.key.as_str().len() + size_of_value(&attribute.value);
+        let size =
+            size_of::<KeyValue>() + attribute.key.as_str().len() + size_of_value(&attribute.value);
         let fits = size <= *room;
         if fits {
             *room -= size;
@@ -148,7 +151,8 @@ fn cut_any(value: &mut AnyValue, limit: ValueLimit, depth: usize) -> usize {
             .values
             .iter_mut()
             .map(|entry| {
-                entry.key.len() + entry.value.as_mut().map_or(0, |value| cut_any(value, limit, depth - 1))
+                entry.key.len()
+                    + entry.value.as_mut().map_or(0, |value| cut_any(value, limit, depth - 1))
             })
             .sum(),
         _ => 8,

@@ -65,5 +65,7 @@ impl MetricReader for OnDemand {
 /// The SDK's metrics about itself are not part of the contract.
 pub(crate) fn without_the_sdks_own(instrument: &Instrument) -> Option<Stream> {
     let is_the_sdks = instrument.name().starts_with("otel.sdk.");
-    is_the_sdks.then(|| Stream::builder().with_aggregation(Aggregation::Drop).build().ok()).flatten()
+    is_the_sdks
+        .then(|| Stream::builder().with_aggregation(Aggregation::Drop).build().ok())
+        .flatten()
 }

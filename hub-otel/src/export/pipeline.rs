@@ -149,10 +149,14 @@ pub(crate) fn build(builder: TelemetryBuilder) -> Result<Telemetry, InitError> {
     }
     let spans = site.queue(Signal::Traces, encode_spans(&site))?;
     ledgers.extend(spans.as_ref().map(|(queue, _)| (Signal::Traces, Arc::clone(&queue.ledger))));
-    let traces = tracer_provider(&site, spans.as_ref().map(|(queue, _)| Arc::clone(queue)), console.clone());
+    let traces =
+        tracer_provider(&site, spans.as_ref().map(|(queue, _)| Arc::clone(queue)), console.clone());
 
-    let records =
-        if cfg!(feature = "logs") { site.queue(Signal::Logs, encode_records(&site))? } else { None };
+    let records = if cfg!(feature = "logs") {
+        site.queue(Signal::Logs, encode_records(&site))?
+    } else {
+        None
+    };
     ledgers.extend(records.as_ref().map(|(queue, _)| (Signal::Logs, Arc::clone(&queue.ledger))));
     let logs = records.as_ref().map(|(queue, _)| {
         SdkLoggerProvider::builder()
@@ -212,7 +216,8 @@ pub(crate) fn build(builder: TelemetryBuilder) -> Result<Telemetry, InitError> {
     #[cfg(not(feature = "prometheus"))]
     let metrics_addr = None;
 
-    let instance = Instance::new(&traces, &metrics_provider, options(builder.options, &site.config));
+    let instance =
+        Instance::new(&traces, &metrics_provider, options(builder.options, &site.config));
     #[cfg(any(feature = "axum", feature = "reqwest"))]
     if let Some(methods) = &site.config.methods.value {
         instance.boundaries.know_methods(methods);
@@ -293,7 +298,8 @@ fn tracer_provider(
         Root::Off => Sampler::AlwaysOff,
         Root::Ratio(ratio) => Sampler::TraceIdRatioBased(ratio),
     };
-    let sampler = if site.config.sampler.parent_based { Sampler::ParentBased(Box::new(root)) } else { root };
+    let sampler =
+        if site.config.sampler.parent_based { Sampler::ParentBased(Box::new(root)) } else { root };
     SdkTracerProvider::builder()
         .with_resource(site.resource.clone())
         .with_sampler(sampler)
@@ -314,8 +320,10 @@ fn prometheus_reader(
 ) -> Result<opentelemetry_prometheus::PrometheusExporter, InitError> {
     use crate::semconv::attribute as a;
     use opentelemetry::Key;
-    let labels =
-        std::collections::HashSet::from([Key::from(a::SERVICE_NAME), Key::from(a::SERVICE_NAMESPACE)]);
+    let labels = std::collections::HashSet::from([
+        Key::from(a::SERVICE_NAME),
+        Key::from(a::SERVICE_NAMESPACE),
+    ]);
     opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .scope_info_enabled(false)
@@ -325,7 +333,9 @@ fn prometheus_reader(
 }
 
 /// The propagator that the configuration names, for whoever asks OpenTelemetry's global one.
-pub(crate) fn propagator(propagation: Propagation) -> opentelemetry::propagation::TextMapCompositePropagator {
+pub(crate) fn propagator(
+    propagation: Propagation,
+) -> opentelemetry::propagation::TextMapCompositePropagator {
     use opentelemetry::propagation::TextMapCompositePropagator;
     use opentelemetry::propagation::TextMapPropagator;
     use opentelemetry_sdk::propagation::BaggagePropagator;

@@ -105,7 +105,9 @@ impl<T> Queue<T> {
             Ok(state) => Some(state),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) if self.is_orphaned() => None,
-            Err(TryLockError::WouldBlock) => Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)),
+            Err(TryLockError::WouldBlock) => {
+                Some(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+            }
         }
     }
 
@@ -126,7 +128,8 @@ impl<T> Queue<T> {
             self.ledger.turned_away(reason::AFTER_SHUTDOWN);
             return;
         }
-        if state.items.len() + state.on_their_way >= self.most_items || state.bytes + bytes > BYTES {
+        if state.items.len() + state.on_their_way >= self.most_items || state.bytes + bytes > BYTES
+        {
             drop(state);
             self.ledger.turned_away(reason::QUEUE_FULL);
             self.losing.fetch_add(1, Relaxed);
@@ -185,7 +188,8 @@ impl<T> Queue<T> {
     /// Whether everything before sequence number `next` is settled.
     pub(crate) fn is_settled_before(&self, next: u64) -> bool {
         self.lock().is_none_or(|state| {
-            state.next - state.items.len() as u64 >= next && state.batches.iter().all(|first| *first >= next)
+            state.next - state.items.len() as u64 >= next
+                && state.batches.iter().all(|first| *first >= next)
         })
     }
 
@@ -207,7 +211,8 @@ impl<T> Queue<T> {
     pub(crate) fn losses(&self) -> (usize, bool) {
         let lost = self.losing.swap(0, Relaxed);
         let room = self.lock().is_none_or(|state| {
-            (state.items.len() + state.on_their_way) * 2 < self.most_items.max(2) && state.bytes < BYTES / 2
+            (state.items.len() + state.on_their_way) * 2 < self.most_items.max(2)
+                && state.bytes < BYTES / 2
         });
         (lost, room)
     }
@@ -269,7 +274,10 @@ mod tests {
         let of_bytes = queue(100, 1);
         (0..3).for_each(|n| of_bytes.push(n, BYTES / 2));
         let report = of_bytes.ledger.report();
-        assert_eq!((report.ended, report.pending, report.dropped.get("queue_full")), (3, 2, Some(&1)));
+        assert_eq!(
+            (report.ended, report.pending, report.dropped.get("queue_full")),
+            (3, 2, Some(&1))
+        );
     }
 
     #[test]
@@ -281,7 +289,11 @@ mod tests {
         assert_eq!(queue.ledger.report().dropped_total(), 1);
         batch.settle(Settlement::Accepted { rejected: 5 });
         let report = queue.ledger.report();
-        assert_eq!((report.ok, report.rejected, report.pending), (0, 2, 0), "never more rejected than sent");
+        assert_eq!(
+            (report.ok, report.rejected, report.pending),
+            (0, 2, 0),
+            "never more rejected than sent"
+        );
         queue.push(3, 1);
         assert_eq!(queue.waiting(), 1);
     }

@@ -152,7 +152,10 @@ impl Courier {
             Ok(reply) => reply,
             Err(_) => {
                 self.transport.reconnect();
-                Reply::Again { wait: None, why: Why::Trouble(format!("no answer within {:?}", self.attempt)) }
+                Reply::Again {
+                    wait: None,
+                    why: Why::Trouble(format!("no answer within {:?}", self.attempt)),
+                }
             }
         }
     }
@@ -164,7 +167,9 @@ impl Courier {
     /// At shutdown, a Collector that never was there is not waited for until the deadline.
     fn is_hopeless(&self, why: &Why) -> bool {
         let Phase::Draining { since, .. } = *self.phase.borrow() else { return false };
-        matches!(why, Why::Unreachable(_)) && !self.peer.answered() && since.elapsed() >= NEVER_REACHED
+        matches!(why, Why::Unreachable(_))
+            && !self.peer.answered()
+            && since.elapsed() >= NEVER_REACHED
     }
 
     fn report(&self, why: &Why) {

@@ -59,13 +59,18 @@ impl Transport {
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
         match *config.protocol {
             #[cfg(feature = "otlp-grpc")]
-            Protocol::Grpc => grpc::Grpc::new(signal, config).map(|grpc| Self::Grpc(Box::new(grpc))),
+            Protocol::Grpc => {
+                grpc::Grpc::new(signal, config).map(|grpc| Self::Grpc(Box::new(grpc)))
+            }
             #[cfg(feature = "otlp-http")]
             Protocol::HttpProtobuf | Protocol::HttpJson => {
                 http::Http::new(signal, config).map(|http| Self::Http(Box::new(http)))
             }
             #[cfg(not(all(feature = "otlp-grpc", feature = "otlp-http")))]
-            other => Err(format!("a protocol for {signal} that is compiled in, not `{}`", other.as_str())),
+            other => Err(format!(
+                "a protocol for {signal} that is compiled in, not `{}`",
+                other.as_str()
+            )),
         }
     }
 
@@ -115,7 +120,9 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// Sorts the failure of a connection: was there anybody?
 pub(crate) fn connection_failed(error: &(dyn std::error::Error + 'static)) -> Why {
     let text = chain(error);
-    if text.contains("tcp connect error") || text.contains("dns error") || text.contains("Connection refused")
+    if text.contains("tcp connect error")
+        || text.contains("dns error")
+        || text.contains("Connection refused")
     {
         Why::Unreachable(text)
     } else {

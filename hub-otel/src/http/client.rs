@@ -75,7 +75,8 @@ impl Client {
     /// Where `reqwest::Client::new` does: when TLS cannot be set up.
     pub fn new() -> Self {
         // Where it fails, `new` says what is wrong in reqwest's own words.
-        Self::build(reqwest::Client::builder()).unwrap_or_else(|_| Self::from(reqwest::Client::new()))
+        Self::build(reqwest::Client::builder())
+            .unwrap_or_else(|_| Self::from(reqwest::Client::new()))
     }
 
     /// A client with these settings, but for their redirect policy: up to ten are followed, and seen;

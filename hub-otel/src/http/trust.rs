@@ -43,7 +43,8 @@ impl Trust {
         }
         let carrier = Headers(headers);
         if spoken::trace(told) && headers.contains_key("traceparent") {
-            let remote = TraceContextPropagator::new().extract_with_context(&parent.context, &carrier);
+            let remote =
+                TraceContextPropagator::new().extract_with_context(&parent.context, &carrier);
             if self == Self::Link {
                 let caller = remote.span().span_context().clone();
                 if caller.is_remote() && caller.is_valid() {
@@ -53,7 +54,8 @@ impl Trust {
             }
             parent.context = remote;
         }
-        if self == Self::TraceAndBaggage && spoken::baggage(told) && headers.contains_key("baggage") {
+        if self == Self::TraceAndBaggage && spoken::baggage(told) && headers.contains_key("baggage")
+        {
             let context = BaggagePropagator::new().extract_with_context(&parent.context, &carrier);
             parent.context = context::adopt_run(context, &carrier);
         }

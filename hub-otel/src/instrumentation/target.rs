@@ -27,8 +27,9 @@ impl Target {
         if !instance::in_use() {
             return Self(None);
         }
-        let travelling =
-            |context: &Context| instance::travels_in(context).then(|| instance::of(context)).flatten();
+        let travelling = |context: &Context| {
+            instance::travels_in(context).then(|| instance::of(context)).flatten()
+        };
         Context::map_current(travelling).map_or(Self(None), Self::given)
     }
 
@@ -50,7 +51,9 @@ impl Target {
     #[cfg(feature = "axum")]
     pub(crate) fn context(&self) -> Context {
         Context::map_current(|context| match &self.0 {
-            Some(given) if !instance::travels_in(context) => instance::carried(context, &given.instance),
+            Some(given) if !instance::travels_in(context) => {
+                instance::carried(context, &given.instance)
+            }
             _ => context.clone(),
         })
     }

@@ -11,12 +11,20 @@ use opentelemetry::metrics::UpDownCounter;
 
 /// A counter of whole things.
 pub(crate) fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
-    meter.u64_counter(metric.name).with_unit(metric.unit).with_description(metric.description).build()
+    meter
+        .u64_counter(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .build()
 }
 
 /// A count of what is there now.
 pub(crate) fn up_down_counter(meter: &Meter, metric: &Metric) -> UpDownCounter<i64> {
-    meter.i64_up_down_counter(metric.name).with_unit(metric.unit).with_description(metric.description).build()
+    meter
+        .i64_up_down_counter(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .build()
 }
 
 /// A distribution over the contract's buckets.

@@ -131,7 +131,10 @@ mod tests {
             for place in 0..length {
                 let mut other = plain.as_bytes().to_vec();
                 other[place] = b'Z';
-                assert!(hashes.insert(mix(0, &String::from_utf8(other).unwrap())), "{plain} at {place}");
+                assert!(
+                    hashes.insert(mix(0, &String::from_utf8(other).unwrap())),
+                    "{plain} at {place}"
+                );
             }
         }
     }

@@ -64,7 +64,11 @@ pub(crate) struct LabelSet {
 
 impl LabelSet {
     /// A set with its declared counters at zero.
-    pub(crate) fn new(instruments: &Arc<Instruments>, kind: Kind, dimensions: &Dimensions<'_>) -> Self {
+    pub(crate) fn new(
+        instruments: &Arc<Instruments>,
+        kind: Kind,
+        dimensions: &Dimensions<'_>,
+    ) -> Self {
         let set = Self::build(instruments, kind, dimensions, false);
         for name in status::DECLARED {
             if let Some(status) = UnitStatus::from_name(name) {
@@ -149,9 +153,13 @@ impl LabelSet {
     /// One failure of `error_type`.
     pub(crate) fn failed(&self, error_type: &str) {
         let instrument = &self.instruments.of(self.kind).errors;
-        self.errors.add(instrument, &self.instruments.overflow, "error_type", error_type, |value| {
-            self.labels([self.id_label(), kv(label::ERROR_TYPE, value)])
-        });
+        self.errors.add(
+            instrument,
+            &self.instruments.overflow,
+            "error_type",
+            error_type,
+            |value| self.labels([self.id_label(), kv(label::ERROR_TYPE, value)]),
+        );
     }
 
     /// One attempt that is tried again for `reason`. Only agents have this counter.
@@ -180,7 +188,8 @@ impl LabelSet {
             Kind::Workflow => label::TRIGGER_TYPE,
             Kind::Agent => label::ACTION,
         };
-        let labels = [self.id_label(), kv(second, self.second.clone()), kv(label::STATUS, status.as_str())];
+        let labels =
+            [self.id_label(), kv(second, self.second.clone()), kv(label::STATUS, status.as_str())];
         BoundCounter::new(&self.instruments.of(self.kind).runs, &self.with_extra(labels))
     }
 
@@ -189,7 +198,9 @@ impl LabelSet {
         let status = kv(label::STATUS, status.as_str());
         let labels = match self.kind {
             Kind::Workflow => self.with_extra([self.id_label(), status]),
-            Kind::Agent => self.with_extra([self.id_label(), kv(label::ACTION, self.second.clone()), status]),
+            Kind::Agent => {
+                self.with_extra([self.id_label(), kv(label::ACTION, self.second.clone()), status])
+            }
         };
         BoundHistogram::new(&self.instruments.of(self.kind).duration, &labels)
     }

@@ -45,8 +45,9 @@ fn tightest(mount: &Path, path: &str, file: &str) -> Option<u64> {
     let mut limit: Option<u64> = None;
     loop {
         let found = fs::read_to_string(mount.join(&relative).join(file)).ok();
-        if let Some(bytes) =
-            found.and_then(|text| text.trim().parse::<u64>().ok()).filter(|bytes| *bytes < UNLIMITED)
+        if let Some(bytes) = found
+            .and_then(|text| text.trim().parse::<u64>().ok())
+            .filter(|bytes| *bytes < UNLIMITED)
         {
             limit = Some(limit.map_or(bytes, |limit| limit.min(bytes)));
         }
@@ -70,7 +71,8 @@ mod tests {
     fn limit(files: &[(&str, &str)]) -> Option<u64> {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let root = std::env::temp_dir().join(format!("hub-otel-limit-{}-{number}", std::process::id()));
+        let root =
+            std::env::temp_dir().join(format!("hub-otel-limit-{}-{number}", std::process::id()));
         for (name, text) in files {
             let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -96,8 +98,11 @@ mod tests {
 
     #[test]
     fn a_container_sees_its_own_group_at_the_root_of_the_mount() {
-        let files =
-            [MEMINFO, ("proc/self/cgroup", "0::/docker/abc\n"), ("sys/fs/cgroup/memory.max", "1048576\n")];
+        let files = [
+            MEMINFO,
+            ("proc/self/cgroup", "0::/docker/abc\n"),
+            ("sys/fs/cgroup/memory.max", "1048576\n"),
+        ];
         assert_eq!(limit(&files), Some(1_048_576));
     }
 

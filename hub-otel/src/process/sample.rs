@@ -29,11 +29,13 @@ impl Sample {
         let Ok(process) = procfs::process::Process::myself() else { return sample };
         if let Ok(stat) = process.stat() {
             let ticks = procfs::ticks_per_second() as f64;
-            sample.cpu = Some(Cpu { user: stat.utime as f64 / ticks, system: stat.stime as f64 / ticks });
+            sample.cpu =
+                Some(Cpu { user: stat.utime as f64 / ticks, system: stat.stime as f64 / ticks });
             sample.memory = i64::try_from(stat.rss.saturating_mul(procfs::page_size())).ok();
             sample.threads = Some(stat.num_threads);
         }
-        sample.file_descriptors = process.fd_count().ok().and_then(|count| i64::try_from(count).ok());
+        sample.file_descriptors =
+            process.fd_count().ok().and_then(|count| i64::try_from(count).ok());
         sample
     }
 

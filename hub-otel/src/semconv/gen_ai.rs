@@ -30,6 +30,10 @@ pub(crate) fn describe(
     if workflow {
         attributes.extend([kv(OPERATION_NAME, INVOKE_WORKFLOW), kv(WORKFLOW_NAME, name)]);
     } else {
-        attributes.extend([kv(OPERATION_NAME, INVOKE_AGENT), kv(AGENT_ID, id.clone()), kv(AGENT_NAME, name)]);
+        attributes.extend([
+            kv(OPERATION_NAME, INVOKE_AGENT),
+            kv(AGENT_ID, id.clone()),
+            kv(AGENT_NAME, name),
+        ]);
     }
 }

@@ -27,7 +27,8 @@ pub const DECISION_EXPIRED: &str = "EXPIRED";
 /// The run was cancelled while it waited.
 pub const DECISION_CANCELLED: &str = "CANCELLED";
 /// What the label `decision` may say.
-pub const DECISIONS: [&str; 4] = [DECISION_APPROVED, DECISION_REJECTED, DECISION_EXPIRED, DECISION_CANCELLED];
+pub const DECISIONS: [&str; 4] =
+    [DECISION_APPROVED, DECISION_REJECTED, DECISION_EXPIRED, DECISION_CANCELLED];
 
 /// `error.type` of a unit that panicked.
 pub const ERROR_TYPE_PANIC: &str = "panic";

@@ -47,7 +47,12 @@ impl std::fmt::Debug for TelemetryBuilder {
 }
 
 impl TelemetryBuilder {
-    fn set(mut self, variable: impl Into<String>, method: &'static str, value: impl Into<String>) -> Self {
+    fn set(
+        mut self,
+        variable: impl Into<String>,
+        method: &'static str,
+        value: impl Into<String>,
+    ) -> Self {
         self.overrides.insert(variable.into(), (method, value.into()));
         self
     }
@@ -87,7 +92,11 @@ impl TelemetryBuilder {
 
     /// `deployment.environment.name`: `production`, `staging`, …
     pub fn deployment_environment(self, name: impl Into<String>) -> Self {
-        self.set(format!("attribute:{}", s::DEPLOYMENT_ENVIRONMENT_NAME), "deployment_environment", name)
+        self.set(
+            format!("attribute:{}", s::DEPLOYMENT_ENVIRONMENT_NAME),
+            "deployment_environment",
+            name,
+        )
     }
 
     /// An attribute of the resource.
@@ -114,7 +123,8 @@ impl TelemetryBuilder {
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         use percent_encoding::NON_ALPHANUMERIC;
         use percent_encoding::utf8_percent_encode;
-        let pair = format!("{}={}", name.as_ref(), utf8_percent_encode(value.as_ref(), NON_ALPHANUMERIC));
+        let pair =
+            format!("{}={}", name.as_ref(), utf8_percent_encode(value.as_ref(), NON_ALPHANUMERIC));
         let entry = self
             .overrides
             .entry("OTEL_EXPORTER_OTLP_HEADERS".to_owned())
@@ -138,7 +148,11 @@ impl TelemetryBuilder {
 
     /// The certificates to trust, in a PEM file. OTEL_EXPORTER_OTLP_CERTIFICATE.
     pub fn certificate(self, pem: impl AsRef<Path>) -> Self {
-        self.set("OTEL_EXPORTER_OTLP_CERTIFICATE", "certificate", pem.as_ref().display().to_string())
+        self.set(
+            "OTEL_EXPORTER_OTLP_CERTIFICATE",
+            "certificate",
+            pem.as_ref().display().to_string(),
+        )
     }
 
     /// What this program shows to the Collector, in PEM files. OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _KEY.

@@ -133,7 +133,9 @@ impl fmt::Debug for InitError {
 impl Error for InitError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
-            Kind::Thread(source) | Kind::Listener { source, .. } | Kind::Signals(source) => Some(source),
+            Kind::Thread(source) | Kind::Listener { source, .. } | Kind::Signals(source) => {
+                Some(source)
+            }
             Kind::Settings(_) | Kind::AlreadyInstalled => None,
         }
     }

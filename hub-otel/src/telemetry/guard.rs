@@ -146,7 +146,8 @@ impl Telemetry {
     /// When another instance is installed already: nothing is ever replaced.
     pub fn install(&self) -> Result<(), InitError> {
         let Some(inner) = &self.inner else { return Ok(()) };
-        instance::set_global(Arc::clone(&inner.instance)).map_err(|_| InitError::already_installed())?;
+        instance::set_global(Arc::clone(&inner.instance))
+            .map_err(|_| InitError::already_installed())?;
         inner.installed.store(true, Ordering::SeqCst);
         opentelemetry::global::set_tracer_provider(inner.traces.clone());
         opentelemetry::global::set_meter_provider(inner.metrics.clone());
@@ -166,8 +167,11 @@ impl Telemetry {
     #[cfg(feature = "process")]
     pub fn monitor_runtime(&self, application: &tokio::runtime::Handle) {
         if let Some(inner) = &self.inner {
-            let watch =
-                crate::process::watch(&inner.instance, Some(application.clone()), inner.private.handle());
+            let watch = crate::process::watch(
+                &inner.instance,
+                Some(application.clone()),
+                inner.private.handle(),
+            );
             inner.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watch);
         }
     }

@@ -82,7 +82,8 @@ const WORDS: &[&str] = &[
     "token",
 ];
 /// Pairs of words that do.
-const PAIRS: &[[&str; 2]] = &[["api", "key"], ["access", "key"], ["private", "key"], ["set", "cookie"]];
+const PAIRS: &[[&str; 2]] =
+    &[["api", "key"], ["access", "key"], ["private", "key"], ["set", "cookie"]];
 
 /// Which attribute keys carry secrets.
 #[derive(Debug, Clone, Default)]
@@ -114,7 +115,9 @@ pub(crate) fn is_secret(key: &str) -> bool {
     let mut before = "";
     key.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).any(|word| {
         let hit = WORDS.iter().any(|entry| entry.eq_ignore_ascii_case(word))
-            || PAIRS.iter().any(|[a, b]| a.eq_ignore_ascii_case(before) && b.eq_ignore_ascii_case(word));
+            || PAIRS
+                .iter()
+                .any(|[a, b]| a.eq_ignore_ascii_case(before) && b.eq_ignore_ascii_case(word));
         before = word;
         hit
     })

@@ -41,7 +41,8 @@ fn detected(environment: &Environment) -> Vec<KeyValue> {
         kv(s::HOST_ARCH, arch()),
     ];
     let program = std::env::current_exe().ok();
-    let program = program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    let program =
+        program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
     attributes.extend(program.map(|name| kv(s::PROCESS_EXECUTABLE_NAME, name.to_owned())));
     attributes.extend(host_name(environment).map(|name| kv(s::HOST_NAME, name)));
     let container = ContainerResourceDetector.detect();
@@ -74,7 +75,11 @@ fn host_name(environment: &Environment) -> Option<String> {
         .find_map(|path| std::fs::read_to_string(path).ok())
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty());
-    let from_environment =
-        || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
+    let from_environment = || {
+        ["HOSTNAME", "COMPUTERNAME"]
+            .iter()
+            .find_map(|name| environment.get(name))
+            .map(str::to_owned)
+    };
     from_file.or_else(from_environment)
 }

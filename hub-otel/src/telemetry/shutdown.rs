@@ -109,7 +109,8 @@ impl Inner {
         if self.private.is_orphaned() {
             return;
         }
-        let Some(mut tasks) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some(mut tasks) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take()
+        else {
             return;
         };
         let began = Instant::now();
@@ -127,8 +128,10 @@ impl Inner {
             }
             inner.tell.send_replace(Phase::Draining { since, deadline });
             // All signals at once: each keeps the deadline itself, this one is for a task that does not.
-            let _ =
-                timeout_at(deadline + GRACE / 2, async { while tasks.join_next().await.is_some() {} }).await;
+            let _ = timeout_at(deadline + GRACE / 2, async {
+                while tasks.join_next().await.is_some() {}
+            })
+            .await;
         });
     }
 

@@ -22,7 +22,9 @@ pub async fn shutdown_signal() {
     let (stands, ready) = std::sync::mpsc::sync_channel(1);
     // A thread of its own: the caller may run on anything, and on a runtime without tokio's signal driver.
     let spawned = std::thread::Builder::new().name("hub-otel-signal".to_owned()).spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
         runtime.block_on(async {
             let Ok(mut listener) = Listener::install() else { return };
             let _ = stands.send(());

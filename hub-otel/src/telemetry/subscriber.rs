@@ -33,7 +33,8 @@ where
     {
         use tracing_subscriber::filter::filter_fn;
         let provider = provider?;
-        let bridge = opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider);
+        let bridge =
+            opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider);
         let others = filter_fn(|metadata| !metadata.target().starts_with(OPENTELEMETRY));
         Some(bridge.with_filter(others).with_filter(filter(&config.log_filter)).boxed())
     }

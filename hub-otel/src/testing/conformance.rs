@@ -77,7 +77,10 @@ fn series(captured: &Series, wrong: &mut Vec<String>) {
     let name = &captured.name;
     let Some(contract) = METRICS.iter().find(|metric| metric.name == name) else { return };
     if captured.unit != contract.unit {
-        wrong.push(format!("metric {name}: its unit is `{}`, not `{}`", captured.unit, contract.unit));
+        wrong.push(format!(
+            "metric {name}: its unit is `{}`, not `{}`",
+            captured.unit, contract.unit
+        ));
     }
     let kind = match contract.kind {
         Kind::Counter => "counter",
@@ -95,13 +98,16 @@ fn series(captured: &Series, wrong: &mut Vec<String>) {
         return;
     }
     // Units may add labels of their own; those of the semantic conventions are not all required.
-    let own = contract.labels.contains(&label::WORKFLOW_ID) || contract.labels.contains(&label::AGENT_ID);
+    let own =
+        contract.labels.contains(&label::WORKFLOW_ID) || contract.labels.contains(&label::AGENT_ID);
     for expected in contract.labels.iter().filter(|_| own) {
         if !captured.labels.contains_key(*expected) {
             wrong.push(format!("metric {name}: the label {expected} is missing"));
         }
     }
-    for (key, closed) in [(label::STATUS, &status::TERMINAL[..]), (label::DECISION, &status::DECISIONS[..])] {
+    for (key, closed) in
+        [(label::STATUS, &status::TERMINAL[..]), (label::DECISION, &status::DECISIONS[..])]
+    {
         if let Some(value) = captured.labels.get(key)
             && !closed.contains(&&**value)
         {

@@ -81,9 +81,11 @@ impl Metrics {
     pub fn table(&self) -> String {
         let mut text = String::new();
         for series in &self.0 {
-            let labels: Vec<_> = series.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let labels: Vec<_> =
+                series.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let count = if series.kind == "histogram" { "count=" } else { "" };
-            let _ = writeln!(text, "{}{{{}}} {count}{}", series.name, labels.join(", "), series.value);
+            let _ =
+                writeln!(text, "{}{{{}}} {count}{}", series.name, labels.join(", "), series.value);
         }
         text
     }
@@ -116,8 +118,15 @@ fn points<T: Copy>(data: &MetricData<T>, number: impl Fn(T) -> f64, add: Add<'_>
         }
         MetricData::Histogram(histogram) => {
             for point in histogram.data_points() {
-                let (count, sum) = (crate::testing::metrics::number(point.count()), number(point.sum()));
-                add("histogram", point.attributes().cloned().collect(), count, sum, point.bounds().collect());
+                let (count, sum) =
+                    (crate::testing::metrics::number(point.count()), number(point.sum()));
+                add(
+                    "histogram",
+                    point.attributes().cloned().collect(),
+                    count,
+                    sum,
+                    point.bounds().collect(),
+                );
             }
         }
         // No view of ours makes one.

@@ -53,7 +53,9 @@ pub struct Event {
     pub attributes: BTreeMap<String, Value>,
 }
 
-fn map<'a>(attributes: impl IntoIterator<Item = &'a KeyValue>) -> (BTreeMap<String, Value>, Vec<String>) {
+fn map<'a>(
+    attributes: impl IntoIterator<Item = &'a KeyValue>,
+) -> (BTreeMap<String, Value>, Vec<String>) {
     let mut repeated = Vec::new();
     let mut map = BTreeMap::new();
     for attribute in attributes {
@@ -87,7 +89,10 @@ impl Span {
             events: data
                 .events
                 .iter()
-                .map(|event| Event { name: event.name.to_string(), attributes: map(&event.attributes).0 })
+                .map(|event| Event {
+                    name: event.name.to_string(),
+                    attributes: map(&event.attributes).0,
+                })
                 .collect(),
             links: data.links.iter().map(|link| hex(link.span_context.span_id())).collect(),
             start: data.start_time,
@@ -195,12 +200,14 @@ impl<'a> IntoIterator for &'a Spans {
 }
 
 fn lines(spans: &Spans, span: &Span, indent: usize, text: &mut String) {
-    let _ = writeln!(text, "{:indent$}{} {} {}", "", span.name, span.status, listed(&span.attributes));
+    let _ =
+        writeln!(text, "{:indent$}{} {} {}", "", span.name, span.status, listed(&span.attributes));
     for event in &span.events {
         let _ = writeln!(text, "{:indent$}  * {} {}", "", event.name, listed(&event.attributes));
     }
     for link in &span.links {
-        let name = spans.0.iter().find(|span| span.span_id == *link).map_or("…", |span| &span.name);
+        let name =
+            spans.0.iter().find(|span| span.span_id == *link).map_or("…", |span| &span.name);
         let _ = writeln!(text, "{:indent$}  ~ {name}", "");
     }
 }

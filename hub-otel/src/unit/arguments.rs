@@ -246,7 +246,8 @@ impl<'a> Opening<'a> {
     pub fn prepare(self, fields: impl FnOnce(&mut Fields<'_>)) -> Prepared {
         let mut evaluated = Vec::new();
         // Whether it will record is not known yet; only a sampler that never samples is known beforehand.
-        let may_record = instance::current().is_some_and(|current| current.options.sampling != Sampling::Off);
+        let may_record =
+            instance::current().is_some_and(|current| current.options.sampling != Sampling::Off);
         if may_record {
             fields(&mut Fields { set: &mut |key, value| evaluated.push(kv(key, value)) });
         }

@@ -31,7 +31,9 @@ impl Opening<'_> {
     #[inline]
     pub(super) fn label_set(&self, instance: &Instance) -> Arc<LabelSet> {
         match (self.site, &self.id, &self.second) {
-            (Some(site), Text::None, Text::None) if self.labels.is_empty() => site.label_set(instance),
+            (Some(site), Text::None, Text::None) if self.labels.is_empty() => {
+                site.label_set(instance)
+            }
             (site, id, second) => {
                 let dimensions = Dimensions {
                     id: id.as_str().or(site.map(|site| site.id)).unwrap_or_default(),
@@ -103,7 +105,12 @@ impl Opening<'_> {
 
 /// A literal costs nothing to copy; what a call gives is shared with the label set that it led to.
 #[inline]
-fn own(given: &Text<'_>, literal: Option<&'static str>, set: &LabelSet, known: &StringValue) -> StringValue {
+fn own(
+    given: &Text<'_>,
+    literal: Option<&'static str>,
+    set: &LabelSet,
+    known: &StringValue,
+) -> StringValue {
     match (given, literal) {
         (Text::None, Some(literal)) => StringValue::from(literal),
         (given, _) if set.overflowing => given.as_str().map_or_else(|| known.clone(), shared),

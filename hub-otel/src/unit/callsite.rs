@@ -37,7 +37,12 @@ impl Site {
         Self::new(Kind::Agent, id, action, span::AGENT_EXECUTE)
     }
 
-    const fn new(kind: Kind, id: &'static str, second: &'static str, span_name: &'static str) -> Self {
+    const fn new(
+        kind: Kind,
+        id: &'static str,
+        second: &'static str,
+        span_name: &'static str,
+    ) -> Self {
         Self {
             kind,
             id,

@@ -62,7 +62,10 @@ mod tests {
         let after = SystemTime::now();
         // The two clocks are read one after the other: allow what a busy machine puts in between.
         let slack = Duration::from_secs(1);
-        assert!(placed >= before - slack && placed <= after + slack, "{before:?} {placed:?} {after:?}");
+        assert!(
+            placed >= before - slack && placed <= after + slack,
+            "{before:?} {placed:?} {after:?}"
+        );
     }
 
     #[test]

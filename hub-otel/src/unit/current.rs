@@ -77,8 +77,8 @@ impl Current {
     {
         if let Some(Unit { context: Some(context), .. }) = &self.unit {
             let attributes = attributes.into_iter();
-            let attributes =
-                attributes.filter_map(|(key, value)| Some(kv(Key::from(key.into()), value.value()?)));
+            let attributes = attributes
+                .filter_map(|(key, value)| Some(kv(Key::from(key.into()), value.value()?)));
             context.span().add_event(name, attributes.collect());
         }
         self
@@ -90,7 +90,11 @@ impl Current {
     }
 
     /// Like [`retry`](Self::retry), and says how long until the next attempt.
-    pub fn record_retry_after(&self, reason: impl Into<Cow<'static, str>>, delay: Duration) -> &Self {
+    pub fn record_retry_after(
+        &self,
+        reason: impl Into<Cow<'static, str>>,
+        delay: Duration,
+    ) -> &Self {
         self.retried(reason.into(), Some(delay))
     }
 
@@ -179,12 +183,16 @@ impl Current {
         let unit = self.unit.as_ref().filter(|unit| unit.shared.kind == Kind::Workflow)?;
         let late = unit.shared.late();
         let workflow = late.workflow.as_ref()?;
-        let executed = (unit.shared.before + unit.shared.started.elapsed()).saturating_sub(late.waited);
+        let executed =
+            (unit.shared.before + unit.shared.started.elapsed()).saturating_sub(late.waited);
         Some(Segment {
             workflow_id: workflow.id.as_str().to_owned(),
             name: late.name.as_ref().map(|name| name.as_str().to_owned()),
             trigger: late.set.second.as_str().to_owned(),
-            run_id: workflow.run_id.as_ref().map_or_else(String::new, |run_id| run_id.as_str().to_owned()),
+            run_id: workflow
+                .run_id
+                .as_ref()
+                .map_or_else(String::new, |run_id| run_id.as_str().to_owned()),
             traceparent: unit
                 .context
                 .as_ref()

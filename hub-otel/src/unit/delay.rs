@@ -141,7 +141,11 @@ impl Clock {
             };
             let left = next.0.saturating_duration_since(Instant::now());
             if !left.is_zero() {
-                entries = self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0;
+                entries = self
+                    .changed
+                    .wait_timeout(entries, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
             } else if let Some((_, waker)) = entries.pop_first() {
                 drop(entries);
                 waker.wake();

@@ -141,7 +141,8 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
         Kind::Agent => (a::AGENT_STATUS, a::AGENT_DURATION_MS),
     };
     let sdk = &mut span.sdk;
-    let status = if settled.suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
+    let status =
+        if settled.suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
     sdk.set_attribute(kv(status_key, status));
     sdk.set_attribute(kv(duration_key, milliseconds(settled.elapsed)));
     if settled.retries > 0 && kind == Kind::Agent {

@@ -44,7 +44,11 @@ where
     F: Future,
     C: Fn(&F::Output, &mut Classification),
 {
-    Run { inside: if instance::in_use() { called(site) } else { Inside::Inert }, classify, body: Some(body) }
+    Run {
+        inside: if instance::in_use() { called(site) } else { Inside::Inert },
+        classify,
+        body: Some(body),
+    }
 }
 
 /// The unit of a function that returns a future: its identity was evaluated at the call.
@@ -70,7 +74,10 @@ pub(crate) use run_prepared as run_inside;
 
 /// Where a function that returns a future evaluates its identity: at the call, and only where something records.
 #[inline]
-pub fn prepare(site: &'static Site, describe: impl FnOnce(Opening<'static>) -> Prepared) -> Option<Prepared> {
+pub fn prepare(
+    site: &'static Site,
+    describe: impl FnOnce(Opening<'static>) -> Prepared,
+) -> Option<Prepared> {
     if instance::in_use() { Some(describe(Opening::prepared(site))) } else { None }
 }
 

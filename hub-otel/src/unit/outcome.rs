@@ -24,7 +24,10 @@ impl Classification {
     /// For a unit that records, or one that does not.
     #[cfg(test)]
     pub(crate) fn new(records: bool) -> Self {
-        Self { ending: Ending::new(UnitStatus::Success), records: if records { || true } else { || false } }
+        Self {
+            ending: Ending::new(UnitStatus::Success),
+            records: if records { || true } else { || false },
+        }
     }
 
     /// For the innermost unit of this thread.

@@ -97,7 +97,8 @@ pub(crate) fn write(span: &SpanContext) -> Option<String> {
 
 fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.trim().split('-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let lengths = [(version, 2), (trace, 32), (span, 16), (flags, 2)];
     if lengths.iter().any(|(part, length)| part.len() != *length) || version == "ff" {
         return None;

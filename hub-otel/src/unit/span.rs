@@ -140,7 +140,11 @@ impl UnitSpan {
                     status,
                     expected,
                     returned,
-                    failure: if failure { FAILURE.try_with(Cell::take).ok().flatten() } else { None },
+                    failure: if failure {
+                        FAILURE.try_with(Cell::take).ok().flatten()
+                    } else {
+                        None
+                    },
                     attributes: if attributes {
                         ATTRIBUTES.try_with(Cell::take).unwrap_or_default()
                     } else {
@@ -186,8 +190,12 @@ fn keep_last(attributes: &mut Vec<KeyValue>) {
 }
 
 impl Span for UnitSpan {
-    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
-    where
+    fn add_event_with_timestamp<T>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) where
         T: Into<Cow<'static, str>>,
     {
         self.sdk.add_event_with_timestamp(name, timestamp, attributes);

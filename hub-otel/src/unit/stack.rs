@@ -81,7 +81,9 @@ impl Inside {
 pub(super) fn push(inside: &mut Inside) {
     let _ = FRAMES.try_with(|frames| {
         let guard = match inside {
-            Inside::Recorded(context) | Inside::Counted(_, context) => Some(context.clone().attach()),
+            Inside::Recorded(context) | Inside::Counted(_, context) => {
+                Some(context.clone().attach())
+            }
             Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
         };
         let mut frames = frames.borrow_mut();
@@ -195,7 +197,10 @@ pub(super) fn count(unit: Unit, context: Context, attach: bool) {
 
 /// Asks the innermost unit of this thread, if `context` belongs to it: a span that somebody else started below it does,
 /// a context of another trace does not.
-pub(super) fn innermost<T>(context: &Context, ask: impl FnOnce(&mut Inside) -> Option<T>) -> Option<T> {
+pub(super) fn innermost<T>(
+    context: &Context,
+    ask: impl FnOnce(&mut Inside) -> Option<T>,
+) -> Option<T> {
     let span = context.span();
     let active = span.span_context();
     FRAMES
@@ -222,7 +227,10 @@ pub(super) fn innermost<T>(context: &Context, ask: impl FnOnce(&mut Inside) -> O
 pub(crate) fn records() -> bool {
     let records = |frames: &RefCell<Frames>| {
         let frames = frames.borrow();
-        matches!(frames.places[..frames.depth].last(), Some(Frame { inside: Inside::Recorded(_), .. }))
+        matches!(
+            frames.places[..frames.depth].last(),
+            Some(Frame { inside: Inside::Recorded(_), .. })
+        )
     };
     FRAMES.try_with(records).unwrap_or(false)
 }

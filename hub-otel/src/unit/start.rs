@@ -112,10 +112,17 @@ fn is_known_unsampled(instance: &Instance, parent: &Context) -> bool {
 /// A unit that is not recorded: its metrics are exact all the same. `run_id`: where it is no literal, which is found at
 /// the call site when somebody asks.
 #[inline]
-fn count(mut unit: Unit, opening: &Opening<'_>, run_id: Option<StringValue>, context: Context, attach: bool) {
+fn count(
+    mut unit: Unit,
+    opening: &Opening<'_>,
+    run_id: Option<StringValue>,
+    context: Context,
+    attach: bool,
+) {
     if opening.kind == Kind::Workflow && (run_id.is_some() || unit.set.overflowing) {
         let literal = || opening.site.and_then(|site| site.run_id).map(StringValue::from);
-        let run_id = run_id.or_else(literal).unwrap_or_else(|| run_id::new(clock::wall(unit.started)));
+        let run_id =
+            run_id.or_else(literal).unwrap_or_else(|| run_id::new(clock::wall(unit.started)));
         let id = opening.own_id(&unit.set);
         unit.workflow = Some(Arc::new(Enclosing { id, run_id: Some(run_id) }));
     }

@@ -171,7 +171,10 @@ impl Unit {
 
 impl std::fmt::Debug for Unit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unit").field("kind", &self.kind()).field("id", &self.set.id).finish_non_exhaustive()
+        f.debug_struct("Unit")
+            .field("kind", &self.kind())
+            .field("id", &self.set.id)
+            .finish_non_exhaustive()
     }
 }
 

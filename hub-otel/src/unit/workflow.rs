@@ -26,7 +26,9 @@ use opentelemetry::trace::Tracer;
 /// ```
 pub fn workflow(id: impl Into<String>) -> Workflow {
     let mut draft = Draft::new(Kind::Workflow);
-    draft.map(|opening| opening.id(Text::Owned(id.into())).trigger(Text::Static(status::TRIGGER_MANUAL)));
+    draft.map(|opening| {
+        opening.id(Text::Owned(id.into())).trigger(Text::Static(status::TRIGGER_MANUAL))
+    });
     Workflow { draft }
 }
 
@@ -91,7 +93,8 @@ pub(crate) fn record_end(segment: &Segment, status: UnitStatus, error_type: Opti
         builder = builder.with_links(vec![Link::new(last, Vec::new(), 0)]);
     }
     #[expect(clippy::disallowed_methods, reason = "a span of the contract, written after the fact")]
-    let mut span = Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
+    let mut span =
+        Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
     match error_type {
         Some(error_type) => span.set_status(SpanStatus::error(error_type.to_owned())),
         None if status == UnitStatus::Success && instance.options.ok_status => {

@@ -39,7 +39,11 @@ impl Metrics {
                 .build()
         };
         let counter = |metric: &hub_otel::semconv::Metric| {
-            meter.u64_counter(metric.name).with_unit(metric.unit).with_description(metric.description).build()
+            meter
+                .u64_counter(metric.name)
+                .with_unit(metric.unit)
+                .with_description(metric.description)
+                .build()
         };
         Self {
             workflow_runs: counter(&metric::WORKFLOW_RUNS),
@@ -102,7 +106,8 @@ impl Metrics {
         self.agent_runs.add(1, &labels);
         self.agent_duration.record(milliseconds, &labels);
         if failed {
-            let labels = [KeyValue::new("agent_id", "bench"), KeyValue::new("error_type", ERROR_TYPE)];
+            let labels =
+                [KeyValue::new("agent_id", "bench"), KeyValue::new("error_type", ERROR_TYPE)];
             self.agent_errors.add(1, &labels);
         }
     }
@@ -130,7 +135,8 @@ impl ByHand {
         self.metrics.workflow_began();
         let result = work(fails).with_context(context.clone()).await;
         let elapsed = began.elapsed();
-        let status = end(&context, &result, "workflow.status", "workflow.duration.ms", elapsed, false);
+        let status =
+            end(&context, &result, "workflow.status", "workflow.duration.ms", elapsed, false);
         self.metrics.workflow_ended(status, elapsed.as_secs_f64() * 1_000.0, result.is_err());
         result
     }
@@ -168,7 +174,10 @@ fn end(
     let span = context.span();
     let status = if result.is_ok() { "SUCCESS" } else { "FAILED" };
     span.set_attribute(KeyValue::new(status_key, status));
-    span.set_attribute(KeyValue::new(duration_key, i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)));
+    span.set_attribute(KeyValue::new(
+        duration_key,
+        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX),
+    ));
     match result {
         Ok(_) => span.set_status(Status::Ok),
         Err(error) => {

@@ -3,13 +3,23 @@
 use crate::{WorkError, work};
 
 #[hub_otel::instrument_workflow(
-    id = "bench", name = "Bench", run_id = "run-7", trigger = "manual", fields(attempt)
+    id = "bench",
+    name = "Bench",
+    run_id = "run-7",
+    trigger = "manual",
+    fields(attempt)
 )]
 pub async fn workflow(attempt: i64, fails: bool) -> Result<u32, WorkError> {
     work(fails).await
 }
 
-#[hub_otel::instrument_agent(id = "bench", name = "Bench", action = "work", run_id = "run-7", fields(attempt))]
+#[hub_otel::instrument_agent(
+    id = "bench",
+    name = "Bench",
+    action = "work",
+    run_id = "run-7",
+    fields(attempt)
+)]
 pub async fn agent(attempt: i64, fails: bool) -> Result<u32, WorkError> {
     work(fails).await
 }

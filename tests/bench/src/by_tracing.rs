@@ -48,7 +48,10 @@ async fn workflow_span(attempt: i64, fails: bool, began: Instant) -> Result<u32,
     let result = work(fails).await;
     let span = tracing::Span::current();
     span.record("workflow.status", if result.is_ok() { "SUCCESS" } else { "FAILED" });
-    span.record("workflow.duration.ms", i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
+    span.record(
+        "workflow.duration.ms",
+        i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+    );
     match &result {
         Ok(_) => {
             span.record("otel.status_code", "OK");
@@ -80,7 +83,10 @@ async fn agent_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, Wo
     let result = work(fails).await;
     let span = tracing::Span::current();
     span.record("agent.status", if result.is_ok() { "SUCCESS" } else { "FAILED" });
-    span.record("agent.duration.ms", i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
+    span.record(
+        "agent.duration.ms",
+        i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+    );
     match &result {
         Ok(_) => {
             span.record("otel.status_code", "OK");

@@ -10,7 +10,8 @@ use std::fmt::{Debug, Write};
 /// `units` units of the scenario `name`. Once per process: some of them install what is global.
 pub fn of(name: &str, units: usize) -> String {
     let (kept, reader) = (sdk::Keep::default(), sdk::Reader::default());
-    let (traces, metrics) = (sdk::traces(scenario::is_sampled(name), kept.clone()), sdk::metrics(reader.clone()));
+    let (traces, metrics) =
+        (sdk::traces(scenario::is_sampled(name), kept.clone()), sdk::metrics(reader.clone()));
     (0..units).for_each(scenario::prepare_into(name, &traces, &metrics));
     let mut text = String::new();
     for span in kept.take() {
@@ -34,7 +35,8 @@ fn write_span(text: &mut String, span: &SpanData) {
 }
 
 fn attributes(text: &mut String, list: &[KeyValue]) {
-    let mut lines: Vec<_> = list.iter().map(|found| format!("    {} = {}", found.key, value(found))).collect();
+    let mut lines: Vec<_> =
+        list.iter().map(|found| format!("    {} = {}", found.key, value(found))).collect();
     lines.sort();
     lines.iter().for_each(|line| text.extend([line.as_str(), "\n"]));
 }
@@ -85,7 +87,9 @@ fn points<T: Copy + Debug>(lines: &mut Vec<String>, about: &str, data: &MetricDa
                 lines.push(format!("{about} {bounds:?} {of} count={count}"));
             }
         }
-        MetricData::Gauge(_) | MetricData::ExponentialHistogram(_) => lines.push(format!("{about}: unexpected")),
+        MetricData::Gauge(_) | MetricData::ExponentialHistogram(_) => {
+            lines.push(format!("{about}: unexpected"))
+        }
     }
 }
 

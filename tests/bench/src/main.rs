@@ -38,7 +38,9 @@ fn main() {
             });
             println!("{:.0}", best.fold(f64::INFINITY, f64::min));
         }
-        ["sizes"] => by_hub::sizes::table().iter().for_each(|(name, size)| println!("{name} {size}")),
+        ["sizes"] => {
+            by_hub::sizes::table().iter().for_each(|(name, size)| println!("{name} {size}"))
+        }
         ["names"] => scenario::ALL.iter().for_each(|name| println!("{name}")),
         _ => {
             eprintln!("run NAME N | emit NAME N | allocations NAME | time NAME | sizes | names");

@@ -8,10 +8,25 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 
 /// All of them. `hub.*` is ours, `plain` the same call without telemetry: what the measuring itself costs.
 pub const ALL: &[&str] = &[
-    "hub.workflow", "hub.workflow.error", "hub.agent", "hub.agent.error", "hub.workflow.unsampled",
-    "hub.agent.unsampled", "hub.workflow.disabled", "hub.workflow.labels", "hub.agent.labels", "hub.workflow.subscriber",
-    "hand.workflow", "hand.workflow.error", "hand.agent", "hand.agent.error",
-    "tracing.workflow", "tracing.workflow.error", "tracing.agent", "tracing.agent.error", "plain.workflow",
+    "hub.workflow",
+    "hub.workflow.error",
+    "hub.agent",
+    "hub.agent.error",
+    "hub.workflow.unsampled",
+    "hub.agent.unsampled",
+    "hub.workflow.disabled",
+    "hub.workflow.labels",
+    "hub.agent.labels",
+    "hub.workflow.subscriber",
+    "hand.workflow",
+    "hand.workflow.error",
+    "hand.agent",
+    "hand.agent.error",
+    "tracing.workflow",
+    "tracing.workflow.error",
+    "tracing.agent",
+    "tracing.agent.error",
+    "plain.workflow",
 ];
 
 async fn plain(_attempt: i64, fails: bool) -> Result<u32, WorkError> {
@@ -27,11 +42,19 @@ pub fn is_sampled(name: &str) -> bool {
 
 /// A scenario, set up to be measured: each call is one unit.
 pub fn prepare(name: &str) -> Box<dyn FnMut(usize)> {
-    prepare_into(name, &sdk::traces(is_sampled(name), sdk::Discard), &sdk::metrics(sdk::Reader::default()))
+    prepare_into(
+        name,
+        &sdk::traces(is_sampled(name), sdk::Discard),
+        &sdk::metrics(sdk::Reader::default()),
+    )
 }
 
 /// A scenario that records into these providers.
-pub fn prepare_into(name: &str, traces: &SdkTracerProvider, metrics: &SdkMeterProvider) -> Box<dyn FnMut(usize)> {
+pub fn prepare_into(
+    name: &str,
+    traces: &SdkTracerProvider,
+    metrics: &SdkMeterProvider,
+) -> Box<dyn FnMut(usize)> {
     let sampled = is_sampled(name);
     let fails = name.ends_with("error");
     let (traces, metrics) = (traces.clone(), metrics.clone());
@@ -43,7 +66,8 @@ pub fn prepare_into(name: &str, traces: &SdkTracerProvider, metrics: &SdkMeterPr
         std::mem::forget((traces.clone(), metrics.clone()));
     };
     let subscriber = |traces| {
-        tracing::dispatcher::set_global_default(by_tracing::dispatch(traces)).expect("one scenario a process");
+        tracing::dispatcher::set_global_default(by_tracing::dispatch(traces))
+            .expect("one scenario a process");
     };
     let attempt = |n: usize| i64::try_from(n).unwrap_or(0);
     match name.split_once('.').expect("peer.scenario") {

@@ -8,7 +8,10 @@ use std::process::Command;
 
 /// What three units of the scenario deliver.
 fn emit(name: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_hub-otel-bench")).args(["emit", name, "3"]).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_hub-otel-bench"))
+        .args(["emit", name, "3"])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -40,7 +43,8 @@ fn a_subscriber_beside_it_changes_nothing_that_is_delivered() {
 #[test]
 fn without_spans_the_numbers_are_the_same() {
     for kind in ["workflow", "agent"] {
-        let (sampled, unsampled) = (emit(&format!("hub.{kind}")), emit(&format!("hub.{kind}.unsampled")));
+        let (sampled, unsampled) =
+            (emit(&format!("hub.{kind}")), emit(&format!("hub.{kind}.unsampled")));
         assert!(!unsampled.contains("span"), "{unsampled}");
         assert_eq!(metrics(&unsampled), metrics(&sampled));
     }
@@ -50,7 +54,8 @@ fn without_spans_the_numbers_are_the_same() {
 fn run_time_labels_make_a_series_each_and_the_same_spans_otherwise() {
     for kind in ["workflow", "agent"] {
         let (literal, ids) = (emit(&format!("hub.{kind}")), emit(&format!("hub.{kind}.labels")));
-        let spans = |emitted: &str| emitted.split("hub_otel: metric").next().map(str::to_owned).unwrap();
+        let spans =
+            |emitted: &str| emitted.split("hub_otel: metric").next().map(str::to_owned).unwrap();
         let named = spans(&ids).replace("\"one\"", "\"bench\"").replace("\"two\"", "\"bench\"");
         assert_eq!(named.replace("\"three\"", "\"bench\""), spans(&literal));
         assert_eq!(metrics(&ids).len(), 3 * metrics(&literal).len());

@@ -14,9 +14,10 @@ async fn baggage(headers: HeaderMap) -> String {
 async fn with_a_way_out() -> (Server, Server) {
     let elsewhere = Server::start(Router::new().route("/", get(baggage))).await;
     let away = elsewhere.url("/").replace("127.0.0.1", "localhost");
-    let app = Router::new()
-        .route("/", get(baggage))
-        .route("/away", get(move || async move { (StatusCode::FOUND, [(header::LOCATION, away)]) }));
+    let app = Router::new().route("/", get(baggage)).route(
+        "/away",
+        get(move || async move { (StatusCode::FOUND, [(header::LOCATION, away)]) }),
+    );
     (Server::start(app).await, elsewhere)
 }
 
@@ -35,7 +36,10 @@ async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
     let named = Client::new().baggage_to("127.0.0.1");
 
     assert_eq!(nightly(Client::new(), server.url("/")).await, "");
-    assert_eq!(nightly(named.clone(), server.url("/")).await, "workflow.id=nightly,workflow.run.id=run-7");
+    assert_eq!(
+        nightly(named.clone(), server.url("/")).await,
+        "workflow.id=nightly,workflow.run.id=run-7"
+    );
     assert_eq!(nightly(named.clone(), server.url("/away")).await, "", "`localhost` was not named");
     assert_eq!(
         named.get(server.url("/")).send().await.unwrap().text().await.unwrap(),
@@ -53,7 +57,11 @@ async fn a_client_that_may_follow_redirects_by_itself_is_never_given_baggage() {
     let ready = Client::from(reqwest::Client::new()).baggage_to("127.0.0.1");
 
     assert_eq!(nightly(ready.clone(), server.url("/away")).await, "", "`localhost` was not named");
-    assert_eq!(nightly(ready, server.url("/")).await, "", "nor is it sent where it could be sent on");
+    assert_eq!(
+        nightly(ready, server.url("/")).await,
+        "",
+        "nor is it sent where it could be sent on"
+    );
 
     // The same settings, with redirects of our own.
     let built = Client::build(reqwest::Client::builder()).unwrap().baggage_to("127.0.0.1");

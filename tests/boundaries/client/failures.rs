@@ -12,8 +12,11 @@ use tokio::io::AsyncReadExt;
 async fn a_refused_connection_is_connect() {
     let watched = Watched::new();
     let closed = Closed::new();
-    let error =
-        Client::new().get(format!("http://127.0.0.1:{}/c4n4ry", closed.port())).send().await.unwrap_err();
+    let error = Client::new()
+        .get(format!("http://127.0.0.1:{}/c4n4ry", closed.port()))
+        .send()
+        .await
+        .unwrap_err();
     assert!(error.is_connect());
     watched.idle().await;
     assert_eq!(watched.short(), "CLIENT GET error.type=connect ERROR\n");
@@ -53,7 +56,8 @@ async fn a_caller_that_panics_leaves_a_cancelled_request() {
             panic_quietly();
         })
     };
-    let panicked = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(caller)).await;
+    let panicked =
+        futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(caller)).await;
     assert!(panicked.is_err());
     watched.idle().await;
     assert_eq!(watched.short(), "CLIENT GET error.type=cancelled ERROR\n");

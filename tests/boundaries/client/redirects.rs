@@ -79,9 +79,10 @@ async fn methods_bodies_and_credentials_change_as_in_reqwest() {
     // A body that is a stream is gone when the redirect comes.
     let stream = || {
         let chunks = futures_util::stream::iter([Ok::<_, std::convert::Infallible>("b")]);
-        reqwest::Body::wrap(http_body_util::StreamBody::new(futures_util::StreamExt::map(chunks, |chunk| {
-            chunk.map(|chunk| http_body::Frame::data(bytes::Bytes::from(chunk)))
-        })))
+        reqwest::Body::wrap(http_body_util::StreamBody::new(futures_util::StreamExt::map(
+            chunks,
+            |chunk| chunk.map(|chunk| http_body::Frame::data(bytes::Bytes::from(chunk))),
+        )))
     };
     for path in ["/see", "/moved", "/keep"] {
         let expected = plain.post(server.url(path)).body(stream()).send().await.unwrap();
@@ -93,7 +94,8 @@ async fn methods_bodies_and_credentials_change_as_in_reqwest() {
     for path in ["/ftp", "/loop"] {
         let expected = plain.get(server.url(path)).send().await.unwrap_err();
         let found = traced.get(server.url(path)).send().await.unwrap_err();
-        let kinds = |error: &reqwest::Error| (error.is_redirect(), error.is_builder(), error.to_string());
+        let kinds =
+            |error: &reqwest::Error| (error.is_redirect(), error.is_builder(), error.to_string());
         assert_eq!(kinds(&found), kinds(&expected), "{path}");
     }
 }
@@ -105,7 +107,8 @@ async fn one_redirect_too_many_is_an_error_and_its_span_says_so() {
     let server = Server::start(app).await;
     let client = Client::build(reqwest::Client::builder()).unwrap();
 
-    let error = client.clone().follow_redirects(1).get(server.url("/loop")).send().await.unwrap_err();
+    let error =
+        client.clone().follow_redirects(1).get(server.url("/loop")).send().await.unwrap_err();
     assert!(error.is_redirect());
     let answer = client.follow_redirects(0).get(server.url("/loop")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::FOUND, "none are followed, and none is too many");
@@ -133,7 +136,8 @@ async fn a_client_that_follows_by_itself_keeps_its_own_policy() {
         .route("/a", get(|| async { to(StatusCode::FOUND, "/b".into()) }))
         .route("/b", get(|| async { "here" }));
     let server = Server::start(app).await;
-    let none = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let none =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     assert_eq!(
         Client::from(none.clone()).get(server.url("/a")).send().await.unwrap().status(),
         StatusCode::FOUND

@@ -16,8 +16,8 @@ fn headers_of(headers: &HeaderMap) -> String {
 #[tokio::test]
 async fn a_call_from_server_to_server_is_one_trace() {
     let watched = Watched::new();
-    let inner =
-        Router::new().route("/api/users/{id}", get(|headers: HeaderMap| async move { headers_of(&headers) }));
+    let inner = Router::new()
+        .route("/api/users/{id}", get(|headers: HeaderMap| async move { headers_of(&headers) }));
     let inner = Server::start(inner.layer(ServerLayer::new())).await;
     let url = inner.url("/api/users/7?token=c4n4ry");
     let http = Client::new();
@@ -65,7 +65,8 @@ async fn a_call_from_server_to_server_is_one_trace() {
 async fn a_url_shows_its_origin_and_nothing_that_may_be_a_secret() {
     let watched = Watched::new();
     let server = Server::start(Router::new().route("/{*path}", post(|| async {}))).await;
-    let secret = format!("http://user:c4n4ry@{}/services/T0/B0/c4n4ry?key=c4n4ry#c4n4ry", server.address);
+    let secret =
+        format!("http://user:c4n4ry@{}/services/T0/B0/c4n4ry?key=c4n4ry#c4n4ry", server.address);
 
     Client::new().post(&secret).send().await.unwrap();
     Client::new().show_path("127.0.0.1").post(server.url("/seen?key=c4n4ry")).send().await.unwrap();
@@ -115,10 +116,12 @@ async fn a_request_looks_the_same_on_the_wire_as_reqwests_own() {
         }),
     ))
     .await;
-    let plain = reqwest::Client::new().post(server.url("/?a=1")).header("x-a", "b").body("{\"n\":7}");
+    let plain =
+        reqwest::Client::new().post(server.url("/?a=1")).header("x-a", "b").body("{\"n\":7}");
     let plain = plain.send().await.unwrap().text().await.unwrap();
 
     let traced = Client::new().post(server.url("/")).query(&[("a", "1")]).header("x-a", "b");
-    let traced = traced.json(&serde_json::json!({ "n": 7 })).send().await.unwrap().text().await.unwrap();
+    let traced =
+        traced.json(&serde_json::json!({ "n": 7 })).send().await.unwrap().text().await.unwrap();
     assert_eq!(traced, plain);
 }

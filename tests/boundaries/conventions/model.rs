@@ -33,8 +33,9 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn read() -> Self {
         let folder = source();
-        let read =
-            |name: &str| std::fs::read_to_string(format!("{folder}/src/{name}")).expect("the crate's source");
+        let read = |name: &str| {
+            std::fs::read_to_string(format!("{folder}/src/{name}")).expect("the crate's source")
+        };
         let constants = constants(&read("attribute.rs"));
         let mut metrics = BTreeMap::new();
         let mut asked = Asked::default();
@@ -54,14 +55,21 @@ impl Model {
                     _ if rest.contains("`Opt_in`") => Level::OptIn,
                     _ => Level::Recommended,
                 };
-                asked.attributes.insert(constants.get(constant).expect("its constant").clone(), level);
+                asked
+                    .attributes
+                    .insert(constants.get(constant).expect("its constant").clone(), level);
             } else if let Some((_, name)) = constant(line) {
                 metrics.insert(name.to_owned(), std::mem::take(&mut asked));
             }
         }
-        assert!(metrics.len() > 50, "the documentation has another shape: {} metrics", metrics.len());
+        assert!(
+            metrics.len() > 50,
+            "the documentation has another shape: {} metrics",
+            metrics.len()
+        );
         let library = read("lib.rs");
-        let schema = library.lines().find_map(|line| line.strip_prefix("pub const SCHEMA_URL: &str = \""));
+        let schema =
+            library.lines().find_map(|line| line.strip_prefix("pub const SCHEMA_URL: &str = \""));
         let schema = schema.expect("the schema").trim_end_matches("\";").to_owned();
         Self { schema, metrics, types: types(&read("attribute.rs")) }
     }
@@ -116,14 +124,24 @@ fn source() -> String {
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo's host");
     // What other platforms need may never have been downloaded.
     let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", host])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--locked",
+            "--filter-platform",
+            host,
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo metadata");
     assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    let package = packages.iter().find(|package| package["name"] == "opentelemetry-semantic-conventions");
-    let manifest = package.expect("the conventions' crate")["manifest_path"].as_str().expect("its path");
+    let package =
+        packages.iter().find(|package| package["name"] == "opentelemetry-semantic-conventions");
+    let manifest =
+        package.expect("the conventions' crate")["manifest_path"].as_str().expect("its path");
     manifest.strip_suffix("/Cargo.toml").expect("a manifest").to_owned()
 }

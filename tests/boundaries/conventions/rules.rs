@@ -127,7 +127,12 @@ pub(super) const HTTP_SERVER: Sort = Sort {
         rule("http.request.method", Text, Always, "HTTP, HTTP server span [1]"),
         rule("url.path", Text, Always, "HTTP, HTTP server span [2]"),
         rule("url.scheme", Text, Always, "HTTP, HTTP server span [3]"),
-        rule("error.type", Text, If("it ended with an error", failed), "HTTP, HTTP server span [4]; Status"),
+        rule(
+            "error.type",
+            Text,
+            If("it ended with an error", failed),
+            "HTTP, HTTP server span [4]; Status",
+        ),
         rule(
             "http.request.method_original",
             Text,
@@ -153,7 +158,12 @@ pub(super) const HTTP_SERVER: Sort = Sort {
         ),
         rule("network.protocol.version", Text, Recommended, "HTTP, HTTP server span [12]"),
         rule("server.address", Text, Recommended, "HTTP, HTTP server span [13]"),
-        rule("user_agent.original", Text, Recommended, "HTTP, HTTP server span; here: when it is named"),
+        rule(
+            "user_agent.original",
+            Text,
+            Recommended,
+            "HTTP, HTTP server span; here: when it is named",
+        ),
         rule("http.request.header.", Texts, OptIn, "HTTP, HTTP server span [15]"),
         rule("http.response.header.", Texts, OptIn, "HTTP, HTTP server span [16]"),
     ],
@@ -169,7 +179,12 @@ pub(super) const HTTP_CLIENT: Sort = Sort {
         rule("server.address", Text, Always, "HTTP, HTTP client span [2]"),
         rule("server.port", Int, Always, "HTTP, HTTP client span [3]"),
         rule("url.full", Text, Always, "HTTP, HTTP client span [4]"),
-        rule("error.type", Text, If("it ended with an error", failed), "HTTP, HTTP client span [5]; Status"),
+        rule(
+            "error.type",
+            Text,
+            If("it ended with an error", failed),
+            "HTTP, HTTP client span [5]; Status",
+        ),
         rule(
             "http.request.method_original",
             Text,
@@ -196,7 +211,12 @@ pub(super) const HTTP_CLIENT: Sort = Sort {
             "HTTP, HTTP client span",
         ),
         rule("network.protocol.version", Text, Recommended, "HTTP, HTTP client span [10]"),
-        rule("url.template", Text, If("the name has it", has_target), "HTTP, HTTP client span [14]"),
+        rule(
+            "url.template",
+            Text,
+            If("the name has it", has_target),
+            "HTTP, HTTP client span [14]",
+        ),
     ],
 };
 
@@ -228,7 +248,12 @@ pub(super) const DB_CLIENT: Sort = Sort {
             "DB, Span definition [7]; SQL, Spans [2]: if it failed and there is one",
         ),
         rule("error.type", Text, If("it failed", failed), "DB, Span definition [9]"),
-        rule("server.port", Int, Recommended, "DB, Span definition [10]: if it is not the usual one"),
+        rule(
+            "server.port",
+            Int,
+            Recommended,
+            "DB, Span definition [10]: if it is not the usual one",
+        ),
         rule(
             "db.query.summary",
             Text,
@@ -237,7 +262,12 @@ pub(super) const DB_CLIENT: Sort = Sort {
         ),
         rule("db.query.text", Text, Never(TEXT), "DB, Span definition [15]"),
         rule("server.address", Text, Recommended, "DB, Span definition [20]"),
-        rule("db.query.parameter.", Text, Never("bound values are secrets"), "DB, Span definition [21]"),
+        rule(
+            "db.query.parameter.",
+            Text,
+            Never("bound values are secrets"),
+            "DB, Span definition [21]",
+        ),
         rule("db.response.returned_rows", Int, OptIn, "DB, Span definition; SQL, Spans [19]"),
     ],
 };

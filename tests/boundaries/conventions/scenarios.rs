@@ -34,7 +34,8 @@ async fn http() {
     let server = Server::start(app.layer(layer)).await;
     let http = Client::new();
     for path in ["/fine/1?q=1", "/none", "/busy", "/moved", "/panic"] {
-        let request = http.get(server.url(path)).header("x-request-id", "1").header("user-agent", "x");
+        let request =
+            http.get(server.url(path)).header("x-request-id", "1").header("user-agent", "x");
         let _ = request.send().await;
     }
     let _ = http.get(server.url("/fine/1")).template("/fine/{id}").resend_count(2).send().await;
@@ -45,11 +46,14 @@ async fn http() {
 }
 
 async fn database() {
-    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let pool =
+        SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
     let db = Db::new(pool);
-    for sql in
-        ["CREATE TABLE t (id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (1)"]
-    {
+    for sql in [
+        "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO t VALUES (1)",
+    ] {
         let _ = sqlx::query(sql).execute(&db).await;
     }
     let _ = sqlx::query("SELECT * FROM t, t AS u").fetch_all(&db).await;

@@ -31,11 +31,20 @@ async fn postgres_keeps_the_same_promises() {
     let watched = Watched::new();
     let db = connect(&cluster).await;
 
-    sqlx::query("CREATE TABLE runs (id TEXT PRIMARY KEY, n INT CHECK (n > 0))").execute(&db).await.unwrap();
+    sqlx::query("CREATE TABLE runs (id TEXT PRIMARY KEY, n INT CHECK (n > 0))")
+        .execute(&db)
+        .await
+        .unwrap();
     let mut tx = db.begin().await.unwrap();
-    sqlx::query("INSERT INTO runs VALUES ($1, $2)").bind("c4n4ry").bind(1).execute(&mut *tx).await.unwrap();
+    sqlx::query("INSERT INTO runs VALUES ($1, $2)")
+        .bind("c4n4ry")
+        .bind(1)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
-    let rows: Vec<(String, i32)> = sqlx::query_as("SELECT id, n FROM runs").fetch_all(&db).await.unwrap();
+    let rows: Vec<(String, i32)> =
+        sqlx::query_as("SELECT id, n FROM runs").fetch_all(&db).await.unwrap();
     assert_eq!(rows, [("c4n4ry".to_owned(), 1)]);
     watched.idle().await;
     assert_eq!(
@@ -106,10 +115,12 @@ async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as
     .execute(&db)
     .await
     .unwrap();
-    let statement = (&db).prepare("SELECT id FROM runs WHERE id = $1".into_sql_str()).await.unwrap();
+    let statement =
+        (&db).prepare("SELECT id FROM runs WHERE id = $1".into_sql_str()).await.unwrap();
     let row = statement.query().bind(2).fetch_one(&db).await.unwrap();
     assert_eq!(row.get::<i32, _>("id"), 2);
-    let mut rows = sqlx::query("SELECT one.id FROM runs AS one CROSS JOIN runs AS other").fetch(&db);
+    let mut rows =
+        sqlx::query("SELECT one.id FROM runs AS one CROSS JOIN runs AS other").fetch(&db);
     rows.try_next().await.unwrap().unwrap();
     drop(rows);
     let mut tx = db.begin().await.unwrap();
@@ -124,7 +135,8 @@ async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as
         })
     };
     assert!(AssertUnwindSafe(caller).catch_unwind().await.is_err());
-    let left: Vec<(i32,)> = sqlx::query_as("SELECT id FROM runs ORDER BY id").fetch_all(&db).await.unwrap();
+    let left: Vec<(i32,)> =
+        sqlx::query_as("SELECT id FROM runs ORDER BY id").fetch_all(&db).await.unwrap();
     assert_eq!(left, [(2,), (3,)], "the pool lives on");
 
     watched.idle().await;
@@ -150,7 +162,8 @@ async fn a_database_that_is_not_there_is_a_lost_connection_and_its_usual_port_is
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(20));
     let options = PgConnectOptions::new_without_pgpass().username("postgres").password("c4n4ry");
     // RFC 6761: `.invalid` never has an address.
-    let nowhere = Db::new(pool.clone().connect_lazy_with(options.clone().host("nowhere.invalid").port(5432)));
+    let nowhere =
+        Db::new(pool.clone().connect_lazy_with(options.clone().host("nowhere.invalid").port(5432)));
     assert!(sqlx::query("SELECT 1").execute(&nowhere).await.is_err());
     assert!(nowhere.acquire().await.is_err());
     let closed = hub_otel_tests::ports::Closed::new();

@@ -16,8 +16,9 @@ struct Database {
 
 async fn database() -> Database {
     let folder = tempfile::tempdir().unwrap();
-    let options =
-        SqliteConnectOptions::new().filename(folder.path().join("c4n4ry.db")).create_if_missing(true);
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("c4n4ry.db"))
+        .create_if_missing(true);
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_millis(200))
@@ -36,13 +37,17 @@ async fn queries_stay_as_they_are_and_each_is_a_span_with_its_summary() {
     let watched = Watched::new();
     let Database { db, _folder } = database().await;
 
-    let insert = sqlx::query("INSERT INTO runs (id, status) VALUES (?, ?)").bind("c4n4ry").bind("RUNNING");
+    let insert =
+        sqlx::query("INSERT INTO runs (id, status) VALUES (?, ?)").bind("c4n4ry").bind("RUNNING");
     assert_eq!(insert.execute(&db).await.unwrap().rows_affected(), 1);
     let all: Vec<(String, String)> =
         sqlx::query_as("SELECT id, status FROM runs").fetch_all(&db).await.unwrap();
     assert_eq!(all, [("c4n4ry".to_owned(), "RUNNING".to_owned())]);
-    let none: Option<(String,)> =
-        sqlx::query_as("SELECT id FROM runs WHERE id = ?").bind("none").fetch_optional(&db).await.unwrap();
+    let none: Option<(String,)> = sqlx::query_as("SELECT id FROM runs WHERE id = ?")
+        .bind("none")
+        .fetch_optional(&db)
+        .await
+        .unwrap();
     assert!(none.is_none());
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM runs").fetch_one(&db).await.unwrap();
     assert_eq!(count, 1);
@@ -137,7 +142,10 @@ async fn errors_are_classed_so_that_a_unique_violation_is_no_lost_database() {
 async fn a_caller_that_gives_up_is_cancelled_and_one_that_has_enough_is_not() {
     let watched = Watched::new();
     let Database { db, _folder } = database().await;
-    sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')").execute(db.untraced()).await.unwrap();
+    sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')")
+        .execute(db.untraced())
+        .await
+        .unwrap();
 
     let held = db.acquire().await.unwrap();
     let waiting = sqlx::query("UPDATE runs SET status = 'y'").execute(&db);
@@ -187,8 +195,11 @@ async fn a_connection_that_does_not_come_is_recorded_and_one_that_comes_is_not()
     );
     // From the moment it was asked for.
     let spans = watched.spans();
-    let waited: Vec<Duration> =
-        spans.named("sqlite").iter().map(|span| span.end.duration_since(span.start).unwrap()).collect();
+    let waited: Vec<Duration> = spans
+        .named("sqlite")
+        .iter()
+        .map(|span| span.end.duration_since(span.start).unwrap())
+        .collect();
     assert!(waited.iter().all(|waited| *waited >= Duration::from_millis(20)), "{waited:?}");
 }
 
@@ -200,12 +211,17 @@ async fn a_caller_that_panics_leaves_a_cancelled_query_and_a_pool_that_works() {
     // Waits for the only connection, until its caller panics.
     let held = db.acquire().await.unwrap();
     let caller = async {
-        tokio::join!(sqlx::query("UPDATE runs SET status = 'y'").execute(&db), async { panic_quietly() })
+        tokio::join!(sqlx::query("UPDATE runs SET status = 'y'").execute(&db), async {
+            panic_quietly()
+        })
     };
     assert!(AssertUnwindSafe(caller).catch_unwind().await.is_err());
     drop(held);
     // Panics between two rows: what it asked for had come.
-    sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')").execute(db.untraced()).await.unwrap();
+    sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')")
+        .execute(db.untraced())
+        .await
+        .unwrap();
     let caller = async {
         let mut rows = sqlx::query("SELECT id FROM runs").fetch(&db);
         rows.try_next().await.unwrap();
@@ -236,8 +252,10 @@ async fn connections_prepared_statements_and_raw_batches_work_through_it() {
         .execute(&db)
         .await
         .unwrap();
-    let statement =
-        (&db).prepare(sqlx::SqlSafeStr::into_sql_str("SELECT id FROM runs WHERE id = ?")).await.unwrap();
+    let statement = (&db)
+        .prepare(sqlx::SqlSafeStr::into_sql_str("SELECT id FROM runs WHERE id = ?"))
+        .await
+        .unwrap();
     let row = sqlx::Statement::query(&statement).bind("b").fetch_one(&db).await.unwrap();
     assert_eq!(row.get::<String, _>("id"), "b");
     // What asks for a connection by itself, as migrations do.

@@ -18,9 +18,11 @@ async fn a_chunked_body_keeps_its_request_active_until_the_last_chunk() {
     let watched = Watched::new();
     let (chunks, body) = mpsc::channel::<Result<Bytes, Infallible>>(1);
     let body = Arc::new(Mutex::new(Some(body)));
-    let handler =
-        move || async move { Body::from_stream(ReceiverStream::new(body.lock().await.take().unwrap())) };
-    let server = Server::start(Router::new().route("/stream", get(handler)).layer(ServerLayer::new())).await;
+    let handler = move || async move {
+        Body::from_stream(ReceiverStream::new(body.lock().await.take().unwrap()))
+    };
+    let server =
+        Server::start(Router::new().route("/stream", get(handler)).layer(ServerLayer::new())).await;
 
     let mut answer = reqwest::get(server.url("/stream")).await.unwrap();
     chunks.send(Ok("one".into())).await.unwrap();
@@ -54,7 +56,8 @@ async fn a_body_that_fails_half_way_is_an_error_although_the_head_said_200() {
             step
         }))
     };
-    let server = Server::start(Router::new().route("/broken", get(handler)).layer(ServerLayer::new())).await;
+    let server =
+        Server::start(Router::new().route("/broken", get(handler)).layer(ServerLayer::new())).await;
 
     let answer = reqwest::get(server.url("/broken")).await;
     assert!(answer.is_err() || answer.unwrap().bytes().await.is_err());
@@ -111,7 +114,8 @@ async fn a_stream_of_a_declared_length_ends_when_that_much_was_sent() {
         let endless = stream::iter([Ok::<_, Infallible>("1234")]).chain(stream::pending());
         ([(header::CONTENT_LENGTH, "4")], Body::from_stream(endless)).into_response()
     };
-    let server = Server::start(Router::new().route("/four", get(handler)).layer(ServerLayer::new())).await;
+    let server =
+        Server::start(Router::new().route("/four", get(handler)).layer(ServerLayer::new())).await;
 
     assert_eq!(reqwest::get(server.url("/four")).await.unwrap().text().await.unwrap(), "1234");
 

@@ -33,7 +33,8 @@ fn app() -> Router {
 
 /// What is left behind by the request for `path` that ended so.
 fn left(path: &str, version: &str, error: &str, status: Option<u16>) -> String {
-    let status = status.map(|status| format!(" http.response.status_code={status}")).unwrap_or_default();
+    let status =
+        status.map(|status| format!(" http.response.status_code={status}")).unwrap_or_default();
     format!(
         "SERVER GET {path} error.type={error}{status} ERROR\n\
          \n\
@@ -138,9 +139,15 @@ async fn a_stream_of_http_2_that_is_reset_ends_its_request_and_the_connection_li
         assert_eq!(watched.pictures(), left(path, "2", error, status), "{path}");
         let peers = |watched: &Watched| -> std::collections::BTreeSet<String> {
             let spans = watched.spans();
-            spans.iter().map(|span| format!("{:?}", span.attributes.get("network.peer.port"))).collect()
+            spans
+                .iter()
+                .map(|span| format!("{:?}", span.attributes.get("network.peer.port")))
+                .collect()
         };
-        assert_eq!(client.get(server.url("/fine")).send().await.unwrap().text().await.unwrap(), "fine");
+        assert_eq!(
+            client.get(server.url("/fine")).send().await.unwrap().text().await.unwrap(),
+            "fine"
+        );
         watched.until_ended(2).await;
         assert_eq!(peers(&watched).len(), 1, "the same connection: {}", watched.tree());
     }

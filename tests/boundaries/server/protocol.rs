@@ -15,7 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 async fn requests_that_share_a_connection_are_requests_of_their_own() {
     let watched = Watched::new();
     let server =
-        Server::start(Router::new().route("/", get(|| async { "hi" })).layer(ServerLayer::new())).await;
+        Server::start(Router::new().route("/", get(|| async { "hi" })).layer(ServerLayer::new()))
+            .await;
 
     let mut connection = Raw::connect(&server).await;
     for _ in 0..3 {
@@ -26,9 +27,14 @@ async fn requests_that_share_a_connection_are_requests_of_their_own() {
     watched.idle().await;
     let spans = watched.spans();
     assert_eq!(spans.len(), 3);
-    let traces: std::collections::HashSet<_> = spans.iter().map(|span| span.trace_id.clone()).collect();
+    let traces: std::collections::HashSet<_> =
+        spans.iter().map(|span| span.trace_id.clone()).collect();
     assert_eq!(traces.len(), 3, "one trace each");
-    assert!(watched.tree().contains("server.address=example.test url.path=/"), "{}", watched.tree());
+    assert!(
+        watched.tree().contains("server.address=example.test url.path=/"),
+        "{}",
+        watched.tree()
+    );
     assert_eq!(
         watched.pictures(),
         "SERVER GET / http.response.status_code=200\n\
@@ -98,10 +104,13 @@ async fn echo(mut request: Request) -> Response {
 #[tokio::test]
 async fn an_upgrade_ends_its_request_when_the_connection_is_handed_over() {
     let watched = Watched::new();
-    let server = Server::start(Router::new().route("/echo", get(echo)).layer(ServerLayer::new())).await;
+    let server =
+        Server::start(Router::new().route("/echo", get(echo)).layer(ServerLayer::new())).await;
 
     let mut connection = Raw::connect(&server).await;
-    connection.send("GET /echo HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await;
+    connection
+        .send("GET /echo HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n")
+        .await;
     connection.read_until("\r\n\r\n").await;
     connection.send("ping").await;
     connection.read_until("ping").await;

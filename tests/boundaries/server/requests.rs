@@ -10,7 +10,8 @@ use hub_otel::http::ServerLayer;
 #[tokio::test]
 async fn a_request_is_one_span_named_after_its_route_and_one_measurement() {
     let watched = Watched::new();
-    let app = Router::new().route("/users/{id}", get(|| async { "hello" })).layer(ServerLayer::new());
+    let app =
+        Router::new().route("/users/{id}", get(|| async { "hello" })).layer(ServerLayer::new());
     let server = Server::start(app).await;
 
     let answer = reqwest::get(server.url("/users/7?token=c4n4ry")).await.unwrap();
@@ -66,7 +67,10 @@ async fn a_method_that_nobody_knows_is_other_in_series_and_itself_on_the_span() 
     watched.idle().await;
     let tree = watched.tree();
     assert!(tree.starts_with("SERVER HTTP /any "), "{tree}");
-    assert!(tree.contains("http.request.method=_OTHER http.request.method_original=BREW"), "{tree}");
+    assert!(
+        tree.contains("http.request.method=_OTHER http.request.method_original=BREW"),
+        "{tree}"
+    );
     assert_eq!(
         watched.table(),
         "http.server.active_requests http.request.method=_OTHER url.scheme=http | 0\n\
@@ -138,18 +142,24 @@ async fn a_header_is_recorded_only_when_it_is_named() {
         .request_header(HeaderName::from_static("x-request-id"))
         .request_header(header::USER_AGENT)
         .response_header(header::CONTENT_TYPE);
-    let server = Server::start(Router::new().route("/", get(|| async { "text" })).layer(layer)).await;
+    let server =
+        Server::start(Router::new().route("/", get(|| async { "text" })).layer(layer)).await;
 
     let client = reqwest::Client::builder().user_agent("tester/1").build().unwrap();
-    let request =
-        client.get(server.url("/")).header("x-request-id", "42").header("authorization", "Bearer c4n4ry");
+    let request = client
+        .get(server.url("/"))
+        .header("x-request-id", "42")
+        .header("authorization", "Bearer c4n4ry");
     request.send().await.unwrap().text().await.unwrap();
 
     watched.idle().await;
     let tree = watched.tree();
     assert!(tree.contains("http.request.header.x-request-id=[\"42\"]"), "{tree}");
     assert!(tree.contains("user_agent.original=tester/1"), "{tree}");
-    assert!(tree.contains("http.response.header.content-type=[\"text/plain; charset=utf-8\"]"), "{tree}");
+    assert!(
+        tree.contains("http.response.header.content-type=[\"text/plain; charset=utf-8\"]"),
+        "{tree}"
+    );
     assert!(!tree.contains("c4n4ry") && !tree.contains("authorization"), "{tree}");
 }
 
@@ -157,7 +167,8 @@ async fn a_header_is_recorded_only_when_it_is_named() {
 async fn a_path_that_is_a_secret_is_shown_as_its_template() {
     let watched = Watched::new();
     let layer = ServerLayer::new().redact_path("/hooks/*").behind_tls();
-    let server = Server::start(Router::new().route("/hooks/{token}", get(|| async {})).layer(layer)).await;
+    let server =
+        Server::start(Router::new().route("/hooks/{token}", get(|| async {})).layer(layer)).await;
 
     reqwest::get(server.url("/hooks/c4n4ry")).await.unwrap();
     reqwest::get(server.url("/hooks/c4n4ry/none")).await.unwrap();
@@ -171,7 +182,8 @@ async fn a_path_that_is_a_secret_is_shown_as_its_template() {
 
 #[tokio::test]
 async fn without_telemetry_the_layer_changes_nothing() {
-    let app = Router::new().route("/", get(|| async { "plain" })).layer(ServerLayer::new().exclude("/x"));
+    let app =
+        Router::new().route("/", get(|| async { "plain" })).layer(ServerLayer::new().exclude("/x"));
     let server = Server::start(app).await;
     assert_eq!(reqwest::get(server.url("/")).await.unwrap().text().await.unwrap(), "plain");
     assert_eq!(reqwest::get(server.url("/x")).await.unwrap().status(), StatusCode::NOT_FOUND);
@@ -180,7 +192,9 @@ async fn without_telemetry_the_layer_changes_nothing() {
 #[tokio::test]
 async fn nested_routers_show_the_whole_template_and_what_they_do_not_know_has_none() {
     let watched = Watched::new();
-    let deep = Router::new().route("/{item}", get(|| async {})).fallback(|| async { StatusCode::NOT_FOUND });
+    let deep = Router::new()
+        .route("/{item}", get(|| async {}))
+        .fallback(|| async { StatusCode::NOT_FOUND });
     let api = Router::new()
         .route("/users/{id}", get(|| async {}))
         .nest("/orders/{order}", deep)
@@ -235,10 +249,14 @@ async fn every_method_and_every_status_is_told_as_it_was() {
     let watched = Watched::new();
     let app = Router::new()
         .route("/item", get(|| async { "item" }))
-        .route("/moved", get(|| async { (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "/item")]) }))
+        .route(
+            "/moved",
+            get(|| async { (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "/item")]) }),
+        )
         .layer(ServerLayer::new());
     let server = Server::start(app).await;
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
 
     client.head(server.url("/item")).send().await.unwrap();
     client.request(reqwest::Method::OPTIONS, server.url("/item")).send().await.unwrap();
@@ -274,8 +292,9 @@ async fn proxies_are_believed_about_the_client_as_far_as_the_server_was_told() {
         let watched = Watched::new();
         let layer = ServerLayer::new().trusted_proxies(proxies);
         let server = Server::start(Router::new().route("/", get(|| async {})).layer(layer)).await;
-        let request =
-            said.iter().fold(reqwest::Client::new().get(server.url("/")), |request, (name, value)| {
+        let request = said
+            .iter()
+            .fold(reqwest::Client::new().get(server.url("/")), |request, (name, value)| {
                 request.header(*name, *value)
             });
         request.send().await.unwrap();
@@ -287,6 +306,10 @@ async fn proxies_are_believed_about_the_client_as_far_as_the_server_was_told() {
         assert_eq!(found.join(" "), expected);
         assert_eq!(span.text("network.peer.address"), "127.0.0.1", "the proxy");
         let scheme = expected.rsplit('=').next().unwrap();
-        assert!(watched.table().contains(&format!("url.scheme={scheme} | 1\n")), "{}", watched.table());
+        assert!(
+            watched.table().contains(&format!("url.scheme={scheme} | 1\n")),
+            "{}",
+            watched.table()
+        );
     }
 }

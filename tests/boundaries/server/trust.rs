@@ -15,7 +15,9 @@ async fn send(layer: ServerLayer) -> (Watched, String) {
     let watched = Watched::new();
     // The layer was built by the caller for its settings only.
     let handler = || async {
-        Context::map_current(|cx| cx.baggage().get("who").map(ToString::to_string).unwrap_or_default())
+        Context::map_current(|cx| {
+            cx.baggage().get("who").map(ToString::to_string).unwrap_or_default()
+        })
     };
     let server = Server::start(Router::new().route("/", get(handler)).layer(layer)).await;
     let request = reqwest::Client::new()
@@ -71,8 +73,14 @@ async fn garbage_in_traceparent_starts_a_trace_of_its_own() {
     ] {
         let watched = Watched::new();
         let server =
-            Server::start(Router::new().route("/", get(|| async {})).layer(ServerLayer::new())).await;
-        reqwest::Client::new().get(server.url("/")).header("traceparent", garbage).send().await.unwrap();
+            Server::start(Router::new().route("/", get(|| async {})).layer(ServerLayer::new()))
+                .await;
+        reqwest::Client::new()
+            .get(server.url("/"))
+            .header("traceparent", garbage)
+            .send()
+            .await
+            .unwrap();
         watched.idle().await;
         let span = watched.only();
         assert!(!span.trace_id.is_empty(), "{garbage}");

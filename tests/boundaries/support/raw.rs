@@ -32,7 +32,12 @@ impl Raw {
         let reading = async {
             while !String::from_utf8_lossy(&self.read).contains(end) {
                 let count = self.stream.read_buf(&mut self.read).await.unwrap();
-                assert_ne!(count, 0, "the server hung up after {:?}", String::from_utf8_lossy(&self.read));
+                assert_ne!(
+                    count,
+                    0,
+                    "the server hung up after {:?}",
+                    String::from_utf8_lossy(&self.read)
+                );
             }
         };
         tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an answer in time");
@@ -41,8 +46,9 @@ impl Raw {
 
     /// Reads until the server hangs up.
     pub(crate) async fn until_closed(&mut self) {
-        let reading =
-            async { while self.stream.read_buf(&mut self.read).await.is_ok_and(|count| count > 0) {} };
+        let reading = async {
+            while self.stream.read_buf(&mut self.read).await.is_ok_and(|count| count > 0) {}
+        };
         tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an end in time");
     }
 }

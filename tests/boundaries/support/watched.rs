@@ -76,7 +76,8 @@ impl Watched {
     }
 
     pub(crate) async fn until_active(&self, count: u32) {
-        poll::until_async(WITHIN, async || self.metrics().value(ACTIVE, &[]) == f64::from(count)).await;
+        poll::until_async(WITHIN, async || self.metrics().value(ACTIVE, &[]) == f64::from(count))
+            .await;
     }
 
     pub(crate) async fn until_ended(&self, count: usize) {

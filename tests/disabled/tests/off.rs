@@ -27,16 +27,27 @@ fn deadlines_hold_where_the_runtime_has_no_timer() {
 async fn a_deadline_follows_a_paused_clock() {
     let began = std::time::Instant::now();
     assert_eq!(in_an_hour().await, Err(Late));
-    assert!(began.elapsed() < std::time::Duration::from_secs(600), "a test does not wait for an hour");
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(600),
+        "a test does not wait for an hour"
+    );
 }
 
 #[tokio::test]
 async fn every_call_keeps_its_signature_and_does_nothing() {
-    let telemetry = hub_otel::Telemetry::builder().override_service_name("off").build().expect("an inert guard");
+    let telemetry = hub_otel::Telemetry::builder()
+        .override_service_name("off")
+        .build()
+        .expect("an inert guard");
     telemetry.declare_workflow("w", ["manual"]);
     telemetry.declare_agent("a", "x");
     let inside = async {
-        hub_otel::current().record("key", 1).record_retry("reason").set_failed("kind").set_timed_out().suspend("reason");
+        hub_otel::current()
+            .record("key", 1)
+            .record_retry("reason")
+            .set_failed("kind")
+            .set_timed_out()
+            .suspend("reason");
         assert_eq!(hub_otel::current().segment(), None);
         assert!(!hub_otel::current().is_recording());
         Ok::<_, std::io::Error>(7)

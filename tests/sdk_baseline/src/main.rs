@@ -48,8 +48,10 @@ impl Sdk {
     }
 
     fn emit(&mut self, count: u64) {
-        let (logger, counter) =
-            (self.logs.logger("bare"), self.metrics.meter("bare").u64_counter("test.items").build());
+        let (logger, counter) = (
+            self.logs.logger("bare"),
+            self.metrics.meter("bare").u64_counter("test.items").build(),
+        );
         for number in self.sent..self.sent + count {
             let id = format!("item-{number:07}");
             self.tracer.start(id.clone()).end();
@@ -80,7 +82,8 @@ fn main() {
     let number = |at: usize| text(at).parse::<u64>().unwrap_or(300);
     let grpc = text(1) == "grpc";
     // tonic's exporter needs a context of tokio's; the blocking client of the other one must not have it.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let entered = grpc.then(|| runtime.enter());
     if text(2) == "current-thread" {
         drop(entered);
@@ -117,7 +120,8 @@ fn say(line: impl std::fmt::Display) {
 
 /// Shut down where the exporter runs on the runtime that is blocked by it.
 fn current_thread(grpc: bool, count: u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let work = move || {
         let mut sdk = Sdk::start(grpc);
         sdk.emit(count);
@@ -166,7 +170,9 @@ fn paced(sdk: &mut Sdk, rate: u64, seconds: u64) {
     let (start, total) = (Instant::now(), rate * seconds);
     let (mut ended, mut work) = (0, 0_u64);
     while ended < total {
-        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64).min(total).min(ended + rate / 500);
+        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64)
+            .min(total)
+            .min(ended + rate / 500);
         while ended < due {
             let mut span = sdk.tracer.start("paced");
             for number in 0..2_000_u64 {
@@ -183,5 +189,6 @@ fn paced(sdk: &mut Sdk, rate: u64, seconds: u64) {
 fn memory(key: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default()
+        * 1024
 }

@@ -2,8 +2,8 @@
 
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use crate::{every_order, many_orders, thread, together};
 use crate::unit::sealable::UntilEnd;
+use crate::{every_order, many_orders, thread, together};
 
 /// A unit with its retries, and the counter that is told of them after the lock is let go.
 struct Unit {

@@ -50,9 +50,9 @@ mod unit {
     pub mod sealable;
 }
 
-pub use queue::{abandoned, closed, reported, settled};
-pub use metrics::{crowded, last_room, no_room, same_place, same_set};
 pub use late_facts::{told, told_by_many};
+pub use metrics::{crowded, last_room, no_room, same_place, same_set};
+pub use queue::{abandoned, closed, reported, settled};
 
 use shuttle::thread;
 

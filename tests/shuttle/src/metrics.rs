@@ -75,7 +75,11 @@ fn holding(ids: &[&str]) -> Arc<Table> {
 
 /// Looks `ids` up, each list in a thread of its own. Whoever asks gets the set of its labels or the shared one.
 /// Gives the table as it is afterwards.
-fn look_up(table: Arc<Table>, hash: fn(&str) -> u64, ids: &[&'static [&'static str]]) -> Arc<Table> {
+fn look_up(
+    table: Arc<Table>,
+    hash: fn(&str) -> u64,
+    ids: &[&'static [&'static str]],
+) -> Arc<Table> {
     let looking = |ids: &'static [&'static str]| {
         let table = Arc::clone(&table);
         thread(move || {
@@ -129,7 +133,8 @@ pub fn last_room() {
 pub fn crowded() {
     many_orders(|| {
         let hash = |id: &str| u64::from(id.as_bytes()[0] % 2);
-        let table = look_up(Arc::default(), hash, &[&["a", "b", "c"], &["d", "a", "e"], &["e", "d", "b"]]);
+        let table =
+            look_up(Arc::default(), hash, &[&["a", "b", "c"], &["d", "a", "e"], &["e", "d", "b"]]);
         let sets = ["a", "b", "c", "d", "e"].map(|id| table.get(id, hash(id)));
         assert_eq!(table.made(), (3, 1));
         let (shared, own): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.overflowing);

@@ -1,11 +1,11 @@
 //! The queue of finished items and its ledger: items come in while batches go out, the queue closes, or is given up.
 
-use crate::sync::Arc;
-use crate::{every_order, many_orders, thread, together};
 use crate::config::Signal;
 use crate::export::accounting::reason;
 use crate::export::queue::{Queue, Settlement};
+use crate::sync::Arc;
 use crate::telemetry::report::SignalReport;
+use crate::{every_order, many_orders, thread, together};
 
 type Items = Arc<Queue<u32>>;
 

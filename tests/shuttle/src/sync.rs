@@ -14,7 +14,11 @@ pub(crate) struct OnceLock<T> {
 
 impl<T> OnceLock<T> {
     pub(crate) const fn new() -> Self {
-        Self { set: AtomicBool::new(false), turn: Mutex::new(()), value: std::sync::OnceLock::new() }
+        Self {
+            set: AtomicBool::new(false),
+            turn: Mutex::new(()),
+            value: std::sync::OnceLock::new(),
+        }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {

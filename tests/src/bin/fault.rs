@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let what = arguments.get(1).map_or("", String::as_str);
-    let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(500);
+    let number =
+        |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(500);
     match what {
         "signal" => signal(number(2)),
         "handler" => park(install(true), number(2)),
@@ -53,7 +54,10 @@ fn main() {
 
 fn install(on_signal: bool) -> Program {
     Program::around(
-        hub_otel::Telemetry::builder().shutdown_on_signal(on_signal).install().expect("valid settings"),
+        hub_otel::Telemetry::builder()
+            .shutdown_on_signal(on_signal)
+            .install()
+            .expect("valid settings"),
     )
 }
 
@@ -69,7 +73,8 @@ fn say(line: impl std::fmt::Display) {
 }
 
 fn signal(count: u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut program = install(false);
         let signal = hub_otel::shutdown_signal();
@@ -192,7 +197,8 @@ fn labels(sets: u64) {
     }
     let address = telemetry.metrics_addr().expect("metrics are served");
     say(format_args!("metrics http://{address}/metrics"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(hub_otel::shutdown_signal());
     say(format_args!("peak {}", own_peak_bytes()));
     telemetry.shutdown_blocking();
@@ -207,7 +213,9 @@ fn paced(rate: u64, seconds: u64) {
     let (mut ended, mut work) = (0, 0_u64);
     let before = clock_gettime(ClockId::ThreadCPUTime);
     while ended < total {
-        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64).min(total).min(ended + rate / 500);
+        let due = ((start.elapsed().as_secs_f64() * rate as f64) as u64)
+            .min(total)
+            .min(ended + rate / 500);
         while ended < due {
             let mut span = program.tracer().start("paced");
             for number in 0..2_000_u64 {
@@ -220,7 +228,8 @@ fn paced(rate: u64, seconds: u64) {
         std::thread::sleep(Duration::from_millis(1));
     }
     let after = clock_gettime(ClockId::ThreadCPUTime);
-    let micros = (after.tv_sec - before.tv_sec) * 1_000_000 + (after.tv_nsec - before.tv_nsec) / 1_000;
+    let micros =
+        (after.tv_sec - before.tv_sec) * 1_000_000 + (after.tv_nsec - before.tv_nsec) / 1_000;
     say(format_args!("ended {total} in {:?}", start.elapsed()));
     say(format_args!("processor {micros}"));
     let stopped = program.stop();
@@ -232,7 +241,8 @@ fn paced(rate: u64, seconds: u64) {
 
 /// Lives until SIGTERM, a span every ten milliseconds.
 fn serve() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut program = install(false);
         let address = program.telemetry().metrics_addr().expect("metrics are served");

@@ -98,5 +98,6 @@ async fn answer(
 ) {
     let service = TowerToHyperService::new(serve::router(inner, connection));
     // The client went away, or misbehaved: its requests are what counts.
-    let _ended = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ended =
+        Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }

@@ -164,10 +164,11 @@ impl Store {
     pub(super) fn add(&mut self, mut request: Request, rejected: u64) {
         *self.attempts.entry(request.signal).or_default() += 1;
         if request.stored {
-            *self.stored.entry(request.signal).or_default() += request.items().saturating_sub(rejected);
+            *self.stored.entry(request.signal).or_default() +=
+                request.items().saturating_sub(rejected);
             if let Payload::Traces(traces) = &request.payload {
-                let ids =
-                    spans_of(traces).filter_map(|item| <[u8; 8]>::try_from(item.span_id.as_slice()).ok());
+                let ids = spans_of(traces)
+                    .filter_map(|item| <[u8; 8]>::try_from(item.span_id.as_slice()).ok());
                 self.span_ids.extend(ids);
             }
         }
@@ -232,7 +233,9 @@ impl Store {
 }
 
 fn owned<'a, T: Clone + 'a>(items: impl Iterator<Item = Item<&'a T>>) -> Vec<Item<T>> {
-    items.map(|Item { resource, scope, item }| Item { resource, scope, item: item.clone() }).collect()
+    items
+        .map(|Item { resource, scope, item }| Item { resource, scope, item: item.clone() })
+        .collect()
 }
 
 macro_rules! flatten {

@@ -28,9 +28,11 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub(super) fn status(code: Code, retry_info: Option<Duration>) -> Status {
     match retry_info {
         None => Status::new(code, "as scripted"),
-        Some(delay) => {
-            Status::with_error_details(code, "as scripted", ErrorDetails::with_retry_info(Some(delay)))
-        }
+        Some(delay) => Status::with_error_details(
+            code,
+            "as scripted",
+            ErrorDetails::with_retry_info(Some(delay)),
+        ),
     }
 }
 
@@ -52,8 +54,10 @@ pub(super) fn http(signal: Signal, json: bool, rejected: u64, message: &str) -> 
         ("application/json", reply.to_string().into_bytes())
     } else {
         let rejected_spans = i64::try_from(rejected).expect("a small number");
-        let partial = ExportTracePartialSuccess { rejected_spans, error_message: message.to_owned() };
-        let reply = ExportTraceServiceResponse { partial_success: (rejected > 0).then_some(partial) };
+        let partial =
+            ExportTracePartialSuccess { rejected_spans, error_message: message.to_owned() };
+        let reply =
+            ExportTraceServiceResponse { partial_success: (rejected > 0).then_some(partial) };
         ("application/x-protobuf", reply.encode_to_vec())
     };
     let mut response = Response::new(Body::from(body));
@@ -67,7 +71,8 @@ pub(super) async fn distort(
     mut response: Response<Body>,
 ) -> Response<Body> {
     let Some(behaviour) = response.extensions_mut().remove::<Behaviour>() else { return response };
-    let grpc = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc");
+    let grpc =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc");
     match behaviour {
         Behaviour::Http { status, retry_after } => refuse(status, retry_after),
         Behaviour::ResetAfterReply => {
@@ -80,24 +85,37 @@ pub(super) async fn distort(
         Behaviour::HalfReply => {
             let body = framed(grpc, warning(200), false);
             let half = body.len() / 2;
-            with_body(response, grpc, Body::new(Slow { bytes: body, at: 0, stop: half, pause: None }), None)
+            with_body(
+                response,
+                grpc,
+                Body::new(Slow { bytes: body, at: 0, stop: half, pause: None }),
+                None,
+            )
         }
         Behaviour::Drip => {
             let body = framed(grpc, warning(200), false);
             let stop = body.len();
-            let slow =
-                Slow { bytes: body, at: 0, stop, pause: Some(Box::pin(tokio::time::sleep(Duration::ZERO))) };
+            let slow = Slow {
+                bytes: body,
+                at: 0,
+                stop,
+                pause: Some(Box::pin(tokio::time::sleep(Duration::ZERO))),
+            };
             with_body(response, grpc, Body::new(slow), None)
         }
-        Behaviour::Huge(length) => whole(response, grpc, framed(grpc, warning(length), false), None),
+        Behaviour::Huge(length) => {
+            whole(response, grpc, framed(grpc, warning(length), false), None)
+        }
         Behaviour::Bomb(length) => {
             // Packing takes long, and other receivers run here too.
             let bomb = tokio::task::spawn_blocking(move || bomb(length)).await.expect("it packs");
             whole(response, grpc, framed(grpc, bomb, true), Some("gzip"))
         }
         Behaviour::PackedPartial { rejected, encoding } => {
-            let json =
-                response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+            let json = response
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .is_some_and(|kind| kind == "application/json");
             let body = pack(&packed_partial(json, rejected), encoding);
             whole(response, grpc, framed(grpc, body, true), Some(encoding))
         }
@@ -158,7 +176,11 @@ fn warning(length: usize) -> Vec<u8> {
 /// The same, packed, without holding it unpacked. Made once per length.
 fn bomb(length: usize) -> Vec<u8> {
     static MADE: Mutex<BTreeMap<usize, Vec<u8>>> = Mutex::new(BTreeMap::new());
-    MADE.lock().expect("no holder panics").entry(length).or_insert_with(|| pack_bomb(length)).clone()
+    MADE.lock()
+        .expect("no holder panics")
+        .entry(length)
+        .or_insert_with(|| pack_bomb(length))
+        .clone()
 }
 
 fn pack_bomb(length: usize) -> Vec<u8> {
@@ -202,7 +224,9 @@ fn whole(
     let body = if grpc {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        Body::new(Full::new(Bytes::from(body)).with_trailers(std::future::ready(Some(Ok(trailers)))))
+        Body::new(
+            Full::new(Bytes::from(body)).with_trailers(std::future::ready(Some(Ok(trailers)))),
+        )
     } else {
         Body::from(body)
     };

@@ -11,9 +11,12 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Extension, Router, middleware};
 use opentelemetry_proto::tonic::collector::{
-    logs::v1::{self as logs, logs_service_server::LogsService, logs_service_server::LogsServiceServer},
+    logs::v1::{
+        self as logs, logs_service_server::LogsService, logs_service_server::LogsServiceServer,
+    },
     metrics::v1::{
-        self as metrics, metrics_service_server::MetricsService, metrics_service_server::MetricsServiceServer,
+        self as metrics, metrics_service_server::MetricsService,
+        metrics_service_server::MetricsServiceServer,
     },
     trace::v1::{
         self as trace, trace_service_server::TraceService, trace_service_server::TraceServiceServer,
@@ -60,7 +63,9 @@ async fn receive(
         protocol,
         headers: headers
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
             .collect(),
         connection: connection.number,
         at: Instant::now(),
@@ -98,7 +103,8 @@ impl Grpc {
     ) -> Result<tonic::Response<R>, tonic::Status> {
         let (metadata, _, message) = request.into_parts();
         let headers = metadata.into_headers();
-        let behaviour = receive(&self.inner, &self.connection, Protocol::Grpc, &headers, wrap(message)).await;
+        let behaviour =
+            receive(&self.inner, &self.connection, Protocol::Grpc, &headers, wrap(message)).await;
         let mut response = match behaviour {
             Behaviour::Grpc { code, retry_info } => return Err(reply::status(code, retry_info)),
             Behaviour::Partial { rejected, message } => {
@@ -127,9 +133,13 @@ macro_rules! service {
                 &self,
                 request: tonic::Request<$module::$request>,
             ) -> Result<tonic::Response<$module::$response>, tonic::Status> {
-                self.answer(request, Payload::$payload, |rejected, error_message| $module::$response {
-                    partial_success: (rejected > 0)
-                        .then(|| $module::$partial { $rejected: rejected as i64, error_message }),
+                self.answer(request, Payload::$payload, |rejected, error_message| {
+                    $module::$response {
+                        partial_success: (rejected > 0).then(|| $module::$partial {
+                            $rejected: rejected as i64,
+                            error_message,
+                        }),
+                    }
                 })
                 .await
             }
@@ -172,13 +182,15 @@ async fn http(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let json = header("content-type").starts_with("application/json");
-    let payload =
-        match unpack(header("content-encoding"), &body).and_then(|body| decode(&signal, json, &body)) {
-            Ok(payload) => payload,
-            Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
-        };
+    let payload = match unpack(header("content-encoding"), &body)
+        .and_then(|body| decode(&signal, json, &body))
+    {
+        Ok(payload) => payload,
+        Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
+    };
     let signal = payload.signal();
     let protocol = if json { Protocol::HttpJson } else { Protocol::HttpProtobuf };
     match receive(&inner, &connection, protocol, &headers, payload).await {
@@ -197,7 +209,9 @@ fn unpack(encoding: &str, body: &[u8]) -> Result<Vec<u8>, String> {
     match encoding {
         "" | "identity" => return Ok(body.to_vec()),
         "gzip" => flate2::read::GzDecoder::new(body).read_to_end(&mut unpacked),
-        "zstd" => zstd::Decoder::new(body).and_then(|mut decoder| decoder.read_to_end(&mut unpacked)),
+        "zstd" => {
+            zstd::Decoder::new(body).and_then(|mut decoder| decoder.read_to_end(&mut unpacked))
+        }
         other => return Err(format!("unknown content-encoding: {other}")),
     }
     .map_err(|error| error.to_string())?;

@@ -14,7 +14,8 @@ use tonic::codec::CompressionEncoding::Gzip;
 use tonic_types::StatusExt;
 
 fn spans(names: &[&str]) -> ExportTraceServiceRequest {
-    let spans = names.iter().map(|name| Span { name: (*name).to_owned(), ..Span::default() }).collect();
+    let spans =
+        names.iter().map(|name| Span { name: (*name).to_owned(), ..Span::default() }).collect();
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }],
@@ -27,7 +28,8 @@ fn by_grpc(endpoint: String, names: &'static [&'static str]) -> Result<i64, toni
         let client = client.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
         let mut client = client.send_compressed(Gzip).accept_compressed(Gzip);
         let reply = tokio::time::timeout(Duration::from_secs(1), client.export(spans(names))).await;
-        let reply = reply.map_err(|_| tonic::Status::deadline_exceeded("no reply within a second"))??;
+        let reply =
+            reply.map_err(|_| tonic::Status::deadline_exceeded("no reply within a second"))??;
         Ok(reply.into_inner().partial_success.map_or(0, |partial| partial.rejected_spans))
     })
 }
@@ -129,7 +131,9 @@ fn a_proxy_forwards_mutes_and_resets() {
     by_grpc(proxy.endpoint(), &["d"]).expect("forwarded again");
     assert_eq!(proxy.accepted(), 4);
     assert!(proxy.heard().starts_with(b"PRI * HTTP/2.0"));
-    poll::until(Duration::from_secs(5), || receiver.account(Signal::Traces, ["a", "d"]).missing.is_empty());
+    poll::until(Duration::from_secs(5), || {
+        receiver.account(Signal::Traces, ["a", "d"]).missing.is_empty()
+    });
 }
 
 #[test]

@@ -43,7 +43,9 @@ fn or_none(expression: &str, label: &str) -> String {
 
 /// TraceQL for the spans of this name, of the selected services, with these conditions.
 fn spans(name: &str, conditions: &str) -> String {
-    format!("{{ span:name = \"{name}\" && resource.service.name =~ \"${{service:pipe}}\"{conditions} }}")
+    format!(
+        "{{ span:name = \"{name}\" && resource.service.name =~ \"${{service:pipe}}\"{conditions} }}"
+    )
 }
 
 /// A condition of TraceQL: this attribute equals the series' label.

@@ -32,7 +32,11 @@ pub struct Dashboard {
 /// The variables of every dashboard: name, label, and the query of the values.
 pub const VARIABLES: [(&str, &str, &str); 3] = [
     ("service", "Service", "label_values(process_uptime_seconds, service_name)"),
-    ("workflow", "Workflow", "label_values(workflow_runs_total{service_name=~\"$service\"}, workflow_id)"),
+    (
+        "workflow",
+        "Workflow",
+        "label_values(workflow_runs_total{service_name=~\"$service\"}, workflow_id)",
+    ),
     ("agent", "Agent", "label_values(agent_runs_total{service_name=~\"$service\"}, agent_id)"),
 ];
 
@@ -51,7 +55,8 @@ impl Dashboard {
     }
 
     fn json(&self) -> Value {
-        let mut variables: Vec<Value> = VARIABLES.iter().map(|variable| self.variable(*variable)).collect();
+        let mut variables: Vec<Value> =
+            VARIABLES.iter().map(|variable| self.variable(*variable)).collect();
         if self.variables.contains(&"cost_per_minute") {
             variables.push(json!({
                 "name": "cost_per_minute",

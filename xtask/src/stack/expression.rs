@@ -90,7 +90,8 @@ impl Check<'_> {
                 let mut labels: Vec<String> =
                     call.args.args.iter().flat_map(|argument| self.visit(argument)).collect();
                 if call.func.name == "label_replace"
-                    && let Some(Expr::StringLiteral(made)) = call.args.args.get(1).map(AsRef::as_ref)
+                    && let Some(Expr::StringLiteral(made)) =
+                        call.args.args.get(1).map(AsRef::as_ref)
                 {
                     labels.push(made.val.clone());
                 }

@@ -44,8 +44,10 @@ pub fn all() -> Vec<Known> {
             Kind::Counter | Kind::UpDownCounter | Kind::Gauge => &[""],
         };
         for part in parts {
-            let mut labels: Vec<String> = metric.labels.iter().map(|label| label_name(label)).collect();
-            labels.extend(["service_name", "service_namespace", "job", "instance"].map(String::from));
+            let mut labels: Vec<String> =
+                metric.labels.iter().map(|label| label_name(label)).collect();
+            labels
+                .extend(["service_name", "service_namespace", "job", "instance"].map(String::from));
             if *part == "_bucket" {
                 labels.push("le".to_owned());
             }
@@ -53,7 +55,8 @@ pub fn all() -> Vec<Known> {
         }
     }
     for (name, labels) in COMPONENTS {
-        let labels = labels.iter().chain(&["job", "instance"]).map(|label| (*label).to_owned()).collect();
+        let labels =
+            labels.iter().chain(&["job", "instance"]).map(|label| (*label).to_owned()).collect();
         known.push(Known { name: (*name).to_owned(), labels });
     }
     for recording in recordings::all() {

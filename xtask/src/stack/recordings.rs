@@ -53,7 +53,8 @@ pub fn all() -> Vec<Recording> {
     let durations = Series::buckets(&m::WORKFLOW_DURATION).not(WORKFLOW_ID, ALERT_WORKFLOW);
     let agents = Series::of(&m::AGENT_RUNS).like(STATUS, FAILURES).not(AGENT_ID, ALERT_AGENT);
     let errors = server_errors();
-    let database = Series::count(&m::DB_CLIENT_OPERATION_DURATION).like(ERROR_TYPE, CONNECTION_LOST);
+    let database =
+        Series::count(&m::DB_CLIENT_OPERATION_DURATION).like(ERROR_TYPE, CONNECTION_LOST);
     let lost = Series::of(&m::EXPORT_ITEMS).not(RESULT, "ok");
     vec![
         Recording {

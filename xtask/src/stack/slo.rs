@@ -126,7 +126,8 @@ pub fn objectives() -> Vec<Objective> {
 pub fn rules() -> Vec<Rule> {
     let objectives = objectives();
     let by_run = [SERVICE_NAME, WORKFLOW_ID, STATUS];
-    let mut rules = vec![Rule::record(MONTHLY_RUNS, sum_by(&by_run, tile(&Series::of(&m::WORKFLOW_RUNS))))];
+    let mut rules =
+        vec![Rule::record(MONTHLY_RUNS, sum_by(&by_run, tile(&Series::of(&m::WORKFLOW_RUNS))))];
     for objective in &objectives {
         let id = [("slo", objective.id)];
         let budget = 1.0 - objective.target;
@@ -136,11 +137,16 @@ pub fn rules() -> Vec<Rule> {
                 .labelled(&[("title", objective.title), ("window", objective.window)]),
         );
         // Rounded: 1 - 0.99 is 0.010000000000000009.
-        rules.push(Rule::record(BUDGET, format!("vector({})", (budget * 1e6).round() / 1e6)).labelled(&id));
+        rules.push(
+            Rule::record(BUDGET, format!("vector({})", (budget * 1e6).round() / 1e6)).labelled(&id),
+        );
         rules.push(Rule::record(MINIMUM, format!("vector({})", objective.minimum)).labelled(&id));
         rules.push(Rule::record(VALID, objective.valid.clone()).labelled(&id));
         // Where nothing bad ever happened, there is no series of it: that is zero, and not unknown.
-        rules.push(Rule::record(BAD, format!("{} or 0 * {}", objective.bad, objective.valid)).labelled(&id));
+        rules.push(
+            Rule::record(BAD, format!("{} or 0 * {}", objective.bad, objective.valid))
+                .labelled(&id),
+        );
     }
     for window in ["5m", "30m", "1h", "6h"] {
         rules.push(Rule::record(
@@ -171,6 +177,9 @@ pub fn rules() -> Vec<Rule> {
             .labelled(&[("slo", id)]),
         );
     }
-    rules.push(Rule::record(REMAINING, format!("1 - (1 - {ACHIEVED}) / on (slo) group_left () {BUDGET}")));
+    rules.push(Rule::record(
+        REMAINING,
+        format!("1 - (1 - {ACHIEVED}) / on (slo) group_left () {BUDGET}"),
+    ));
     rules
 }

@@ -18,7 +18,10 @@ impl<'a> Panels<'a> {
     }
 
     fn panel(&self, title: &str) -> &Query {
-        self.queries.iter().find(|query| query.panel == title).unwrap_or_else(|| panic!("no panel {title}"))
+        self.queries
+            .iter()
+            .find(|query| query.panel == title)
+            .unwrap_or_else(|| panic!("no panel {title}"))
     }
 
     /// The values that a panel shows, by label.
@@ -34,7 +37,9 @@ impl<'a> Panels<'a> {
     /// Of a panel per minute: what all of the last hour's minutes add up to, without what never happened.
     fn of_the_hour(&self, title: &str) -> BTreeMap<String, f64> {
         let values = self.panel(title).ask_hour(self.prometheus).last();
-        without_zeros(values.into_iter().map(|(labels, value)| (labels, (value * 60.0).round())).collect())
+        without_zeros(
+            values.into_iter().map(|(labels, value)| (labels, (value * 60.0).round())).collect(),
+        )
     }
 }
 
@@ -48,7 +53,9 @@ pub(crate) fn agrees(prometheus: &Prometheus, ledger: &Ledger, turned_away: u64)
     let panels = Panels::of(prometheus);
     let runs = labelled("status", &ledger.runs);
     until("Runs by status", &runs, || without_zeros(panels.last("Runs by status")));
-    until("Workflows per minute by status", &runs, || panels.of_the_hour("Workflows per minute by status"));
+    until("Workflows per minute by status", &runs, || {
+        panels.of_the_hour("Workflows per minute by status")
+    });
     until("Failures by error type", &labelled("error_type", &ledger.failures), || {
         without_zeros(panels.last("Failures by error type"))
     });
@@ -66,7 +73,11 @@ pub(crate) fn agrees(prometheus: &Prometheus, ledger: &Ledger, turned_away: u64)
         .map(|(agent, (failed, all))| (format!("agent_id={agent}"), rounded(100.0 * failed / all)))
         .collect();
     until("Failure rate by agent", &agents, || {
-        panels.last("Failure rate by agent").into_iter().map(|(agent, rate)| (agent, rounded(rate))).collect()
+        panels
+            .last("Failure rate by agent")
+            .into_iter()
+            .map(|(agent, rate)| (agent, rounded(rate)))
+            .collect()
     });
 
     until("Retries per minute by reason", &labelled("reason", &ledger.retries), || {
@@ -74,7 +85,9 @@ pub(crate) fn agrees(prometheus: &Prometheus, ledger: &Ledger, turned_away: u64)
     });
     #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
     let turned_away = turned_away as f64;
-    until("5xx per minute", &turned_away, || panels.of_the_hour("5xx per minute").values().sum::<f64>());
+    until("5xx per minute", &turned_away, || {
+        panels.of_the_hour("5xx per minute").values().sum::<f64>()
+    });
 
     let all: f64 = ledger.runs.values().sum();
     until("Monthly executions", &Some(all), || panels.only("Monthly executions"));
@@ -89,8 +102,10 @@ pub(crate) fn nothing_lost(prometheus: &Prometheus, backends: &Receiver) {
     let start = Instant::now();
     loop {
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        let passed_on = [("logs", Signal::Logs), ("traces", Signal::Traces)]
-            .map(|(name, signal)| (format!("result=ok,signal={name}"), backends.stored(signal) as f64));
+        let passed_on =
+            [("logs", Signal::Logs), ("traces", Signal::Traces)].map(|(name, signal)| {
+                (format!("result=ok,signal={name}"), backends.stored(signal) as f64)
+            });
         let mut delivered = panels.of_the_hour(title);
         // Metrics go to Prometheus, and not to the receiver.
         delivered.remove("result=ok,signal=metrics");
@@ -114,7 +129,10 @@ pub(crate) fn few_series(prometheus: &Prometheus) {
         .take(FIXED)
         .map(|metric| {
             let part = if metric.kind == Kind::Histogram { "_count" } else { "" };
-            prometheus.instant(&format!("count({}{part})", metric.prometheus)).only().unwrap_or_default()
+            prometheus
+                .instant(&format!("count({}{part})", metric.prometheus))
+                .only()
+                .unwrap_or_default()
         })
         .sum();
     eprintln!("{combinations} label combinations over the fixed metrics");
@@ -133,7 +151,10 @@ fn until<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, mut ask: impl
         if found == *expected {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{what}: the rows say {expected:?}, the panel {found:?}");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{what}: the rows say {expected:?}, the panel {found:?}"
+        );
         std::thread::sleep(Duration::from_secs(1));
     }
 }

@@ -22,8 +22,8 @@ const RESOLVED: Duration = Duration::from_secs(300);
 
 /// The committed policies in Alertmanager's form: the same tree, the same timing.
 fn alertmanager(webhook: &str) -> Value {
-    let text =
-        fs::read_to_string(root().join("observability/grafana/forms/policies.yaml")).expect("the policies");
+    let text = fs::read_to_string(root().join("observability/grafana/forms/policies.yaml"))
+        .expect("the policies");
     let document: Value = serde_yaml_ng::from_str(&text).expect("YAML");
     let policy = &document["policies"][0];
     json!({
@@ -60,7 +60,8 @@ fn route(policy: &Value) -> Value {
 fn start_alertmanager(folder: &Path, webhook: &str) -> (Process, u16) {
     let port = ports::free();
     let file = folder.join("alertmanager.yml");
-    fs::write(&file, serde_yaml_ng::to_string(&alertmanager(webhook)).expect("YAML")).expect("written");
+    fs::write(&file, serde_yaml_ng::to_string(&alertmanager(webhook)).expect("YAML"))
+        .expect("written");
     let mut process = Process::spawn(
         command("/usr/bin/prometheus-alertmanager")
             .arg(format!("--config.file={}", file.display()))
@@ -132,8 +133,11 @@ fn twenty_failures_are_notified_within_a_minute_and_their_end_within_five() {
     eprintln!("the end was delivered {resolved:?} after the successes (bar {RESOLVED:?})");
     // What 20 failures of one agent and a spent budget rightly raise goes on; nothing else was raised by the notifications.
     let rightly = ["AgentFailureSpike", "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow"];
-    let others: Vec<String> =
-        prometheus.firing().into_iter().filter(|alert| !rightly.contains(&alert.as_str())).collect();
+    let others: Vec<String> = prometheus
+        .firing()
+        .into_iter()
+        .filter(|alert| !rightly.contains(&alert.as_str()))
+        .collect();
     assert!(others.is_empty(), "{others:?}");
     prometheus.process.is_quiet("Prometheus");
     alertmanager.is_quiet("Alertmanager");

@@ -18,8 +18,9 @@ impl Api {
     /// The status of a request, and its body.
     pub(crate) fn send(&self, method: http::Method, path: &str, body: &Value) -> (u16, Value) {
         let headers = [("content-type", "application/json")];
-        let reply = http::try_send(method, format!("{}{path}", self.url), &headers, &body.to_string())
-            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        let reply =
+            http::try_send(method, format!("{}{path}", self.url), &headers, &body.to_string())
+                .unwrap_or_else(|error| panic!("{path}: {error}"));
         (reply.status, serde_json::from_str(&reply.body).unwrap_or_default())
     }
 
@@ -41,7 +42,8 @@ impl Api {
     }
 
     pub(crate) fn cancel(&self, run: &str) {
-        let (status, body) = self.send(http::Method::POST, &format!("/api/runs/{run}/cancel"), &Value::Null);
+        let (status, body) =
+            self.send(http::Method::POST, &format!("/api/runs/{run}/cancel"), &Value::Null);
         assert_eq!(status, 200, "{body}");
     }
 

@@ -12,10 +12,12 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 fn push(port: u16, runs: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
     let attributes =
-        ["service=orchestration-service", "span_name=workflow.execute", "source=tempo"].map(|pair| {
-            let (key, value) = pair.split_once('=').expect("a pair");
-            json!({"key": key, "value": {"stringValue": value}})
-        });
+        ["service=orchestration-service", "span_name=workflow.execute", "source=tempo"].map(
+            |pair| {
+                let (key, value) = pair.split_once('=').expect("a pair");
+                json!({"key": key, "value": {"stringValue": value}})
+            },
+        );
     let point = json!({
         "attributes": attributes,
         "startTimeUnixNano": "1",
@@ -28,7 +30,8 @@ fn push(port: u16, runs: u64) {
     });
     let metric = json!({"name": "traces_spanmetrics_latency", "histogram": {"aggregationTemporality": 2, "dataPoints": [point]}});
     let body = json!({"resourceMetrics": [{"resource": {"attributes": []}, "scopeMetrics": [{"metrics": [metric]}]}]});
-    let reply = http::post(format!("http://127.0.0.1:{port}/api/v1/otlp/v1/metrics"), &body.to_string());
+    let reply =
+        http::post(format!("http://127.0.0.1:{port}/api/v1/otlp/v1/metrics"), &body.to_string());
     assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
@@ -38,7 +41,10 @@ fn a_panel_on_tempos_metrics_shows_their_quantile_and_the_traces_behind_it() {
     let prometheus = Configuration::copied(&[]).start();
     let queries = query::all();
     for title in OF_TEMPO {
-        let panel = queries.iter().find(|query| query.panel == title).unwrap_or_else(|| panic!("no {title}"));
+        let panel = queries
+            .iter()
+            .find(|query| query.panel == title)
+            .unwrap_or_else(|| panic!("no {title}"));
         let mut runs = 0;
         let shown = poll::until(Duration::from_secs(120), || {
             runs += 1;

@@ -8,8 +8,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The workflows that are triggered.
-pub(crate) const WORKFLOWS: [&str; 7] =
-    ["scan-and-notify", "test-failure", "load-flaky", "load-slow", "load-down", "load-hang", "load-approval"];
+pub(crate) const WORKFLOWS: [&str; 7] = [
+    "scan-and-notify",
+    "test-failure",
+    "load-flaky",
+    "load-slow",
+    "load-down",
+    "load-hang",
+    "load-approval",
+];
 
 /// Runs beyond this many at once are answered with 503.
 pub(crate) const MAX_RUNS: &str = "6";
@@ -21,7 +28,9 @@ pub(crate) const ROUNDS: u64 = 18;
 pub(crate) fn prepare(api: &Api) {
     let node = |action: &str, more: Value| {
         let mut node = json!({"id": "work", "agent": "fault", "action": action});
-        node.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        node.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().cloned().unwrap_or_default());
         node
     };
     let retry = json!({"maxAttempts": 4, "initialDelayMs": 20, "maxDelayMs": 50});
@@ -31,12 +40,16 @@ pub(crate) fn prepare(api: &Api) {
         ("load-slow", node("succeed", json!({"input": {"latency_ms": "{{latency_ms}}"}}))),
         (
             "load-down",
-            node("fail", json!({"input": {"error_type": "unavailable"}, "retry": {"maxAttempts": 1}})),
+            node(
+                "fail",
+                json!({"input": {"error_type": "unavailable"}, "retry": {"maxAttempts": 1}}),
+            ),
         ),
         ("load-hang", node("hang", json!({}))),
         ("load-approval", node("succeed", json!({"requiresApproval": true}))),
     ] {
-        let mut workflow = json!({"name": name, "description": "for the live test", "nodes": [node]});
+        let mut workflow =
+            json!({"name": name, "description": "for the live test", "nodes": [node]});
         if name == "load-hang" {
             workflow["timeoutMs"] = json!(300);
         }
@@ -106,7 +119,10 @@ impl Load {
         self.counts.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.take().map(JoinHandle::join);
         assert!(matches!(ended, Some(Ok(()))), "the load has failed: see above");
-        (self.counts.accepted.load(Ordering::Relaxed), self.counts.turned_away.load(Ordering::Relaxed))
+        (
+            self.counts.accepted.load(Ordering::Relaxed),
+            self.counts.turned_away.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -121,7 +137,8 @@ impl Drop for Load {
 
 fn one_round(api: &Api, counts: &Counts) {
     let round = counts.rounds.load(Ordering::Relaxed);
-    let context = context(3000, if round.is_multiple_of(2) { "rate_limited" } else { "connection" });
+    let context =
+        context(3000, if round.is_multiple_of(2) { "rate_limited" } else { "connection" });
     let mut wanted = vec!["scan-and-notify", "load-flaky", "scan-and-notify"];
     match round % 6 {
         0 => wanted.push("test-failure"),

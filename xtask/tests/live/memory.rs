@@ -28,12 +28,15 @@ fn memory_under_a_hundred_spans_and_a_hundred_log_records_a_second() {
     }
     // Nothing on the way was dropped.
     poll::until(Duration::from_secs(180), || {
-        backends.stored(Signal::Traces) >= SECONDS * 100 && backends.stored(Signal::Logs) >= SECONDS * 100
+        backends.stored(Signal::Traces) >= SECONDS * 100
+            && backends.stored(Signal::Logs) >= SECONDS * 100
     });
     eprintln!(
         "after {SECONDS} s of 100 spans/s and 100 log records/s by OTLP/HTTP, from /proc/<pid>/status, in MB:"
     );
-    eprintln!("| component | resident (VmRSS) | anonymous (RssAnon) | peak (VmHWM) |\n|---|---|---|---|");
+    eprintln!(
+        "| component | resident (VmRSS) | anonymous (RssAnon) | peak (VmHWM) |\n|---|---|---|---|"
+    );
     for (name, process, cap) in [
         ("Collector 0.165", &collector.process, 128),
         ("Prometheus 3.16", &prometheus.process, 256),
@@ -48,7 +51,8 @@ fn memory_under_a_hundred_spans_and_a_hundred_log_records_a_second() {
 
 fn send(collector: &Collector, second: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
-    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "memory-load"}}]});
+    let resource =
+        json!({"attributes": [{"key": "service.name", "value": {"stringValue": "memory-load"}}]});
     let span = |index: u64| {
         json!({
             "traceId": format!("{second:016x}{:016x}", index / 10 + 1),
@@ -70,8 +74,10 @@ fn send(collector: &Collector, second: u64) {
     };
     let spans: Vec<_> = (0..100).map(span).collect();
     let records: Vec<_> = (0..100).map(record).collect();
-    let traces = json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]});
-    let logs = json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]});
+    let traces =
+        json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]});
+    let logs =
+        json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]});
     for (path, body) in [("traces", traces), ("logs", logs)] {
         let reply = http::post(format!("{}/v1/{path}", collector.http), &body.to_string());
         assert_eq!(reply.status, 200, "{}", reply.body);
@@ -81,7 +87,8 @@ fn send(collector: &Collector, second: u64) {
 fn megabytes(process: u32, key: &str) -> u64 {
     let status = fs_status(process);
     let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() / 1024
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default()
+        / 1024
 }
 
 fn fs_status(process: u32) -> String {

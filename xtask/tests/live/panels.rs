@@ -96,11 +96,19 @@ fn all_answer(way: Way, prometheus: &Prometheus) {
                     slowest = (answer.took, query.name());
                 }
                 let values: Vec<f64> = answer.series.values().flatten().copied().collect();
-                assert!(values.iter().all(|value| value.is_finite()), "{}: {values:?}", query.name());
+                assert!(
+                    values.iter().all(|value| value.is_finite()),
+                    "{}: {values:?}",
+                    query.name()
+                );
                 values.is_empty()
             });
             let late: Vec<String> = open.iter().map(|query| query.name()).collect();
-            assert!(start.elapsed() < Duration::from_secs(360), "no data from: {}", late.join("; "));
+            assert!(
+                start.elapsed() < Duration::from_secs(360),
+                "no data from: {}",
+                late.join("; ")
+            );
             if !open.is_empty() {
                 std::thread::sleep(Duration::from_secs(2));
             }

@@ -30,16 +30,24 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
             backends.spans().into_iter().filter(|span| hex(&span.item.trace_id) == trace).collect();
         spans.iter().any(|span| span.item.name == "workflow.execute").then_some(spans)
     });
-    let resource =
-        |key: &str| hub_otel_tests::receiver::text(&spans[0].resource.attributes, key).map(str::to_owned);
+    let resource = |key: &str| {
+        hub_otel_tests::receiver::text(&spans[0].resource.attributes, key).map(str::to_owned)
+    };
     assert_eq!(resource("service.name").as_deref(), Some("orchestration-service"));
     assert_eq!(resource("service.namespace").as_deref(), Some("commandcenter-hub"));
-    assert_eq!(resource("deployment.environment.name").as_deref(), Some("test"), "the Collector adds it");
+    assert_eq!(
+        resource("deployment.environment.name").as_deref(),
+        Some("test"),
+        "the Collector adds it"
+    );
     poll::until(SOON, || backends.logs().iter().any(|log| hex(&log.item.trace_id) == trace));
     let pushed = r#"workflow_runs_total{workflow_id="scan-and-notify", status="SUCCESS", job="commandcenter-hub/orchestration-service", service_name="orchestration-service", service_namespace="commandcenter-hub"}"#;
     poll::until(SOON, || prometheus.instant(pushed).only() == Some(1.0));
     assert!(
-        prometheus.instant("target_info{job=\"commandcenter-hub/orchestration-service\"}").only().is_some()
+        prometheus
+            .instant("target_info{job=\"commandcenter-hub/orchestration-service\"}")
+            .only()
+            .is_some()
     );
 
     // The variables of the dashboards find what they select by.
@@ -48,10 +56,15 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
         ("workflow_id", r#"workflow_runs_total{service_name=~".*"}"#, "scan-and-notify"),
         ("agent_id", r#"agent_runs_total{service_name=~".*"}"#, "scanner"),
     ] {
-        assert!(prometheus.label_values(label, selector).iter().any(|value| value == expected), "{label}");
+        assert!(
+            prometheus.label_values(label, selector).iter().any(|value| value == expected),
+            "{label}"
+        );
     }
     // The Collector's own metrics, under the names that the rules use.
-    poll::until(SOON, || prometheus.instant("sum(otelcol_exporter_queue_capacity)").only() == Some(60_000.0));
+    poll::until(SOON, || {
+        prometheus.instant("sum(otelcol_exporter_queue_capacity)").only() == Some(60_000.0)
+    });
     assert!(prometheus.instant("otelcol_process_uptime_seconds_total").only().is_some());
 
     collector.process.is_quiet("the Collector");

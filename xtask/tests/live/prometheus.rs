@@ -59,7 +59,8 @@ impl Prometheus {
 
     /// The values of a label, as a dashboard's variable asks for them.
     pub(crate) fn label_values(&self, label: &str, selector: &str) -> Vec<String> {
-        let url = format!("{}/api/v1/label/{label}/values?match[]={}", self.url(), encoded(selector));
+        let url =
+            format!("{}/api/v1/label/{label}/values?match[]={}", self.url(), encoded(selector));
         let reply = http::get(url);
         assert_eq!(reply.status, 200, "{}", reply.body);
         let body = reply.json();
@@ -106,7 +107,8 @@ impl Prometheus {
             Some("matrix") => result
                 .iter()
                 .map(|series| {
-                    let values = series["values"].as_array().expect("values").iter().map(number).collect();
+                    let values =
+                        series["values"].as_array().expect("values").iter().map(number).collect();
                     (labels(&series["metric"]), values)
                 })
                 .collect(),

@@ -28,7 +28,8 @@ struct Recorded {
 /// The 27 of them, by name: what fires comes before what resolves.
 fn recorded() -> Vec<Recorded> {
     let folder = root().join("examples/orchestrator/tests/data/grafana");
-    let files = fs::read_dir(folder).expect("the recordings").map(|entry| entry.expect("an entry").path());
+    let files =
+        fs::read_dir(folder).expect("the recordings").map(|entry| entry.expect("an entry").path());
     let mut recorded: Vec<Recorded> = files
         .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
         .map(|path| {
@@ -36,7 +37,8 @@ fn recorded() -> Vec<Recorded> {
                 serde_json::from_str(&fs::read_to_string(&path).expect("a file")).expect("JSON");
             Recorded {
                 case: text(&file["case"]),
-                method: http::Method::from_bytes(text(&file["method"]).as_bytes()).expect("a method"),
+                method: http::Method::from_bytes(text(&file["method"]).as_bytes())
+                    .expect("a method"),
                 body: text(&file["body"]),
             }
         })
@@ -55,7 +57,8 @@ fn signature(time: &str, body: &str) -> String {
 
 fn send(url: &str, request: &Recorded, time: u64, signature: &str) -> (u16, Value) {
     let time = time.to_string();
-    let headers = [("content-type", "application/json"), (TIMESTAMP, &*time), (SIGNATURE, signature)];
+    let headers =
+        [("content-type", "application/json"), (TIMESTAMP, &*time), (SIGNATURE, signature)];
     let reply = http::try_send(request.method.clone(), url, &headers, &request.body)
         .unwrap_or_else(|error| panic!("{}: {error}", request.case));
     (reply.status, serde_json::from_str(&reply.body).unwrap_or_default())
@@ -85,7 +88,12 @@ fn every_recorded_request_of_grafana_signed_anew_is_delivered_once_per_news() {
     let mut names = BTreeSet::new();
     // A second apart: two of them have the same bytes, and a signature is taken once.
     for (request, time) in recorded().iter().zip(now - 60..) {
-        assert_eq!(send(&url, request, time, &"0".repeat(64)).0, 401, "{}: not signed by us", request.case);
+        assert_eq!(
+            send(&url, request, time, &"0".repeat(64)).0,
+            401,
+            "{}: not signed by us",
+            request.case
+        );
         let fresh = signature(&time.to_string(), &request.body);
         let (status, answer) = send(&url, request, time, &fresh);
         assert_eq!(status, 200, "{}: {answer}", request.case);

@@ -75,13 +75,17 @@ impl Configuration {
     pub(crate) fn copied(targets: &[(&str, Option<u16>)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let shipped = root().join("observability/prometheus");
-        fs::copy(shipped.join("prometheus.yml"), folder.path().join("prometheus.yml")).expect("copied");
+        fs::copy(shipped.join("prometheus.yml"), folder.path().join("prometheus.yml"))
+            .expect("copied");
         for inner in ["rules", "targets", "data"] {
             fs::create_dir(folder.path().join(inner)).expect("a folder");
         }
-        for rule in fs::read_dir(shipped.join("rules")).expect("rules").map(|entry| entry.expect("an entry"))
+        for rule in fs::read_dir(shipped.join("rules"))
+            .expect("rules")
+            .map(|entry| entry.expect("an entry"))
         {
-            fs::copy(rule.path(), folder.path().join("rules").join(rule.file_name())).expect("copied");
+            fs::copy(rule.path(), folder.path().join("rules").join(rule.file_name()))
+                .expect("copied");
         }
         let configuration = Self { folder, port: ports::Closed::new() };
         for job in [
@@ -104,7 +108,8 @@ impl Configuration {
 
     /// Sets the target of a job; Prometheus reads it when it changes.
     pub(crate) fn target(&self, job: &str, port: Option<u16>) {
-        let targets = port.map(|port| format!("{{targets: ['127.0.0.1:{port}']}}")).unwrap_or_default();
+        let targets =
+            port.map(|port| format!("{{targets: ['127.0.0.1:{port}']}}")).unwrap_or_default();
         fs::write(self.folder.path().join(format!("targets/{job}.yml")), format!("[{targets}]\n"))
             .expect("written");
     }
@@ -139,7 +144,12 @@ pub(crate) struct Orchestrator {
 }
 
 impl Orchestrator {
-    pub(crate) fn start(collector: &str, way: Way, metrics: u16, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(
+        collector: &str,
+        way: Way,
+        metrics: u16,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("readme.txt"), "nothing secret here\n").expect("written");
         let api = ports::free();

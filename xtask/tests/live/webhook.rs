@@ -27,9 +27,12 @@ impl Chat {
                         _ => break,
                     }
                 }
-                sink.lock().expect("not poisoned").push(String::from_utf8_lossy(&request).into_owned());
-                let _gone =
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+                sink.lock()
+                    .expect("not poisoned")
+                    .push(String::from_utf8_lossy(&request).into_owned());
+                let _gone = stream.write_all(
+                    b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
+                );
             }
         });
         Self { port, bodies }
@@ -64,7 +67,9 @@ fn complete(request: &[u8]) -> bool {
     let length = head
         .lines()
         .find_map(|line| {
-            line.to_lowercase().strip_prefix("content-length:").map(|value| value.trim().parse().unwrap_or(0))
+            line.to_lowercase()
+                .strip_prefix("content-length:")
+                .map(|value| value.trim().parse().unwrap_or(0))
         })
         .unwrap_or(0);
     body.len() >= length

@@ -19,11 +19,18 @@ fn five_services_and_the_application_in_its_profile() {
     assert_eq!(names, ["otel-collector", "tempo", "loki", "prometheus", "grafana", "orchestrator"]);
     for (name, service) in services() {
         let profiles = list(&service["profiles"]);
-        assert_eq!(profiles.iter().any(|profile| profile == "app"), name == "orchestrator", "{name}");
+        assert_eq!(
+            profiles.iter().any(|profile| profile == "app"),
+            name == "orchestrator",
+            "{name}"
+        );
     }
     let document = yaml("compose.yaml");
     assert!(document["version"].is_null(), "`version` is obsolete");
-    assert!(!read("compose.yaml").contains("container_name"), "a fixed name forbids a second stack");
+    assert!(
+        !read("compose.yaml").contains("container_name"),
+        "a fixed name forbids a second stack"
+    );
 }
 
 #[test]
@@ -58,12 +65,18 @@ fn every_image_is_pinned_to_the_version_that_ran() {
 #[test]
 fn every_service_is_capped_hardened_and_restarted() {
     for (name, service) in services() {
-        assert!(service["deploy"]["resources"]["limits"]["memory"].is_string(), "{name}: no memory cap");
+        assert!(
+            service["deploy"]["resources"]["limits"]["memory"].is_string(),
+            "{name}: no memory cap"
+        );
         assert_eq!(service["security_opt"][0], "no-new-privileges:true", "{name}");
         assert_eq!(service["cap_drop"][0], "ALL", "{name}");
         assert_eq!(service["restart"], "unless-stopped", "{name}");
         assert!(service["privileged"].is_null() && service["user"] != "root", "{name}");
-        assert!(service["read_only"].is_null() || name != "grafana", "Grafana writes beside its data");
+        assert!(
+            service["read_only"].is_null() || name != "grafana",
+            "Grafana writes beside its data"
+        );
     }
 }
 
@@ -74,7 +87,8 @@ fn whoever_can_be_asked_for_its_health_is_and_the_others_wait_for_it() {
         assert_eq!(service["healthcheck"].is_null(), name == "otel-collector", "{name}");
         if let Some(waits) = service["depends_on"].as_object() {
             for (on, how) in waits {
-                let expected = if on == "otel-collector" { "service_started" } else { "service_healthy" };
+                let expected =
+                    if on == "otel-collector" { "service_started" } else { "service_healthy" };
                 assert_eq!(how["condition"], expected, "{name} → {on}");
             }
         }
@@ -129,7 +143,10 @@ fn grafana_is_given_every_address_that_the_provisioning_asks_for() {
     asked += &read("grafana/forms/contact-points.yaml");
     for part in asked.replace("$${", "").split("${").skip(1) {
         let name = part.split('}').next().unwrap_or_default();
-        assert!(given[name].is_string(), "compose.yaml does not set {name}: Grafana would not start");
+        assert!(
+            given[name].is_string(),
+            "compose.yaml does not set {name}: Grafana would not start"
+        );
     }
 }
 
@@ -138,7 +155,10 @@ fn retention_is_thirty_days_of_metrics_and_seven_of_traces_and_logs() {
     assert_eq!(yaml("prometheus/prometheus.yml")["storage"]["tsdb"]["retention"]["time"], "30d");
     let tempo = yaml("tempo/tempo.yaml");
     assert_eq!(tempo["backend_worker"]["compaction"]["block_retention"], "168h");
-    assert_eq!(tempo["backend_scheduler"]["provider"]["compaction"]["compaction"]["block_retention"], "168h");
+    assert_eq!(
+        tempo["backend_scheduler"]["provider"]["compaction"]["compaction"]["block_retention"],
+        "168h"
+    );
     let loki = yaml("loki/config.yaml");
     assert_eq!(loki["limits_config"]["retention_period"], "168h");
     assert_eq!(loki["compactor"]["retention_enabled"], true);
@@ -175,10 +195,16 @@ fn every_job_finds_its_targets_in_a_file() {
         assert_eq!(job["file_sd_configs"][0]["files"][0], format!("targets/{name}.yml"));
         // init writes the one of the service.
         let written = name == "orchestration-service";
-        assert!(written || observability().join(format!("prometheus/targets/{name}.yml")).exists(), "{name}");
+        assert!(
+            written || observability().join(format!("prometheus/targets/{name}.yml")).exists(),
+            "{name}"
+        );
         jobs.push(name.to_owned());
     }
-    assert_eq!(jobs, ["orchestration-service", "prometheus", "otel-collector", "tempo", "loki", "grafana"]);
+    assert_eq!(
+        jobs,
+        ["orchestration-service", "prometheus", "otel-collector", "tempo", "loki", "grafana"]
+    );
     assert_eq!(prometheus["global"]["external_labels"]["cluster"], "commandcenter-hub");
 }
 
@@ -193,6 +219,12 @@ fn the_image_of_the_application_has_the_repositorys_toolchain_and_no_root() {
     assert!(file.contains(&format!("FROM rust:{channel}-bookworm AS build\n")), "{channel}");
     assert!(file.contains(&format!("ENV RUSTUP_TOOLCHAIN={channel}\n")), "{channel}");
     let last = file.rsplit("FROM ").next().expect("a last stage");
-    assert!(last.starts_with("debian:bookworm-slim\n") && last.contains("\nUSER 10001\n"), "{last}");
-    assert!(last.contains("\nENTRYPOINT [\"orchestrator\"]"), "a shell would not pass the signal on");
+    assert!(
+        last.starts_with("debian:bookworm-slim\n") && last.contains("\nUSER 10001\n"),
+        "{last}"
+    );
+    assert!(
+        last.contains("\nENTRYPOINT [\"orchestrator\"]"),
+        "a shell would not pass the signal on"
+    );
 }

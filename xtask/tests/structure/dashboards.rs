@@ -59,7 +59,8 @@ const NAMED: [(&str, &str, &str); 28] = [
 
 fn panel(board: &str, title: &str) -> Value {
     let boards = dashboards();
-    let found = boards.iter().find(|it| it["uid"] == board).unwrap_or_else(|| panic!("no board {board}"));
+    let found =
+        boards.iter().find(|it| it["uid"] == board).unwrap_or_else(|| panic!("no board {board}"));
     let panels = list(&found["panels"]);
     panels
         .iter()
@@ -89,7 +90,10 @@ fn colours_change_where_the_users_said() {
     ] {
         let panel = panel(board, title);
         let steps = list(&panel["fieldConfig"]["defaults"]["thresholds"]["steps"]);
-        assert!(steps.contains(&json!({"color": color, "value": from})), "{board} / {title}: {steps:?}");
+        assert!(
+            steps.contains(&json!({"color": color, "value": from})),
+            "{board} / {title}: {steps:?}"
+        );
     }
     let panel = panel("workflow-overview", "Workflows per minute by status");
     for (status, color) in [("SUCCESS", "green"), ("FAILED", "red"), ("TIMED_OUT", "yellow")] {
@@ -106,10 +110,18 @@ fn an_objective_is_green_where_its_own_promise_is_kept() {
     for objective in xtask::stack::slo::objectives() {
         let found = list(&panel["fieldConfig"]["overrides"])
             .iter()
-            .find(|it| it["matcher"] == json!({"id": "byRegexp", "options": format!("/ {}$/", objective.id)}))
+            .find(|it| {
+                it["matcher"]
+                    == json!({"id": "byRegexp", "options": format!("/ {}$/", objective.id)})
+            })
             .unwrap_or_else(|| panic!("{}: no colours of its own", objective.id));
         let steps = list(&found["properties"][0]["value"]["steps"]);
-        assert_eq!(steps[1], json!({"color": "green", "value": objective.target}), "{}", objective.id);
+        assert_eq!(
+            steps[1],
+            json!({"color": "green", "value": objective.target}),
+            "{}",
+            objective.id
+        );
     }
 }
 
@@ -119,7 +131,10 @@ fn every_panel_says_what_it_shows_in_which_unit_and_asks_the_fixed_data_source()
         for panel in list(&board["panels"]) {
             let place = format!("{} / {}", board["title"], panel["title"]);
             assert!(text(&panel["description"]).len() > 20, "{place}: no description");
-            assert!(!text(&panel["fieldConfig"]["defaults"]["unit"]).is_empty(), "{place}: no unit");
+            assert!(
+                !text(&panel["fieldConfig"]["defaults"]["unit"]).is_empty(),
+                "{place}: no unit"
+            );
             assert!(!list(&panel["targets"]).is_empty(), "{place}: no query");
             let mut letters = BTreeSet::new();
             for target in list(&panel["targets"]) {
@@ -130,8 +145,14 @@ fn every_panel_says_what_it_shows_in_which_unit_and_asks_the_fixed_data_source()
                 );
                 assert!(letters.insert(text(&target["refId"]).to_owned()), "{place}: refId twice");
                 assert_ne!(target["instant"], target["range"], "{place}: both or neither");
-                if matches!(text(&panel["type"]), "stat" | "gauge" | "bargauge" | "piechart" | "table") {
-                    assert_eq!(target["instant"], true, "{place}: a single value needs an instant query");
+                if matches!(
+                    text(&panel["type"]),
+                    "stat" | "gauge" | "bargauge" | "piechart" | "table"
+                ) {
+                    assert_eq!(
+                        target["instant"], true,
+                        "{place}: a single value needs an instant query"
+                    );
                 }
             }
         }
@@ -145,7 +166,9 @@ fn what_breaks_in_silence_is_set() {
             let place = format!("{} / {}", board["title"], panel["title"]);
             let defaults = &panel["fieldConfig"]["defaults"];
             match text(&panel["type"]) {
-                "stat" | "bargauge" => assert_eq!(defaults["color"]["mode"], "thresholds", "{place}"),
+                "stat" | "bargauge" => {
+                    assert_eq!(defaults["color"]["mode"], "thresholds", "{place}")
+                }
                 "gauge" => {
                     assert_eq!(defaults["color"]["mode"], "thresholds", "{place}");
                     assert!(defaults["min"].is_number() && defaults["max"].is_number(), "{place}");
@@ -239,7 +262,12 @@ fn panels_do_not_overlap_and_stay_on_the_grid() {
             assert!(at("x") + at("w") <= 24, "{} / {}", board["title"], panel["title"]);
             for x in at("x")..at("x") + at("w") {
                 for y in at("y")..at("y") + at("h") {
-                    assert!(taken.insert((x, y)), "{} / {} overlaps", board["title"], panel["title"]);
+                    assert!(
+                        taken.insert((x, y)),
+                        "{} / {} overlaps",
+                        board["title"],
+                        panel["title"]
+                    );
                 }
             }
         }
@@ -255,7 +283,8 @@ fn from_every_panel_of_spans_there_is_a_way_to_the_traces_in_the_panels_time() {
                 links += 1;
                 let url = text(&link["url"]);
                 let panes = url.strip_prefix("/explore?schemaVersion=1&orgId=1&panes=").expect(url);
-                let panes: Value = serde_json::from_str(&decoded(panes)).expect("the panes are JSON");
+                let panes: Value =
+                    serde_json::from_str(&decoded(panes)).expect("the panes are JSON");
                 assert_eq!(panes["a"]["datasource"], "tempo");
                 assert_eq!(panes["a"]["range"], json!({"from": "${__from}", "to": "${__to}"}));
                 let query = text(&panes["a"]["queries"][0]["query"]);
@@ -272,11 +301,11 @@ fn from_every_panel_of_spans_there_is_a_way_to_the_traces_in_the_panels_time() {
 fn check_labels(panel: &Value, query: &str) {
     for part in query.split("${__field.labels.").skip(1) {
         let label = part.split('}').next().unwrap_or_default();
-        let all: String = list(&panel["targets"]).iter().map(|target| text(&target["expr"])).collect();
-        let carried = all
-            .split("by (")
-            .skip(1)
-            .any(|by| by.split(')').next().unwrap_or_default().split(", ").any(|carried| carried == label));
+        let all: String =
+            list(&panel["targets"]).iter().map(|target| text(&target["expr"])).collect();
+        let carried = all.split("by (").skip(1).any(|by| {
+            by.split(')').next().unwrap_or_default().split(", ").any(|carried| carried == label)
+        });
         assert!(carried, "{}: no label {label} to fill in", panel["title"]);
     }
 }

@@ -11,7 +11,8 @@ fn expressions() -> Vec<(String, String)> {
     for board in dashboards() {
         for panel in list(&board["panels"]) {
             for target in list(&panel["targets"]) {
-                let place = format!("{} / {} / {}", board["title"], panel["title"], target["refId"]);
+                let place =
+                    format!("{} / {} / {}", board["title"], panel["title"], target["refId"]);
                 found.push((place, text(&target["expr"]).to_owned()));
             }
         }
@@ -19,8 +20,10 @@ fn expressions() -> Vec<(String, String)> {
             if variable["type"] == "query" {
                 // label_values(SELECTOR, LABEL): the selector, by the label, is an expression.
                 let query = text(&variable["query"]["query"]);
-                let inner =
-                    query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).expect(query);
+                let inner = query
+                    .strip_prefix("label_values(")
+                    .and_then(|rest| rest.strip_suffix(')'))
+                    .expect(query);
                 let (selector, label) = inner.rsplit_once(", ").expect(query);
                 found.push((
                     format!("{} / {query}", board["title"]),
@@ -101,8 +104,14 @@ fn a_wrong_name_or_label_is_found() {
     let wrong = |expression: &str| faults(expression, &known).join("; ");
     assert_eq!(wrong("sum by (status) (rate(workflow_runs_total[5m]))"), "");
     assert_eq!(wrong("workflow_runs_total_total"), "unknown series `workflow_runs_total_total`");
-    assert_eq!(wrong("workflow_runs_total{agent_id=\"x\"}"), "`workflow_runs_total` has no label `agent_id`");
+    assert_eq!(
+        wrong("workflow_runs_total{agent_id=\"x\"}"),
+        "`workflow_runs_total` has no label `agent_id`"
+    );
     assert_eq!(wrong("sum by (workflow) (workflows_active)"), "no such label here: `workflow`");
-    assert_eq!(wrong("workflows_active / on (agent_id) agent_runs_total"), "no such label here: `agent_id`");
+    assert_eq!(
+        wrong("workflows_active / on (agent_id) agent_runs_total"),
+        "no such label here: `agent_id`"
+    );
     assert!(wrong("sum(").starts_with("does not parse"));
 }

@@ -25,8 +25,8 @@ fn read(path: impl AsRef<Path>) -> String {
 
 fn yaml(path: impl AsRef<Path>) -> Value {
     let text = read(&path);
-    let mut value: serde_yaml_ng::Value =
-        serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()));
+    let mut value: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()));
     value.apply_merge().expect("merge keys");
     serde_json::to_value(value).expect("YAML without odd keys")
 }
@@ -47,7 +47,8 @@ fn dashboards() -> Vec<Value> {
     files("grafana/dashboards", ".json")
         .iter()
         .map(|path| {
-            serde_json::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+            serde_json::from_str(&read(path))
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         })
         .collect()
 }

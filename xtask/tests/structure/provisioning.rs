@@ -20,7 +20,10 @@ fn rules_have_unique_uids_and_titles_that_grafana_takes() {
             uid.len() <= 40 && uid.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)),
             "{uid}"
         );
-        assert!(seen.insert(uid.to_owned()) && seen.insert(title.to_owned()), "{uid} or {title} twice");
+        assert!(
+            seen.insert(uid.to_owned()) && seen.insert(title.to_owned()),
+            "{uid} or {title} twice"
+        );
     }
 }
 
@@ -42,7 +45,9 @@ fn the_users_rules_stand_in_their_groups_under_their_uids() {
     for critical in ["WorkflowFailureRate", "ServiceDown", "HighErrorRate", "DatabaseErrors"] {
         assert_eq!(severity[critical], "critical", "{critical}");
     }
-    for warning in ["HighWorkflowDuration", "AgentFailureSpike", "HighMemoryUsage", "ApprovalBacklog"] {
+    for warning in
+        ["HighWorkflowDuration", "AgentFailureSpike", "HighMemoryUsage", "ApprovalBacklog"]
+    {
         assert_eq!(severity[warning], "warning", "{warning}");
     }
 }
@@ -63,7 +68,9 @@ fn a_rule_is_an_instant_query_of_a_bare_value_and_a_threshold_on_it() {
         assert_eq!(rule["condition"], "C", "{title}");
         assert_eq!(rule["noDataState"], "OK", "{title}");
         assert_eq!(rule["execErrState"], "KeepLast", "{title}");
-        let [query, threshold] = list(&rule["data"]) else { panic!("{title}: not a query and a threshold") };
+        let [query, threshold] = list(&rule["data"]) else {
+            panic!("{title}: not a query and a threshold")
+        };
         for part in [query, threshold] {
             assert_eq!(part["relativeTimeRange"], json!({"from": 600, "to": 0}), "{title}");
             assert_eq!(part["refId"], part["model"]["refId"], "{title}");
@@ -99,8 +106,8 @@ fn grafana_and_prometheus_compare_the_same_value_with_the_same_threshold() {
         let operator = if evaluator["type"] == "gt" { ">" } else { "<" };
         let query = text(&rule["data"][0]["model"]["expr"]);
         let threshold = evaluator["params"][0].as_f64().expect("a number");
-        let expected =
-            promql_parser::parser::parse(&format!("({query}) {operator} {threshold}")).expect("parses");
+        let expected = promql_parser::parser::parse(&format!("({query}) {operator} {threshold}"))
+            .expect("parses");
         let found = promql_parser::parser::parse(&committed[title]).expect("parses");
         assert_eq!(expected.prettify(), found.prettify(), "{title}");
     }
@@ -120,8 +127,10 @@ fn the_panel_that_an_alert_links_to_exists() {
         .collect();
     for rule in rules() {
         let annotations = &rule["annotations"];
-        let link =
-            (text(&annotations["__dashboardUid__"]).to_owned(), text(&annotations["__panelId__"]).to_owned());
+        let link = (
+            text(&annotations["__dashboardUid__"]).to_owned(),
+            text(&annotations["__panelId__"]).to_owned(),
+        );
         assert!(panels.contains(&link), "{}: {link:?}", rule["title"]);
     }
 }
@@ -192,7 +201,8 @@ fn both_forms_of_the_policies_name_receivers_that_exist_and_keep_the_users_timin
                 .iter()
                 .find(|route| route["object_matchers"][0] == json!(["severity", "=", severity]))
                 .unwrap_or_else(|| panic!("no route for {severity}"));
-            ["group_wait", "group_interval", "repeat_interval"].map(|key| text(&route[key]).to_owned())
+            ["group_wait", "group_interval", "repeat_interval"]
+                .map(|key| text(&route[key]).to_owned())
         };
         assert_eq!(timing("critical"), ["10s", "1m", "1h"]);
         assert_eq!(timing("warning"), ["30s", "5m", "4h"]);
@@ -207,8 +217,8 @@ fn both_forms_of_the_policies_name_receivers_that_exist_and_keep_the_users_timin
 #[test]
 fn the_webhooks_secrets_come_from_files() {
     for form in ["", ".escalation"] {
-        let settings =
-            &yaml(format!("grafana/forms/contact-points{form}.yaml"))["contactPoints"][0]["receivers"][0];
+        let settings = &yaml(format!("grafana/forms/contact-points{form}.yaml"))["contactPoints"]
+            [0]["receivers"][0];
         assert_eq!(settings["uid"], "webhook_notifier");
         let settings = &settings["settings"];
         assert_eq!(settings["authorization_credentials"], "$__file{/run/secrets/webhook_token}");

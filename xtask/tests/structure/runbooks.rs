@@ -26,7 +26,8 @@ fn every_alert_has_a_runbook_with_meaning_first_query_first_action_and_preventio
 fn every_runbook_belongs_to_an_alert() {
     let alerts: BTreeSet<String> = alerts::all().iter().map(alerts::Alert::runbook).collect();
     for path in files("runbooks", ".md") {
-        let name = path.strip_prefix(observability()).expect("inside").to_string_lossy().into_owned();
+        let name =
+            path.strip_prefix(observability()).expect("inside").to_string_lossy().into_owned();
         assert!(alerts.contains(&name), "{name} belongs to no alert");
     }
 }

@@ -17,11 +17,15 @@ fn the_first_tier_lists_every_replica_of_the_second_by_the_name_that_it_has() {
     let sample = values("collector-sample");
     let service = yaml("scale-out/collector-sample.service.yaml");
     let set = text(&sample["fullnameOverride"]);
-    assert_eq!(service["metadata"]["name"], set, "the set's own service, or its replicas have no names");
+    assert_eq!(
+        service["metadata"]["name"], set,
+        "the set's own service, or its replicas have no names"
+    );
     assert_eq!(service["spec"]["clusterIP"], "None");
     assert_eq!(sample["service"]["enabled"], false, "the chart's would take the name");
     let replicas = sample["replicaCount"].as_u64().expect("a number");
-    let names: Vec<String> = (0..replicas).map(|replica| format!("{set}-{replica}.{set}:4317")).collect();
+    let names: Vec<String> =
+        (0..replicas).map(|replica| format!("{set}-{replica}.{set}:4317")).collect();
     let listed = variable(&values("collector-balance"), "HUB_TIER2").expect("the list");
     assert_eq!(listed, format!("[{}]", names.join(", ")));
 }
@@ -33,7 +37,9 @@ fn both_tiers_are_the_version_that_was_driven_with_their_files_in_their_config_m
         assert_eq!(values["image"]["tag"], "0.159.0", "{tier}");
         assert_eq!(values["configMap"]["existingName"], tier);
         assert_eq!(values["fullnameOverride"], tier);
-        assert!(read("README.md").contains("collector-$tier --from-file=relay=collector-$tier.yaml"));
+        assert!(
+            read("README.md").contains("collector-$tier --from-file=relay=collector-$tier.yaml")
+        );
     }
     assert!(read("tools/collector-scale-out/builder.yaml").contains("version: 0.159.0"));
 }
@@ -63,9 +69,13 @@ fn every_command_of_a_values_file_stands_in_the_readme_too() {
     for path in files("scale-out/values", ".yaml") {
         let text = read(&path);
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let install = text.lines().find_map(|line| line.strip_prefix("# helm install ")).expect("a command");
+        let install =
+            text.lines().find_map(|line| line.strip_prefix("# helm install ")).expect("a command");
         let chart = install.split_whitespace().nth(1).expect("a chart");
         assert!(readme.contains(chart), "{name}: {chart}");
-        assert!(readme.contains(&format!("values/{name}.yaml")) || name.starts_with("collector-"), "{name}");
+        assert!(
+            readme.contains(&format!("values/{name}.yaml")) || name.starts_with("collector-"),
+            "{name}"
+        );
     }
 }

@@ -63,7 +63,10 @@ fn init_makes_secrets_and_the_files_of_the_profile() {
     let mut secrets = Vec::new();
     for name in ["grafana_admin", "api_token", "webhook_token", "webhook_hmac"] {
         let secret = read(&copy, &format!("secrets/{name}"));
-        assert!(secret.len() == 40 && secret.chars().all(|c| c.is_ascii_alphanumeric()), "{name}: {secret}");
+        assert!(
+            secret.len() == 40 && secret.chars().all(|c| c.is_ascii_alphanumeric()),
+            "{name}: {secret}"
+        );
         assert!(!said.contains(&secret), "{name} is printed");
         secrets.push(secret);
     }
@@ -71,10 +74,18 @@ fn init_makes_secrets_and_the_files_of_the_profile() {
     assert_eq!(secrets.len(), 4, "each is its own");
     let mode = fs::metadata(copy.join("secrets")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "closed to other users");
-    assert!(read(&copy, "prometheus/targets/orchestration-service.yml").contains("orchestrator:9464"));
-    assert!(read(&copy, ".env").contains("ALERT_WEBHOOK_URL=http://orchestrator:9002/api/webhooks/grafana"));
+    assert!(
+        read(&copy, "prometheus/targets/orchestration-service.yml").contains("orchestrator:9464")
+    );
+    assert!(
+        read(&copy, ".env")
+            .contains("ALERT_WEBHOOK_URL=http://orchestrator:9002/api/webhooks/grafana")
+    );
     let contacts = read(&copy, "grafana/provisioning/alerting/contact-points.yaml");
-    assert!(contacts.contains("webhook_notifier") && !contacts.contains("escalation"), "{contacts}");
+    assert!(
+        contacts.contains("webhook_notifier") && !contacts.contains("escalation"),
+        "{contacts}"
+    );
     assert!(!read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("escalation"));
 }
 
@@ -83,12 +94,16 @@ fn init_run_again_keeps_secrets_and_what_was_edited() {
     let (_folder, copy) = copied();
     stdout(&init(&copy, &[], &[]));
     let before = read(&copy, "secrets/grafana_admin");
-    fs::write(copy.join(".env"), read(&copy, ".env").replace("development", "production")).expect("edited");
+    fs::write(copy.join(".env"), read(&copy, ".env").replace("development", "production"))
+        .expect("edited");
     stdout(&init(&copy, &["host"], &[]));
     assert_eq!(read(&copy, "secrets/grafana_admin"), before);
     let environment = read(&copy, ".env");
     assert!(environment.contains("ENVIRONMENT=production"), "{environment}");
-    assert!(environment.contains("ALERT_WEBHOOK_URL=http://host.docker.internal:9003/api/webhooks/grafana"));
+    assert!(
+        environment
+            .contains("ALERT_WEBHOOK_URL=http://host.docker.internal:9003/api/webhooks/grafana")
+    );
     assert!(
         read(&copy, "prometheus/targets/orchestration-service.yml").ends_with("[]\n"),
         "pushed: nothing to scrape"
@@ -96,7 +111,10 @@ fn init_run_again_keeps_secrets_and_what_was_edited() {
     let printed = stdout(&init(&copy, &["env"], &[]));
     assert!(printed.contains("export OTEL_METRICS_EXPORTER='otlp'"), "{printed}");
     assert!(printed.contains("deployment.environment.name=production"), "{printed}");
-    assert!(!printed.contains(&read(&copy, "secrets/webhook_token")), "a file's name, not what is in it");
+    assert!(
+        !printed.contains(&read(&copy, "secrets/webhook_token")),
+        "a file's name, not what is in it"
+    );
 }
 
 #[test]
@@ -106,11 +124,14 @@ fn an_escalation_url_adds_the_second_way_and_its_absence_takes_it_away() {
     stdout(&init(&copy, &[], &[("HUB_ESCALATION_URL", url), ("HUB_ESCALATION_TYPE", "slack")]));
     let contacts = read(&copy, "grafana/provisioning/alerting/contact-points.yaml");
     assert!(
-        contacts.contains("type: slack") && contacts.contains("$__file{/run/secrets/escalation_url}"),
+        contacts.contains("type: slack")
+            && contacts.contains("$__file{/run/secrets/escalation_url}"),
         "{contacts}"
     );
     assert_eq!(read(&copy, "secrets/escalation_url"), url);
-    assert!(read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("receiver: escalation"));
+    assert!(
+        read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("receiver: escalation")
+    );
     fs::write(copy.join(".env"), read(&copy, ".env").replace(url, "")).expect("edited");
     stdout(&init(&copy, &[], &[]));
     assert!(!read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("escalation"));
@@ -122,7 +143,8 @@ fn init_refuses_what_it_does_not_know() {
     let (_folder, copy) = copied();
     assert_eq!(init(&copy, &["nonsense"], &[]).status.code(), Some(2));
     assert_eq!(init(&copy, &["env"], &[]).status.code(), Some(1), "nothing to print yet");
-    let wrong = init(&copy, &[], &[("HUB_ESCALATION_URL", "http://x"), ("HUB_ESCALATION_TYPE", "pigeon")]);
+    let wrong =
+        init(&copy, &[], &[("HUB_ESCALATION_URL", "http://x"), ("HUB_ESCALATION_TYPE", "pigeon")]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("pigeon"));
 }

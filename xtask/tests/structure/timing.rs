@@ -20,11 +20,16 @@ fn intervals(group: &str) -> (u64, u64) {
     let of = |path: &str| {
         let document = yaml(path);
         let groups = list(&document["groups"]).to_vec();
-        let found =
-            groups.iter().find(|it| it["name"] == group).unwrap_or_else(|| panic!("{path}: no {group}"));
+        let found = groups
+            .iter()
+            .find(|it| it["name"] == group)
+            .unwrap_or_else(|| panic!("{path}: no {group}"));
         seconds(text(&found["interval"]))
     };
-    (of(&format!("prometheus/rules/{group}.rules.yml")), of("grafana/provisioning/alerting/rules.yaml"))
+    (
+        of(&format!("prometheus/rules/{group}.rules.yml")),
+        of("grafana/provisioning/alerting/rules.yaml"),
+    )
 }
 
 #[test]
@@ -39,7 +44,8 @@ fn a_breach_is_delivered_within_a_minute_by_the_waits_alone() {
     let mut checked = 0;
     for alert in alerts::all() {
         // The objectives are evaluated once a minute; who waits on purpose, waits.
-        if alert.severity == Severity::Critical && alert.hold == "0s" && alert.group != "slo_alerts" {
+        if alert.severity == Severity::Critical && alert.hold == "0s" && alert.group != "slo_alerts"
+        {
             let (prometheus, grafana) = intervals(alert.group);
             let longest = scrape + prometheus + grafana + wait;
             assert!(longest <= 40, "{}: {longest} s", alert.name);

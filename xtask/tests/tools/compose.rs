@@ -82,14 +82,19 @@ fn every_file_that_compose_would_mount_or_build_from_is_there_after_init() {
     };
     let mut mounts = 0;
     for (_, service) in services(&model) {
-        for volume in entries(&service["volumes"]).iter().filter(|volume| volume["type"] == "bind") {
+        for volume in entries(&service["volumes"]).iter().filter(|volume| volume["type"] == "bind")
+        {
             there(&volume["source"]);
             assert_eq!(volume["read_only"], true, "{volume}");
             mounts += 1;
         }
     }
     assert!(mounts >= 6, "{mounts}");
-    model["secrets"].as_object().expect("secrets").values().for_each(|secret| there(&secret["file"]));
+    model["secrets"]
+        .as_object()
+        .expect("secrets")
+        .values()
+        .for_each(|secret| there(&secret["file"]));
     let build = &model["services"]["orchestrator"]["build"];
     let context = Path::new(build["context"].as_str().expect("a context"));
     assert!(context.join(build["dockerfile"].as_str().expect("a file")).exists(), "{build}");
@@ -101,13 +106,17 @@ fn without_an_env_file_every_variable_has_the_value_of_the_example() {
     let (_folder, copy) = initialised("app");
     let model = model(&copy);
     let example = fs::read_to_string(copy.join(".env.example")).expect("there");
-    let variable = |service: &str, name: &str| model["services"][service]["environment"][name].clone();
+    let variable =
+        |service: &str, name: &str| model["services"][service]["environment"][name].clone();
     for (name, found) in [
         ("ENVIRONMENT", variable("prometheus", "ENVIRONMENT")),
         ("ENVIRONMENT", variable("otel-collector", "ENVIRONMENT")),
         ("ALERT_WEBHOOK_URL", variable("grafana", "ALERT_WEBHOOK_URL")),
     ] {
-        let said = example.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect(name);
+        let said = example
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .expect(name);
         assert_eq!(found, said, "{name}");
     }
 }

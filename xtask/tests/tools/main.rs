@@ -20,10 +20,16 @@ fn tool(name: &str, arguments: &[&str], folder: &Path, environment: &[(&str, &st
         .env_clear()
         .envs(environment.iter().copied())
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}; run observability/tools/build", program.display()))
+        .unwrap_or_else(|error| {
+            panic!("{}: {error}; run observability/tools/build", program.display())
+        })
 }
 
 /// All that it said.
 fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }

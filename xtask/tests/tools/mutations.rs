@@ -8,12 +8,18 @@ use xtask::stack::alerts::{self, Alert};
 use xtask::stack::rules;
 
 /// The alerts on levels; every other one is on counters.
-const OF_LEVELS: [&str; 5] =
-    ["ServiceDown", "HighMemoryUsage", "ApprovalBacklog", "StackComponentDown", "CollectorQueueFilling"];
+const OF_LEVELS: [&str; 5] = [
+    "ServiceDown",
+    "HighMemoryUsage",
+    "ApprovalBacklog",
+    "StackComponentDown",
+    "CollectorQueueFilling",
+];
 
 /// The rule files of these alerts, each changed as a text, under the cases that name this one alert: whether one fails.
 fn noticed(name: &str, alerts: &[Alert], change: impl Fn(&str) -> String) -> bool {
-    let group = alerts.iter().find(|alert| alert.name == name).map(|alert| alert.group).expect(name);
+    let group =
+        alerts.iter().find(|alert| alert.name == name).map(|alert| alert.group).expect(name);
     let folder = tempfile::tempdir().expect("a folder");
     for inner in ["rules", "tests"] {
         fs::create_dir(folder.path().join(inner)).expect("a folder");
@@ -71,7 +77,8 @@ fn a_threshold_that_is_taken_away_or_raised_tenfold_makes_a_case_fail() {
         if !noticed(alert.name, &with(alert.name, |alert| alert.threshold = None), unchanged) {
             unnoticed.push(format!("{} without its threshold", alert.name));
         }
-        let tenfold = |alert: &mut Alert| alert.threshold = alert.threshold.map(|threshold| threshold * 10.0);
+        let tenfold =
+            |alert: &mut Alert| alert.threshold = alert.threshold.map(|threshold| threshold * 10.0);
         if !noticed(alert.name, &with(alert.name, tenfold), unchanged) {
             unnoticed.push(format!("{} with ten times its threshold", alert.name));
         }
@@ -84,7 +91,9 @@ fn a_threshold_that_is_taken_away_or_raised_tenfold_makes_a_case_fail() {
 fn an_alert_that_waits_ten_hours_makes_a_case_fail() {
     let unnoticed: Vec<String> = alerts::all()
         .iter()
-        .filter(|alert| !noticed(alert.name, &with(alert.name, |alert| alert.hold = "10h"), unchanged))
+        .filter(|alert| {
+            !noticed(alert.name, &with(alert.name, |alert| alert.hold = "10h"), unchanged)
+        })
         .map(|alert| alert.name.to_owned())
         .collect();
     all_noticed(&unnoticed);
@@ -100,8 +109,10 @@ fn without_what_counts_births_a_case_fails_for_every_alert_on_a_counter() {
             .replace("process_uptime_seconds", "process_never_seconds")
             .replace("process_start_time_seconds", "process_never_seconds")
     };
-    let unnoticed: Vec<String> =
-        counters().filter(|name| !noticed(name, &alerts::all(), blind)).map(str::to_owned).collect();
+    let unnoticed: Vec<String> = counters()
+        .filter(|name| !noticed(name, &alerts::all(), blind))
+        .map(str::to_owned)
+        .collect();
     all_noticed(&unnoticed);
 }
 
@@ -110,11 +121,13 @@ fn without_what_counts_births_a_case_fails_for_every_alert_on_a_counter() {
 fn where_every_process_passes_for_a_young_one_a_case_fails_for_every_alert_on_a_counter() {
     // A counter that is merely seen late would count from zero.
     let credulous = |rules: &str| {
-        ["60", "120", "300", "600"]
-            .iter()
-            .fold(rules.to_owned(), |rules, seconds| rules.replace(&format!(" < {seconds} or"), " < 1e12 or"))
+        ["60", "120", "300", "600"].iter().fold(rules.to_owned(), |rules, seconds| {
+            rules.replace(&format!(" < {seconds} or"), " < 1e12 or")
+        })
     };
-    let unnoticed: Vec<String> =
-        counters().filter(|name| !noticed(name, &alerts::all(), credulous)).map(str::to_owned).collect();
+    let unnoticed: Vec<String> = counters()
+        .filter(|name| !noticed(name, &alerts::all(), credulous))
+        .map(str::to_owned)
+        .collect();
     all_noticed(&unnoticed);
 }

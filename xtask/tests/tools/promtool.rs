@@ -86,8 +86,9 @@ fn every_alert_has_a_case_that_fires_and_one_that_stays_quiet() {
             let (wanted, expected) = (check.to_string(), &check["exp_samples"]);
             let expected = if expected.is_null() { &check["exp_alerts"] } else { expected };
             let fires = !expected.as_array().expect("expected").is_empty();
-            for alert in
-                alerts.iter().filter(|alert| wanted.contains(alert.name) || check["expr"] == "ALERTS")
+            for alert in alerts
+                .iter()
+                .filter(|alert| wanted.contains(alert.name) || check["expr"] == "ALERTS")
             {
                 *if fires && wanted.contains(alert.name) { &mut firing } else { &mut quiet }
                     .entry(alert.name)
@@ -129,6 +130,10 @@ fn for_every_alert_a_case_says_what_people_read() {
         }
     }
     for alert in &alerts {
-        assert!(read.contains(&alert.name), "{}: no case with its labels and annotations", alert.name);
+        assert!(
+            read.contains(&alert.name),
+            "{}: no case with its labels and annotations",
+            alert.name
+        );
     }
 }

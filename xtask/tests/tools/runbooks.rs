@@ -14,7 +14,11 @@ fn firing(alert: &Alert) -> (Value, Value, Value) {
         for check in case["alert_rule_test"].as_array().into_iter().flatten() {
             let fires = !check["exp_alerts"].as_array().expect("a list").is_empty();
             if fires && check["alertname"] == alert.name {
-                return (case.clone(), check["eval_time"].clone(), document["evaluation_interval"].clone());
+                return (
+                    case.clone(),
+                    check["eval_time"].clone(),
+                    document["evaluation_interval"].clone(),
+                );
             }
         }
     }
@@ -23,7 +27,8 @@ fn firing(alert: &Alert) -> (Value, Value, Value) {
 
 fn first_query(alert: &Alert) -> String {
     let path = root().join("observability").join(alert.runbook());
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let query = text.split("```promql\n").nth(1).and_then(|rest| rest.split("```").next());
     query.unwrap_or_else(|| panic!("{}: no query", path.display())).trim().to_owned()
 }
@@ -40,7 +45,8 @@ fn the_first_query_shows_something_when_the_alert_fires() {
             Trouble::Above => format!("count(({query}) != 0) >= bool 1"),
             Trouble::Below => format!("count({query}) >= bool 1"),
         };
-        let rules = root().join(format!("observability/prometheus/rules/{}.rules.yml", alert.group));
+        let rules =
+            root().join(format!("observability/prometheus/rules/{}.rules.yml", alert.group));
         let document = json!({
             "rule_files": [rules.to_string_lossy()],
             "evaluation_interval": interval,
@@ -55,8 +61,11 @@ fn the_first_query_shows_something_when_the_alert_fires() {
             }],
         });
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("test.yml"), serde_yaml_ng::to_string(&document).expect("YAML"))
-            .expect("written");
+        fs::write(
+            folder.path().join("test.yml"),
+            serde_yaml_ng::to_string(&document).expect("YAML"),
+        )
+        .expect("written");
         let output = promtool(&["test", "rules", "test.yml"], folder.path());
         assert!(
             output.status.success(),

@@ -18,9 +18,10 @@ pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(0),
         Value::String(text) if text.trim().is_empty() => Ok(0),
-        Value::String(text) => {
-            text.trim().parse().map_err(|_| D::Error::custom(format!("`{text}` is no whole number")))
-        }
+        Value::String(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| D::Error::custom(format!("`{text}` is no whole number"))),
         Value::Number(number) => {
             let whole = number.as_u64().or_else(|| {
                 // 3000.0 is what arithmetic in a template makes of 3000.

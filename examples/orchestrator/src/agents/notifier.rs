@@ -82,7 +82,8 @@ impl Notifier {
     /// # Errors
     /// [`NotifierError`] for a URL that is none, or of a host that is not allow-listed.
     pub fn new(secrets: &Secrets, allowed: &Allowed) -> Result<Self, NotifierError> {
-        let check = |name, url: &Option<_>| url.as_ref().map(|url| allowed.check(name, url)).transpose();
+        let check =
+            |name, url: &Option<_>| url.as_ref().map(|url| allowed.check(name, url)).transpose();
         let mut client = reqwest::Client::builder()
             .redirect(Policy::none())
             // A proxy would connect in our place, past the check of the address.
@@ -105,8 +106,9 @@ impl Notifier {
     /// The destinations of a channel.
     fn route(&self, channel: &str) -> Result<Vec<Destination>, AgentError> {
         let unset = |variable: &str| {
-            let message =
-                format!("the channel `{channel}` is not configured; set {variable} or {variable}_FILE");
+            let message = format!(
+                "the channel `{channel}` is not configured; set {variable} or {variable}_FILE"
+            );
             AgentError::permanent("channel_not_configured", message)
         };
         match channel {
@@ -137,12 +139,17 @@ impl Notifier {
             tracing::info!(channel = %message.channel, "[Notifier] {}", message.text);
             return Ok(0);
         };
-        let answer = self.http.post(url.clone()).json(&body).send().await.map_err(delivery::failed)?;
+        let answer =
+            self.http.post(url.clone()).json(&body).send().await.map_err(delivery::failed)?;
         delivery::judge(answer).await
     }
 
     fn recall(&self, key: &str) -> BTreeMap<Destination, u16> {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).remove(key).unwrap_or_default()
+        self.delivered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key)
+            .unwrap_or_default()
     }
 
     fn remember(&self, key: String, done: BTreeMap<Destination, u16>) {
@@ -208,7 +215,8 @@ impl Agent for Notifier {
 /// One error for what failed: worth another attempt if one of them is, after the longest of their waits.
 fn failure(failures: &[(Destination, AgentError)]) -> Option<AgentError> {
     let (_, first) = failures.iter().find(|(_, error)| error.retryable).or(failures.first())?;
-    let said: Vec<_> = failures.iter().map(|(to, error)| format!("{} {error}", to.as_str())).collect();
+    let said: Vec<_> =
+        failures.iter().map(|(to, error)| format!("{} {error}", to.as_str())).collect();
     let retry_after = failures.iter().filter_map(|(_, error)| error.retry_after).max();
     Some(AgentError { message: said.join("; "), retry_after, ..first.clone() })
 }

@@ -55,7 +55,8 @@ impl Agent for Patcher {
 }
 
 fn apply(root: &std::path::Path, asked: &Input) -> Result<Value, AgentError> {
-    let outside = |error: walk::Outside| AgentError::permanent("outside_scan_root", error.to_string());
+    let outside =
+        |error: walk::Outside| AgentError::permanent("outside_scan_root", error.to_string());
     let folder = walk::inside(root, asked.path.as_deref().unwrap_or(".")).map_err(outside)?;
     let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for finding in &asked.findings {
@@ -74,7 +75,8 @@ fn apply(root: &std::path::Path, asked: &Input) -> Result<Value, AgentError> {
         }
     }
     if let Some(first) = failed.first() {
-        let message = format!("{} of the files could not be patched, the first: {first}", failed.len());
+        let message =
+            format!("{} of the files could not be patched, the first: {first}", failed.len());
         return Err(AgentError::retryable("patch_failed", message));
     }
     tracing::info!(replaced, files = changed.len(), "took secrets out of files");

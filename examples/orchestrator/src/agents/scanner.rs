@@ -104,7 +104,8 @@ impl Agent for Scanner {
         let asked: Input = input::read(context.input)?;
         let hold = Duration::from_millis(asked.hold_ms);
         if hold > LONGEST_HOLD {
-            let message = format!("hold_ms is {}; at most {} ms", asked.hold_ms, LONGEST_HOLD.as_millis());
+            let message =
+                format!("hold_ms is {}; at most {} ms", asked.hold_ms, LONGEST_HOLD.as_millis());
             return Err(AgentError::permanent("invalid_input", message));
         }
         let folder = walk::inside(&self.root, asked.path.as_deref().unwrap_or("."))
@@ -130,9 +131,8 @@ fn summary(report: &Report) -> String {
         1 => "1 possible secret".to_owned(),
         total => format!("{total} possible secrets"),
     };
-    let first = report
-        .findings
-        .first()
-        .map(|finding| format!("; the first: {} in {}:{}", finding.rule, finding.path, finding.line));
+    let first = report.findings.first().map(|finding| {
+        format!("; the first: {} in {}:{}", finding.rule, finding.path, finding.line)
+    });
     format!("{found} in {files} of {}{}", report.folder, first.unwrap_or_default())
 }

@@ -45,11 +45,15 @@ impl From<EngineError> for ApiError {
         let text = error.to_string();
         match error {
             EngineError::Draining => Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", text),
-            EngineError::Overloaded(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", text),
+            EngineError::Overloaded(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", text)
+            }
             EngineError::UnknownWorkflow(_) => {
                 Self::new(StatusCode::NOT_FOUND, "workflow_not_found", "Workflow not found")
             }
-            EngineError::UnknownRun(_) => Self::new(StatusCode::NOT_FOUND, "run_not_found", "Run not found"),
+            EngineError::UnknownRun(_) => {
+                Self::new(StatusCode::NOT_FOUND, "run_not_found", "Run not found")
+            }
             EngineError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", text),
             EngineError::Store(error) => error.into(),
         }
@@ -61,9 +65,11 @@ impl From<StoreError> for ApiError {
         // What the database said may name files; it goes to the log.
         tracing::error!(%error, "the store failed");
         match error {
-            StoreError::Closed => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is shutting down")
-            }
+            StoreError::Closed => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "draining",
+                "the server is shutting down",
+            ),
             StoreError::Database(_) => {
                 let message = "the database cannot be used at the moment";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
@@ -84,7 +90,8 @@ impl From<GraphError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody { error: self.error, code: self.code.to_owned(), trace_id: trace_id() };
+        let body =
+            ErrorBody { error: self.error, code: self.code.to_owned(), trace_id: trace_id() };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         match self.status {
@@ -92,7 +99,8 @@ impl IntoResponse for ApiError {
                 headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
             }
             StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+                headers
+                    .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
             }
             _ => {}
         }

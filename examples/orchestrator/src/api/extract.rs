@@ -22,7 +22,8 @@ pub(crate) async fn read_body(body: axum::body::Body) -> Result<Vec<u8>, ApiErro
         let (mut kept, mut total) = (Vec::new(), 0);
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| ApiError::bad_request("bad_request", "the body broke off"))?;
+            let chunk =
+                chunk.map_err(|_| ApiError::bad_request("bad_request", "the body broke off"))?;
             total += chunk.len();
             if total <= MAX_BODY {
                 kept.extend_from_slice(&chunk);

@@ -63,7 +63,10 @@ pub(super) async fn list(
         (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
     )
 )]
-pub(super) async fn show(State(state): State<AppState>, Name(id): Name) -> Result<Json<RunView>, ApiError> {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Name(id): Name,
+) -> Result<Json<RunView>, ApiError> {
     view(&state, &id).await.map(Json)
 }
 
@@ -85,7 +88,10 @@ async fn view(state: &AppState, id: &str) -> Result<RunView, ApiError> {
         (status = 503, body = ErrorBody),
     )
 )]
-pub(super) async fn cancel(State(state): State<AppState>, Name(id): Name) -> Result<Json<RunView>, ApiError> {
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    Name(id): Name,
+) -> Result<Json<RunView>, ApiError> {
     state.engine.cancel(&id).await?;
     view(&state, &id).await.map(Json)
 }
@@ -102,6 +108,9 @@ pub(super) async fn cancel(State(state): State<AppState>, Name(id): Name) -> Res
         (status = 503, body = ErrorBody),
     )
 )]
-pub(super) async fn retry(State(state): State<AppState>, Name(id): Name) -> Result<Response, ApiError> {
+pub(super) async fn retry(
+    State(state): State<AppState>,
+    Name(id): Name,
+) -> Result<Response, ApiError> {
     Ok(super::accepted(&state.engine.retry(&id).await?))
 }

@@ -60,7 +60,8 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     graph::validate(&workflow, state.engine.agents())?;
     if !state.engine.store().create_workflow(&workflow).await? {
-        let message = format!("there is a workflow `{}` already; workflows do not change", workflow.name);
+        let message =
+            format!("there is a workflow `{}` already; workflows do not change", workflow.name);
         return Err(ApiError::new(StatusCode::CONFLICT, "name_taken", message));
     }
     let location = [("location", format!("/api/workflows/{}", workflow.name))];
@@ -170,17 +171,20 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let (Some(key), None) = (keys.next(), keys.next()) else {
         return match headers.contains_key("idempotency-key") {
             false => Ok(None),
-            true => {
-                Err(ApiError::bad_request("invalid_idempotency_key", "there are several Idempotency-Keys"))
-            }
+            true => Err(ApiError::bad_request(
+                "invalid_idempotency_key",
+                "there are several Idempotency-Keys",
+            )),
         };
     };
-    let usable =
-        |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let usable = |key: &&str| {
+        (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     match key.to_str().ok().filter(usable) {
         Some(key) => Ok(Some(key.to_owned())),
         None => {
-            let message = "an Idempotency-Key is 1 to 255 printable ASCII characters without spaces";
+            let message =
+                "an Idempotency-Key is 1 to 255 printable ASCII characters without spaces";
             Err(ApiError::bad_request("invalid_idempotency_key", message))
         }
     }

@@ -50,7 +50,9 @@ pub enum CallError {
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
     /// Nobody answered.
-    #[error("no answer from {url}: {reason}; is the server running? `orchestrator serve` starts one")]
+    #[error(
+        "no answer from {url}: {reason}; is the server running? `orchestrator serve` starts one"
+    )]
     Unreachable {
         /// The server's URL.
         url: Url,
@@ -79,7 +81,9 @@ pub enum CallError {
 
 fn remedy(status: StatusCode) -> String {
     match status {
-        StatusCode::UNAUTHORIZED => format!("; set {API_TOKEN} or {API_TOKEN}_FILE to the server's"),
+        StatusCode::UNAUTHORIZED => {
+            format!("; set {API_TOKEN} or {API_TOKEN}_FILE to the server's")
+        }
         _ => String::new(),
     }
 }
@@ -136,7 +140,12 @@ impl Api {
     }
 
     /// Posts a body to a route.
-    pub async fn post(&self, route: &'static str, name: &str, body: &Value) -> Result<Value, CallError> {
+    pub async fn post(
+        &self,
+        route: &'static str,
+        name: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
         self.send(self.request(Method::POST, route, name)?.json(body)).await
     }
 
@@ -187,12 +196,17 @@ impl Api {
         let mut url = self.base.clone();
         match url.path_segments_mut() {
             Ok(mut path) => {
-                let parts =
-                    route.split('/').skip(1).map(|part| if part.starts_with('{') { name } else { part });
+                let parts = route
+                    .split('/')
+                    .skip(1)
+                    .map(|part| if part.starts_with('{') { name } else { part });
                 path.pop_if_empty().extend(parts);
             }
             Err(()) => {
-                return Err(CallError::Foreign { url: self.base.clone(), what: "not an http URL".into() });
+                return Err(CallError::Foreign {
+                    url: self.base.clone(),
+                    what: "not an http URL".into(),
+                });
             }
         }
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -206,7 +220,8 @@ impl Api {
     }
 
     async fn send(&self, request: hub_otel::http::RequestBuilder) -> Result<Value, CallError> {
-        let unreachable = |error| CallError::Unreachable { url: self.base.clone(), reason: innermost(error) };
+        let unreachable =
+            |error| CallError::Unreachable { url: self.base.clone(), reason: innermost(error) };
         let answer = request.send().await.map_err(unreachable)?;
         let (status, url) = (answer.status(), answer.url().clone());
         let bytes = answer.bytes().await.map_err(unreachable)?;

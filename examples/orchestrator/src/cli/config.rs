@@ -11,11 +11,15 @@ const VARIABLE: &str = "HUB_CONFIG";
 /// Gives the commands of `command` the file's values as defaults, when the arguments or the environment name a file.
 pub(super) fn apply(mut command: Command, arguments: &[OsString]) -> Result<Command, clap::Error> {
     let Some(path) = file(arguments) else { return Ok(command) };
-    let fail = |command: &mut Command, text: String| Err(command.error(ErrorKind::InvalidValue, text));
+    let fail =
+        |command: &mut Command, text: String| Err(command.error(ErrorKind::InvalidValue, text));
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) => {
-            return fail(&mut command, format!("the configuration file `{}`: {error}", path.display()));
+            return fail(
+                &mut command,
+                format!("the configuration file `{}`: {error}", path.display()),
+            );
         }
     };
     let table: toml::Table = match text.parse() {
@@ -50,13 +54,18 @@ pub(super) fn apply(mut command: Command, arguments: &[OsString]) -> Result<Comm
 
 fn with_default(command: Command, flag: &str, value: &str) -> Command {
     command.mut_args(|argument| {
-        if argument.get_long() == Some(flag) { argument.default_value(value.to_owned()) } else { argument }
+        if argument.get_long() == Some(flag) {
+            argument.default_value(value.to_owned())
+        } else {
+            argument
+        }
     })
 }
 
 fn flags(command: &Command) -> Vec<String> {
     let all = command.get_subcommands().flat_map(Command::get_arguments);
-    let mut flags: Vec<_> = all.filter_map(|argument| argument.get_long()).map(str::to_owned).collect();
+    let mut flags: Vec<_> =
+        all.filter_map(|argument| argument.get_long()).map(str::to_owned).collect();
     flags.retain(|flag| !["config", "help", "version"].contains(&flag.as_str()));
     flags.sort_unstable();
     flags.dedup();
@@ -86,6 +95,9 @@ fn file(arguments: &[OsString]) -> Option<PathBuf> {
             return Some(Path::new(path).to_owned());
         }
     }
-    #[expect(clippy::disallowed_methods, reason = "read before clap is, which reads all other variables")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "read before clap is, which reads all other variables"
+    )]
     std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }

@@ -67,7 +67,10 @@ impl LoadArgs {
     pub async fn execute(self, api: &Api) -> Result<Exit, Problem> {
         let mut context = values::context(&self.context);
         if let Some(hold) = self.hold {
-            context.insert("hold_ms".into(), json!(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX)));
+            context.insert(
+                "hold_ms".into(),
+                json!(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX)),
+            );
         }
         let plan = Plan {
             workflow: self.workflow.clone(),
@@ -84,7 +87,8 @@ impl LoadArgs {
         let driven = drive::drive(&plan, api, &before).await?;
         let rows = drive::rows(&plan, api, &driven.accepted).await?;
         let held = self.hold.is_some_and(|hold| hold >= Duration::from_secs(1));
-        let ledger = Ledger { plan: &plan, nodes, driven: &driven, rows: &rows, before: &before, held };
+        let ledger =
+            Ledger { plan: &plan, nodes, driven: &driven, rows: &rows, before: &before, held };
         let report = ledger.settle(&api.sent()).await?;
 
         let to_stdout = self.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
@@ -144,7 +148,9 @@ impl Metrics {
     async fn scrape(&self) -> Result<Scrape, Problem> {
         let none = |reason| {
             let url = &self.url;
-            Problem::failure(format!("no metrics from {url}: {reason}; name the server's with --metrics"))
+            Problem::failure(format!(
+                "no metrics from {url}: {reason}; name the server's with --metrics"
+            ))
         };
         let failed = |error| none(innermost(error));
         let answer = self.http.get(self.url.clone()).send().await.map_err(failed)?;

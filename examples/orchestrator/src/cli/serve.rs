@@ -59,7 +59,8 @@ pub struct Serve {
 impl Serve {
     /// What the agents need to know.
     pub fn agent_settings(&self) -> Settings {
-        let notify = Allowed { hosts: self.notify_allow_host.clone(), private: self.notify_allow_private };
+        let notify =
+            Allowed { hosts: self.notify_allow_host.clone(), private: self.notify_allow_private };
         Settings { scan_root: self.scan_root.clone(), notify }
     }
 }
@@ -78,7 +79,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err(format!("`{unit}` is no unit; write e.g. `500ms`, `20s`, `30m` or `24h`")),
     };
-    let number: u64 = number.parse().map_err(|_| "write e.g. `500ms`, `20s`, `30m` or `24h`".to_owned())?;
+    let number: u64 =
+        number.parse().map_err(|_| "write e.g. `500ms`, `20s`, `30m` or `24h`".to_owned())?;
     number.checked_mul(factor).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
 }
 
@@ -92,6 +94,8 @@ mod tests {
         assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
         assert_eq!(duration("24h"), Ok(Duration::from_secs(86_400)));
-        assert!(duration("soon").is_err() && duration("1 day").is_err() && duration("-1s").is_err());
+        assert!(
+            duration("soon").is_err() && duration("1 day").is_err() && duration("-1s").is_err()
+        );
     }
 }

@@ -48,7 +48,10 @@ pub fn validate(workflow: &Workflow, agents: &Registry) -> Result<(), GraphError
     for node in &workflow.nodes {
         if !is_identifier(&node.id) {
             let rule = "a letter, then letters, digits and underscores, all lower case";
-            return graph(format!("the node id `{}` is not an identifier: {rule}", shown(&node.id)));
+            return graph(format!(
+                "the node id `{}` is not an identifier: {rule}",
+                shown(&node.id)
+            ));
         }
         if !ids.insert(node.id.as_str()) {
             return graph(format!("two nodes are called `{}`", node.id));
@@ -92,7 +95,10 @@ fn limits(workflow: &Workflow) -> Result<(), GraphError> {
     };
     bounded("timeoutMs", workflow.timeout_ms, 1, DAY)?;
     if workflow.description.chars().count() > 1000 {
-        return Err(wrong("invalid_graph", "the description is longer than 1000 characters".to_owned()));
+        return Err(wrong(
+            "invalid_graph",
+            "the description is longer than 1000 characters".to_owned(),
+        ));
     }
     for node in &workflow.nodes {
         let of = |field: &str| format!("node `{}`: {field}", node.id);
@@ -108,20 +114,23 @@ fn known(node: &Node, agents: &Registry, ids: &HashSet<&str>) -> Result<(), Grap
     let Node { id, agent: name, action, .. } = node;
     let Some(agent) = agents.get(name) else {
         let (name, choices) = (shown(name), agents.ids().join(", "));
-        let message =
-            format!("node `{id}` asks the agent `{name}`, which does not exist; there are: {choices}");
+        let message = format!(
+            "node `{id}` asks the agent `{name}`, which does not exist; there are: {choices}"
+        );
         return Err(wrong("unknown_agent", message));
     };
     if !agent.actions().contains(&action.as_str()) {
         let (action, choices) = (shown(action), agent.actions().join(", "));
-        let message =
-            format!("node `{id}` asks `{name}` for `{action}`, which it cannot do; it can: {choices}");
+        let message = format!(
+            "node `{id}` asks `{name}` for `{action}`, which it cannot do; it can: {choices}"
+        );
         return Err(wrong("unknown_action", message));
     }
     match node.depends_on.iter().find(|dependency| !ids.contains(dependency.as_str())) {
         None => Ok(()),
         Some(other) => {
-            let message = format!("node `{id}` depends on `{}`, which does not exist", shown(other));
+            let message =
+                format!("node `{id}` depends on `{}`, which does not exist", shown(other));
             Err(wrong("unknown_dependency", message))
         }
     }
@@ -230,7 +239,12 @@ mod tests {
 
     #[test]
     fn a_circle_is_shown_as_its_path() {
-        let said = problem(json!([node("a", &["c"]), node("b", &["a"]), node("c", &["b"]), node("d", &[])]));
+        let said = problem(json!([
+            node("a", &["c"]),
+            node("b", &["a"]),
+            node("c", &["b"]),
+            node("d", &[])
+        ]));
         assert_eq!(said, "cycle: the nodes depend on each other in a circle: a -> c -> b -> a");
         assert_eq!(
             problem(json!([node("a", &["a"])])),
@@ -241,7 +255,12 @@ mod tests {
     #[test]
     fn a_diamond_is_no_circle() {
         assert_eq!(
-            problem(json!([node("a", &[]), node("b", &["a"]), node("c", &["a"]), node("d", &["b", "c"])])),
+            problem(json!([
+                node("a", &[]),
+                node("b", &["a"]),
+                node("c", &["a"]),
+                node("d", &["b", "c"])
+            ])),
             ""
         );
     }
@@ -254,15 +273,17 @@ mod tests {
             "unknown_agent: node `a` asks the agent `ecko`, which does not exist; there are: echo"
         );
         let said = problem(json!([{"id": "a", "agent": "echo", "action": "shout"}]));
-        assert_eq!(said, "unknown_action: node `a` asks `echo` for `shout`, which it cannot do; it can: say");
+        assert_eq!(
+            said,
+            "unknown_action: node `a` asks `echo` for `shout`, which it cannot do; it can: say"
+        );
         let said = problem(json!([node("a", &["z"])]));
         assert_eq!(said, "unknown_dependency: node `a` depends on `z`, which does not exist");
     }
 
     #[test]
     fn a_template_may_only_read_what_is_there_by_then() {
-        let reads =
-            json!({"id": "b", "agent": "echo", "action": "say", "input": {"x": "{{ nodes.a.output }}"}});
+        let reads = json!({"id": "b", "agent": "echo", "action": "say", "input": {"x": "{{ nodes.a.output }}"}});
         let said = problem(json!([node("a", &[]), reads]));
         assert!(said.starts_with("bad_template: node `b`, its templates read `nodes.a`"), "{said}");
         let broken = json!({"id": "b", "agent": "echo", "action": "say", "input": ["{{ x"]});

@@ -9,7 +9,12 @@ use std::time::Duration;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Workflow {
     /// A slug: `[a-z][a-z0-9-]*`, at most 64 characters.
-    #[schema(pattern = "^[a-z][a-z0-9-]*$", min_length = 1, max_length = 64, example = "scan-and-notify")]
+    #[schema(
+        pattern = "^[a-z][a-z0-9-]*$",
+        min_length = 1,
+        max_length = 64,
+        example = "scan-and-notify"
+    )]
     pub name: String,
     /// For people.
     #[serde(default)]

@@ -34,7 +34,11 @@ impl Engine {
                 telemetry::ended_without_segment(run, RunStatus::Rejected, None);
             }
             (Decision::Expired, RunStatus::TimedOut) => {
-                telemetry::ended_without_segment(run, RunStatus::TimedOut, Some("approval_expired"));
+                telemetry::ended_without_segment(
+                    run,
+                    RunStatus::TimedOut,
+                    Some("approval_expired"),
+                );
             }
             // Its segment runs: other nodes were still busy.
             (_, RunStatus::Running) => self.inner.flight.wake(&run.id),

@@ -28,11 +28,17 @@ pub(super) async fn execute(engine: &Engine, run: &Run, node: &Node, input: Valu
             let call = Call { agent: Arc::clone(agent), run, node, input, attempts: &attempts };
             match AssertUnwindSafe(ask(call)).catch_unwind().await {
                 Ok(result) => result,
-                Err(_) => Err(AgentError::permanent("panic", format!("the agent `{}` panicked", node.agent))),
+                Err(_) => Err(AgentError::permanent(
+                    "panic",
+                    format!("the agent `{}` panicked", node.agent),
+                )),
             }
         }
         // It was there when the workflow was stored.
-        None => Err(AgentError::permanent("unknown_agent", format!("there is no agent `{}`", node.agent))),
+        None => Err(AgentError::permanent(
+            "unknown_agent",
+            format!("there is no agent `{}`", node.agent),
+        )),
     };
     record(node, started, attempts.into_inner(), result)
 }
@@ -50,7 +56,9 @@ fn record(
 ) -> NodeRecord {
     let (status, output, error) = match result {
         Ok(output) => (NodeStatus::Success, Some(output), None),
-        Err(error) if error.kind == telemetry::TIMED_OUT => (NodeStatus::TimedOut, None, Some(error)),
+        Err(error) if error.kind == telemetry::TIMED_OUT => {
+            (NodeStatus::TimedOut, None, Some(error))
+        }
         Err(error) => (NodeStatus::Failed, None, Some(error)),
     };
     NodeRecord {

@@ -14,7 +14,11 @@ pub(super) struct Progress<'w> {
 
 impl<'w> Progress<'w> {
     /// As the store remembers it.
-    pub(super) fn new(workflow: &'w Workflow, ended: Vec<NodeRecord>, approvals: Vec<Approval>) -> Self {
+    pub(super) fn new(
+        workflow: &'w Workflow,
+        ended: Vec<NodeRecord>,
+        approvals: Vec<Approval>,
+    ) -> Self {
         let mut progress = Self {
             workflow,
             ended: ended.into_iter().map(|record| (record.id.clone(), record)).collect(),
@@ -27,7 +31,8 @@ impl<'w> Progress<'w> {
 
     /// Takes what became of the questions.
     pub(super) fn learn(&mut self, approvals: Vec<Approval>) {
-        self.approvals.extend(approvals.into_iter().map(|approval| (approval.node_id.clone(), approval)));
+        self.approvals
+            .extend(approvals.into_iter().map(|approval| (approval.node_id.clone(), approval)));
     }
 
     /// The nodes that have not started, and whose dependencies have all succeeded.
@@ -35,8 +40,9 @@ impl<'w> Progress<'w> {
         if self.failure().is_some() {
             return Vec::new();
         }
-        let succeeded =
-            |id: &String| self.ended.get(id).is_some_and(|record| record.status == NodeStatus::Success);
+        let succeeded = |id: &String| {
+            self.ended.get(id).is_some_and(|record| record.status == NodeStatus::Success)
+        };
         let fresh = |id: &str| !self.started.contains(id) && !self.ended.contains_key(id);
         let nodes = self.workflow.nodes.iter();
         nodes.filter(|node| fresh(&node.id) && node.depends_on.iter().all(succeeded)).collect()
@@ -67,7 +73,9 @@ impl<'w> Progress<'w> {
 
     /// A question that was answered with no, or with silence.
     pub(super) fn refusal(&self) -> Option<&Approval> {
-        self.approvals.values().find(|it| matches!(it.decision, Decision::Rejected | Decision::Expired))
+        self.approvals
+            .values()
+            .find(|it| matches!(it.decision, Decision::Rejected | Decision::Expired))
     }
 
     /// What the templates see: the context's keys, and the outputs so far.
@@ -87,8 +95,7 @@ mod tests {
     use crate::clock::Timestamp;
 
     fn diamond() -> Workflow {
-        let node =
-            |id: &str, after: &[&str]| json!({"id": id, "agent": "x", "action": "y", "dependsOn": after});
+        let node = |id: &str, after: &[&str]| json!({"id": id, "agent": "x", "action": "y", "dependsOn": after});
         let nodes = [node("a", &[]), node("b", &["a"]), node("c", &["a"]), node("d", &["b", "c"])];
         serde_json::from_value(json!({"name": "diamond", "nodes": nodes})).unwrap()
     }

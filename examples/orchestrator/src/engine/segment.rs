@@ -24,20 +24,29 @@ use telemetry::{Failure, Outcome};
     resume = telemetry::resumed(&run),
     status = telemetry::status,
 )]
-pub(super) async fn execute(engine: Engine, run: Run, signals: Arc<Signals>) -> Result<Outcome, Failure> {
+pub(super) async fn execute(
+    engine: Engine,
+    run: Run,
+    signals: Arc<Signals>,
+) -> Result<Outcome, Failure> {
     let id = run.id.clone();
     let fresh = run.started_at.is_none();
-    let claimed =
-        persist(&signals, || engine.inner.store.claim(&id, &engine.inner.owner, telemetry::segment()));
+    let claimed = persist(&signals, || {
+        engine.inner.store.claim(&id, &engine.inner.owner, telemetry::segment())
+    });
     let claimed = claimed.await;
     // As it was before it was claimed: nobody needs it for as long as the segment takes.
     drop(run);
     match claimed {
-        Ok(Some(run)) => Segment { engine, run, fresh, signals, began: Instant::now() }.execute().await,
+        Ok(Some(run)) => {
+            Segment { engine, run, fresh, signals, began: Instant::now() }.execute().await
+        }
         // It was cancelled before it began: the store says so, and so does this segment.
         Ok(None) => Ok(Outcome::Cancelled),
         Err(NotWritten::Stopped(Stop::Cancelled)) => Ok(Outcome::Cancelled),
-        Err(NotWritten::Stopped(Stop::HandBack) | NotWritten::Closed) => Ok(telemetry::suspended("shutdown")),
+        Err(NotWritten::Stopped(Stop::HandBack) | NotWritten::Closed) => {
+            Ok(telemetry::suspended("shutdown"))
+        }
     }
 }
 
@@ -99,7 +108,9 @@ impl Segment {
             };
             let store = &self.engine.inner.store;
             let written = match end {
-                Some(end) => persist(&self.signals, || store.finish(&self.run.id, end.clone())).await,
+                Some(end) => {
+                    persist(&self.signals, || store.finish(&self.run.id, end.clone())).await
+                }
                 None => return Ok(telemetry::suspended("shutdown")),
             };
             return match (written, verdict) {
@@ -108,7 +119,9 @@ impl Segment {
                 // The next start finds it RUNNING and ends it.
                 (Err(_), _) => Ok(telemetry::suspended("shutdown")),
                 (Ok(Some(approvals)), verdict) => {
-                    approvals.iter().for_each(|approval| telemetry::approval_decided(approval, &self.run));
+                    approvals
+                        .iter()
+                        .for_each(|approval| telemetry::approval_decided(approval, &self.run));
                     match verdict {
                         Verdict::Failed(failure) => Err(failure),
                         Verdict::Rejected => Ok(Outcome::Rejected),
@@ -127,16 +140,20 @@ impl Segment {
                 Err(EngineError::Store(error)) => return Err(error),
                 Err(_) => return Ok(None),
             };
-            let (nodes, approvals) = if self.fresh { Default::default() } else { self.recall().await? };
+            let (nodes, approvals) =
+                if self.fresh { Default::default() } else { self.recall().await? };
             Ok(Some((workflow, nodes, approvals)))
         });
         let (workflow, nodes, approvals) = match known.await {
             Ok(Some(known)) => known,
-            Ok(None) => return Verdict::Failed(Failure::new("unknown_workflow", "its workflow is gone")),
+            Ok(None) => {
+                return Verdict::Failed(Failure::new("unknown_workflow", "its workflow is gone"));
+            }
             Err(why) => return why.into(),
         };
         let mut progress = Progress::new(&workflow, nodes, approvals);
-        let left = workflow.timeout().saturating_sub(std::time::Duration::from_millis(self.executed_ms()));
+        let left =
+            workflow.timeout().saturating_sub(std::time::Duration::from_millis(self.executed_ms()));
         tokio::select! {
             biased;
             why = self.signals.stopped() => Verdict::Stopped(why),
@@ -207,15 +224,22 @@ impl Segment {
     }
 
     /// The input of a node that may start; `None` when a human has to say yes first.
-    async fn prepare(&self, node: &Node, progress: &mut Progress<'_>) -> Result<Option<Value>, Unprepared> {
+    async fn prepare(
+        &self,
+        node: &Node,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<Value>, Unprepared> {
         match progress.approval(&node.id) {
             // What was approved is what is done, whatever the templates would say now.
-            Some(Approval { decision: Decision::Approved, input, .. }) => return Ok(Some(input.clone())),
+            Some(Approval { decision: Decision::Approved, input, .. }) => {
+                return Ok(Some(input.clone()));
+            }
             Some(_) => return Ok(None),
             None => {}
         }
-        let input = template::render(&node.input, &progress.variables(&self.run.context))
-            .map_err(|error| Unprepared::Template(Box::new(node::unrenderable(node, error.to_string()))))?;
+        let input = template::render(&node.input, &progress.variables(&self.run.context)).map_err(
+            |error| Unprepared::Template(Box::new(node::unrenderable(node, error.to_string()))),
+        )?;
         if !node::needs_approval(&self.engine, node) {
             return Ok(Some(input));
         }
@@ -259,12 +283,15 @@ impl Segment {
     async fn suspend(&self) -> Result<bool, NotWritten> {
         let store = &self.engine.inner.store;
         let segment = telemetry::segment();
-        persist(&self.signals, || store.suspend(&self.run.id, segment.clone(), self.executed_ms())).await
+        persist(&self.signals, || store.suspend(&self.run.id, segment.clone(), self.executed_ms()))
+            .await
     }
 
     async fn hand_back(&self) {
         let store = &self.engine.inner.store;
-        if let Err(error) = store.hand_back(&self.run.id, telemetry::segment(), self.executed_ms()).await {
+        if let Err(error) =
+            store.hand_back(&self.run.id, telemetry::segment(), self.executed_ms()).await
+        {
             tracing::warn!(run = self.run.id, %error, "not handed back; the next start takes it for crashed");
         }
     }

@@ -131,11 +131,20 @@ pub(super) fn approval_decided(approval: &Approval, run: &Run) {
         Decision::Expired => approval::Decision::Expired,
         Decision::Cancelled => approval::Decision::Cancelled,
     };
-    approval::record(&approval.id, &last_segment(run), approval.requested_at.system_time(), decision);
+    approval::record(
+        &approval.id,
+        &last_segment(run),
+        approval.requested_at.system_time(),
+        decision,
+    );
 }
 
 /// A run ended while nobody executed it: counted here, because no segment will.
-pub(super) fn ended_without_segment(run: &Run, status: RunStatus, error_type: Option<&'static str>) {
+pub(super) fn ended_without_segment(
+    run: &Run,
+    status: RunStatus,
+    error_type: Option<&'static str>,
+) {
     let status = match status {
         RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval => return,
         RunStatus::Success => UnitStatus::Success,

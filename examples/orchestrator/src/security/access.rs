@@ -119,7 +119,11 @@ mod tests {
             ("Basic new", false),
             ("new", false),
         ] {
-            assert_eq!(carries_token(&headers(&[("authorization", value)]), &tokens), passes, "{value}");
+            assert_eq!(
+                carries_token(&headers(&[("authorization", value)]), &tokens),
+                passes,
+                "{value}"
+            );
         }
         assert!(!carries_token(&headers(&[]), &tokens));
         assert!(carries_token(&headers(&[]), &[]));
@@ -128,9 +132,18 @@ mod tests {
     #[test]
     fn a_page_of_another_site_is_told_apart_from_a_tool_and_the_servers_own() {
         assert!(!is_cross_site(&headers(&[("host", "127.0.0.1:9002")])));
-        assert!(!is_cross_site(&headers(&[("host", "127.0.0.1:9002"), ("origin", "http://127.0.0.1:9002")])));
-        assert!(is_cross_site(&headers(&[("host", "127.0.0.1:9002"), ("origin", "https://evil.example")])));
+        assert!(!is_cross_site(&headers(&[
+            ("host", "127.0.0.1:9002"),
+            ("origin", "http://127.0.0.1:9002")
+        ])));
+        assert!(is_cross_site(&headers(&[
+            ("host", "127.0.0.1:9002"),
+            ("origin", "https://evil.example")
+        ])));
         assert!(is_cross_site(&headers(&[("host", "127.0.0.1:9002"), ("origin", "null")])));
-        assert!(is_cross_site(&headers(&[("host", "localhost:9002"), ("sec-fetch-site", "cross-site")])));
+        assert!(is_cross_site(&headers(&[
+            ("host", "localhost:9002"),
+            ("sec-fetch-site", "cross-site")
+        ])));
     }
 }

@@ -77,13 +77,19 @@ fn read(
     variable: &impl Fn(&str) -> Option<String>,
     name: &'static str,
 ) -> Result<Option<String>, SecretError> {
-    let set = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let set = |name: &str| {
+        variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
     let wrong = |reason: String| Err(SecretError(reason));
     match (set(name), set(&format!("{name}_FILE"))) {
-        (Some(_), Some(_)) => wrong(format!("{name} and {name}_FILE are both set; keep one of them")),
+        (Some(_), Some(_)) => {
+            wrong(format!("{name} and {name}_FILE are both set; keep one of them"))
+        }
         (value, None) => Ok(value),
         (None, Some(path)) => match std::fs::read_to_string(Path::new(&path)) {
-            Err(error) => wrong(format!("{name}_FILE names `{path}`, which cannot be read: {error}")),
+            Err(error) => {
+                wrong(format!("{name}_FILE names `{path}`, which cannot be read: {error}"))
+            }
             Ok(text) if text.trim().is_empty() => {
                 let remedy = "write the secret into it, or unset the variable";
                 wrong(format!("{name}_FILE names `{path}`, which is empty; {remedy}"))

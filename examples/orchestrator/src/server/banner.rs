@@ -33,13 +33,17 @@ pub(super) async fn print(
     line("database", settings.db.clone());
     match telemetry.config().collector(Signal::Traces) {
         Some(url) if answers(&url).await => line("collector", format!("{url} answers")),
-        Some(url) => {
-            line("collector", format!("{url} does not answer; traces and logs wait for it, up to a limit"))
-        }
+        Some(url) => line(
+            "collector",
+            format!("{url} does not answer; traces and logs wait for it, up to a limit"),
+        ),
         None => line("collector", "none: traces are not sent anywhere".to_owned()),
     }
     if resumed + crashed > 0 {
-        line("recovered", format!("{resumed} runs taken up again, {crashed} given up as crash loops"));
+        line(
+            "recovered",
+            format!("{resumed} runs taken up again, {crashed} given up as crash loops"),
+        );
     }
     line("try", format!("curl -X POST http://{api}/api/workflows/scan-and-notify/trigger"));
     // A closed stderr is no reason to stop serving.
@@ -48,7 +52,9 @@ pub(super) async fn print(
 
 async fn answers(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
-    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return false;
+    };
     let host = host.trim_matches(['[', ']']);
     let connect = tokio::net::TcpStream::connect((host, port));
     matches!(tokio::time::timeout(PATIENCE, connect).await, Ok(Ok(_)))

@@ -49,7 +49,8 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(2))
             .pragma("wal_autocheckpoint", "4000");
         // An in-memory database belongs to its connection, which must neither idle out nor grow old.
-        let single = || SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let single =
+            || SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool: SqlitePool = single().connect_with(options.clone()).await?;
         sqlx::migrate!().run(&pool).await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
         let readers = if memory {
@@ -76,7 +77,8 @@ impl SqliteStore {
         self.writer
             .write("UPDATE writable", (), |connection, ()| {
                 Box::pin(async move {
-                    let touch = sqlx::query("UPDATE writable SET checked_at = ?1").bind(Timestamp::now());
+                    let touch =
+                        sqlx::query("UPDATE writable SET checked_at = ?1").bind(Timestamp::now());
                     touch.execute(connection).await?;
                     Ok(())
                 })

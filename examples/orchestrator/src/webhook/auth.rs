@@ -44,7 +44,9 @@ pub struct Nonce {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Nothing that could be checked.
-    #[error("the webhook asks for a credential: a Bearer token, Basic, or Grafana's HMAC signature")]
+    #[error(
+        "the webhook asks for a credential: a Bearer token, Basic, or Grafana's HMAC signature"
+    )]
     Missing,
     /// A token or password that is none of ours.
     #[error("the credential in Authorization is not one of the configured tokens")]
@@ -79,7 +81,12 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Refused`], with a reason that helps the sender and tells an attacker nothing about the secrets.
-    pub fn check(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Option<Nonce>, Refused> {
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: i64,
+    ) -> Result<Option<Nonce>, Refused> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -98,7 +105,9 @@ impl Credentials {
             return Ok(false);
         }
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return Err(Refused::Token) };
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(Refused::Token);
+        };
         let presented = presented_token(value.as_bytes()).ok_or(Refused::Token)?;
         match Secret::any_matches(&self.tokens, &presented) {
             true => Ok(true),
@@ -122,14 +131,18 @@ impl Credentials {
             true => Some(single(headers, TIMESTAMP).ok_or(Refused::Signature)?),
             false => None,
         };
-        let fits =
-            self.hmac_keys.iter().fold(false, |fits, key| fits | verify(key, timestamp, body, &signature));
+        let fits = self
+            .hmac_keys
+            .iter()
+            .fold(false, |fits, key| fits | verify(key, timestamp, body, &signature));
         if !fits {
             return Err(Refused::Signature);
         }
         let Some(timestamp) = timestamp else { return Ok(Some(None)) };
-        let time: i64 =
-            std::str::from_utf8(timestamp).ok().and_then(|text| text.parse().ok()).ok_or(Refused::Stale)?;
+        let time: i64 = std::str::from_utf8(timestamp)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or(Refused::Stale)?;
         if now.saturating_sub(time).saturating_abs() > TOLERANCE {
             return Err(Refused::Stale);
         }
@@ -139,7 +152,9 @@ impl Credentials {
 
 /// The signature that Grafana makes, for the command line's and the tests' own requests.
 pub fn sign(key: &Secret, timestamp: Option<&[u8]>, body: &[u8]) -> String {
-    mac(key, timestamp, body).map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default()
+    mac(key, timestamp, body)
+        .map(|mac| hex::encode(mac.finalize().into_bytes()))
+        .unwrap_or_default()
 }
 
 fn verify(key: &Secret, timestamp: Option<&[u8]>, body: &[u8], signature: &[u8]) -> bool {

@@ -59,7 +59,12 @@ pub struct Incident {
 /// # Errors
 /// [`BadPayload::Status`] when an alert is neither firing nor resolved.
 pub fn incidents(payload: &Payload) -> Result<Vec<Incident>, BadPayload> {
-    payload.alerts.iter().enumerate().map(|(index, alert)| incident(payload, index, alert)).collect()
+    payload
+        .alerts
+        .iter()
+        .enumerate()
+        .map(|(index, alert)| incident(payload, index, alert))
+        .collect()
 }
 
 fn incident(payload: &Payload, index: usize, alert: &Alert) -> Result<Incident, BadPayload> {
@@ -81,12 +86,18 @@ fn incident(payload: &Payload, index: usize, alert: &Alert) -> Result<Incident, 
 /// rule's title. `alert-notification-2` is somebody else.
 fn names_itself(value: &str) -> bool {
     let joined = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    value.split(|c: char| !joined(c)).any(|word| OWN_IDS.iter().any(|own| word.eq_ignore_ascii_case(own)))
+    value
+        .split(|c: char| !joined(c))
+        .any(|word| OWN_IDS.iter().any(|own| word.eq_ignore_ascii_case(own)))
 }
 
 fn context(alert: &Alert, state: State) -> Map<String, Value> {
-    let labels: Map<String, Value> =
-        alert.labels.0.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
+    let labels: Map<String, Value> = alert
+        .labels
+        .0
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
+        .collect();
     let mut context = Map::new();
     context.insert("severity".into(), severity(&alert.labels, state).into());
     context.insert("alert_name".into(), alert_name(&alert.labels).into());

@@ -129,6 +129,8 @@ impl Texts {
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let texts: Option<BTreeMap<String, Text>> = Deserialize::deserialize(deserializer)?;
-        Ok(Self(texts.unwrap_or_default().into_iter().map(|(key, Text(value))| (key, value)).collect()))
+        Ok(Self(
+            texts.unwrap_or_default().into_iter().map(|(key, Text(value))| (key, value)).collect(),
+        ))
     }
 }

@@ -201,12 +201,17 @@ async fn admit(state: &WebhookState, incident: Incident) -> Result<AlertRun, Api
 /// The group's title on one line; the sender chose it.
 fn title(payload: &Payload, incidents: &[Incident]) -> String {
     let given = match payload.title.trimmed() {
-        "" => {
-            incidents.first().and_then(|incident| incident.context["alert_name"].as_str()).unwrap_or_default()
-        }
+        "" => incidents
+            .first()
+            .and_then(|incident| incident.context["alert_name"].as_str())
+            .unwrap_or_default(),
         title => title,
     };
-    given.chars().map(|character| if character.is_control() { ' ' } else { character }).take(300).collect()
+    given
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(300)
+        .collect()
 }
 
 impl From<BadPayload> for ApiError {

@@ -29,12 +29,16 @@ impl Edge {
             seed::plant(&*store, &agents).await.unwrap();
         }
         let engine = Engine::new(store, agents, Options::default());
-        Self { state: WebhookState::new(engine, &Secrets::default(), bind.parse().unwrap()), _folder: folder }
+        Self {
+            state: WebhookState::new(engine, &Secrets::default(), bind.parse().unwrap()),
+            _folder: folder,
+        }
     }
 
     async fn send(&self, body: Value) -> (StatusCode, Value) {
         let app = axum::Router::from(router(self.state.clone()));
-        let request = Request::put("/api/webhooks/grafana").body(Body::from(body.to_string())).unwrap();
+        let request =
+            Request::put("/api/webhooks/grafana").body(Body::from(body.to_string())).unwrap();
         let answer = app.oneshot(request).await.unwrap();
         let status = answer.status();
         let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
@@ -68,9 +72,12 @@ async fn an_incident_that_still_fires_after_the_hour_is_said_again() {
 
 #[tokio::test]
 async fn without_a_secret_only_loopback_is_open() {
-    for (bind, status) in
-        [("127.0.0.1:9002", 200), ("[::1]:9002", 200), ("0.0.0.0:9002", 401), ("10.0.0.1:9002", 401)]
-    {
+    for (bind, status) in [
+        ("127.0.0.1:9002", 200),
+        ("[::1]:9002", 200),
+        ("0.0.0.0:9002", 401),
+        ("10.0.0.1:9002", 401),
+    ] {
         assert_eq!(Edge::new(bind, true).await.send(firing()).await.0.as_u16(), status, "{bind}");
     }
 }

@@ -9,7 +9,8 @@ use orchestrator::security::Secrets;
 use serde_json::{Value, json};
 
 fn agents(root: &Path) -> Registry {
-    standard(&Settings { scan_root: root.to_owned(), ..Settings::default() }, &Secrets::default()).unwrap()
+    standard(&Settings { scan_root: root.to_owned(), ..Settings::default() }, &Secrets::default())
+        .unwrap()
 }
 
 async fn act(
@@ -62,7 +63,10 @@ async fn the_scanner_finds_what_would_be_committed_and_never_repeats_it() {
         .unwrap()
         .iter()
         .map(|one| {
-            format!("{} {}:{}:{} {}", one["rule"], one["path"], one["line"], one["column"], one["preview"])
+            format!(
+                "{} {}:{}:{} {}",
+                one["rule"], one["path"], one["line"], one["column"], one["preview"]
+            )
         })
         .collect();
     assert_eq!(
@@ -72,7 +76,10 @@ async fn the_scanner_finds_what_would_be_committed_and_never_repeats_it() {
             r#""aws-access-key-id" "app/config.yaml":2:10 "AKIA… (20 characters)""#,
         ]
     );
-    assert_eq!((&report["total"], &report["files"], &report["skipped"]), (&json!(2), &json!(4), &json!(2)));
+    assert_eq!(
+        (&report["total"], &report["files"], &report["skipped"]),
+        (&json!(2), &json!(4), &json!(2))
+    );
     assert_eq!(
         report["summary"],
         "2 possible secrets in 4 files of .; the first: aws-access-key-id in .env:1"
@@ -94,7 +101,8 @@ async fn nothing_leads_out_of_the_scan_root() {
     let report = act(&agents, "scanner", "scan", 1, json!({ "path": "." })).await.unwrap();
     assert!(!report.to_string().contains("link/"), "links are not followed");
     let finding = json!({ "rule": "aws-access-key-id", "path": "../secret.txt", "line": 1, "column": 1, "preview": "" });
-    let error = act(&agents, "patcher", "apply", 1, json!({ "findings": [finding] })).await.unwrap_err();
+    let error =
+        act(&agents, "patcher", "apply", 1, json!({ "findings": [finding] })).await.unwrap_err();
     assert_eq!(error.kind, "outside_scan_root");
     assert_eq!(std::fs::read_to_string(outside.path().join("secret.txt")).unwrap(), key());
 }
@@ -106,17 +114,23 @@ async fn the_scanner_holds_the_run_as_long_as_it_is_asked_to() {
     let begun = Instant::now();
     let runs = (0..20).map(|_| {
         let agents = agents.clone();
-        tokio::spawn(async move { act(&agents, "scanner", "scan", 1, json!({ "hold_ms": 300 })).await })
+        tokio::spawn(
+            async move { act(&agents, "scanner", "scan", 1, json!({ "hold_ms": 300 })).await },
+        )
     });
     for run in runs.collect::<Vec<_>>() {
         assert_eq!(run.await.unwrap().unwrap()["total"], 2);
     }
     assert!(begun.elapsed() >= Duration::from_millis(300));
     for taken in [json!(null), json!(""), json!("0"), json!(0.0)] {
-        assert!(act(&agents, "scanner", "scan", 1, json!({ "hold_ms": taken })).await.is_ok(), "{taken}");
+        assert!(
+            act(&agents, "scanner", "scan", 1, json!({ "hold_ms": taken })).await.is_ok(),
+            "{taken}"
+        );
     }
     for refused in [json!(-1), json!("soon"), json!(0.5), json!([]), json!(3_600_000)] {
-        let error = act(&agents, "scanner", "scan", 1, json!({ "hold_ms": refused })).await.unwrap_err();
+        let error =
+            act(&agents, "scanner", "scan", 1, json!({ "hold_ms": refused })).await.unwrap_err();
         assert_eq!(error.kind, "invalid_input", "{refused}");
     }
 }
@@ -142,16 +156,26 @@ async fn the_patcher_takes_reported_secrets_out_and_a_second_time_changes_nothin
 #[tokio::test]
 async fn the_fault_fails_as_it_is_asked_to_and_names_only_what_it_knows() {
     let agents = agents(Path::new("."));
-    let kind = |result: Result<Value, AgentError>| result.map_err(|error| (error.kind, error.retryable));
+    let kind =
+        |result: Result<Value, AgentError>| result.map_err(|error| (error.kind, error.retryable));
     assert!(act(&agents, "fault", "succeed", 1, json!({})).await.is_ok());
-    assert_eq!(kind(act(&agents, "fault", "fail", 1, json!({})).await), Err(("fault_injected", false)));
+    assert_eq!(
+        kind(act(&agents, "fault", "fail", 1, json!({})).await),
+        Err(("fault_injected", false))
+    );
     let connection = json!({ "error_type": "connection", "retryable": true });
     assert_eq!(kind(act(&agents, "fault", "fail", 1, connection).await), Err(("connection", true)));
     let twice = json!({ "times": 2 });
-    assert_eq!(kind(act(&agents, "fault", "flaky", 2, twice.clone()).await), Err(("fault_injected", true)));
+    assert_eq!(
+        kind(act(&agents, "fault", "flaky", 2, twice.clone()).await),
+        Err(("fault_injected", true))
+    );
     assert!(act(&agents, "fault", "flaky", 3, twice).await.is_ok());
     let free_text = json!({ "error_type": "free text is no label" });
-    assert_eq!(kind(act(&agents, "fault", "fail", 1, free_text).await), Err(("invalid_input", false)));
+    assert_eq!(
+        kind(act(&agents, "fault", "fail", 1, free_text).await),
+        Err(("invalid_input", false))
+    );
     assert_eq!(
         kind(act(&agents, "fault", "random", 1, json!({ "rate": 1.0 })).await),
         Err(("fault_injected", false))

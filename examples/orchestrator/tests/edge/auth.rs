@@ -14,8 +14,10 @@ fn secrets(texts: &[&str]) -> Vec<Secret> {
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
-        headers
-            .append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_str(value).unwrap(),
+        );
     }
     headers
 }
@@ -24,7 +26,8 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 fn every_recorded_signature_fits_its_bytes_and_no_others() {
     let mut checked = 0;
     for recorded in recorded::all() {
-        let (Some(secret), Some(signature)) = (&recorded.hmac_secret, recorded.header(SIGNATURE)) else {
+        let (Some(secret), Some(signature)) = (&recorded.hmac_secret, recorded.header(SIGNATURE))
+        else {
             continue;
         };
         let key = Secret::new(secret.as_str());
@@ -41,10 +44,17 @@ fn every_recorded_signature_fits_its_bytes_and_no_others() {
         sent.extend(timestamp.map(|time| (TIMESTAMP, time)));
         let now = timestamp.map_or(0, |time| time.parse().unwrap());
         let nonce = credentials.check(&headers(&sent), recorded.body.as_bytes(), now).unwrap();
-        assert_eq!(nonce.is_some(), timestamp.is_some(), "only a signature with a time can be used up");
+        assert_eq!(
+            nonce.is_some(),
+            timestamp.is_some(),
+            "only a signature with a time can be used up"
+        );
         // Written again, the body is the same JSON and other bytes.
         let other = recorded.body.replace("\\u0026", "&");
-        assert_eq!(credentials.check(&headers(&sent), other.as_bytes(), now), Err(Refused::Signature));
+        assert_eq!(
+            credentials.check(&headers(&sent), other.as_bytes(), now),
+            Err(Refused::Signature)
+        );
         assert_eq!(
             credentials.check(&headers(&sent[..1]), recorded.body.as_bytes(), now).is_ok(),
             timestamp.is_none()
@@ -56,7 +66,8 @@ fn every_recorded_signature_fits_its_bytes_and_no_others() {
 
 #[test]
 fn one_valid_credential_suffices_and_a_presented_invalid_one_refuses() {
-    let both = Credentials { tokens: secrets(&["new", "old"]), hmac_keys: secrets(&["key", "older"]) };
+    let both =
+        Credentials { tokens: secrets(&["new", "old"]), hmac_keys: secrets(&["key", "older"]) };
     let good = sign(&Secret::new("key"), None, b"{}");
     let rotated = sign(&Secret::new("older"), None, b"{}");
     let bad = sign(&Secret::new("nobody's"), None, b"{}");
@@ -94,7 +105,10 @@ fn one_valid_credential_suffices_and_a_presented_invalid_one_refuses() {
 fn a_kind_that_is_not_configured_neither_opens_nor_closes() {
     let tokens = Credentials { tokens: secrets(&["t"]), hmac_keys: vec![] };
     assert_eq!(tokens.check(&headers(&[(SIGNATURE, "00")]), b"", 0), Err(Refused::Missing));
-    assert_eq!(tokens.check(&headers(&[(SIGNATURE, "00"), ("authorization", "Bearer t")]), b"", 0), Ok(None));
+    assert_eq!(
+        tokens.check(&headers(&[(SIGNATURE, "00"), ("authorization", "Bearer t")]), b"", 0),
+        Ok(None)
+    );
     let none = Credentials::default();
     assert_eq!(none.check(&headers(&[("authorization", "Bearer whatever")]), b"", 0), Ok(None));
 }
@@ -115,7 +129,8 @@ fn a_signature_is_as_good_as_its_timestamp() {
     for offset in [TOLERANCE + 1, -TOLERANCE - 1] {
         assert_eq!(check(&(now + offset).to_string()), Err(Refused::Stale), "{offset}");
     }
-    for nonsense in ["", "soon", "1e9", "9223372036854775807", "-9223372036854775808", "99999999999999999999"]
+    for nonsense in
+        ["", "soon", "1e9", "9223372036854775807", "-9223372036854775808", "99999999999999999999"]
     {
         assert_eq!(check(nonsense), Err(Refused::Stale), "{nonsense}");
     }
@@ -131,26 +146,41 @@ fn secrets_come_from_a_variable_or_the_file_that_it_names() {
     };
     let (full, empty) = (path("token", "first, second\n"), path("empty", " \n"));
     let read = |pairs: &[(&str, &str)]| {
-        let pairs: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        Secrets::read(move |name| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone()))
+        let pairs: Vec<(String, String)> =
+            pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Secrets::read(move |name| {
+            pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+        })
     };
-    let secrets =
-        read(&[("HUB_WEBHOOK_TOKEN_FILE", &full), ("HUB_API_TOKEN", "a"), ("SLACK_WEBHOOK_URL", "")])
-            .unwrap();
-    assert_eq!(secrets.webhook_tokens.iter().map(Secret::expose).collect::<Vec<_>>(), ["first", "second"]);
+    let secrets = read(&[
+        ("HUB_WEBHOOK_TOKEN_FILE", &full),
+        ("HUB_API_TOKEN", "a"),
+        ("SLACK_WEBHOOK_URL", ""),
+    ])
+    .unwrap();
+    assert_eq!(
+        secrets.webhook_tokens.iter().map(Secret::expose).collect::<Vec<_>>(),
+        ["first", "second"]
+    );
     assert_eq!(secrets.slack_webhook_url, None, "empty is unset");
     assert!(!format!("{secrets:?}").contains("first"), "secrets are never shown");
 
     let error = |pairs: &[(&str, &str)]| read(pairs).unwrap_err();
     for (pairs, said) in [
-        (&[("HUB_API_TOKEN_FILE", "/nowhere/at/all")][..], "`/nowhere/at/all`, which cannot be read"),
+        (
+            &[("HUB_API_TOKEN_FILE", "/nowhere/at/all")][..],
+            "`/nowhere/at/all`, which cannot be read",
+        ),
         (&[("HUB_API_TOKEN_FILE", &empty)], "which is empty"),
         (&[("HUB_API_TOKEN_FILE", &full), ("HUB_API_TOKEN", "x")], "both set"),
         // Never left open by it.
         (&[("HUB_WEBHOOK_HMAC_SECRET", " , ")], "a list without a secret"),
     ] {
         let error = error(pairs).to_string();
-        assert!(error.contains(said) && error.contains(pairs[0].0.trim_end_matches("_FILE")), "{error}");
+        assert!(
+            error.contains(said) && error.contains(pairs[0].0.trim_end_matches("_FILE")),
+            "{error}"
+        );
     }
 }
 

@@ -52,8 +52,10 @@ impl Chat {
     pub(crate) async fn start(script: Vec<Answer>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared =
-            Arc::new(Shared { script: Mutex::new(script.into_iter().rev().collect()), ..Shared::default() });
+        let shared = Arc::new(Shared {
+            script: Mutex::new(script.into_iter().rev().collect()),
+            ..Shared::default()
+        });
         let app = Router::new().fallback(answer).with_state(shared.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { address, shared, task }
@@ -83,12 +85,14 @@ async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Res
     match next.unwrap_or(Answer::Status(200)) {
         Answer::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Answer::RetryAfter(seconds) => {
-            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())]).into_response()
-        }
-        Answer::RetryAfterBody(seconds) => {
-            (StatusCode::TOO_MANY_REQUESTS, axum::Json(serde_json::json!({ "retry_after": seconds })))
+            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())])
                 .into_response()
         }
+        Answer::RetryAfterBody(seconds) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            axum::Json(serde_json::json!({ "retry_after": seconds })),
+        )
+            .into_response(),
         Answer::Redirect(to) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
         Answer::Hang => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;

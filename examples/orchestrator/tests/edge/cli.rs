@@ -25,14 +25,22 @@ async fn run_prints_the_id_alone_and_exits_as_the_run_ended() {
     assert_eq!(stdout.lines().count(), 1, "{stdout}");
     assert!(stderr.contains("SUCCESS"), "{stderr}");
     let run = server.ended(id).await;
-    assert_eq!((&run["contextJson"]["hold_ms"], &run["trigger"]), (&Value::from(10), &Value::from("manual")));
+    assert_eq!(
+        (&run["contextJson"]["hold_ms"], &run["trigger"]),
+        (&Value::from(10), &Value::from("manual"))
+    );
 
     let (code, stdout, stderr) = server.command(&["run", "test-failure", "--wait"]).await;
     assert_eq!((code, stdout.lines().count()), (1, 1), "{stderr}");
     assert!(stderr.contains("FAILED"), "{stderr}");
-    assert_eq!(server.ended(stdout.trim()).await["status"], "FAILED", "a failing agent fails the run");
+    assert_eq!(
+        server.ended(stdout.trim()).await["status"],
+        "FAILED",
+        "a failing agent fails the run"
+    );
 
-    let held = ["run", "scan-and-notify", "--context", "hold_ms=30000", "--wait", "--timeout", "300ms"];
+    let held =
+        ["run", "scan-and-notify", "--context", "hold_ms=30000", "--wait", "--timeout", "300ms"];
     let (code, stdout, _) = server.command(&held).await;
     assert_eq!((code, stdout.lines().count()), (3, 1), "the time was up, the run goes on");
 
@@ -83,8 +91,10 @@ async fn workflows_are_listed_and_files_of_them_checked_without_a_server() {
     };
     let node = r#"{"id":"one","agent":"scanner","action":"scan"}"#;
     let good = write("good.json", &format!(r#"{{"name":"mine","nodes":[{node}]}}"#));
-    let bad =
-        write("bad.json", &format!(r#"{{"name":"mine","nodes":[{}]}}"#, node.replace("scanner", "scaner")));
+    let bad = write(
+        "bad.json",
+        &format!(r#"{{"name":"mine","nodes":[{}]}}"#, node.replace("scanner", "scaner")),
+    );
     let (code, stdout, _) = server.command(&["workflows", "validate", &good]).await;
     assert_eq!((code, stdout.trim()), (0, "mine"));
     let (code, stdout, stderr) = server.command(&["workflows", "validate", &good, &bad]).await;
@@ -96,8 +106,10 @@ async fn workflows_are_listed_and_files_of_them_checked_without_a_server() {
 async fn a_risky_agent_waits_for_a_human_who_answers_on_the_command_line() {
     let server = Server::start(&[]).await;
     let workflow = r#"{"name":"patch","nodes":[{"id":"fix","agent":"patcher","action":"apply"}]}"#;
-    let create =
-        server.http.post(format!("{}/api/workflows", server.url)).header("content-type", "application/json");
+    let create = server
+        .http
+        .post(format!("{}/api/workflows", server.url))
+        .header("content-type", "application/json");
     assert_eq!(create.body(workflow).send().await.unwrap().status(), 201);
     for (answer, ends, code) in [("approve", "SUCCESS", 0), ("reject", "REJECTED", 1)] {
         let mut client = server.client(&["run", "patch", "--wait"]);
@@ -111,8 +123,9 @@ async fn a_risky_agent_waits_for_a_human_who_answers_on_the_command_line() {
             server.command(&["approvals", answer, id, "--by", "ada", "--notes", "n"]).await;
         assert_eq!((decided, stdout.trim()), (0, id), "{stderr}");
         let mut running = running;
-        let status =
-            tokio::task::spawn_blocking(move || running.exit(Duration::from_secs(60))).await.unwrap();
+        let status = tokio::task::spawn_blocking(move || running.exit(Duration::from_secs(60)))
+            .await
+            .unwrap();
         assert_eq!(status.code(), Some(code), "{ends}");
         let (again, _, stderr) = server.command(&["approvals", answer, id]).await;
         assert_eq!(again, 1, "decided already: {stderr}");

@@ -16,8 +16,10 @@ async fn server(chat: &Chat) -> Server {
 
 /// An alert's run, once it has ended; and how often its node was tried.
 async fn alerted(server: &Server) -> (Value, u64) {
-    let alert = json!({ "status": "firing", "fingerprint": "f", "labels": { "alertname": "Down" } });
-    let (status, answer) = server.webhook("POST", &[], json!({ "alerts": [alert] }).to_string()).await;
+    let alert =
+        json!({ "status": "firing", "fingerprint": "f", "labels": { "alertname": "Down" } });
+    let (status, answer) =
+        server.webhook("POST", &[], json!({ "alerts": [alert] }).to_string()).await;
     assert_eq!(status, 200, "{answer}");
     let run = server.ended(answer["workflowRunId"].as_str().unwrap()).await;
     let attempts = run["nodes"][0]["attempts"].as_u64().unwrap();
@@ -31,7 +33,8 @@ async fn an_endpoint_that_hangs_is_given_up_and_its_message_delivered_by_the_nex
     let server = server(&chat).await;
     let (run, attempts) = alerted(&server).await;
     assert_eq!((&run["status"], attempts), (&json!("SUCCESS"), 2), "{run:#}");
-    let retries = server.scrape().await.sum("agent_retry_count_total", &[("agent_id", "alert-notifier")]);
+    let retries =
+        server.scrape().await.sum("agent_retry_count_total", &[("agent_id", "alert-notifier")]);
     assert_eq!((retries, chat.received().len()), (1.0, 2));
 }
 
@@ -49,7 +52,8 @@ async fn an_endpoint_that_asks_for_patience_gets_it() {
 async fn an_endpoint_that_redirects_to_a_private_address_fails_the_run_and_nobody_goes_there() {
     let inside = Chat::start(vec![]).await;
     let chat =
-        Chat::start(vec![Answer::Redirect(format!("http://{}/latest/meta-data", inside.address))]).await;
+        Chat::start(vec![Answer::Redirect(format!("http://{}/latest/meta-data", inside.address))])
+            .await;
     let server = server(&chat).await;
     let (run, attempts) = alerted(&server).await;
     assert_eq!(

@@ -26,10 +26,12 @@ struct Webhooks {
 }
 
 static WEBHOOKS: LazyLock<Webhooks> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let state = |secrets: Secrets| {
         runtime.block_on(async {
-            let store: Arc<dyn store::Store> = Arc::new(SqliteStore::open(":memory:").await.unwrap());
+            let store: Arc<dyn store::Store> =
+                Arc::new(SqliteStore::open(":memory:").await.unwrap());
             let agents = standard(&Settings::default(), &secrets).unwrap();
             seed::plant(&*store, &agents).await.unwrap();
             let engine = Engine::new(store, agents, Options::default());
@@ -45,10 +47,15 @@ static WEBHOOKS: LazyLock<Webhooks> = LazyLock::new(|| {
     Webhooks { runtime, guarded, open }
 });
 
-fn send(state: &WebhookState, headers: Vec<(String, Vec<u8>)>, body: Vec<u8>) -> (StatusCode, String) {
+fn send(
+    state: &WebhookState,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+) -> (StatusCode, String) {
     let mut request = Request::post("/api/webhooks/grafana").body(Body::from(body)).unwrap();
     for (name, value) in headers {
-        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(&value)) else {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(&value))
+        else {
             continue;
         };
         request.headers_mut().append(name, value);
@@ -81,8 +88,12 @@ fn header() -> impl Strategy<Value = (String, Vec<u8>)> {
 }
 
 fn body() -> impl Strategy<Value = Vec<u8>> {
-    let text =
-        prop_oneof![".{0,30}", Just("firing".to_owned()), Just("resolved".to_owned()), Just(String::new())];
+    let text = prop_oneof![
+        ".{0,30}",
+        Just("firing".to_owned()),
+        Just("resolved".to_owned()),
+        Just(String::new())
+    ];
     let alert =
         (text.clone(), text.clone(), text.clone(), text.clone()).prop_map(|(status, name, url, print)| {
             serde_json::json!({

@@ -13,7 +13,8 @@ use crate::server::{PATIENCE, Server};
 async fn fifty_runs_at_once_are_fifty_active_and_the_books_agree() {
     let server = Server::start(&[]).await;
     let report = server.folder.path().join("report.json");
-    let mut client = server.client(&["load", "--runs", "50", "--concurrency", "50", "--hold", "3s"]);
+    let mut client =
+        server.client(&["load", "--runs", "50", "--concurrency", "50", "--hold", "3s"]);
     client.args(["--metrics", &server.metrics, "--json", report.to_str().unwrap()]);
     let mut load = Process::spawn(&mut client);
     // A scrape in between, not the command's own.
@@ -23,7 +24,8 @@ async fn fifty_runs_at_once_are_fifty_active_and_the_books_agree() {
         active == 50.0
     })
     .await;
-    let (status, load) = tokio::task::spawn_blocking(move || (load.exit(PATIENCE), load)).await.unwrap();
+    let (status, load) =
+        tokio::task::spawn_blocking(move || (load.exit(PATIENCE), load)).await.unwrap();
     assert_eq!(status.code(), Some(0), "{}", load.stderr());
     assert_eq!(load.stdout().lines().count(), 50, "an id a line");
 

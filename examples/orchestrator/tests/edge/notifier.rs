@@ -38,7 +38,8 @@ async fn notify(notifier: &Notifier, input: Value) -> Result<Value, AgentError> 
 async fn a_severity_goes_to_every_configured_chat_in_its_own_shape() {
     let (slack, discord) = (Chat::start(vec![]).await, Chat::start(vec![]).await);
     let notifier = notifier(Some(&slack), Some(&discord));
-    let input = json!({ "channel": "critical", "message": "🚨 Alert: <Down> @everyone", "title": "Down" });
+    let input =
+        json!({ "channel": "critical", "message": "🚨 Alert: <Down> @everyone", "title": "Down" });
     let output = notify(&notifier, input).await.unwrap();
     assert_eq!(
         output["deliveries"],
@@ -53,17 +54,26 @@ async fn a_severity_goes_to_every_configured_chat_in_its_own_shape() {
 }
 
 #[tokio::test]
-async fn a_channel_that_nobody_configured_loses_no_alert_and_a_named_chat_without_a_url_is_an_error() {
+async fn a_channel_that_nobody_configured_loses_no_alert_and_a_named_chat_without_a_url_is_an_error()
+ {
     let notifier = notifier(None, None);
-    let output = notify(&notifier, json!({ "channel": "a-made-up-severity", "message": "m" })).await.unwrap();
+    let output = notify(&notifier, json!({ "channel": "a-made-up-severity", "message": "m" }))
+        .await
+        .unwrap();
     assert_eq!(output["deliveries"], json!([{ "destination": "console" }]));
     let error = notify(&notifier, json!({ "channel": "slack", "message": "m" })).await.unwrap_err();
     assert_eq!((error.kind, error.retryable), ("channel_not_configured", false));
     assert!(error.message.contains("SLACK_WEBHOOK_URL"), "{}", error.message);
-    for wrong in
-        [json!({}), json!({ "message": " " }), json!({ "message": "m", "url": "https://evil.example" })]
-    {
-        assert_eq!(notify(&notifier, wrong.clone()).await.unwrap_err().kind, "invalid_input", "{wrong}");
+    for wrong in [
+        json!({}),
+        json!({ "message": " " }),
+        json!({ "message": "m", "url": "https://evil.example" }),
+    ] {
+        assert_eq!(
+            notify(&notifier, wrong.clone()).await.unwrap_err().kind,
+            "invalid_input",
+            "{wrong}"
+        );
     }
 }
 
@@ -82,7 +92,10 @@ async fn the_patience_that_a_chat_asks_for_is_handed_to_the_engine() {
         seen.push(match notify(&notifier, json!({ "message": "m" })).await {
             Ok(_) => "delivered".to_owned(),
             Err(error) => {
-                format!("{} retryable={} after={:?}", error.kind, error.retryable, error.retry_after)
+                format!(
+                    "{} retryable={} after={:?}",
+                    error.kind, error.retryable, error.retry_after
+                )
             }
         });
     }
@@ -102,7 +115,8 @@ async fn the_patience_that_a_chat_asks_for_is_handed_to_the_engine() {
 async fn a_redirect_to_a_private_address_is_not_followed() {
     let inside = Chat::start(vec![]).await;
     let chat =
-        Chat::start(vec![Answer::Redirect(format!("http://{}/latest/meta-data", inside.address))]).await;
+        Chat::start(vec![Answer::Redirect(format!("http://{}/latest/meta-data", inside.address))])
+            .await;
     let error = notify(&notifier(Some(&chat), None), json!({ "message": "m" })).await.unwrap_err();
     assert_eq!((error.kind, error.retryable), ("redirect_refused", false));
     assert_eq!(inside.received().len(), 0, "nobody was sent there");
@@ -129,7 +143,10 @@ async fn an_endpoint_that_hangs_is_given_up_and_tried_again() {
     let begun = Instant::now();
     let error = notify(&notifier, json!({ "message": "m" })).await.unwrap_err();
     assert_eq!((error.kind, error.retryable), ("timeout", true));
-    assert!(begun.elapsed() < Duration::from_secs(60), "the engine's own deadline never has to cut it off");
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "the engine's own deadline never has to cut it off"
+    );
     assert!(!error.message.contains("secret"), "{}", error.message);
     notify(&notifier, json!({ "message": "m" })).await.unwrap();
 }

@@ -54,7 +54,8 @@ fn each_alert_is_judged_by_its_own_state() {
         { "status": "firing", "fingerprint": "b", "labels": { "alertname": "B" } },
         { "fingerprint": "c", "labels": { "alertname": "C" } },
     ]});
-    let states: Vec<_> = read_json(&body).unwrap().into_iter().map(|incident| incident.state).collect();
+    let states: Vec<_> =
+        read_json(&body).unwrap().into_iter().map(|incident| incident.state).collect();
     assert_eq!(
         states,
         [State::Resolved, State::Firing, State::Firing],
@@ -140,9 +141,14 @@ fn nesting_ten_thousand_deep_is_refused_or_skipped_and_never_overflows() {
     ] {
         assert!(read(body.as_bytes()).is_err());
     }
-    let unknown =
-        format!(r#"{{"alerts":[{{"status":"firing","new":{open}{close}}}],"newer":{open}{close}}}"#);
-    assert_eq!(read(unknown.as_bytes()).unwrap().len(), 1, "unknown fields are skipped, however deep");
+    let unknown = format!(
+        r#"{{"alerts":[{{"status":"firing","new":{open}{close}}}],"newer":{open}{close}}}"#
+    );
+    assert_eq!(
+        read(unknown.as_bytes()).unwrap().len(),
+        1,
+        "unknown fields are skipped, however deep"
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -17,7 +17,8 @@ fn dashboards() -> BTreeMap<String, Vec<String>> {
     files
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .map(|path| {
-            let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+            let dashboard: Value =
+                serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
             let mut found = Vec::new();
             titles(&dashboard["panels"], &mut found);
             (dashboard["title"].as_str().unwrap().to_owned(), found)
@@ -29,13 +30,18 @@ fn dashboards() -> BTreeMap<String, Vec<String>> {
 fn every_panel_that_a_curl_moves_is_on_its_dashboard() {
     let dashboards = dashboards();
     let mut checked = 0;
-    for line in include_str!("../../README.md").lines().filter_map(|line| line.strip_prefix("Moves: ")) {
+    for line in
+        include_str!("../../README.md").lines().filter_map(|line| line.strip_prefix("Moves: "))
+    {
         for part in line.trim_end_matches('.').split("; ") {
             let (dashboard, panels) = part.split_once("* → ").unwrap();
             let dashboard = &dashboards[dashboard.trim_start_matches('*')];
             for panel in panels.split(", ") {
                 let panel = panel.split(" (").next().unwrap();
-                assert!(dashboard.iter().any(|title| title == panel), "`{panel}` is none of {dashboard:?}");
+                assert!(
+                    dashboard.iter().any(|title| title == panel),
+                    "`{panel}` is none of {dashboard:?}"
+                );
                 checked += 1;
             }
         }

@@ -38,8 +38,10 @@ impl Server {
             .env("OTEL_LOGS_EXPORTER", "none")
             .envs(variables.iter().copied());
         let process = Process::spawn(&mut server);
-        let token =
-            variables.iter().find(|(name, _)| *name == "HUB_API_TOKEN").map(|(_, token)| (*token).to_owned());
+        let token = variables
+            .iter()
+            .find(|(name, _)| *name == "HUB_API_TOKEN")
+            .map(|(_, token)| (*token).to_owned());
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let metrics = format!("http://127.0.0.1:{metrics}/metrics");
         let server = Self { process, folder, url, metrics, http, token };
@@ -90,8 +92,10 @@ impl Server {
         body: impl Into<Vec<u8>>,
     ) -> (u16, Value) {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request =
-            self.http.request(method, format!("{}/api/webhooks/grafana", self.url)).body(body.into());
+        let mut request = self
+            .http
+            .request(method, format!("{}/api/webhooks/grafana", self.url))
+            .body(body.into());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -103,7 +107,8 @@ impl Server {
         poll::until_async(PATIENCE, async || {
             let (status, run) = self.get(&format!("/api/runs/{id}")).await;
             assert_eq!(status, 200, "{run}");
-            let waits = matches!(run["status"].as_str(), Some("PENDING" | "RUNNING" | "WAITING_APPROVAL"));
+            let waits =
+                matches!(run["status"].as_str(), Some("PENDING" | "RUNNING" | "WAITING_APPROVAL"));
             (!waits).then_some(run)
         })
         .await
@@ -118,7 +123,8 @@ impl Server {
 
     /// What `/metrics` says now.
     pub(crate) async fn scrape(&self) -> Scrape {
-        Scrape::parse(&self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap()).unwrap()
+        Scrape::parse(&self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap())
+            .unwrap()
     }
 }
 

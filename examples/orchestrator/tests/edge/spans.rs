@@ -40,7 +40,11 @@ async fn as_many_spans_arrive_as_the_formula_says() {
     }
     assert_eq!(names.get(span::WORKFLOW_EXECUTE), Some(&20), "one a run: {names:?}");
     assert_eq!(names.get(span::AGENT_EXECUTE), Some(&40), "one a node: {names:?}");
-    assert_eq!(names.get("POST /api/workflows/{name}/trigger"), Some(&20), "one a request: {names:?}");
+    assert_eq!(
+        names.get("POST /api/workflows/{name}/trigger"),
+        Some(&20),
+        "one a request: {names:?}"
+    );
     assert_eq!(names.get("GET /api/workflows/{name}"), Some(&1), "{names:?}");
 }
 
@@ -49,11 +53,11 @@ async fn a_segment_that_ends_in_a_wait_is_in_the_books_of_load() {
     let receiver = Receiver::start();
     let server = Server::start(&variables(&exporting(&receiver))).await;
     let create = server.http.post(format!("{}/api/workflows", server.url));
-    let workflow =
-        r#"{"name":"asks","nodes":[{"id":"a","agent":"fault","action":"succeed","requiresApproval":true}]}"#;
+    let workflow = r#"{"name":"asks","nodes":[{"id":"a","agent":"fault","action":"succeed","requiresApproval":true}]}"#;
     assert_eq!(create.body(workflow).send().await.unwrap().status(), 201);
     let (metrics, url) = (server.metrics.clone(), server.url.clone());
-    let load = ["load", "--workflow", "asks", "--runs", "4", "--concurrency", "4", "--metrics", &metrics];
+    let load =
+        ["load", "--workflow", "asks", "--runs", "4", "--concurrency", "4", "--metrics", &metrics];
     let mut load = Process::spawn(&mut server.client(&load));
     // `load` waits until the server is quiet; so nobody asks before it has begun.
     poll::until_async(PATIENCE, async || {
@@ -71,7 +75,8 @@ async fn a_segment_that_ends_in_a_wait_is_in_the_books_of_load() {
         let decide = server.http.post(format!("{url}/api/approvals/{id}/decision")).body(body);
         assert_eq!(decide.send().await.unwrap().status(), 200);
     }
-    let (status, load) = tokio::task::spawn_blocking(move || (load.exit(PATIENCE), load)).await.unwrap();
+    let (status, load) =
+        tokio::task::spawn_blocking(move || (load.exit(PATIENCE), load)).await.unwrap();
     assert_eq!(status.code(), Some(0), "{}", load.stderr());
     assert!(load.stderr().contains("ok   spans exported = spans measured"), "{}", load.stderr());
     let names: Vec<_> = receiver.spans().into_iter().map(|item| item.name.clone()).collect();
@@ -97,7 +102,8 @@ async fn the_path_of_a_chats_webhook_is_in_no_span_no_log_and_no_metric() {
     let (post, agents) = poll::until_async(PATIENCE, async || {
         let spans = receiver.spans();
         let post = spans.iter().find(|item| item.kind == 3 && item.name == "POST").cloned()?;
-        let agents: Vec<_> = spans.into_iter().filter(|item| item.name == span::AGENT_EXECUTE).collect();
+        let agents: Vec<_> =
+            spans.into_iter().filter(|item| item.name == span::AGENT_EXECUTE).collect();
         (agents.len() == 2).then_some((post, agents))
     })
     .await;
@@ -108,5 +114,8 @@ async fn the_path_of_a_chats_webhook_is_in_no_span_no_log_and_no_metric() {
     }
     let metrics = server.http.get(&server.metrics).send().await.unwrap().text().await.unwrap();
     assert!(!metrics.contains("very-secret"));
-    assert!(!server.process.stderr().contains("very-secret"), "not at the most talkative level either");
+    assert!(
+        !server.process.stderr().contains("very-secret"),
+        "not at the most talkative level either"
+    );
 }

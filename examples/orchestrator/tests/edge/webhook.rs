@@ -34,7 +34,9 @@ fn credentials(recorded: &Recorded) -> Vec<(&'static str, String)> {
     let Some(signature) = recorded.header(SIGNATURE) else { return sent };
     match recorded.header(TIMESTAMP) {
         None => sent.push((SIGNATURE, signature.to_owned())),
-        Some(_) => sent.extend(signed(recorded.hmac_secret.as_deref().unwrap(), now(), &recorded.body)),
+        Some(_) => {
+            sent.extend(signed(recorded.hmac_secret.as_deref().unwrap(), now(), &recorded.body))
+        }
     }
     sent
 }
@@ -87,7 +89,12 @@ async fn every_recorded_request_starts_a_run_for_each_alert_that_is_news() {
                     (&ended["status"], &ended["trigger"]),
                     (&json!("SUCCESS"), &json!("grafana_webhook"))
                 );
-                assert_eq!(ended["contextJson"], Value::from(incident.context), "{}", recorded.case);
+                assert_eq!(
+                    ended["contextJson"],
+                    Value::from(incident.context),
+                    "{}",
+                    recorded.case
+                );
             }
         }
     }
@@ -98,8 +105,10 @@ async fn every_recorded_request_starts_a_run_for_each_alert_that_is_news() {
 #[tokio::test]
 async fn the_delivery_can_be_read_in_the_runs_and_the_alert_in_the_log() {
     let server = Server::start(&[]).await;
-    let recorded =
-        recorded::all().into_iter().find(|one| one.case == "server-firing-recommended-config").unwrap();
+    let recorded = recorded::all()
+        .into_iter()
+        .find(|one| one.case == "server-firing-recommended-config")
+        .unwrap();
     let (status, answer) = server.webhook("POST", &[], recorded.body).await;
     assert_eq!(status, 200);
     let id = answer["workflowRunId"].as_str().unwrap();
@@ -107,7 +116,11 @@ async fn the_delivery_can_be_read_in_the_runs_and_the_alert_in_the_log() {
     server.ended(id).await;
     let runs = server.runs("alert-notification").await;
     let node = &runs[0]["nodes"][0];
-    assert_eq!((&node["agent"], &node["action"]), (&json!("alert-notifier"), &json!("notify")), "{node}");
+    assert_eq!(
+        (&node["agent"], &node["action"]),
+        (&json!("alert-notifier"), &json!("notify")),
+        "{node}"
+    );
     let message = node["output"]["message"].as_str().unwrap();
     assert!(
         message.starts_with(
@@ -171,16 +184,26 @@ async fn a_body_that_mixes_firing_and_resolved_is_taken_alert_by_alert() {
         { "status": "resolved", "fingerprint": "z", "labels": { "alertname": "Z" } },
     ]});
     let (_, answer) = server.webhook("POST", &[], mixed.to_string()).await;
-    let told: Vec<_> =
-        answer["workflowRuns"].as_array().unwrap().iter().map(|run| run["deduplicated"].clone()).collect();
+    let told: Vec<_> = answer["workflowRuns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["deduplicated"].clone())
+        .collect();
     assert_eq!(told, [false, true, false, true], "{answer}");
     let mut contexts = Vec::new();
     for run in server.runs("alert-notification").await {
         let ended = server.ended(run["id"].as_str().unwrap()).await;
-        contexts.push((ended["contextJson"]["state"].clone(), ended["contextJson"]["severity"].clone()));
+        contexts.push((
+            ended["contextJson"]["state"].clone(),
+            ended["contextJson"]["severity"].clone(),
+        ));
     }
     contexts.sort_by_key(|(state, _)| state.to_string());
-    assert_eq!(contexts, [(json!("firing"), json!("critical")), (json!("resolved"), json!("info"))]);
+    assert_eq!(
+        contexts,
+        [(json!("firing"), json!("critical")), (json!("resolved"), json!("info"))]
+    );
 }
 
 #[tokio::test]
@@ -208,13 +231,22 @@ async fn forged_stale_and_replayed_requests_are_refused_and_start_nothing() {
     };
     let refused = |code: &str| (401, code.to_owned());
     assert_eq!(send(vec![], &body).await, refused("unauthorized"));
-    assert_eq!(send(signed("another key", now(), &body), &body).await, refused("invalid_signature"));
+    assert_eq!(
+        send(signed("another key", now(), &body), &body).await,
+        refused("invalid_signature")
+    );
     assert_eq!(
         send(signed("hmac-secret-key", now(), &body), &body.replace('a', "b")).await,
         refused("invalid_signature")
     );
-    assert_eq!(send(signed("hmac-secret-key", now() - 301, &body), &body).await, refused("stale_timestamp"));
-    assert_eq!(send(signed("hmac-secret-key", now() + 330, &body), &body).await, refused("stale_timestamp"));
+    assert_eq!(
+        send(signed("hmac-secret-key", now() - 301, &body), &body).await,
+        refused("stale_timestamp")
+    );
+    assert_eq!(
+        send(signed("hmac-secret-key", now() + 330, &body), &body).await,
+        refused("stale_timestamp")
+    );
     let mut moved = signed("hmac-secret-key", now() - 4_000, &body);
     moved[0].1 = now().to_string();
     assert_eq!(send(moved, &body).await, refused("invalid_signature"), "the time is signed too");
@@ -224,10 +256,18 @@ async fn forged_stale_and_replayed_requests_are_refused_and_start_nothing() {
     assert_eq!(send(once.clone(), &body).await, (200, "ok".to_owned()));
     assert_eq!(send(once.clone(), &body).await, refused("replayed"));
     let upper = once.iter().map(|(name, value)| (*name, value.to_uppercase())).collect();
-    assert_eq!(send(upper, &body).await, refused("replayed"), "another spelling is the same signature");
+    assert_eq!(
+        send(upper, &body).await,
+        refused("replayed"),
+        "another spelling is the same signature"
+    );
     let mut with_token = once;
     with_token.push(("authorization", "Bearer token-from-file".into()));
-    assert_eq!(send(with_token, &body).await, refused("replayed"), "a token beside it makes it no fresher");
+    assert_eq!(
+        send(with_token, &body).await,
+        refused("replayed"),
+        "a token beside it makes it no fresher"
+    );
     assert_eq!(server.runs("alert-notification").await.len(), 1);
 }
 
@@ -247,7 +287,12 @@ async fn the_legacy_payload_and_other_nonsense_are_400_and_never_500() {
         "{\"a\":".repeat(10_000),
     ] {
         let (status, answer) = server.webhook("POST", &[], body.clone()).await;
-        assert_eq!((status, &answer["code"]), (400, &json!("not_unified_alerting")), "{:.80}", body);
+        assert_eq!(
+            (status, &answer["code"]),
+            (400, &json!("not_unified_alerting")),
+            "{:.80}",
+            body
+        );
     }
     let (status, _) = server.webhook("POST", &[], b"\xff\xfe".as_slice()).await;
     assert_eq!(status, 400);
@@ -263,7 +308,8 @@ async fn too_much_is_413_and_the_sender_hears_it() {
         body.resize(size, b' ');
         body
     };
-    let alerts = |count: usize| json!({ "alerts": vec![json!({ "status": "firing" }); count] }).to_string();
+    let alerts =
+        |count: usize| json!({ "alerts": vec![json!({ "status": "firing" }); count] }).to_string();
     let code = async |body: Vec<u8>| {
         let (status, answer) = server.webhook("POST", &[], body).await;
         (status, answer["code"].as_str().unwrap_or("ok").to_owned())
@@ -273,7 +319,11 @@ async fn too_much_is_413_and_the_sender_hears_it() {
     assert_eq!(code(padded(10 * 1024 * 1024)).await, (413, "payload_too_large".to_owned()));
     assert_eq!(code(alerts(101).into_bytes()).await, (413, "too_many_alerts".to_owned()));
     assert_eq!(code(alerts(10_000).into_bytes()).await, (413, "too_many_alerts".to_owned()));
-    assert_eq!(server.runs("alert-notification").await.len(), 1, "one, of the body that was not too large");
+    assert_eq!(
+        server.runs("alert-notification").await.len(),
+        1,
+        "one, of the body that was not too large"
+    );
 }
 
 #[tokio::test]
@@ -281,8 +331,9 @@ async fn a_body_that_trickles_is_cut_off_and_holds_nobody_up() {
     let server = Server::start(&[]).await;
     let address = server.url.trim_start_matches("http://").to_owned();
     let mut slow = tokio::net::TcpStream::connect(&address).await.unwrap();
-    let head =
-        format!("POST /api/webhooks/grafana HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000\r\n\r\n");
+    let head = format!(
+        "POST /api/webhooks/grafana HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000\r\n\r\n"
+    );
     slow.write_all(head.as_bytes()).await.unwrap();
     let (mut read, mut write) = slow.into_split();
     let trickle = tokio::spawn(async move {
@@ -293,7 +344,8 @@ async fn a_body_that_trickles_is_cut_off_and_holds_nobody_up() {
     assert_eq!(server.webhook("POST", &[], firing("meanwhile")).await.0, 200);
     let mut answer = vec![0; 4_096];
     let read = tokio::time::timeout(Duration::from_secs(30), read.read(&mut answer)).await;
-    let said = String::from_utf8_lossy(&answer[..read.expect("cut off in time").unwrap()]).into_owned();
+    let said =
+        String::from_utf8_lossy(&answer[..read.expect("cut off in time").unwrap()]).into_owned();
     assert!(said.starts_with("HTTP/1.1 408"), "{said}");
     trickle.abort();
 }
@@ -312,7 +364,8 @@ async fn a_head_that_trickles_or_never_comes_is_cut_off_and_holds_nobody_up() {
             }
         });
         let mut answer = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut answer)).await;
+        let read =
+            tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut answer)).await;
         trickle.abort();
         // A reset is as good an end as a close.
         drop(read.expect("cut off in time"));
@@ -327,28 +380,40 @@ async fn a_head_that_trickles_or_never_comes_is_cut_off_and_holds_nobody_up() {
     assert_eq!(meanwhile.0, 200);
     assert!(slow.is_empty() || slow.starts_with("HTTP/1.1 408"), "{slow}");
     assert_eq!(silent, "");
-    assert!(idle.starts_with("HTTP/1.1 200"), "a connection that goes on is answered first: {idle}");
+    assert!(
+        idle.starts_with("HTTP/1.1 200"),
+        "a connection that goes on is answered first: {idle}"
+    );
 }
 
 #[tokio::test]
 async fn the_webhooks_own_listener_has_nothing_else_and_the_api_asks_for_its_token() {
     let port = hub_otel_tests::ports::free();
     let own = format!("127.0.0.1:{port}");
-    let server =
-        Server::start(&[("HUB_WEBHOOK_BIND", &own), ("HUB_WEBHOOK_TOKEN", "hook"), ("HUB_API_TOKEN", "api")])
-            .await;
+    let server = Server::start(&[
+        ("HUB_WEBHOOK_BIND", &own),
+        ("HUB_WEBHOOK_TOKEN", "hook"),
+        ("HUB_API_TOKEN", "api"),
+    ])
+    .await;
     let at = async |method: reqwest::Method, base: &str, path: &str, token: &str| {
-        let request =
-            server.http.request(method, format!("{base}{path}")).bearer_auth(token).body(firing("a"));
+        let request = server
+            .http
+            .request(method, format!("{base}{path}"))
+            .bearer_auth(token)
+            .body(firing("a"));
         request.send().await.unwrap().status().as_u16()
     };
     use reqwest::Method;
     let own = format!("http://{own}");
     assert_eq!(at(Method::POST, &own, "/api/webhooks/grafana", "hook").await, 200);
     assert_eq!(at(Method::POST, &own, "/api/webhooks/grafana", "api").await, 401);
-    for path in
-        ["/api/workflows", "/api/approvals", "/api/workflows/scan-and-notify/trigger", "/openapi.json"]
-    {
+    for path in [
+        "/api/workflows",
+        "/api/approvals",
+        "/api/workflows/scan-and-notify/trigger",
+        "/openapi.json",
+    ] {
         assert_eq!(at(Method::GET, &own, path, "api").await, 404, "{path}");
     }
     assert_eq!(at(Method::POST, &server.url, "/api/webhooks/grafana", "hook").await, 200);
@@ -358,7 +423,10 @@ async fn the_webhooks_own_listener_has_nothing_else_and_the_api_asks_for_its_tok
         "a webhook's secret is not the API's"
     );
     assert_eq!(at(Method::GET, &server.url, "/api/workflows", "api").await, 200);
-    assert_eq!(at(Method::POST, &server.url, "/api/workflows/scan-and-notify/trigger", "").await, 401);
+    assert_eq!(
+        at(Method::POST, &server.url, "/api/workflows/scan-and-notify/trigger", "").await,
+        401
+    );
     let probe = server.http.get(format!("{}/health/live", server.url)).send().await.unwrap();
     assert_eq!(probe.status(), 200, "probes know no token");
 }
@@ -366,7 +434,8 @@ async fn the_webhooks_own_listener_has_nothing_else_and_the_api_asks_for_its_tok
 #[tokio::test]
 async fn a_page_of_another_site_cannot_use_an_open_server() {
     let server = Server::start(&[]).await;
-    let (status, answer) = server.webhook("POST", &[("origin", "https://evil.example")], firing("a")).await;
+    let (status, answer) =
+        server.webhook("POST", &[("origin", "https://evil.example")], firing("a")).await;
     assert_eq!((status, &answer["code"]), (403, &json!("cross_site")));
     let trigger = format!("{}/api/workflows/scan-and-notify/trigger", server.url);
     let request = server.http.post(trigger).header("origin", "https://evil.example").body("{}");

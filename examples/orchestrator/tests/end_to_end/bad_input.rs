@@ -78,7 +78,10 @@ fn a_database_that_cannot_be_written_is_a_failure_that_names_it() {
     let folder = folder();
     let nowhere = folder.path().join("no/such/folder/orchestrator.db");
     let mut command = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
-    command.args(["--bind", "127.0.0.1:0", "--db"]).arg(&nowhere).env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
+    command
+        .args(["--bind", "127.0.0.1:0", "--db"])
+        .arg(&nowhere)
+        .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
     assert_refused(&mut command, 1, &[nowhere.to_str().unwrap(), "writable"]);
 }
 
@@ -111,11 +114,17 @@ fn a_default_metrics_port_that_is_taken_is_one_warning_and_the_program_runs_on()
     process.terminate();
     assert!(process.exit(LONG).success());
     let said = process.stderr();
-    let warnings: Vec<_> =
-        said.lines().filter(|line| line.starts_with("[OpenTelemetry]") && line.contains("9464")).collect();
+    let warnings: Vec<_> = said
+        .lines()
+        .filter(|line| line.starts_with("[OpenTelemetry]") && line.contains("9464"))
+        .collect();
     assert!(
         warnings.len() <= 2
-            && warnings.iter().filter(|line| line.contains("in use") || line.contains("taken")).count() == 1,
+            && warnings
+                .iter()
+                .filter(|line| line.contains("in use") || line.contains("taken"))
+                .count()
+                == 1,
         "{said}"
     );
 }

@@ -12,8 +12,10 @@ use std::time::Duration;
 fn terminated(drain: &str) -> (Receiver, String) {
     let receiver = Receiver::start();
     let folder = folder();
-    let server = Server::start(serve(folder.path(), &receiver.endpoint()).args(["--drain-timeout", drain]));
-    let (run, _) = server.trigger("scan-and-notify", &json!({ "repository": ".", "hold_ms": 1500 }));
+    let server =
+        Server::start(serve(folder.path(), &receiver.endpoint()).args(["--drain-timeout", drain]));
+    let (run, _) =
+        server.trigger("scan-and-notify", &json!({ "repository": ".", "hold_ms": 1500 }));
     let said = server.stop(LONG);
     // The books of the first process balance: what ended was delivered.
     assert!(said.contains("[OpenTelemetry] Shutdown complete"), "{said}");
@@ -31,7 +33,8 @@ fn segments(receiver: &Receiver, run: &str) -> Vec<String> {
         .spans()
         .into_iter()
         .filter(|found| {
-            found.name == span::WORKFLOW_EXECUTE && text(&found.attributes, a::WORKFLOW_RUN_ID) == Some(run)
+            found.name == span::WORKFLOW_EXECUTE
+                && text(&found.attributes, a::WORKFLOW_RUN_ID) == Some(run)
         })
         .collect();
     spans.sort_by_key(|span| span.end_time_unix_nano);

@@ -31,7 +31,10 @@ fn runs_are_counted_from_zero_and_the_gauge_comes_back() {
         server.trigger("scan-and-notify", &json!({ "repository": "." })).0,
         server.trigger("test-failure", &json!({})).0,
     ];
-    assert_eq!(ids.map(|id| server.ended(&id)["status"].clone()), [json!("SUCCESS"), json!("FAILED")]);
+    assert_eq!(
+        ids.map(|id| server.ended(&id)["status"].clone()),
+        [json!("SUCCESS"), json!("FAILED")]
+    );
 
     let after = poll::until(LONG, || {
         let scrape = Scrape::of(&server.metrics);
@@ -42,12 +45,22 @@ fn runs_are_counted_from_zero_and_the_gauge_comes_back() {
     assert_eq!(runs(&after, "test-failure", "SUCCESS"), Some(0.0));
     for (workflow, status) in [("scan-and-notify", "SUCCESS"), ("test-failure", "FAILED")] {
         let labels = [("workflow_id", workflow), ("status", status)];
-        assert_eq!(after.value("workflow_duration_milliseconds_count", &labels), Some(1.0), "{workflow}");
-        assert_eq!(after.value("workflows_active", &[("workflow_id", workflow)]), Some(0.0), "{workflow}");
+        assert_eq!(
+            after.value("workflow_duration_milliseconds_count", &labels),
+            Some(1.0),
+            "{workflow}"
+        );
+        assert_eq!(
+            after.value("workflows_active", &[("workflow_id", workflow)]),
+            Some(0.0),
+            "{workflow}"
+        );
     }
-    for (agent, action, status) in
-        [("scanner", "scan", "SUCCESS"), ("notifier", "notify", "SUCCESS"), ("fault", "fail", "FAILED")]
-    {
+    for (agent, action, status) in [
+        ("scanner", "scan", "SUCCESS"),
+        ("notifier", "notify", "SUCCESS"),
+        ("fault", "fail", "FAILED"),
+    ] {
         let labels = [("agent_id", agent), ("action", action), ("status", status)];
         assert_eq!(after.value("agent_runs_total", &labels), Some(1.0), "{agent}");
         assert_eq!(after.value("agent_duration_milliseconds_count", &labels), Some(1.0), "{agent}");
@@ -68,7 +81,10 @@ fn runs_are_counted_from_zero_and_the_gauge_comes_back() {
             "{sample:?}"
         );
         assert!(!sample.labels.keys().any(|label| label.starts_with("otel_scope")), "{sample:?}");
-        assert!(!sample.name.contains("_total_total") && !sample.name.contains("_ratio"), "{sample:?}");
+        assert!(
+            !sample.name.contains("_total_total") && !sample.name.contains("_ratio"),
+            "{sample:?}"
+        );
     }
     for metric in METRICS {
         let Some(family) = after.families.get(metric.prometheus) else { continue };

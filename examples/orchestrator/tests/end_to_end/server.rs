@@ -75,7 +75,9 @@ impl Server {
         let reply = self.post(&format!("/api/workflows/{workflow}/trigger"), &body);
         assert_eq!(reply.status, 202, "{}", reply.body);
         let answer = reply.json();
-        let text = |key: &str| answer[key].as_str().unwrap_or_else(|| panic!("{key} in {answer}")).to_owned();
+        let text = |key: &str| {
+            answer[key].as_str().unwrap_or_else(|| panic!("{key} in {answer}")).to_owned()
+        };
         assert_eq!(text("status"), "PENDING");
         (text("workflowRunId"), text("traceId"))
     }

@@ -34,7 +34,11 @@ fn named<'a>(spans: &'a [Item<Span>], name: &str) -> Vec<&'a Item<Span>> {
 fn only<'a>(spans: &'a [Item<Span>], name: &str) -> &'a Item<Span> {
     let found = named(spans, name);
     let [one] = found[..] else {
-        panic!("{} × {name} in {:?}", found.len(), spans.iter().map(|span| &span.name).collect::<Vec<_>>())
+        panic!(
+            "{} × {name} in {:?}",
+            found.len(),
+            spans.iter().map(|span| &span.name).collect::<Vec<_>>()
+        )
     };
     one
 }
@@ -50,18 +54,25 @@ fn assert_as_in_the_contract(span: &Span) {
     assert_eq!(span.kind(), SpanKind::Internal, "{}", span.name);
     for attribute in row.attributes {
         let found = span.attributes.iter().find(|found| found.key == attribute.key);
-        let value = found.and_then(|found| found.value.as_ref()).and_then(|value| value.value.as_ref());
+        let value =
+            found.and_then(|found| found.value.as_ref()).and_then(|value| value.value.as_ref());
         match (attribute.value, value) {
             (Type::String, Some(Value::StringValue(_)))
             | (Type::Int, Some(Value::IntValue(_)))
             | (Type::Bool, Some(Value::BoolValue(_))) => {}
             (_, None) if matches!(attribute.when, Requirement::When(_)) => {}
-            (expected, found) => panic!("{} on {}: {expected:?} and not {found:?}", attribute.key, span.name),
+            (expected, found) => {
+                panic!("{} on {}: {expected:?} and not {found:?}", attribute.key, span.name)
+            }
         }
     }
     let known: BTreeSet<_> = row.attributes.iter().map(|attribute| attribute.key).collect();
-    let unknown: Vec<_> =
-        span.attributes.iter().map(|found| &found.key).filter(|key| !known.contains(key.as_str())).collect();
+    let unknown: Vec<_> = span
+        .attributes
+        .iter()
+        .map(|found| &found.key)
+        .filter(|key| !known.contains(key.as_str()))
+        .collect();
     assert!(unknown.is_empty(), "{unknown:?} on {}", span.name);
 }
 
@@ -115,7 +126,10 @@ fn a_run_that_succeeds_is_one_trace_as_in_the_contract() {
     assert_eq!(status(workflow), (StatusCode::Ok, ""));
     let took = (workflow.end_time_unix_nano - workflow.start_time_unix_nano) / 1_000_000;
     let recorded = int(&workflow.attributes, a::WORKFLOW_DURATION_MS).unwrap();
-    assert!(recorded.abs_diff(i64::try_from(took).unwrap()) <= 5, "{recorded} recorded, {took} on the span");
+    assert!(
+        recorded.abs_diff(i64::try_from(took).unwrap()) <= 5,
+        "{recorded} recorded, {took} on the span"
+    );
 
     for (agent, id, action) in [(agents[0], "scanner", "scan"), (agents[1], "notifier", "notify")] {
         assert_as_in_the_contract(agent);
@@ -125,12 +139,15 @@ fn a_run_that_succeeds_is_one_trace_as_in_the_contract() {
         assert_eq!(text(&agent.attributes, a::WORKFLOW_RUN_ID), Some(run.as_str()));
         assert_eq!(text(&agent.attributes, a::WORKFLOW_ID), Some("scan-and-notify"));
         assert_eq!(status(agent), (StatusCode::Ok, ""));
-        assert!(text(&agent.attributes, a::AGENT_RUN_ID).is_some_and(|id| !id.is_empty() && id != run));
+        assert!(
+            text(&agent.attributes, a::AGENT_RUN_ID).is_some_and(|id| !id.is_empty() && id != run)
+        );
     }
     spans.iter().for_each(|span| assert_resource(&span.resource.attributes));
 
     // What the program says during the run carries the run's trace.
-    let logs: Vec<_> = receiver.logs().into_iter().filter(|log| hex(&log.trace_id) == trace).collect();
+    let logs: Vec<_> =
+        receiver.logs().into_iter().filter(|log| hex(&log.trace_id) == trace).collect();
     logs.iter().for_each(|log| assert_resource(&log.resource.attributes));
     for name in [event::WORKFLOW_RUN_STARTED, event::WORKFLOW_RUN_ENDED] {
         let found: Vec<_> =
@@ -171,17 +188,24 @@ fn a_run_that_fails_is_one_trace_with_its_error() {
             text(&failed.attributes, a::ERROR_TYPE)
                 .is_some_and(|kind| !kind.is_empty() && !kind.contains(' '))
         );
-        let exceptions: Vec<_> = failed.events.iter().filter(|event| event.name == "exception").collect();
+        let exceptions: Vec<_> =
+            failed.events.iter().filter(|event| event.name == "exception").collect();
         assert_eq!(exceptions.len(), 1, "{}", failed.name);
         assert!(text(&exceptions[0].attributes, a::EXCEPTION_TYPE).is_some(), "{}", failed.name);
-        assert_eq!(text(&exceptions[0].attributes, a::EXCEPTION_MESSAGE), Some(said), "{}", failed.name);
+        assert_eq!(
+            text(&exceptions[0].attributes, a::EXCEPTION_MESSAGE),
+            Some(said),
+            "{}",
+            failed.name
+        );
     }
     let ended = receiver
         .logs()
         .into_iter()
         .find(|log| {
             hex(&log.trace_id) == trace
-                && (log.event_name == event::WORKFLOW_RUN_ENDED || is_called(log, event::WORKFLOW_RUN_ENDED))
+                && (log.event_name == event::WORKFLOW_RUN_ENDED
+                    || is_called(log, event::WORKFLOW_RUN_ENDED))
         })
         .unwrap();
     assert_eq!(ended.severity_text, "ERROR");

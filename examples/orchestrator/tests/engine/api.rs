@@ -33,22 +33,35 @@ fn every_error_has_its_status_and_its_code() {
     assert_eq!(post(trigger, &"[".repeat(10_000)), said(400, "invalid_json"));
     assert_eq!(post(trigger, r#"{"contextJson":[]}"#), said(422, "invalid_body"));
     assert_eq!(post(trigger, r#"{"contextJsn":{}}"#), said(422, "invalid_body"));
-    assert_eq!(post(trigger, &format!("\"{}\"", "x".repeat(300_000))), said(413, "payload_too_large"));
+    assert_eq!(
+        post(trigger, &format!("\"{}\"", "x".repeat(300_000))),
+        said(413, "payload_too_large")
+    );
     assert_eq!(post("/api/runs/nobody/cancel", ""), said(404, "run_not_found"));
     assert_eq!(post("/api/runs/nobody/retry", ""), said(404, "run_not_found"));
     let node = |agent: &str, action: &str, after: &str, input: &str| {
+        let nodes = json!([{"id": "a", "agent": agent, "action": action, "dependsOn": [after], "input": input}]);
         let nodes =
-            json!([{"id": "a", "agent": agent, "action": action, "dependsOn": [after], "input": input}]);
-        let nodes = if after.is_empty() { json!([fault("a", action, &[], json!(input))]) } else { nodes };
+            if after.is_empty() { json!([fault("a", action, &[], json!(input))]) } else { nodes };
         json!({"name": "bad", "nodes": nodes}).to_string()
     };
     assert_eq!(post("/api/workflows", &node("fault", "fail", "a", "")), said(422, "cycle"));
-    assert_eq!(post("/api/workflows", &node("nobody", "fail", "a", "")), said(422, "unknown_agent"));
+    assert_eq!(
+        post("/api/workflows", &node("nobody", "fail", "a", "")),
+        said(422, "unknown_agent")
+    );
     assert_eq!(post("/api/workflows", &node("fault", "fly", "a", "")), said(422, "unknown_action"));
-    assert_eq!(post("/api/workflows", &node("fault", "fail", "z", "")), said(422, "unknown_dependency"));
-    assert_eq!(post("/api/workflows", &node("fault", "fail", "", "{{ x")), said(422, "bad_template"));
+    assert_eq!(
+        post("/api/workflows", &node("fault", "fail", "z", "")),
+        said(422, "unknown_dependency")
+    );
+    assert_eq!(
+        post("/api/workflows", &node("fault", "fail", "", "{{ x")),
+        said(422, "bad_template")
+    );
     server.create("twice", json!([fault("a", "succeed", &[], json!({}))]));
-    let again = json!({"name": "twice", "nodes": [fault("a", "succeed", &[], json!({}))]}).to_string();
+    let again =
+        json!({"name": "twice", "nodes": [fault("a", "succeed", &[], json!({}))]}).to_string();
     assert_eq!(post("/api/workflows", &again), said(409, "name_taken"));
     server.stop();
 }
@@ -59,8 +72,12 @@ fn the_same_key_gives_the_same_run_and_another_body_a_conflict() {
     let server = home.serve(None, &[]);
     server.create("keyed", json!([fault("a", "succeed", &[], json!({}))]));
     let ask = |key: &str, body: &str| {
-        let reply =
-            server.send(Method::POST, "/api/workflows/keyed/trigger", &[("idempotency-key", key)], body);
+        let reply = server.send(
+            Method::POST,
+            "/api/workflows/keyed/trigger",
+            &[("idempotency-key", key)],
+            body,
+        );
         (reply.status, reply.json())
     };
     let (status, first) = ask("k1", r#"{"contextJson":{"a":1,"b":2}}"#);
@@ -82,11 +99,16 @@ fn the_same_key_gives_the_same_run_and_another_body_a_conflict() {
 fn a_cancelled_run_stops_where_it_is_and_a_retry_is_a_new_run() {
     let home = Home::new();
     let server = home.serve(None, &[]);
-    let nodes = json!([fault("a", "hang", &[], json!({})), fault("b", "succeed", &["a"], json!({}))]);
+    let nodes =
+        json!([fault("a", "hang", &[], json!({})), fault("b", "succeed", &["a"], json!({}))]);
     server.create("endless", nodes);
     let run = server.trigger("endless", json!({"x": 1}));
     server.reaches(&run, "RUNNING");
-    assert_eq!(server.post(&format!("/api/runs/{run}/retry"), &json!({})).status, 409, "it has not ended");
+    assert_eq!(
+        server.post(&format!("/api/runs/{run}/retry"), &json!({})).status,
+        409,
+        "it has not ended"
+    );
     let cancelled = server.post(&format!("/api/runs/{run}/cancel"), &json!({}));
     assert_eq!((cancelled.status, cancelled.json()["status"].clone()), (200, json!("CANCELLED")));
     poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
@@ -101,7 +123,11 @@ fn a_cancelled_run_stops_where_it_is_and_a_retry_is_a_new_run() {
     assert_eq!(server.run(&run)["status"], "CANCELLED", "a terminal state never changes");
     let good = server.trigger("scan-and-notify", json!({}));
     server.reaches(&good, "SUCCESS");
-    assert_eq!(server.post(&format!("/api/runs/{good}/retry"), &json!({})).status, 409, "nothing to retry");
+    assert_eq!(
+        server.post(&format!("/api/runs/{good}/retry"), &json!({})).status,
+        409,
+        "nothing to retry"
+    );
     server.kill();
 }
 
@@ -129,7 +155,11 @@ fn a_failing_agent_fails_its_run_and_what_depends_on_it_never_starts() {
     let run = server.trigger("stubborn", json!({}));
     assert_eq!(server.reaches(&run, "FAILED")["nodes"][0]["attempts"], 3);
     assert_eq!(server.metric("agent_retry_count_total", &[]), 2.0);
-    assert_eq!(server.metric("agent_runs_total", &[("status", "FAILED")]), 2.0, "attempts are not runs");
+    assert_eq!(
+        server.metric("agent_runs_total", &[("status", "FAILED")]),
+        2.0,
+        "attempts are not runs"
+    );
     let missing = json!([fault("a", "succeed", &[], json!({"latency_ms": "{{ nope }}"}))]);
     server.create("undefined", missing);
     let run = server.trigger("undefined", json!({}));
@@ -150,7 +180,11 @@ fn lists_are_paged_newest_first_with_times_in_rfc_3339() {
     while !offset.is_null() {
         let page = server.get(&format!("/api/workflows/many/runs?limit=2&offset={offset}"));
         seen.extend(
-            page["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()),
+            page["runs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|run| run["id"].as_str().unwrap().to_owned()),
         );
         offset = page["nextOffset"].clone();
     }
@@ -227,7 +261,9 @@ fn beyond_loopback_the_api_asks_for_a_token_and_probes_do_not() {
     let line = process.line(PATIENCE, "  API ");
     let url = line.split_whitespace().nth(1).unwrap().to_owned();
     let ask = |path: &str, headers: &[(&str, &str)]| {
-        hub_otel_tests::http::try_send(Method::GET, format!("{url}{path}"), headers, "").unwrap().status
+        hub_otel_tests::http::try_send(Method::GET, format!("{url}{path}"), headers, "")
+            .unwrap()
+            .status
     };
     assert_eq!(ask("/api/workflows", &[]), 401);
     assert_eq!(ask("/api/workflows", &[("authorization", "Bearer wrong")]), 401);

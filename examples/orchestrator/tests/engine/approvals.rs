@@ -9,13 +9,20 @@ use serde_json::{Value, json};
 fn question(server: &Server, run: &str) -> Value {
     poll::until(PATIENCE, || {
         let page = server.get("/api/approvals?decision=PENDING");
-        page["approvals"].as_array().unwrap().iter().find(|approval| approval["runId"] == run).cloned()
+        page["approvals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|approval| approval["runId"] == run)
+            .cloned()
     })
 }
 
 fn answer(server: &Server, approval: &Value, decision: &str) -> u16 {
     let path = format!("/api/approvals/{}/decision", approval["id"].as_str().unwrap());
-    server.post(&path, &json!({"decision": decision, "respondedBy": "ada", "notes": "looked at it"})).status
+    server
+        .post(&path, &json!({"decision": decision, "respondedBy": "ada", "notes": "looked at it"}))
+        .status
 }
 
 #[test]
@@ -27,7 +34,11 @@ fn a_risky_action_waits_for_a_yes_that_another_process_may_get() {
     first.reaches(&run, "WAITING_APPROVAL");
     let asked = question(&first, &run);
     assert_eq!((&asked["agent"], &asked["action"]), (&json!("patcher"), &json!("apply")));
-    assert_eq!(asked["input"]["findings"].as_array().map(Vec::len), Some(1), "what one says yes to");
+    assert_eq!(
+        asked["input"]["findings"].as_array().map(Vec::len),
+        Some(1),
+        "what one says yes to"
+    );
     poll::until(PATIENCE, || first.metric("workflow_approval_pending", &[]) == 1.0);
     assert_eq!(first.metric("workflows_active", &[]), 0.0, "a run that waits is not active");
     assert_eq!(first.metric("workflow_runs_total", &[]), 0.0, "and has not ended");
@@ -43,7 +54,8 @@ fn a_risky_action_waits_for_a_yes_that_another_process_may_get() {
     assert!(!leak().contains("AKIA"), "patched");
     assert_eq!(second.metric("workflow_runs_total", &[("status", "SUCCESS")]), 1.0, "counted once");
     assert_eq!(
-        second.metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "APPROVED")]),
+        second
+            .metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "APPROVED")]),
         1.0
     );
     poll::until(PATIENCE, || second.metric("workflow_approval_pending", &[]) == 0.0);
@@ -84,11 +96,16 @@ fn a_no_ends_the_run_and_is_no_failure() {
     assert_eq!(answer(&server, &asked, "REJECTED"), 200);
     let ended = server.reaches(&run, "REJECTED");
     assert_eq!(ended["nodes"].as_array().map(Vec::len), Some(0));
-    poll::until(PATIENCE, || server.metric("workflow_runs_total", &[("status", "REJECTED")]) == 1.0);
+    poll::until(PATIENCE, || {
+        server.metric("workflow_runs_total", &[("status", "REJECTED")]) == 1.0
+    });
     assert_eq!(server.metric("workflow_errors_total", &[]), 0.0);
     assert_eq!(
         server
-            .post("/api/approvals/nobody/decision", &json!({"decision": "APPROVED", "respondedBy": "x"}))
+            .post(
+                "/api/approvals/nobody/decision",
+                &json!({"decision": "APPROVED", "respondedBy": "x"})
+            )
             .status,
         404
     );
@@ -106,7 +123,9 @@ fn silence_is_a_no_after_its_time() {
     let expired = &server.get("/api/approvals?decision=EXPIRED")["approvals"][0];
     assert_eq!(expired["runId"], run.as_str());
     assert_eq!(answer(&server, expired, "APPROVED"), 410);
-    poll::until(PATIENCE, || server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 1.0);
+    poll::until(PATIENCE, || {
+        server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 1.0
+    });
     assert_eq!(
         server.metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "EXPIRED")]),
         1.0
@@ -128,7 +147,8 @@ fn what_runs_beside_a_question_goes_on_and_the_answer_is_heard_at_once() {
     assert_eq!(server.run(&run)["status"], "RUNNING", "the other node is busy");
     assert_eq!(answer(&server, &asked, "APPROVED"), 200);
     let ended = server.reaches(&run, "SUCCESS");
-    let order: Vec<_> = ended["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
+    let order: Vec<_> =
+        ended["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
     assert_eq!(order, ["asks", "busy"], "it did not wait for the busy one");
     server.stop();
 }
@@ -145,7 +165,8 @@ fn cancelling_a_run_that_waits_ends_its_question() {
     assert_eq!(answer(&server, &asked, "APPROVED"), 409);
     assert_eq!(server.metric("workflow_runs_total", &[("status", "CANCELLED")]), 1.0);
     assert_eq!(
-        server.metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "CANCELLED")]),
+        server
+            .metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "CANCELLED")]),
         1.0
     );
     assert_eq!(

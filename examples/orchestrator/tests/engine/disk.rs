@@ -26,21 +26,27 @@ fn a_server_on_a_read_only_file_says_so_and_does_not_start() {
     if root {
         serve.uid(NOBODY).gid(NOBODY);
     }
-    for entry in
-        std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).chain([home.path().into()])
+    for entry in std::fs::read_dir(home.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .chain([home.path().into()])
     {
         if root {
             chown(&entry, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let folder = entry.is_dir();
-        set_permissions(&entry, Permissions::from_mode(if folder { 0o555 } else { 0o444 })).unwrap();
+        set_permissions(&entry, Permissions::from_mode(if folder { 0o555 } else { 0o444 }))
+            .unwrap();
     }
     let mut process = Process::spawn(&mut serve);
     let status = process.exit(PATIENCE);
     set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
     let said = process.stderr();
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("--db orchestrator.db: ") && said.contains("is it a writable file?"), "{said}");
+    assert!(
+        said.contains("--db orchestrator.db: ") && said.contains("is it a writable file?"),
+        "{said}"
+    );
     assert!(!said.contains("panicked"), "{said}");
 }
 
@@ -62,7 +68,8 @@ fn limitable(home: &Home, receiver: &Receiver) -> Server {
 /// How far into any file the server may write from now on.
 fn limit(server: &Server, bytes: &str) {
     let process = server.process.id().to_string();
-    let done = Command::new("prlimit").args(["--pid", &process, &format!("--fsize={bytes}:")]).status();
+    let done =
+        Command::new("prlimit").args(["--pid", &process, &format!("--fsize={bytes}:")]).status();
     assert!(done.unwrap().success());
 }
 
@@ -84,16 +91,25 @@ fn a_file_that_cannot_be_written_any_more_degrades_the_server_until_it_can_be() 
         refused.body
     );
     assert!(refused.header("retry-after").is_some());
-    assert!(!refused.body.contains("orchestrator.db"), "what the database said is not for strangers");
+    assert!(
+        !refused.body.contains("orchestrator.db"),
+        "what the database said is not for strangers"
+    );
     for path in ["/health", "/health/ready"] {
         let health = get(format!("{}{path}", server.url));
         assert_eq!((health.status, &health.json()["database"]), (503, &json!("failed")), "{path}");
     }
-    assert_eq!(get(format!("{}/health/live", server.url)).status, 200, "a restart would help nobody");
+    assert_eq!(
+        get(format!("{}/health/live", server.url)).status,
+        200,
+        "a restart would help nobody"
+    );
     assert_eq!(server.run(&run)["status"], "RUNNING", "reading goes on");
     // Telemetry goes on, and says what is wrong.
     let failed = [("db_operation_name", "INSERT"), ("error_type", "io")];
-    poll::until(PATIENCE, || server.metric("db_client_operation_duration_seconds_count", &failed) >= 1.0);
+    poll::until(PATIENCE, || {
+        server.metric("db_client_operation_duration_seconds_count", &failed) >= 1.0
+    });
     let trace = refused.json()["traceId"].as_str().unwrap().to_owned();
     let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let statement = poll::until(PATIENCE, || {

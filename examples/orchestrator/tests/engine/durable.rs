@@ -29,7 +29,8 @@ fn killed_twenty_times_nothing_is_lost_and_nothing_committed_runs_again() {
         server.create("chain", chain());
         runs.extend((0..3).map(|_| server.trigger("chain", json!({}))));
         // A moment of its own each time, from a fixed sequence.
-        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        moment =
+            moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis((moment >> 33) % 90));
         server.kill();
     }
@@ -90,9 +91,12 @@ fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
     ]);
     first.create("two", nodes);
     let run = first.trigger("two", json!({}));
-    poll::until(PATIENCE, || first.run(&run)["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1));
+    poll::until(PATIENCE, || {
+        first.run(&run)["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1)
+    });
     // Only what has ended and was sent can be seen after a kill: wait for the first node's span.
-    let sent = || spans(&receiver).iter().any(|span| span.text("agent.run.id") == format!("{run}/a"));
+    let sent =
+        || spans(&receiver).iter().any(|span| span.text("agent.run.id") == format!("{run}/a"));
     poll::until(PATIENCE, sent);
     first.kill();
     let second = home.serve(Some(&receiver), &[]);
@@ -124,7 +128,9 @@ fn sigterm_under_load_lets_runs_end_or_hands_them_back_and_loses_nothing() {
         server.create("chain", chain());
         server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 700}))]));
         runs.extend(
-            (0..20).map(|index| server.trigger(if index % 4 == 0 { "slow" } else { "chain" }, json!({}))),
+            (0..20).map(|index| {
+                server.trigger(if index % 4 == 0 { "slow" } else { "chain" }, json!({}))
+            }),
         );
         server.stop();
     }
@@ -197,7 +203,11 @@ fn while_it_drains_the_server_says_so_and_a_second_signal_stops_it() {
     });
     assert_eq!(server.process.exit(PATIENCE).code(), Some(1));
     assert!(begun.elapsed() < Duration::from_secs(15), "it did not wait for the 20 s of the drain");
-    assert!(server.process.stderr().contains("stopped by a second signal"), "{}", server.process.stderr());
+    assert!(
+        server.process.stderr().contains("stopped by a second signal"),
+        "{}",
+        server.process.stderr()
+    );
     let server = home.serve(None, &[]);
     // Taken up again.
     server.reaches(&run, "RUNNING");
@@ -222,6 +232,8 @@ fn a_database_that_somebody_else_holds_degrades_the_server_and_loses_no_run() {
     );
     drop(held);
     server.reaches(&run, "SUCCESS");
-    poll::until(PATIENCE, || hub_otel_tests::http::get(format!("{}/health", server.url)).status == 200);
+    poll::until(PATIENCE, || {
+        hub_otel_tests::http::get(format!("{}/health", server.url)).status == 200
+    });
     server.stop();
 }

@@ -1,6 +1,10 @@
 //! The orchestrator as a process: real HTTP, a real database file, a real OTLP receiver, and whatever may go wrong.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what went wrong by panicking"
+)]
 
 mod api;
 mod approvals;

@@ -38,7 +38,9 @@ pub(crate) fn spans(receiver: &Receiver) -> Vec<Seen> {
             texts: keys()
                 .filter_map(|key| Some((key.clone(), text(&span.attributes, &key)?.to_owned())))
                 .collect(),
-            ints: keys().filter_map(|key| Some((key.clone(), int(&span.attributes, &key)?))).collect(),
+            ints: keys()
+                .filter_map(|key| Some((key.clone(), int(&span.attributes, &key)?)))
+                .collect(),
             links: span.links.iter().map(|link| link.span_id.clone()).collect(),
             status: span.status.as_ref().map_or(0, |status| status.code),
             events: span.events.iter().map(|event| event.name.clone()).collect(),
@@ -56,7 +58,12 @@ impl Seen {
     fn line(&self, all: &[Self]) -> String {
         let mut line = match self.name.as_str() {
             "workflow.execute" => {
-                format!("{} {} {}", self.name, self.text("workflow.id"), self.text("workflow.status"))
+                format!(
+                    "{} {} {}",
+                    self.name,
+                    self.text("workflow.id"),
+                    self.text("workflow.status")
+                )
             }
             "agent.execute" => format!(
                 "{} {}.{} {}",
@@ -65,7 +72,9 @@ impl Seen {
                 self.text("agent.action"),
                 self.text("agent.status")
             ),
-            "workflow.approval" => format!("{} {}", self.name, self.text("workflow.approval.decision")),
+            "workflow.approval" => {
+                format!("{} {}", self.name, self.text("workflow.approval.decision"))
+            }
             _ => match (self.ints.get("http.response.status_code"), self.text("error.type")) {
                 (Some(code), _) => format!("{} {code}", self.name),
                 (None, "") => self.name.clone(),
@@ -90,7 +99,10 @@ pub(crate) fn picture(receiver: &Receiver, run: &str, database: bool) -> String 
         .iter()
         .filter(|span| span.text("workflow.run.id") == run)
         .map(|span| {
-            (spans.iter().filter(|s| s.trace == span.trace).map(|s| s.order).min(), span.trace.clone())
+            (
+                spans.iter().filter(|s| s.trace == span.trace).map(|s| s.order).min(),
+                span.trace.clone(),
+            )
         })
         .collect();
     traces.sort();
@@ -99,11 +111,16 @@ pub(crate) fn picture(receiver: &Receiver, run: &str, database: bool) -> String 
     for (_, trace) in traces {
         let mut shown: Vec<_> = spans
             .iter()
-            .filter(|span| span.trace == trace && (database || !span.texts.contains_key("db.system.name")))
+            .filter(|span| {
+                span.trace == trace && (database || !span.texts.contains_key("db.system.name"))
+            })
             .collect();
         shown.sort_by_key(|span| span.order);
-        let roots: Vec<_> =
-            shown.iter().filter(|span| !shown.iter().any(|other| other.id == span.parent)).copied().collect();
+        let roots: Vec<_> = shown
+            .iter()
+            .filter(|span| !shown.iter().any(|other| other.id == span.parent))
+            .copied()
+            .collect();
         for root in roots {
             draw(&mut picture, root, &shown, &spans, 0);
         }

@@ -19,7 +19,8 @@ impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("scanned")).unwrap();
-        std::fs::write(folder.path().join("scanned/leak.env"), "AWS_KEY=AKIAIOSFODNN7EXAMPLE\n").unwrap();
+        std::fs::write(folder.path().join("scanned/leak.env"), "AWS_KEY=AKIAIOSFODNN7EXAMPLE\n")
+            .unwrap();
         Self(folder)
     }
 
@@ -52,7 +53,8 @@ impl Home {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let file = self.path().join("orchestrator.db");
         let connection = runtime.block_on(async {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
+            let options =
+                sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
             let mut connection = options.connect().await.unwrap();
             sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
             connection
@@ -107,7 +109,13 @@ impl Server {
         reply.json()
     }
 
-    pub(crate) fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub(crate) fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         http::try_send(method, format!("{}{path}", self.url), headers, body).expect("a reply")
     }
 
@@ -123,8 +131,8 @@ impl Server {
 
     /// Starts a run: its id.
     pub(crate) fn trigger(&self, workflow: &str, context: Value) -> String {
-        let reply =
-            self.post(&format!("/api/workflows/{workflow}/trigger"), &json!({"contextJson": context}));
+        let reply = self
+            .post(&format!("/api/workflows/{workflow}/trigger"), &json!({"contextJson": context}));
         assert_eq!(reply.status, 202, "{}", reply.body);
         reply.json()["workflowRunId"].as_str().unwrap().to_owned()
     }

@@ -29,7 +29,10 @@ fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
     let runs = |status| server.metric("workflow_runs_total", &[("status", status)]);
     poll::until(PATIENCE, || (runs("SUCCESS"), runs("FAILED")) == (1.0, 1.0));
     assert_eq!(server.metric("workflows_active", &[]), 0.0);
-    assert_eq!(server.metric("workflow_duration_milliseconds_count", &[("status", "SUCCESS")]), 1.0);
+    assert_eq!(
+        server.metric("workflow_duration_milliseconds_count", &[("status", "SUCCESS")]),
+        1.0
+    );
     assert_eq!(server.metric("agent_duration_milliseconds_count", &[]), 3.0);
     assert_eq!(server.metric("workflow_errors_total", &[("error_type", "fault_injected")]), 1.0);
     server.stop();
@@ -70,14 +73,21 @@ fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
     assert!(!failed.text("error.message").is_empty());
     assert!(failed.ints.contains_key("agent.duration.ms"));
     assert_eq!((failed.status, failed.events.as_slice()), (2, &["exception".to_owned()][..]));
-    assert!(spans.iter().any(|span| span.name == "POST /api/workflows/{name}/trigger" && span.kind == 2));
+    assert!(
+        spans
+            .iter()
+            .any(|span| span.name == "POST /api/workflows/{name}/trigger" && span.kind == 2)
+    );
     assert!(spans.iter().any(|span| span.name == "INSERT workflow_runs" && span.kind == 3));
 
     let resource = &receiver.spans()[0].resource.attributes.clone();
     assert_eq!(text(resource, "service.name"), Some("orchestration-service"));
     assert_eq!(text(resource, "service.namespace"), Some("commandcenter-hub"));
     let logs = receiver.logs();
-    assert!(logs.iter().any(|log| log.trace_id == workflow.trace), "a log record of the run's trace");
+    assert!(
+        logs.iter().any(|log| log.trace_id == workflow.trace),
+        "a log record of the run's trace"
+    );
 }
 
 #[test]
@@ -87,8 +97,9 @@ fn a_diamond_runs_its_sides_side_by_side_and_shows_the_retry() {
     let server = home.serve(Some(&receiver), &[]);
     let run = server.trigger("diamond", json!({}));
     let run = server.reaches(&run, "SUCCESS");
-    let node =
-        |id: &str| run["nodes"].as_array().unwrap().iter().find(|node| node["id"] == id).unwrap().clone();
+    let node = |id: &str| {
+        run["nodes"].as_array().unwrap().iter().find(|node| node["id"] == id).unwrap().clone()
+    };
     assert_eq!(node("right")["attempts"], 2);
     // Each side had started before the other had ended.
     assert!(node("left")["startedAt"].as_str() < node("right")["finishedAt"].as_str());
@@ -145,15 +156,19 @@ fn a_client_that_hangs_up_ends_its_request_as_cancelled_and_its_run_goes_on() {
     let run = poll::until(PATIENCE, || {
         // Nothing is committed meanwhile: the request waits where it is, and its client does not.
         let held = home.hold_database();
-        let mut client = std::net::TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
-        let request = "POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+        let mut client =
+            std::net::TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+        let request =
+            "POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
         client.write_all(request.as_bytes()).unwrap();
         poll::until(PATIENCE, || posts() == 1.0);
         drop(client);
         poll::until(PATIENCE, || posts() == 0.0);
         drop(held);
         // What was written before this one is written; on a slow machine the store had lost its patience by then.
-        poll::until(PATIENCE, || server.post("/api/workflows/probe/trigger", &json!({})).status == 202);
+        poll::until(PATIENCE, || {
+            server.post("/api/workflows/probe/trigger", &json!({})).status == 202
+        });
         let runs = server.get("/api/workflows/slow/runs");
         runs["runs"][0]["id"].as_str().map(str::to_owned)
     });
@@ -178,7 +193,8 @@ fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
     let mut hang = fault("a", "hang", &[], json!({}));
     hang["timeoutMs"] = json!(100);
     server.create("hangs", json!([hang]));
-    let slow = json!({"name": "late", "timeoutMs": 150, "nodes": [fault("a", "hang", &[], json!({}))]});
+    let slow =
+        json!({"name": "late", "timeoutMs": 150, "nodes": [fault("a", "hang", &[], json!({}))]});
     assert_eq!(server.post("/api/workflows", &slow).status, 201);
     let panicked = server.trigger("panics", json!({}));
     let hung = server.trigger("hangs", json!({}));
@@ -193,7 +209,9 @@ fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
         assert!(run["error"].as_str().unwrap().starts_with(whose), "{run:#}");
     }
     assert_eq!(server.run(&hung)["nodes"][0]["status"], "TIMED_OUT");
-    poll::until(PATIENCE, || server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 2.0);
+    poll::until(PATIENCE, || {
+        server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 2.0
+    });
     server.stop();
     for (run, expected) in [
         (panicked, "workflow.execute panics FAILED\n    agent.execute fault.panic FAILED\n"),

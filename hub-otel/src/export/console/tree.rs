@@ -47,7 +47,11 @@ struct Painter {
 
 impl Painter {
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("{code}{text}{RESET}") } else { text.to_owned() }
+        if self.colour && !text.is_empty() {
+            format!("{code}{text}{RESET}")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -58,7 +62,9 @@ pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
     let mut children: HashMap<SpanId, Vec<usize>> = HashMap::new();
     let mut roots = Vec::new();
     for (at, span) in spans.iter().enumerate() {
-        if known.contains(&span.parent_span_id) && span.parent_span_id != span.span_context.span_id() {
+        if known.contains(&span.parent_span_id)
+            && span.parent_span_id != span.span_context.span_id()
+        {
             children.entry(span.parent_span_id).or_default().push(at);
         } else {
             roots.push(at);
@@ -67,7 +73,11 @@ pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
     let painter = Painter { colour };
     let mut text = String::new();
     if let Some(first) = spans.first() {
-        let _ = writeln!(text, "{}", painter.paint(DIM, &format!("trace {}", first.span_context.trace_id())));
+        let _ = writeln!(
+            text,
+            "{}",
+            painter.paint(DIM, &format!("trace {}", first.span_context.trace_id()))
+        );
     }
     let mut stack: Vec<(usize, String, String)> =
         roots.into_iter().rev().map(|at| (at, String::new(), String::new())).collect();
@@ -75,7 +85,8 @@ pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
     while let Some((at, lead, indent)) = stack.pop() {
         let span = &spans[at];
         line(&mut text, &painter, span, &lead);
-        let below = children.get(&span.span_context.span_id()).map(Vec::as_slice).unwrap_or_default();
+        let below =
+            children.get(&span.span_context.span_id()).map(Vec::as_slice).unwrap_or_default();
         notes(
             &mut text,
             &painter,
@@ -94,7 +105,8 @@ pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
 fn line(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
     let duration = span.end_time.duration_since(span.start_time).unwrap_or_default();
     let (status, code) = status(span);
-    let inherited = !span.attributes.iter().any(|attribute| attribute.key.as_str() == a::WORKFLOW_TRIGGER);
+    let inherited =
+        !span.attributes.iter().any(|attribute| attribute.key.as_str() == a::WORKFLOW_TRIGGER);
     let attributes: Vec<_> = span
         .attributes
         .iter()
@@ -102,7 +114,9 @@ fn line(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
             let key = attribute.key.as_str();
             !(QUIET.contains(&key) || inherited && INHERITED.contains(&key))
         })
-        .map(|attribute| format!("{}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string())))
+        .map(|attribute| {
+            format!("{}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string()))
+        })
         .collect();
     let _ = write!(
         text,
@@ -136,14 +150,21 @@ fn notes(text: &mut String, painter: &Painter, span: &SpanData, indent: &str) {
                     .attributes
                     .iter()
                     .map(|attribute| {
-                        format!(" {}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string()))
+                        format!(
+                            " {}={}",
+                            shown(attribute.key.as_str()),
+                            shown(&attribute.value.to_string())
+                        )
                     })
                     .collect();
                 painter.paint(YELLOW, &format!("· {}{}", shown(&event.name), details.concat()))
             }
             (kind, message) => {
                 let message = message.unwrap_or_default();
-                painter.paint(RED, &format!("! {}: {}", shown(&kind.unwrap_or_default()), shown(&message)))
+                painter.paint(
+                    RED,
+                    &format!("! {}: {}", shown(&kind.unwrap_or_default()), shown(&message)),
+                )
             }
         };
         let _ = writeln!(text, "{}{note}", painter.paint(DIM, indent));
@@ -159,7 +180,11 @@ fn status(span: &SpanData) -> (String, &'static str) {
     match (&span.status, own) {
         (Status::Error { description }, own) => {
             let word = own.unwrap_or_else(|| "ERROR".to_owned());
-            let text = if description.is_empty() { word } else { format!("{word}: {}", shown(description)) };
+            let text = if description.is_empty() {
+                word
+            } else {
+                format!("{word}: {}", shown(description))
+            };
             (text, RED)
         }
         (Status::Ok, own) => (own.unwrap_or_else(|| "OK".to_owned()), GREEN),
@@ -169,7 +194,8 @@ fn status(span: &SpanData) -> (String, &'static str) {
 
 /// A text as it may stand on a line of a terminal.
 fn shown(text: &str) -> String {
-    let mut short: String = text.chars().take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut short: String =
+        text.chars().take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(WIDTH).is_some() {
         short.push('…');
     }

@@ -13,7 +13,10 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 /// Renames `families`, takes secrets out of labels, and names the metrics that overflowed.
-pub(crate) fn correct(families: Vec<MetricFamily>, deny: &DenyList) -> (Vec<MetricFamily>, Vec<String>) {
+pub(crate) fn correct(
+    families: Vec<MetricFamily>,
+    deny: &DenyList,
+) -> (Vec<MetricFamily>, Vec<String>) {
     let mut by_name: BTreeMap<String, MetricFamily> = BTreeMap::new();
     let mut overflowed = Vec::new();
     for mut family in families {
@@ -23,10 +26,9 @@ pub(crate) fn correct(families: Vec<MetricFamily>, deny: &DenyList) -> (Vec<Metr
         if redact(family.mut_metric(), deny) {
             number_duplicates(family.mut_metric());
         }
-        let over = family
-            .get_metric()
-            .iter()
-            .any(|metric| metric.get_label().iter().any(|label| label.name() == OVERFLOW_PROMETHEUS));
+        let over = family.get_metric().iter().any(|metric| {
+            metric.get_label().iter().any(|label| label.name() == OVERFLOW_PROMETHEUS)
+        });
         if over {
             overflowed.push(name.clone());
         }
@@ -98,7 +100,9 @@ fn number_duplicates(metrics: &mut [Metric]) {
         *count += 1;
         if *count > 1 {
             let mut labels = metric.take_label();
-            if let Some(label) = labels.iter_mut().find(|label: &&mut LabelPair| label.value() == REDACTED) {
+            if let Some(label) =
+                labels.iter_mut().find(|label: &&mut LabelPair| label.value() == REDACTED)
+            {
                 label.set_value(format!("{REDACTED} {count}"));
             }
             metric.set_label(labels);

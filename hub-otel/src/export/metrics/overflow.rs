@@ -40,7 +40,9 @@ fn has_overflow<T: Copy>(data: &MetricData<T>) -> bool {
     match data {
         MetricData::Gauge(gauge) => gauge.data_points().any(|point| marks(point.attributes())),
         MetricData::Sum(sum) => sum.data_points().any(|point| marks(point.attributes())),
-        MetricData::Histogram(histogram) => histogram.data_points().any(|point| marks(point.attributes())),
+        MetricData::Histogram(histogram) => {
+            histogram.data_points().any(|point| marks(point.attributes()))
+        }
         MetricData::ExponentialHistogram(histogram) => {
             histogram.data_points().any(|point| marks(point.attributes()))
         }

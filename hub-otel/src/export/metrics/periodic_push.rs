@@ -134,7 +134,9 @@ impl Push {
             print(&metrics, &self.deny);
         }
         let Some(courier) = &self.courier else { return };
-        let Some((body, points)) = encode::metrics(&metrics, &self.deny, self.protocol) else { return };
+        let Some((body, points)) = encode::metrics(&metrics, &self.deny, self.protocol) else {
+            return;
+        };
         drop(metrics);
         if points == 0 {
             return;
@@ -175,7 +177,10 @@ fn print(metrics: &ResourceMetrics, deny: &DenyList) {
 fn points_of(metric: &opentelemetry_sdk::metrics::data::Metric, deny: &DenyList) -> String {
     use opentelemetry_sdk::metrics::data::AggregatedMetrics;
     use opentelemetry_sdk::metrics::data::MetricData;
-    fn labels<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>, deny: &DenyList) -> String {
+    fn labels<'a>(
+        attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>,
+        deny: &DenyList,
+    ) -> String {
         let list: Vec<_> = attributes
             .map(|label| match deny.denies(label.key.as_str()) {
                 true => format!("{}={REDACTED}", label.key),

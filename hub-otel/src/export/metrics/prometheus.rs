@@ -51,7 +51,8 @@ const FRESH: Duration = Duration::from_millis(200);
 /// When the user chose the port and it is taken. A taken default port is one warning: the program runs on.
 pub(crate) fn listen(config: &Config) -> Result<Option<TcpListener>, InitError> {
     let (host, port) = (config.prometheus_host.as_str(), *config.prometheus_port);
-    let origin = if config.prometheus_port.is_default() && config.prometheus_host.origin.is_chosen() {
+    let origin = if config.prometheus_port.is_default() && config.prometheus_host.origin.is_chosen()
+    {
         &config.prometheus_host.origin
     } else {
         &config.prometheus_port.origin
@@ -119,7 +120,11 @@ impl Page {
 }
 
 /// Serves until shutdown.
-pub(crate) async fn serve(listener: TcpListener, page: Arc<Page>, mut phase: watch::Receiver<Phase>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    page: Arc<Page>,
+    mut phase: watch::Receiver<Phase>,
+) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -152,7 +157,10 @@ pub(crate) async fn serve(listener: TcpListener, page: Arc<Page>, mut phase: wat
     }
 }
 
-async fn answer(request: Request<Incoming>, page: Arc<Page>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    page: Arc<Page>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let text = |status: StatusCode, text: &'static str| {
         let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
         *response.status_mut() = status;
@@ -165,7 +173,10 @@ async fn answer(request: Request<Incoming>, page: Arc<Page>) -> Result<Response<
         return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "GET /metrics\n"));
     }
     let Some(body) = page.text().await else {
-        return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "a callback of an instrument did not return\n"));
+        return Ok(text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "a callback of an instrument did not return\n",
+        ));
     };
     let mut response = Response::new(Full::new(body));
     response.headers_mut().insert(

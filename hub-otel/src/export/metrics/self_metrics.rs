@@ -18,7 +18,8 @@ pub(crate) fn observe(meter: &Meter, ledgers: Vec<(Signal, Arc<Ledger>)>) {
         for (signal, ledger) in &ledgers {
             let report = ledger.report();
             let observe = |result: &'static str, reason: Option<String>, count: u64| {
-                let mut labels = vec![kv(label::SIGNAL, signal.as_str()), kv(label::RESULT, result)];
+                let mut labels =
+                    vec![kv(label::SIGNAL, signal.as_str()), kv(label::RESULT, result)];
                 labels.extend(reason.map(|reason| kv(label::REASON, reason)));
                 observer.observe(count, &labels);
             };

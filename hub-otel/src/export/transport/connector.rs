@@ -22,9 +22,9 @@ pub(crate) fn connector(config: &OtlpConfig) -> Result<HttpsConnector<HttpConnec
         Some(pem) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(pem.contents.expose(), &pem.origin.to_string())? {
-                roots
-                    .add(certificate)
-                    .map_err(|error| format!("a certificate to trust in {} ({error})", pem.origin))?;
+                roots.add(certificate).map_err(|error| {
+                    format!("a certificate to trust in {} ({error})", pem.origin)
+                })?;
             }
             roots
         }
@@ -33,12 +33,13 @@ pub(crate) fn connector(config: &OtlpConfig) -> Result<HttpsConnector<HttpConnec
     let builder = builder.with_root_certificates(roots);
     let tls = match (&config.tls.client_certificate, &config.tls.client_key) {
         (Some(certificate), Some(key)) => {
-            let chain = certificates(certificate.contents.expose(), &certificate.origin.to_string())?;
+            let chain =
+                certificates(certificate.contents.expose(), &certificate.origin.to_string())?;
             let private = PrivateKeyDer::from_pem_slice(key.contents.expose())
                 .map_err(|_| format!("a private key in PEM in {}", key.origin))?;
-            builder
-                .with_client_auth_cert(chain, private)
-                .map_err(|error| format!("a certificate and its key in {} ({error})", certificate.origin))?
+            builder.with_client_auth_cert(chain, private).map_err(|error| {
+                format!("a certificate and its key in {} ({error})", certificate.origin)
+            })?
         }
         _ => builder.with_no_client_auth(),
     };
@@ -51,5 +52,7 @@ pub(crate) fn connector(config: &OtlpConfig) -> Result<HttpsConnector<HttpConnec
 
 fn certificates(pem: &[u8], origin: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    list.ok().filter(|list| !list.is_empty()).ok_or_else(|| format!("certificates in PEM in {origin}"))
+    list.ok()
+        .filter(|list| !list.is_empty())
+        .ok_or_else(|| format!("certificates in PEM in {origin}"))
 }

@@ -4,7 +4,9 @@
 
 use crate::config::otlp::Compression;
 use crate::config::{OtlpConfig, Signal};
-use crate::export::transport::{LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success};
+use crate::export::transport::{
+    LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success,
+};
 use bytes::Buf;
 use bytes::BufMut;
 use bytes::Bytes;
@@ -50,7 +52,8 @@ fn service(signal: Signal) -> &'static str {
 impl Grpc {
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
-        let endpoint = Endpoint::from_shared(config.endpoint.to_string()).map_err(|error| text(&error))?;
+        let endpoint =
+            Endpoint::from_shared(config.endpoint.to_string()).map_err(|error| text(&error))?;
         let endpoint = endpoint
             .user_agent(crate::telemetry::USER_AGENT)
             .map_err(|error| text(&error))?
@@ -58,7 +61,9 @@ impl Grpc {
             .tcp_nodelay(true);
         #[cfg(feature = "otlp-tls")]
         let endpoint = if config.endpoint.tls {
-            endpoint.tls_config(tls(config)).map_err(|error| crate::export::transport::chain(&error))?
+            endpoint
+                .tls_config(tls(config))
+                .map_err(|error| crate::export::transport::chain(&error))?
         } else {
             endpoint
         };
@@ -124,7 +129,9 @@ fn classify(status: &Status) -> Reply {
         Code::OutOfRange if status.message().contains("decoded message length too large") => {
             Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
         }
-        Code::ResourceExhausted if status.message().contains("exceeded while decompressing message") => {
+        Code::ResourceExhausted
+            if status.message().contains("exceeded while decompressing message") =>
+        {
             Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
         }
         Code::Cancelled
@@ -174,8 +181,10 @@ fn tls(config: &OtlpConfig) -> tonic::transport::ClientTlsConfig {
         Some(pem) => tls.ca_certificate(Certificate::from_pem(pem.contents.expose())),
         None => tls.with_webpki_roots(),
     };
-    if let (Some(certificate), Some(key)) = (&config.tls.client_certificate, &config.tls.client_key) {
-        tls = tls.identity(Identity::from_pem(certificate.contents.expose(), key.contents.expose()));
+    if let (Some(certificate), Some(key)) = (&config.tls.client_certificate, &config.tls.client_key)
+    {
+        tls =
+            tls.identity(Identity::from_pem(certificate.contents.expose(), key.contents.expose()));
     }
     tls
 }

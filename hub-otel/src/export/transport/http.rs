@@ -5,7 +5,9 @@
 
 use crate::config::otlp::Compression;
 use crate::config::{OtlpConfig, Protocol, Signal};
-use crate::export::transport::{LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success};
+use crate::export::transport::{
+    LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success,
+};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::Full;
@@ -55,10 +57,13 @@ impl Http {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         match *config.compression {
             Compression::None => {}
-            other => drop(headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(other.as_str()))),
+            other => drop(
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(other.as_str())),
+            ),
         }
         for (name, value) in config.headers.iter() {
-            let key: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+            let key: HeaderName =
+                name.parse().map_err(|_| format!("`{name}` is no header name"))?;
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| format!("the value of `{name}` is not one that a header can carry"))?;
             value.set_sensitive(true);
@@ -109,9 +114,10 @@ impl Http {
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                 Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
             }
-            Err(error) => {
-                Reply::Again { wait: None, why: Why::Trouble(crate::export::transport::chain(&*error)) }
-            }
+            Err(error) => Reply::Again {
+                wait: None,
+                why: Why::Trouble(crate::export::transport::chain(&*error)),
+            },
         }
     }
 
@@ -166,7 +172,8 @@ fn pack(body: Bytes, compression: Compression) -> Option<Bytes> {
     match compression {
         Compression::None => Some(body),
         Compression::Gzip => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(&body).ok()?;
             encoder.finish().ok().map(Bytes::from)
         }

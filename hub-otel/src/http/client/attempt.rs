@@ -69,7 +69,8 @@ impl Attempt {
         let mut attributes = labels.clone();
         attributes.push(kv(a::URL_FULL, redact::url(url, settings, call.template)));
         if method == Method::Other {
-            attributes.push(kv(a::HTTP_REQUEST_METHOD_ORIGINAL, request.method().as_str().to_owned()));
+            attributes
+                .push(kv(a::HTTP_REQUEST_METHOD_ORIGINAL, request.method().as_str().to_owned()));
         }
         attributes.extend(call.template.map(|template| kv(a::URL_TEMPLATE, template)));
         if call.resends > 0 {
@@ -85,7 +86,14 @@ impl Attempt {
         let guard = context.clone().attach();
         settings.baggage.inject(&host, &mut HeadersMut(request.headers_mut()));
         drop(guard);
-        Some(Self { context, instance: instance.clone(), labels, started, inside: false, ended: false })
+        Some(Self {
+            context,
+            instance: instance.clone(),
+            labels,
+            started,
+            inside: false,
+            ended: false,
+        })
     }
 
     /// Waits for the response's head inside the span, and ends it.
@@ -154,7 +162,10 @@ impl Attempt {
             span.set_status(Status::error(""));
             self.labels.push(error);
         }
-        self.instance.http_client().duration.record(self.started.elapsed().as_secs_f64(), &self.labels);
+        self.instance
+            .http_client()
+            .duration
+            .record(self.started.elapsed().as_secs_f64(), &self.labels);
         span.end();
     }
 }

@@ -31,8 +31,10 @@ mod tests {
     use crate::http::client::redact::{Settings, url};
 
     fn shown(text: &str, hosts: &[&str], template: Option<&str>) -> String {
-        let settings =
-            Settings { shown: hosts.iter().map(|host| Box::from(*host)).collect(), ..Settings::default() };
+        let settings = Settings {
+            shown: hosts.iter().map(|host| Box::from(*host)).collect(),
+            ..Settings::default()
+        };
         url(&text.parse().unwrap(), &settings, template)
     }
 

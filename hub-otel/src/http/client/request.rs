@@ -41,7 +41,10 @@ impl RequestBuilder {
     }
 
     /// Anything that reqwest's builder can do.
-    pub fn map(mut self, change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
+    pub fn map(
+        mut self,
+        change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> Self {
         self.inner = change(self.inner);
         self
     }

@@ -16,7 +16,11 @@ use opentelemetry::StringValue;
 use opentelemetry::Value;
 use std::net::SocketAddr;
 
-pub(super) fn scheme<B>(settings: &Settings, request: &Request<B>, forwarded: &Forwarded<'_>) -> Scheme {
+pub(super) fn scheme<B>(
+    settings: &Settings,
+    request: &Request<B>,
+    forwarded: &Forwarded<'_>,
+) -> Scheme {
     let seen = || settings.https || request.uri().scheme_str() == Some("https");
     let https = forwarded.https.unwrap_or_else(seen);
     if https { Scheme::Https } else { Scheme::Http }
@@ -81,7 +85,8 @@ pub(super) fn named(prefix: &str, name: &HeaderName, headers: &HeaderMap) -> Opt
         .filter_map(|value| value.to_str().ok())
         .map(|value| StringValue::from(value.to_owned()))
         .collect();
-    (!values.is_empty()).then(|| kv(format!("{prefix}.{name}"), Value::Array(Array::String(values))))
+    (!values.is_empty())
+        .then(|| kv(format!("{prefix}.{name}"), Value::Array(Array::String(values))))
 }
 
 /// `server.address` and `server.port` as the client asked for them: what a trusted proxy says, `:authority`, or `Host`
@@ -99,7 +104,8 @@ fn server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut V
 
 /// `example.com`, `example.com:80`, `[::1]:80` (RFC 9110, "Host and :authority"); what has more in it, or less, is none.
 fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
+    let is_allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
     if !text.bytes().all(is_allowed) {
         return None;
     }

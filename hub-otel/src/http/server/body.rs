@@ -27,7 +27,9 @@ pin_project! {
 
 impl<B> std::fmt::Debug for ServerBody<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerBody").field("tracked", &self.request.is_some()).finish_non_exhaustive()
+        f.debug_struct("ServerBody")
+            .field("tracked", &self.request.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,8 +39,10 @@ impl<B: Body> ServerBody<B> {
     }
 
     pub(super) fn tracked(inner: B, head: &response::Parts, request: InFlight) -> Self {
-        let declared =
-            head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let declared = head
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
         let remaining = declared.or_else(|| inner.size_hint().exact());
         let request = request.answered(head, inner.is_end_stream() || remaining == Some(0));
         Self { inner, request, remaining }

@@ -52,14 +52,20 @@ impl<'a> Forwarded<'a> {
 /// whose entries were all added by proxies that are trusted.
 fn nth<'a>(headers: &'a HeaderMap, name: &str, count: usize) -> Option<&'a str> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    let entries: Vec<&str> =
-        lines.flat_map(|line| line.split(',')).map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    let entries: Vec<&str> = lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .collect();
     entries.get(entries.len().saturating_sub(count)).copied()
 }
 
 /// An address with or without a port; `unknown` and hidden names (`_proxy`) are none.
 fn address(text: &str) -> Option<IpAddr> {
-    bare(text).parse().ok().or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+    bare(text)
+        .parse()
+        .ok()
+        .or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
 }
 
 fn is_https(scheme: &str) -> Option<bool> {
@@ -74,7 +80,11 @@ fn is_https(scheme: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn read<'a>(headers: &'a mut HeaderMap, lines: &[(&'static str, &str)], proxies: usize) -> Forwarded<'a> {
+    fn read<'a>(
+        headers: &'a mut HeaderMap,
+        lines: &[(&'static str, &str)],
+        proxies: usize,
+    ) -> Forwarded<'a> {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }

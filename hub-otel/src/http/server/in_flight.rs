@@ -47,7 +47,8 @@ impl InFlight {
     ) -> Self {
         let started = Instant::now();
         let metrics = instance.http_server();
-        let route = metrics.route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+        let route =
+            metrics.route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
         let method = instance.http_methods().of(request.method());
         let forwarded = Forwarded::read(request.headers(), settings.proxies);
         let scheme = attributes::scheme(&settings, request, &forwarded);
@@ -55,7 +56,9 @@ impl InFlight {
         let parent = settings.trust.read(request.headers(), local, instance.options.propagation);
         let mut builder = SpanBuilder::from_name(method.span_name(route.template.as_deref()))
             .with_kind(SpanKind::Server)
-            .with_attributes(attributes::at_start(&settings, request, &forwarded, &method, scheme, &route));
+            .with_attributes(attributes::at_start(
+                &settings, request, &forwarded, &method, scheme, &route,
+            ));
         if !parent.links.is_empty() {
             builder = builder.with_links(parent.links);
         }

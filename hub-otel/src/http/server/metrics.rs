@@ -72,14 +72,21 @@ impl Metrics {
 
     pub(crate) fn route(&self, template: Option<&str>) -> Arc<Route> {
         let Some(template) = template else { return self.unmatched.clone() };
-        if let Some(route) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(template) {
+        if let Some(route) =
+            self.routes.read().unwrap_or_else(PoisonError::into_inner).get(template)
+        {
             return route.clone();
         }
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         let template: Arc<str> = template.into();
         let is_route = !template.contains(NO_ROUTE);
-        let route =
-            || if is_route { Arc::new(Route::new(Some(template.clone()))) } else { self.unmatched.clone() };
+        let route = || {
+            if is_route {
+                Arc::new(Route::new(Some(template.clone())))
+            } else {
+                self.unmatched.clone()
+            }
+        };
         routes.entry(template.clone()).or_insert_with(route).clone()
     }
 
@@ -87,7 +94,8 @@ impl Metrics {
         let is_it = |(known, of): &(Method, Scheme)| known == method && *of == scheme;
         find_or_add(&self.levels, is_it, || {
             let key = (method.clone(), scheme);
-            let labels = [kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())];
+            let labels =
+                [kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())];
             (key, BoundUpDown::new(&self.active, &labels))
         })
     }
@@ -102,9 +110,11 @@ impl Metrics {
                     kv(a::URL_SCHEME, labels.scheme.label()),
                     kv(a::NETWORK_PROTOCOL_VERSION, labels.version),
                 ];
-                attributes.extend(route.template.clone().map(|template| kv(a::HTTP_ROUTE, template)));
                 attributes
-                    .extend(labels.status.map(|status| kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status))));
+                    .extend(route.template.clone().map(|template| kv(a::HTTP_ROUTE, template)));
+                attributes.extend(
+                    labels.status.map(|status| kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status))),
+                );
                 attributes.extend(labels.error.clone().map(|error| kv(a::ERROR_TYPE, error)));
                 (labels.clone(), BoundHistogram::new(&self.duration, &attributes))
             },
@@ -128,8 +138,9 @@ fn find_or_add<K, V>(
     is_it: impl Fn(&K) -> bool,
     make: impl FnOnce() -> (K, V),
 ) -> Arc<V> {
-    let found =
-        |entries: &[(K, Arc<V>)]| entries.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value.clone());
+    let found = |entries: &[(K, Arc<V>)]| {
+        entries.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value.clone())
+    };
     if let Some(value) = found(&entries.read().unwrap_or_else(PoisonError::into_inner)) {
         return value;
     }

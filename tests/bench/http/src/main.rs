@@ -61,7 +61,9 @@ fn app(layer: &str, telemetry: &Telemetry) -> Router {
                 )
             };
             router().layer(TraceLayer::new_for_http().make_span_with(span).on_response(
-                |response: &axum::response::Response, _: std::time::Duration, span: &tracing::Span| {
+                |response: &axum::response::Response,
+                 _: std::time::Duration,
+                 span: &tracing::Span| {
                     span.record("http.response.status_code", response.status().as_u16());
                 },
             ))
@@ -90,7 +92,8 @@ fn request() -> Request<Body> {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let layer = arguments.next().unwrap_or_else(|| "hub-otel".into());
-    let requests: usize = arguments.next().map_or(400, |count| count.parse().expect("a number of requests"));
+    let requests: usize =
+        arguments.next().map_or(400, |count| count.parse().expect("a number of requests"));
     let telemetry = hub_otel::Telemetry::builder()
         .default_service_name("cost")
         .env_source([("OTEL_LOGS_EXPORTER", "none"), ("OTEL_BSP_SCHEDULE_DELAY", "3600000")])

@@ -45,14 +45,23 @@ impl Cluster {
         assert!(made.success(), "initdb");
         let port = ports::free();
         let server = as_postgres(&programs.join("postgres"))
-            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=8MB"])
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "fsync=off",
+                "-c",
+                "shared_buffers=8MB",
+            ])
             .args(["-c", "unix_socket_directories=", "-p", &port.to_string(), "-D"])
             .arg(&data)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let cluster = Self { server: server.into(), port, _folder: folder };
-        poll::until(Duration::from_secs(30), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        poll::until(Duration::from_secs(30), || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         Some(cluster)
     }
 

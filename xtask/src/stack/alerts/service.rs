@@ -14,8 +14,10 @@ pub(super) fn alerts() -> Vec<Alert> {
 }
 
 fn down() -> Alert {
-    let heartbeat = Series::of(&m::PROCESS_UPTIME).is("job", "commandcenter-hub/orchestration-service");
-    let seen = |window: &str| format!("count by (service_name) (count_over_time({heartbeat}[{window}]))");
+    let heartbeat =
+        Series::of(&m::PROCESS_UPTIME).is("job", "commandcenter-hub/orchestration-service");
+    let seen =
+        |window: &str| format!("count by (service_name) (count_over_time({heartbeat}[{window}]))");
     // Pulled: the target's `up`. Pushed: a heartbeat of the last day that is not there now, unless the service is pulled
     // again. Neither is `absent()`, which would fire for ever in the other way.
     let pushed = format!(

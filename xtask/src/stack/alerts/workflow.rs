@@ -2,7 +2,9 @@
 
 use super::Alert;
 use crate::promql::{Series, sum_by};
-use crate::stack::recordings::{AGENT_FAILURES, ALERT_WORKFLOW, DURATION_P95, FAILURES, NEUTRAL, RUNS};
+use crate::stack::recordings::{
+    AGENT_FAILURES, ALERT_WORKFLOW, DURATION_P95, FAILURES, NEUTRAL, RUNS,
+};
 use crate::stack::slo::{BURN_FAST, BURN_SLOW};
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{STATUS, WORKFLOW_ID};
@@ -13,7 +15,8 @@ pub(super) fn alerts() -> Vec<Alert> {
 }
 
 fn failure_rate() -> Alert {
-    let runs = || Series::own(RUNS, crate::promql::Origin::Service).not(WORKFLOW_ID, ALERT_WORKFLOW);
+    let runs =
+        || Series::own(RUNS, crate::promql::Origin::Service).not(WORKFLOW_ID, ALERT_WORKFLOW);
     let failed = sum_by(&[SERVICE_NAME], runs().like(STATUS, FAILURES));
     let counted = sum_by(&[SERVICE_NAME], runs().unlike(STATUS, NEUTRAL));
     Alert::critical("WorkflowFailureRate", "workflow_alerts")

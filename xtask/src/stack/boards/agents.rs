@@ -14,7 +14,15 @@ pub(super) fn board() -> Dashboard {
         description: "Which agents are slow, which fail, which are tried again, and which take most of the time?",
         from: "now-1h",
         variables: &["service", "agent"],
-        panels: vec![heatmap(), durations(), failure_rate(), expensive(), retries(), errors(), executions()],
+        panels: vec![
+            heatmap(),
+            durations(),
+            failure_rate(),
+            expensive(),
+            retries(),
+            errors(),
+            executions(),
+        ],
     }
 }
 
@@ -79,7 +87,8 @@ fn retries() -> Panel {
 }
 
 fn errors() -> Panel {
-    let errors = sum_by(&[AGENT_ID, ERROR_TYPE], seen(&selected(Series::of, &m::AGENT_ERRORS), SHOWN));
+    let errors =
+        sum_by(&[AGENT_ID, ERROR_TYPE], seen(&selected(Series::of, &m::AGENT_ERRORS), SHOWN));
     Panel::bars("Errors by agent and type", "short")
         .about("Executions that failed or timed out in the time shown.")
         .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{agent_id}} {{error_type}}")

@@ -53,7 +53,9 @@ fn monthly() -> Panel {
 
 fn total() -> Panel {
     let panel = Panel::number("Execution in the time shown", MINUTES)
-        .about("Minutes that workflows executed, waits for approvals not counted; or what they cost.")
+        .about(
+            "Minutes that workflows executed, waits for approvals not counted; or what they cost.",
+        )
         .sized(12, 4);
     minutes_or_money(panel, Mode::Instant, &minutes(&m::WORKFLOW_DURATION, &[]), "total")
 }
@@ -62,14 +64,24 @@ fn agents() -> Panel {
     let panel = Panel::bars("Agent execution minutes", MINUTES)
         .about("Minutes that agents executed in the time shown, all attempts and backoffs included; or what they cost.")
         .traces(spans(span::AGENT_EXECUTE, &same(a::AGENT_ID, AGENT_ID)));
-    minutes_or_money(panel, Mode::Instant, &minutes(&m::AGENT_DURATION, &[AGENT_ID]), "{{agent_id}}")
+    minutes_or_money(
+        panel,
+        Mode::Instant,
+        &minutes(&m::AGENT_DURATION, &[AGENT_ID]),
+        "{{agent_id}}",
+    )
 }
 
 fn workflows() -> Panel {
     let panel = Panel::pie("Workflow cost breakdown", MINUTES)
         .about("Each workflow's share of the minutes, or of the money, in the time shown.")
         .traces(spans(span::WORKFLOW_EXECUTE, &same(a::WORKFLOW_ID, WORKFLOW_ID)));
-    minutes_or_money(panel, Mode::Instant, &minutes(&m::WORKFLOW_DURATION, &[WORKFLOW_ID]), "{{workflow_id}}")
+    minutes_or_money(
+        panel,
+        Mode::Instant,
+        &minutes(&m::WORKFLOW_DURATION, &[WORKFLOW_ID]),
+        "{{workflow_id}}",
+    )
 }
 
 fn table() -> Panel {

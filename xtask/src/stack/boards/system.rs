@@ -53,11 +53,13 @@ fn lost() -> Panel {
 }
 
 fn requests() -> Panel {
-    Panel::number("Active HTTP requests", "short").about("Requests that are being answered now.").query(
-        Mode::Instant,
-        sum_by(&[], selected(Series::of, &m::HTTP_SERVER_ACTIVE_REQUESTS)),
-        "active",
-    )
+    Panel::number("Active HTTP requests", "short")
+        .about("Requests that are being answered now.")
+        .query(
+            Mode::Instant,
+            sum_by(&[], selected(Series::of, &m::HTTP_SERVER_ACTIVE_REQUESTS)),
+            "active",
+        )
 }
 
 fn components() -> Panel {

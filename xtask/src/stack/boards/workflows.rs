@@ -4,7 +4,9 @@ use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
 use crate::promql::{LE, Origin, POINT, SHOWN, Series, max_by, quantile, seen, sum_by};
 use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::NEUTRAL;
-use hub_otel::semconv::attribute::label::{DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID};
+use hub_otel::semconv::attribute::label::{
+    DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID,
+};
 use hub_otel::semconv::{attribute as a, metric as m, span, status};
 
 pub(super) fn board() -> Dashboard {
@@ -40,7 +42,9 @@ fn by_status() -> Panel {
     let panel = Panel::lines("Workflows per minute by status", "short")
         .about("Runs that ended, per minute, by how they ended. Red and yellow should be rare.")
         .query(Mode::Range, per_minute(&runs), "{{status}}")
-        .traces(workflow_spans(&(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS))))
+        .traces(workflow_spans(
+            &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS)),
+        ))
         .stacked();
     [
         (status::SUCCESS, GREEN),
@@ -87,7 +91,9 @@ fn failed_runs() -> Panel {
         .query(Mode::Instant, sum_by(&[STATUS], seen(&runs, SHOWN)), "{{status}}")
         .sized(6, 4)
         .decimals(0)
-        .traces(workflow_spans(&(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS))))
+        .traces(workflow_spans(
+            &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS)),
+        ))
 }
 
 fn failures() -> Panel {
@@ -101,7 +107,8 @@ fn failures() -> Panel {
 }
 
 fn slowest() -> Panel {
-    let p95 = quantile(0.95, &[WORKFLOW_ID], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
+    let p95 =
+        quantile(0.95, &[WORKFLOW_ID], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
     Panel::bars("Top 10 slowest workflows", "ms")
         .about("The ten workflows with the highest 95th percentile in the time shown.")
         .query(Mode::Instant, format!("topk(10, {p95})"), "{{workflow_id}}")
@@ -112,7 +119,11 @@ fn slowest() -> Panel {
 fn approvals() -> Panel {
     Panel::lines("Approvals that wait", "short")
         .about("How many approvals wait for a person, and how old the oldest is (right).")
-        .query(Mode::Range, sum_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_PENDING)), "waiting")
+        .query(
+            Mode::Range,
+            sum_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_PENDING)),
+            "waiting",
+        )
         .query(
             Mode::Range,
             max_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_OLDEST_AGE)),

@@ -37,7 +37,12 @@ pub struct Panel {
 }
 
 impl Panel {
-    pub(super) fn new(kind: &'static str, title: &'static str, unit: &'static str, options: Value) -> Self {
+    pub(super) fn new(
+        kind: &'static str,
+        title: &'static str,
+        unit: &'static str,
+        options: Value,
+    ) -> Self {
         Self {
             kind,
             title,
@@ -72,10 +77,21 @@ impl Panel {
 
     /// With one more query.
     #[must_use]
-    pub fn query(mut self, mode: Mode, expression: impl Into<String>, legend: &'static str) -> Self {
+    pub fn query(
+        mut self,
+        mode: Mode,
+        expression: impl Into<String>,
+        legend: &'static str,
+    ) -> Self {
         const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
         let id = LETTERS[self.targets.len() % LETTERS.len()];
-        self.targets.push(Target { id, expression: expression.into(), legend, mode, exemplars: false });
+        self.targets.push(Target {
+            id,
+            expression: expression.into(),
+            legend,
+            mode,
+            exemplars: false,
+        });
         self
     }
 
@@ -136,9 +152,18 @@ impl Panel {
 
     /// Series whose names match this expression have steps of their own.
     #[must_use]
-    pub fn named_steps(self, pattern: &str, below: &'static str, steps: &[(&'static str, f64)]) -> Self {
+    pub fn named_steps(
+        self,
+        pattern: &str,
+        below: &'static str,
+        steps: &[(&'static str, f64)],
+    ) -> Self {
         let steps = thresholds(below, steps);
-        self.property(json!({"id": "byRegexp", "options": pattern}), "thresholds", thresholds_json(&steps))
+        self.property(
+            json!({"id": "byRegexp", "options": pattern}),
+            "thresholds",
+            thresholds_json(&steps),
+        )
     }
 
     /// What this query returns has this unit.
@@ -150,11 +175,16 @@ impl Panel {
     /// What this query returns has its axis on the right.
     #[must_use]
     pub fn right_axis(self, id: &str) -> Self {
-        self.property(json!({"id": "byFrameRefID", "options": id}), "custom.axisPlacement", json!("right"))
+        self.property(
+            json!({"id": "byFrameRefID", "options": id}),
+            "custom.axisPlacement",
+            json!("right"),
+        )
     }
 
     fn property(mut self, matcher: Value, id: &str, value: Value) -> Self {
-        self.overrides.push(json!({"matcher": matcher, "properties": [{"id": id, "value": value}]}));
+        self.overrides
+            .push(json!({"matcher": matcher, "properties": [{"id": id, "value": value}]}));
         self
     }
 
@@ -224,7 +254,9 @@ impl Panel {
 }
 
 fn thresholds(below: &'static str, steps: &[(&'static str, f64)]) -> Steps {
-    std::iter::once((below, None)).chain(steps.iter().map(|(color, value)| (*color, Some(*value)))).collect()
+    std::iter::once((below, None))
+        .chain(steps.iter().map(|(color, value)| (*color, Some(*value))))
+        .collect()
 }
 
 fn thresholds_json(steps: &Steps) -> Value {

@@ -37,13 +37,17 @@ pub(super) async fn judge(mut answer: reqwest::Response) -> Result<u16, AgentErr
             Err(waiting("rate_limited", asked, Some(after)))
         }
         _ if status.is_redirection() => {
-            let message = format!("answered {}, a redirect, which is not followed", status.as_u16());
+            let message =
+                format!("answered {}, a redirect, which is not followed", status.as_u16());
             Err(AgentError::permanent("redirect_refused", message))
         }
         _ if status.is_server_error() => {
             Err(waiting("unavailable", format!("answered {}", status.as_u16()), after))
         }
-        _ => Err(AgentError::permanent("refused", format!("refused the message with {}", status.as_u16()))),
+        _ => Err(AgentError::permanent(
+            "refused",
+            format!("refused the message with {}", status.as_u16()),
+        )),
     }
 }
 
@@ -59,7 +63,10 @@ fn waiting(kind: &'static str, message: String, after: Option<Duration>) -> Agen
 /// What a failed request means. The error's own text would name the URL.
 pub(super) fn failed(error: reqwest::Error) -> AgentError {
     if error.is_timeout() {
-        return AgentError::retryable("timeout", format!("gave no answer within {} s", TIMEOUT.as_secs()));
+        return AgentError::retryable(
+            "timeout",
+            format!("gave no answer within {} s", TIMEOUT.as_secs()),
+        );
     }
     AgentError::retryable("unreachable", format!("could not be reached: {}", innermost(error)))
 }
@@ -102,7 +109,11 @@ mod tests {
         assert_eq!(asked("3"), Some(Duration::from_secs(3)));
         assert_eq!(asked("0.5"), Some(Duration::from_millis(500)));
         assert_eq!(asked("Wed, 21 Oct 2015 07:28:30 GMT"), Some(Duration::from_secs(30)));
-        assert_eq!(asked("Wed, 21 Oct 2015 07:27:00 GMT"), Some(Duration::ZERO), "a moment that has passed");
+        assert_eq!(
+            asked("Wed, 21 Oct 2015 07:27:00 GMT"),
+            Some(Duration::ZERO),
+            "a moment that has passed"
+        );
         for nonsense in ["-1", "NaN", "soon", "1e400"] {
             assert_eq!(asked(nonsense), None, "{nonsense}");
         }
@@ -110,8 +121,12 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_too_long_is_not_waited_out() {
-        let asked = |seconds| waiting("rate_limited", String::new(), Some(Duration::from_secs(seconds)));
-        assert_eq!((asked(5).retryable, asked(5).retry_after), (true, Some(Duration::from_secs(5))));
+        let asked =
+            |seconds| waiting("rate_limited", String::new(), Some(Duration::from_secs(seconds)));
+        assert_eq!(
+            (asked(5).retryable, asked(5).retry_after),
+            (true, Some(Duration::from_secs(5)))
+        );
         assert_eq!((asked(3_600).retryable, asked(3_600).retry_after), (false, None));
         assert!(waiting("unavailable", String::new(), None).retryable);
     }

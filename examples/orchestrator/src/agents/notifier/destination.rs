@@ -41,14 +41,17 @@ impl Allowed {
     /// [`BadDestination`], at start rather than at the first alert.
     pub fn check(&self, name: &'static str, url: &Secret) -> Result<Url, BadDestination> {
         let wrong = |reason: String| BadDestination(format!("{name} {reason}"));
-        let no_url = || wrong("is not a URL; expected e.g. `https://hooks.slack.com/services/…`".to_owned());
+        let no_url =
+            || wrong("is not a URL; expected e.g. `https://hooks.slack.com/services/…`".to_owned());
         let url = Url::parse(url.expose()).map_err(|_| no_url())?;
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(no_url());
         };
         let text = host.to_string().to_ascii_lowercase();
-        let listed =
-            self.hosts.iter().any(|own| own.eq_ignore_ascii_case(&text) || *own == format!("{text}:{port}"));
+        let listed = self
+            .hosts
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(&text) || *own == format!("{text}:{port}"));
         if !listed && !HOSTS.contains(&text.as_str()) {
             return Err(wrong(format!(
                 "names the host `{text}`, which is not allow-listed; allow it with --notify-allow-host {text}"
@@ -56,7 +59,8 @@ impl Allowed {
         }
         let relaxed = self.private && listed;
         if url.scheme() != "https" && !(relaxed && url.scheme() == "http") {
-            let rule = "only an allow-listed host with --notify-allow-private may be reached without TLS";
+            let rule =
+                "only an allow-listed host with --notify-allow-private may be reached without TLS";
             return Err(wrong(format!("is not https; {rule}")));
         }
         let address = match host {
@@ -155,8 +159,12 @@ mod tests {
 
     #[test]
     fn only_allow_listed_hosts_at_public_addresses_by_https_are_taken() {
-        let strict = Allowed { hosts: vec!["10.0.0.7".into(), "chat.example.org".into()], private: false };
-        assert_eq!(check(&strict, "https://hooks.slack.com/services/T/B/x"), "goes to hooks.slack.com");
+        let strict =
+            Allowed { hosts: vec!["10.0.0.7".into(), "chat.example.org".into()], private: false };
+        assert_eq!(
+            check(&strict, "https://hooks.slack.com/services/T/B/x"),
+            "goes to hooks.slack.com"
+        );
         assert_eq!(check(&strict, "https://chat.example.org/x"), "goes to chat.example.org");
         for (url, part) in [
             ("http://hooks.slack.com/x", "not https"),

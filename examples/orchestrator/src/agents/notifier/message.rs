@@ -92,7 +92,10 @@ mod tests {
     fn a_label_cannot_call_a_channel_together() {
         let hostile = message("<!channel> @everyone <@U123> & co");
         let slack = hostile.slack();
-        assert_eq!(slack["attachments"][0]["text"], "&lt;!channel&gt; @everyone &lt;@U123&gt; &amp; co");
+        assert_eq!(
+            slack["attachments"][0]["text"],
+            "&lt;!channel&gt; @everyone &lt;@U123&gt; &amp; co"
+        );
         assert_eq!(hostile.discord()["allowed_mentions"], json!({ "parse": [] }));
     }
 

@@ -19,7 +19,10 @@ const LARGEST: u64 = 1 << 20;
 pub fn file(path: &Path, of: &[&str]) -> io::Result<usize> {
     let data = fs::metadata(path)?;
     if !data.is_file() || data.len() > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a text file of at most 1 MiB"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a text file of at most 1 MiB",
+        ));
     }
     let before = fs::read_to_string(path)?;
     let (after, count) = text(&before, of);

@@ -28,7 +28,11 @@ pub const RULES: &[Rule] = &[
     rule("github-token", r"\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})\b", 3.0),
     rule("gitlab-token", r"\b(glpat-[A-Za-z0-9_-]{20,})\b", 3.0),
     rule("slack-token", r"\b(xox[abeprs]-[A-Za-z0-9-]{10,})\b", 2.5),
-    rule("slack-webhook", r"(https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,})", 0.0),
+    rule(
+        "slack-webhook",
+        r"(https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,})",
+        0.0,
+    ),
     rule(
         "discord-webhook",
         r"(https://(?:[a-z]+\.)?discord(?:app)?\.com/api/webhooks/[0-9]{17,}/[A-Za-z0-9_-]{60,})",
@@ -71,10 +75,13 @@ pub struct Match {
 pub fn matches(line: &str) -> Vec<Match> {
     let mut found: Vec<Match> = Vec::new();
     for index in COMPILED.any.matches(line) {
-        let (Some(pattern), Some(rule)) = (COMPILED.each.get(index), RULES.get(index)) else { continue };
+        let (Some(pattern), Some(rule)) = (COMPILED.each.get(index), RULES.get(index)) else {
+            continue;
+        };
         for captures in pattern.captures_iter(line) {
             let Some(secret) = captures.get(1) else { continue };
-            let overlaps = found.iter().any(|other| secret.start() < other.end && other.start < secret.end());
+            let overlaps =
+                found.iter().any(|other| secret.start() < other.end && other.start < secret.end());
             if !overlaps && entropy(secret.as_str()) >= rule.entropy {
                 found.push(Match { rule: rule.id, start: secret.start(), end: secret.end() });
             }
@@ -134,9 +141,12 @@ mod tests {
             let shown = preview(&line[found[0].start..found[0].end]);
             assert!(!line.contains(&shown), "a preview never repeats the secret: {shown}");
         }
-        for line in
-            ["password = \"${DB_PASSWORD}\"", "token: \"aaaaaaaaaaaaaaaaaaaaaaaa\"", "secret = read()", ""]
-        {
+        for line in [
+            "password = \"${DB_PASSWORD}\"",
+            "token: \"aaaaaaaaaaaaaaaaaaaaaaaa\"",
+            "secret = read()",
+            "",
+        ] {
             assert_eq!(matches(line), [], "{line}");
         }
     }
@@ -144,7 +154,12 @@ mod tests {
     #[test]
     fn what_the_patcher_writes_is_not_found_again() {
         for rule in RULES {
-            assert_eq!(matches(&format!("secret = \"{}\"", placeholder(rule.id))), [], "{}", rule.id);
+            assert_eq!(
+                matches(&format!("secret = \"{}\"", placeholder(rule.id))),
+                [],
+                "{}",
+                rule.id
+            );
         }
     }
 }

@@ -86,7 +86,11 @@ async fn trigger(plan: &Plan, api: &Api) -> Result<String, CallError> {
 
 /// The rows of the accepted runs: read until all are terminal, or for ten seconds. Nobody else starts runs meanwhile, so
 /// they are the newest.
-pub(super) async fn rows(plan: &Plan, api: &Api, accepted: &[String]) -> Result<Vec<Value>, Problem> {
+pub(super) async fn rows(
+    plan: &Plan,
+    api: &Api,
+    accepted: &[String],
+) -> Result<Vec<Value>, Problem> {
     let wanted: HashSet<&str> = accepted.iter().map(String::as_str).collect();
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

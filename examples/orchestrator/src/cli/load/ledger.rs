@@ -30,8 +30,10 @@ const MEASURED: [metric::Metric; 6] = [
 
 /// How many spans were measured, and how many items left the exporter or were lost.
 pub(super) fn recorded(scrape: &Scrape) -> [f64; 2] {
-    let measured =
-        MEASURED.iter().map(|family| scrape.sum(&format!("{}_count", family.prometheus), &[])).sum();
+    let measured = MEASURED
+        .iter()
+        .map(|family| scrape.sum(&format!("{}_count", family.prometheus), &[]))
+        .sum();
     [measured, scrape.sum(metric::EXPORT_ITEMS.prometheus, &[])]
 }
 
@@ -86,7 +88,11 @@ impl Ledger<'_> {
             .map(|fixed| (fixed.prometheus, now.combinations(fixed.prometheus)))
             .collect();
         let total: usize = combinations.values().sum();
-        checks.push(Check::below("label combinations of the fixed metrics", COMBINATIONS, total as f64));
+        checks.push(Check::below(
+            "label combinations of the fixed metrics",
+            COMBINATIONS,
+            total as f64,
+        ));
         let mut statuses: BTreeMap<String, u64> = BTreeMap::new();
         for row in self.rows.iter() {
             *statuses.entry(row["status"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
@@ -114,8 +120,10 @@ impl Ledger<'_> {
             Check::equal("terminal = accepted", accepted, terminal),
         ];
         for state in status::TERMINAL {
-            let stored = rows.iter().filter(|row| row["status"].as_str() == Some(state)).count() as f64;
-            let counted = self.grown(now, metric::WORKFLOW_RUNS.prometheus, &[workflow, ("status", state)]);
+            let stored =
+                rows.iter().filter(|row| row["status"].as_str() == Some(state)).count() as f64;
+            let counted =
+                self.grown(now, metric::WORKFLOW_RUNS.prometheus, &[workflow, ("status", state)]);
             if stored != 0.0 || counted != 0.0 {
                 checks.push(Check::equal(format!("counter {state} = rows"), stored, counted));
             }
@@ -134,10 +142,12 @@ impl Ledger<'_> {
     /// The formula: workflow.execute = runs, agent.execute = executed nodes, HTTP server = requests sent; and the
     /// exporter's books hold what these and the client spans come to, with nothing dropped.
     fn spans(&self, now: &Scrape, sent: &Sent) -> Vec<Check> {
-        let count =
-            |family: &str, labels: &[(&str, &str)]| self.grown(now, &format!("{family}_count"), labels);
+        let count = |family: &str, labels: &[(&str, &str)]| {
+            self.grown(now, &format!("{family}_count"), labels)
+        };
         let workflow = [("workflow_id", self.plan.workflow.as_str())];
-        let executed: usize = self.rows.iter().map(|row| row["nodes"].as_array().map_or(0, Vec::len)).sum();
+        let executed: usize =
+            self.rows.iter().map(|row| row["nodes"].as_array().map_or(0, Vec::len)).sum();
         let all_nodes = self.rows.iter().all(|row| row["status"] == status::SUCCESS);
         let nodes = if all_nodes { self.nodes * self.rows.len() as u64 } else { executed as u64 };
         let requests: u64 = sent.values().sum();
@@ -146,7 +156,8 @@ impl Ledger<'_> {
             let labels = [("http_request_method", method.as_str()), ("http_route", *route)];
             count(metric::HTTP_SERVER_REQUEST_DURATION.prometheus, &labels)
         };
-        let exported = |labels: &[(&str, &str)]| self.grown(now, metric::EXPORT_ITEMS.prometheus, labels);
+        let exported =
+            |labels: &[(&str, &str)]| self.grown(now, metric::EXPORT_ITEMS.prometheus, labels);
         let mut checks = vec![
             Check::equal(
                 "workflow.execute spans = runs",
@@ -171,7 +182,11 @@ impl Ledger<'_> {
             let counted: f64 = MEASURED.iter().map(|family| count(family.prometheus, &[])).sum();
             // A segment that ends in a wait is a span without a measurement: its run has not ended.
             let waits: u64 = self.rows.iter().filter_map(|row| row["waits"].as_u64()).sum();
-            checks.push(Check::equal("spans exported = spans measured", counted + waits as f64, traces));
+            checks.push(Check::equal(
+                "spans exported = spans measured",
+                counted + waits as f64,
+                traces,
+            ));
         }
         checks
     }
@@ -223,11 +238,23 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let statuses: Vec<String> =
             self.statuses.iter().map(|(status, count)| format!("{count} {status}")).collect();
-        writeln!(f, "{} in {:.1} s: {}", self.workflow, self.took.as_secs_f64(), statuses.join(", "))?;
+        writeln!(
+            f,
+            "{} in {:.1} s: {}",
+            self.workflow,
+            self.took.as_secs_f64(),
+            statuses.join(", ")
+        )?;
         for check in &self.checks {
             let (mark, than) = if check.holds { ("ok  ", "") } else { ("FAIL", "  <-- differs") };
             // Adding zero makes a -0 a 0.
-            writeln!(f, "  {mark} {:<42} {:>8} of {}{than}", check.name, check.found + 0.0, check.expected)?;
+            writeln!(
+                f,
+                "  {mark} {:<42} {:>8} of {}{than}",
+                check.name,
+                check.found + 0.0,
+                check.expected
+            )?;
         }
         for reason in self.refused.iter().take(3) {
             writeln!(f, "  refused: {reason}")?;

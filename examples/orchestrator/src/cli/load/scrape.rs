@@ -52,7 +52,9 @@ impl Scrape {
     ) -> impl Iterator<Item = &'a Sample> {
         self.samples.iter().filter(move |sample| {
             sample.name == name
-                && labels.iter().all(|(key, value)| sample.labels.get(*key).is_some_and(|own| own == value))
+                && labels
+                    .iter()
+                    .all(|(key, value)| sample.labels.get(*key).is_some_and(|own| own == value))
         })
     }
 
@@ -70,7 +72,8 @@ impl Scrape {
 }
 
 fn is_of(name: &str, family: &str) -> bool {
-    name.strip_prefix(family).is_some_and(|suffix| matches!(suffix, "" | "_bucket" | "_sum" | "_count"))
+    name.strip_prefix(family)
+        .is_some_and(|suffix| matches!(suffix, "" | "_bucket" | "_sum" | "_count"))
 }
 
 /// Labels that say where a series was scraped, and the buckets' own.

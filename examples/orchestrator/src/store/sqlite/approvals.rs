@@ -10,7 +10,10 @@ const DECIDE: &str = "UPDATE approvals SET decision = ?2, decided_at = ?3, respo
                       WHERE id = ?1 AND decision = 'PENDING' RETURNING *";
 
 /// The run ends: nobody needs an answer any more.
-pub(super) async fn cancel_pending(connection: &mut Connection, run: &str) -> Result<Vec<Approval>> {
+pub(super) async fn cancel_pending(
+    connection: &mut Connection,
+    run: &str,
+) -> Result<Vec<Approval>> {
     let cancelled = sqlx::query_as(
         "UPDATE approvals SET decision = 'CANCELLED', decided_at = ?2 WHERE run_id = ?1 AND decision = 'PENDING' \
          RETURNING *",
@@ -19,16 +22,21 @@ pub(super) async fn cancel_pending(connection: &mut Connection, run: &str) -> Re
 }
 
 /// What a decision does to a run that waits for it. A run that is being executed finds out by itself.
-async fn move_run(connection: &mut Connection, approval: &Approval) -> Result<(Run, Vec<Approval>)> {
+async fn move_run(
+    connection: &mut Connection,
+    approval: &Approval,
+) -> Result<(Run, Vec<Approval>)> {
     let id = approval.run_id.as_str();
     let from = RunStatus::WaitingApproval;
     let ended = match approval.decision {
         Decision::Approved => {
-            sqlx::query("UPDATE workflow_runs SET status = 'PENDING' WHERE id = ?1 AND status = ?2")
-                .bind(id)
-                .bind(from)
-                .execute(&mut *connection)
-                .await?;
+            sqlx::query(
+                "UPDATE workflow_runs SET status = 'PENDING' WHERE id = ?1 AND status = ?2",
+            )
+            .bind(id)
+            .bind(from)
+            .execute(&mut *connection)
+            .await?;
             false
         }
         Decision::Expired => {
@@ -157,7 +165,8 @@ impl ApprovalStore for SqliteStore {
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>> {
         // Asked by the clock and not by a caller: a trace of its own would say nothing.
-        let due = sqlx::query_scalar("SELECT min(expires_at) FROM approvals WHERE decision = 'PENDING'");
+        let due =
+            sqlx::query_scalar("SELECT min(expires_at) FROM approvals WHERE decision = 'PENDING'");
         Ok(due.fetch_one(self.readers.untraced()).await?)
     }
 

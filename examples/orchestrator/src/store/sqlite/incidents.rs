@@ -21,13 +21,17 @@ impl IncidentStore for SqliteStore {
                     .await?;
                     match open {
                         None if !alert.firing => return Ok(Admitted::Nothing),
-                        Some((run, last)) if alert.firing && now.since(last) < alert.remind_after => {
+                        Some((run, last))
+                            if alert.firing && now.since(last) < alert.remind_after =>
+                        {
                             return Ok(Admitted::Deduplicated(run));
                         }
                         _ => {}
                     }
                     // An alert's run has no idempotency key that could have been used.
-                    let run = insert(connection, &alert.run, now).await?.ok_or(sqlx::Error::RowNotFound)?;
+                    let run = insert(connection, &alert.run, now)
+                        .await?
+                        .ok_or(sqlx::Error::RowNotFound)?;
                     let remember = if alert.firing {
                         "INSERT INTO incidents VALUES (?1, ?2, ?3) ON CONFLICT (fingerprint) \
                          DO UPDATE SET last_run_id = ?2, last_run_at = ?3"
@@ -35,7 +39,8 @@ impl IncidentStore for SqliteStore {
                         "DELETE FROM incidents WHERE fingerprint = ?1"
                     };
                     let remember = sqlx::query(remember).bind(&alert.fingerprint);
-                    let remember = if alert.firing { remember.bind(&run.id).bind(now) } else { remember };
+                    let remember =
+                        if alert.firing { remember.bind(&run.id).bind(now) } else { remember };
                     remember.execute(connection).await?;
                     Ok(Admitted::Started(run))
                 })
@@ -54,12 +59,13 @@ impl IncidentStore for SqliteStore {
                             .bind(Timestamp::now())
                             .execute(&mut *connection)
                             .await?;
-                        let done =
-                            sqlx::query("INSERT INTO seen_signatures VALUES (?1, ?2) ON CONFLICT DO NOTHING")
-                                .bind(signature)
-                                .bind(expires)
-                                .execute(connection)
-                                .await?;
+                        let done = sqlx::query(
+                            "INSERT INTO seen_signatures VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                        )
+                        .bind(signature)
+                        .bind(expires)
+                        .execute(connection)
+                        .await?;
                         Ok(done.rows_affected() == 1)
                     })
                 },

@@ -9,7 +9,11 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 
 /// Inserts a run; `None` when its idempotency key was used before.
-pub(super) async fn insert(connection: &mut Connection, run: &NewRun, now: Timestamp) -> Result<Option<Run>> {
+pub(super) async fn insert(
+    connection: &mut Connection,
+    run: &NewRun,
+    now: Timestamp,
+) -> Result<Option<Run>> {
     let (key, fingerprint) = run.idempotency.as_ref().map(|(key, print)| (key, print)).unzip();
     Ok(sqlx::query_as(
         "INSERT INTO workflow_runs (id, workflow, trigger, context, status, retry_of, trace_id, idempotency_key, \
@@ -76,7 +80,11 @@ impl RunStore for SqliteStore {
                     let row = known.bind(&run.workflow).bind(key).fetch_one(connection).await?;
                     let asked: Option<&str> = row.try_get("idempotency_fingerprint")?;
                     let same = asked == fingerprint.map(String::as_str);
-                    Ok(if same { Created::Existing(Run::from_row(&row)?) } else { Created::Conflict })
+                    Ok(if same {
+                        Created::Existing(Run::from_row(&row)?)
+                    } else {
+                        Created::Conflict
+                    })
                 })
             })
             .await
@@ -87,7 +95,12 @@ impl RunStore for SqliteStore {
         Ok(run.bind(id).fetch_optional(&self.readers).await?)
     }
 
-    async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page) -> Result<Vec<Run>> {
+    async fn runs(
+        &self,
+        workflow: &str,
+        status: Option<RunStatus>,
+        page: Page,
+    ) -> Result<Vec<Run>> {
         Ok(sqlx::query_as(
             "SELECT * FROM workflow_runs WHERE workflow = ?1 AND (?2 IS NULL OR status = ?2) \
              ORDER BY id DESC LIMIT ?3 OFFSET ?4",
@@ -190,7 +203,8 @@ impl RunStore for SqliteStore {
         segment: Option<String>,
         executed_ms: u64,
     ) -> Result<bool> {
-        let arguments = (id.to_owned(), to, segment, i64::try_from(executed_ms).unwrap_or(i64::MAX));
+        let arguments =
+            (id.to_owned(), to, segment, i64::try_from(executed_ms).unwrap_or(i64::MAX));
         self.writer
             .write("UPDATE workflow_runs", arguments, |connection, (id, to, segment, executed_ms)| {
                 Box::pin(async move {
@@ -232,7 +246,8 @@ impl RunStore for SqliteStore {
     }
 
     async fn recover(&self, owner: &str, crash_limit: u32) -> Result<Recovered> {
-        let unfinished = "SELECT 1 FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING') LIMIT 1";
+        let unfinished =
+            "SELECT 1 FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING') LIMIT 1";
         if sqlx::query(unfinished).fetch_optional(self.readers.untraced()).await?.is_none() {
             return Ok(Recovered { runs: Vec::new(), crash_looped: Vec::new() });
         }

@@ -13,13 +13,14 @@ impl WorkflowStore for SqliteStore {
         self.writer
             .write("INSERT INTO workflows", workflow.clone(), |connection, workflow| {
                 Box::pin(async move {
-                    let done =
-                        sqlx::query("INSERT INTO workflows VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
-                            .bind(&workflow.name)
-                            .bind(Json(workflow))
-                            .bind(Timestamp::now())
-                            .execute(connection)
-                            .await?;
+                    let done = sqlx::query(
+                        "INSERT INTO workflows VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                    )
+                    .bind(&workflow.name)
+                    .bind(Json(workflow))
+                    .bind(Timestamp::now())
+                    .execute(connection)
+                    .await?;
                     Ok(done.rows_affected() == 1)
                 })
             })
@@ -27,10 +28,11 @@ impl WorkflowStore for SqliteStore {
     }
 
     async fn workflow(&self, name: &str) -> Result<Option<Workflow>> {
-        let found: Option<Json<_>> = sqlx::query_scalar("SELECT definition FROM workflows WHERE name = ?1")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await?;
+        let found: Option<Json<_>> =
+            sqlx::query_scalar("SELECT definition FROM workflows WHERE name = ?1")
+                .bind(name)
+                .fetch_optional(&self.readers)
+                .await?;
         Ok(found.map(|Json(workflow)| workflow))
     }
 

@@ -67,7 +67,12 @@ impl Writer {
 
     /// Executes `statement` with its `arguments` in a transaction with others, and answers when it is committed.
     /// `summary` names its span.
-    pub(super) async fn write<A, T, F>(&self, summary: &'static str, arguments: A, statement: F) -> Result<T>
+    pub(super) async fn write<A, T, F>(
+        &self,
+        summary: &'static str,
+        arguments: A,
+        statement: F,
+    ) -> Result<T>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
