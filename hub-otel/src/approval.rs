@@ -10,7 +10,8 @@ use crate::metrics::{Dimensions, LabelSet, overflow_label};
 use crate::semconv::{attribute as a, event, kv, metric, span, status};
 use crate::unit::segment::Segment;
 use crate::unit::state::Enclosing;
-use crate::unit::{Kind, lookup as running};
+use crate::unit::lookup as running;
+use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
@@ -157,7 +158,7 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
         run_id: Some(segment.run_id.clone().into()),
     };
     let dimensions = Dimensions { id: &segment.workflow_id, second: &segment.trigger, extra: &[] };
-    let set = instance.units.label_set(Kind::Workflow, &dimensions);
+    let set = instance.units.label_set(UnitKind::Workflow, &dimensions);
     let (_, now) = crate::unit::finish::now();
     // A clock that was set back is no wait.
     let wait = now.duration_since(requested_at).unwrap_or_default();
@@ -176,7 +177,7 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
 /// The run that waits under `context`, and where its numbers go.
 fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<Enclosing>)> {
     let run = running::enclosing(context)?;
-    let own = running::unit(context).filter(|(unit, _)| unit.kind == Kind::Workflow);
+    let own = running::unit(context).filter(|(unit, _)| unit.kind == UnitKind::Workflow);
     let set = match own {
         Some((unit, _)) => Arc::clone(&unit.late().set),
         None => {

@@ -14,7 +14,7 @@ mod sampler;
 
 use crate::config::env::Environment;
 use crate::config::reader::{Origin, Overrides, Reader, Setting, one_of};
-use crate::instance::{Exceptions, Propagation};
+use crate::options::{Exceptions, Propagation};
 use crate::telemetry::error::{InitError, Problem};
 use crate::telemetry::redaction::DenyList;
 use opentelemetry_sdk::metrics::Temporality;

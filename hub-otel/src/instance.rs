@@ -7,6 +7,7 @@
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 use crate::instrumentation::Boundaries;
 use crate::metrics::Units;
+use crate::options::Options;
 use crate::semconv::SCOPE;
 use opentelemetry::Context;
 use opentelemetry::metrics::Meter;
@@ -33,70 +34,6 @@ pub(crate) struct Instance {
     pub(crate) boundaries: Boundaries,
     /// The instruments of workflows, agents and approvals.
     pub(crate) units: Arc<Units>,
-}
-
-/// What the builder decides for every unit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Options {
-    /// `false`: a success leaves the span's status unset.
-    pub(crate) ok_status: bool,
-    /// GenAI attributes on every unit.
-    pub(crate) gen_ai: bool,
-    /// Where the exception of a failed unit goes.
-    pub(crate) exceptions: Exceptions,
-    /// What is known of the sampler before it is asked.
-    pub(crate) sampling: Sampling,
-    /// What travels between processes.
-    pub(crate) propagation: Propagation,
-}
-
-/// OTEL_PROPAGATORS, for the boundaries: they read and write headers themselves, by what code says of each destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Propagation {
-    /// `traceparent` and `tracestate`.
-    pub(crate) trace_context: bool,
-    /// `baggage`. `None` where the variable is unset: then it is off, but where code asks for it by name.
-    pub(crate) baggage: Option<bool>,
-}
-
-impl Default for Propagation {
-    fn default() -> Self {
-        Self { trace_context: true, baggage: None }
-    }
-}
-
-/// OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN: the exception as a span event (the default), a log record, or both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exceptions {
-    /// Unset: a span event.
-    SpanEvent,
-    /// `logs`: a log record.
-    Log,
-    /// `logs/dup`: both.
-    Both,
-}
-
-/// What is known of the sampler: a span that cannot be sampled is not made at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sampling {
-    /// The sampler has to be asked.
-    Ask,
-    /// It follows an unsampled parent, and is asked for roots and under sampled parents.
-    ParentBased,
-    /// It never samples.
-    Off,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            ok_status: true,
-            gen_ai: false,
-            exceptions: Exceptions::SpanEvent,
-            sampling: Sampling::Ask,
-            propagation: Propagation::default(),
-        }
-    }
 }
 
 impl Instance {

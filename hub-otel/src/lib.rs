@@ -53,11 +53,13 @@ mod instance;
 mod instrumentation;
 mod label;
 mod metrics;
+mod options;
 pub mod otel;
 #[cfg(feature = "process")]
 mod process;
 pub mod propagation;
 pub mod semconv;
+mod shared_str;
 mod status;
 mod sync;
 mod telemetry;
@@ -65,6 +67,7 @@ mod telemetry;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod unit;
+mod unit_kind;
 
 pub use crate::telemetry::{
     Compression, Config, Exporter, Health, InitError, Protocol, Report, Sensitive, Signal,

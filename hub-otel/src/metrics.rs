@@ -5,13 +5,13 @@ pub(crate) mod build;
 mod cache;
 mod label_set;
 
-pub(crate) use crate::metrics::label_set::{Dimensions, LabelSet, overflow_label, shared};
+pub(crate) use crate::metrics::label_set::{Dimensions, LabelSet, overflow_label};
 
-use crate::instance::Options;
+use crate::options::Options;
 use crate::metrics::cache::Cache;
 use crate::semconv::attribute::label::OVERFLOW_PROMETHEUS;
 use crate::semconv::metric;
-use crate::unit::Kind;
+use crate::unit_kind::UnitKind;
 use opentelemetry::metrics::Counter;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::metrics::Meter;
@@ -87,10 +87,10 @@ impl Units {
     }
 
     /// The label set of `dimensions`; made, and its counters declared at zero, when it is seen for the first time.
-    pub(crate) fn label_set(&self, kind: Kind, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
+    pub(crate) fn label_set(&self, kind: UnitKind, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
         let cache = match kind {
-            Kind::Workflow => &self.workflows,
-            Kind::Agent => &self.agents,
+            UnitKind::Workflow => &self.workflows,
+            UnitKind::Agent => &self.agents,
         };
         let set = cache.get(dimensions, |overflowing| {
             if overflowing {
@@ -107,7 +107,7 @@ impl Units {
 
     /// A set for the numbers of a workflow whose trigger is not known here: no counter of it is created.
     pub(crate) fn workflow_without_declaring(&self, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
-        Arc::new(LabelSet::undeclared(&self.instruments, Kind::Workflow, dimensions))
+        Arc::new(LabelSet::undeclared(&self.instruments, UnitKind::Workflow, dimensions))
     }
 
     /// How many label values found no series of their own.
@@ -139,10 +139,10 @@ impl Instruments {
         }
     }
 
-    fn of(&self, kind: Kind) -> &OfKind {
+    fn of(&self, kind: UnitKind) -> &OfKind {
         match kind {
-            Kind::Workflow => &self.workflow,
-            Kind::Agent => &self.agent,
+            UnitKind::Workflow => &self.workflow,
+            UnitKind::Agent => &self.agent,
         }
     }
 }

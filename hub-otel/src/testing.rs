@@ -37,7 +37,8 @@ pub use crate::testing::metrics::{Metrics, Series};
 pub use crate::testing::render::{Event, Span, Spans};
 
 use crate::instance;
-use crate::instance::{Exceptions, Instance, Options, Sampling, Travel};
+use crate::instance::{Instance, Travel};
+use crate::options::{Exceptions, Options, Sampling};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::InstrumentKind;
 use opentelemetry_sdk::metrics::ManualReader;

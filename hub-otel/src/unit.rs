@@ -35,12 +35,3 @@ pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod timeout;
 pub(crate) mod workflow;
-
-/// What a unit of work is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
-    /// One segment of a workflow's run.
-    Workflow,
-    /// One logical execution of an agent.
-    Agent,
-}

@@ -2,7 +2,7 @@
 
 use crate::config::reader::{Origin, Setting};
 use crate::config::{Config, Signal};
-use crate::instance::Exceptions;
+use crate::options::Exceptions;
 use crate::telemetry::redaction::REDACTED;
 use std::fmt;
 use std::fmt::Display;

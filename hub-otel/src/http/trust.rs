@@ -1,6 +1,6 @@
 //! How far a caller is believed about the trace that its request belongs to.
 
-use crate::instance::Propagation;
+use crate::options::Propagation;
 use crate::propagation as context;
 use crate::propagation::{Headers, propagators as spoken};
 use http_types::HeaderMap;

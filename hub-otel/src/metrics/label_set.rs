@@ -9,8 +9,9 @@ use crate::metrics::cache::mix;
 use crate::metrics::{Instruments, Overflow, REASONS};
 use crate::semconv::attribute::label;
 use crate::semconv::{kv, status};
+use crate::shared_str::share_str;
 use crate::status::UnitStatus;
-use crate::unit::Kind;
+use crate::unit_kind::UnitKind;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
 use opentelemetry::metrics::Counter;
@@ -46,7 +47,7 @@ impl Dimensions<'_> {
 
 /// One combination of labels.
 pub(crate) struct LabelSet {
-    pub(crate) kind: Kind,
+    pub(crate) kind: UnitKind,
     pub(crate) instruments: Arc<Instruments>,
     /// workflow_id or agent_id, shared with every span that carries it.
     pub(crate) id: StringValue,
@@ -66,7 +67,7 @@ impl LabelSet {
     /// A set with its declared counters at zero.
     pub(crate) fn new(
         instruments: &Arc<Instruments>,
-        kind: Kind,
+        kind: UnitKind,
         dimensions: &Dimensions<'_>,
     ) -> Self {
         let set = Self::build(instruments, kind, dimensions, false);
@@ -81,7 +82,7 @@ impl LabelSet {
     /// A set that creates nothing by being there.
     pub(crate) fn undeclared(
         instruments: &Arc<Instruments>,
-        kind: Kind,
+        kind: UnitKind,
         dimensions: &Dimensions<'_>,
     ) -> Self {
         Self::build(instruments, kind, dimensions, false)
@@ -90,7 +91,7 @@ impl LabelSet {
     /// The set that every combination past the cap shares.
     pub(crate) fn overflowing(
         instruments: &Arc<Instruments>,
-        kind: Kind,
+        kind: UnitKind,
         dimensions: &Dimensions<'_>,
     ) -> Self {
         Self::build(instruments, kind, dimensions, true)
@@ -98,15 +99,15 @@ impl LabelSet {
 
     fn build(
         instruments: &Arc<Instruments>,
-        kind: Kind,
+        kind: UnitKind,
         dimensions: &Dimensions<'_>,
         overflowing: bool,
     ) -> Self {
         Self {
             kind,
             instruments: Arc::clone(instruments),
-            id: shared(dimensions.id),
-            second: shared(dimensions.second),
+            id: share_str(dimensions.id),
+            second: share_str(dimensions.second),
             extra: dimensions.extra.into(),
             overflowing,
             active: OnceLock::new(),
@@ -137,7 +138,7 @@ impl LabelSet {
     /// One more, or one fewer, that executes now.
     #[inline]
     pub(crate) fn active(&self, change: i64) {
-        if self.kind == Kind::Workflow {
+        if self.kind == UnitKind::Workflow {
             self.active.get_or_init(|| self.bind_active()).add(change);
         }
     }
@@ -164,7 +165,7 @@ impl LabelSet {
 
     /// One attempt that is tried again for `reason`. Only agents have this counter.
     pub(crate) fn retried(&self, reason: &str) {
-        if self.kind == Kind::Agent {
+        if self.kind == UnitKind::Agent {
             let instrument = &self.instruments.retries;
             self.retries.add(instrument, &self.instruments.overflow, "reason", reason, |value| {
                 self.labels([self.id_label(), kv(label::REASON, value)])
@@ -185,8 +186,8 @@ impl LabelSet {
     #[cold]
     fn bind_runs(&self, status: UnitStatus) -> BoundCounter {
         let second = match self.kind {
-            Kind::Workflow => label::TRIGGER_TYPE,
-            Kind::Agent => label::ACTION,
+            UnitKind::Workflow => label::TRIGGER_TYPE,
+            UnitKind::Agent => label::ACTION,
         };
         let labels =
             [self.id_label(), kv(second, self.second.clone()), kv(label::STATUS, status.as_str())];
@@ -197,8 +198,8 @@ impl LabelSet {
     fn bind_duration(&self, status: UnitStatus) -> BoundHistogram {
         let status = kv(label::STATUS, status.as_str());
         let labels = match self.kind {
-            Kind::Workflow => self.with_extra([self.id_label(), status]),
-            Kind::Agent => {
+            UnitKind::Workflow => self.with_extra([self.id_label(), status]),
+            UnitKind::Agent => {
                 self.with_extra([self.id_label(), kv(label::ACTION, self.second.clone()), status])
             }
         };
@@ -207,8 +208,8 @@ impl LabelSet {
 
     fn id_label(&self) -> KeyValue {
         let key = match self.kind {
-            Kind::Workflow => label::WORKFLOW_ID,
-            Kind::Agent => label::AGENT_ID,
+            UnitKind::Workflow => label::WORKFLOW_ID,
+            UnitKind::Agent => label::AGENT_ID,
         };
         kv(key, self.id.clone())
     }
@@ -224,11 +225,6 @@ impl LabelSet {
         }
         labels
     }
-}
-
-/// A text that spans and series share: cloning it allocates nothing.
-pub(crate) fn shared(text: &str) -> StringValue {
-    StringValue::from(std::sync::Arc::<str>::from(text))
 }
 
 /// The SDK's label of the series that takes what came too late (specification, "Cardinality limits").
@@ -272,7 +268,7 @@ impl ByText {
         labels: impl FnOnce(StringValue) -> Vec<KeyValue>,
     ) {
         let bind = || {
-            let value = shared(value);
+            let value = share_str(value);
             let counter = BoundCounter::new(instrument, &labels(value.clone()));
             (value, counter)
         };

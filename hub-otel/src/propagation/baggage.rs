@@ -1,6 +1,6 @@
 //! The identity of a run as W3C Baggage: two keys, nothing else of what the header may hold.
 
-use crate::metrics::shared;
+use crate::shared_str::share_str;
 use crate::propagation::{Context, Extractor, Injector};
 use crate::semconv::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use crate::unit::lookup as running;
@@ -38,8 +38,8 @@ pub(super) fn extract(context: Context, carrier: &dyn Extractor) -> Context {
             continue;
         }
         match key.trim() {
-            WORKFLOW_ID => id = Some(shared(&value)),
-            WORKFLOW_RUN_ID => run_id = Some(shared(&value)),
+            WORKFLOW_ID => id = Some(share_str(&value)),
+            WORKFLOW_RUN_ID => run_id = Some(share_str(&value)),
             _ => {}
         }
     }

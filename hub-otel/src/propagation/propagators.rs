@@ -3,7 +3,7 @@
 //! Baggage that may travel still goes only to destinations that the program names, and is believed only where it says so.
 
 use crate::instance;
-use crate::instance::Propagation;
+use crate::options::Propagation;
 use opentelemetry::Context;
 
 /// Whether `traceparent` and `tracestate` are.

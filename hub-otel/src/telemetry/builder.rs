@@ -7,7 +7,7 @@ use crate::config::{Config, Defaults, Exporter, Signal};
 use crate::export::pipeline;
 use crate::export::retry::Hook;
 use crate::instance;
-use crate::instance::Options;
+use crate::options::Options;
 use crate::telemetry::error::InitError;
 use crate::telemetry::guard::Telemetry;
 use crate::telemetry::redaction::DenyList;

@@ -1,7 +1,8 @@
 //! For this repository's own benchmarks: an SDK that they brought, made the process' own.
 
 use crate::instance;
-use crate::instance::{Instance, Options, Sampling};
+use crate::instance::Instance;
+use crate::options::{Options, Sampling};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 

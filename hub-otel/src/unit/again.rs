@@ -3,7 +3,7 @@
 //! OpenTelemetry wants the text twice, in two types: as the status' description and as an attribute. The attribute's can be
 //! shared, and so is kept until the next error of this thread says something else.
 
-use crate::metrics::shared;
+use crate::shared_str::share_str;
 use opentelemetry::StringValue;
 use std::cell::RefCell;
 
@@ -16,17 +16,17 @@ pub(super) fn value(text: &str) -> StringValue {
         static LAST: RefCell<Option<StringValue>> = const { RefCell::new(None) };
     }
     if text.len() > LONGEST {
-        return shared(text);
+        return share_str(text);
     }
     let again = |last: &RefCell<Option<StringValue>>| {
         let mut last = last.borrow_mut();
         match &*last {
             Some(last) if last.as_str() == text => last.clone(),
-            _ => last.insert(shared(text)).clone(),
+            _ => last.insert(share_str(text)).clone(),
         }
     };
     // A thread that is ending keeps nothing any more.
-    LAST.try_with(again).unwrap_or_else(|_| shared(text))
+    LAST.try_with(again).unwrap_or_else(|_| share_str(text))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Agents without the macro.
 
-use crate::unit::Kind;
+use crate::unit_kind::UnitKind;
 use crate::unit::builder::prelude::*;
 
 /// One logical execution of an agent, all attempts included, where there is no function to annotate.
@@ -14,7 +14,7 @@ use crate::unit::builder::prelude::*;
 /// # Ok(()) }
 /// ```
 pub fn agent(id: impl Into<String>, action: impl Into<String>) -> Agent {
-    let mut draft = Draft::new(Kind::Agent);
+    let mut draft = Draft::new(UnitKind::Agent);
     draft.map(|opening| opening.id(Text::Owned(id.into())).action(Text::Owned(action.into())));
     Agent { draft }
 }

@@ -1,7 +1,7 @@
 //! What a unit is told before it opens: one method for each argument that only a call knows.
 
 use crate::instance;
-use crate::instance::Sampling;
+use crate::options::Sampling;
 use crate::label::LabelValue;
 use crate::semconv::kv;
 use crate::unit::attribute_value::Fields;
@@ -10,7 +10,8 @@ use crate::unit::identity::Text;
 use crate::unit::parent::Parent;
 use crate::unit::segment::{Resume, Segment};
 use crate::unit::start::start;
-use crate::unit::{Kind, stack as frame};
+use crate::unit::{stack as frame};
+use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Link;
@@ -32,7 +33,7 @@ pub fn open(describe: impl FnOnce(Opening<'static>)) {
 pub struct Opening<'a> {
     pub(super) site: Option<&'static Site>,
     pub(super) captured: Context,
-    pub(super) kind: Kind,
+    pub(super) kind: UnitKind,
     pub(super) id: Text<'a>,
     pub(super) name: Text<'a>,
     /// trigger or action.
@@ -93,7 +94,7 @@ impl<'a> Opening<'a> {
 
     /// An opening that belongs to no call site.
     #[inline]
-    pub(crate) fn bare(kind: Kind) -> Self {
+    pub(crate) fn bare(kind: UnitKind) -> Self {
         Self {
             site: None,
             captured: Context::new(),

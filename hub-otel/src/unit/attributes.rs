@@ -1,13 +1,15 @@
 //! Who a unit is: its label set, and the attributes that the contract has at its start.
 
 use crate::instance::Instance;
-use crate::metrics::{Dimensions, LabelSet, shared};
+use crate::metrics::{Dimensions, LabelSet};
+use crate::shared_str::share_str;
 use crate::semconv::{attribute as a, gen_ai, kv};
 use crate::unit::arguments::Opening;
 use crate::unit::identity::Text;
 use crate::unit::segment::Segment;
 use crate::unit::state::{Given, Unit};
-use crate::unit::{Kind, run_id};
+use crate::unit::run_id;
+use crate::unit_kind::UnitKind;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
 use std::sync::Arc;
@@ -69,7 +71,7 @@ impl Opening<'_> {
         let literal = self.site.map(|site| (site.name, site.run_id));
         let (name, run_id) = literal.unwrap_or_default();
         match self.kind {
-            Kind::Workflow => {
+            UnitKind::Workflow => {
                 let run_id = told(&self.run_id, run_id, &mut given.run_id, || run_id::new(began));
                 attributes.push(kv(a::WORKFLOW_RUN_ID, run_id));
                 attributes.push(kv(a::WORKFLOW_ID, self.own_id(set)));
@@ -77,7 +79,7 @@ impl Opening<'_> {
                 attributes.push(kv(a::WORKFLOW_NAME, name));
                 attributes.push(kv(a::WORKFLOW_TRIGGER, self.own_second(set)));
             }
-            Kind::Agent => {
+            UnitKind::Agent => {
                 attributes.push(kv(a::AGENT_ID, self.own_id(set)));
                 if let Some(given_name) = self.name.value() {
                     attributes.push(kv(a::AGENT_NAME, given.name.insert(given_name).clone()));
@@ -97,7 +99,7 @@ impl Opening<'_> {
         }
         if gen_ai || self.gen_ai || self.site.is_some_and(|site| site.gen_ai) {
             let name = given.name.clone().or_else(|| name.map(StringValue::from));
-            gen_ai::describe(self.kind == Kind::Workflow, &set.id, name.as_ref(), &mut attributes);
+            gen_ai::describe(self.kind == UnitKind::Workflow, &set.id, name.as_ref(), &mut attributes);
         }
         attributes
     }
@@ -113,7 +115,7 @@ fn own(
 ) -> StringValue {
     match (given, literal) {
         (Text::None, Some(literal)) => StringValue::from(literal),
-        (given, _) if set.overflowing => given.as_str().map_or_else(|| known.clone(), shared),
+        (given, _) if set.overflowing => given.as_str().map_or_else(|| known.clone(), share_str),
         _ => known.clone(),
     }
 }

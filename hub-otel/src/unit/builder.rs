@@ -2,7 +2,7 @@
 
 use crate::instance;
 use crate::label::LabelValue;
-use crate::unit::Kind;
+use crate::unit_kind::UnitKind;
 use crate::unit::arguments::Opening;
 use crate::unit::attribute_value::Field;
 use crate::unit::instrumented::{Run, run_inside};
@@ -21,7 +21,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: UnitKind) -> Self {
         let opening = instance::in_use().then(|| Opening::bare(kind));
         Self { opening, labels: Vec::new(), fields: Vec::new() }
     }

@@ -3,14 +3,14 @@
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet};
 use crate::semconv::{span, status};
-use crate::unit::Kind;
+use crate::unit_kind::UnitKind;
 use opentelemetry::trace::SpanKind;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
 /// An annotated function. Lives in a `static`, so that literal labels are resolved once.
 pub struct Site {
-    pub(crate) kind: Kind,
+    pub(crate) kind: UnitKind,
     pub(crate) id: &'static str,
     pub(crate) name: Option<&'static str>,
     /// trigger or action.
@@ -29,16 +29,16 @@ pub struct Site {
 impl Site {
     /// A workflow whose id is a literal or the function's name.
     pub const fn workflow(id: &'static str) -> Self {
-        Self::new(Kind::Workflow, id, status::TRIGGER_MANUAL, span::WORKFLOW_EXECUTE)
+        Self::new(UnitKind::Workflow, id, status::TRIGGER_MANUAL, span::WORKFLOW_EXECUTE)
     }
 
     /// An agent whose id and action are literals or the function's name.
     pub const fn agent(id: &'static str, action: &'static str) -> Self {
-        Self::new(Kind::Agent, id, action, span::AGENT_EXECUTE)
+        Self::new(UnitKind::Agent, id, action, span::AGENT_EXECUTE)
     }
 
     const fn new(
-        kind: Kind,
+        kind: UnitKind,
         id: &'static str,
         second: &'static str,
         span_name: &'static str,

@@ -9,7 +9,8 @@ use crate::unit::finish::text;
 use crate::unit::sealable::Told;
 use crate::unit::segment::Segment;
 use crate::unit::state::{Enclosing, Late, Shared};
-use crate::unit::{Kind, lookup as running, segment};
+use crate::unit::{lookup as running, segment};
+use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::Key;
 use opentelemetry::KeyValue;
@@ -130,7 +131,7 @@ impl Current {
         trigger: impl Into<Option<&'a str>>,
     ) -> &Self {
         let Some((unit, mut late)) = self.running() else { return self };
-        if unit.shared.kind != Kind::Workflow {
+        if unit.shared.kind != UnitKind::Workflow {
             return self;
         }
         let old = Arc::clone(&late.set);
@@ -139,7 +140,7 @@ impl Current {
         let Some(set) = old.of_another(&dimensions) else { return self };
         let id = own(&set, id, &set.id);
         let trigger = own(&set, trigger, &set.second);
-        let name = name.into().map_or_else(|| id.clone(), crate::metrics::shared);
+        let name = name.into().map_or_else(|| id.clone(), crate::shared_str::share_str);
         late.set = Arc::clone(&set);
         late.name = Some(name.clone());
         if let Some(workflow) = &mut late.workflow {
@@ -172,7 +173,7 @@ impl Current {
     /// The workflow's segment ends SUSPENDED when its future finishes, whatever it returns: the run goes on later.
     /// Neither the counter nor the histogram sees it. Take the [`segment`](Self::segment) too, to resume it.
     pub fn suspend(&self, reason: impl Into<Cow<'static, str>>) -> &Self {
-        if self.unit.as_ref().is_some_and(|unit| unit.shared.kind == Kind::Workflow) {
+        if self.unit.as_ref().is_some_and(|unit| unit.shared.kind == UnitKind::Workflow) {
             self.late(|late| late.suspended = Some(reason.into()));
         }
         self
@@ -180,7 +181,7 @@ impl Current {
 
     /// What the workflow needs to go on later. `None` outside a workflow, and where nothing records.
     pub fn segment(&self) -> Option<Segment> {
-        let unit = self.unit.as_ref().filter(|unit| unit.shared.kind == Kind::Workflow)?;
+        let unit = self.unit.as_ref().filter(|unit| unit.shared.kind == UnitKind::Workflow)?;
         let late = unit.shared.late();
         let workflow = late.workflow.as_ref()?;
         let executed =
@@ -226,7 +227,7 @@ impl Current {
 }
 
 fn own(set: &LabelSet, given: &str, known: &StringValue) -> StringValue {
-    if set.overflowing { crate::metrics::shared(given) } else { known.clone() }
+    if set.overflowing { crate::shared_str::share_str(given) } else { known.clone() }
 }
 
 /// The deadline of the running unit passed.

@@ -2,7 +2,7 @@
 
 use crate::metrics::Dimensions;
 use crate::telemetry::Telemetry;
-use crate::unit::Kind;
+use crate::unit_kind::UnitKind;
 
 impl Telemetry {
     /// Creates `workflow.runs.total` of this workflow at zero, for SUCCESS, FAILED and TIMED_OUT and each trigger.
@@ -10,16 +10,16 @@ impl Telemetry {
     /// A workflow that is not declared gets them when its first run begins.
     pub fn declare_workflow<'a>(&self, id: &str, triggers: impl IntoIterator<Item = &'a str>) {
         for trigger in triggers {
-            self.declare(Kind::Workflow, id, trigger);
+            self.declare(UnitKind::Workflow, id, trigger);
         }
     }
 
     /// Creates `agent.runs.total` of this agent and action at zero, for SUCCESS, FAILED and TIMED_OUT.
     pub fn declare_agent(&self, id: &str, action: &str) {
-        self.declare(Kind::Agent, id, action);
+        self.declare(UnitKind::Agent, id, action);
     }
 
-    fn declare(&self, kind: Kind, id: &str, second: &str) {
+    fn declare(&self, kind: UnitKind, id: &str, second: &str) {
         if let Some(instance) = self.instance() {
             instance.units.label_set(kind, &Dimensions { id, second, extra: &[] });
         }

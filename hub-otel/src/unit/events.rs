@@ -2,12 +2,13 @@
 //!
 //! Nothing is gathered for a level that nobody listens to.
 
-use crate::instance::Exceptions;
+use crate::options::Exceptions;
 use crate::metrics::LabelSet;
 use crate::semconv::{SCOPE, attribute as a, event};
 use crate::unit::finish::Ending;
 use crate::unit::state::{Enclosing, Given, Shared, Unit};
-use crate::unit::{Kind, lookup as running, span};
+use crate::unit::{lookup as running, span};
+use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::StringValue;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tracing::Level;
 
 /// What the log says of a unit.
 pub(crate) struct Facts {
-    pub(crate) kind: Kind,
+    pub(crate) kind: UnitKind,
     pub(crate) set: Arc<LabelSet>,
     /// A copy: nothing is allocated for a line of the log.
     pub(crate) workflow: Option<Enclosing>,
@@ -59,13 +60,13 @@ pub(crate) fn started(resumed: bool) {
 fn log_started(resumed: bool) {
     let Some(facts) = running::describe(&Context::current()) else { return };
     match facts.kind {
-        Kind::Workflow if !resumed => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
+        UnitKind::Workflow if !resumed => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
             a::WORKFLOW_ID => facts.workflow_id(),
             a::WORKFLOW_RUN_ID => facts.run_id(),
             a::WORKFLOW_TRIGGER => facts.set.second.as_str(),
         }, "{}", event::WORKFLOW_RUN_STARTED),
-        Kind::Workflow => {}
-        Kind::Agent => emit!(Level::DEBUG, event::AGENT_RUN_STARTED, {
+        UnitKind::Workflow => {}
+        UnitKind::Agent => emit!(Level::DEBUG, event::AGENT_RUN_STARTED, {
             a::AGENT_ID => facts.set.id.as_str(),
             a::AGENT_ACTION => facts.set.second.as_str(),
             a::WORKFLOW_RUN_ID => facts.run_id(),
@@ -109,19 +110,19 @@ fn log_ended(facts: &Facts, ending: &mut Ending) {
         }, "{}", event::EXCEPTION);
     }
     match (facts.kind, failure.is_some()) {
-        (Kind::Workflow, true) => emit!(Level::ERROR, event::WORKFLOW_RUN_ENDED, {
+        (UnitKind::Workflow, true) => emit!(Level::ERROR, event::WORKFLOW_RUN_ENDED, {
             a::WORKFLOW_ID => facts.workflow_id(),
             a::WORKFLOW_RUN_ID => facts.run_id(),
             a::WORKFLOW_STATUS => status,
             a::ERROR_TYPE => error_type,
             a::ERROR_MESSAGE => message,
         }, "{}", event::WORKFLOW_RUN_ENDED),
-        (Kind::Workflow, false) => emit!(Level::INFO, event::WORKFLOW_RUN_ENDED, {
+        (UnitKind::Workflow, false) => emit!(Level::INFO, event::WORKFLOW_RUN_ENDED, {
             a::WORKFLOW_ID => facts.workflow_id(),
             a::WORKFLOW_RUN_ID => facts.run_id(),
             a::WORKFLOW_STATUS => status,
         }, "{}", event::WORKFLOW_RUN_ENDED),
-        (Kind::Agent, _) => emit!(Level::DEBUG, event::AGENT_RUN_ENDED, {
+        (UnitKind::Agent, _) => emit!(Level::DEBUG, event::AGENT_RUN_ENDED, {
             a::AGENT_ID => facts.set.id.as_str(),
             a::AGENT_ACTION => facts.set.second.as_str(),
             a::AGENT_STATUS => status,

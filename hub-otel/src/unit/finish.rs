@@ -1,12 +1,13 @@
 //! The one end of a unit: status, attributes, counter, histogram and active gauge, in one place, exactly once.
 
-use crate::instance::Exceptions;
+use crate::options::Exceptions;
 use crate::metrics::LabelSet;
 use crate::semconv::{attribute as a, event, kv, status};
 use crate::status::UnitStatus;
 use crate::unit::span::UnitSpan;
 use crate::unit::state::{Late, Shared, Unit};
-use crate::unit::{Kind, again};
+use crate::unit::again;
+use crate::unit_kind::UnitKind;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
 use opentelemetry::trace::Span as _;
@@ -137,15 +138,15 @@ pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
     let settled = settle(unit, &mut ending);
     let kind = unit.kind();
     let (status_key, duration_key) = match kind {
-        Kind::Workflow => (a::WORKFLOW_STATUS, a::WORKFLOW_DURATION_MS),
-        Kind::Agent => (a::AGENT_STATUS, a::AGENT_DURATION_MS),
+        UnitKind::Workflow => (a::WORKFLOW_STATUS, a::WORKFLOW_DURATION_MS),
+        UnitKind::Agent => (a::AGENT_STATUS, a::AGENT_DURATION_MS),
     };
     let sdk = &mut span.sdk;
     let status =
         if settled.suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
     sdk.set_attribute(kv(status_key, status));
     sdk.set_attribute(kv(duration_key, milliseconds(settled.elapsed)));
-    if settled.retries > 0 && kind == Kind::Agent {
+    if settled.retries > 0 && kind == UnitKind::Agent {
         sdk.set_attribute(kv(a::AGENT_RETRY_COUNT, settled.retries));
     }
     if !ending.attributes.is_empty() {
@@ -178,7 +179,7 @@ fn failed(span: &mut UnitSpan, ending: &mut Ending, at: std::time::SystemTime) {
         span.sdk.set_status(SpanStatus::Error { description: Cow::Borrowed("") });
         return;
     };
-    let tells = span.unit.kind() == Kind::Agent;
+    let tells = span.unit.kind() == UnitKind::Agent;
     let message = match &failure.message {
         Some(message) => again::value(message),
         None => text(failure.error_type.clone()),

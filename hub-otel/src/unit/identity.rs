@@ -1,6 +1,6 @@
 //! Identity arguments: literals, `&str`, `String`, `Option<_>` (`None`: omitted), and anything with Display.
 
-use crate::metrics::shared;
+use crate::shared_str::share_str;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -34,8 +34,8 @@ impl<'a> Text<'a> {
             Text::None => None,
             Text::Static(text) => Some(StringValue::from(*text)),
             // Shared: a run id goes to the span, to the unit and to every agent below.
-            Text::Borrowed(text) => Some(shared(text)),
-            Text::Owned(text) => Some(shared(text)),
+            Text::Borrowed(text) => Some(share_str(text)),
+            Text::Owned(text) => Some(share_str(text)),
         }
     }
 

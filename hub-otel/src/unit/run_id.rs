@@ -16,7 +16,7 @@ pub(crate) fn new(now: SystemTime) -> StringValue {
     let milliseconds = u64::try_from(milliseconds).unwrap_or(u64::MAX);
     let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &noise).into_uuid();
     let mut text = [0_u8; uuid::fmt::Hyphenated::LENGTH];
-    crate::metrics::shared(id.hyphenated().encode_lower(&mut text))
+    crate::shared_str::share_str(id.hyphenated().encode_lower(&mut text))
 }
 
 /// SplitMix64, seeded per thread by the standard library: ids have to be unlike each other, not secret.

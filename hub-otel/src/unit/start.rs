@@ -1,7 +1,8 @@
 //! Opens a unit on its first poll: finds its place, asks the sampler, counts it, and puts it where it stays.
 
 use crate::instance;
-use crate::instance::{Instance, Sampling};
+use crate::instance::Instance;
+use crate::options::Sampling;
 use crate::semconv::{kv, span};
 use crate::unit::arguments::Opening;
 use crate::unit::attribute_value::Fields;
@@ -10,7 +11,8 @@ use crate::unit::parent::{Place, follows, place};
 use crate::unit::segment::Segment;
 use crate::unit::span::UnitSpan;
 use crate::unit::state::{Enclosing, Given, Unit};
-use crate::unit::{Kind, clock, events as lifecycle, lookup as running, run_id, stack as frame};
+use crate::unit::{clock, events as lifecycle, lookup as running, run_id, stack as frame};
+use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::StringValue;
 use opentelemetry::trace::Link;
@@ -44,13 +46,13 @@ pub(super) fn start(opening: &mut Opening<'_>, fields: &mut dyn FnMut(&mut Field
         started: Instant::now(),
         site: opening.site,
         workflow: match opening.kind {
-            Kind::Workflow => None,
-            Kind::Agent => running::enclosing(&place.context),
+            UnitKind::Workflow => None,
+            UnitKind::Agent => running::enclosing(&place.context),
         },
         shared: None,
     };
     let evaluated = if is_known_unsampled(instance, &place.context) {
-        let run_id = if opening.kind == Kind::Workflow { opening.run_id.value() } else { None };
+        let run_id = if opening.kind == UnitKind::Workflow { opening.run_id.value() } else { None };
         count(unit, opening, run_id, place.context, !place.is_active);
         Ok(())
     } else {
@@ -91,8 +93,8 @@ pub(super) fn count_at_once(site: &'static Site, captured: &Context) -> Option<(
         return None;
     }
     let workflow = match site.kind {
-        Kind::Workflow => None,
-        Kind::Agent => running::enclosing(&context),
+        UnitKind::Workflow => None,
+        UnitKind::Agent => running::enclosing(&context),
     };
     Some((Unit { set, started: Instant::now(), site: Some(site), workflow, shared: None }, context))
 }
@@ -119,7 +121,7 @@ fn count(
     context: Context,
     attach: bool,
 ) {
-    if opening.kind == Kind::Workflow && (run_id.is_some() || unit.set.overflowing) {
+    if opening.kind == UnitKind::Workflow && (run_id.is_some() || unit.set.overflowing) {
         let literal = || opening.site.and_then(|site| site.run_id).map(StringValue::from);
         let run_id =
             run_id.or_else(literal).unwrap_or_else(|| run_id::new(clock::wall(unit.started)));
@@ -169,7 +171,7 @@ fn record(
     let evaluated = catch_unwind(AssertUnwindSafe(|| {
         fields(&mut Fields { set: &mut |key, value| sdk.set_attribute(kv(key, value)) });
     }));
-    if unit.set.overflowing && opening.kind == Kind::Workflow {
+    if unit.set.overflowing && opening.kind == UnitKind::Workflow {
         // The label set stands for many: it does not know this one's id.
         let enclosing = Enclosing { id: opening.own_id(&unit.set), run_id: given.run_id.clone() };
         unit.workflow = Some(Arc::new(enclosing));
@@ -192,8 +194,8 @@ fn record(
 fn span_name(opening: &Opening<'_>) -> &'static str {
     match (opening.site, opening.kind) {
         (Some(site), _) => site.span_name,
-        (None, Kind::Workflow) => span::WORKFLOW_EXECUTE,
-        (None, Kind::Agent) => span::AGENT_EXECUTE,
+        (None, UnitKind::Workflow) => span::WORKFLOW_EXECUTE,
+        (None, UnitKind::Agent) => span::AGENT_EXECUTE,
     }
 }
 
@@ -219,5 +221,5 @@ fn add_rare(builder: &mut SpanBuilder, opening: &Opening<'_>, place: &Place) {
 fn travelling(unit: &mut Unit, given: &Given) -> Option<Enclosing> {
     let subscriber =
         tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF;
-    (subscriber && unit.kind() == Kind::Workflow).then(|| unit.as_enclosing(given))
+    (subscriber && unit.kind() == UnitKind::Workflow).then(|| unit.as_enclosing(given))
 }

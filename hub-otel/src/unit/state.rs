@@ -8,7 +8,8 @@ use crate::sync::MutexGuard;
 use crate::unit::callsite::Site;
 use crate::unit::events::Facts;
 use crate::unit::sealable::{Told, UntilEnd};
-use crate::unit::{Kind, clock, run_id};
+use crate::unit::{clock, run_id};
+use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) struct Enclosing {
 
 /// A unit as its handles see it, from any thread.
 pub(crate) struct Shared {
-    pub(crate) kind: Kind,
+    pub(crate) kind: UnitKind,
     pub(crate) started: Instant,
     /// Time executed by the segments before this one.
     pub(crate) before: Duration,
@@ -82,7 +83,7 @@ impl Shared {
 }
 
 impl Unit {
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> UnitKind {
         self.set.kind
     }
 
@@ -122,7 +123,7 @@ impl Unit {
         if let Some(shared) = &self.shared {
             return shared.late().workflow.clone();
         }
-        if self.workflow.is_none() && self.kind() == Kind::Workflow {
+        if self.workflow.is_none() && self.kind() == UnitKind::Workflow {
             self.workflow = Some(Arc::new(self.as_enclosing(given)));
         }
         self.workflow.clone()
@@ -148,8 +149,8 @@ impl Unit {
     fn told(&mut self, given: &Given) -> Option<Enclosing> {
         match (&self.shared, self.kind()) {
             (Some(shared), _) => shared.late().workflow.as_deref().cloned(),
-            (None, Kind::Workflow) => Some(self.as_enclosing(given)),
-            (None, Kind::Agent) => self.workflow.as_deref().cloned(),
+            (None, UnitKind::Workflow) => Some(self.as_enclosing(given)),
+            (None, UnitKind::Agent) => self.workflow.as_deref().cloned(),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::instance;
 use crate::metrics::Dimensions;
 use crate::semconv::{attribute as a, event, kv, span, status};
 use crate::status::UnitStatus;
-use crate::unit::Kind;
+use crate::unit_kind::UnitKind;
 use crate::unit::builder::prelude::*;
 use crate::unit::segment::{Resume, Segment};
 use opentelemetry::Context;
@@ -25,7 +25,7 @@ use opentelemetry::trace::Tracer;
 /// # Ok(()) }
 /// ```
 pub fn workflow(id: impl Into<String>) -> Workflow {
-    let mut draft = Draft::new(Kind::Workflow);
+    let mut draft = Draft::new(UnitKind::Workflow);
     draft.map(|opening| {
         opening.id(Text::Owned(id.into())).trigger(Text::Static(status::TRIGGER_MANUAL))
     });
@@ -68,7 +68,7 @@ impl std::fmt::Debug for Workflow {
 pub(crate) fn record_end(segment: &Segment, status: UnitStatus, error_type: Option<&str>) {
     let Some(instance) = instance::current() else { return };
     let dimensions = Dimensions { id: &segment.workflow_id, second: &segment.trigger, extra: &[] };
-    let set = instance.units.label_set(Kind::Workflow, &dimensions);
+    let set = instance.units.label_set(UnitKind::Workflow, &dimensions);
     set.ended(status, segment.elapsed());
     let error_type = status.is_failure().then(|| error_type.unwrap_or(status::ERROR_TYPE_OTHER));
     if let Some(error_type) = error_type {
