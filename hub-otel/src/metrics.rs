@@ -7,8 +7,8 @@ mod label_set;
 
 pub(crate) use crate::metrics::label_set::{Dimensions, LabelSet, overflow_label};
 
-use crate::options::Options;
 use crate::metrics::cache::Cache;
+use crate::options::Options;
 use crate::semconv::attribute::label::OVERFLOW_PROMETHEUS;
 use crate::semconv::metric;
 use crate::unit_kind::UnitKind;

@@ -1,8 +1,8 @@
 //! The identity of a run as W3C Baggage: two keys, nothing else of what the header may hold.
 
-use crate::shared_str::share_str;
 use crate::propagation::{Context, Extractor, Injector};
 use crate::semconv::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
+use crate::shared_str::share_str;
 use crate::unit::lookup as running;
 use crate::unit::state::Enclosing;
 use opentelemetry::StringValue;

@@ -1,7 +1,7 @@
 //! Agents without the macro.
 
-use crate::unit_kind::UnitKind;
 use crate::unit::builder::prelude::*;
+use crate::unit_kind::UnitKind;
 
 /// One logical execution of an agent, all attempts included, where there is no function to annotate.
 ///

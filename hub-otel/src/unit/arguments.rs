@@ -1,16 +1,16 @@
 //! What a unit is told before it opens: one method for each argument that only a call knows.
 
 use crate::instance;
-use crate::options::Sampling;
 use crate::label::LabelValue;
+use crate::options::Sampling;
 use crate::semconv::kv;
 use crate::unit::attribute_value::Fields;
 use crate::unit::callsite::Site;
 use crate::unit::identity::Text;
 use crate::unit::parent::Parent;
 use crate::unit::segment::{Resume, Segment};
+use crate::unit::stack as frame;
 use crate::unit::start::start;
-use crate::unit::{stack as frame};
 use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;

@@ -2,13 +2,13 @@
 
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet};
-use crate::shared_str::share_str;
 use crate::semconv::{attribute as a, gen_ai, kv};
+use crate::shared_str::share_str;
 use crate::unit::arguments::Opening;
 use crate::unit::identity::Text;
+use crate::unit::run_id;
 use crate::unit::segment::Segment;
 use crate::unit::state::{Given, Unit};
-use crate::unit::run_id;
 use crate::unit_kind::UnitKind;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
@@ -99,7 +99,12 @@ impl Opening<'_> {
         }
         if gen_ai || self.gen_ai || self.site.is_some_and(|site| site.gen_ai) {
             let name = given.name.clone().or_else(|| name.map(StringValue::from));
-            gen_ai::describe(self.kind == UnitKind::Workflow, &set.id, name.as_ref(), &mut attributes);
+            gen_ai::describe(
+                self.kind == UnitKind::Workflow,
+                &set.id,
+                name.as_ref(),
+                &mut attributes,
+            );
         }
         attributes
     }

@@ -2,11 +2,11 @@
 
 use crate::instance;
 use crate::label::LabelValue;
-use crate::unit_kind::UnitKind;
 use crate::unit::arguments::Opening;
 use crate::unit::attribute_value::Field;
 use crate::unit::instrumented::{Run, run_inside};
 use crate::unit::outcome::{Classification, Outcome};
+use crate::unit_kind::UnitKind;
 
 use opentelemetry::Key;
 use opentelemetry::KeyValue;

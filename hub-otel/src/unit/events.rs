@@ -2,8 +2,8 @@
 //!
 //! Nothing is gathered for a level that nobody listens to.
 
-use crate::options::Exceptions;
 use crate::metrics::LabelSet;
+use crate::options::Exceptions;
 use crate::semconv::{SCOPE, attribute as a, event};
 use crate::unit::finish::Ending;
 use crate::unit::state::{Enclosing, Given, Shared, Unit};

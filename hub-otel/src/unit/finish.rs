@@ -1,12 +1,12 @@
 //! The one end of a unit: status, attributes, counter, histogram and active gauge, in one place, exactly once.
 
-use crate::options::Exceptions;
 use crate::metrics::LabelSet;
+use crate::options::Exceptions;
 use crate::semconv::{attribute as a, event, kv, status};
 use crate::status::UnitStatus;
+use crate::unit::again;
 use crate::unit::span::UnitSpan;
 use crate::unit::state::{Late, Shared, Unit};
-use crate::unit::again;
 use crate::unit_kind::UnitKind;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
