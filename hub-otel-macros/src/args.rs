@@ -4,32 +4,29 @@
 //! it has. What comes out is still syntax; `check` compares it with the item.
 
 mod fields;
-mod words;
 
 pub(crate) use fields::{Field, Mode};
-pub(crate) use words::Word;
 
-use crate::errors::Errors;
-use crate::preset::{ALL, Preset};
-use crate::suggest::{list, nearest};
+use crate::errors::{Errors, nearest_name, quoted_list};
+use crate::macro_kind::{ALL, MacroKind};
+use crate::table::{Arg, ArgSpec, ArgSyntax, TABLE, foreign_argument_hint};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Expr, LitStr, Pat, Path, Token, parenthesized};
-use words::{Form, Spec, TABLE, habit};
 
 /// What an attribute says.
 #[derive(Default, Clone)]
 pub(crate) struct Arguments {
-    list: Vec<Argument>,
+    list: Vec<ParsedArg>,
 }
 
 /// One argument, with the place of its name.
 #[derive(Clone)]
-pub(crate) struct Argument {
-    pub(crate) word: Word,
+pub(crate) struct ParsedArg {
+    pub(crate) arg: Arg,
     pub(crate) name: Ident,
     pub(crate) value: Value,
 }
@@ -47,11 +44,11 @@ pub(crate) enum Value {
 
 impl Arguments {
     /// Parses the tokens; mistakes go to `errors`, what was understood comes back.
-    pub(crate) fn parse(preset: &Preset, tokens: TokenStream, errors: &Errors) -> Self {
+    pub(crate) fn parse(kind: &MacroKind, tokens: TokenStream, errors: &Errors) -> Self {
         let mut arguments = Self::default();
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
-                match argument(preset, input, errors) {
+                match argument(kind, input, errors) {
                     Ok(Some(argument)) => arguments.add(argument, errors),
                     Ok(None) => {}
                     Err(error) => {
@@ -71,48 +68,48 @@ impl Arguments {
         arguments
     }
 
-    fn add(&mut self, argument: Argument, errors: &Errors) {
-        if self.get(argument.word).is_some() {
+    fn add(&mut self, argument: ParsedArg, errors: &Errors) {
+        if self.get(argument.arg).is_some() {
             errors.at(
                 &argument.name,
-                format_args!("`{}` is given twice; keep one of them", argument.word.name()),
+                format_args!("`{}` is given twice; keep one of them", argument.arg.name()),
             );
         } else {
             self.list.push(argument);
         }
     }
 
-    pub(crate) fn get(&self, word: Word) -> Option<&Argument> {
-        self.list.iter().find(|argument| argument.word == word)
+    pub(crate) fn get(&self, arg: Arg) -> Option<&ParsedArg> {
+        self.list.iter().find(|argument| argument.arg == arg)
     }
 
-    pub(crate) fn has(&self, word: Word) -> bool {
-        self.get(word).is_some()
+    pub(crate) fn has(&self, arg: Arg) -> bool {
+        self.get(arg).is_some()
     }
 
-    pub(crate) fn expression(&self, word: Word) -> Option<&Expr> {
-        match &self.get(word)?.value {
+    pub(crate) fn expression(&self, arg: Arg) -> Option<&Expr> {
+        match &self.get(arg)?.value {
             Value::Expression(expression) => Some(expression),
             _ => None,
         }
     }
 
-    pub(crate) fn choice(&self, word: Word) -> Option<&Ident> {
-        match &self.get(word)?.value {
+    pub(crate) fn choice(&self, arg: Arg) -> Option<&Ident> {
+        match &self.get(arg)?.value {
             Value::Choice(choice) => Some(choice),
             _ => None,
         }
     }
 
-    pub(crate) fn fields(&self, word: Word) -> &[Field] {
-        match self.get(word).map(|argument| &argument.value) {
+    pub(crate) fn fields(&self, arg: Arg) -> &[Field] {
+        match self.get(arg).map(|argument| &argument.value) {
             Some(Value::Fields(fields)) => fields,
             _ => &[],
         }
     }
 
     pub(crate) fn returned(&self) -> Option<(&Pat, &[Field])> {
-        match &self.get(Word::Ret)?.value {
+        match &self.get(Arg::Ret)?.value {
             Value::Returned(pattern, fields) => Some((pattern, fields)),
             _ => None,
         }
@@ -120,13 +117,13 @@ impl Arguments {
 
     /// Where the runtime is: `crate = path`, else `::hub_otel`.
     pub(crate) fn root(&self) -> Option<&Path> {
-        match &self.get(Word::Crate)?.value {
+        match &self.get(Arg::Crate)?.value {
             Value::Path(path) => Some(path),
             _ => None,
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Argument> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ParsedArg> {
         self.list.iter()
     }
 
@@ -148,7 +145,7 @@ impl Arguments {
     /// These arguments where given, `block`'s for the rest: a method inside an annotated block.
     pub(crate) fn over(mut self, block: &Self) -> Self {
         for argument in &block.list {
-            if !self.has(argument.word) {
+            if !self.has(argument.arg) {
                 self.list.push(argument.clone());
             }
         }
@@ -158,67 +155,72 @@ impl Arguments {
 
 /// Reads one argument. `None`: it was refused, and the reason is in `errors`.
 fn argument(
-    preset: &Preset,
+    kind: &MacroKind,
     input: ParseStream<'_>,
     errors: &Errors,
-) -> syn::Result<Option<Argument>> {
+) -> syn::Result<Option<ParsedArg>> {
     if input.peek(LitStr) {
         let literal: LitStr = input.parse()?;
         return Err(syn::Error::new(literal.span(), "an argument has a name: write `id = …`"));
     }
     if !input.peek(Ident::peek_any) {
-        let choices = list(preset.names());
+        let choices = quoted_list(kind.argument_names());
         return Err(input.error(format_args!("expected an argument: one of {choices}")));
     }
     let name = input.call(Ident::parse_any)?;
     let Some(spec) = TABLE.iter().find(|spec| name == spec.name) else {
-        errors.at(&name, unknown(preset, &name));
+        errors.at(&name, unknown(kind, &name));
         skip_to_comma(input);
         return Ok(None);
     };
-    if !preset.takes(spec.word) {
-        errors.at(&name, misplaced(preset, spec));
+    if !kind.accepts(spec.arg) {
+        errors.at(&name, misplaced(kind, spec));
         skip_to_comma(input);
         return Ok(None);
     }
     let value = value(spec, &name, input, errors)?;
-    Ok(Some(Argument { word: spec.word, name, value }))
+    Ok(Some(ParsedArg { arg: spec.arg, name, value }))
 }
 
-fn value(spec: &Spec, name: &Ident, input: ParseStream<'_>, errors: &Errors) -> syn::Result<Value> {
-    match spec.form {
-        Form::Flag if input.is_empty() || input.peek(Token![,]) => Ok(Value::Flag),
-        Form::Flag => {
+fn value(
+    spec: &ArgSpec,
+    name: &Ident,
+    input: ParseStream<'_>,
+    errors: &Errors,
+) -> syn::Result<Value> {
+    match spec.syntax {
+        ArgSyntax::Flag if input.is_empty() || input.peek(Token![,]) => Ok(Value::Flag),
+        ArgSyntax::Flag => {
             Err(input.error(format_args!("`{name}` takes no value: write `{}`", spec.usage)))
         }
-        Form::Value => {
+        ArgSyntax::Value => {
             equals(spec, name, input)?;
             Ok(Value::Expression(fields::expression(name, input)?))
         }
-        Form::Path => {
+        ArgSyntax::Path => {
             equals(spec, name, input)?;
             Ok(Value::Path(input.call(Path::parse_mod_style)?))
         }
-        Form::Choice(choices) => {
+        ArgSyntax::Choice(choices) => {
             equals(spec, name, input)?;
             choice(spec, choices, input)
         }
-        Form::Fields => {
+        ArgSyntax::Fields => {
             let content = arguments_of(spec, name, input)?;
             Ok(Value::Fields(fields::parse(&content, errors)))
         }
-        Form::Returned => {
+        ArgSyntax::Returned => {
             let content = arguments_of(spec, name, input)?;
             returned(spec, &content, errors)
         }
-        Form::Expected => {
+        ArgSyntax::Expected => {
             let content = arguments_of(spec, name, input)?;
             expected(spec, &content)
         }
     }
 }
 
-fn equals(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+fn equals(spec: &ArgSpec, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
     if input.peek(Token![=]) && !input.peek(Token![==]) {
         input.parse::<Token![=]>()?;
         return Ok(());
@@ -228,7 +230,7 @@ fn equals(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> 
 }
 
 /// The inside of the parentheses.
-fn arguments_of(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Result<TokenStream> {
+fn arguments_of(spec: &ArgSpec, name: &Ident, input: ParseStream<'_>) -> syn::Result<TokenStream> {
     if !input.peek(syn::token::Paren) {
         let message =
             format_args!("`{name}` takes its values in parentheses: write `{}`", spec.usage)
@@ -244,10 +246,10 @@ fn arguments_of(spec: &Spec, name: &Ident, input: ParseStream<'_>) -> syn::Resul
     content.parse()
 }
 
-fn choice(spec: &Spec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<Value> {
+fn choice(spec: &ArgSpec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<Value> {
     let given =
         if input.peek(Ident::peek_any) { Some(input.call(Ident::parse_any)?) } else { None };
-    let expected = list(choices.iter().copied());
+    let expected = quoted_list(choices.iter().copied());
     let Some(given) = given else {
         return Err(input.error(format_args!("`{}` is one of {expected}", spec.name)));
     };
@@ -261,7 +263,7 @@ fn choice(spec: &Spec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<
     ))
 }
 
-fn returned(spec: &Spec, content: &TokenStream, errors: &Errors) -> syn::Result<Value> {
+fn returned(spec: &ArgSpec, content: &TokenStream, errors: &Errors) -> syn::Result<Value> {
     let parser = |input: ParseStream<'_>| {
         if !input.peek(Token![|]) {
             return Err(
@@ -283,7 +285,7 @@ fn returned(spec: &Spec, content: &TokenStream, errors: &Errors) -> syn::Result<
     Ok(Value::Returned(Box::new(pattern), fields::parse(&rest, errors)))
 }
 
-fn expected(spec: &Spec, content: &TokenStream) -> syn::Result<Value> {
+fn expected(spec: &ArgSpec, content: &TokenStream) -> syn::Result<Value> {
     let parser = |input: ParseStream<'_>| {
         let usage = format!("write `{}`, the path of a `fn(&E) -> bool`", spec.usage);
         if !input.peek(Ident::peek_any) {
@@ -311,24 +313,25 @@ fn expected(spec: &Spec, content: &TokenStream) -> syn::Result<Value> {
     parser.parse2(content.clone())
 }
 
-fn unknown(preset: &Preset, name: &Ident) -> String {
-    let choices = list(preset.names());
-    if let Some(advice) = habit(&name.to_string()) {
+fn unknown(kind: &MacroKind, name: &Ident) -> String {
+    let choices = quoted_list(kind.argument_names());
+    if let Some(advice) = foreign_argument_hint(&name.to_string()) {
         return format!("unknown argument `{name}`: {advice}; expected one of {choices}");
     }
-    let hint = hint(name, preset.names());
+    let hint = hint(name, kind.argument_names());
     format!("unknown argument `{name}`{hint} expected one of {choices}")
 }
 
-fn misplaced(preset: &Preset, spec: &Spec) -> String {
-    let owner = ALL.iter().find(|other| other.takes(spec.word)).map_or("", |other| other.attribute);
-    let choices = list(preset.names());
-    format!("`{}` belongs to `#[{owner}]`; `#[{}]` takes {choices}", spec.name, preset.attribute)
+fn misplaced(kind: &MacroKind, spec: &ArgSpec) -> String {
+    let owner =
+        ALL.iter().find(|other| other.accepts(spec.arg)).map_or("", |other| other.attribute);
+    let choices = quoted_list(kind.argument_names());
+    format!("`{}` belongs to `#[{owner}]`; `#[{}]` takes {choices}", spec.name, kind.attribute)
 }
 
 /// What joins the mistake and the choices, with the nearest name if there is one.
 fn hint<'c>(given: &Ident, choices: impl IntoIterator<Item = &'c str>) -> String {
-    nearest(&given.unraw().to_string(), choices)
+    nearest_name(&given.unraw().to_string(), choices)
         .map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
 }
 
@@ -353,13 +356,13 @@ fn skip_to_comma(input: ParseStream<'_>) {
     }
 }
 
-impl Argument {
+impl ParsedArg {
     pub(crate) fn span(&self) -> Span {
         self.name.span()
     }
 }
 
-impl ToTokens for Argument {
+impl ToTokens for ParsedArg {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.name.to_tokens(tokens);
     }

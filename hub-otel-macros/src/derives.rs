@@ -1,7 +1,6 @@
 //! `#[derive(Label)]` and `#[derive(ErrorType)]`: a variant becomes a stable identifier, decided at compile time.
 
-use crate::errors::Errors;
-use crate::suggest::{list, nearest};
+use crate::errors::{Errors, nearest_name, quoted_list};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
@@ -256,12 +255,12 @@ fn take(
     let One { name, text, path } = one;
     let word = name.to_string();
     if !choices.contains(&word.as_str()) {
-        let expected = list(choices.iter().copied());
+        let expected = quoted_list(choices.iter().copied());
         // `#[hub(…)]` serves both derives: what the other one reads is not a mistake of this one.
         if derive == Derive::Label && ["timed_out", "transparent"].contains(&word.as_str()) {
             return;
         }
-        let hint = nearest(&word, choices.iter().copied())
+        let hint = nearest_name(&word, choices.iter().copied())
             .map_or_else(|| ";".to_owned(), |near| format!("; did you mean `{near}`?"));
         let place = derive.name();
         errors.at(

@@ -5,23 +5,23 @@
 
 mod attributes;
 mod block;
+mod callsite;
+mod classifier;
+mod disabled;
 mod function;
-mod off;
-mod outcome;
 mod parameters;
-mod site;
 
 use crate::args::Arguments;
 use crate::check;
 use crate::errors::Errors;
 use crate::item::{Function, Item, is_hub};
-use crate::preset::Preset;
+use crate::macro_kind::MacroKind;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
 /// One annotated function on its way out.
-pub(crate) struct Unit<'a> {
-    pub(crate) preset: &'a Preset,
+pub(crate) struct Expansion<'a> {
+    pub(crate) kind: &'a MacroKind,
     pub(crate) function: &'a Function,
     pub(crate) arguments: &'a Arguments,
     /// `::hub_otel::__private`, or where `crate = path` says.
@@ -29,14 +29,18 @@ pub(crate) struct Unit<'a> {
 }
 
 /// What the attribute `preset` with `arguments` makes of `item`.
-pub(crate) fn attribute(preset: &Preset, arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand_attribute(
+    kind: &MacroKind,
+    arguments: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
     let errors = Errors::default();
-    let arguments = Arguments::parse(preset, arguments, &errors);
+    let arguments = Arguments::parse(kind, arguments, &errors);
     let (plain, expanded) = match syn::parse2(item.clone()) {
         Ok(Item::Function(mut function)) => {
-            check::function(preset, &function, &arguments, &errors);
+            check::check_function(kind, &function, &arguments, &errors);
             let expanded = if errors.is_empty() {
-                self::function(preset, &function, &arguments, false)
+                expand_function(kind, &function, &arguments, false)
             } else {
                 quote!()
             };
@@ -44,10 +48,10 @@ pub(crate) fn attribute(preset: &Preset, arguments: TokenStream, item: TokenStre
             (function.into_token_stream(), expanded)
         }
         Ok(Item::Block(block)) => {
-            (block.plain(), block::expand(preset, &block, &arguments, &errors))
+            (block.plain(), block::expand_block(kind, &block, &arguments, &errors))
         }
         Ok(Item::Other(keyword)) => {
-            check::other(preset, &keyword, &errors);
+            check::reject_item(kind, &keyword, &errors);
             (item, quote!())
         }
         Err(error) => {
@@ -64,8 +68,8 @@ pub(crate) fn attribute(preset: &Preset, arguments: TokenStream, item: TokenStre
 }
 
 /// `wrapped`: another macro stands above the methods of a block and expects what it sees, an `async fn`.
-fn function(
-    preset: &Preset,
+fn expand_function(
+    kind: &MacroKind,
     function: &Function,
     arguments: &Arguments,
     wrapped: bool,
@@ -74,8 +78,12 @@ fn function(
         Some(path) => quote!(#path::__private),
         None => quote!(::hub_otel::__private),
     };
-    let unit = Unit { preset, function, arguments, runtime };
-    if cfg!(feature = "enabled") { function::expand(&unit, wrapped) } else { off::expand(&unit) }
+    let unit = Expansion { kind, function, arguments, runtime };
+    if cfg!(feature = "enabled") {
+        function::wrap_function(&unit, wrapped)
+    } else {
+        disabled::emit_disabled(&unit)
+    }
 }
 
 #[cfg(test)]

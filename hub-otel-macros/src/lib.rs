@@ -6,8 +6,8 @@ mod derives;
 mod errors;
 mod expand;
 mod item;
-mod preset;
-mod suggest;
+mod macro_kind;
+mod table;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -16,14 +16,14 @@ use syn::{DeriveInput, parse_macro_input};
 #[doc = include_str!("../docs/shared.md")]
 #[proc_macro_attribute]
 pub fn instrument_workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(&preset::WORKFLOW, arguments.into(), item.into()).into()
+    expand::expand_attribute(&macro_kind::WORKFLOW, arguments.into(), item.into()).into()
 }
 
 #[doc = include_str!("../docs/agent.md")]
 #[doc = include_str!("../docs/shared.md")]
 #[proc_macro_attribute]
 pub fn instrument_agent(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(&preset::AGENT, arguments.into(), item.into()).into()
+    expand::expand_attribute(&macro_kind::AGENT, arguments.into(), item.into()).into()
 }
 
 /// A metric label with a closed set of values: each variant is its name in snake_case.

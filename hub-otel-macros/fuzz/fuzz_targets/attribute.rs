@@ -15,10 +15,10 @@ mod macros {
     pub(crate) mod errors;
     pub(crate) mod expand;
     pub(crate) mod item;
-    pub(crate) mod preset;
-    pub(crate) mod suggest;
+    pub(crate) mod macro_kind;
+    pub(crate) mod table;
 }
-use macros::{args, check, derives, errors, expand, item, preset, suggest};
+use macros::{args, check, derives, errors, expand, item, macro_kind, table};
 
 use libfuzzer_sys::fuzz_target;
 use proc_macro2::TokenStream;
@@ -26,8 +26,8 @@ use proc_macro2::TokenStream;
 fuzz_target!(|input: &str| {
     let (arguments, item) = input.split_once('\n').unwrap_or((input, "async fn f(&self, run: &Run) -> Result<u8, E> { g().await }"));
     let (Ok(arguments), Ok(item)) = (arguments.parse::<TokenStream>(), item.parse::<TokenStream>()) else { return };
-    for preset in preset::ALL {
-        let _ = expand::attribute(preset, arguments.clone(), item.clone());
+    for kind in macro_kind::ALL {
+        let _ = expand::expand_attribute(kind, arguments.clone(), item.clone());
     }
     if let Ok(derived) = syn::parse2(item) {
         let _ = (derives::label(&derived), derives::error_type(&derived));

@@ -1,10 +1,11 @@
-use super::{Arguments, Mode, Word};
+use super::{Arguments, Mode};
 use crate::errors::Errors;
-use crate::preset::{AGENT, Preset, WORKFLOW};
+use crate::macro_kind::{AGENT, MacroKind, WORKFLOW};
+use crate::table::Arg;
 
-fn parse(preset: &Preset, text: &str) -> (Arguments, Vec<String>) {
+fn parse(kind: &MacroKind, text: &str) -> (Arguments, Vec<String>) {
     let errors = Errors::default();
-    let arguments = Arguments::parse(preset, text.parse().unwrap(), &errors);
+    let arguments = Arguments::parse(kind, text.parse().unwrap(), &errors);
     (arguments, errors.messages())
 }
 
@@ -28,7 +29,7 @@ fn every_argument_is_understood_at_once() {
     );
     assert_eq!(errors, Vec::<String>::new());
     assert_eq!(arguments.iter().count(), 22);
-    assert!(arguments.root().is_some() && arguments.expression(Word::Err).is_some());
+    assert!(arguments.root().is_some() && arguments.expression(Arg::Err).is_some());
 }
 
 #[test]
@@ -38,11 +39,8 @@ fn fields_have_keys_modes_and_shorthand() {
         "fields(a, run.id, self.model, pair.0, %b, ?c, k = 1 + 2, \"x.y\" = %d, p.q = ?e, r#type)",
     );
     assert_eq!(errors, Vec::<String>::new());
-    let fields: Vec<_> = arguments
-        .fields(Word::Fields)
-        .iter()
-        .map(|field| (field.key.value(), field.mode))
-        .collect();
+    let fields: Vec<_> =
+        arguments.fields(Arg::Fields).iter().map(|field| (field.key.value(), field.mode)).collect();
     let keys = |mode| {
         fields
             .iter()
@@ -71,7 +69,7 @@ fn all_mistakes_are_reported_and_what_follows_is_still_read() {
         "nmae = a.b(c, d), id, gen_ai = true, root, root, kind = x, action = 1, name = \"ok\"",
     );
     assert_eq!(errors.len(), 6, "{errors:?}");
-    assert!(arguments.has(Word::Name) && arguments.has(Word::Root));
+    assert!(arguments.has(Arg::Name) && arguments.has(Arg::Root));
 }
 
 #[test]
@@ -117,7 +115,7 @@ fn a_closure_in_an_argument_may_return() {
 fn arguments_of_a_method_win_over_those_of_its_block() {
     let block = parse(&AGENT, "id = a, action = b, gen_ai").0;
     let merged = parse(&AGENT, "action = c").0.over(&block);
-    let action = merged.expression(Word::Action).map(|value| quote::quote!(#value).to_string());
+    let action = merged.expression(Arg::Action).map(|value| quote::quote!(#value).to_string());
     assert_eq!(action.as_deref(), Some("c"));
-    assert!(merged.has(Word::Id) && merged.has(Word::GenAi));
+    assert!(merged.has(Arg::Id) && merged.has(Arg::GenAi));
 }

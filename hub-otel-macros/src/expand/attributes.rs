@@ -31,7 +31,7 @@ const KNOWN: &[&str] = &[
 const TOOLS: &[&str] = &["clippy", "diagnostic", "rustfmt", "rust_analyzer", "miri"];
 
 /// Whether the function has to stay `async`: another macro reads it, or `#[must_use]` speaks of its output.
-pub(super) fn need_async(attrs: &[Attribute]) -> bool {
+pub(super) fn needs_async(attrs: &[Attribute]) -> bool {
     !attrs.iter().all(|attribute| is_known(&attribute.meta))
 }
 
@@ -56,7 +56,7 @@ fn is_known_path(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::need_async;
+    use super::needs_async;
     use syn::parse_quote;
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
             #[cfg(unix)] #[allow(unused)] #[clippy::msrv = "1"] #[cfg_attr(unix, inline, allow(dead_code))]
             async fn f() {}
         };
-        assert!(!need_async(&plain.attrs));
+        assert!(!needs_async(&plain.attrs));
     }
 
     #[test]
@@ -77,6 +77,6 @@ mod tests {
             parse_quote! { #[must_use] async fn f() {} },
             parse_quote! { #[cfg_attr(unix, tracing::instrument(skip_all))] async fn f() {} },
         ];
-        assert!(macros.iter().all(|function| need_async(&function.attrs)));
+        assert!(macros.iter().all(|function| needs_async(&function.attrs)));
     }
 }

@@ -6,42 +6,41 @@
 use super::attributes;
 use crate::args::Arguments;
 use crate::check;
-use crate::errors::Errors;
+use crate::errors::{Errors, nearest_name};
 use crate::item::{Function, ImplBlock, Member, Shape};
-use crate::preset::Preset;
-use crate::suggest::nearest;
+use crate::macro_kind::MacroKind;
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{Attribute, Meta};
 
 /// The block with its methods expanded. Where `errors` are, nothing of it is used.
-pub(super) fn expand(
-    preset: &Preset,
+pub(super) fn expand_block(
+    kind: &MacroKind,
     block: &ImplBlock,
     arguments: &Arguments,
     errors: &Errors,
 ) -> TokenStream {
-    let wrapped = attributes::need_async(&block.attrs);
+    let wrapped = attributes::needs_async(&block.attrs);
     let mut instrumented = 0;
     let mut members = TokenStream::new();
     for member in &block.members {
         match member {
             Member::Tokens(rest) => rest.to_tokens(&mut members),
-            Member::Method(method, hub) => match decide(preset, method, hub, arguments, errors) {
+            Member::Method(method, hub) => match decide(kind, method, hub, arguments, errors) {
                 Decision::Leave => method.to_tokens(&mut members),
                 Decision::Refused => instrumented += 1,
                 Decision::Instrument(arguments) => {
                     instrumented += 1;
-                    check::method(preset, method, &arguments, errors);
+                    check::check_method(kind, method, &arguments, errors);
                     if errors.is_empty() {
-                        super::function(preset, method, &arguments, wrapped)
+                        super::expand_function(kind, method, &arguments, wrapped)
                             .to_tokens(&mut members);
                     }
                 }
             },
         }
     }
-    check::block(preset, block, arguments, instrumented, errors);
+    check::check_block(kind, block, arguments, instrumented, errors);
     block.around(members)
 }
 
@@ -53,7 +52,7 @@ enum Decision {
 }
 
 fn decide(
-    preset: &Preset,
+    kind: &MacroKind,
     method: &Function,
     hub: &[Attribute],
     block: &Arguments,
@@ -65,7 +64,7 @@ fn decide(
     }
     let Some(hub) = hub.first() else {
         let is_future = method.shape(false) != Shape::Sync && method.body.is_some();
-        return if is_future && !check::has_own(method) {
+        return if is_future && !check::has_own_attribute(method) {
             Decision::Instrument(block.clone())
         } else {
             Decision::Leave
@@ -88,11 +87,11 @@ fn decide(
             }
             Decision::Leave
         }
-        Some(word) if is_misspelt_skip(preset, &word) => {
+        Some(word) if is_misspelt_skip(kind, &word) => {
             errors.at(&word, format_args!("unknown argument `{word}`; did you mean `skip`?"));
             Decision::Refused
         }
-        _ => Decision::Instrument(Arguments::parse(preset, tokens, errors).over(block)),
+        _ => Decision::Instrument(Arguments::parse(kind, tokens, errors).over(block)),
     }
 }
 
@@ -109,8 +108,8 @@ fn word(tokens: &TokenStream) -> Option<Ident> {
     .ok()
 }
 
-fn is_misspelt_skip(preset: &Preset, word: &Ident) -> bool {
+fn is_misspelt_skip(kind: &MacroKind, word: &Ident) -> bool {
     let word = word.to_string();
-    preset.names().all(|name| name != word)
-        && nearest(&word, preset.names().chain(["skip"])) == Some("skip")
+    kind.argument_names().all(|name| name != word)
+        && nearest_name(&word, kind.argument_names().chain(["skip"])) == Some("skip")
 }

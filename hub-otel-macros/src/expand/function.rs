@@ -1,98 +1,102 @@
 //! Wraps one function, each shape in its own way; what is the same for all stands in `site`, `parameters` and `outcome`.
 
-use super::Unit;
+use super::Expansion;
 use super::parameters::{Parameters, capture};
-use super::{attributes, outcome};
-use crate::args::Word;
+use super::{attributes, classifier};
 use crate::item::{Output, Shape};
+use crate::table::Arg;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{ReturnType, Signature};
 
 /// `wrapped`: another macro reads this function as it is.
-pub(super) fn expand(unit: &Unit<'_>, wrapped: bool) -> TokenStream {
-    let read = wrapped || attributes::need_async(&unit.function.attrs);
-    match unit.function.shape(unit.arguments.has(Word::Future)) {
+pub(super) fn wrap_function(unit: &Expansion<'_>, wrapped: bool) -> TokenStream {
+    let read = wrapped || attributes::needs_async(&unit.function.attrs);
+    match unit.function.shape(unit.arguments.has(Arg::Future)) {
         Shape::Async => {
             let never = matches!(unit.function.output(), Output::Never);
-            if read || never || unit.arguments.has(Word::KeepAsync) {
-                kept(unit)
+            if read || never || unit.arguments.has(Arg::KeepAsync) {
+                plain_async(unit)
             } else {
-                lowered(unit)
+                desugared_async(unit)
             }
         }
-        shape @ (Shape::Opaque | Shape::Boxed) => returned(unit, shape),
-        Shape::AsyncTrait => async_trait(unit).unwrap_or_else(|| returned(unit, Shape::Boxed)),
-        Shape::Sync => called(unit, !read),
+        shape @ (Shape::Opaque | Shape::Boxed) => future_returning_fn(unit, shape),
+        Shape::AsyncTrait => {
+            async_trait(unit).unwrap_or_else(|| future_returning_fn(unit, Shape::Boxed))
+        }
+        Shape::Sync => sync_fn(unit, !read),
     }
 }
 
 /// `async fn` → `fn … -> impl Future`: one future around the user's block.
-fn lowered(unit: &Unit<'_>) -> TokenStream {
+fn desugared_async(unit: &Expansion<'_>) -> TokenStream {
     let Parameters { inputs, captures } = capture(unit, true);
     let output = match &unit.function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, output) => output.to_token_stream(),
     };
-    let site = unit.site(unit.is_deferred());
-    let future = unit.run(&unit.block(captures, async_body(unit)));
+    let callsite = unit.callsite(unit.is_deferred());
+    let future = unit.run_call(&unit.unit_future(captures, typed_body(unit)));
     let arrow = quote!(-> impl ::core::future::Future<Output = #output>);
     let sig = Signature { asyncness: None, inputs, ..unit.function.sig.clone() };
-    unit.emit(&sig, Some(arrow), &quote!(#site #future))
+    unit.emit_function(&sig, Some(arrow), &quote!(#callsite #future))
 }
 
 /// The function stays `async fn`: another macro reads it, or its output cannot be named, or `#[must_use]` is about it.
-fn kept(unit: &Unit<'_>) -> TokenStream {
+fn plain_async(unit: &Expansion<'_>) -> TokenStream {
     let Parameters { captures, .. } = capture(unit, false);
-    let site = unit.site(unit.is_deferred());
-    let future = unit.run(&unit.block(captures, async_body(unit)));
-    unit.emit(&unit.function.sig, None, &quote!(#site #future.await))
+    let callsite = unit.callsite(unit.is_deferred());
+    let future = unit.run_call(&unit.unit_future(captures, typed_body(unit)));
+    unit.emit_function(&unit.function.sig, None, &quote!(#callsite #future.await))
 }
 
 /// A function that ends at its return.
-fn called(unit: &Unit<'_>, movable: bool) -> TokenStream {
+fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
     let Parameters { inputs, captures } = capture(unit, movable);
     let deferred = unit.is_deferred();
-    let (site, open, body) = (unit.site(deferred), unit.open(deferred), unit.body());
+    let (callsite, open, body) =
+        (unit.callsite(deferred), unit.open_statement(deferred), unit.body_block());
     let output = closure_output(unit);
-    let classify = outcome::classify(unit, unit.function.output());
+    let classify = classifier::classify_closure(unit, unit.function.output());
     let sig = Signature { inputs, ..unit.function.sig.clone() };
     let call = quote!(__hub::call(&__SITE, move || #output { #captures #open #body }, #classify));
-    unit.emit(&sig, None, &quote!(#site #call))
+    unit.emit_function(&sig, None, &quote!(#callsite #call))
 }
 
 /// A function that returns a future: its own code runs at the call as before, and so do the arguments' expressions.
-fn returned(unit: &Unit<'_>, shape: Shape) -> TokenStream {
+fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     let deferred = unit.is_deferred();
-    let (site, body) = (unit.site(false), unit.body());
+    let (callsite, body) = (unit.callsite(false), unit.body_block());
     let Parameters { captures, .. } = capture(unit, false);
     let output = closure_output(unit);
     // A closure, so that an early `return` returns the future to us.
     let mut future = quote!((move || #output { #captures #body })());
     let mut before = TokenStream::new();
-    if let Some(expression) = unit.arguments.expression(Word::Timeout) {
-        let (deadline, within) = (Ident::new("__deadline", Span::mixed_site()), unit.within());
+    if let Some(expression) = unit.arguments.expression(Arg::Timeout) {
+        let (deadline, within) =
+            (Ident::new("__deadline", Span::mixed_site()), unit.timeout_function());
         before.extend(quote!(let #deadline: __hub::Duration = #expression;));
         future = quote!({ let __future = #future; #within(async move { __hub::deadline(#deadline); __future.await }) });
     }
-    let classify = outcome::classify(unit, Output::Unnamed);
+    let classify = classifier::classify_closure(unit, Output::Unnamed);
     let mut run = if deferred {
-        let prepared = unit.prepared();
+        let prepared = unit.prepare_call();
         let name = Ident::new("__prepared", Span::mixed_site());
         before.extend(quote!(let #name = #prepared;));
         quote!(__hub::run_prepared(#name, #future, #classify))
     } else {
         quote!(__hub::run(&__SITE, #future, #classify))
     };
-    if shape == Shape::Boxed || unit.arguments.has(Word::Boxed) {
+    if shape == Shape::Boxed || unit.arguments.has(Arg::Boxed) {
         run = quote!(__hub::boxed(#run));
     }
-    unit.emit(&unit.function.sig, None, &quote!(#site #before #run))
+    unit.emit_function(&unit.function.sig, None, &quote!(#callsite #before #run))
 }
 
 /// What `async_trait` has made of an `async fn`: `{ Box::pin(async move { … }) }`. The unit begins inside that block,
 /// where the arguments are evaluated on the first poll as in an `async fn`. `None`: it looks different.
-fn async_trait(unit: &Unit<'_>) -> Option<TokenStream> {
+fn async_trait(unit: &Expansion<'_>) -> Option<TokenStream> {
     let body = unit.function.body.as_ref()?;
     let trees: Vec<TokenTree> = body.stream().into_iter().collect();
     let (last, path) = trees.split_last()?;
@@ -115,10 +119,12 @@ fn async_trait(unit: &Unit<'_>) -> Option<TokenStream> {
         return None;
     }
     let deferred = unit.is_deferred();
-    let (site, open, deadline) = (unit.site(deferred), unit.open(deferred), unit.deadline());
+    let (callsite, open, deadline) =
+        (unit.callsite(deferred), unit.open_statement(deferred), unit.timeout_statement());
     let contents = block.stream();
-    let future = unit.run(&unit.limited(quote!(async move { #deadline #open #contents })));
-    Some(unit.emit(&unit.function.sig, None, &quote!(#site __hub::boxed(#future))))
+    let future =
+        unit.run_call(&unit.wrap_in_timeout(quote!(async move { #deadline #open #contents })));
+    Some(unit.emit_function(&unit.function.sig, None, &quote!(#callsite __hub::boxed(#future))))
 }
 
 fn is_colon(tree: &TokenTree) -> bool {
@@ -127,8 +133,8 @@ fn is_colon(tree: &TokenTree) -> bool {
 
 /// The user's block, told what it returns: a `return` inside an `async` block has nothing else to go by, and
 /// `&String` would not become `&str`.
-fn async_body(unit: &Unit<'_>) -> TokenStream {
-    let body = unit.body();
+fn typed_body(unit: &Expansion<'_>) -> TokenStream {
+    let body = unit.body_block();
     match unit.function.output() {
         Output::Type(output) => {
             let hint = Ident::new("__hint", Span::mixed_site());
@@ -139,7 +145,7 @@ fn async_body(unit: &Unit<'_>) -> TokenStream {
 }
 
 /// `-> T`, where the closure around the body can be told.
-pub(super) fn closure_output(unit: &Unit<'_>) -> TokenStream {
+pub(super) fn closure_output(unit: &Expansion<'_>) -> TokenStream {
     match unit.function.output() {
         Output::Type(_) | Output::Never => unit.function.sig.output.to_token_stream(),
         Output::Unit => quote!(-> ()),
@@ -147,35 +153,35 @@ pub(super) fn closure_output(unit: &Unit<'_>) -> TokenStream {
     }
 }
 
-impl Unit<'_> {
+impl Expansion<'_> {
     /// The user's braces in a place where they are no superfluous ones.
-    fn body(&self) -> TokenStream {
+    fn body_block(&self) -> TokenStream {
         let body = &self.function.body;
         quote!(match () { () => #body })
     }
 
     /// `async move { … }` with the parameters, the opening and the body.
-    fn block(&self, captures: TokenStream, body: TokenStream) -> TokenStream {
-        let (open, deadline) = (self.open(self.is_deferred()), self.deadline());
-        self.limited(quote!(async move { #captures #deadline #open #body }))
+    fn unit_future(&self, captures: TokenStream, body: TokenStream) -> TokenStream {
+        let (open, deadline) = (self.open_statement(self.is_deferred()), self.timeout_statement());
+        self.wrap_in_timeout(quote!(async move { #captures #deadline #open #body }))
     }
 
     /// The one call of the runtime.
-    fn run(&self, future: &TokenStream) -> TokenStream {
-        let classify = outcome::classify(self, self.function.output());
+    fn run_call(&self, future: &TokenStream) -> TokenStream {
+        let classify = classifier::classify_closure(self, self.function.output());
         let run = quote!(__hub::run(&__SITE, #future, #classify));
-        if self.arguments.has(Word::Boxed) { quote!(__hub::boxed(#run)) } else { run }
+        if self.arguments.has(Arg::Boxed) { quote!(__hub::boxed(#run)) } else { run }
     }
 
     /// What opens the unit, as the first act of the body.
-    fn open(&self, deferred: bool) -> TokenStream {
+    fn open_statement(&self, deferred: bool) -> TokenStream {
         if !deferred {
             return TokenStream::new();
         }
         let unit = Ident::new("__unit", Span::mixed_site());
-        let (describe, fields) = (self.describe(), self.fields());
+        let (describe, fields) = (self.dynamic_identity(), self.fields_closure());
         let begin = quote!(#unit #describe.begin(#fields));
-        let begin = match self.arguments.expression(Word::Enabled) {
+        let begin = match self.arguments.expression(Arg::Enabled) {
             Some(condition) => quote!(if #condition { #begin } else { #unit.skip() }),
             None => begin,
         };
@@ -183,27 +189,27 @@ impl Unit<'_> {
     }
 
     /// The same at the call, for a body that is not ours.
-    fn prepared(&self) -> TokenStream {
+    fn prepare_call(&self) -> TokenStream {
         let unit = Ident::new("__unit", Span::mixed_site());
-        let (describe, fields) = (self.describe(), self.fields());
+        let (describe, fields) = (self.dynamic_identity(), self.fields_closure());
         let prepare = quote!(__hub::prepare(&__SITE, |#unit| #unit #describe.prepare(#fields)));
-        match self.arguments.expression(Word::Enabled) {
+        match self.arguments.expression(Arg::Enabled) {
             Some(condition) => quote!(__hub::when(#condition, || #prepare)),
             None => prepare,
         }
     }
 
     /// The deadline, set by the body as its first act.
-    pub(super) fn deadline(&self) -> TokenStream {
-        let deadline = self.arguments.expression(Word::Timeout);
+    pub(super) fn timeout_statement(&self) -> TokenStream {
+        let deadline = self.arguments.expression(Arg::Timeout);
         deadline.map_or_else(TokenStream::new, |deadline| quote!(__hub::deadline(#deadline);))
     }
 
     /// `future`, with a deadline if there is one.
-    pub(super) fn limited(&self, future: TokenStream) -> TokenStream {
-        if self.arguments.has(Word::Timeout) {
+    pub(super) fn wrap_in_timeout(&self, future: TokenStream) -> TokenStream {
+        if self.arguments.has(Arg::Timeout) {
             // The future stands at the word as well: that its output has no error is said there.
-            let (within, span) = (self.within(), self.deadline_word());
+            let (within, span) = (self.timeout_function(), self.timeout_span());
             let future: TokenStream = future
                 .into_iter()
                 .map(|mut tree| {
@@ -218,21 +224,21 @@ impl Unit<'_> {
     }
 
     /// The function that needs an output with an error, at the word that asks for it.
-    fn within(&self) -> TokenStream {
-        let span = self.deadline_word();
+    fn timeout_function(&self) -> TokenStream {
+        let span = self.timeout_span();
         quote_spanned!(span=> __hub::within)
     }
 
-    fn deadline_word(&self) -> Span {
+    fn timeout_span(&self) -> Span {
         let word = self
             .arguments
-            .get(Word::Timeout)
+            .get(Arg::Timeout)
             .map_or_else(Span::call_site, |argument| argument.span());
         Span::call_site().located_at(word)
     }
 
     /// The function with another signature and body.
-    pub(super) fn emit(
+    pub(super) fn emit_function(
         &self,
         sig: &Signature,
         arrow: Option<TokenStream>,

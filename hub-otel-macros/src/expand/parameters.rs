@@ -5,7 +5,7 @@
 //! mentions: else it would be dropped at the call. They are named last to first, because captures are dropped first to
 //! last and parameters last to first.
 
-use super::Unit;
+use super::Expansion;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
@@ -18,7 +18,7 @@ pub(super) struct Parameters {
 }
 
 /// `movable`: the parameters may be renamed, because no other macro reads the signature.
-pub(super) fn capture(unit: &Unit<'_>, movable: bool) -> Parameters {
+pub(super) fn capture(unit: &Expansion<'_>, movable: bool) -> Parameters {
     let sig = &unit.function.sig;
     let mut inputs = sig.inputs.clone();
     // What stands behind a destructured parameter is dropped before it, so it has to become a local as well.
@@ -65,7 +65,7 @@ pub(super) fn capture(unit: &Unit<'_>, movable: bool) -> Parameters {
 }
 
 /// `let _ = &name;`
-fn mention(unit: &Unit<'_>, cfg: &TokenStream, name: &Ident) -> TokenStream {
+fn mention(unit: &Expansion<'_>, cfg: &TokenStream, name: &Ident) -> TokenStream {
     if name.to_string().starts_with('_') {
         // clippy::pedantic objects to a use of `_name`, and takes this one for the user's.
         return quote!(#cfg #[allow(clippy::used_underscore_binding)] let _ = &#name;);
@@ -118,7 +118,7 @@ fn cfgs(attrs: &[Attribute]) -> TokenStream {
     conditions.map(ToTokens::to_token_stream).collect()
 }
 
-impl Unit<'_> {
+impl Expansion<'_> {
     /// Whether the body or an argument names the parameter, be it in a format string.
     fn mentions(&self, name: &Ident) -> bool {
         let name = name.to_string();

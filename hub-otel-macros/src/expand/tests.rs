@@ -1,5 +1,5 @@
-use super::attribute;
-use crate::preset::{AGENT, Preset, WORKFLOW};
+use super::expand_attribute;
+use crate::macro_kind::{AGENT, MacroKind, WORKFLOW};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
@@ -22,16 +22,16 @@ fn count(tokens: TokenStream) -> usize {
     tokens.into_iter().map(count).sum()
 }
 
-fn expand(preset: &Preset, arguments: TokenStream, item: TokenStream) -> String {
-    attribute(preset, arguments, item).to_string()
+fn expand(kind: &MacroKind, arguments: TokenStream, item: TokenStream) -> String {
+    expand_attribute(kind, arguments, item).to_string()
 }
 
 #[test]
 fn a_function_of_40_tokens_stays_below_250() {
     assert_eq!(count(forty()), 40);
-    for preset in [&WORKFLOW, &AGENT] {
-        let expanded = count(attribute(preset, quote!(), forty()));
-        println!("{}: 40 tokens become {expanded}", preset.attribute);
+    for kind in [&WORKFLOW, &AGENT] {
+        let expanded = count(expand_attribute(kind, quote!(), forty()));
+        println!("{}: 40 tokens become {expanded}", kind.attribute);
         assert!(expanded <= 250, "{expanded}");
     }
 }
@@ -40,7 +40,7 @@ fn a_function_of_40_tokens_stays_below_250() {
 fn the_usual_arguments_stay_below_350() {
     let arguments =
         quote!(id = run.workflow_id, name = run.name, run_id = run.id, trigger = run.trigger);
-    let expanded = count(attribute(&WORKFLOW, arguments, forty()));
+    let expanded = count(expand_attribute(&WORKFLOW, arguments, forty()));
     println!("with four run-time identities, 40 tokens become {expanded}");
     assert!(expanded <= 350, "{expanded}");
 }

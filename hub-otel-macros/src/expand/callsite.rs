@@ -1,7 +1,8 @@
 //! The two halves of a unit's identity: what is known now, in a `static`, and what only a call knows, in a closure.
 
-use super::Unit;
-use crate::args::{Field, Mode, Word};
+use super::Expansion;
+use crate::args::{Field, Mode};
+use crate::table::Arg;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -9,21 +10,21 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 /// The identity arguments, which are texts.
-const TEXTS: [Word; 5] = [Word::Id, Word::Name, Word::Action, Word::Trigger, Word::RunId];
+const TEXTS: [Arg; 5] = [Arg::Id, Arg::Name, Arg::Action, Arg::Trigger, Arg::RunId];
 
 /// What makes a unit differ from that of another call. `fields` only make its span differ.
-const DYNAMIC: [Word; 5] = [Word::Labels, Word::Parent, Word::Links, Word::Resume, Word::Enabled];
+const DYNAMIC: [Arg; 5] = [Arg::Labels, Arg::Parent, Arg::Links, Arg::Resume, Arg::Enabled];
 
-impl Unit<'_> {
+impl Expansion<'_> {
     /// Whether the runtime must ask the call, because the `static` does not say everything.
     pub(super) fn is_deferred(&self) -> bool {
-        self.arguments.has(Word::Fields) || self.is_of_the_call()
+        self.arguments.has(Arg::Fields) || self.has_dynamic_identity()
     }
 
     /// Whether only the call says what the unit is.
-    fn is_of_the_call(&self) -> bool {
+    fn has_dynamic_identity(&self) -> bool {
         DYNAMIC.iter().any(|word| self.arguments.has(*word))
-            || TEXTS.iter().chain([&Word::SpanName]).any(|word| {
+            || TEXTS.iter().chain([&Arg::SpanName]).any(|word| {
                 self.arguments
                     .expression(*word)
                     .is_some_and(|expression| literal(expression).is_none())
@@ -31,87 +32,87 @@ impl Unit<'_> {
     }
 
     /// `static __SITE: Site = …;` Its name is one that nobody's body mentions: items are not hygienic.
-    pub(super) fn site(&self, deferred: bool) -> TokenStream {
-        let constructor = Ident::new(self.preset.constructor, Span::call_site());
+    pub(super) fn callsite(&self, deferred: bool) -> TokenStream {
+        let constructor = Ident::new(self.kind.constructor, Span::call_site());
         let name = LitStr::new(
             &self.function.sig.ident.unraw().to_string(),
             self.function.sig.ident.span(),
         );
-        let id = self.literal(Word::Id).unwrap_or(&name);
-        let action = self.preset.takes(Word::Action).then(|| {
-            let action = self.literal(Word::Action).unwrap_or(&name);
+        let id = self.literal(Arg::Id).unwrap_or(&name);
+        let action = self.kind.accepts(Arg::Action).then(|| {
+            let action = self.literal(Arg::Action).unwrap_or(&name);
             quote!(, #action)
         });
         let mut calls = TokenStream::new();
-        for word in [Word::Name, Word::Trigger, Word::RunId, Word::SpanName] {
+        for word in [Arg::Name, Arg::Trigger, Arg::RunId, Arg::SpanName] {
             if let Some(text) = self.literal(word) {
                 let method = Ident::new(word.name(), Span::call_site());
                 calls.extend(quote!(.#method(#text)));
             }
         }
-        if let Some(kind) = self.arguments.choice(Word::Kind) {
+        if let Some(kind) = self.arguments.choice(Arg::Kind) {
             let kind = Ident::new(
-                &capitalized(&kind.to_string()),
+                &capitalize(&kind.to_string()),
                 kind.span().resolved_at(Span::call_site()),
             );
             calls.extend(quote!(.span_kind(__hub::SpanKind::#kind)));
         }
-        for word in [Word::GenAi, Word::Root] {
+        for word in [Arg::GenAi, Arg::Root] {
             if self.arguments.has(word) {
                 let method = Ident::new(word.name(), Span::call_site());
                 calls.extend(quote!(.#method()));
             }
         }
         if deferred {
-            calls.extend(if self.is_of_the_call() {
+            calls.extend(if self.has_dynamic_identity() {
                 quote!(.deferred())
             } else {
                 quote!(.deferred_fields())
             });
         }
-        let import = self.import();
+        let import = self.import_runtime();
         quote!(#import static __SITE: __hub::Site = __hub::Site::#constructor(#id #action) #calls;)
     }
 
     /// The runtime under a short name, with the methods that find out what a type can do.
-    pub(super) fn import(&self) -> TokenStream {
+    pub(super) fn import_runtime(&self) -> TokenStream {
         let runtime = &self.runtime;
         quote!(use #runtime::{self as __hub, via::*};)
     }
 
     /// The calls that say what the `static` does not: `.id(…).labels(…)`.
-    pub(super) fn describe(&self) -> TokenStream {
+    pub(super) fn dynamic_identity(&self) -> TokenStream {
         let mut calls = TokenStream::new();
         for word in TEXTS {
             if let Some(expression) =
                 self.arguments.expression(word).filter(|found| literal(found).is_none())
             {
                 let (method, text) =
-                    (Ident::new(word.name(), Span::call_site()), self.text(expression));
+                    (Ident::new(word.name(), Span::call_site()), self.identity_value(expression));
                 calls.extend(quote!(.#method(#text)));
             }
         }
-        let labels = self.arguments.fields(Word::Labels);
+        let labels = self.arguments.fields(Arg::Labels);
         if !labels.is_empty() {
             let labels = labels.iter().map(|Field { key, value, .. }| {
-                let value = borrowed(value);
+                let value = borrow_at_span(value);
                 quote!((#key, __hub::Label::label(#value)))
             });
             calls.extend(quote!(.labels(&[#(#labels),*])));
         }
         if let Some(name) =
-            self.arguments.expression(Word::SpanName).filter(|found| literal(found).is_none())
+            self.arguments.expression(Arg::SpanName).filter(|found| literal(found).is_none())
         {
             // Named: a `String` would make a span's name of every user.
             let span = Span::mixed_site().located_at(name.span());
             calls.extend(quote_spanned!(span=> .span_name({ let __name: &'static ::core::primitive::str = #name; __name })));
         }
-        if let Some(segment) = self.arguments.expression(Word::Resume) {
+        if let Some(segment) = self.arguments.expression(Arg::Resume) {
             // By reference: the body has a use for it as well.
-            let segment = borrowed(segment);
+            let segment = borrow_at_span(segment);
             calls.extend(quote!(.resume(#segment)));
         }
-        for word in [Word::Parent, Word::Links] {
+        for word in [Arg::Parent, Arg::Links] {
             if let Some(expression) = self.arguments.expression(word) {
                 let method = Ident::new(word.name(), Span::call_site());
                 calls.extend(quote!(.#method(#expression)));
@@ -121,34 +122,34 @@ impl Unit<'_> {
     }
 
     /// An identity argument: literals as they are, anything else by the first way that its type has to be a text.
-    fn text(&self, expression: &Expr) -> TokenStream {
+    fn identity_value(&self, expression: &Expr) -> TokenStream {
         let span = Span::mixed_site().located_at(expression.span());
-        let value = borrowed(expression);
+        let value = borrow_at_span(expression);
         quote_spanned!(span=> (&&&&__hub::TextOf(#value)).hub_otel_text())
     }
 
     /// The closure that sets attributes: `|fields| { fields.value("key", &value); }`.
-    pub(super) fn fields(&self) -> TokenStream {
-        setter(self.arguments.fields(Word::Fields))
+    pub(super) fn fields_closure(&self) -> TokenStream {
+        fields_setter(self.arguments.fields(Arg::Fields))
     }
 
-    fn literal(&self, word: Word) -> Option<&LitStr> {
+    fn literal(&self, word: Arg) -> Option<&LitStr> {
         self.arguments.expression(word).and_then(literal)
     }
 }
 
 /// `|fields| { … }`
-fn setter(list: &[Field]) -> TokenStream {
+fn fields_setter(list: &[Field]) -> TokenStream {
     if list.is_empty() {
         return quote!(|_| {});
     }
     let fields = Ident::new("__fields", Span::mixed_site());
-    let calls = set(&fields, list);
+    let calls = set_calls(&fields, list);
     quote!(|#fields| { #calls })
 }
 
 /// `fields.value("key", &value); …`
-pub(super) fn set(fields: &Ident, list: &[Field]) -> TokenStream {
+pub(super) fn set_calls(fields: &Ident, list: &[Field]) -> TokenStream {
     let calls = list.iter().map(|Field { key, mode, value }| {
         let method = match mode {
             Mode::Typed => "value",
@@ -156,14 +157,14 @@ pub(super) fn set(fields: &Ident, list: &[Field]) -> TokenStream {
             Mode::Debug => "debug",
         };
         let method = Ident::new(method, Span::call_site());
-        let value = borrowed(value);
+        let value = borrow_at_span(value);
         quote!(#fields.#method(#key, #value);)
     });
     calls.collect()
 }
 
 /// `&expression`, at the expression's place, so that what is wrong with its type is said there.
-pub(super) fn borrowed(expression: &Expr) -> TokenStream {
+pub(super) fn borrow_at_span(expression: &Expr) -> TokenStream {
     let span = Span::mixed_site().located_at(expression.span());
     match expression {
         Expr::Path(_)
@@ -188,7 +189,7 @@ fn literal(expression: &Expr) -> Option<&LitStr> {
 }
 
 /// `client` → `Client`
-fn capitalized(word: &str) -> String {
+fn capitalize(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

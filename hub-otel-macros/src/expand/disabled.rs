@@ -3,32 +3,34 @@
 //! The closure names the arguments' expressions: their types are still checked, and a parameter that only they use is not
 //! reported as unused.
 
-use super::Unit;
+use super::Expansion;
+use super::callsite::borrow_at_span;
 use super::function::closure_output;
 use super::parameters::{Parameters, capture};
-use super::site::borrowed;
-use crate::args::{Value, Word};
+use crate::args::Value;
 use crate::item::Shape;
+use crate::table::Arg;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 
-pub(super) fn expand(unit: &Unit<'_>) -> TokenStream {
+pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     let function = unit.function;
     let Some(body) = &function.body else { return function.to_token_stream() };
     let named = named(unit);
     let contents = body.stream();
-    let contents = match function.shape(unit.arguments.has(Word::Future)) {
-        _ if !unit.arguments.has(Word::Timeout) => contents,
+    let contents = match function.shape(unit.arguments.has(Arg::Future)) {
+        _ if !unit.arguments.has(Arg::Timeout) => contents,
         Shape::Async => {
             let Parameters { captures, .. } = capture(unit, false);
-            let deadline = unit.deadline();
-            let limited = unit.limited(quote!(async move { #captures #deadline #contents }));
+            let deadline = unit.timeout_statement();
+            let limited =
+                unit.wrap_in_timeout(quote!(async move { #captures #deadline #contents }));
             quote!(#limited.await)
         }
-        shape => returned(unit, shape, &contents),
+        shape => future_returning_fn(unit, shape, &contents),
     };
-    let needs_runtime = unit.arguments.has(Word::Timeout) || unit.arguments.has(Word::Labels);
-    let import = needs_runtime.then(|| unit.import());
+    let needs_runtime = unit.arguments.has(Arg::Timeout) || unit.arguments.has(Arg::Labels);
+    let import = needs_runtime.then(|| unit.import_runtime());
     let mut block = Group::new(Delimiter::Brace, quote!(#import #named #contents));
     block.set_span(body.span());
     let mut tokens = TokenStream::new();
@@ -39,14 +41,14 @@ pub(super) fn expand(unit: &Unit<'_>) -> TokenStream {
 }
 
 /// The deadline of a function that returns a future.
-fn returned(unit: &Unit<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
-    let Some(expression) = unit.arguments.expression(Word::Timeout) else {
+fn future_returning_fn(unit: &Expansion<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
+    let Some(expression) = unit.arguments.expression(Arg::Timeout) else {
         return contents.clone();
     };
     let deadline = Ident::new("__deadline", Span::mixed_site());
     let Parameters { captures, .. } = capture(unit, false);
     let output = closure_output(unit);
-    let limited = unit.limited(quote! {
+    let limited = unit.wrap_in_timeout(quote! {
         { let __future = (move || #output { #captures #contents })(); async move { __hub::deadline(#deadline); __future.await } }
     });
     let limited = if shape == Shape::Opaque { limited } else { quote!(__hub::boxed(#limited)) };
@@ -54,21 +56,21 @@ fn returned(unit: &Unit<'_>, shape: Shape, contents: &TokenStream) -> TokenStrea
 }
 
 /// `let _ = || { let _ = &expression; … };`
-fn named(unit: &Unit<'_>) -> TokenStream {
+fn named(unit: &Expansion<'_>) -> TokenStream {
     let mut mentions = TokenStream::new();
     for argument in unit.arguments.iter() {
         match &argument.value {
             // Evaluated for real, or a function of the value that is not there yet.
-            Value::Expression(_) if argument.word == Word::Timeout => {}
+            Value::Expression(_) if argument.arg == Arg::Timeout => {}
             Value::Expression(expression) => {
-                let value = borrowed(expression);
+                let value = borrow_at_span(expression);
                 mentions.extend(quote!(let _ = #value;));
             }
             Value::Fields(fields) => {
                 for field in fields {
-                    let value = borrowed(&field.value);
-                    mentions.extend(match argument.word {
-                        Word::Labels => quote!(let _ = __hub::Label::label(#value);),
+                    let value = borrow_at_span(&field.value);
+                    mentions.extend(match argument.arg {
+                        Arg::Labels => quote!(let _ = __hub::Label::label(#value);),
                         _ => quote!(let _ = #value;),
                     });
                 }
