@@ -157,7 +157,8 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
         id: segment.workflow_id.clone().into(),
         run_id: Some(segment.run_id.clone().into()),
     };
-    let dimensions = Dimensions { id: &segment.workflow_id, second: &segment.trigger, extra: &[] };
+    let dimensions =
+        Dimensions { id: &segment.workflow_id, trigger_or_action: &segment.trigger, extra: &[] };
     let set = instance.units.label_set(UnitKind::Workflow, &dimensions);
     let (_, now) = crate::unit::finish::now();
     // A clock that was set back is no wait.
@@ -181,9 +182,12 @@ fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<
     let set = match own {
         Some((unit, _)) => Arc::clone(&unit.late().set),
         None => {
-            let dimensions =
-                Dimensions { id: run.id.as_str(), second: status::TRIGGER_MANUAL, extra: &[] };
-            instance.units.workflow_without_declaring(&dimensions)
+            let dimensions = Dimensions {
+                id: run.id.as_str(),
+                trigger_or_action: status::TRIGGER_MANUAL,
+                extra: &[],
+            };
+            instance.units.undeclared_workflow(&dimensions)
         }
     };
     Some((set, run))

@@ -19,6 +19,5 @@ mod transaction;
 
 pub use crate::db::batch::Caller;
 pub use crate::db::connection::Connection;
-pub(crate) use crate::db::metrics::Metrics;
 pub use crate::db::pool::Db;
 pub use crate::db::transaction::Transaction;

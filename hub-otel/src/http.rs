@@ -14,8 +14,6 @@ pub(crate) mod server;
 #[cfg(feature = "axum")]
 mod trust;
 
-pub(crate) use crate::http::method::KnownMethods;
-
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use crate::http::client::{Client, RequestBuilder};

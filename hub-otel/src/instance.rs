@@ -1,12 +1,11 @@
-//! What a unit of work, an HTTP request or a database call records into: one SDK, its tracer, its instruments.
+//! Destination of units, HTTP requests and database calls: one SDK with its tracer and its instruments.
 //!
-//! Everything works on an `Instance` that is passed or found here. The process-wide one is set by `Telemetry::install`
-//! and is only a default: an instance that travels in the OpenTelemetry context comes first. That is what lets tests
-//! run side by side in one process.
+//! Instances are passed explicitly or resolved from an OpenTelemetry context. `Telemetry::install` sets the process-wide
+//! default; an instance in the context takes precedence. Tests therefore run side by side in one process.
 
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
-use crate::instrumentation::Boundaries;
-use crate::metrics::Units;
+use crate::extensions::Extensions;
+use crate::metrics::UnitMetrics;
 use crate::options::Options;
 use crate::semconv::SCOPE;
 use opentelemetry::Context;
@@ -22,18 +21,18 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
-/// One SDK, ready to record into.
+/// One SDK, ready to record.
 pub(crate) struct Instance {
-    /// Unique in the process: caches of bound instruments are keyed by it.
+    /// Unique in the process. Key of the label sets that call sites cache.
     pub(crate) id: u64,
     pub(crate) tracer: SdkTracer,
     pub(crate) meter: Meter,
     pub(crate) options: Options,
-    /// The instruments of the HTTP and database boundaries, made when first used.
+    /// Instruments of the boundaries, created at first use.
     #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
-    pub(crate) boundaries: Boundaries,
-    /// The instruments of workflows, agents and approvals.
-    pub(crate) units: Arc<Units>,
+    pub(crate) extensions: Extensions,
+    /// Instruments of workflows, agents and approvals.
+    pub(crate) units: UnitMetrics,
 }
 
 impl Instance {
@@ -47,7 +46,7 @@ impl Instance {
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             tracer: traces.tracer(SCOPE),
-            units: Units::new(&meter, options),
+            units: UnitMetrics::new(&meter, options),
             meter,
             options,
             #[cfg(any(
@@ -56,117 +55,113 @@ impl Instance {
                 feature = "sqlx",
                 feature = "process"
             ))]
-            boundaries: Boundaries::default(),
+            extensions: Extensions::default(),
         })
     }
 }
 
-/// 1 for an installed instance, 2 for each that travels in contexts. Zero: nothing records, and nobody looks further.
+/// 1 for the installed instance, plus 2 per [`ContextInstanceGuard`].
+///
+/// Zero: nothing records, and no context is searched. One: only the installed instance can match.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static GLOBAL: OnceLock<Arc<Instance>> = OnceLock::new();
 
-/// Whether anything in this process records: one atomic load, the whole cost of a call that is not recorded.
+/// Returns whether any instance of this process can record. One atomic load: the whole cost of an unrecorded call.
 #[inline]
 pub(crate) fn in_use() -> bool {
     cfg!(feature = "enabled") && IN_USE.load(Ordering::Acquire) != 0
 }
 
-/// The instance that `context` leads to: the one that travels in it, else the installed one.
-pub(crate) fn of(context: &Context) -> Option<Arc<Instance>> {
-    find(context).map(Arc::clone)
-}
-
-/// The same, borrowed.
+/// Returns the instance in `context`, else the installed one.
 #[inline]
 pub(crate) fn find(context: &Context) -> Option<&Arc<Instance>> {
-    if IN_USE.load(Ordering::Acquire) > 1
-        && let Some(Travelling(instance)) = context.get::<Travelling>()
-    {
-        return Some(instance);
+    find_in_context(context).or_else(|| GLOBAL.get())
+}
+
+#[inline]
+fn find_in_context(context: &Context) -> Option<&Arc<Instance>> {
+    if IN_USE.load(Ordering::Acquire) > 1 {
+        context.get::<ContextInstance>().map(|ContextInstance(instance)| instance)
+    } else {
+        None
     }
-    GLOBAL.get()
 }
 
-/// Whether `context` leads to an instance of its own.
-pub(crate) fn travels_in(context: &Context) -> bool {
-    IN_USE.load(Ordering::Acquire) > 1 && context.get::<Travelling>().is_some()
-}
-
-/// `context`, and in it the instance that travels in `from`, unless it has one of its own.
-pub(crate) fn carry(from: &Context, context: Context) -> Context {
-    if IN_USE.load(Ordering::Acquire) > 1
-        && context.get::<Travelling>().is_none()
-        && let Some(travelling) = from.get::<Travelling>()
-    {
-        return context.with_value(travelling.clone());
-    }
-    context
-}
-
-/// The instance that the caller records into.
+/// Returns the instance of the current context, else the installed one.
 pub(crate) fn current() -> Option<Arc<Instance>> {
     if !in_use() {
         return None;
     }
-    Context::map_current(of)
+    Context::map_current(|context| find(context).cloned())
 }
 
-/// Makes `instance` the process' own. It can happen once.
+/// Returns whether `context` itself contains an instance.
+pub(crate) fn has_instance(context: &Context) -> bool {
+    find_in_context(context).is_some()
+}
+
+/// Adds the instance of `parent` to `context`, unless `context` already contains one.
+pub(crate) fn inherit_instance(parent: &Context, context: Context) -> Context {
+    match find_in_context(parent) {
+        Some(instance) if !has_instance(&context) => with_instance(&context, instance),
+        _ => context,
+    }
+}
+
+/// Returns `context` with `instance` in it.
+pub(crate) fn with_instance(context: &Context, instance: &Arc<Instance>) -> Context {
+    context.with_value(ContextInstance(Arc::clone(instance)))
+}
+
+/// Installs `instance` as the default of the process, at most once.
 ///
 /// # Errors
-/// Gives the instance back when another one was installed before.
+/// Returns the instance if another one is installed.
 pub(crate) fn set_global(instance: Arc<Instance>) -> Result<(), Arc<Instance>> {
     GLOBAL.set(instance)?;
     IN_USE.fetch_add(1, Ordering::AcqRel);
     Ok(())
 }
 
-/// An instance in an OpenTelemetry context, inherited by every context that is made from it.
-#[derive(Clone)]
-struct Travelling(Arc<Instance>);
+/// Context value. Derived contexts inherit it.
+struct ContextInstance(Arc<Instance>);
 
-/// Keeps the lookup in contexts switched on. Held by whoever puts an instance into a context.
+/// Enables the search of contexts. Required for as long as a context contains an instance.
 #[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
 #[derive(Debug)]
-pub(crate) struct Travel(());
+pub(crate) struct ContextInstanceGuard(());
 
 #[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
-impl Travel {
-    pub(crate) fn begin() -> Self {
+impl ContextInstanceGuard {
+    pub(crate) fn new() -> Self {
         IN_USE.fetch_add(2, Ordering::AcqRel);
         Self(())
     }
 }
 
 #[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
-impl Drop for Travel {
+impl Drop for ContextInstanceGuard {
     fn drop(&mut self) {
         IN_USE.fetch_sub(2, Ordering::AcqRel);
     }
 }
 
-/// The current context with `instance` in it, and without a span: what is recorded there starts a trace of its own.
+/// Returns an empty context with `instance` in it: units started there are roots of traces.
 #[cfg(feature = "testing")]
-pub(crate) fn context_of(instance: &Arc<Instance>) -> Context {
-    Context::new().with_value(Travelling(Arc::clone(instance)))
+pub(crate) fn root_context(instance: &Arc<Instance>) -> Context {
+    with_instance(&Context::new(), instance)
 }
 
-/// `context` with `instance` in it: what is recorded below goes there.
-#[cfg(feature = "axum")]
-pub(crate) fn carried(context: &Context, instance: &Arc<Instance>) -> Context {
-    context.with_value(Travelling(Arc::clone(instance)))
+/// Makes `instance` current on this thread until the guard is dropped.
+#[cfg(feature = "testing")]
+pub(crate) fn enter(instance: &Arc<Instance>) -> EnteredInstance {
+    let search = ContextInstanceGuard::new();
+    EnteredInstance { _context: root_context(instance).attach(), _search: search }
 }
 
-/// Records into `instance` on this thread until the guard is dropped.
+/// Guard of [`enter`]. The fields are dropped in declaration order: the context is detached first.
 #[cfg(feature = "testing")]
-pub(crate) fn enter(instance: &Arc<Instance>) -> Entered {
-    let travel = Travel::begin();
-    Entered { _context: context_of(instance).attach(), _travel: travel }
-}
-
-/// The guard of [`enter`]. Fields are dropped in this order.
-#[cfg(feature = "testing")]
-pub(crate) struct Entered {
+pub(crate) struct EnteredInstance {
     _context: opentelemetry::ContextGuard,
-    _travel: Travel,
+    _search: ContextInstanceGuard,
 }

@@ -1,67 +1,91 @@
-//! What the HTTP and database boundaries share: where they record, what they record into, and when they are silent.
+//! Common parts of the HTTP and database boundaries: selection of the instance, and suppression in excluded requests.
 //!
-//! Each boundary is one line in the user's code and works on the telemetry that is current, or on the one it was given.
+//! Each boundary is one line of the user's code. It records into the current telemetry, or into the one it was given.
 
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
-mod suppress;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
-mod target;
-
+use crate::instance;
+use crate::instance::{ContextInstanceGuard, Instance};
+use opentelemetry::Context;
 #[cfg(any(feature = "reqwest", feature = "sqlx"))]
-pub(crate) use crate::instrumentation::suppress::is_quiet;
+use opentelemetry::trace::TraceContextExt;
+use std::fmt;
+use std::sync::Arc;
+
+/// Selects the instance of a boundary: the one in the context, else an explicit one, else the installed one.
+///
+/// Resolved per request. A layer that is built before `Telemetry::install` therefore records after it.
+#[derive(Clone, Default)]
+pub(crate) struct InstanceSource(Option<Arc<Explicit>>);
+
+/// Instance that was given to the boundary.
+struct Explicit {
+    instance: Arc<Instance>,
+    _search: ContextInstanceGuard,
+}
+
+impl InstanceSource {
+    /// Uses `instance` where the context contains no other one.
+    pub(crate) fn explicit(instance: Arc<Instance>) -> Self {
+        Self(Some(Arc::new(Explicit { instance, _search: ContextInstanceGuard::new() })))
+    }
+
+    /// Uses the instance in the current context, for requests that run in tasks without this context.
+    pub(crate) fn from_context() -> Self {
+        if !instance::in_use() {
+            return Self(None);
+        }
+        let in_context = |context: &Context| {
+            instance::has_instance(context).then(|| instance::find(context).cloned()).flatten()
+        };
+        Context::map_current(in_context).map_or(Self(None), Self::explicit)
+    }
+
+    /// Returns the instance of the current request, if there is one.
+    pub(crate) fn resolve(&self) -> Option<Arc<Instance>> {
+        match &self.0 {
+            None => instance::current(),
+            Some(explicit) => Context::map_current(|context| {
+                if instance::has_instance(context) {
+                    instance::find(context).cloned()
+                } else {
+                    Some(explicit.instance.clone())
+                }
+            }),
+        }
+    }
+
+    /// Returns the current context with the explicit instance in it, so that nested boundaries resolve the same one.
+    #[cfg(feature = "axum")]
+    pub(crate) fn context(&self) -> Context {
+        Context::map_current(|context| match &self.0 {
+            Some(explicit) if !instance::has_instance(context) => {
+                instance::with_instance(context, &explicit.instance)
+            }
+            _ => context.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for InstanceSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = if self.0.is_some() { "explicit" } else { "current" };
+        write!(f, "InstanceSource({source})")
+    }
+}
+
+/// Context value of an excluded request.
+#[derive(Debug)]
+struct Suppressed;
+
+/// Suppresses the root spans of client and database calls below `context`.
+///
+/// Used for excluded requests: their calls would start traces of their own. Logs, metrics and units are unaffected.
 #[cfg(feature = "axum")]
-pub(crate) use crate::instrumentation::suppress::silence;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
-pub(crate) use crate::instrumentation::target::Target;
-
-use crate::instance::Instance;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
-use std::sync::OnceLock;
-
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
-/// The instruments of the boundaries, made when a boundary is first used.
-#[derive(Default)]
-pub(crate) struct Boundaries {
-    /// Which methods of HTTP are known, where that was said.
-    #[cfg(any(feature = "axum", feature = "reqwest"))]
-    methods: OnceLock<crate::http::KnownMethods>,
-    #[cfg(feature = "axum")]
-    server: OnceLock<crate::http::server::Metrics>,
-    #[cfg(feature = "reqwest")]
-    client: OnceLock<crate::http::client::Metrics>,
-    #[cfg(feature = "sqlx")]
-    db: OnceLock<crate::db::Metrics>,
-    #[cfg(feature = "process")]
-    pub(crate) process: OnceLock<std::sync::Arc<crate::process::Watched>>,
+pub(crate) fn suppress(context: &Context) -> Context {
+    context.with_value(Suppressed)
 }
 
-#[cfg(any(feature = "axum", feature = "reqwest"))]
-impl Boundaries {
-    /// Only these methods have series of their own.
-    pub(crate) fn know_methods(&self, names: &[std::sync::Arc<str>]) {
-        // Said once, before the instance is given to anybody.
-        let _ = self.methods.set(crate::http::KnownMethods::only(names));
-    }
-}
-
-impl Instance {
-    #[cfg(any(feature = "axum", feature = "reqwest"))]
-    pub(crate) fn http_methods(&self) -> &crate::http::KnownMethods {
-        self.boundaries.methods.get_or_init(crate::http::KnownMethods::default)
-    }
-
-    #[cfg(feature = "axum")]
-    pub(crate) fn http_server(&self) -> &crate::http::server::Metrics {
-        self.boundaries.server.get_or_init(|| crate::http::server::Metrics::new(&self.meter))
-    }
-
-    #[cfg(feature = "reqwest")]
-    pub(crate) fn http_client(&self) -> &crate::http::client::Metrics {
-        self.boundaries.client.get_or_init(|| crate::http::client::Metrics::new(&self.meter))
-    }
-
-    #[cfg(feature = "sqlx")]
-    pub(crate) fn db(&self) -> &crate::db::Metrics {
-        self.boundaries.db.get_or_init(|| crate::db::Metrics::new(&self.meter))
-    }
+/// Returns whether a client or database call in `context` is suppressed: below an excluded request and without a parent.
+#[cfg(any(feature = "reqwest", feature = "sqlx"))]
+pub(crate) fn is_suppressed(context: &Context) -> bool {
+    context.get::<Suppressed>().is_some() && !context.has_active_span()
 }

@@ -46,10 +46,13 @@ mod config;
 pub mod db;
 mod error_type;
 mod export;
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
+mod extensions;
 #[cfg(any(feature = "axum", feature = "reqwest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "axum", feature = "reqwest"))))]
 pub mod http;
 mod instance;
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
 mod instrumentation;
 mod label;
 mod metrics;

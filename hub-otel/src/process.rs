@@ -9,7 +9,7 @@ mod limit;
 mod sample;
 
 use crate::instance::Instance;
-use crate::metrics::build;
+use crate::metrics::instruments::{self, observe_if_some};
 use crate::process::sample::Sample;
 use crate::semconv::{attribute as a, kv, metric};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) fn watch(
     private: &Handle,
 ) -> Watch {
     let mut tasks = Vec::new();
-    let watched = instance.boundaries.process.get_or_init(|| {
+    let watched = instance.extensions.get_or_init(|| {
         let watched = Arc::new(Watched::default());
         *watched.sample.lock().unwrap_or_else(PoisonError::into_inner) = Sample::read();
         register(instance, &watched);
@@ -48,7 +48,7 @@ pub(crate) fn watch(
     });
     if let Some(application) = application {
         watched.runtimes.lock().unwrap_or_else(PoisonError::into_inner).push(application.metrics());
-        let lag = build::histogram(&instance.meter, &metric::RUNTIME_LAG);
+        let lag = instruments::build_histogram(&instance.meter, &metric::RUNTIME_LAG);
         tasks.push(private.spawn(lag::keep_measuring(lag, application)));
     }
     Watch { tasks }
@@ -96,46 +96,68 @@ async fn keep_sampling(watched: Arc<Watched>) {
 fn register(instance: &Instance, watched: &Arc<Watched>) {
     let meter = &instance.meter;
     let read = watched.clone();
-    build::observe_seconds(meter, &metric::PROCESS_CPU_TIME, move |observer| {
+    instruments::observe_f64_counter(meter, &metric::PROCESS_CPU_TIME, move |observer| {
         if let Some(cpu) = read.last().cpu {
             observer.observe(cpu.user, &[kv(a::CPU_MODE, "user")]);
             observer.observe(cpu.system, &[kv(a::CPU_MODE, "system")]);
         }
     });
     let read = watched.clone();
-    build::observe_level(meter, &metric::PROCESS_MEMORY_USAGE, move || read.last().memory);
+    instruments::observe_i64_up_down_counter(
+        meter,
+        &metric::PROCESS_MEMORY_USAGE,
+        observe_if_some(move || read.last().memory),
+    );
     let read = watched.clone();
-    build::observe_level(meter, &metric::PROCESS_THREAD_COUNT, move || read.last().threads);
+    instruments::observe_i64_up_down_counter(
+        meter,
+        &metric::PROCESS_THREAD_COUNT,
+        observe_if_some(move || read.last().threads),
+    );
     let read = watched.clone();
-    build::observe_level(meter, &metric::PROCESS_FILE_DESCRIPTOR_COUNT, move || {
-        read.last().file_descriptors
-    });
+    instruments::observe_i64_up_down_counter(
+        meter,
+        &metric::PROCESS_FILE_DESCRIPTOR_COUNT,
+        observe_if_some(move || read.last().file_descriptors),
+    );
     let started = sample::started();
-    build::observe_gauge(meter, &metric::PROCESS_UPTIME, move || {
-        Some(started.elapsed().as_secs_f64())
-    });
+    instruments::observe_f64_gauge(
+        meter,
+        &metric::PROCESS_UPTIME,
+        observe_if_some(move || Some(started.elapsed().as_secs_f64())),
+    );
     let read = watched.clone();
-    build::observe_bytes(meter, &metric::PROCESS_MEMORY_LIMIT, move || read.last().memory_limit);
+    instruments::observe_u64_gauge(
+        meter,
+        &metric::PROCESS_MEMORY_LIMIT,
+        observe_if_some(move || read.last().memory_limit),
+    );
 }
 
 fn register_runtimes(instance: &Instance, watched: &Arc<Watched>) {
     let meter = &instance.meter;
     let read = watched.clone();
-    build::observe_level(meter, &metric::RUNTIME_WORKERS, move || {
-        read.runtimes(RuntimeMetrics::num_workers)
-    });
+    instruments::observe_i64_up_down_counter(
+        meter,
+        &metric::RUNTIME_WORKERS,
+        observe_if_some(move || read.runtimes(RuntimeMetrics::num_workers)),
+    );
     let read = watched.clone();
-    build::observe_level(meter, &metric::RUNTIME_TASKS, move || {
-        read.runtimes(RuntimeMetrics::num_alive_tasks)
-    });
+    instruments::observe_i64_up_down_counter(
+        meter,
+        &metric::RUNTIME_TASKS,
+        observe_if_some(move || read.runtimes(RuntimeMetrics::num_alive_tasks)),
+    );
     let read = watched.clone();
-    build::observe_level(meter, &metric::RUNTIME_QUEUE_DEPTH, move || {
-        read.runtimes(RuntimeMetrics::global_queue_depth)
-    });
+    instruments::observe_i64_up_down_counter(
+        meter,
+        &metric::RUNTIME_QUEUE_DEPTH,
+        observe_if_some(move || read.runtimes(RuntimeMetrics::global_queue_depth)),
+    );
     #[cfg(target_has_atomic = "64")]
     {
         let read = watched.clone();
-        build::observe_seconds(meter, &metric::RUNTIME_BUSY_TIME, move |observer| {
+        instruments::observe_f64_counter(meter, &metric::RUNTIME_BUSY_TIME, move |observer| {
             let runtimes = read.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
             if runtimes.is_empty() {
                 return;

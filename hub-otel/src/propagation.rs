@@ -56,7 +56,7 @@ pub fn extract(carrier: &dyn Extractor) -> Context {
     } else {
         Context::new()
     };
-    Context::map_current(|current| instance::carry(current, context))
+    Context::map_current(|current| instance::inherit_instance(current, context))
 }
 
 /// Like [`inject`], and the run's identity with it, as the baggage `workflow.run.id` and `workflow.id`. For a

@@ -37,7 +37,7 @@ pub use crate::testing::metrics::{Metrics, Series};
 pub use crate::testing::render::{Event, Span, Spans};
 
 use crate::instance;
-use crate::instance::{Instance, Travel};
+use crate::instance::{ContextInstanceGuard, Instance};
 use crate::options::{Exceptions, Options, Sampling};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::InstrumentKind;
@@ -155,7 +155,7 @@ impl Settings {
 /// What was recorded. See [`capture`].
 #[must_use = "what is recorded after the capture was dropped is not in it"]
 pub struct Capture {
-    _entered: instance::Entered,
+    _entered: instance::EnteredInstance,
     source: Source,
 }
 
@@ -170,8 +170,8 @@ struct Source {
 impl Capture {
     /// Runs `future` in this capture, on whatever thread it is polled.
     pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let context = instance::context_of(&self.source.instance);
-        let travel = Travel::begin();
+        let context = instance::root_context(&self.source.instance);
+        let travel = ContextInstanceGuard::new();
         async move {
             let output = crate::propagation::follow(context, future).await;
             drop(travel);

@@ -2,7 +2,7 @@
 //! SDK's callbacks read the last snapshot and never wait.
 
 use crate::instance::Instance;
-use crate::metrics::build;
+use crate::metrics::instruments;
 use crate::semconv::attribute::label;
 use crate::semconv::{SCOPE, kv, metric};
 use crate::telemetry::Telemetry;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Workflows in a snapshot: label values are bounded here as everywhere.
-const MOST: usize = crate::metrics::LABEL_SETS;
+const MOST: usize = crate::metrics::MAX_LABEL_SETS;
 
 /// The approvals of one workflow that wait for a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Telemetry {
 
 fn observe(instance: &Instance, snapshot: &Arc<Snapshot>) {
     let pending = Arc::clone(snapshot);
-    build::observe_levels(
+    instruments::observe_i64_up_down_counter(
         &instance.meter,
         &metric::WORKFLOW_APPROVAL_PENDING,
         move |observer: &dyn AsyncInstrument<i64>| {
@@ -109,7 +109,7 @@ fn observe(instance: &Instance, snapshot: &Arc<Snapshot>) {
         },
     );
     let oldest = Arc::clone(snapshot);
-    build::observe_gauges(
+    instruments::observe_f64_gauge(
         &instance.meter,
         &metric::WORKFLOW_APPROVAL_OLDEST_AGE,
         move |observer: &dyn AsyncInstrument<f64>| {

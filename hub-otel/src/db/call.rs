@@ -5,7 +5,7 @@ use crate::db::error;
 use crate::db::summary::Summary;
 use crate::db::system::System;
 use crate::instance::Instance;
-use crate::instrumentation::is_quiet;
+use crate::instrumentation::is_suppressed;
 use crate::semconv::{attribute as a, instrumentation as boundary, kv};
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
@@ -70,7 +70,7 @@ impl Call {
         let mut labels = Vec::with_capacity(system.attributes.len() + 5);
         labels.extend(system.attributes.iter().cloned());
         describe(summary, &mut labels);
-        let context = if parent.is_telemetry_suppressed() || is_quiet(&parent) {
+        let context = if parent.is_telemetry_suppressed() || is_suppressed(&parent) {
             parent
         } else {
             let name = match &summary.text {

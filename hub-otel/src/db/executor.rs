@@ -3,7 +3,7 @@
 use crate::db::call::Call;
 use crate::db::statement::Text;
 use crate::db::system::System;
-use crate::instrumentation::Target;
+use crate::instrumentation::InstanceSource;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use opentelemetry::trace::SpanContext;
@@ -23,7 +23,7 @@ use std::task::ready;
 #[derive(Debug, Clone)]
 pub(super) struct Watcher {
     pub(super) system: Arc<System>,
-    pub(super) target: Target,
+    pub(super) target: InstanceSource,
 }
 
 impl Watcher {

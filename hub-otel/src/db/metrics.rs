@@ -1,7 +1,8 @@
 //! The database client's instrument, and the summaries of the statements seen so far.
 
 use crate::db::summary::Summary;
-use crate::metrics::build;
+use crate::instance::Instance;
+use crate::metrics::instruments;
 use crate::semconv::metric;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::metrics::Meter;
@@ -19,10 +20,16 @@ pub(crate) struct Metrics {
     summaries: RwLock<HashMap<Box<str>, Arc<Summary>>>,
 }
 
+impl Instance {
+    pub(crate) fn db(&self) -> &Metrics {
+        self.extensions.get_or_init(|| Metrics::new(&self.meter))
+    }
+}
+
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
         Self {
-            duration: build::histogram(meter, &metric::DB_CLIENT_OPERATION_DURATION),
+            duration: instruments::build_histogram(meter, &metric::DB_CLIENT_OPERATION_DURATION),
             summaries: RwLock::default(),
         }
     }

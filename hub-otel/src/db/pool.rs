@@ -6,7 +6,7 @@ use crate::db::connection::Connection;
 use crate::db::executor::{Watcher, executor};
 use crate::db::system::System;
 use crate::db::transaction::Transaction;
-use crate::instrumentation::Target;
+use crate::instrumentation::InstanceSource;
 use futures_core::future::BoxFuture;
 use sqlx::Acquire;
 use sqlx::Database;
@@ -43,14 +43,16 @@ pub struct Db<DB: Database> {
 impl<DB: Database> Db<DB> {
     /// Traces what goes through this pool.
     pub fn new(pool: Pool<DB>) -> Self {
-        let watcher = Watcher { system: System::of(&pool), target: Target::here() };
+        let watcher = Watcher { system: System::of(&pool), target: InstanceSource::from_context() };
         Self { pool, watcher }
     }
 
     /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.watcher.target =
-            telemetry.instance().cloned().map_or_else(Target::default, Target::given);
+        self.watcher.target = telemetry
+            .instance()
+            .cloned()
+            .map_or_else(InstanceSource::default, InstanceSource::explicit);
         self
     }
 

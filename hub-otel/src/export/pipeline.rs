@@ -221,7 +221,7 @@ pub(crate) fn build(builder: TelemetryBuilder) -> Result<Telemetry, InitError> {
         Instance::new(&traces, &metrics_provider, options(builder.options, &site.config));
     #[cfg(any(feature = "axum", feature = "reqwest"))]
     if let Some(methods) = &site.config.methods.value {
-        instance.boundaries.know_methods(methods);
+        instance.set_http_methods(methods);
     }
     #[cfg(feature = "process")]
     let watches = {

@@ -7,12 +7,11 @@ mod redirect;
 mod redirect_policy;
 mod request;
 
-pub(crate) use crate::http::client::metrics::Metrics;
 pub use crate::http::client::request::RequestBuilder;
 
 use crate::Telemetry;
 use crate::http::client::attempt::Attempt;
-use crate::instrumentation::Target;
+use crate::instrumentation::InstanceSource;
 use crate::propagation::AllowList;
 use reqwest::IntoUrl;
 use reqwest::Method;
@@ -51,7 +50,7 @@ pub struct Client {
     /// Redirects are followed here and nowhere else.
     follows: bool,
     settings: Arc<Settings>,
-    target: Target,
+    target: InstanceSource,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -132,7 +131,10 @@ impl Client {
 
     /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.target = telemetry.instance().cloned().map_or_else(Target::default, Target::given);
+        self.target = telemetry
+            .instance()
+            .cloned()
+            .map_or_else(InstanceSource::default, InstanceSource::explicit);
         self
     }
 
@@ -226,6 +228,11 @@ impl Default for Client {
 
 impl From<reqwest::Client> for Client {
     fn from(inner: reqwest::Client) -> Self {
-        Self { inner, follows: false, settings: Arc::default(), target: Target::here() }
+        Self {
+            inner,
+            follows: false,
+            settings: Arc::default(),
+            target: InstanceSource::from_context(),
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Which ones are known is the conventions' word, or OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS's (HTTP spans,
 //! `http.request.method`).
 
+use crate::instance::Instance;
 use crate::semconv::instrumentation as boundary;
 use opentelemetry::Value;
 use std::borrow::Cow;
@@ -28,6 +29,17 @@ pub(crate) struct KnownMethods(Box<[Method]>);
 impl Default for KnownMethods {
     fn default() -> Self {
         Self(DEFAULT.into_iter().map(Method::Default).collect())
+    }
+}
+
+impl Instance {
+    pub(crate) fn http_methods(&self) -> &KnownMethods {
+        self.extensions.get_or_init(KnownMethods::default)
+    }
+
+    /// Restricts the methods with series of their own to `names`. No effect after the first request.
+    pub(crate) fn set_http_methods(&self, names: &[Arc<str>]) {
+        self.extensions.get_or_init(|| KnownMethods::only(names));
     }
 }
 

@@ -8,13 +8,12 @@ mod metrics;
 mod service;
 
 pub use crate::http::server::body::ServerBody;
-pub(crate) use crate::http::server::metrics::Metrics;
 pub use crate::http::server::service::{ServerFuture, ServerService};
 
 use crate::Telemetry;
 use crate::http::path_glob::Pattern;
 use crate::http::trust::Trust;
-use crate::instrumentation::Target;
+use crate::instrumentation::InstanceSource;
 use http_types::HeaderName;
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct ServerLayer {
     settings: Arc<Settings>,
-    target: Target,
+    target: InstanceSource,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -58,7 +57,7 @@ impl ServerLayer {
     /// The defaults: nothing is left out, callers are believed about their trace and not about baggage, no header is
     /// recorded.
     pub fn new() -> Self {
-        Self { settings: Arc::default(), target: Target::here() }
+        Self { settings: Arc::default(), target: InstanceSource::from_context() }
     }
 
     /// Leaves out the paths that `pattern` matches: no span, no metric, and no traces of their database and client calls.
@@ -103,7 +102,10 @@ impl ServerLayer {
 
     /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.target = telemetry.instance().cloned().map_or_else(Target::default, Target::given);
+        self.target = telemetry
+            .instance()
+            .cloned()
+            .map_or_else(InstanceSource::default, InstanceSource::explicit);
         self
     }
 

@@ -21,7 +21,8 @@ pub(super) fn within(context: &Context) -> Propagation {
     if !instance::in_use() {
         return Propagation::default();
     }
-    instance::of(context).map_or_else(Propagation::default, |instance| instance.options.propagation)
+    instance::find(context)
+        .map_or_else(Propagation::default, |instance| instance.options.propagation)
 }
 
 /// What the current telemetry was told.

@@ -39,7 +39,10 @@ impl Opening<'_> {
             (site, id, second) => {
                 let dimensions = Dimensions {
                     id: id.as_str().or(site.map(|site| site.id)).unwrap_or_default(),
-                    second: second.as_str().or(site.map(|site| site.second)).unwrap_or_default(),
+                    trigger_or_action: second
+                        .as_str()
+                        .or(site.map(|site| site.second))
+                        .unwrap_or_default(),
                     extra: &self.labels,
                 };
                 instance.units.label_set(self.kind, &dimensions)
@@ -55,7 +58,7 @@ impl Opening<'_> {
 
     #[inline]
     fn own_second(&self, set: &LabelSet) -> StringValue {
-        own(&self.second, self.site.map(|site| site.second), set, &set.second)
+        own(&self.second, self.site.map(|site| site.second), set, &set.trigger_or_action)
     }
 
     /// The attributes at start. Texts that nobody but this call knows are kept in `given`.

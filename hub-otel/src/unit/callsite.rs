@@ -133,7 +133,7 @@ impl Site {
 
     #[cold]
     fn resolve(&self, instance: &Instance) -> Arc<LabelSet> {
-        let dimensions = Dimensions { id: self.id, second: self.second, extra: &[] };
+        let dimensions = Dimensions { id: self.id, trigger_or_action: self.second, extra: &[] };
         let set = instance.units.label_set(self.kind, &dimensions);
         // The first instance that comes by keeps the place: in a program there is one.
         let _ = self.resolved.set((instance.id, Arc::clone(&set)));

@@ -105,7 +105,7 @@ impl Current {
         let attempt = late.retries;
         let set = Arc::clone(&late.set);
         drop(late);
-        set.retried(&reason);
+        set.record_retry(&reason);
         let delay_ms = delay.map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         tracing::event!(name: event::AGENT_RETRY, target: crate::semconv::SCOPE, tracing::Level::WARN, {
             { a::AGENT_ID } = set.id.as_str(),
@@ -135,11 +135,11 @@ impl Current {
             return self;
         }
         let old = Arc::clone(&late.set);
-        let trigger = trigger.into().unwrap_or(old.second.as_str());
-        let dimensions = Dimensions { id, second: trigger, extra: old.extra() };
-        let Some(set) = old.of_another(&dimensions) else { return self };
+        let trigger = trigger.into().unwrap_or(old.trigger_or_action.as_str());
+        let dimensions = Dimensions { id, trigger_or_action: trigger, extra: old.extra() };
+        let Some(set) = sibling(unit, &old, &dimensions) else { return self };
         let id = own(&set, id, &set.id);
-        let trigger = own(&set, trigger, &set.second);
+        let trigger = own(&set, trigger, &set.trigger_or_action);
         let name = name.into().map_or_else(|| id.clone(), crate::shared_str::share_str);
         late.set = Arc::clone(&set);
         late.name = Some(name.clone());
@@ -147,8 +147,8 @@ impl Current {
             *workflow = Arc::new(Enclosing { id: id.clone(), run_id: workflow.run_id.clone() });
         }
         // Before the lock is let go: an end in between would take the new one from a gauge that has not got it yet.
-        set.active(1);
-        old.active(-1);
+        set.add_active(1);
+        old.add_active(-1);
         drop(late);
         if let Some(context) = &unit.context {
             context.span().set_attributes([
@@ -189,7 +189,7 @@ impl Current {
         Some(Segment {
             workflow_id: workflow.id.as_str().to_owned(),
             name: late.name.as_ref().map(|name| name.as_str().to_owned()),
-            trigger: late.set.second.as_str().to_owned(),
+            trigger: late.set.trigger_or_action.as_str().to_owned(),
             run_id: workflow
                 .run_id
                 .as_ref()
@@ -223,6 +223,20 @@ impl Current {
     fn running(&self) -> Option<(&Unit, MutexGuard<'_, Told<Late>>)> {
         let unit = self.unit.as_ref()?;
         Some((unit, unit.shared.running()?))
+    }
+}
+
+/// Returns the label set of another identity in the instance of `unit`.
+fn sibling(unit: &Unit, set: &LabelSet, dimensions: &Dimensions<'_>) -> Option<Arc<LabelSet>> {
+    let in_context = |context: &Context| {
+        let instance = instance::find(context)?;
+        // A handle that was moved to another task finds the instance of that task.
+        let is_same = Arc::ptr_eq(&instance.units.instruments, &set.instruments);
+        is_same.then(|| instance.units.label_set(set.kind, dimensions))
+    };
+    match &unit.context {
+        Some(context) => in_context(context),
+        None => Context::map_current(in_context),
     }
 }
 

@@ -19,9 +19,9 @@ impl Telemetry {
         self.declare(UnitKind::Agent, id, action);
     }
 
-    fn declare(&self, kind: UnitKind, id: &str, second: &str) {
+    fn declare(&self, kind: UnitKind, id: &str, trigger_or_action: &str) {
         if let Some(instance) = self.instance() {
-            instance.units.label_set(kind, &Dimensions { id, second, extra: &[] });
+            instance.units.label_set(kind, &Dimensions { id, trigger_or_action, extra: &[] });
         }
     }
 }

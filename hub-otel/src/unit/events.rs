@@ -63,12 +63,12 @@ fn log_started(resumed: bool) {
         UnitKind::Workflow if !resumed => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
             a::WORKFLOW_ID => facts.workflow_id(),
             a::WORKFLOW_RUN_ID => facts.run_id(),
-            a::WORKFLOW_TRIGGER => facts.set.second.as_str(),
+            a::WORKFLOW_TRIGGER => facts.set.trigger_or_action.as_str(),
         }, "{}", event::WORKFLOW_RUN_STARTED),
         UnitKind::Workflow => {}
         UnitKind::Agent => emit!(Level::DEBUG, event::AGENT_RUN_STARTED, {
             a::AGENT_ID => facts.set.id.as_str(),
-            a::AGENT_ACTION => facts.set.second.as_str(),
+            a::AGENT_ACTION => facts.set.trigger_or_action.as_str(),
             a::WORKFLOW_RUN_ID => facts.run_id(),
         }, "{}", event::AGENT_RUN_STARTED),
     }
@@ -124,7 +124,7 @@ fn log_ended(facts: &Facts, ending: &mut Ending) {
         }, "{}", event::WORKFLOW_RUN_ENDED),
         (UnitKind::Agent, _) => emit!(Level::DEBUG, event::AGENT_RUN_ENDED, {
             a::AGENT_ID => facts.set.id.as_str(),
-            a::AGENT_ACTION => facts.set.second.as_str(),
+            a::AGENT_ACTION => facts.set.trigger_or_action.as_str(),
             a::AGENT_STATUS => status,
             a::ERROR_TYPE => error_type,
             a::ERROR_MESSAGE => message,

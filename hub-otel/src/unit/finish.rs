@@ -112,7 +112,7 @@ fn settle_late(shared: &Shared, ending: &mut Ending, elapsed: Duration) -> Settl
     let (set, retries, waited) = (Arc::clone(&late.set), late.retries, late.waited);
     drop(late);
     if suspended.is_some() {
-        set.active(-1);
+        set.add_active(-1);
     } else {
         record(&set, ending, (shared.before + elapsed).saturating_sub(waited));
     }
@@ -120,10 +120,10 @@ fn settle_late(shared: &Shared, ending: &mut Ending, elapsed: Duration) -> Settl
 }
 
 fn record(set: &LabelSet, ending: &Ending, executed: Duration) {
-    set.active(-1);
-    set.ended(ending.status, executed);
+    set.add_active(-1);
+    set.record_end(ending.status, executed);
     if let Some(failure) = ending.failure.as_ref().filter(|_| ending.status.is_failure()) {
-        set.failed(&failure.error_type);
+        set.record_error(&failure.error_type);
     }
 }
 

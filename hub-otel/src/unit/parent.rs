@@ -33,7 +33,11 @@ pub(super) fn place(opening: &mut Opening<'_>, active: Context) -> Place {
 fn choose(opening: &mut Opening<'_>, active: Context) -> Place {
     let asked = opening.asked.as_deref();
     if let Some(parent) = asked.and_then(|asked| asked.parent.clone()) {
-        return Place { context: instance::carry(&active, parent), link: None, is_active: false };
+        return Place {
+            context: instance::inherit_instance(&active, parent),
+            link: None,
+            is_active: false,
+        };
     }
     if opening.site.is_some_and(|site| site.root) || asked.is_some_and(|asked| asked.root) {
         let context = active.with_remote_span_context(SpanContext::NONE);
@@ -60,7 +64,7 @@ pub(super) fn follows(captured: &Context, active: &Context) -> bool {
 /// Whether a context without a span is worth keeping.
 #[inline]
 fn carries_anything(captured: &Context) -> bool {
-    captured.get::<Enclosing>().is_some() || instance::travels_in(captured)
+    captured.get::<Enclosing>().is_some() || instance::has_instance(captured)
 }
 
 fn span_of(context: &Context) -> Option<SpanContext> {

@@ -105,7 +105,7 @@ pub(super) fn push_deferred(site: &'static Site, captured: Context) {
 #[inline]
 pub(super) fn push_counted(unit: Unit, context: Context) {
     let _ = FRAMES.try_with(|frames| {
-        unit.set.active(1);
+        unit.set.add_active(1);
         frames.borrow_mut().enter().inside.start(Inside::Counted(unit, context));
     });
 }

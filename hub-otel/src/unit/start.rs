@@ -132,7 +132,7 @@ fn count(
         let given = Given { name: opening.name.value(), run_id: None };
         unit.share(&given, segment.elapsed());
     }
-    unit.set.active(1);
+    unit.set.add_active(1);
     frame::count(unit, context, attach);
 }
 
@@ -179,7 +179,7 @@ fn record(
     if let Some(segment) = opening.resumed() {
         unit.share(&given, segment.elapsed());
     }
-    unit.set.active(1);
+    unit.set.add_active(1);
     let travelling = travelling(&mut unit, &given);
     let status = Status::Unset;
     let span = UnitSpan { sdk, unit, given, began, status, repeated: false };

@@ -67,12 +67,13 @@ impl std::fmt::Debug for Workflow {
 /// last segment. `error_type` is a stable identifier, for FAILED and TIMED_OUT.
 pub(crate) fn record_end(segment: &Segment, status: UnitStatus, error_type: Option<&str>) {
     let Some(instance) = instance::current() else { return };
-    let dimensions = Dimensions { id: &segment.workflow_id, second: &segment.trigger, extra: &[] };
+    let dimensions =
+        Dimensions { id: &segment.workflow_id, trigger_or_action: &segment.trigger, extra: &[] };
     let set = instance.units.label_set(UnitKind::Workflow, &dimensions);
-    set.ended(status, segment.elapsed());
+    set.record_end(status, segment.elapsed());
     let error_type = status.is_failure().then(|| error_type.unwrap_or(status::ERROR_TYPE_OTHER));
     if let Some(error_type) = error_type {
-        set.failed(error_type);
+        set.record_error(error_type);
     }
     let name = segment.name.as_ref().unwrap_or(&segment.workflow_id).clone();
     let mut attributes = vec![

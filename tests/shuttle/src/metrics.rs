@@ -1,50 +1,58 @@
-//! The table of label sets, with room for three of them, looked up while others insert.
+//! The table of label sets, with a cap of three, read while other threads insert.
 
-#[path = "../../../hub-otel/src/metrics/cache.rs"]
-mod cache;
+#[path = "../../../hub-otel/src/metrics/slots.rs"]
+mod slots;
 
 use crate::sync::Arc;
 use crate::{every_order, many_orders, thread, together};
-use cache::Cache;
+use dimensions::Dimensions;
+use series::LabelSet;
+use slots::SlotTable;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// The cap, so small that it is reached.
-const LABEL_SETS: usize = 3;
+/// Replaces the labels by an identity and a hash that the scenario chooses, so that searches collide.
+mod dimensions {
+    /// A cap that the scenarios reach.
+    pub(crate) const MAX_LABEL_SETS: usize = 3;
 
-/// In the place of the real labels: an identity, and a hash that the scenario chooses, so that sets meet in one place.
-struct Dimensions<'a> {
-    id: &'a str,
-    hash: u64,
-}
+    pub(crate) struct Dimensions<'a> {
+        pub(super) id: &'a str,
+        pub(super) hash: u64,
+    }
 
-impl Dimensions<'_> {
-    fn hash(&self) -> u64 {
-        self.hash
+    impl Dimensions<'_> {
+        pub(crate) fn hash(&self) -> u64 {
+            self.hash
+        }
     }
 }
 
-/// In the place of a real label set: its identity alone.
-struct LabelSet {
-    id: String,
-    overflowing: bool,
-}
+/// Replaces the label set by its identity.
+mod series {
+    use super::dimensions::Dimensions;
 
-impl LabelSet {
-    fn is(&self, dimensions: &Dimensions<'_>) -> bool {
-        self.id == dimensions.id
+    pub(crate) struct LabelSet {
+        pub(super) id: String,
+        pub(super) overflowing: bool,
+    }
+
+    impl LabelSet {
+        pub(crate) fn matches(&self, dimensions: &Dimensions<'_>) -> bool {
+            self.id == dimensions.id
+        }
     }
 }
 
-/// A table, and how often it had a set made: of its own, and the shared one.
+/// A table with counters of created sets: regular ones and overflow sets.
 #[derive(Default)]
 struct Table {
-    cache: Cache,
+    table: SlotTable,
     made: [AtomicUsize; 2],
 }
 
 impl Table {
     fn get(&self, id: &str, hash: u64) -> Arc<LabelSet> {
-        self.cache.get(&Dimensions { id, hash }, |overflowing| {
+        self.table.get_or_insert(&Dimensions { id, hash }, |overflowing| {
             self.made[usize::from(overflowing)].fetch_add(1, SeqCst);
             LabelSet { id: id.to_owned(), overflowing }
         })
@@ -55,8 +63,8 @@ impl Table {
     }
 }
 
-/// Where the search begins: for the first two sets at places of their own, for all others at the same one.
-fn apart(id: &str) -> u64 {
+/// First slot of a search: distinct for `a` and `b`, common to all other sets.
+fn distinct_slots(id: &str) -> u64 {
     match id {
         "a" => 4,
         "b" => 5,
@@ -64,17 +72,18 @@ fn apart(id: &str) -> u64 {
     }
 }
 
-/// A table with `ids` in it.
+/// Creates a table that contains `ids`.
 fn holding(ids: &[&str]) -> Arc<Table> {
     let table = Table::default();
     for id in ids {
-        table.get(id, apart(id));
+        table.get(id, distinct_slots(id));
     }
     Arc::new(table)
 }
 
-/// Looks `ids` up, each list in a thread of its own. Whoever asks gets the set of its labels or the shared one.
-/// Gives the table as it is afterwards.
+/// Looks up each list of `ids` in a thread of its own and returns the table.
+///
+/// Each lookup must return the set of its labels or the overflow set.
 fn look_up(
     table: Arc<Table>,
     hash: fn(&str) -> u64,
@@ -93,43 +102,43 @@ fn look_up(
     table
 }
 
-/// Two threads ask for the same new set: it is made once.
+/// Two threads look up the same new set. It is created once.
 pub fn same_set() {
     every_order(|| {
-        let table = look_up(holding(&["a"]), apart, &[&["c"], &["c"]]);
+        let table = look_up(holding(&["a"]), distinct_slots, &[&["c"], &["c"]]);
         assert_eq!(table.made(), (2, 0));
     });
 }
 
-/// Two sets whose search begins at the same place, inserted at the same time: each is found again.
+/// Two sets with the same first slot are inserted concurrently. Each is found afterwards.
 pub fn same_place() {
     every_order(|| {
-        let table = look_up(holding(&["a"]), apart, &[&["c"], &["d"]]);
-        let found = ["a", "c", "d"].map(|id| table.get(id, apart(id)).id.clone());
+        let table = look_up(holding(&["a"]), distinct_slots, &[&["c"], &["d"]]);
+        let found = ["a", "c", "d"].map(|id| table.get(id, distinct_slots(id)).id.clone());
         assert_eq!((found.each_ref().map(|id| &**id), table.made()), (["a", "c", "d"], (3, 0)));
     });
 }
 
-/// Two sets when there is no room any more: they share one, which is made once. (Every order is five
-/// million of them, more than a minute.)
+/// Two sets beyond the cap share the overflow set, which is created once. (All orders are five million, more than a
+/// minute.)
 pub fn no_room() {
     many_orders(|| {
-        let table = look_up(holding(&["a", "b", "c"]), apart, &[&["d"], &["e"]]);
+        let table = look_up(holding(&["a", "b", "c"]), distinct_slots, &[&["d"], &["e"]]);
         assert_eq!(table.made(), (3, 1));
         assert!(Arc::ptr_eq(&table.get("d", 0), &table.get("e", 0)));
     });
 }
 
-/// The last room, for which two sets come: one gets it, the other one goes into the shared set.
+/// Two sets compete for the last slot below the cap. One gets it, the other one shares the overflow set.
 pub fn last_room() {
     every_order(|| {
-        let table = look_up(holding(&["a", "b"]), apart, &[&["c"], &["d"]]);
+        let table = look_up(holding(&["a", "b"]), distinct_slots, &[&["c"], &["d"]]);
         assert_eq!(table.made(), (3, 1));
         assert!(table.get("c", 0).overflowing != table.get("d", 0).overflowing);
     });
 }
 
-/// More sets than find room, in a table that is not there yet: the cap holds, and whoever found room keeps it.
+/// More sets than the cap, in an empty table. The cap holds, and sets in the table stay.
 pub fn crowded() {
     many_orders(|| {
         let hash = |id: &str| u64::from(id.as_bytes()[0] % 2);

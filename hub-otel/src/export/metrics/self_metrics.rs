@@ -2,7 +2,7 @@
 
 use crate::config::Signal;
 use crate::export::accounting::{Ledger, reason};
-use crate::metrics::build;
+use crate::metrics::instruments;
 use crate::semconv::attribute::label;
 use crate::semconv::{kv, metric};
 use opentelemetry::metrics::Meter;
@@ -14,7 +14,7 @@ pub(crate) fn observe(meter: &Meter, ledgers: Vec<(Signal, Arc<Ledger>)>) {
         return;
     }
     // The SDK keeps the callback for as long as the provider lives; the instrument itself need not be kept.
-    let _ = build::observable_counter(meter, &metric::EXPORT_ITEMS, move |observer| {
+    instruments::observe_u64_counter(meter, &metric::EXPORT_ITEMS, move |observer| {
         for (signal, ledger) in &ledgers {
             let report = ledger.report();
             let observe = |result: &'static str, reason: Option<String>, count: u64| {

@@ -3,7 +3,7 @@
 use crate::http::client::{Call, Settings, redact, redirect_policy as refusal};
 use crate::http::method::{Method, bare, status_kind, version};
 use crate::instance::Instance;
-use crate::instrumentation::is_quiet;
+use crate::instrumentation::is_suppressed;
 use crate::propagation::HeadersMut;
 use crate::semconv::{attribute as a, instrumentation as boundary, kv};
 use opentelemetry::Context;
@@ -56,7 +56,7 @@ impl Attempt {
         if let Some(port) = url.port_or_known_default() {
             labels.push(kv(a::SERVER_PORT, i64::from(port)));
         }
-        if is_quiet(&parent) {
+        if is_suppressed(&parent) {
             return Some(Self {
                 context: parent,
                 instance: instance.clone(),

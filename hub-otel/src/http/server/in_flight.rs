@@ -5,7 +5,6 @@ use crate::http::server::forwarded::Forwarded;
 use crate::http::server::metrics::{Labels, Route, Scheme};
 use crate::http::server::{Settings, attributes};
 use crate::instance::Instance;
-use crate::metrics::bound::BoundUpDown;
 use crate::semconv::{attribute as a, instrumentation as boundary, kv};
 use axum::extract::MatchedPath;
 use http_types::Request;
@@ -26,7 +25,7 @@ pub(super) struct InFlight {
     context: Context,
     instance: Arc<Instance>,
     settings: Arc<Settings>,
-    active: Arc<BoundUpDown>,
+    active: Arc<opentelemetry::metrics::BoundUpDownCounter<i64>>,
     route: Arc<Route>,
     method: Method,
     scheme: Scheme,

@@ -1,9 +1,11 @@
 //! The server's two metrics, bound per label set: a request that looks like one before it hashes no attribute.
 
 use crate::http::method::Method;
-use crate::metrics::bound::{BoundHistogram, BoundUpDown};
-use crate::metrics::build;
+use crate::instance::Instance;
+use crate::metrics::instruments;
 use crate::semconv::{attribute as a, kv, metric};
+use opentelemetry::metrics::BoundHistogram;
+use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::metrics::Meter;
 use opentelemetry::metrics::UpDownCounter;
@@ -19,7 +21,7 @@ use std::sync::RwLock;
 pub(crate) struct Metrics {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
-    levels: Entries<(Method, Scheme), BoundUpDown>,
+    levels: Entries<(Method, Scheme), BoundUpDownCounter<i64>>,
     routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
     unmatched: Arc<Route>,
 }
@@ -30,7 +32,7 @@ const NO_ROUTE: &str = "__private__axum";
 /// A route's template and its series.
 pub(crate) struct Route {
     pub(crate) template: Option<Arc<str>>,
-    durations: Entries<Labels, BoundHistogram>,
+    durations: Entries<Labels, BoundHistogram<f64>>,
 }
 
 /// `url.scheme`: what is neither is plain HTTP.
@@ -59,11 +61,17 @@ pub(crate) struct Labels {
     pub(crate) error: Option<Cow<'static, str>>,
 }
 
+impl Instance {
+    pub(crate) fn http_server(&self) -> &Metrics {
+        self.extensions.get_or_init(|| Metrics::new(&self.meter))
+    }
+}
+
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
         Self {
-            duration: build::histogram(meter, &metric::HTTP_SERVER_REQUEST_DURATION),
-            active: build::up_down_counter(meter, &metric::HTTP_SERVER_ACTIVE_REQUESTS),
+            duration: instruments::build_histogram(meter, &metric::HTTP_SERVER_REQUEST_DURATION),
+            active: instruments::build_up_down_counter(meter, &metric::HTTP_SERVER_ACTIVE_REQUESTS),
             levels: RwLock::default(),
             routes: RwLock::default(),
             unmatched: Arc::new(Route::new(None)),
@@ -90,13 +98,13 @@ impl Metrics {
         routes.entry(template.clone()).or_insert_with(route).clone()
     }
 
-    pub(crate) fn active(&self, method: &Method, scheme: Scheme) -> Arc<BoundUpDown> {
+    pub(crate) fn active(&self, method: &Method, scheme: Scheme) -> Arc<BoundUpDownCounter<i64>> {
         let is_it = |(known, of): &(Method, Scheme)| known == method && *of == scheme;
         find_or_add(&self.levels, is_it, || {
             let key = (method.clone(), scheme);
             let labels =
                 [kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())];
-            (key, BoundUpDown::new(&self.active, &labels))
+            (key, self.active.bind(&labels))
         })
     }
 
@@ -116,7 +124,7 @@ impl Metrics {
                     labels.status.map(|status| kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status))),
                 );
                 attributes.extend(labels.error.clone().map(|error| kv(a::ERROR_TYPE, error)));
-                (labels.clone(), BoundHistogram::new(&self.duration, &attributes))
+                (labels.clone(), self.duration.bind(&attributes))
             },
         );
         series.record(duration.as_secs_f64());

@@ -3,7 +3,7 @@
 use crate::http::server::Settings;
 use crate::http::server::body::ServerBody;
 use crate::http::server::in_flight::InFlight;
-use crate::instrumentation::{Target, silence};
+use crate::instrumentation::{InstanceSource, suppress};
 use crate::semconv::instrumentation as boundary;
 use http_body::Body;
 use http_types::Request;
@@ -21,11 +21,11 @@ use std::task::ready;
 pub struct ServerService<S> {
     inner: S,
     settings: Arc<Settings>,
-    target: Target,
+    target: InstanceSource,
 }
 
 impl<S> ServerService<S> {
-    pub(super) fn new(inner: S, settings: Arc<Settings>, target: Target) -> Self {
+    pub(super) fn new(inner: S, settings: Arc<Settings>, target: InstanceSource) -> Self {
         Self { inner, settings, target }
     }
 }
@@ -45,7 +45,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.settings.is_excluded(request.uri().path()) {
-            let context = Context::map_current(silence);
+            let context = Context::map_current(suppress);
             let guard = context.clone().attach();
             let future = self.inner.call(request);
             drop(guard);
