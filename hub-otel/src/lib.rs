@@ -1,6 +1,15 @@
-//! OpenTelemetry for services that orchestrate agents and workflows: annotate functions, get traces, metrics and logs.
+//! OpenTelemetry for services that run agents and workflows.
 //!
+//! Annotated functions become *units*: one span with exactly one outcome per call, counted in eight
+//! metrics. Traces, logs and metrics are exported by OTLP and `/metrics`; items that are not
+//! delivered are counted by reason.
+//!
+//! ```console
+//! cargo add hub-otel
+//! cargo add tokio --features macros,rt-multi-thread
 //! ```
+//!
+//! ```no_run
 //! #[hub_otel::instrument_workflow(trigger = "schedule")]
 //! async fn nightly_report(customer: &str) -> Result<usize, std::io::Error> {
 //!     let summary = summarise(customer).await?;
@@ -12,33 +21,67 @@
 //!     Ok(format!("nothing to report for {customer}"))
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! nightly_report("acme").await?;
-//! # Ok(()) })
-//! # }
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let telemetry = hub_otel::init!()?;
+//!     nightly_report("acme").await?;
+//!     telemetry.shutdown().await;
+//!     Ok(())
+//! }
 //! ```
 //!
-//! Without an SDK the annotated functions run as if nothing were written above them. [`init!`](macro@init) sets one up by the
-//! standard environment variables and gives the guard, [`Telemetry`], whose [`shutdown`](Telemetry::shutdown) delivers
-//! what is left and reports what was lost.
+//! With `OTEL_TRACES_EXPORTER=console` the program prints its trace:
 //!
-//! | what | where |
+//! ```text
+//! workflow.execute  491 µs  SUCCESS  workflow.id=nightly_report workflow.trigger=schedule
+//! └─ agent.execute  50 µs  SUCCESS  agent.id=summarise agent.action=summarise customer=acme
+//! ```
+//!
+//! # Contents
+//!
+//! | purpose | items |
 //! |---|---|
-//! | units of work | [`instrument_workflow`], [`instrument_agent`]; without macros [`workflow()`](fn@workflow) and [`agent()`](fn@agent) |
-//! | facts that are known late | [`current`] |
-//! | approvals, segments of a run, ends without a segment | [`approval`], [`Segment`], [`mod@workflow`] |
-//! | contexts across processes | [`context`] |
-//! | every name that is emitted | [`contract`] |
+//! | annotate functions | [`instrument_workflow`](macro@instrument_workflow), [`instrument_agent`](macro@instrument_agent) |
+//! | units without macros | [`workflow()`], [`agent()`] |
+//! | facts that are known while a unit runs | [`current()`], [`Current`] |
+//! | outcome of a value, error types, labels | [`Classification`], [`ErrorType`](trait@ErrorType), [`Label`](trait@Label) |
+//! | suspended and resumed runs, approvals | [`Segment`], [`approval`] |
+//! | contexts across processes | [`propagation`] |
+//! | set-up, shutdown, report | [`init!`](macro@init), [`Telemetry`], [`TelemetryBuilder`], [`Report`] |
+//! | HTTP and databases | `http`, `db` (features `axum`, `reqwest`, `sqlx`) |
+//! | tests of your own telemetry | `testing` (feature `testing`) |
+//! | emitted names | [`semconv`] |
 //! | OpenTelemetry's own types | [`otel`] |
 //!
-//! Telemetry never changes the program that it watches: same value, same panic, same drop order, no blocking, no
-//! unbounded memory. What cannot be delivered is counted and said.
+//! Telemetry does not change the program: the returned value, panics, the drop order and `Send` stay
+//! the same; nothing blocks and memory is bounded. Without [`init!`](macro@init) an annotated
+//! function runs as if it had no attribute.
+//!
+//! # Features
+//!
+//! | feature | default | content |
+//! |---|---|---|
+//! | `enabled` | yes | records units; implies `sdk`. Off: the items keep their signatures and do nothing |
+//! | `otlp-grpc` | yes | OTLP over gRPC |
+//! | `prometheus` | yes | `/metrics` on its own listener |
+//! | `logs` | yes | `tracing` events as OTLP log records |
+//! | `otlp-http` | no | OTLP over HTTP: http/protobuf, http/json |
+//! | `otlp-tls` | no | TLS and mTLS by rustls, for either transport |
+//! | `axum`, `reqwest`, `sqlx` | no | HTTP server, HTTP client, database client |
+//! | `process` | no | process and tokio runtime metrics |
+//! | `testing` | no | the test kit |
+//! | `sdk` | with `enabled` | [`Telemetry`] and the export pipeline |
+//!
+//! A library depends on hub-otel with `default-features = false`; the application enables the
+//! features.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(all(doc, not(doctest)))]
+#[path = "guide.rs"]
+pub mod _guide;
 pub mod approval;
 mod config;
 #[cfg(feature = "sqlx")]
@@ -72,18 +115,27 @@ pub mod testing;
 mod unit;
 mod unit_kind;
 
+#[doc(inline)]
 pub use crate::telemetry::{
     Compression, Config, Exporter, Health, InitError, Protocol, Report, Sensitive, Signal,
     SignalReport, Telemetry, TelemetryBuilder, init, shutdown_signal,
 };
 
+#[doc(inline)]
 pub use crate::error_type::{ErrorType, TimedOut};
+#[doc(inline)]
 pub use crate::label::{Label, LabelValue};
+#[doc(inline)]
 pub use crate::status::UnitStatus;
+#[doc(inline)]
 pub use crate::unit::agent::{Agent, agent};
+#[doc(inline)]
 pub use crate::unit::current::{Current, current};
+#[doc(inline)]
 pub use crate::unit::outcome::Classification;
+#[doc(inline)]
 pub use crate::unit::segment::Segment;
+#[doc(inline)]
 pub use crate::unit::workflow::{Workflow, workflow};
 pub use hub_otel_macros::ErrorType;
 pub use hub_otel_macros::Label;

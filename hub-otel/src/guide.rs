@@ -1,0 +1,47 @@
+//! Guides: configuration, emitted telemetry, macro rules, integrations, reliability and cost.
+//!
+//! The same files are in `docs/` of the repository.
+
+/// Every setting: environment variable, builder method and default.
+///
+/// Items: [`init!`](macro@crate::init), [`TelemetryBuilder`](crate::TelemetryBuilder), [`Config`](crate::Config).
+#[doc = include_str!("../docs/configuration.md")]
+pub mod configuration {}
+
+/// Every span, attribute, metric and label that is emitted.
+///
+/// Items: [`semconv`](crate::semconv).
+#[doc = include_str!("../docs/telemetry.md")]
+pub mod telemetry {}
+
+/// Arguments of the attributes, accepted signatures and error messages.
+///
+/// Items: [`instrument_workflow`](macro@crate::instrument_workflow),
+/// [`instrument_agent`](macro@crate::instrument_agent).
+#[doc = include_str!("../docs/macro-rules.md")]
+pub mod macro_rules {}
+
+/// Instrumentation of HTTP servers, HTTP clients, databases and the process; propagation.
+///
+/// Items: [`http`](crate::http), [`db`](crate::db), [`propagation`](crate::propagation),
+/// [`Telemetry::monitor_runtime`](crate::Telemetry::monitor_runtime).
+#[doc = include_str!("../docs/guide-boundaries.md")]
+pub mod boundaries {}
+
+/// Differences from `#[tracing::instrument]`, and use beside it.
+#[doc = include_str!("../docs/coming-from-tracing-instrument.md")]
+pub mod from_tracing_instrument {}
+
+/// The equivalent of each call of hand-written OpenTelemetry.
+#[doc = include_str!("../docs/coming-from-opentelemetry.md")]
+pub mod from_opentelemetry {}
+
+/// Faults: what is lost and what is reported, measured.
+///
+/// Items: [`Report`](crate::Report), [`Telemetry::shutdown`](crate::Telemetry::shutdown).
+#[doc = include_str!("../docs/reliability.md")]
+pub mod reliability {}
+
+/// Cost per unit, measured.
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
