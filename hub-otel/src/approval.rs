@@ -27,7 +27,9 @@ use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
-/// What was decided.
+/// The decision of an approval.
+///
+/// Exhaustive: the values of `workflow.approval.decision` are a closed list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// Yes.

@@ -11,11 +11,12 @@ mod print;
 pub(crate) mod reader;
 mod resource;
 mod sampler;
+pub(crate) mod signal;
 
 use crate::config::env::Environment;
 use crate::config::reader::{Origin, Overrides, Reader, Setting, one_of};
 use crate::options::{Exceptions, Propagation};
-use crate::telemetry::error::{InitError, Problem};
+use crate::telemetry::error::{InitError, SettingProblem};
 use crate::telemetry::redaction::DenyList;
 use opentelemetry_sdk::metrics::Temporality;
 use std::time::Duration;
@@ -24,77 +25,7 @@ pub(crate) use crate::config::http::Methods;
 pub(crate) use crate::config::otlp::{OtlpConfig, Protocol};
 pub(crate) use crate::config::resource::ResourceConfig;
 pub(crate) use crate::config::sampler::{Limits, Root, SamplerConfig, ValueLimit};
-
-/// One of the three kinds of telemetry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Signal {
-    /// Spans.
-    Traces,
-    /// Points of metrics.
-    Metrics,
-    /// Log records.
-    Logs,
-}
-
-impl Signal {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
-
-    /// As it is written in text and in labels: `traces`, `metrics`, `logs`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Traces => "traces",
-            Self::Metrics => "metrics",
-            Self::Logs => "logs",
-        }
-    }
-
-    pub(crate) const fn upper(self) -> &'static str {
-        match self {
-            Self::Traces => "TRACES",
-            Self::Metrics => "METRICS",
-            Self::Logs => "LOGS",
-        }
-    }
-
-    /// What the signal consists of, for people.
-    pub(crate) const fn items(self) -> &'static str {
-        match self {
-            Self::Traces => "spans",
-            Self::Metrics => "metric points",
-            Self::Logs => "log records",
-        }
-    }
-}
-
-impl std::fmt::Display for Signal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Where a signal goes (OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Exporter {
-    /// To a Collector, by OTLP.
-    Otlp,
-    /// To stderr, for people.
-    Console,
-    /// Metrics only: served as Prometheus text, on a listener of its own.
-    Prometheus,
-}
-
-impl Exporter {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Otlp => "otlp",
-            Self::Console => "console",
-            Self::Prometheus => "prometheus",
-        }
-    }
-}
+pub(crate) use crate::config::signal::{Exporter, Signal};
 
 /// How finished items are put together into batches (OTEL_BSP_*, OTEL_BLRP_*).
 #[derive(Debug, Clone)]
@@ -155,7 +86,7 @@ impl Config {
     ) -> Result<Self, InitError> {
         let mut read = Reader { overrides, environment, problems: Vec::new() };
         for name in environment.unreadable() {
-            read.problems.push(Problem::new(
+            read.problems.push(SettingProblem::new(
                 name.clone(),
                 "bytes that are no text",
                 "text in UTF-8",
@@ -167,7 +98,7 @@ impl Config {
             traces: exporters(&mut read, Signal::Traces),
             metrics: exporters(&mut read, Signal::Metrics),
             logs: exporters(&mut read, Signal::Logs),
-            otlp: Signal::ALL.map(|signal| OtlpConfig::read(&mut read, signal)),
+            otlp: [Signal::Traces, Signal::Metrics, Signal::Logs].map(|signal| OtlpConfig::read(&mut read, signal)),
             spans: batch(&mut read, "OTEL_BSP"),
             records: batch(&mut read, "OTEL_BLRP"),
             metric_interval: read.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"], Duration::from_secs(10), 10, HOUR),
@@ -258,7 +189,7 @@ impl Config {
 
     /// A setting that needs a part of the library that was not compiled in.
     fn refuse_missing_features(&self, read: &mut Reader<'_>) {
-        for signal in Signal::ALL {
+        for &signal in Signal::ALL {
             if !self.sends(signal, Exporter::Otlp) {
                 continue;
             }

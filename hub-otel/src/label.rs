@@ -23,6 +23,7 @@ pub trait Label {
 
 /// The value of a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LabelValue {
     /// A stable word.
     Text(&'static str),

@@ -117,8 +117,8 @@ mod unit_kind;
 
 #[doc(inline)]
 pub use crate::telemetry::{
-    Compression, Config, Exporter, Health, InitError, Protocol, Report, Sensitive, Signal,
-    SignalReport, Telemetry, TelemetryBuilder, init, shutdown_signal,
+    Compression, Config, Exporter, Health, InitError, InitErrorKind, Protocol, Report, Sensitive,
+    Signal, SignalReport, Telemetry, TelemetryBuilder, init, shutdown_signal,
 };
 
 #[doc(inline)]

@@ -15,10 +15,11 @@ pub(crate) mod shutdown_message;
 pub(crate) mod signal;
 pub(crate) mod subscriber;
 
+pub use crate::config::Config;
 pub use crate::config::otlp::{Compression, Protocol};
-pub use crate::config::{Config, Exporter, Signal};
+pub use crate::config::signal::{Exporter, Signal};
 pub use crate::telemetry::builder::{TelemetryBuilder, init};
-pub use crate::telemetry::error::InitError;
+pub use crate::telemetry::error::{InitError, InitErrorKind};
 pub use crate::telemetry::guard::Telemetry;
 pub use crate::telemetry::health::Health;
 pub use crate::telemetry::redaction::Sensitive;

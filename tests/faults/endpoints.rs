@@ -19,7 +19,7 @@ fn assert_all_lost(stopped: &Stopped) {
         assert_eq!((part.ok, part.lost()), (0, stopped.sent), "{}", stopped.report);
     }
     assert_eq!(stopped.report.metrics.ok, 0, "{}", stopped.report);
-    assert!(stopped.report.metrics.ended > 0, "{}", stopped.report);
+    assert!(stopped.report.metrics.finished > 0, "{}", stopped.report);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_span_ends_in_microseconds_while_nobody_answers() {
         );
         assert!(roomy <= Some(&most) && full <= Some(&most), "{rounds:?}");
         let stopped = program.stop();
-        assert_eq!(stopped.report.traces.ended, 40_000);
+        assert_eq!(stopped.report.traces.finished, 40_000);
         assert_eq!(stopped.report.traces.lost(), 40_000, "{}", stopped.report);
         assert!(stopped.took <= bar(DEADLINE + Duration::from_millis(250)), "{:?}", stopped.took);
     }

@@ -27,7 +27,7 @@ fn ten_thousand_attributes_of_a_mebibyte_stay_within_96_mib() {
             format!("RSS +{} MiB", more / MIB),
         );
         assert!(more <= 96 * MIB, "{what}: +{} MiB\n{}", more / MIB, child.stdout());
-        assert!(child.stdout().contains("traces: 10010 ended"), "{}", child.stdout());
+        assert!(child.stdout().contains("traces: 10010 finished"), "{}", child.stdout());
     });
 }
 

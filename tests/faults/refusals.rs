@@ -49,7 +49,10 @@ fn meets(refusal: &Behaviour, transport: Transport, then: Then) {
                     stopped.report
                 );
             }
-            assert_eq!(stopped.report.metrics.failed, stopped.report.metrics.ended, "{refusal:?}");
+            assert_eq!(
+                stopped.report.metrics.failed, stopped.report.metrics.finished,
+                "{refusal:?}"
+            );
             for signal in Signal::ALL {
                 assert_eq!(receiver.attempts(signal), 1, "{refusal:?} {signal:?}");
                 assert_eq!(receiver.stored(signal), 0, "{refusal:?} {signal:?}");
@@ -141,7 +144,7 @@ fn a_partial_success_is_counted_and_never_retried() {
         }
         // A push may have fewer points than are rejected: then all of them are.
         let metrics = &stopped.report.metrics;
-        assert_eq!(metrics.rejected, metrics.ended.min(7), "{}", stopped.report);
+        assert_eq!(metrics.rejected, metrics.finished.min(7), "{}", stopped.report);
         assert_eq!(receiver.attempts(Signal::Metrics), 1);
     });
 }

@@ -201,7 +201,7 @@ mod case {
     fn double_install() {
         let first = hub_otel::init("first").expect("the first install");
         let second = hub_otel::init("second").expect_err("the second install");
-        assert!(second.is_already_installed());
+        assert_eq!(second.kind(), hub_otel::InitErrorKind::AlreadyInstalled);
         assert!(second.to_string().contains("already installed"), "{second}");
         kit::span(&first, "of the first");
         first.shutdown_blocking();
@@ -261,7 +261,7 @@ mod case {
         setrlimit(Resource::As, most).expect("a lower limit");
         let error = hub_otel::init("threads").expect_err("a thread was started");
         assert!(error.to_string().contains("thread could not be started"), "{error}");
-        assert!(!error.is_configuration());
+        assert_eq!(error.kind(), hub_otel::InitErrorKind::ExportThread);
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn every_invalid_value_is_an_error_that_names_variable_value_and_remedy() {
     for (name, value, remedy) in table {
         let error = refused(&[(name, value)]);
         let text = error.to_string();
-        assert!(error.is_configuration());
+        assert_eq!(error.kind(), hub_otel::InitErrorKind::InvalidSettings);
         assert!(
             text.contains(name) && text.contains(value) && text.contains(remedy),
             "{name}={value}: {text}"
@@ -218,7 +218,7 @@ fn the_sampler_that_is_asked_for_decides() {
         let telemetry =
             kit::within(variables).endpoint(receiver.endpoint()).build().expect("it starts");
         (0..20).for_each(|n| kit::span(&telemetry, &format!("{n}")));
-        assert_eq!(telemetry.shutdown_blocking().traces.ended, kept, "{sampler}");
+        assert_eq!(telemetry.shutdown_blocking().traces.finished, kept, "{sampler}");
         assert_eq!(receiver.spans().len() as u64, kept);
     }
 }

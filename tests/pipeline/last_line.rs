@@ -40,7 +40,7 @@ fn a_collector_that_is_not_there_is_named_with_what_to_do_about_it() {
         for remedy in ["start one there", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SDK_DISABLED=true"] {
             assert!(line.contains(remedy), "{line}");
         }
-        assert!(line.contains("traces: 3 ended, 0 ok, 3 dropped (no_collector)"), "{line}");
+        assert!(line.contains("traces: 3 finished, 0 ok, 3 dropped (no_collector)"), "{line}");
     }
 }
 
@@ -49,10 +49,10 @@ fn a_collector_that_refuses_or_is_silent_is_told_from_one_that_is_not_there() {
     let receiver = Receiver::start();
     receiver.always(Behaviour::code(hub_otel_tests::receiver::Code::PermissionDenied));
     let line = last_line(&receiver.endpoint(), &[]);
-    assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 ended, 0 ok, 3 failed (grpc_permission_denied)"), "{line}");
+    assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 finished, 0 ok, 3 failed (grpc_permission_denied)"), "{line}");
     receiver.always(Behaviour::Hang);
     let line = last_line(&receiver.endpoint(), &[]);
-    assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 ended, 0 ok, 3 dropped (shutdown_deadline)"), "{line}");
+    assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 finished, 0 ok, 3 dropped (shutdown_deadline)"), "{line}");
     assert!(!line.contains("no Collector"), "{line}");
 }
 

@@ -43,7 +43,7 @@ fn a_taken_port_that_was_asked_for_is_an_error_with_port_and_variable() {
         .expect_err("the port is taken");
     let text = error.to_string();
     assert!(text.contains(&port) && text.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{text}");
-    assert!(!error.is_configuration());
+    assert_eq!(error.kind(), hub_otel::InitErrorKind::MetricsListener);
 }
 
 #[test]

@@ -70,6 +70,6 @@ mod case {
         // OpenTelemetry's own are said in the middle of emitting: they would be their own cause.
         tracing::warn!(target: "opentelemetry_sdk", "of the SDK itself");
         let report = telemetry.shutdown_blocking();
-        assert_eq!(report.logs.ended, EVENTS as u64 + 4, "{report}");
+        assert_eq!(report.logs.finished, EVENTS as u64 + 4, "{report}");
     }
 }

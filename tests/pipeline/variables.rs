@@ -274,7 +274,7 @@ fn a_batch_and_a_queue_hold_as_much_as_they_are_told_to() {
         assert_eq!(part(&telemetry.report()).dropped.get("queue_full"), Some(&3), "{prefix}");
         receiver.always(Behaviour::Accept);
         let report = part(&telemetry.shutdown_blocking());
-        assert_eq!((report.ended, report.ok, report.lost()), (13, 10, 3), "{prefix}: {report}");
+        assert_eq!((report.finished, report.ok, report.lost()), (13, 10, 3), "{prefix}: {report}");
         let of_signal = receiver.requests().into_iter().filter(|request| request.signal == signal);
         assert!(of_signal.map(|request| request.items()).all(|items| items <= 4), "{prefix}");
     }

@@ -272,9 +272,9 @@ impl Stopped {
 pub fn assert_balanced(report: &Report, sent: u64) {
     for part in [&report.traces, &report.metrics, &report.logs] {
         let settled = part.ok + part.rejected + part.failed + part.dropped_total() + part.pending;
-        assert_eq!(part.ended, settled, "{report}");
+        assert_eq!(part.finished, settled, "{report}");
         assert_eq!(part.failed, part.failures.values().sum::<u64>(), "{report}");
     }
-    assert_eq!(report.traces.ended, sent, "{report}");
-    assert_eq!(report.logs.ended, sent, "{report}");
+    assert_eq!(report.traces.finished, sent, "{report}");
+    assert_eq!(report.logs.finished, sent, "{report}");
 }

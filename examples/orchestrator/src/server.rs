@@ -74,7 +74,11 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
     }
     let ready = prepare(settings, agents).await?;
     let telemetry = telemetry.install().map_err(|error| {
-        if error.is_configuration() { Problem::usage(error) } else { error.into() }
+        if error.kind() == hub_otel::InitErrorKind::InvalidSettings {
+            Problem::usage(error)
+        } else {
+            error.into()
+        }
     })?;
     let result = run(settings, secrets, ready, &telemetry, signal).await;
     // Flushed last: everything before this may still say something.

@@ -268,7 +268,8 @@ pub(crate) fn refuse_open_credentials(read: &mut Reader<'_>, config: &Config, al
         .map(|(_, hosts)| hosts)
         .unwrap_or_default();
     let mut reported: Vec<(Origin, String)> = Vec::new();
-    for signal in Signal::ALL.into_iter().filter(|signal| config.sends(*signal, Exporter::Otlp)) {
+    for signal in Signal::ALL.iter().copied().filter(|signal| config.sends(*signal, Exporter::Otlp))
+    {
         let otlp = config.otlp(signal);
         let endpoint = &otlp.endpoint.value;
         let is_allowed = listed

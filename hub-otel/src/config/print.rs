@@ -22,13 +22,13 @@ impl Display for Config {
             let value = if self.deny.denies(key) { REDACTED } else { &setting.value };
             line(key, &value, &setting.origin)?;
         }
-        for signal in Signal::ALL {
+        for &signal in Signal::ALL {
             let exporters = self.exporters(signal);
             let list: Vec<_> = exporters.iter().map(|exporter| exporter.as_str()).collect();
             let list = if list.is_empty() { "none".to_owned() } else { list.join(",") };
             line(&format!("OTEL_{}_EXPORTER", signal.upper()), &list, &exporters.origin)?;
         }
-        for signal in Signal::ALL {
+        for &signal in Signal::ALL {
             let otlp = self.otlp(signal);
             let name = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.upper());
             line(&name("PROTOCOL"), &otlp.protocol.as_str(), &otlp.protocol.origin)?;

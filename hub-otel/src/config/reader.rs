@@ -4,7 +4,7 @@
 //! both, and an error names whichever of the two was wrong.
 
 use crate::config::env::Environment;
-use crate::telemetry::error::Problem;
+use crate::telemetry::error::SettingProblem;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -60,7 +60,7 @@ pub(crate) type Overrides = BTreeMap<String, (&'static str, String)>;
 pub(crate) struct Reader<'a> {
     pub(crate) overrides: &'a Overrides,
     pub(crate) environment: &'a Environment,
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Vec<SettingProblem>,
 }
 
 impl Reader<'_> {
@@ -85,7 +85,7 @@ impl Reader<'_> {
 
     /// Notes that `value`, from `origin`, is not what is `expected`.
     pub(crate) fn problem(&mut self, origin: &Origin, value: &str, expected: impl Into<String>) {
-        self.problems.push(Problem::new(origin.to_string(), value, expected));
+        self.problems.push(SettingProblem::new(origin.to_string(), value, expected));
     }
 
     /// A setting of any type. `parse` says what was expected when the value is not that.

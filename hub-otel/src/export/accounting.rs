@@ -1,4 +1,4 @@
-//! What became of every item: `ended = ok + rejected + failed + dropped{reason} + pending`, exactly.
+//! What became of every item: `finished = ok + rejected + failed + dropped{reason} + pending`, exactly.
 
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering::SeqCst;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The books of one signal.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    ended: AtomicU64,
+    finished: AtomicU64,
     closed: Mutex<Closed>,
     /// The process whose books these are.
     owner: u32,
@@ -48,7 +48,7 @@ pub(crate) mod reason {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { ended: AtomicU64::new(0), closed: Mutex::default(), owner: std::process::id() }
+        Self { finished: AtomicU64::new(0), closed: Mutex::default(), owner: std::process::id() }
     }
 }
 
@@ -73,14 +73,14 @@ impl Ledger {
     }
 
     /// `count` more items ended.
-    pub(crate) fn ended(&self, count: usize) {
-        self.ended.fetch_add(count as u64, SeqCst);
+    pub(crate) fn finished(&self, count: usize) {
+        self.finished.fetch_add(count as u64, SeqCst);
     }
 
     /// One more item ended, and was dropped at once.
     pub(crate) fn turned_away(&self, reason: &'static str) {
         if let Some(mut closed) = self.lock() {
-            self.ended(1);
+            self.finished(1);
             *closed.dropped.entry(reason).or_default() += 1;
         }
     }
@@ -106,7 +106,7 @@ impl Ledger {
     /// The end: whatever is pending was given up for `reason`.
     pub(crate) fn seal(&self, reason: &'static str) {
         let Some(mut closed) = self.lock() else { return };
-        let pending = self.ended.load(SeqCst).saturating_sub(closed.settled());
+        let pending = self.finished.load(SeqCst).saturating_sub(closed.settled());
         if pending > 0 {
             *closed.dropped.entry(reason).or_default() += pending;
         }
@@ -117,11 +117,11 @@ impl Ledger {
     pub(crate) fn report(&self) -> SignalReport {
         let Some(closed) = self.lock() else { return SignalReport::default() };
         // Under the lock: nothing is closed meanwhile, so that never more is closed than has ended.
-        let ended = self.ended.load(SeqCst);
+        let finished = self.finished.load(SeqCst);
         let closed = closed.clone();
-        let pending = ended.saturating_sub(closed.settled());
+        let pending = finished.saturating_sub(closed.settled());
         SignalReport {
-            ended,
+            finished,
             ok: closed.ok,
             rejected: closed.rejected,
             failed: closed.failed.values().sum(),
@@ -156,14 +156,14 @@ mod tests {
     #[test]
     fn a_sealed_ledger_counts_what_was_pending_once_and_what_comes_later_too() {
         let ledger = Ledger::default();
-        ledger.ended(5);
+        ledger.finished(5);
         ledger.accepted(2, 0);
         ledger.seal(reason::DEADLINE);
         // The batch that was on its way is answered after all: too late for the books.
         ledger.accepted(3, 0);
         ledger.turned_away(reason::AFTER_SHUTDOWN);
         let report = ledger.report();
-        assert_eq!((report.ended, report.ok, report.pending), (6, 2, 0));
+        assert_eq!((report.finished, report.ok, report.pending), (6, 2, 0));
         assert_eq!(report.dropped.get(reason::DEADLINE), Some(&3));
         assert_eq!(report.dropped.get(reason::AFTER_SHUTDOWN), Some(&1));
     }

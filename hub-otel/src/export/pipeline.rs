@@ -67,7 +67,7 @@ impl Site {
         let _context = self.private.handle().enter();
         let transport = Transport::new(signal, otlp).map_err(|expected| {
             let origin = otlp.endpoint.origin.to_string();
-            InitError::settings(vec![crate::telemetry::error::Problem::new(
+            InitError::settings(vec![crate::telemetry::error::SettingProblem::new(
                 origin,
                 &otlp.endpoint.to_string(),
                 expected,
@@ -136,7 +136,7 @@ pub(crate) fn build(builder: TelemetryBuilder) -> Result<Telemetry, InitError> {
         hook: builder.hook,
         peers: Peers::new(),
         tasks: JoinSet::new(),
-        private: Private::start().map_err(InitError::thread)?,
+        private: Private::start().map_err(InitError::export_thread)?,
     };
     let mut ledgers: Vec<(Signal, Arc<Ledger>)> = Vec::new();
 
@@ -330,7 +330,7 @@ fn prometheus_reader(
         .scope_info_enabled(false)
         .with_resource_selector(labels)
         .build()
-        .map_err(|error| InitError::thread(std::io::Error::other(error)))
+        .map_err(InitError::registry)
 }
 
 /// The propagator that the configuration names, for whoever asks OpenTelemetry's global one.

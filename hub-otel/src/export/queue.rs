@@ -3,7 +3,7 @@
 //! When it is full the newest item is dropped and counted. The bytes of a batch that is on its way still count: a
 //! Collector that does not answer must not make room.
 
-use crate::config::Signal;
+use crate::config::signal::Signal;
 use crate::export::accounting::{Ledger, reason};
 use crate::sync::atomic::Ordering::Relaxed;
 use crate::sync::atomic::{AtomicBool, AtomicUsize};
@@ -136,7 +136,7 @@ impl<T> Queue<T> {
             return;
         }
         // Before the lock is let go: an item that is taken from the queue has ended.
-        self.ledger.ended(1);
+        self.ledger.finished(1);
         state.items.push_back((item, bytes));
         state.bytes += bytes;
         state.next += 1;
@@ -275,7 +275,7 @@ mod tests {
         (0..3).for_each(|n| of_bytes.push(n, BYTES / 2));
         let report = of_bytes.ledger.report();
         assert_eq!(
-            (report.ended, report.pending, report.dropped.get("queue_full")),
+            (report.finished, report.pending, report.dropped.get("queue_full")),
             (3, 2, Some(&1))
         );
     }

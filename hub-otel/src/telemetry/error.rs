@@ -1,37 +1,72 @@
-//! Why telemetry could not be started: every sentence of it.
+//! The error of `init`, `build` and `install`.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// Why `init`, `build` or `install` failed. Its text names every setting that is wrong, its value and the remedy.
-pub struct InitError(Box<Kind>);
+/// The reason why `init`, `build` or `install` failed.
+///
+/// The text names every invalid setting with its value and the expected form. `Debug` prints the
+/// same text, so that `fn main() -> Result<(), InitError>` shows a readable message.
+///
+/// ```
+/// use hub_otel::InitErrorKind;
+///
+/// let error = hub_otel::Telemetry::builder()
+///     .env_source([("OTEL_BSP_MAX_QUEUE_SIZE", "0"), ("OTEL_PROPAGATORS", "b3")])
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(error.kind(), InitErrorKind::InvalidSettings);
+/// assert_eq!(error.problems().len(), 2);
+/// ```
+pub struct InitError(Box<InitFailure>);
 
-enum Kind {
-    Settings(Vec<Problem>),
+/// The category of an [`InitError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InitErrorKind {
+    /// At least one setting of the builder or the environment is invalid.
+    /// [`InitError::problems`] lists all of them.
+    InvalidSettings,
+    /// Another instance is installed in this process. Installed instances are never replaced.
     AlreadyInstalled,
-    Thread(io::Error),
-    Listener { origin: String, address: SocketAddr, source: io::Error },
-    Signals(io::Error),
+    /// The export thread could not be started: the process is out of threads or file descriptors.
+    ExportThread,
+    /// The configured address of `/metrics` could not be bound.
+    MetricsListener,
+    /// The Prometheus registry rejected the exporter.
+    MetricsRegistry,
+    /// The handlers of [`shutdown_on_signal`](crate::TelemetryBuilder::shutdown_on_signal) could
+    /// not be installed.
+    SignalHandlers,
 }
 
-/// One setting that is wrong.
+enum InitFailure {
+    InvalidSettings(Vec<SettingProblem>),
+    AlreadyInstalled,
+    ExportThread(io::Error),
+    MetricsListener { origin: String, address: SocketAddr, source: io::Error },
+    MetricsRegistry(Box<dyn Error + Send + Sync>),
+    SignalHandlers(io::Error),
+}
+
+/// One invalid setting.
 #[derive(Clone)]
-pub(crate) struct Problem {
+pub(crate) struct SettingProblem {
     origin: String,
     value: String,
     expected: String,
 }
 
-impl Problem {
-    /// `value` is shown: whoever calls this has taken secrets out of it.
+impl SettingProblem {
+    /// Creates a problem. `value` is printed: the caller has redacted secrets.
     pub(crate) fn new(origin: impl Into<String>, value: &str, expected: impl Into<String>) -> Self {
         Self { origin: origin.into(), value: printable(value), expected: expected.into() }
     }
 }
 
-/// A value as it may be shown: one line, no control characters, not endless.
+/// Returns `value` on one line, without control characters, at most 200 characters long.
 fn printable(value: &str) -> String {
     let mut shown: String =
         value.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
@@ -41,7 +76,7 @@ fn printable(value: &str) -> String {
     shown
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for SettingProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.value.is_empty() {
             write!(f, "{} is empty; expected {}", self.origin, self.expected)
@@ -52,44 +87,67 @@ impl fmt::Display for Problem {
 }
 
 impl InitError {
-    pub(crate) fn settings(problems: Vec<Problem>) -> Self {
-        Self(Box::new(Kind::Settings(problems)))
+    pub(crate) fn settings(problems: Vec<SettingProblem>) -> Self {
+        Self(Box::new(InitFailure::InvalidSettings(problems)))
     }
 
     pub(crate) fn already_installed() -> Self {
-        Self(Box::new(Kind::AlreadyInstalled))
+        Self(Box::new(InitFailure::AlreadyInstalled))
     }
 
-    pub(crate) fn thread(source: io::Error) -> Self {
-        Self(Box::new(Kind::Thread(source)))
+    pub(crate) fn export_thread(source: io::Error) -> Self {
+        Self(Box::new(InitFailure::ExportThread(source)))
     }
 
-    pub(crate) fn signals(source: io::Error) -> Self {
-        Self(Box::new(Kind::Signals(source)))
+    pub(crate) fn signal_handlers(source: io::Error) -> Self {
+        Self(Box::new(InitFailure::SignalHandlers(source)))
     }
 
-    #[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "only `/metrics` listens"))]
+    #[cfg(feature = "prometheus")]
     pub(crate) fn listener(origin: String, address: SocketAddr, source: io::Error) -> Self {
-        Self(Box::new(Kind::Listener { origin, address, source }))
+        Self(Box::new(InitFailure::MetricsListener { origin, address, source }))
     }
 
-    /// Whether a setting is wrong: a mistake of whoever starts the program, not of the machine.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn registry(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Box::new(InitFailure::MetricsRegistry(source.into())))
+    }
+
+    /// Returns the category of the error.
+    ///
+    /// ```no_run
+    /// use hub_otel::InitErrorKind;
+    ///
+    /// let telemetry = match hub_otel::init("scanner") {
+    ///     Ok(telemetry) => telemetry,
+    ///     Err(error) => {
+    ///         eprintln!("{error}");
+    ///         // Exit code 2: the user can fix it.
+    ///         let is_usage = error.kind() == InitErrorKind::InvalidSettings;
+    ///         std::process::exit(if is_usage { 2 } else { 1 });
+    ///     }
+    /// };
+    /// # drop(telemetry);
+    /// ```
     #[must_use]
-    pub fn is_configuration(&self) -> bool {
-        matches!(*self.0, Kind::Settings(_))
+    pub fn kind(&self) -> InitErrorKind {
+        match *self.0 {
+            InitFailure::InvalidSettings(_) => InitErrorKind::InvalidSettings,
+            InitFailure::AlreadyInstalled => InitErrorKind::AlreadyInstalled,
+            InitFailure::ExportThread(_) => InitErrorKind::ExportThread,
+            InitFailure::MetricsListener { .. } => InitErrorKind::MetricsListener,
+            InitFailure::MetricsRegistry(_) => InitErrorKind::MetricsRegistry,
+            InitFailure::SignalHandlers(_) => InitErrorKind::SignalHandlers,
+        }
     }
 
-    /// Whether another `install` came first.
-    #[must_use]
-    pub fn is_already_installed(&self) -> bool {
-        matches!(*self.0, Kind::AlreadyInstalled)
-    }
-
-    /// The settings that are wrong, one line each; empty where the cause is another.
+    /// Returns one line per invalid setting. Empty for every other [kind](Self::kind).
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         match &*self.0 {
-            Kind::Settings(problems) => problems.iter().map(ToString::to_string).collect(),
+            InitFailure::InvalidSettings(problems) => {
+                problems.iter().map(ToString::to_string).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -98,28 +156,37 @@ impl InitError {
 impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Settings(problems) => match problems.as_slice() {
+            InitFailure::InvalidSettings(problems) => match problems.as_slice() {
                 [problem] => problem.fmt(f),
                 problems => {
                     write!(f, "{} settings are wrong:", problems.len())?;
                     problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
                 }
             },
-            Kind::AlreadyInstalled => f.write_str(
-                "telemetry is already installed in this process; use the first guard, or `build()` for an instance that is not global",
+            InitFailure::AlreadyInstalled => f.write_str(
+                "telemetry is already installed in this process; use the first guard, or \
+                 `build()` for an instance that is not global",
             ),
-            Kind::Thread(_) => f.write_str("the telemetry thread could not be started; raise the limit of threads"),
-            Kind::Listener { origin, address, .. } => write!(
+            InitFailure::ExportThread(_) => {
+                f.write_str("the telemetry thread could not be started; raise the limit of threads")
+            }
+            InitFailure::MetricsListener { origin, address, .. } => write!(
                 f,
-                "metrics cannot be served on {address} (port {}, {origin}); free the port, or set OTEL_EXPORTER_PROMETHEUS_PORT to another one, 0 for any",
+                "metrics cannot be served on {address} (port {}, {origin}); free the port, or set \
+                 OTEL_EXPORTER_PROMETHEUS_PORT to another one, 0 for any",
                 address.port()
             ),
-            Kind::Signals(_) => f.write_str("the signal handlers of `shutdown_on_signal` could not be installed"),
+            InitFailure::MetricsRegistry(_) => {
+                f.write_str("the Prometheus registry rejected the metrics exporter")
+            }
+            InitFailure::SignalHandlers(_) => {
+                f.write_str("the signal handlers of `shutdown_on_signal` could not be installed")
+            }
         }
     }
 }
 
-// As readable as `Display`: `main` prints an error that it returns by `Debug`.
+// `main` prints a returned error with `Debug`: it must be as readable as `Display`.
 impl fmt::Debug for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)?;
@@ -133,10 +200,11 @@ impl fmt::Debug for InitError {
 impl Error for InitError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
-            Kind::Thread(source) | Kind::Listener { source, .. } | Kind::Signals(source) => {
-                Some(source)
-            }
-            Kind::Settings(_) | Kind::AlreadyInstalled => None,
+            InitFailure::ExportThread(source)
+            | InitFailure::MetricsListener { source, .. }
+            | InitFailure::SignalHandlers(source) => Some(source),
+            InitFailure::MetricsRegistry(source) => Some(&**source),
+            InitFailure::InvalidSettings(_) | InitFailure::AlreadyInstalled => None,
         }
     }
 }

@@ -1,12 +1,17 @@
-//! Keeps secrets out of telemetry: a wrapper for values, a deny-list for attribute keys.
+//! Redaction of secrets: a wrapper for values and a deny-list of attribute keys.
 
 use opentelemetry::Value;
 use std::fmt;
 
-/// What stands where a secret was.
+/// The replacement for a redacted value.
 pub(crate) const REDACTED: &str = "[REDACTED]";
 
-/// A value that never shows: not in a span, a log record, `Debug` output or an error.
+/// A secret value that is printed and recorded as `[REDACTED]`.
+///
+/// `Debug`, `Display`, `serde::Serialize` and the conversion into an OpenTelemetry attribute value
+/// all give `[REDACTED]`. It implements neither `PartialEq` nor `Hash`: a derived comparison takes a
+/// time that depends on the secret. Compare [`expose`](Self::expose)d values with a constant-time
+/// function, such as the `subtle` crate's.
 ///
 /// ```
 /// use hub_otel::Sensitive;
@@ -15,7 +20,7 @@ pub(crate) const REDACTED: &str = "[REDACTED]";
 /// assert_eq!(format!("{token:?} {token}"), "[REDACTED] [REDACTED]");
 /// assert_eq!(token.expose(), "hunter2");
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default)]
 pub struct Sensitive<T>(T);
 
 impl<T> Sensitive<T> {
@@ -24,12 +29,12 @@ impl<T> Sensitive<T> {
         Self(value)
     }
 
-    /// The value itself, for the one place that needs it.
+    /// Returns the secret value.
     pub const fn expose(&self) -> &T {
         &self.0
     }
 
-    /// Takes the value out.
+    /// Unwraps the secret value.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -65,8 +70,8 @@ impl<T> serde::Serialize for Sensitive<T> {
     }
 }
 
-/// Words that make an attribute's value a secret, when they stand in its key as a whole word.
-const WORDS: &[&str] = &[
+/// Words that mark an attribute as secret, if its key contains them as a whole word.
+const SECRET_WORDS: &[&str] = &[
     "apikey",
     "auth",
     "authorization",
@@ -81,45 +86,46 @@ const WORDS: &[&str] = &[
     "secrets",
     "token",
 ];
-/// Pairs of words that do.
-const PAIRS: &[[&str; 2]] =
+/// Adjacent word pairs that mark an attribute as secret.
+const SECRET_WORD_PAIRS: &[[&str; 2]] =
     &[["api", "key"], ["access", "key"], ["private", "key"], ["set", "cookie"]];
 
-/// Which attribute keys carry secrets.
+/// Attribute keys with secret values: the user's lists, then the built-in word list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DenyList {
-    /// Keys that the user named, and those that the user declared harmless.
+    /// Keys added by `deny_attribute`.
     pub(crate) denied: Vec<String>,
+    /// Keys exempted by `allow_attribute`. Take precedence over `denied` and the word list.
     pub(crate) allowed: Vec<String>,
 }
 
 impl DenyList {
-    /// Whether the value under `key` must not leave the process.
+    /// Returns whether the value of `key` must be redacted.
     pub(crate) fn denies(&self, key: &str) -> bool {
-        let named = |list: &[String]| list.iter().any(|entry| is_same(entry, key));
-        if named(&self.allowed) {
+        let lists_key = |list: &[String]| list.iter().any(|entry| is_same_key(entry, key));
+        if lists_key(&self.allowed) {
             return false;
         }
-        named(&self.denied) || is_secret(key)
+        lists_key(&self.denied) || is_secret(key)
     }
 }
 
-/// Whether both name the same attribute: on `/metrics` a dot is an underscore.
-fn is_same(one: &str, other: &str) -> bool {
-    let letter = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    one.chars().map(letter).eq(other.chars().map(letter))
+/// Returns whether both keys name the same attribute. Prometheus replaces dots by underscores.
+fn is_same_key(first: &str, second: &str) -> bool {
+    let normalize = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    first.chars().map(normalize).eq(second.chars().map(normalize))
 }
 
-/// Whether `key`, the name of an attribute or of a header, is one that secrets go by.
+/// Returns whether an attribute key or header name contains a secret word or word pair.
 pub(crate) fn is_secret(key: &str) -> bool {
-    let mut before = "";
+    let mut previous = "";
     key.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).any(|word| {
-        let hit = WORDS.iter().any(|entry| entry.eq_ignore_ascii_case(word))
-            || PAIRS
+        let is_match = SECRET_WORDS.iter().any(|entry| entry.eq_ignore_ascii_case(word))
+            || SECRET_WORD_PAIRS
                 .iter()
-                .any(|[a, b]| a.eq_ignore_ascii_case(before) && b.eq_ignore_ascii_case(word));
-        before = word;
-        hit
+                .any(|[a, b]| a.eq_ignore_ascii_case(previous) && b.eq_ignore_ascii_case(word));
+        previous = word;
+        is_match
     })
 }
 
@@ -128,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_secret_by_its_words_and_not_by_its_letters() {
+    fn a_key_is_secret_if_it_contains_a_secret_word_as_a_whole_word() {
         for key in [
             "password",
             "db.password",

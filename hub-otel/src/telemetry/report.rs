@@ -1,52 +1,79 @@
-//! What was delivered, what was lost: the answer of `shutdown`.
+//! The delivery report: items delivered, lost and pending, per signal.
 
-use crate::config::Signal;
+use crate::config::signal::Signal;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What became of everything that this instance was given.
+/// Delivery counts of all signals of one [`Telemetry`](crate::Telemetry) instance.
+///
+/// Returned by `shutdown`, `flush` and [`Telemetry::report`](crate::Telemetry::report).
+///
+/// ```
+/// # fn main() -> Result<(), hub_otel::InitError> {
+/// # let telemetry = hub_otel::Telemetry::builder()
+/// #     .env_source([("OTEL_METRICS_EXPORTER", "none")])
+/// #     .build()?;
+/// let report = telemetry.shutdown_blocking();
+/// if !report.is_complete() {
+///     eprintln!("{} items lost in {:?}: {report}", report.lost(), report.elapsed);
+/// }
+/// assert_eq!(report.traces.finished, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Spans.
     pub traces: SignalReport,
-    /// Points of pushed metrics. Metrics that are pulled are not sent, so they do not count.
+    /// Data points of pushed metrics. Scraped metrics are not counted.
     pub metrics: SignalReport,
     /// Log records.
     pub logs: SignalReport,
-    /// How long the shutdown or the flush took.
+    /// Duration of the shutdown or flush. Zero in a report taken while telemetry runs.
     pub elapsed: Duration,
 }
 
-/// What became of the items of one signal. `ended = ok + rejected + failed + dropped + pending`, always.
+/// Delivery counts of one signal.
+///
+/// Invariant, at any time: `finished = ok + rejected + failed + dropped + pending`.
+///
+/// ```
+/// # let report = hub_otel::Report::default();
+/// let spans = &report.traces;
+/// assert_eq!(
+///     spans.finished,
+///     spans.ok + spans.rejected + spans.failed + spans.dropped_total() + spans.pending,
+/// );
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignalReport {
-    /// Items that ended and were sampled.
-    pub ended: u64,
-    /// Items that the Collector took.
+    /// Finished items: ended spans that were sampled, emitted log records, metric data points.
+    pub finished: u64,
+    /// Items accepted by the Collector.
     pub ok: u64,
-    /// Items that it refused in a partial success.
+    /// Items rejected by the Collector in a partial success.
     pub rejected: u64,
-    /// Items that were sent, failed, and may not be sent again.
+    /// Items sent without success that must not be retried.
     pub failed: u64,
-    /// The failed ones by reason: `http_400`, `grpc_invalid_argument`, `panic`, …
+    /// The count of `failed` by reason: `http_400`, `grpc_invalid_argument`, `panic`, …
     pub failures: BTreeMap<String, u64>,
-    /// Items that were given up, by reason.
+    /// Items dropped by this process, by reason: `queue_full`, `shutdown_deadline`, …
     pub dropped: BTreeMap<String, u64>,
-    /// Items that are waiting or on their way. After a shutdown: none.
+    /// Items queued or in flight. Zero after a shutdown.
     pub pending: u64,
 }
 
 impl SignalReport {
-    /// How many items were dropped, for whatever reason.
+    /// Returns the number of dropped items, over all reasons.
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
         self.dropped.values().sum()
     }
 
-    /// How many items did not arrive: rejected, failed and dropped.
+    /// Returns the number of items that were not delivered: rejected, failed and dropped.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.rejected + self.failed + self.dropped_total()
@@ -54,7 +81,7 @@ impl SignalReport {
 }
 
 impl Report {
-    /// The part of one signal.
+    /// Returns the counts of one signal.
     #[must_use]
     pub fn signal(&self, signal: Signal) -> &SignalReport {
         match signal {
@@ -64,13 +91,13 @@ impl Report {
         }
     }
 
-    /// How many items did not arrive, over all signals.
+    /// Returns the number of items that were not delivered, over all signals.
     #[must_use]
     pub fn lost(&self) -> u64 {
         Signal::ALL.iter().map(|signal| self.signal(*signal).lost()).sum()
     }
 
-    /// Whether everything arrived and nothing is waiting.
+    /// Returns whether every item was delivered and none is pending.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.lost() == 0 && Signal::ALL.iter().all(|signal| self.signal(*signal).pending == 0)
@@ -79,7 +106,7 @@ impl Report {
 
 impl fmt::Display for SignalReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ended, {} ok", self.ended, self.ok)?;
+        write!(f, "{} finished, {} ok", self.finished, self.ok)?;
         if self.rejected > 0 {
             write!(f, ", {} rejected", self.rejected)?;
         }

@@ -35,7 +35,8 @@ pub(crate) fn words(report: &Report, config: &Config, peers: &Peers) -> String {
 /// Where nobody answered, and what the system said of it.
 fn places(config: &Config, peers: &Peers) -> String {
     let mut places: Vec<String> = Signal::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|signal| config.sends(*signal, Exporter::Otlp))
         .filter_map(|signal| {
             let endpoint = &config.otlp(signal).endpoint;

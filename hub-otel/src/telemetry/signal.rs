@@ -100,7 +100,7 @@ pub(crate) fn shut_down(inner: &Arc<Inner>) -> Result<(), InitError> {
     let handle = inner.private.handle().clone();
     let mut listener = {
         let _context = handle.enter();
-        Listener::install().map_err(InitError::signals)?
+        Listener::install().map_err(InitError::signal_handlers)?
     };
     let weak = Arc::downgrade(inner);
     handle.spawn(async move {

@@ -12,6 +12,7 @@ mod sync;
 
 /// Stands in for the configuration: the signals.
 mod config {
+    pub mod signal {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Signal {
         Traces,
@@ -20,7 +21,8 @@ mod config {
     }
 
     impl Signal {
-        pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
+        pub const ALL: &[Self] = &[Self::Traces, Self::Metrics, Self::Logs];
+    }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The queue of finished items and its ledger: items come in while batches go out, the queue closes, or is given up.
 
-use crate::config::Signal;
+use crate::config::signal::Signal;
 use crate::export::accounting::reason;
 use crate::export::queue::{Queue, Settlement};
 use crate::sync::Arc;
@@ -35,7 +35,7 @@ fn deliver(queue: &Items, batches: usize) -> Box<dyn FnOnce() + Send> {
 fn even(queue: &Items) -> SignalReport {
     let report = queue.ledger.report();
     let settled = report.ok + report.rejected + report.failed + report.dropped_total();
-    assert_eq!(report.ended, settled + report.pending, "{report:?}");
+    assert_eq!(report.finished, settled + report.pending, "{report:?}");
     report
 }
 
@@ -49,7 +49,7 @@ pub fn settled() {
         let queue = queue();
         together(vec![push(&queue, 2), push(&queue, 1), deliver(&queue, 2)]);
         let report = even(&queue);
-        assert_eq!((report.ended, report.pending), (3, queue.waiting() as u64));
+        assert_eq!((report.finished, report.pending), (3, queue.waiting() as u64));
         assert!(dropped(&report, reason::QUEUE_FULL) <= 1, "two find room at any time: {report:?}");
         deliver(&queue, 2)();
         assert_eq!((even(&queue).pending, queue.is_settled_before(queue.next())), (0, true));
@@ -68,7 +68,7 @@ pub fn closed() {
         });
         together(vec![push(&queue, 1), close]);
         let report = even(&queue);
-        assert_eq!((report.ended, report.pending, queue.waiting()), (1, 0, 0));
+        assert_eq!((report.finished, report.pending, queue.waiting()), (1, 0, 0));
         assert_eq!(report.ok + dropped(&report, reason::AFTER_SHUTDOWN), 1);
     });
 }
@@ -87,7 +87,7 @@ pub fn abandoned() {
         });
         together(vec![push(&queue, 2), deliver(&queue, 1), give_up]);
         let report = even(&queue);
-        assert_eq!((report.ended, report.pending, queue.waiting()), (2, 0, 0));
+        assert_eq!((report.finished, report.pending, queue.waiting()), (2, 0, 0));
         let lost = dropped(&report, reason::DEADLINE) + dropped(&report, reason::AFTER_SHUTDOWN);
         assert_eq!(report.ok + lost, 2, "{report:?}");
     });
@@ -100,7 +100,7 @@ pub fn reported() {
         let reading = Arc::clone(&queue);
         let read = thread(move || {
             let (first, second) = (even(&reading), even(&reading));
-            assert!(first.ended <= second.ended && first.ok <= second.ok, "books only grow");
+            assert!(first.finished <= second.finished && first.ok <= second.ok, "books only grow");
         });
         together(vec![push(&queue, 2), deliver(&queue, 2), read]);
         even(&queue);

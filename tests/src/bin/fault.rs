@@ -235,7 +235,7 @@ fn paced(rate: u64, seconds: u64) {
     let stopped = program.stop();
     say(format_args!("peak {}", own_peak_bytes()));
     let traces = &stopped.report.traces;
-    say(format_args!("traces {} {} {}", traces.ended, traces.ok, traces.lost()));
+    say(format_args!("traces {} {} {}", traces.finished, traces.ok, traces.lost()));
     say(format_args!("report {}", stopped.report));
 }
 

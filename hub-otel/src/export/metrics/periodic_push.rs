@@ -141,7 +141,7 @@ impl Push {
         if points == 0 {
             return;
         }
-        self.ledger.ended(points);
+        self.ledger.finished(points);
         let under_way = UnderWay { ledger: &self.ledger, points };
         under_way.settle(courier.deliver(body).await);
     }
