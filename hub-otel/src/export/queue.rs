@@ -326,7 +326,7 @@ mod tests {
         Arc::get_mut(&mut queue).expect("the only one").owner = 0;
         let held = queue.state.lock().expect("not poisoned");
         queue.push(1, 1);
-        assert_eq!((queue.waiting(), queue.ledger.report().ended), (0, 0));
+        assert_eq!((queue.waiting(), queue.ledger.report().finished), (0, 0));
         drop(held);
         queue.push(2, 1);
         assert!(queue.take(true).is_none());
