@@ -5,6 +5,7 @@
 //! talks to nothing.
 
 pub mod docs;
+pub mod figures;
 pub mod files;
 pub mod promql;
 pub mod stack;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use xtask::{docs, files, stack};
+use xtask::{docs, figures, files, stack};
 
 /// Generated files of the repository: the telemetry reference, dashboards, rules.
 #[derive(Parser)]
@@ -26,12 +26,15 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// Figures of the library's source, printed.
+    Figures,
 }
 
 fn main() -> ExitCode {
     let (generated, check) = match Arguments::parse().verb {
         Verb::Docs { check } => (docs::files(), check),
         Verb::Stack { check } => (stack::files(), check),
+        Verb::Figures => return print_figures(),
     };
     let root = files::root();
     let result =
@@ -43,6 +46,20 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the output of the command")]
+fn print_figures() -> ExitCode {
+    match figures::Figures::read() {
+        Ok(figures) => {
+            println!("{figures}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("xtask: cannot read the sources: {error}");
             ExitCode::FAILURE
         }
     }
