@@ -1,6 +1,7 @@
 //! The house rules that no compiler checks: what ARCHITECTURE.md, the READMEs and the manifests promise about the repository.
 
 mod language;
+mod modules;
 
 use std::fs;
 use std::path::{Path, PathBuf};
