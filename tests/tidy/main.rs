@@ -1,4 +1,5 @@
-//! The house rules that no compiler checks: what ARCHITECTURE.md, the READMEs and the manifests promise about the repository.
+//! Rules of ARCHITECTURE.md and STYLE.md that no compiler checks: manifests, links, names, language,
+//! module structure, number of crates.
 
 mod language;
 mod modules;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("tests/ stands in the repository")
+        .expect("the repository contains tests/")
         .to_path_buf()
 }
 
@@ -19,7 +20,7 @@ fn read(path: impl AsRef<Path>) -> String {
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
-/// Every file below `folder` whose name ends in `ending`, without build output and dot folders.
+/// Returns the files below `folder` that end in `ending`, without build output and hidden folders.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -64,7 +65,7 @@ fn every_opentelemetry_crate_is_of_one_minor_version() {
             (package["name"].as_str().unwrap_or(""), package["version"].as_str().unwrap_or(""))
         })
         .filter(|(name, _)| name.starts_with("opentelemetry"))
-        // A crate of the contributors', with versions of its own; what it is built on is held to the rule above.
+        // Versioned independently; the crates it depends on are checked.
         .filter(|(name, _)| *name != "opentelemetry-resource-detectors")
         .filter(|(_, version)| !version.starts_with("0.33."))
         .collect();
@@ -82,7 +83,7 @@ fn the_readme_shows_the_quickstart_that_is_compiled() {
     let readme = read(root().join("README.md"));
     assert!(
         readme.contains(code.trim()),
-        "README.md must show examples/quickstart/src/main.rs, letter by letter"
+        "README.md must show examples/quickstart/src/main.rs, exactly"
     );
 }
 
@@ -148,7 +149,7 @@ fn each_published_crate_carries_what_publishing_needs() {
     for name in ["hub-otel", "hub-otel-macros"] {
         let folder = root().join(name);
         for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
-            assert!(read(folder.join(file)).len() > 200, "{name}/{file} says nothing");
+            assert!(read(folder.join(file)).len() > 200, "{name}/{file} is too short");
         }
         let manifest: toml::Table = read(folder.join("Cargo.toml")).parse().expect("a manifest");
         for key in [
