@@ -1,7 +1,13 @@
-//! A program that has its own `tracing` subscriber keeps it: telemetry is one more layer.
+//! Telemetry for a program that has a `tracing` subscriber of its own: one more layer, and the
+//! program's format stays.
 //!
-//! `cargo run -p existing-subscriber`: the line comes out in this program's own format, and goes to the Collector as a
-//! log record, with the ids of the unit of work that it was said in.
+//! - `build` makes the telemetry without installing anything global, `layer` is its `tracing`
+//!   layer.
+//! - `install` makes the instance the global one. The subscriber stays as it is.
+//! - A log line is printed in the program's format and exported as a log record with the ids of the
+//!   current span.
+//!
+//! Run: `cargo run -p existing-subscriber`, with or without a Collector at http://localhost:4317.
 
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
@@ -10,23 +16,23 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // `build`, not `install` yet: the subscriber is set first, with the layer of this instance in it.
+    // `build` before `install`: the subscriber is set in between, with the layer of this instance.
     let telemetry =
         hub_otel::Telemetry::builder().default_service_name("existing-subscriber").build()?;
     let lines =
         tracing_subscriber::fmt::layer().compact().without_time().with_filter(LevelFilter::INFO);
     tracing_subscriber::registry().with(lines).with(telemetry.layer()).try_init()?;
-    // Global from here on; the subscriber above stays.
+    // Global from here on. The subscriber above is kept.
     telemetry.install()?;
 
-    answer().await;
+    compute_answer().await;
 
     let report = telemetry.shutdown().await;
     eprintln!("{report}");
     Ok(())
 }
 
-#[hub_otel::instrument_agent(id = "oracle", action = "answer")]
-async fn answer() {
-    tracing::info!(answer = 42, "said once, heard twice");
+#[hub_otel::instrument_agent(id = "oracle", action = "compute")]
+async fn compute_answer() {
+    tracing::info!(answer = 42, "logged once, delivered twice");
 }

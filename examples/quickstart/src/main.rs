@@ -1,4 +1,6 @@
-//! The smallest thing that shows a trace: `OTEL_TRACES_EXPORTER=console cargo run -p quickstart`.
+//! The smallest program that exports a trace: one workflow, one agent, the setup and the shutdown.
+//!
+//! Run: `OTEL_TRACES_EXPORTER=console cargo run -p quickstart` prints the trace on stderr.
 
 #[hub_otel::instrument_workflow(trigger = "schedule")]
 async fn nightly_report(customer: &str) -> Result<usize, std::io::Error> {

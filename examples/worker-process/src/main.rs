@@ -1,20 +1,24 @@
-//! An agent in a process of its own, in the same trace and the same run.
+//! An agent in a process of its own, in the same trace and the same run as its workflow.
 //!
-//! `cargo run -p worker-process` starts a workflow, which starts this program again as `worker`. Trace and run travel
-//! through the environment of the child (TRACEPARENT, BAGGAGE). To see the trace without a Collector:
-//! `OTEL_TRACES_EXPORTER=console cargo run -p worker-process`.
+//! - `propagation::to_env` adds trace and run to the environment of a child process (`TRACEPARENT`,
+//!   `BAGGAGE`).
+//! - `propagation::from_env` reads them in the child, `propagation::follow` runs a future in that
+//!   context.
+//!
+//! Run: `OTEL_TRACES_EXPORTER=console cargo run -p worker-process` prints both parts of the trace
+//! on stderr. The program starts itself again as `worker`.
 
 use hub_otel::{instrument_agent, instrument_workflow, propagation};
 use std::error::Error;
 use std::process::{Command, ExitStatus};
 
-/// What the child runs.
+/// Runs in the child.
 #[instrument_agent(id = "counter", action = "count", fields(text.length = text.len()))]
 async fn count(text: &str) -> Result<usize, std::io::Error> {
     Ok(text.split_whitespace().count())
 }
 
-/// What the parent runs: starts the agent's process and waits for it.
+/// Runs in the parent: starts the agent's process and waits for it.
 #[instrument_workflow(id = "count-elsewhere")]
 async fn count_elsewhere(text: &str) -> Result<ExitStatus, std::io::Error> {
     let mut worker = Command::new(std::env::current_exe()?);
@@ -29,7 +33,7 @@ async fn count_elsewhere(text: &str) -> Result<ExitStatus, std::io::Error> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let telemetry = hub_otel::Telemetry::builder()
         .default_service_name("worker-process")
-        // Two processes of one program cannot serve one port.
+        // Two processes cannot listen on the same port.
         .prometheus("127.0.0.1", 0)
         .install()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -30,7 +30,7 @@ fn the_agent_of_the_child_process_belongs_to_the_run_of_its_parent() {
         ids.dedup();
         ids
     };
-    // Each process prints its own part of the trace, and logs the run that its unit belongs to.
+    // Each process prints its part of the trace and logs the run of its unit.
     assert_eq!(ids("trace ").len(), 1, "{err}");
     let child = err.lines().find(|line| line.contains("agent.run.started")).unwrap_or_default();
     assert!(child.contains("workflow.run.id="), "{err}");

@@ -1,4 +1,5 @@
-//! One line, heard twice: in the program's own format, and by the Collector with the ids of the span around it.
+//! One log line, delivered twice: in the program's format, and to the Collector with the ids of the
+//! current span.
 
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::{Receiver, int, text};
@@ -20,13 +21,13 @@ fn the_programs_own_lines_stay_and_the_collector_gets_spans_and_records_that_bel
         let (stdout, stderr) = (process.stdout(), process.stderr());
         assert!(status.success(), "{stdout}\n{stderr}");
 
-        // Its own format, on its own stream, and nobody else prints the event.
-        let own: Vec<_> =
-            stdout.lines().filter(|line| line.contains("said once, heard twice")).collect();
-        assert_eq!(own.len(), 1, "{stdout}");
-        assert!(own[0].contains("INFO") && own[0].contains("existing_subscriber:"), "{stdout}");
+        // The program's format on its stream, printed once.
+        let lines: Vec<_> =
+            stdout.lines().filter(|line| line.contains("logged once, delivered twice")).collect();
+        assert_eq!(lines.len(), 1, "{stdout}");
+        assert!(lines[0].contains("INFO") && lines[0].contains("existing_subscriber:"), "{stdout}");
         assert!(
-            !stderr.contains("heard twice") && !stderr.contains("subscriber is set already"),
+            !stderr.contains("delivered twice") && !stderr.contains("subscriber is set already"),
             "{stderr}"
         );
         assert!(stderr.contains("[OpenTelemetry] Shutdown complete"), "{stderr}");
