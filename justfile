@@ -106,7 +106,7 @@ schemathesis examples="25":
 
 # 10,000 concurrent two-node runs on SQLite, release build; docs/performance.md has the figures.
 load-10k:
-    examples/orchestrator/load-10k
+    examples/orchestrator/bench/load-10k
 # What a unit of work costs, held against tests/bench/budgets.txt (needs valgrind).
 budgets:
     tests/bench/check

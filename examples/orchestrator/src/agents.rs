@@ -1,16 +1,14 @@
-//! What does the work: an agent has an id, actions, a risk level each, and answers a JSON value or an error.
+//! Agents: an agent has an id, actions with a risk level, and returns a JSON value or an error.
 //!
-//! An agent knows nothing of runs, stores or telemetry; the engine hands it an [`AgentContext`] and wraps the call in
-//! `agent.execute`.
+//! Agents are independent of runs, stores and telemetry. The engine passes an [`AgentContext`] and
+//! records the call as `agent.execute`.
 
+pub mod builtin;
 pub mod fault;
 mod input;
 pub mod notifier;
 pub mod patcher;
 pub mod scanner;
-mod standard;
-
-pub use standard::{Settings, standard};
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -22,81 +20,83 @@ use std::time::Duration;
 /// One call of an agent.
 #[derive(Debug, Clone)]
 pub struct AgentContext {
-    /// Which of the agent's actions.
+    /// The action.
     pub action: String,
-    /// The node's input, templates already rendered.
+    /// Input of the node, with rendered templates.
     pub input: Value,
-    /// `<run>/<node>`: the same for every attempt, also after a crash. An agent with side effects hands it on.
+    /// `<run>/<node>`: the same for every attempt, also after a crash. Agents with side effects
+    /// pass it on.
     pub idempotency_key: String,
-    /// The run that asks.
+    /// Id of the run.
     pub run_id: String,
-    /// Its workflow.
+    /// Name of the workflow.
     pub workflow: String,
-    /// The node of the workflow.
+    /// Id of the node.
     pub node: String,
-    /// 1 for the first attempt of this process.
+    /// Number of the attempt in this process, from 1.
     pub attempt: u32,
 }
 
-/// Why an agent did not do it.
+/// Failure of an agent.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct AgentError {
-    /// A stable identifier (`timeout`, `http_429`, …): the label `error_type`, never a message.
+    /// Stable identifier (`timeout`, `http_429`, …), the label `error_type`. Not a message.
     pub kind: &'static str,
-    /// May another attempt go better?
+    /// Another attempt can succeed.
     pub retryable: bool,
-    /// For people.
+    /// Description of the failure.
     pub message: String,
-    /// The other side asked for this much patience (`Retry-After`).
+    /// Minimum time until the next attempt (`Retry-After`).
     pub retry_after: Option<Duration>,
 }
 
 impl AgentError {
-    /// Another attempt would end the same way.
+    /// A failure that a retry cannot fix.
     pub fn permanent(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, retryable: false, message: message.into(), retry_after: None }
     }
 
-    /// Another attempt may go better.
+    /// A failure that a retry can fix.
     pub fn retryable(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, retryable: true, message: message.into(), retry_after: None }
     }
 
-    /// Not before this much time has passed.
+    /// Sets the minimum time until the next attempt.
     #[must_use]
-    pub fn after(mut self, patience: Duration) -> Self {
-        self.retry_after = Some(patience);
+    pub fn after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
         self
     }
 }
 
-/// Whether a human has to say yes first.
+/// Risk of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RiskLevel {
-    /// Reads, or writes what is easily undone.
+    /// Reads, or changes that are easy to undo. Needs no approval.
     Automatic,
-    /// Changes what others depend on.
+    /// Changes that others depend on. Needs an approval.
     ApprovalRequired,
 }
 
-/// Something that can be asked to act.
+/// An agent.
 #[async_trait]
 pub trait Agent: Send + Sync + 'static {
-    /// The actions that it knows; a workflow that names another is not accepted.
+    /// The actions of the agent. A workflow with another action is invalid.
     fn actions(&self) -> &'static [&'static str];
 
-    /// What an action may do to the world.
+    /// Risk of an action.
     fn risk(&self, _action: &str) -> RiskLevel {
         RiskLevel::Automatic
     }
 
-    /// Acts. Dropped when the run is cancelled or out of time: work that must not be torn goes into a task of its own.
+    /// Executes an action. The future is dropped if the run is cancelled or times out: work that
+    /// must complete belongs in a task of its own.
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError>;
 }
 
-/// The agents of a process by id.
+/// Agents by id.
 #[derive(Clone, Default)]
 pub struct Registry {
     agents: BTreeMap<String, Arc<dyn Agent>>,
@@ -109,31 +109,32 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// No agent yet.
+    /// Creates an empty registry.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one under an id (a slug: it is a metric label). The same agent may stand under several ids.
+    /// Adds an agent under an id, a slug because it is a metric label. An agent can have several
+    /// ids.
     #[must_use]
     pub fn with(mut self, id: &str, agent: Arc<dyn Agent>) -> Self {
         self.agents.insert(id.to_owned(), agent);
         self
     }
 
-    /// The agent of that id.
+    /// Returns the agent with this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<dyn Agent>> {
         self.agents.get(id)
     }
 
-    /// Every id with its agent.
+    /// Iterates over ids and agents.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Agent>)> {
         self.agents.iter().map(|(id, agent)| (id.as_str(), agent))
     }
 
-    /// The nearest to listing the choices in an error.
+    /// The ids, for error messages.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
         self.agents.keys().cloned().collect()

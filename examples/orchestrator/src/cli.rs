@@ -1,95 +1,82 @@
-//! The command line: a server, and the clients of a running one.
+//! The command line: the server, and clients of a running server.
 //!
-//! Every flag is also `HUB_<FLAG>`, and a key of the TOML file that `--config` names; the flag wins over the
-//! environment, the environment over the file. Ids go to stdout, everything else to stderr.
+//! Every flag is also the variable `HUB_<FLAG>` and a key of the TOML file of `--config`. A flag
+//! overrides the variable, the variable overrides the file. Ids are printed on stdout, everything
+//! else on stderr.
 
 pub mod approvals;
 pub mod client;
 mod config;
-mod exit;
-pub mod load;
-pub(crate) mod out;
 pub mod run;
-pub mod serve;
 pub mod values;
 pub mod workflows;
 
+use crate::server::args::ServeArgs;
+use crate::terminal::{Exit, Problem};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use exit::{Exit, Problem};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// An orchestration server: workflows of agents, observed by hub-otel.
+/// Orchestration server for workflows of agents, instrumented with hub-otel.
 #[derive(Debug, Parser)]
 #[command(name = "orchestrator", version, about, max_term_width = 100)]
-#[command(
-    after_help = "Without a command the server starts: `orchestrator --bind 127.0.0.1:9002` is \
+#[command(after_help = "The default command is `serve`: `orchestrator --bind 127.0.0.1:9002` is \
                         `orchestrator serve --bind 127.0.0.1:9002`.\n\n\
-                        Exit codes: 0 success, 1 failure, 2 wrong usage, 3 out of time."
-)]
+                        Exit codes: 0 success, 1 failure, 2 usage error, 3 timeout.")]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// Commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Starts the server (the default).
-    Serve(Box<serve::Serve>),
-    /// Asks a running server for a run.
+    Serve(Box<ServeArgs>),
+    /// Triggers a run on a running server.
     Run {
-        /// Which server.
+        /// The server.
         #[command(flatten)]
         server: client::Server,
-        /// What to run.
+        /// The run.
         #[command(flatten)]
         run: run::RunArgs,
     },
-    /// Lists a running server's workflows, or checks files of them.
+    /// Lists the workflows of a running server, or validates workflow files.
     Workflows {
-        /// Which server.
+        /// The server.
         #[command(flatten)]
         server: client::Server,
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: workflows::Workflows,
     },
-    /// Lists what waits for a decision, and decides.
+    /// Lists and decides pending approvals.
     Approvals {
-        /// Which server.
+        /// The server.
         #[command(flatten)]
         server: client::Server,
-        /// What to do.
+        /// The command.
         #[command(subcommand)]
         command: approvals::Approvals,
     },
-    /// Drives a running server, and checks that its books agree.
-    Load {
-        /// Which server.
-        #[command(flatten)]
-        server: client::Server,
-        /// With what.
-        #[command(flatten)]
-        load: Box<load::LoadArgs>,
-    },
 }
 
-/// Reads the command line, does what it says.
+/// Parses and executes the command line.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = with_default_command(std::env::args_os().collect());
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed stderr is no reason to answer with another code.
+            // A closed stderr does not change the exit code.
             drop(error.print());
             let usage = error.use_stderr();
             return if usage { Exit::Usage } else { Exit::Success }.into();
         }
     };
-    let ended = match cli.command {
+    let result = match cli.command {
         Command::Serve(serve) => crate::server::main(&serve),
         Command::Run { server, run } => {
             client::main(server, async |api| Ok(run.execute(&api).await?))
@@ -98,11 +85,8 @@ pub fn main() -> ExitCode {
         Command::Approvals { server, command } => {
             client::main(server, async |api| Ok(command.execute(&api).await?))
         }
-        Command::Load { server, load } => {
-            client::main(server, async |api| Ok(load.execute(&api).await?))
-        }
     };
-    ended.unwrap_or_else(Problem::report).into()
+    result.unwrap_or_else(Problem::report).into()
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
@@ -110,7 +94,7 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
-/// `orchestrator --bind …` means `orchestrator serve --bind …`.
+/// Inserts the default command: `orchestrator --bind …` is `orchestrator serve --bind …`.
 fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let first = arguments.get(1).and_then(|argument| argument.to_str()).unwrap_or("-");
     if first.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&first) {
@@ -128,7 +112,7 @@ mod tests {
         parse(&with_default_command(arguments.map(OsString::from).collect()))
     }
 
-    fn serve(arguments: &[&str]) -> serve::Serve {
+    fn serve(arguments: &[&str]) -> ServeArgs {
         match read(arguments).unwrap().command {
             Command::Serve(serve) => *serve,
             other => panic!("{other:?}"),
@@ -173,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_weaker_than_a_flag_and_stronger_than_the_default() {
+    fn the_file_overrides_defaults_and_flags_override_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.toml");
         std::fs::write(
@@ -193,11 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_does_not_exist_is_named_with_the_choices() {
+    fn an_unknown_key_is_named_with_the_choices() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.toml");
         std::fs::write(&file, "bnid = \"127.0.0.1:7001\"\n").unwrap();
-        let said = read(&["--config", file.to_str().unwrap()]).unwrap_err().to_string();
-        assert!(said.contains("`bnid`") && said.contains("drain-timeout"), "{said}");
+        let error = read(&["--config", file.to_str().unwrap()]).unwrap_err().to_string();
+        assert!(error.contains("`bnid`") && error.contains("drain-timeout"), "{error}");
     }
 }

@@ -1,55 +1,51 @@
-//! Times as the store and the API spell them: milliseconds since 1970 inside, RFC 3339 in UTC outside.
+//! Time stamps of the store and the API: milliseconds since 1970 inside, RFC 3339 in UTC outside.
+//! Durations of the command line.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-/// A moment: milliseconds since 1970.
+/// Milliseconds since 1970, as they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// This moment.
+    /// The current time.
     #[must_use]
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        Self(jiff::Timestamp::now().as_millisecond())
     }
 
-    /// This much later.
+    /// Adds a duration.
     #[must_use]
-    pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// How long ago `earlier` was, zero when it is not past.
+    /// Time since `earlier`, zero if `earlier` is in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// As `std` spells it.
+    /// Converts to a `SystemTime`.
     #[must_use]
     pub fn system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(u64::try_from(self.0).unwrap_or(0))
     }
 
-    /// Reads RFC 3339.
+    /// Parses RFC 3339.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+        text.parse::<jiff::Timestamp>().ok().map(|time| Self(time.as_millisecond()))
     }
 }
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000);
-        match at.ok().and_then(|at| at.format(&Rfc3339).ok()) {
-            Some(text) => f.write_str(&text),
-            None => write!(f, "{}", self.0),
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => time.fmt(f),
+            Err(_) => self.0.fmt(f),
         }
     }
 }
@@ -60,11 +56,15 @@ impl Serialize for Timestamp {
     }
 }
 
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom(format!("not a time in RFC 3339: `{text}`")))
+/// Parses a duration: `500ms`, `20s`, `30m`, `24h`. A number without a unit is seconds.
+///
+/// # Errors
+/// The text is not a duration.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; expected e.g. `500ms`, `20s`, `30m` or `24h`")),
     }
 }
 
@@ -78,5 +78,14 @@ mod tests {
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
         assert_eq!(Timestamp::parse("2023-11-14T23:13:20.123+01:00"), Some(at));
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn durations_are_read_with_their_unit() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(parse_duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(parse_duration("24h"), Ok(Duration::from_secs(86_400)));
+        assert!(parse_duration("soon").is_err() && parse_duration("-1s").is_err());
     }
 }

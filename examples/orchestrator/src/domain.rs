@@ -1,4 +1,4 @@
-//! What a workflow, a run, a node and an approval are. No I/O, no clock of its own, no telemetry.
+//! Types of workflows, runs, nodes and approvals. No I/O, no clock, no telemetry.
 
 pub mod approval;
 pub mod graph;

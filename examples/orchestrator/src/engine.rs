@@ -1,37 +1,38 @@
-//! Runs workflows: takes runs from the store, calls agents, writes down what became of them.
+//! Executes workflows: claims runs from the store, calls agents, stores the results.
 //!
-//! A run in flight is one task: the *segment* that is executed now. It ends in a terminal state, or suspended: handed
-//! back to the store because it waits for a human or because the process goes. Nothing else knows of a run but the
-//! store, so whatever kills the process, the next one goes on.
+//! A run in flight is one task, which executes one *segment* of the run. A segment ends in a
+//! terminal state, or suspended: handed back to the store because the run waits for an approval or
+//! the process shuts down. All state of a run is in the store, so that the next process can
+//! continue after a crash.
 
 mod approvals;
-mod flight;
 mod node;
 mod persist;
 mod progress;
 mod recovery;
+mod registry;
 mod segment;
 mod telemetry;
 
 use crate::agents::Registry;
 use crate::domain::{NewRun, Run, RunStatus, Trigger, Workflow};
-use crate::store::{Admitted, Alert, Cancelled, Created, Store, StoreError};
-use flight::{Flight, Stop};
+use crate::store::{Admitted, AlertRequest, Cancelled, Created, Store, StoreError};
 use futures_util::FutureExt as _;
+use registry::RunRegistry;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 pub use telemetry::trace_id;
 
-/// What an operator decides for every run.
+/// Limits that apply to every run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long an approval may wait for its answer.
+    /// Time until an approval expires.
     pub approval_timeout: Duration,
-    /// So many runs at once.
+    /// Maximum number of runs in flight.
     pub max_runs: usize,
-    /// A run over which so many processes died is FAILED.
+    /// Number of process crashes after which a run is FAILED.
     pub crash_limit: u32,
 }
 
@@ -41,7 +42,7 @@ impl Default for Options {
     }
 }
 
-/// The engine; cheap to clone.
+/// The engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -51,44 +52,44 @@ struct Inner {
     store: Arc<dyn Store>,
     agents: Registry,
     options: Options,
-    /// This process, as the owner of RUNNING runs.
+    /// Id of this process, the owner of RUNNING runs.
     owner: String,
-    flight: Flight,
+    in_flight: RunRegistry,
     draining: AtomicBool,
-    /// Workflows are immutable: what was read once stays true.
+    /// Cache. Workflows are immutable.
     workflows: Mutex<HashMap<String, Arc<Workflow>>>,
-    /// An approval was asked: the one who watches the clock has to look again.
-    asked: tokio::sync::Notify,
+    /// Notifies [`Engine::watch_expiry`] of a new approval.
+    approval_requested: tokio::sync::Notify,
 }
 
-/// Why the engine did not do it.
+/// Error of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The process is going.
+    /// The process shuts down.
     #[error("the server is shutting down")]
     Draining,
-    /// Too many runs at once.
-    #[error("there are {0} runs in flight, which is as many as are allowed")]
+    /// Too many runs in flight.
+    #[error("the limit of {0} runs in flight is reached")]
     Overloaded(usize),
-    /// No workflow of that name.
+    /// No workflow with this name.
     #[error("there is no workflow `{0}`")]
     UnknownWorkflow(String),
-    /// No run of that id.
+    /// No run with this id.
     #[error("there is no run `{0}`")]
     UnknownRun(String),
-    /// The run is in a state that does not allow it.
+    /// The status of the run does not permit the operation.
     #[error("{0}")]
     WrongState(String),
-    /// The store could not answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A result of the engine.
+/// Result of an engine operation.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
 impl Engine {
-    /// An engine over a store. Nothing runs before [`Self::recover`] or a trigger.
+    /// Creates an engine. Executes nothing before [`Self::recover`] or a trigger.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, agents: Registry, options: Options) -> Self {
         Self {
@@ -97,45 +98,45 @@ impl Engine {
                 agents,
                 options,
                 owner: uuid::Uuid::now_v7().to_string(),
-                flight: Flight::default(),
+                in_flight: RunRegistry::default(),
                 draining: AtomicBool::new(false),
                 workflows: Mutex::default(),
-                asked: tokio::sync::Notify::new(),
+                approval_requested: tokio::sync::Notify::new(),
             }),
         }
     }
 
-    /// Where runs are remembered.
+    /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
     }
 
-    /// Who can be asked.
+    /// The agents.
     #[must_use]
     pub fn agents(&self) -> &Registry {
         &self.inner.agents
     }
 
-    /// How many runs are being executed.
+    /// Number of runs in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.inner.flight.len()
+        self.inner.in_flight.len()
     }
 
-    /// Is the process about to go?
+    /// Returns whether the process shuts down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
-    /// The workflow of that name.
+    /// Loads a workflow.
     ///
     /// # Errors
-    /// When there is none, or the store cannot answer.
+    /// No workflow with this name, or the store failed.
     pub async fn workflow(&self, name: &str) -> Result<Arc<Workflow>> {
-        let known = |inner: &Inner| lock(&inner.workflows).get(name).cloned();
-        if let Some(workflow) = known(&self.inner) {
+        let cached = |inner: &Inner| lock(&inner.workflows).get(name).cloned();
+        if let Some(workflow) = cached(&self.inner) {
             return Ok(workflow);
         }
         let workflow = self.inner.store.workflow(name).await?;
@@ -148,13 +149,13 @@ impl Engine {
     /// Stores a run and starts it.
     ///
     /// # Errors
-    /// When the server drains or is full, the workflow does not exist, or the store cannot answer.
+    /// The server drains or is overloaded, the workflow does not exist, or the store failed.
     pub async fn trigger(&self, mut run: NewRun) -> Result<Created> {
-        self.admit()?;
+        self.check_admission()?;
         self.workflow(&run.workflow).await?;
         run.trace_id = run.trace_id.or_else(trace_id);
         let engine = self.clone();
-        shielded(async move {
+        run_detached(async move {
             let created = engine.inner.store.create_run(run).await?;
             if let Created::New(run) = &created {
                 engine.launch(run.clone());
@@ -164,16 +165,16 @@ impl Engine {
         .await
     }
 
-    /// Stores the run that an alert asks for, when it does, and starts it.
+    /// Stores and starts the run of an alert, unless it is deduplicated.
     ///
     /// # Errors
-    /// When the server drains or is full, the workflow does not exist, or the store cannot answer.
-    pub async fn admit_alert(&self, mut alert: Alert) -> Result<Admitted> {
-        self.admit()?;
+    /// The server drains or is overloaded, the workflow does not exist, or the store failed.
+    pub async fn admit_alert(&self, mut alert: AlertRequest) -> Result<Admitted> {
+        self.check_admission()?;
         self.workflow(&alert.run.workflow).await?;
         alert.run.trace_id = alert.run.trace_id.or_else(trace_id);
         let engine = self.clone();
-        shielded(async move {
+        run_detached(async move {
             let admitted = engine.inner.store.admit_alert(alert).await?;
             if let Admitted::Started(run) = &admitted {
                 engine.launch(run.clone());
@@ -183,28 +184,27 @@ impl Engine {
         .await
     }
 
-    /// Ends a run that has not ended.
+    /// Cancels a run.
     ///
     /// # Errors
-    /// When there is no such run, it has ended, or the store cannot answer.
+    /// The run does not exist or has ended, or the store failed.
     pub async fn cancel(&self, id: &str) -> Result<()> {
         let (engine, id) = (self.clone(), id.to_owned());
-        shielded(async move {
+        run_detached(async move {
             let (cancelled, approvals) = engine.inner.store.cancel(&id).await?;
             match cancelled {
                 Cancelled::Unknown => Err(EngineError::UnknownRun(id)),
-                Cancelled::AlreadyEnded(status) => Err(EngineError::WrongState(format!(
-                    "the run has ended already: {}",
-                    status.as_str()
-                ))),
+                Cancelled::AlreadyEnded(status) => {
+                    Err(EngineError::WrongState(format!("the run has ended: {}", status.as_str())))
+                }
                 Cancelled::From(before, run) => {
                     approvals
                         .iter()
-                        .for_each(|approval| telemetry::approval_decided(approval, &run));
-                    // Whoever executes it says that it ended; a run that nobody executes has nobody else.
-                    let told = engine.inner.flight.stop(&id, Stop::Cancelled);
-                    if !told || before == RunStatus::WaitingApproval {
-                        telemetry::ended_without_segment(&run, RunStatus::Cancelled, None);
+                        .for_each(|approval| telemetry::record_decision(approval, &run));
+                    // The task of a run records its end. Without a task the end is recorded here.
+                    let has_task = engine.inner.in_flight.cancel(&id);
+                    if !has_task || before == RunStatus::WaitingApproval {
+                        telemetry::record_end(&run, RunStatus::Cancelled, None);
                     }
                     Ok(())
                 }
@@ -213,70 +213,71 @@ impl Engine {
         .await
     }
 
-    /// Starts a new run of what a run that ended badly was asked for.
+    /// Starts a new run with the workflow and the context of a run that failed.
     ///
     /// # Errors
-    /// When there is no such run, it has not ended or ended well, or as [`Self::trigger`].
+    /// The run does not exist, has not ended or succeeded, or as [`Self::trigger`].
     pub async fn retry(&self, id: &str) -> Result<Run> {
         let run = self.inner.store.run(id).await?;
         let run = run.ok_or_else(|| EngineError::UnknownRun(id.to_owned()))?;
         if !run.status.is_terminal() || run.status == RunStatus::Success {
             let status = run.status.as_str();
             return Err(EngineError::WrongState(format!(
-                "only a run that ended badly is retried; this one is {status}"
+                "only a run that failed can be retried; this one is {status}"
             )));
         }
-        let mut again = NewRun::new(&run.workflow, Trigger::Retry, run.context);
-        again.retry_of = Some(run.id);
-        match self.trigger(again).await? {
+        let mut retry = NewRun::new(&run.workflow, Trigger::Retry, run.context);
+        retry.retry_of = Some(run.id);
+        match self.trigger(retry).await? {
             Created::New(run) | Created::Existing(run) => Ok(run),
             Created::Conflict => {
-                Err(EngineError::WrongState("another request retries it".to_owned()))
+                Err(EngineError::WrongState("another request retries the run".to_owned()))
             }
         }
     }
 
-    /// Refuses new runs, waits for those in flight, and hands back what has not ended by then.
-    pub async fn drain(&self, patience: Duration) {
+    /// Rejects new runs, waits for those in flight until the timeout, then hands back the others.
+    pub async fn drain(&self, timeout: Duration) {
         self.inner.draining.store(true, Ordering::Relaxed);
-        let flight = &self.inner.flight;
-        if tokio::time::timeout(patience, flight.landed()).await.is_err() {
-            tracing::warn!(runs = flight.len(), "handing back runs that have not ended");
-            flight.stop_all(Stop::HandBack);
-            // What cannot even be handed back is found by the next start.
-            drop(tokio::time::timeout(Duration::from_secs(3), flight.landed()).await);
+        let in_flight = &self.inner.in_flight;
+        if tokio::time::timeout(timeout, in_flight.wait_idle()).await.is_err() {
+            tracing::warn!(runs = in_flight.len(), "handing back the runs in flight");
+            in_flight.hand_back_all();
+            // Runs that are not handed back in time are recovered by the next start.
+            drop(tokio::time::timeout(Duration::from_secs(3), in_flight.wait_idle()).await);
         }
     }
 
-    fn admit(&self) -> Result<()> {
+    fn check_admission(&self) -> Result<()> {
         if self.is_draining() {
             return Err(EngineError::Draining);
         }
-        let most = self.inner.options.max_runs;
-        if self.in_flight() >= most { Err(EngineError::Overloaded(most)) } else { Ok(()) }
+        let max = self.inner.options.max_runs;
+        if self.in_flight() >= max { Err(EngineError::Overloaded(max)) } else { Ok(()) }
     }
 
-    /// Executes a PENDING run in a task of its own, below whatever is current.
+    /// Executes a PENDING run in a new task, as a child of the current span.
     fn launch(&self, run: Run) {
-        let ticket = self.inner.flight.board(&run.id);
-        let segment = segment::execute(self.clone(), run, Arc::clone(ticket.signals()));
-        // How it ended stands in the store and in its telemetry. Not in an async block: that would hold the segment twice.
-        tokio::spawn(segment.map(|_ended| drop(ticket)));
+        let guard = self.inner.in_flight.register(&run.id);
+        let segment = segment::execute(self.clone(), run, Arc::clone(guard.signals()));
+        // The result is in the store and in the telemetry. `map` instead of an async block, whose
+        // future would contain the segment's future twice.
+        self.inner.in_flight.spawn(segment.map(|_result| drop(guard)));
     }
 }
 
-/// Does it to the end, even when the one who asked hangs up: a run that is stored must also be started.
-async fn shielded<T: Send + 'static>(
+/// Completes the work even if the caller disconnects, because a stored run must also be started.
+async fn run_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    match tokio::spawn(telemetry::in_this_trace(work)).await {
+    match tokio::spawn(telemetry::with_current_trace(work)).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Err(EngineError::Draining),
     }
 }
 
-/// No code panics while it holds one of these locks; were it to, the data would still be whole.
+/// Locks a mutex. Ignores poisoning: no critical section leaves the data inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

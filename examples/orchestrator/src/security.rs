@@ -1,11 +1,11 @@
-//! Who may ask for what: secrets, tokens, and the addresses that the server may bind.
+//! Secrets, credentials of requests, and the addresses that the server may bind.
 
 mod access;
-mod secret;
+mod credential;
 mod secrets;
 
-pub use access::{NotAllowed, carries_token, check_bind, is_cross_site, is_loopback};
-pub use secret::Secret;
+pub use access::{NotAllowed, check_bind, has_valid_token, is_cross_site, is_loopback};
+pub use credential::{Secret, basic_password, bearer_token, matches_any};
 pub use secrets::{
     API_TOKEN, DISCORD_WEBHOOK_URL, SLACK_WEBHOOK_URL, SecretError, Secrets, WEBHOOK_HMAC_SECRET,
     WEBHOOK_TOKEN,

@@ -1,10 +1,9 @@
-//! The workflows that every new database has: `seeds/*.json`, stored once and never changed.
+//! The workflows of a new database: `seeds/*.json`, inserted once and never changed.
 
 use crate::agents::Registry;
 use crate::domain::{Workflow, graph};
 use crate::store::{Store, StoreError};
 
-/// The definitions, as files that can be read and copied.
 const SEEDS: [&str; 5] = [
     include_str!("../seeds/scan-and-notify.json"),
     include_str!("../seeds/alert-notification.json"),
@@ -13,24 +12,24 @@ const SEEDS: [&str; 5] = [
     include_str!("../seeds/diamond.json"),
 ];
 
-/// Why a seed was not stored.
+/// A seed that was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// The file is no workflow.
+    /// The file is not a workflow.
     #[error("a seed is not a workflow: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// It cannot be run.
-    #[error("the seed `{0}` cannot be run: {1}")]
+    /// The workflow is invalid.
+    #[error("the seed `{0}` is invalid: {1}")]
     Invalid(String, graph::GraphError),
-    /// The store could not answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The seeds.
+/// Parses and validates the seeds.
 ///
 /// # Errors
-/// When one is not a workflow that these agents can run.
+/// A seed is not a valid workflow of these agents.
 pub fn workflows(agents: &Registry) -> Result<Vec<Workflow>, SeedError> {
     SEEDS
         .iter()
@@ -43,11 +42,11 @@ pub fn workflows(agents: &Registry) -> Result<Vec<Workflow>, SeedError> {
         .collect()
 }
 
-/// Stores the seeds that are not stored yet.
+/// Inserts the seeds that are not stored yet.
 ///
 /// # Errors
-/// As [`workflows`], or when the store cannot answer.
-pub async fn plant(store: &dyn Store, agents: &Registry) -> Result<(), SeedError> {
+/// As [`workflows`], or the store failed.
+pub async fn insert_seeds(store: &dyn Store, agents: &Registry) -> Result<(), SeedError> {
     for workflow in workflows(agents)? {
         store.create_workflow(&workflow).await?;
     }

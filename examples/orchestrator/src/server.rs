@@ -1,20 +1,22 @@
-//! A process that serves: from the configuration to the last span, in the order in which things may fail.
+//! The server process: start, serving, shutdown.
 //!
-//! Nothing is executed before everything that can be wrong is known to be right: a second server on a port that is
-//! taken must not take up the runs of the first.
+//! Settings, ports and the database are checked before any run is executed: a second server whose
+//! port is in use must not recover the runs of the first.
 
+pub mod args;
 mod banner;
 
-use crate::agents::{Registry, standard};
+use crate::agents::Registry;
+use crate::agents::builtin::builtin_agents;
 use crate::api::{self, AppState};
-use crate::cli::serve::Serve;
-use crate::cli::{Exit, Problem, out};
 use crate::domain::Workflow;
 use crate::engine::{Engine, Options};
 use crate::security::{Secrets, check_bind};
 use crate::seed;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Page, Store, WorkflowStore as _};
+use crate::terminal::{Exit, Problem, print_line};
+use args::ServeArgs;
 use axum::Router;
 use hub_otel::{Exporter, Signal, Telemetry, TelemetryBuilder};
 use hyper::server::conn::http1;
@@ -29,50 +31,50 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A signal that follows another this soon is the same one.
-const ECHO: Duration = Duration::from_millis(300);
-/// How long a request's head may take to arrive, and a connection may be silent.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// Answers that are under way may take so much longer than the last run.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Time in which a repeated signal is the same one.
+const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(300);
+/// Maximum time for the head of a request, and for an idle connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time for responses after the last run.
+const RESPONSE_GRACE: Duration = Duration::from_secs(2);
 
-/// Serves until a signal says stop.
+/// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Why it did not start, or not end in order.
-pub fn main(settings: &Serve) -> Result<Exit, Problem> {
+/// The server could not start, or not shut down cleanly.
+pub fn main(args: &ServeArgs) -> Result<Exit, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(settings));
-    // A scan in its own thread need not be waited for: its run was handed back.
+    let result = runtime.block_on(serve(args));
+    // Does not wait for scans in blocking threads: their runs were handed back.
     runtime.shutdown_background();
-    ended.map(|()| Exit::Success)
+    result.map(|()| Exit::Success)
 }
 
-async fn serve(settings: &Serve) -> Result<(), Problem> {
+async fn serve(args: &ServeArgs) -> Result<(), Problem> {
     let secrets = Secrets::from_environment().map_err(Problem::usage)?;
-    check_bind(settings.bind, settings.webhook_bind, &secrets).map_err(Problem::usage)?;
-    let agents = standard(&settings.agent_settings(), &secrets).map_err(Problem::usage)?;
-    if settings.db.contains("://") {
-        let (kind, _) = settings.db.split_once("://").unwrap_or_default();
+    check_bind(args.bind, args.webhook_bind, &secrets).map_err(Problem::usage)?;
+    let agents = builtin_agents(&args.agent_settings(), &secrets).map_err(Problem::usage)?;
+    if args.db.contains("://") {
+        let (kind, _) = args.db.split_once("://").unwrap_or_default();
         return Err(Problem::usage_text(format!(
-            "--db {kind}://… is not supported yet; give a file, or `:memory:`"
+            "--db {kind}://… is not supported; expected a file or `:memory:`"
         )));
     }
-    // A wrong setting is to be known before anything is touched.
-    let telemetry = telemetry(settings);
+    // Reports wrong settings before the ports and the database are opened.
+    let telemetry = telemetry_builder(args);
     let config = telemetry.config().map_err(Problem::usage)?;
-    if settings.print_config {
-        out::line(config.to_string().trim_end());
+    if args.print_config {
+        print_line(config.to_string().trim_end());
         return Ok(());
     }
-    // The handlers stand from the first poll on: a signal during the start is an orderly end, too.
+    // The first poll installs the handlers, so that a signal during the start is a clean shutdown.
     let mut signal = pin!(hub_otel::shutdown_signal());
     tokio::select! {
         biased;
         () = signal.as_mut() => return Ok(()),
         () = std::future::ready(()) => {}
     }
-    let ready = prepare(settings, agents).await?;
+    let ready = prepare(args, agents).await?;
     let telemetry = telemetry.install().map_err(|error| {
         if error.kind() == hub_otel::InitErrorKind::InvalidSettings {
             Problem::usage(error)
@@ -80,27 +82,27 @@ async fn serve(settings: &Serve) -> Result<(), Problem> {
             error.into()
         }
     })?;
-    let result = run(settings, secrets, ready, &telemetry, signal).await;
-    // Flushed last: everything before this may still say something.
+    let result = run(args, secrets, ready, &telemetry, signal).await;
+    // Last, so that the telemetry of the shutdown is exported.
     let report = telemetry.shutdown().await;
     if report.lost() > 0 {
-        tracing::debug!(lost = report.lost(), "telemetry that was not delivered");
+        tracing::debug!(lost = report.lost(), "telemetry was lost");
     }
     result
 }
 
-fn telemetry(settings: &Serve) -> TelemetryBuilder {
+fn telemetry_builder(args: &ServeArgs) -> TelemetryBuilder {
     let builder = hub_otel::Telemetry::builder()
         .default_service_name("orchestration-service")
         .default_service_version(env!("CARGO_PKG_VERSION"))
         .default_service_namespace("commandcenter-hub");
-    if settings.console {
+    if args.console {
         return builder.exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console]);
     }
     builder
 }
 
-/// What is ready before the first span: start-up itself is nobody's request.
+/// Parts that are opened before telemetry is installed: the start is not traced.
 struct Ready {
     listener: TcpListener,
     webhook: Option<TcpListener>,
@@ -109,24 +111,24 @@ struct Ready {
     workflows: Vec<Workflow>,
 }
 
-async fn prepare(settings: &Serve, agents: Registry) -> Result<Ready, Problem> {
-    let listener = bind(settings.bind, "--bind").await?;
-    let webhook = match settings.webhook_bind {
+async fn prepare(args: &ServeArgs, agents: Registry) -> Result<Ready, Problem> {
+    let listener = bind(args.bind, "--bind").await?;
+    let webhook = match args.webhook_bind {
         Some(address) => Some(bind(address, "--webhook-bind").await?),
         None => None,
     };
     let unusable = |error: &dyn Error| {
-        Problem::failure(format!("--db {}: {error}; is it a writable file?", settings.db))
+        Problem::failure(format!("--db {}: {error}; is it a writable file?", args.db))
     };
-    let store = SqliteStore::open(&settings.db).await.map_err(|error| unusable(&error))?;
-    seed::plant(&store, &agents).await.map_err(|error| unusable(&error))?;
+    let store = SqliteStore::open(&args.db).await.map_err(|error| unusable(&error))?;
+    seed::insert_seeds(&store, &agents).await.map_err(|error| unusable(&error))?;
     let all = Page { limit: 1000, offset: 0 };
     let workflows = store.workflows(all).await.map_err(|error| unusable(&error))?;
     Ok(Ready { listener, webhook, store: Arc::new(store), agents, workflows })
 }
 
 async fn run(
-    settings: &Serve,
+    args: &ServeArgs,
     secrets: Secrets,
     ready: Ready,
     telemetry: &Telemetry,
@@ -135,12 +137,12 @@ async fn run(
     let Ready { listener, webhook, store, agents, workflows } = ready;
     let address = listener.local_addr()?;
     let options = Options {
-        approval_timeout: settings.approval_timeout,
-        max_runs: settings.max_runs,
+        approval_timeout: args.approval_timeout,
+        max_runs: args.max_runs,
         ..Options::default()
     };
     let engine = Engine::new(Arc::clone(&store), agents, options);
-    engine.announce(telemetry, &workflows);
+    engine.declare_telemetry(telemetry, &workflows);
     let state = AppState {
         engine: engine.clone(),
         secrets: Arc::new(secrets),
@@ -155,28 +157,28 @@ async fn run(
         servers.push(tokio::spawn(listen(listener, api::webhook_router(&state, address), stopped)));
     }
     let (resumed, crashed) = engine.recover().await?;
-    let clock = tokio::spawn(engine.clone().watch_expiry());
-    banner::print(settings, address, webhook_address, telemetry, (resumed, crashed)).await;
+    let expiry = tokio::spawn(engine.clone().watch_expiry());
+    banner::print(args, address, webhook_address, telemetry, (resumed, crashed)).await;
 
     signal.await;
-    tracing::info!(runs = engine.in_flight(), "shutting down; a second signal stops at once");
-    let orderly = async {
-        engine.drain(settings.drain_timeout).await;
-        clock.abort();
-        // The API answered until here, so that whoever asks hears 503 and not nothing.
+    tracing::info!(runs = engine.in_flight(), "shutting down, a second signal stops immediately");
+    let shutdown = async {
+        engine.drain(args.drain_timeout).await;
+        expiry.abort();
+        // The API serves until here, so that clients receive 503.
         stop.send_replace(true);
-        drop(tokio::time::timeout(LAST_ANSWERS, futures_util::future::join_all(servers)).await);
+        drop(tokio::time::timeout(RESPONSE_GRACE, futures_util::future::join_all(servers)).await);
         store.close().await;
     };
     tokio::select! {
-        () = orderly => Ok(()),
+        () = shutdown => Ok(()),
         () = second_signal() => Err(Problem::failure("stopped by a second signal".to_owned())),
     }
 }
 
-/// Waits for somebody who is in a hurry. What starts this process may pass one signal on twice (`timeout` does).
+/// Waits for a second signal. Some parent processes send one signal twice (`timeout` does).
 async fn second_signal() {
-    tokio::time::sleep(ECHO).await;
+    tokio::time::sleep(SIGNAL_DEBOUNCE).await;
     hub_otel::shutdown_signal().await;
 }
 
@@ -184,7 +186,7 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Problem> {
     TcpListener::bind(address).await.map_err(|error| {
         let remedy = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
-                "; another server has it: stop that one, or choose another port"
+                "; the port is in use: stop the other server or choose another port"
             }
             _ => "",
         };
@@ -192,21 +194,21 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Problem> {
     })
 }
 
-/// Serves until told to stop, then until the last answer. `axum::serve` sets hyper no timer: a head that trickles, or
-/// never comes, would hold its connection for ever.
+/// Serves until `stopped`, then until the last response. `axum::serve` sets no timer in hyper: a
+/// slow or missing request head would hold its connection forever.
 async fn listen(mut listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let connections = GracefulShutdown::new();
     loop {
-        // axum's accept waits a moment where there are no file descriptors left.
+        // axum's accept waits and retries if no file descriptors are left.
         let (stream, _) = tokio::select! {
             accepted = axum::serve::Listener::accept(&mut listener) => accepted,
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
         let service = TowerToHyperService::new(router.clone());
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-        // How a connection ended is its client's affair.
+        // Errors of a connection are the client's.
         tokio::spawn(async move { drop(connection.await) });
     }
     drop(listener);

@@ -1,8 +1,8 @@
-//! What the engine needs to remember, as a trait: SQLite today; `tests/store.rs` is the suite that another store must
-//! pass.
+//! Durable state of the engine, as a trait. Implemented for SQLite; `tests/store.rs` is the suite
+//! for other stores.
 //!
-//! Every method that writes is one transaction, and every change of a run's state is a compare-and-swap: `false` or
-//! `None` means that somebody else was first, which is an answer and not an error.
+//! Every writing method is one transaction, and every change of a run's status is a
+//! compare-and-swap: `false` or `None` means that another writer was first, which is not an error.
 
 pub mod sqlite;
 
@@ -11,17 +11,17 @@ use crate::domain::{Approval, Decision, NewRun, NodeRecord, Run, RunStatus, Work
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Why the store could not answer.
+/// Error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database did not do what it was asked.
+    /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[source] sqlx::Error),
-    /// The writer is gone: the process is shutting down.
+    /// The store is closed: the process shuts down.
     #[error("the store is closed")]
     Closed,
     /// A row that this version cannot read.
-    #[error("the database holds what this version does not know: {0}")]
+    #[error("the database has a row that this version cannot read: {0}")]
     Corrupt(String),
 }
 
@@ -34,155 +34,156 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// A result of the store.
+/// Result of a store operation.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Which part of a list.
+/// Limit and offset of a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// At most this many.
+    /// Maximum number of entries.
     pub limit: u32,
-    /// After this many.
+    /// Number of entries to skip.
     pub offset: u32,
 }
 
-/// What became of a new run.
+/// Result of creating a run.
 #[derive(Debug, Clone)]
 pub enum Created {
-    /// It is stored, PENDING.
+    /// The run is stored as PENDING.
     New(Run),
-    /// The same key asked for the same before: this is the run of then.
+    /// The run of an earlier request with the same idempotency key and body.
     Existing(Run),
-    /// The same key asked for something else before.
+    /// The idempotency key was used with another body.
     Conflict,
 }
 
-/// How a run ends.
+/// End of a run.
 #[derive(Debug, Clone)]
 pub struct End {
     /// A terminal status.
     pub status: RunStatus,
-    /// A stable identifier, for failures.
+    /// Stable identifier of a failure.
     pub error_type: Option<String>,
-    /// For people.
+    /// Description of a failure.
     pub error: Option<String>,
-    /// All time executed, over all segments.
+    /// Executed time over all segments.
     pub executed_ms: u64,
 }
 
-/// What became of a request to cancel.
+/// Result of a cancellation.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "looked at once and taken apart")]
+#[expect(clippy::large_enum_variant, reason = "matched once, never stored")]
 pub enum Cancelled {
-    /// It is; this is what it was just before.
+    /// The run is cancelled. Holds its status and row before the cancellation.
     From(RunStatus, Run),
-    /// It had ended already.
+    /// The run had ended.
     AlreadyEnded(RunStatus),
-    /// No such run.
+    /// The run does not exist.
     Unknown,
 }
 
-/// What a human says.
+/// Decision by a person.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Resolution {
     /// `Approved` or `Rejected`.
     pub decision: Decision,
-    /// Who.
+    /// The person who decides.
     pub responded_by: String,
-    /// And why.
+    /// Notes of that person.
     pub notes: Option<String>,
 }
 
-/// What became of an answer.
+/// Result of a decision.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "looked at once and taken apart")]
+#[expect(clippy::large_enum_variant, reason = "matched once, never stored")]
 pub enum Decided {
-    /// It counts; the run is as it is after it.
+    /// The decision is stored. Holds the approval and the run after it.
     Now(Approval, Run),
-    /// Somebody was first.
+    /// The approval was decided before.
     Already(Approval),
-    /// It came too late.
+    /// The approval has expired.
     Expired(Approval),
-    /// No such approval.
+    /// The approval does not exist.
     Unknown,
 }
 
-/// Approvals that nobody has answered yet, of one workflow.
+/// Pending approvals of one workflow.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Waiting {
-    /// Its name.
+pub struct PendingApprovals {
+    /// Name of the workflow.
     pub workflow: String,
-    /// How many.
+    /// Number of pending approvals.
     pub pending: u64,
-    /// When the oldest was asked.
+    /// Request time of the oldest one.
     pub oldest: Timestamp,
 }
 
-/// A run that ended without a process: the recovery of a crash loop, an approval that expired.
+/// Runs that a previous process did not complete.
 #[derive(Debug, Clone)]
 pub struct Recovered {
-    /// To be taken up again, oldest first. PENDING.
+    /// Runs to continue, oldest first. PENDING.
     pub runs: Vec<Run>,
-    /// FAILED just now, because they kept crashing.
+    /// Runs that are now FAILED because of repeated crashes.
     pub crash_looped: Vec<Run>,
 }
 
-/// An alert, asking for a run.
+/// An alert, and the run that it can start.
 #[derive(Debug, Clone)]
-pub struct Alert {
-    /// What the incident is known by.
+pub struct AlertRequest {
+    /// Identifies the incident.
     pub fingerprint: String,
-    /// Or resolved.
+    /// `false` if the alert is resolved.
     pub firing: bool,
-    /// The run that it would start.
+    /// The run to start.
     pub run: NewRun,
-    /// An incident that still fires after this long starts another run.
+    /// Time after which an incident that still fires starts another run.
     pub remind_after: Duration,
 }
 
-/// What became of an alert.
+/// Result of an alert.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "looked at once and taken apart")]
+#[expect(clippy::large_enum_variant, reason = "matched once, never stored")]
 pub enum Admitted {
-    /// A run is stored.
+    /// The run is stored.
     Started(Run),
-    /// The incident is known; this is its latest run.
+    /// The incident is known. Holds the id of its latest run.
     Deduplicated(String),
-    /// Resolved, and no incident was open.
+    /// The alert is resolved, and no incident was open.
     Nothing,
 }
 
-/// Remembers workflows.
+/// Storage of workflows.
 #[async_trait]
 pub trait WorkflowStore: Send + Sync {
-    /// Stores a workflow; `false` when the name is taken.
+    /// Stores a workflow. Returns `false` if the name is in use.
     async fn create_workflow(&self, workflow: &Workflow) -> Result<bool>;
-    /// The workflow of that name.
+    /// Loads a workflow.
     async fn workflow(&self, name: &str) -> Result<Option<Workflow>>;
-    /// All of them by name.
+    /// Lists the workflows by name.
     async fn workflows(&self, page: Page) -> Result<Vec<Workflow>>;
 }
 
-/// Remembers runs, and their nodes' results.
+/// Storage of runs and node results.
 #[async_trait]
 pub trait RunStore: Send + Sync {
-    /// Stores a run, PENDING.
+    /// Stores a run as PENDING.
     async fn create_run(&self, run: NewRun) -> Result<Created>;
-    /// The run of that id.
+    /// Loads a run.
     async fn run(&self, id: &str) -> Result<Option<Run>>;
-    /// The runs of a workflow, newest first.
+    /// Lists the runs of a workflow, newest first.
     async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page)
     -> Result<Vec<Run>>;
-    /// What became of the nodes of these runs.
+    /// Loads the node results of runs.
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>>;
-    /// PENDING → RUNNING, owned by this process. `segment` is what the next segment links to should this one die.
+    /// PENDING → RUNNING, owned by `owner`. After a crash, the next segment links to `segment`.
     async fn claim(&self, id: &str, owner: &str, segment: Option<String>) -> Result<Option<Run>>;
-    /// Commits a node's result; `false` when the run is no longer running. The first result stays.
+    /// Stores a node result. Returns `false` if the run is not RUNNING. Does not overwrite a
+    /// result.
     async fn save_node(&self, run: &str, record: NodeRecord) -> Result<bool>;
-    /// RUNNING → a terminal state; its approvals that are still pending are cancelled and given back.
+    /// RUNNING → a terminal status. Cancels the pending approvals of the run and returns them.
     async fn finish(&self, id: &str, end: End) -> Result<Option<Vec<Approval>>>;
-    /// RUNNING → PENDING (the process goes, the run stays) or → WAITING_APPROVAL, unless one of its approvals was
-    /// decided meanwhile.
+    /// RUNNING → PENDING (hand-back at shutdown) or → WAITING_APPROVAL. Returns `false` if one of
+    /// the run's approvals was decided in the meantime, because the run would wait forever.
     async fn pause(
         &self,
         id: &str,
@@ -190,54 +191,57 @@ pub trait RunStore: Send + Sync {
         segment: Option<String>,
         executed_ms: u64,
     ) -> Result<bool>;
-    /// [`Self::pause`]: the process goes.
+    /// [`Self::pause`] for a shutdown.
     async fn hand_back(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
         self.pause(id, RunStatus::Pending, segment, executed_ms).await
     }
-    /// [`Self::pause`]: a human has to decide.
+    /// [`Self::pause`] for an approval.
     async fn suspend(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
         self.pause(id, RunStatus::WaitingApproval, segment, executed_ms).await
     }
-    /// Anything that has not ended → CANCELLED.
+    /// Any status that is not terminal → CANCELLED.
     async fn cancel(&self, id: &str) -> Result<(Cancelled, Vec<Approval>)>;
-    /// After a start: takes up what no living process works on. RUNNING runs of another owner count a crash each, and
-    /// with `crash_limit` of them are FAILED.
+    /// Recovers the runs of previous processes. Each RUNNING run of another owner counts a crash;
+    /// runs with `crash_limit` crashes are FAILED.
     async fn recover(&self, owner: &str, crash_limit: u32) -> Result<Recovered>;
 }
 
-/// Remembers questions to humans.
+/// Storage of approvals.
 #[async_trait]
 pub trait ApprovalStore: Send + Sync {
-    /// Asks; gives back the question of before when the node's was asked already.
+    /// Stores an approval, or returns the existing one of the node. Returns `None` if the run is
+    /// not RUNNING.
     async fn request_approval(&self, approval: Approval) -> Result<Option<Approval>>;
-    /// The questions, newest first.
+    /// Lists approvals, newest first.
     async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Vec<Approval>>;
-    /// The questions of one run.
+    /// Lists the approvals of one run.
     async fn approvals_of(&self, run: &str) -> Result<Vec<Approval>>;
-    /// Answers: WAITING_APPROVAL → PENDING when approved, REJECTED when rejected.
-    async fn decide(&self, id: &str, answer: Answer) -> Result<(Decided, Vec<Approval>)>;
-    /// Questions that are due: EXPIRED, and their waiting runs TIMED_OUT. Gives both as they are after it.
+    /// Decides an approval. Its run: WAITING_APPROVAL → PENDING if approved, → REJECTED if
+    /// rejected.
+    async fn decide(&self, id: &str, resolution: Resolution) -> Result<(Decided, Vec<Approval>)>;
+    /// Expires due approvals: EXPIRED, and their waiting runs TIMED_OUT. Returns both after the
+    /// change.
     async fn expire(&self) -> Result<Vec<(Approval, Run)>>;
-    /// When the next question is due.
+    /// Returns the time of the next expiry.
     async fn next_expiry(&self) -> Result<Option<Timestamp>>;
-    /// The unanswered questions by workflow.
-    async fn backlog(&self) -> Result<Vec<Waiting>>;
+    /// Counts the pending approvals by workflow.
+    async fn backlog(&self) -> Result<Vec<PendingApprovals>>;
 }
 
-/// Remembers open incidents, and signatures that may not come again.
+/// Storage of open incidents and used signatures.
 #[async_trait]
 pub trait IncidentStore: Send + Sync {
-    /// Decides whether an alert starts a run, and stores it: one transaction.
-    async fn admit_alert(&self, alert: Alert) -> Result<Admitted>;
-    /// Remembers a signature until `expires`; `false` when it was seen before.
+    /// Deduplicates an alert and stores its run, in one transaction.
+    async fn admit_alert(&self, alert: AlertRequest) -> Result<Admitted>;
+    /// Stores a signature until `expires`. Returns `false` if it was used before.
     async fn remember_signature(&self, signature: &str, expires: Timestamp) -> Result<bool>;
 }
 
-/// The memory of the orchestrator.
+/// Durable state of the orchestrator.
 #[async_trait]
 pub trait Store: WorkflowStore + RunStore + ApprovalStore + IncidentStore + 'static {
-    /// Can it be read and written?
+    /// Checks that the database can be read and written.
     async fn check(&self) -> Result<()>;
-    /// Waits for what is being written, and closes the database.
+    /// Completes pending writes and closes the database.
     async fn close(&self);
 }

@@ -1,43 +1,43 @@
-//! Renders a node's input: each string leaf of the JSON tree is a template of its own.
+//! Renders the input of a node: each string of the JSON tree is a template.
 //!
-//! Never the JSON as text: a value with a quote in it would rewrite its neighbours. A leaf that is one
-//! `{{ expression }}` keeps the type of its value; what a template yields is never evaluated again; an undefined name
-//! is an error that says the name; fuel bounds what a template may cost.
+//! The JSON is not rendered as text, because a value with a quote could change other values. A
+//! string that is one `{{ expression }}` keeps the type of its value. Results are not evaluated
+//! again, undefined names are errors, and fuel limits the cost of a template.
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
-/// Instructions that one leaf may execute.
+/// Maximum number of instructions per string.
 const FUEL: u64 = 50_000;
-/// What one rendered leaf may measure.
-const LONGEST_LEAF: usize = 1 << 20;
+/// Maximum size of a rendered string, in bytes.
+const MAX_LEAF: usize = 1 << 20;
 
-/// Why an input could not be rendered.
+/// An input that could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template at `{path}`: {reason}")]
 pub struct TemplateError {
-    /// Where in the input, as a JSON pointer.
+    /// JSON pointer to the string.
     pub path: String,
-    /// What is wrong.
+    /// Description of the error.
     pub reason: String,
 }
 
-/// Renders every string leaf of `input` with `variables` at the top level.
+/// Renders every string of `input` with `variables` at the top level.
 ///
 /// # Errors
-/// The first leaf that does not parse, names something undefined, or costs too much.
+/// A string does not parse, has an undefined name, or exceeds a limit.
 pub fn render(input: &Value, variables: &Map<String, Value>) -> Result<Value, TemplateError> {
     let environment = environment();
     let context = minijinja::Value::from(minijinja::value::Serde(variables));
     walk(input, &mut String::new(), &mut |leaf| render_leaf(&environment, leaf, &context))
 }
 
-/// The names that the templates in `input` use, dotted as far as they are spelled (`nodes.scan.output`).
+/// Collects the names in the templates of `input`, as dotted paths (`nodes.scan.output`).
 ///
 /// # Errors
-/// The first leaf that does not parse.
-pub fn names(input: &Value) -> Result<HashSet<String>, TemplateError> {
+/// A string does not parse.
+pub fn collect_names(input: &Value) -> Result<HashSet<String>, TemplateError> {
     let environment = environment();
     let mut names = HashSet::new();
     walk(input, &mut String::new(), &mut |leaf| {
@@ -47,7 +47,7 @@ pub fn names(input: &Value) -> Result<HashSet<String>, TemplateError> {
             }
             None => environment.template_from_str(leaf).map(|it| it.undeclared_variables(true)),
         };
-        names.extend(found.map_err(|error| explain(&error))?);
+        names.extend(found.map_err(|error| error_detail(&error))?);
         Ok(Value::Null)
     })?;
     Ok(names)
@@ -57,7 +57,7 @@ fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    // The text goes to agents and not into HTML.
+    // The result is not HTML.
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment
 }
@@ -67,7 +67,7 @@ type Leaf<'a> = dyn FnMut(&str) -> Result<Value, String> + 'a;
 fn walk(value: &Value, path: &mut String, leaf: &mut Leaf<'_>) -> Result<Value, TemplateError> {
     let length = path.len();
     match value {
-        // Without a marker there is nothing to evaluate.
+        // No template without a brace.
         Value::String(text) if !text.contains('{') => Ok(value.clone()),
         Value::String(text) => {
             leaf(text).map_err(|reason| TemplateError { path: pointer(path), reason })
@@ -109,13 +109,14 @@ fn render_leaf(
     context: &minijinja::Value,
 ) -> Result<Value, String> {
     if let Some(source) = single_expression(environment, leaf) {
-        let expression = environment.compile_expression(source).map_err(|error| explain(&error))?;
+        let expression =
+            environment.compile_expression(source).map_err(|error| error_detail(&error))?;
         let missing = || undefined(expression.undeclared_variables(true), context);
-        let value = expression.eval(context).map_err(|error| complain(&error, missing))?;
+        let value = expression.eval(context).map_err(|error| describe_error(&error, missing))?;
         if value.is_undefined() {
             return Err(missing().unwrap_or_else(|| format!("`{}` is undefined", source.trim())));
         }
-        // Written and read back: a value may be lazy, and far larger than what it was made of.
+        // Serialized and parsed again with a size limit, because a value can be lazy and large.
         let mut text = Bounded(Vec::new());
         return match serde_json::to_writer(&mut text, &value) {
             Ok(()) => serde_json::from_slice(&text.0).map_err(|error| error.to_string()),
@@ -123,43 +124,43 @@ fn render_leaf(
             Err(error) => Err(error.to_string()),
         };
     }
-    let template = environment.template_from_str(leaf).map_err(|error| explain(&error))?;
+    let template = environment.template_from_str(leaf).map_err(|error| error_detail(&error))?;
     let mut text = Bounded(Vec::new());
     match template.render_captured_to(context, &mut text) {
         Ok(_) => Ok(Value::String(String::from_utf8_lossy(&text.0).into_owned())),
-        Err(_) if text.0.len() >= LONGEST_LEAF => Err(text.too_long()),
+        Err(_) if text.0.len() >= MAX_LEAF => Err(text.too_long()),
         Err(error) => {
-            Err(complain(&error, || undefined(template.undeclared_variables(true), context)))
+            Err(describe_error(&error, || undefined(template.undeclared_variables(true), context)))
         }
     }
 }
 
-/// The expression of a leaf that is nothing else; only that keeps its type.
+/// Returns the expression of a string that is one expression and nothing else.
 fn single_expression<'a>(environment: &Environment<'_>, leaf: &'a str) -> Option<&'a str> {
     let inner = leaf.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-    // `{{-` trims white space, it does not negate.
+    // `{{-` trims white space and is not a negation.
     let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
     let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
-    // `a }}…{{ b` is no expression: the parser is the judge.
+    // The parser rejects `a }}…{{ b`.
     environment.compile_expression_owned(inner.to_owned()).is_ok().then_some(inner)
 }
 
-fn complain(error: &minijinja::Error, missing: impl FnOnce() -> Option<String>) -> String {
+fn describe_error(error: &minijinja::Error, missing: impl FnOnce() -> Option<String>) -> String {
     match error.kind() {
-        ErrorKind::UndefinedError => missing().unwrap_or_else(|| explain(error)),
-        ErrorKind::OutOfFuel => format!("costs more than {FUEL} instructions"),
-        _ => explain(error),
+        ErrorKind::UndefinedError => missing().unwrap_or_else(|| error_detail(error)),
+        ErrorKind::OutOfFuel => format!("executes more than {FUEL} instructions"),
+        _ => error_detail(error),
     }
 }
 
-fn explain(error: &minijinja::Error) -> String {
+fn error_detail(error: &minijinja::Error) -> String {
     match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     }
 }
 
-/// Which of the names is not there.
+/// Describes the first undefined name.
 fn undefined(names: HashSet<String>, context: &minijinja::Value) -> Option<String> {
     let mut missing: Vec<_> = names.into_iter().filter(|name| !resolves(name, context)).collect();
     missing.sort_unstable();
@@ -177,18 +178,18 @@ fn resolves(name: &str, context: &minijinja::Value) -> bool {
     true
 }
 
-/// A writer that refuses to grow past [`LONGEST_LEAF`].
+/// A writer that is limited to [`MAX_LEAF`] bytes.
 struct Bounded(Vec<u8>);
 
 impl Bounded {
     fn too_long(&self) -> String {
-        format!("renders more than {LONGEST_LEAF} bytes")
+        format!("renders more than {MAX_LEAF} bytes")
     }
 }
 
 impl std::io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let room = LONGEST_LEAF.saturating_sub(self.0.len()).min(bytes.len());
+        let room = MAX_LEAF.saturating_sub(self.0.len()).min(bytes.len());
         self.0.extend_from_slice(&bytes[..room]);
         if room < bytes.len() { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(room) }
     }
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_that_is_one_expression_keeps_its_type() {
+    fn a_string_that_is_one_expression_keeps_its_type() {
         assert_eq!(rendered("{{ count }}"), Ok(json!(3)));
         assert_eq!(rendered("{{- count -}}"), Ok(json!(3)));
         assert_eq!(rendered("{{ nodes.scan.output.findings }}"), Ok(json!([{"file": "a.rs"}])));
@@ -231,18 +232,18 @@ mod tests {
     }
 
     #[test]
-    fn a_value_with_a_quote_in_it_changes_nothing_but_its_own_leaf() {
+    fn a_value_with_a_quote_changes_no_other_string() {
         let input =
             json!({"message": "{{ quote }}", "channel": "#ours", "nested": ["a: {{ quote }}"]});
         let rendered = render(&input, &variables()).unwrap();
         assert_eq!(rendered["channel"], "#ours");
         assert_eq!(rendered["message"], variables()["quote"]);
-        // Nor is it evaluated a second time.
+        // Results are not evaluated again.
         assert!(rendered["nested"][0].as_str().unwrap().contains("{{ severity }}"));
     }
 
     #[test]
-    fn an_undefined_name_is_an_error_that_says_the_name() {
+    fn an_undefined_name_is_an_error_with_the_name() {
         assert_eq!(rendered("{{ severty }}"), Err("`severty` is undefined".into()));
         assert_eq!(rendered("is {{ severty }}"), Err("`severty` is undefined".into()));
         let missing = rendered("{{ nodes.scan.output.missing }}").unwrap_err();

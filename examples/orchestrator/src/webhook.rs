@@ -1,8 +1,8 @@
-//! Takes Grafana's alerts, and makes each incident a run of the workflow `alert-notification`.
+//! Receives Grafana's alerts and starts a run of the workflow `alert-notification` per incident.
 //!
-//! [`payload`] reads what came, [`auth`] decides whether to believe it, [`incident`] says what it means, and [`route`]
-//! stores it. Which alert is news and which was said before is the store's to decide, in the transaction that keeps the
-//! run.
+//! [`payload`] parses the body, [`auth`] checks the credentials, [`incident`] normalizes the
+//! alerts, and [`route`] stores the runs. The store deduplicates incidents, in the transaction that
+//! stores the run.
 
 pub mod auth;
 pub mod incident;

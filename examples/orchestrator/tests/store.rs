@@ -1,4 +1,4 @@
-//! What every store has to promise, tried on SQLite in a file and in memory.
+//! Test suite of a store, run with SQLite in a file and in memory.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
@@ -8,8 +8,8 @@ use orchestrator::domain::{
 };
 use orchestrator::store::sqlite::SqliteStore;
 use orchestrator::store::{
-    Admitted, Alert, Answer, ApprovalStore as _, Cancelled, Created, Decided, End,
-    IncidentStore as _, Page, RunStore as _, Store, StoreError, WorkflowStore as _,
+    Admitted, AlertRequest, ApprovalStore as _, Cancelled, Created, Decided, End,
+    IncidentStore as _, Page, Resolution, RunStore as _, Store, StoreError, WorkflowStore as _,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -106,8 +106,8 @@ fn later() -> Timestamp {
     Timestamp::now().after(std::time::Duration::from_secs(60))
 }
 
-fn yes() -> Answer {
-    Answer { decision: Decision::Approved, responded_by: "ada".into(), notes: None }
+fn yes() -> Resolution {
+    Resolution { decision: Decision::Approved, responded_by: "ada".into(), notes: None }
 }
 
 async fn a_name_is_taken_once(store: SqliteStore) {
@@ -115,11 +115,11 @@ async fn a_name_is_taken_once(store: SqliteStore) {
     let workflow = store.workflow("w").await.unwrap().unwrap();
     assert!(!store.create_workflow(&workflow).await.unwrap());
     assert_eq!(store.workflows(ALL).await.unwrap(), [workflow]);
-    assert!(store.workflow("nobody").await.unwrap().is_none());
+    assert!(store.workflow("unknown").await.unwrap().is_none());
     store.check().await.unwrap();
 }
 
-async fn a_run_moves_by_compare_and_swap(store: SqliteStore) {
+async fn a_status_changes_by_compare_and_swap(store: SqliteStore) {
     let id = running(&store).await;
     assert!(store.claim(&id, "other", None).await.unwrap().is_none(), "claimed once");
     assert!(store.hand_back(&id, Some("s".into()), 3).await.unwrap());
@@ -136,7 +136,7 @@ async fn a_run_moves_by_compare_and_swap(store: SqliteStore) {
     let run = store.run(&id).await.unwrap().unwrap();
     assert_eq!(run.status, RunStatus::Success);
     assert!(run.finished_at.is_some() && run.started_at <= run.finished_at);
-    assert!(matches!(store.cancel("nobody").await.unwrap().0, Cancelled::Unknown));
+    assert!(matches!(store.cancel("unknown").await.unwrap().0, Cancelled::Unknown));
 }
 
 async fn a_committed_result_stays(store: SqliteStore) {
@@ -167,7 +167,7 @@ async fn one_key_is_one_run(store: SqliteStore) {
     assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 1);
 }
 
-async fn a_decision_counts_once_and_moves_its_run(store: SqliteStore) {
+async fn a_decision_is_stored_once_and_updates_its_run(store: SqliteStore) {
     let id = running(&store).await;
     let asked = store.request_approval(question(&id, later())).await.unwrap().unwrap();
     let again = store.request_approval(question(&id, later())).await.unwrap().unwrap();
@@ -179,18 +179,18 @@ async fn a_decision_counts_once_and_moves_its_run(store: SqliteStore) {
         matches!(decided, Decided::Now(_, run) if run.status == RunStatus::Pending && run.executed_ms == 7)
     );
     assert!(matches!(store.decide(&asked.id, yes()).await.unwrap().0, Decided::Already(_)));
-    assert!(matches!(store.decide("nobody", yes()).await.unwrap().0, Decided::Unknown));
+    assert!(matches!(store.decide("unknown", yes()).await.unwrap().0, Decided::Unknown));
     assert!(store.backlog().await.unwrap().is_empty());
 
     let id = running(&store).await;
     let asked = store.request_approval(question(&id, later())).await.unwrap().unwrap();
     store.suspend(&id, None, 0).await.unwrap();
-    let no = Answer { decision: Decision::Rejected, ..yes() };
+    let no = Resolution { decision: Decision::Rejected, ..yes() };
     let (decided, _) = store.decide(&asked.id, no).await.unwrap();
     assert!(matches!(decided, Decided::Now(_, run) if run.status == RunStatus::Rejected));
 }
 
-async fn waiting_for_what_is_decided_is_refused(store: SqliteStore) {
+async fn a_run_does_not_wait_for_a_decided_approval(store: SqliteStore) {
     let id = running(&store).await;
     let asked = store.request_approval(question(&id, later())).await.unwrap().unwrap();
     let (decided, _) = store.decide(&asked.id, yes()).await.unwrap();
@@ -219,7 +219,7 @@ async fn silence_expires(store: SqliteStore) {
     assert_eq!(store.next_expiry().await.unwrap(), None);
 }
 
-async fn recovery_counts_crashes_and_gives_up(store: SqliteStore) {
+async fn recovery_counts_crashes_and_fails_crash_loops(store: SqliteStore) {
     let id = running(&store).await;
     assert!(store.recover("me", 3).await.unwrap().runs.is_empty(), "its own runs are alive");
     for crashes in 1..3 {
@@ -233,9 +233,9 @@ async fn recovery_counts_crashes_and_gives_up(store: SqliteStore) {
     assert_eq!((run.status, run.error_type.as_deref()), (RunStatus::Failed, Some("crash_loop")));
 }
 
-async fn an_incident_starts_a_run_when_it_opens_lasts_and_ends(store: SqliteStore) {
+async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: SqliteStore) {
     seeded(&store).await;
-    let alert = |firing, remind_after| Alert {
+    let alert = |firing, remind_after| AlertRequest {
         fingerprint: "f".into(),
         firing,
         run: NewRun::new("w", Trigger::GrafanaWebhook, serde_json::Map::new()),
@@ -262,13 +262,13 @@ async fn a_signature_is_new_once(store: SqliteStore) {
     assert!(store.remember_signature("old", later()).await.unwrap(), "an expired one is forgotten");
 }
 
-async fn many_writers_all_get_their_answer(store: SqliteStore) {
+async fn every_concurrent_write_gets_its_result(store: SqliteStore) {
     let run = seeded(&store).await;
     let tasks: Vec<_> = (0..200)
         .map(|index| {
             let store = store.clone();
-            // Some name a workflow that does not exist: theirs fails, and nobody else's.
-            let workflow = if index % 10 == 0 { "nobody" } else { "w" };
+            // Writes with an unknown workflow fail, the others succeed.
+            let workflow = if index % 10 == 0 { "unknown" } else { "w" };
             let run = NewRun {
                 id: uuid::Uuid::now_v7().to_string(),
                 workflow: workflow.into(),
@@ -294,14 +294,14 @@ async fn many_writers_all_get_their_answer(store: SqliteStore) {
 }
 
 #[tokio::test]
-async fn a_database_that_turns_read_only_is_noticed_and_heals() {
+async fn a_database_that_becomes_read_only_is_detected_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("x.db").to_str().unwrap()).await.unwrap();
     let run = seeded(&store).await;
     sqlx::query("PRAGMA query_only = ON").execute(store.writing_pool()).await.unwrap();
     assert!(matches!(store.create_run(run.clone()).await, Err(StoreError::Database(_))));
     assert!(store.check().await.is_err(), "degraded");
-    assert!(store.workflow("w").await.unwrap().is_some(), "reading goes on");
+    assert!(store.workflow("w").await.unwrap().is_some(), "reads continue");
     sqlx::query("PRAGMA query_only = OFF").execute(store.writing_pool()).await.unwrap();
     store.check().await.unwrap();
     assert!(matches!(store.create_run(run).await.unwrap(), Created::New(_)));

@@ -1,4 +1,4 @@
-//! Fails on purpose: latency, errors, panics, for load and for trying what the dashboards and alerts show.
+//! Fault injection: latency, errors and panics, for load tests, dashboards and alerts.
 
 use std::time::Duration;
 
@@ -8,20 +8,21 @@ use serde_json::{Value, json};
 
 use super::{Agent, AgentContext, AgentError, input};
 
-/// What a failure may call itself: it becomes a label, so the choices are few.
-const KINDS: [&str; 4] = ["fault_injected", "connection", "rate_limited", "unavailable"];
-/// The longest latency that is taken.
-const LONGEST: Duration = Duration::from_secs(600);
+/// Permitted error types, few because they are label values.
+const ERROR_TYPES: [&str; 4] = ["fault_injected", "connection", "rate_limited", "unavailable"];
+/// Maximum latency.
+const MAX_LATENCY: Duration = Duration::from_secs(600);
 
-/// The agent, by action: `succeed`, `fail`, `flaky` (the first `times` attempts fail), `random` (fails with the
-/// probability `rate`), `hang` (until its time is up), `panic`. Each waits `latency_ms` first.
+/// Agent with the actions `succeed`, `fail`, `flaky` (the first `times` attempts fail), `random`
+/// (fails with the probability `rate`), `hang` (until its timeout) and `panic`. Each waits
+/// `latency_ms` first.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fault;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    #[serde(default, deserialize_with = "input::whole")]
+    #[serde(default, deserialize_with = "input::integer")]
     latency_ms: u64,
     #[serde(default = "fault_injected")]
     error_type: String,
@@ -47,24 +48,24 @@ impl Agent for Fault {
         &["succeed", "fail", "flaky", "random", "hang", "panic"]
     }
 
-    #[expect(clippy::panic, reason = "a panic is what the action is asked for")]
+    #[expect(clippy::panic, reason = "the purpose of the action `panic`")]
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let asked: Input = input::read(context.input)?;
-        let Some(kind) = KINDS.into_iter().find(|kind| *kind == asked.error_type) else {
-            let message = format!("error_type is one of {}", KINDS.join(", "));
+        let input: Input = input::parse(context.input)?;
+        let Some(kind) = ERROR_TYPES.into_iter().find(|kind| *kind == input.error_type) else {
+            let message = format!("error_type must be one of {}", ERROR_TYPES.join(", "));
             return Err(AgentError::permanent("invalid_input", message));
         };
-        tokio::time::sleep(Duration::from_millis(asked.latency_ms).min(LONGEST)).await;
+        tokio::time::sleep(Duration::from_millis(input.latency_ms).min(MAX_LATENCY)).await;
         let failed = |retryable| AgentError {
             retryable,
-            ..AgentError::permanent(kind, format!("asked to fail by `{}`", context.action))
+            ..AgentError::permanent(kind, format!("injected by the action `{}`", context.action))
         };
         match context.action.as_str() {
-            "fail" => Err(failed(asked.retryable)),
-            "flaky" if context.attempt <= asked.times => Err(failed(true)),
-            "random" if rand::random::<f64>() < asked.rate => Err(failed(asked.retryable)),
+            "fail" => Err(failed(input.retryable)),
+            "flaky" if context.attempt <= input.times => Err(failed(true)),
+            "random" if rand::random::<f64>() < input.rate => Err(failed(input.retryable)),
             "hang" => std::future::pending().await,
-            "panic" => panic!("asked to panic"),
+            "panic" => panic!("injected panic"),
             _ => Ok(json!({ "attempts": context.attempt })),
         }
     }

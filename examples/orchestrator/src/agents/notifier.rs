@@ -1,7 +1,8 @@
 //! Delivers a message to Slack, Discord or the console.
 //!
-//! A run names a channel, usually the severity of an alert, and never a URL. A channel that nobody configured goes to
-//! wherever messages go by default: a severity that a label made up must not lose the alert.
+//! A run names a channel, usually the severity of an alert, and never a URL. An unknown channel
+//! uses all configured destinations, because an alert with an arbitrary severity label must not be
+//! lost.
 
 mod delivery;
 pub mod destination;
@@ -22,22 +23,22 @@ use delivery::TIMEOUT;
 use destination::{Allowed, BadDestination, PublicOnly};
 use message::Message;
 
-/// Half-delivered messages that are remembered, so that another attempt does not say them twice.
-const REMEMBERED: usize = 10_000;
-/// The most of a message that is kept in the run's output.
-const SHOWN: usize = 4_000;
+/// Maximum number of partially delivered messages to keep, so that a retry does not deliver twice.
+const MAX_PARTIAL: usize = 10_000;
+/// Maximum length of the message in the output of the run, in characters.
+const MAX_OUTPUT: usize = 4_000;
 
-/// The agent: `notify` with `message`, `channel` and `title`.
+/// Agent with the action `notify`. Input: `message`, `channel`, `title`.
 #[derive(Debug)]
 pub struct Notifier {
     http: hub_otel::http::Client,
     slack: Option<Url>,
     discord: Option<Url>,
-    // By idempotency key: what was delivered before another destination failed.
+    // By idempotency key: the destinations that succeeded before another one failed.
     delivered: Mutex<HashMap<String, BTreeMap<Destination, u16>>>,
 }
 
-/// Where a message can go.
+/// Destination of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Destination {
     Slack,
@@ -65,28 +66,28 @@ struct Input {
     title: Option<String>,
 }
 
-/// Why a notifier cannot be made.
+/// A notifier that cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifierError {
-    /// A URL that is not allowed.
+    /// A destination URL is not allowed.
     #[error(transparent)]
     Destination(#[from] BadDestination),
-    /// TLS could not be set up.
-    #[error("the HTTP client cannot be set up")]
+    /// TLS cannot be set up.
+    #[error("cannot create the HTTP client")]
     Client(#[from] reqwest::Error),
 }
 
 impl Notifier {
-    /// A notifier for the destinations in `secrets`, as far as they are allowed.
+    /// Creates a notifier for the destinations in `secrets`.
     ///
     /// # Errors
-    /// [`NotifierError`] for a URL that is none, or of a host that is not allow-listed.
+    /// [`NotifierError`]: a URL is invalid, or its host is not allow-listed.
     pub fn new(secrets: &Secrets, allowed: &Allowed) -> Result<Self, NotifierError> {
         let check =
             |name, url: &Option<_>| url.as_ref().map(|url| allowed.check(name, url)).transpose();
         let mut client = reqwest::Client::builder()
             .redirect(Policy::none())
-            // A proxy would connect in our place, past the check of the address.
+            // A proxy would bypass the check of the address.
             .no_proxy()
             .timeout(TIMEOUT)
             .connect_timeout(TIMEOUT / 2)
@@ -95,7 +96,7 @@ impl Notifier {
             client = client.dns_resolver(PublicOnly);
         }
         Ok(Self {
-            // Shows no path of any URL: the path of a chat's webhook is its password.
+            // Records no URL paths: the path of a chat webhook is its secret.
             http: client.build()?.into(),
             slack: check(SLACK_WEBHOOK_URL, &secrets.slack_webhook_url)?,
             discord: check(DISCORD_WEBHOOK_URL, &secrets.discord_webhook_url)?,
@@ -103,7 +104,7 @@ impl Notifier {
         })
     }
 
-    /// The destinations of a channel.
+    /// Resolves a channel to destinations.
     fn route(&self, channel: &str) -> Result<Vec<Destination>, AgentError> {
         let unset = |variable: &str| {
             let message = format!(
@@ -128,7 +129,7 @@ impl Notifier {
         }
     }
 
-    /// Delivers once to one destination; the status that it answered, 0 for the console.
+    /// Delivers once to one destination. Returns the status of the response, 0 for the console.
     async fn deliver(&self, to: Destination, message: &Message) -> Result<u16, AgentError> {
         let (url, body) = match to {
             Destination::Slack => (self.slack.as_ref(), message.slack()),
@@ -139,12 +140,17 @@ impl Notifier {
             tracing::info!(channel = %message.channel, "[Notifier] {}", message.text);
             return Ok(0);
         };
-        let answer =
-            self.http.post(url.clone()).json(&body).send().await.map_err(delivery::failed)?;
-        delivery::judge(answer).await
+        let response = self
+            .http
+            .post(url.clone())
+            .json(&body)
+            .send()
+            .await
+            .map_err(delivery::request_failed)?;
+        delivery::classify(response).await
     }
 
-    fn recall(&self, key: &str) -> BTreeMap<Destination, u16> {
+    fn take_delivered(&self, key: &str) -> BTreeMap<Destination, u16> {
         self.delivered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -152,9 +158,9 @@ impl Notifier {
             .unwrap_or_default()
     }
 
-    fn remember(&self, key: String, done: BTreeMap<Destination, u16>) {
+    fn keep_delivered(&self, key: String, done: BTreeMap<Destination, u16>) {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        if !done.is_empty() && delivered.len() < REMEMBERED {
+        if !done.is_empty() && delivered.len() < MAX_PARTIAL {
             delivered.insert(key, done);
         }
     }
@@ -167,23 +173,23 @@ impl Agent for Notifier {
     }
 
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let asked: Input = input::read(context.input)?;
-        if asked.message.trim().is_empty() {
+        let input: Input = input::parse(context.input)?;
+        if input.message.trim().is_empty() {
             return Err(AgentError::permanent("invalid_input", "the message is empty"));
         }
         let message = Message {
-            channel: asked
+            channel: input
                 .channel
                 .as_deref()
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
                 .unwrap_or("default")
                 .into(),
-            title: asked.title.unwrap_or_default(),
-            text: asked.message,
+            title: input.title.unwrap_or_default(),
+            text: input.message,
         };
         let destinations = self.route(&message.channel)?;
-        let mut done = self.recall(&context.idempotency_key);
+        let mut done = self.take_delivered(&context.idempotency_key);
         let mut failures = Vec::new();
         for to in destinations {
             if done.contains_key(&to) {
@@ -196,8 +202,8 @@ impl Agent for Notifier {
                 Err(failure) => failures.push((to, failure)),
             }
         }
-        if let Some(error) = failure(&failures) {
-            self.remember(context.idempotency_key, done);
+        if let Some(error) = merge_failures(&failures) {
+            self.keep_delivered(context.idempotency_key, done);
             return Err(error);
         }
         let deliveries: Vec<_> = done
@@ -207,16 +213,16 @@ impl Agent for Notifier {
                 _ => json!({ "destination": to.as_str(), "status": status }),
             })
             .collect();
-        let shown: String = message.text.chars().take(SHOWN).collect();
-        Ok(json!({ "channel": message.channel, "message": shown, "deliveries": deliveries }))
+        let output: String = message.text.chars().take(MAX_OUTPUT).collect();
+        Ok(json!({ "channel": message.channel, "message": output, "deliveries": deliveries }))
     }
 }
 
-/// One error for what failed: worth another attempt if one of them is, after the longest of their waits.
-fn failure(failures: &[(Destination, AgentError)]) -> Option<AgentError> {
+/// Merges failures: retryable if one of them is, after the longest wait.
+fn merge_failures(failures: &[(Destination, AgentError)]) -> Option<AgentError> {
     let (_, first) = failures.iter().find(|(_, error)| error.retryable).or(failures.first())?;
-    let said: Vec<_> =
+    let messages: Vec<_> =
         failures.iter().map(|(to, error)| format!("{} {error}", to.as_str())).collect();
     let retry_after = failures.iter().filter_map(|(_, error)| error.retry_after).max();
-    Some(AgentError { message: said.join("; "), retry_after, ..first.clone() })
+    Some(AgentError { message: messages.join("; "), retry_after, ..first.clone() })
 }

@@ -1,4 +1,5 @@
-//! Takes reported secrets out of files. Changes what others depend on, so a human says yes first.
+//! Replaces reported secrets in files by placeholders. Requires an approval, because others depend
+//! on the files.
 
 pub mod redact;
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::scanner::walk::{self, Finding};
 use super::{Agent, AgentContext, AgentError, RiskLevel, input};
 
-/// The agent: `apply` with `path` (the folder) and `findings` (as the scanner reported them).
+/// Agent with the action `apply`. Input: `path` (the folder) and `findings` (of the scanner).
 #[derive(Debug)]
 pub struct Patcher {
     root: PathBuf,
@@ -28,7 +29,7 @@ struct Input {
 }
 
 impl Patcher {
-    /// A patcher of files inside `root` and nowhere else.
+    /// Creates a patcher of files inside `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
@@ -45,27 +46,28 @@ impl Agent for Patcher {
     }
 
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let asked: Input = input::read(context.input)?;
+        let input: Input = input::parse(context.input)?;
         let root = self.root.clone();
-        // In a task of its own: a run that is cancelled leaves no file half of a set of files unaccounted for.
-        tokio::task::spawn_blocking(move || apply(&root, &asked))
+        // In a task of its own, so that a cancelled run does not stop between two files.
+        tokio::task::spawn_blocking(move || apply(&root, &input))
             .await
             .map_err(|_| AgentError::permanent("internal", "the patch was interrupted"))?
     }
 }
 
-fn apply(root: &std::path::Path, asked: &Input) -> Result<Value, AgentError> {
+fn apply(root: &std::path::Path, input: &Input) -> Result<Value, AgentError> {
     let outside =
         |error: walk::Outside| AgentError::permanent("outside_scan_root", error.to_string());
-    let folder = walk::inside(root, asked.path.as_deref().unwrap_or(".")).map_err(outside)?;
+    let folder =
+        walk::resolve_inside(root, input.path.as_deref().unwrap_or(".")).map_err(outside)?;
     let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for finding in &asked.findings {
+    for finding in &input.findings {
         files.entry(&finding.path).or_default().insert(&finding.rule);
     }
     let (mut replaced, mut changed, mut failed) = (0, Vec::new(), Vec::new());
     for (name, rules) in files {
-        let path = walk::inside(&folder, name).map_err(outside)?;
-        match redact::file(&path, &Vec::from_iter(rules)) {
+        let path = walk::resolve_inside(&folder, name).map_err(outside)?;
+        match redact::redact_file(&path, &Vec::from_iter(rules)) {
             Ok(0) => {}
             Ok(count) => {
                 replaced += count;
@@ -75,10 +77,9 @@ fn apply(root: &std::path::Path, asked: &Input) -> Result<Value, AgentError> {
         }
     }
     if let Some(first) = failed.first() {
-        let message =
-            format!("{} of the files could not be patched, the first: {first}", failed.len());
+        let message = format!("{} files could not be patched, the first: {first}", failed.len());
         return Err(AgentError::retryable("patch_failed", message));
     }
-    tracing::info!(replaced, files = changed.len(), "took secrets out of files");
+    tracing::info!(replaced, files = changed.len(), "replaced secrets in files");
     Ok(json!({ "replaced": replaced, "files": changed }))
 }

@@ -1,4 +1,4 @@
-//! Scans a folder for secrets that were left in its files, and reports where they are without repeating them.
+//! Scans a folder for leaked secrets. Reports their positions, not their values.
 
 pub mod rules;
 pub mod walk;
@@ -17,18 +17,19 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::{Agent, AgentContext, AgentError, input};
 use walk::{Limits, Report};
 
-/// The longest that a run may ask to be held.
-const LONGEST_HOLD: Duration = Duration::from_secs(600);
-/// Folders that are walked at the same time.
-const WALKS: usize = 2;
+/// Maximum of `hold_ms`.
+const MAX_HOLD: Duration = Duration::from_secs(600);
+/// Maximum number of concurrent walks.
+const MAX_WALKS: usize = 2;
 
-/// The agent: `scan` with `path` (inside the scan root) and `hold_ms` (how long the run stays busy first, for load).
+/// Agent with the action `scan`. Input: `path` (inside the scan root) and `hold_ms` (a pause before
+/// the scan, for load tests).
 #[derive(Debug)]
 pub struct Scanner {
     root: PathBuf,
     limits: Limits,
     slots: Semaphore,
-    flights: Mutex<HashMap<PathBuf, Weak<OnceCell<Report>>>>,
+    walks: Mutex<HashMap<PathBuf, Weak<OnceCell<Report>>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,34 +37,34 @@ pub struct Scanner {
 struct Input {
     #[serde(default)]
     path: Option<String>,
-    #[serde(default, deserialize_with = "input::whole")]
+    #[serde(default, deserialize_with = "input::integer")]
     hold_ms: u64,
 }
 
 impl Scanner {
-    /// A scanner that looks inside `root` and nowhere else.
+    /// Creates a scanner of folders inside `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
             limits: Limits::default(),
-            slots: Semaphore::new(WALKS),
-            flights: Mutex::default(),
+            slots: Semaphore::new(MAX_WALKS),
+            walks: Mutex::default(),
         }
     }
 
-    /// Scans that ask for the same folder while it is being walked share the walk: fifty runs cost one.
+    /// Scans a folder. Concurrent scans of one folder share one walk.
     async fn scan(&self, folder: PathBuf) -> Result<Report, AgentError> {
-        let flight = {
-            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-            flights.retain(|_, flight| flight.strong_count() > 0);
-            let joined = flights.get(&folder).and_then(Weak::upgrade);
+        let walk = {
+            let mut walks = self.walks.lock().unwrap_or_else(PoisonError::into_inner);
+            walks.retain(|_, walk| walk.strong_count() > 0);
+            let joined = walks.get(&folder).and_then(Weak::upgrade);
             joined.unwrap_or_else(|| {
-                let flight = Arc::default();
-                flights.insert(folder.clone(), Arc::downgrade(&flight));
-                flight
+                let walk = Arc::default();
+                walks.insert(folder.clone(), Arc::downgrade(&walk));
+                walk
             })
         };
-        flight.get_or_try_init(|| self.walk(&folder)).await.cloned()
+        walk.get_or_try_init(|| self.walk(&folder)).await.cloned()
     }
 
     async fn walk(&self, folder: &Path) -> Result<Report, AgentError> {
@@ -85,7 +86,7 @@ impl Scanner {
     }
 }
 
-/// A walk whose callers are gone does not go on to read the disk.
+/// Stops a walk that has no callers any more.
 struct StopOnDrop(Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {
@@ -101,27 +102,27 @@ impl Agent for Scanner {
     }
 
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let asked: Input = input::read(context.input)?;
-        let hold = Duration::from_millis(asked.hold_ms);
-        if hold > LONGEST_HOLD {
+        let input: Input = input::parse(context.input)?;
+        let hold = Duration::from_millis(input.hold_ms);
+        if hold > MAX_HOLD {
             let message =
-                format!("hold_ms is {}; at most {} ms", asked.hold_ms, LONGEST_HOLD.as_millis());
+                format!("hold_ms is {}; the maximum is {} ms", input.hold_ms, MAX_HOLD.as_millis());
             return Err(AgentError::permanent("invalid_input", message));
         }
-        let folder = walk::inside(&self.root, asked.path.as_deref().unwrap_or("."))
+        let folder = walk::resolve_inside(&self.root, input.path.as_deref().unwrap_or("."))
             .map_err(|outside| AgentError::permanent("outside_scan_root", outside.to_string()))?;
         tokio::time::sleep(hold).await;
         let report = self.scan(folder).await?;
         tracing::debug!(files = report.files, findings = report.total, "scanned");
         let mut output = serde_json::to_value(&report)
             .map_err(|error| AgentError::permanent("internal", error.to_string()))?;
-        output["summary"] = summary(&report).into();
+        output["summary"] = summarize(&report).into();
         Ok(output)
     }
 }
 
-/// The report in a sentence, for whoever is notified.
-fn summary(report: &Report) -> String {
+/// Summarizes the report for notifications.
+fn summarize(report: &Report) -> String {
     let files = match report.files {
         1 => "1 file".to_owned(),
         files => format!("{files} files"),

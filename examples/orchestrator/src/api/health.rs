@@ -1,6 +1,7 @@
-//! Whether the server can do its work: for people (`/health`, traced) and for probes (not traced).
+//! Health of the server: `/health` (traced) and the probes `/health/live` and `/health/ready` (not
+//! traced).
 
-use super::AppState;
+use super::state::AppState;
 use crate::engine::trace_id;
 use axum::Json;
 use axum::extract::State;
@@ -9,47 +10,48 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How the server is.
+/// Health of the server.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Health {
-    /// `ok`, `degraded` (the database does not work) or `draining` (the process is about to go).
+    /// `ok`, `degraded` (the database fails) or `draining` (the server is shutting down).
     status: &'static str,
-    /// Its `service.name`.
+    /// `service.name` of the telemetry.
     service: String,
-    /// Its version.
+    /// Version of the server.
     version: &'static str,
     /// `ok` or `failed`.
     database: &'static str,
-    /// Runs that are being executed.
+    /// Number of runs in flight.
     active_runs: usize,
-    /// How long it has served.
+    /// Time since the start.
     uptime_seconds: u64,
-    /// What is wrong, when something is.
+    /// Description of the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
-    /// The same for programs.
+    /// Stable identifier of the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
-    /// Where to look for what happened.
+    /// Trace id of the request.
     trace_id: Option<String>,
 }
 
-async fn examine(state: &AppState) -> (StatusCode, Health) {
+async fn check_health(state: &AppState) -> (StatusCode, Health) {
     let database = match state.engine.store().check().await {
         Ok(()) => "ok",
         Err(error) => {
-            tracing::error!(%error, "the database does not work");
+            tracing::error!(%error, "the database check failed");
             "failed"
         }
     };
-    let (status, trouble) = match (database, state.engine.is_draining()) {
-        ("failed", _) => ("degraded", Some(("the database cannot be used", "store_unavailable"))),
+    let (status, problem) = match (database, state.engine.is_draining()) {
+        ("failed", _) => ("degraded", Some(("the database is unavailable", "store_unavailable"))),
         (_, true) => ("draining", Some(("the server is shutting down", "draining"))),
         _ => ("ok", None),
     };
-    let (error, code) = trouble.unzip();
-    let answer = if error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let (error, code) = problem.unzip();
+    let http_status =
+        if error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let health = Health {
         status,
         service: state.service.to_string(),
@@ -61,31 +63,33 @@ async fn examine(state: &AppState) -> (StatusCode, Health) {
         code,
         trace_id: trace_id(),
     };
-    (answer, health)
+    (http_status, health)
 }
 
-/// How the server is, for people.
+/// Shows the health of the server.
 #[utoipa::path(
     get, path = "/health", tag = "health",
-    responses((status = 200, body = Health), (status = 503, body = Health))
+    (status = 200, body = Health),
+    (status = 503, body = Health),
 )]
 pub(super) async fn health(State(state): State<AppState>) -> Response {
-    let (status, health) = examine(&state).await;
+    let (status, health) = check_health(&state).await;
     (status, Json(health)).into_response()
 }
 
-/// Does the process answer at all?
-#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "It does.")))]
+/// Liveness probe.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "The process is alive.")))]
 pub(super) async fn live() -> StatusCode {
     StatusCode::OK
 }
 
-/// Should it be sent work?
+/// Readiness probe.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health",
-    responses((status = 200, body = Health), (status = 503, body = Health))
+    (status = 200, body = Health),
+    (status = 503, body = Health),
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Response {
-    let (status, health) = examine(&state).await;
+    let (status, health) = check_health(&state).await;
     (status, Json(health)).into_response()
 }

@@ -1,12 +1,12 @@
-//! `/api/runs` and the runs of a workflow.
+//! Routes of runs.
 
-use super::error::ErrorBody;
-use super::extract::{Name, PageQuery, Query, next_offset};
+use super::extract::{PageQuery, PathParam, Query, next_offset};
+use super::state::AppState;
 use super::view::{RunView, with_nodes};
 use super::workflows::Triggered;
-use super::{ApiError, AppState};
 use crate::domain::RunStatus;
 use crate::engine::EngineError;
+use crate::http::{ApiError, ErrorBody};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -17,17 +17,17 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Runs {
-    /// Newest first.
+    /// The runs, newest first.
     runs: Vec<RunView>,
-    /// Where the next page begins.
+    /// Offset of the next page. Null on the last page.
     next_offset: Option<u32>,
 }
 
-/// Which runs.
+/// Filter of runs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct StatusQuery {
-    /// Only those that stand here.
+    /// Only runs with this status.
     status: Option<RunStatus>,
 }
 
@@ -36,13 +36,16 @@ pub(super) struct StatusQuery {
     get, path = "/api/workflows/{name}/runs", operation_id = "list_runs", tag = "runs",
     params(("name" = String, Path, description = "The workflow's name."), PageQuery, StatusQuery),
     responses(
-        (status = 200, body = Runs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+        (status = 200, body = Runs),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 503, body = ErrorBody),
     )
 )]
 pub(super) async fn list(
     State(state): State<AppState>,
-    Name(name): Name,
+    PathParam(name): PathParam,
     Query(page): Query<PageQuery>,
     Query(only): Query<StatusQuery>,
 ) -> Result<Json<Runs>, ApiError> {
@@ -59,58 +62,66 @@ pub(super) async fn list(
     get, path = "/api/runs/{id}", operation_id = "show_run", tag = "runs",
     params(("id" = String, Path, description = "The run's id.")),
     responses(
-        (status = 200, body = RunView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+        (status = 200, body = RunView),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 503, body = ErrorBody),
     )
 )]
 pub(super) async fn show(
     State(state): State<AppState>,
-    Name(id): Name,
+    PathParam(id): PathParam,
 ) -> Result<Json<RunView>, ApiError> {
-    view(&state, &id).await.map(Json)
+    fetch_view(&state, &id).await.map(Json)
 }
 
-async fn view(state: &AppState, id: &str) -> Result<RunView, ApiError> {
+async fn fetch_view(state: &AppState, id: &str) -> Result<RunView, ApiError> {
     let store = state.engine.store();
     let run = store.run(id).await?.ok_or_else(|| EngineError::UnknownRun(id.to_owned()))?;
     let mut views = with_nodes(&**store, vec![run]).await?;
     views.pop().ok_or_else(|| EngineError::UnknownRun(id.to_owned()).into())
 }
 
-/// Ends a run that has not ended.
+/// Cancels a run that has not ended.
 #[utoipa::path(
     post, path = "/api/runs/{id}/cancel", tag = "runs",
     params(("id" = String, Path, description = "The run's id.")),
     responses(
-        (status = 200, description = "It is CANCELLED.", body = RunView),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "It has ended.", body = ErrorBody),
+        (status = 200, description = "The run is CANCELLED.", body = RunView),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 409, description = "The run has ended.", body = ErrorBody),
         (status = 503, body = ErrorBody),
     )
 )]
 pub(super) async fn cancel(
     State(state): State<AppState>,
-    Name(id): Name,
+    PathParam(id): PathParam,
 ) -> Result<Json<RunView>, ApiError> {
     state.engine.cancel(&id).await?;
-    view(&state, &id).await.map(Json)
+    fetch_view(&state, &id).await.map(Json)
 }
 
-/// Starts a new run of what a run that ended badly was asked for.
+/// Starts a new run with the workflow and the context of a run that failed.
 #[utoipa::path(
     post, path = "/api/runs/{id}/retry", tag = "runs",
     params(("id" = String, Path, description = "The run's id.")),
     responses(
-        (status = 202, description = "Another run is stored.", body = Triggered),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 202, description = "The new run is stored.", body = Triggered),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody),
-        (status = 409, description = "It has not ended, or ended well.", body = ErrorBody),
+        (status = 409, description = "The run has not ended, or succeeded.", body = ErrorBody),
         (status = 503, body = ErrorBody),
     )
 )]
 pub(super) async fn retry(
     State(state): State<AppState>,
-    Name(id): Name,
+    PathParam(id): PathParam,
 ) -> Result<Response, ApiError> {
-    Ok(super::accepted(&state.engine.retry(&id).await?))
+    Ok(Triggered::response(&state.engine.retry(&id).await?))
 }

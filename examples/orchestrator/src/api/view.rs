@@ -1,4 +1,4 @@
-//! Runs as the API shows them: with what became of their nodes.
+//! Runs with the results of their nodes, as the API returns them.
 
 use crate::domain::{NodeRecord, Run};
 use crate::store::{Result, Store};
@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 pub(super) struct RunView {
     #[serde(flatten)]
     run: Run,
-    /// What became of its nodes, in the order in which they ended.
+    /// Results of its nodes, in the order in which they finished.
     nodes: Vec<NodeRecord>,
 }
 
-/// The runs with their nodes.
+/// Adds the node results to runs.
 pub(super) async fn with_nodes(store: &dyn Store, runs: Vec<Run>) -> Result<Vec<RunView>> {
     let ids: Vec<_> = runs.iter().map(|run| run.id.clone()).collect();
     let mut nodes: HashMap<String, Vec<NodeRecord>> = HashMap::new();

@@ -1,9 +1,9 @@
-//! `/api/workflows`: what can be run, and running it.
+//! Routes of workflows, and the trigger of a run.
 
-use super::error::ErrorBody;
-use super::extract::{Body, Name, PageQuery, Query, next_offset};
-use super::{ApiError, AppState};
-use crate::domain::{NewRun, RunStatus, Trigger, Workflow, graph};
+use super::extract::{Body, PageQuery, PathParam, Query, next_offset};
+use super::state::AppState;
+use crate::domain::{NewRun, Run, RunStatus, Trigger, Workflow, graph};
+use crate::http::{ApiError, ErrorBody};
 use crate::store::Created;
 use axum::Json;
 use axum::extract::State;
@@ -18,9 +18,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Workflows {
-    /// By name.
+    /// The workflows, by name.
     workflows: Vec<Workflow>,
-    /// Where the next page begins.
+    /// Offset of the next page. Null on the last page.
     next_offset: Option<u32>,
 }
 
@@ -28,7 +28,9 @@ pub(super) struct Workflows {
 #[utoipa::path(
     get, path = "/api/workflows", operation_id = "list_workflows", tag = "workflows", params(PageQuery),
     responses(
-        (status = 200, body = Workflows), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 200, body = Workflows),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
         (status = 503, body = ErrorBody),
     )
 )]
@@ -42,15 +44,18 @@ pub(super) async fn list(
     Ok(Json(Workflows { workflows, next_offset }))
 }
 
-/// Stores a workflow. It never changes afterwards: another version is another name.
+/// Stores a workflow. Workflows are immutable: a new version needs a new name.
 #[utoipa::path(
     post, path = "/api/workflows", tag = "workflows", request_body = Workflow,
     responses(
-        (status = 201, body = Workflow), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 408, body = ErrorBody),
-        (status = 409, description = "The name is taken.", body = ErrorBody),
+        (status = 201, body = Workflow),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody),
+        (status = 408, body = ErrorBody),
+        (status = 409, description = "The name is in use.", body = ErrorBody),
         (status = 413, body = ErrorBody),
-        (status = 422, description = "The graph cannot be run: the error says where.", body = ErrorBody),
+        (status = 422, description = "The graph is invalid. The error names the node.", body = ErrorBody),
         (status = 503, body = ErrorBody),
     )
 )]
@@ -60,8 +65,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     graph::validate(&workflow, state.engine.agents())?;
     if !state.engine.store().create_workflow(&workflow).await? {
-        let message =
-            format!("there is a workflow `{}` already; workflows do not change", workflow.name);
+        let message = format!("a workflow `{}` exists; workflows are immutable", workflow.name);
         return Err(ApiError::new(StatusCode::CONFLICT, "name_taken", message));
     }
     let location = [("location", format!("/api/workflows/{}", workflow.name))];
@@ -73,31 +77,34 @@ pub(super) async fn create(
     get, path = "/api/workflows/{name}", operation_id = "show_workflow", tag = "workflows",
     params(("name" = String, Path, description = "The workflow's name, which is its id.")),
     responses(
-        (status = 200, body = Workflow), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 503, body = ErrorBody),
+        (status = 200, body = Workflow),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 503, body = ErrorBody),
     )
 )]
 pub(super) async fn show(
     State(state): State<AppState>,
-    Name(name): Name,
+    PathParam(name): PathParam,
 ) -> Result<Json<Workflow>, ApiError> {
     Ok(Json((*state.engine.workflow(&name).await?).clone()))
 }
 
-/// What a run is started with.
+/// Context and trigger of a run.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct TriggerRequest {
-    /// The variables that the workflow's templates see at the top level.
+    /// Top-level variables of the workflow's templates.
     #[serde(default)]
     #[schema(value_type = Option<Object>, example = json!({"repository": "."}))]
     context_json: Option<Map<String, Value>>,
-    /// What started it: the label `trigger_type`. Default `manual`.
+    /// The label `trigger_type`. Defaults to `manual`.
     #[serde(default)]
     trigger_type: Option<CallerTrigger>,
 }
 
-/// What a caller may say started the run.
+/// Triggers that a caller can set.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum CallerTrigger {
@@ -106,16 +113,29 @@ enum CallerTrigger {
     Event,
 }
 
-/// Where to look for a run that was asked for.
+/// A run that was triggered.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Triggered {
-    /// The run's id.
+    /// Id of the run.
     pub(super) workflow_run_id: String,
-    /// PENDING, or where a run that was asked for before stands.
+    /// PENDING, or the status of an existing run with the same idempotency key.
     pub(super) status: RunStatus,
-    /// The trace that it is part of.
+    /// Id of the trace that the run is part of.
     pub(super) trace_id: Option<String>,
+}
+
+impl Triggered {
+    /// 202 with the location of the run.
+    pub(super) fn response(run: &Run) -> Response {
+        let body = Self {
+            workflow_run_id: run.id.clone(),
+            status: run.status,
+            trace_id: run.trace_id.clone(),
+        };
+        let location = [("location", format!("/api/runs/{}", run.id))];
+        (StatusCode::ACCEPTED, location, Json(body)).into_response()
+    }
 }
 
 /// Starts a run.
@@ -124,21 +144,25 @@ pub(super) struct Triggered {
     params(
         ("name" = String, Path, description = "The workflow's name, which is its id."),
         ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]+$",
-         description = "Asking again with the same key and body gives the same run."),
+         description = "A repeated request with the same key and body returns the same run."),
     ),
     request_body = TriggerRequest,
     responses(
         (status = 202, description = "The run is stored.", body = Triggered),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 408, body = ErrorBody),
-        (status = 409, description = "The key was used for something else.", body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, description = "Try again after Retry-After.", body = ErrorBody),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 408, body = ErrorBody),
+        (status = 409, description = "The key was used with another body.", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 422, body = ErrorBody),
+        (status = 503, description = "Retry after Retry-After.", body = ErrorBody),
     )
 )]
 pub(super) async fn trigger(
     State(state): State<AppState>,
-    Name(name): Name,
+    PathParam(name): PathParam,
     headers: HeaderMap,
     Body(request): Body<TriggerRequest>,
 ) -> Result<Response, ApiError> {
@@ -150,15 +174,15 @@ pub(super) async fn trigger(
     let context = request.context_json.unwrap_or_default();
     let key = idempotency_key(&headers)?;
     let fingerprint = || {
-        // The same request in another order of keys is the same request.
-        let mut asked = json!([trigger.as_str(), context]);
-        asked.sort_all_objects();
-        hex::encode(Sha256::digest(asked.to_string().as_bytes()))
+        // The order of keys does not change a request.
+        let mut request = json!([trigger.as_str(), context]);
+        request.sort_all_objects();
+        hex::encode(Sha256::digest(request.to_string().as_bytes()))
     };
     let idempotency = key.map(|key| (key, fingerprint()));
     let run = NewRun { idempotency, ..NewRun::new(&name, trigger, context) };
     match state.engine.trigger(run).await? {
-        Created::New(run) | Created::Existing(run) => Ok(super::accepted(&run)),
+        Created::New(run) | Created::Existing(run) => Ok(Triggered::response(&run)),
         Created::Conflict => {
             let message = "this Idempotency-Key was used for another request";
             Err(ApiError::new(StatusCode::CONFLICT, "idempotency_conflict", message))
@@ -173,18 +197,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
             false => Ok(None),
             true => Err(ApiError::bad_request(
                 "invalid_idempotency_key",
-                "there are several Idempotency-Keys",
+                "more than one Idempotency-Key",
             )),
         };
     };
-    let usable = |key: &&str| {
+    let is_valid = |key: &&str| {
         (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    match key.to_str().ok().filter(usable) {
+    match key.to_str().ok().filter(is_valid) {
         Some(key) => Ok(Some(key.to_owned())),
         None => {
             let message =
-                "an Idempotency-Key is 1 to 255 printable ASCII characters without spaces";
+                "an Idempotency-Key has 1 to 255 printable ASCII characters without spaces";
             Err(ApiError::bad_request("invalid_idempotency_key", message))
         }
     }

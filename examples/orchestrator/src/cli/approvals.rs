@@ -1,72 +1,72 @@
-//! `orchestrator approvals`: what waits for a human, and the human's answer.
+//! `orchestrator approvals`: lists and decides approvals.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::client::{Api, CallError};
-use super::{Exit, out};
+use crate::terminal::{Exit, print_line};
 
-/// Lists what waits for a decision, and decides.
+/// Lists and decides pending approvals.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Approvals {
-    /// Lists the approvals that wait: id, run, what would be done, and since when, a line each.
+    /// Lists the pending approvals, one per line: id, run, node, action and request time.
     List,
-    /// Lets the run go on.
-    Approve(Answer),
-    /// Ends the run as REJECTED.
-    Reject(Answer),
+    /// Approves: the run continues.
+    Approve(DecisionArgs),
+    /// Rejects: the run ends as REJECTED.
+    Reject(DecisionArgs),
 }
 
-/// An answer.
+/// Arguments of a decision.
 #[derive(Debug, Clone, Args)]
-pub struct Answer {
-    /// The approval's id.
+pub struct DecisionArgs {
+    /// Id of the approval.
     pub id: String,
-    /// Who answers.
+    /// Name of the person who decides.
     #[arg(long, env = "HUB_BY", default_value = "cli")]
     pub by: String,
-    /// Why.
+    /// Notes on the decision.
     #[arg(long, env = "HUB_NOTES")]
     pub notes: Option<String>,
 }
 
 impl Approvals {
-    /// Does it.
+    /// Executes the command.
     ///
     /// # Errors
-    /// When the server does not answer, or says no.
+    /// The server is unreachable or returned an error.
     pub async fn execute(self, api: &Api) -> Result<Exit, CallError> {
         match self {
             Self::List => list(api).await,
-            Self::Approve(answer) => decide(api, "APPROVED", answer).await,
-            Self::Reject(answer) => decide(api, "REJECTED", answer).await,
+            Self::Approve(args) => decide(api, "APPROVED", args).await,
+            Self::Reject(args) => decide(api, "REJECTED", args).await,
         }
     }
 }
 
 async fn list(api: &Api) -> Result<Exit, CallError> {
     for approval in api.list("/api/approvals", "", &[("decision", "PENDING")], usize::MAX).await? {
-        let text = |key: &str| approval[key].as_str().unwrap_or("?");
-        out::line(&format!(
+        let field = |key: &str| approval[key].as_str().unwrap_or("?");
+        print_line(&format!(
             "{}\t{}\t{}/{}\t{}.{}\t{}",
-            text("id"),
-            text("runId"),
-            text("workflow"),
-            text("nodeId"),
-            text("agent"),
-            text("action"),
-            text("requestedAt"),
+            field("id"),
+            field("runId"),
+            field("workflow"),
+            field("nodeId"),
+            field("agent"),
+            field("action"),
+            field("requestedAt"),
         ));
     }
     Ok(Exit::Success)
 }
 
-async fn decide(api: &Api, decision: &str, answer: Answer) -> Result<Exit, CallError> {
-    let mut body = json!({ "decision": decision, "respondedBy": answer.by });
-    if let Some(notes) = answer.notes {
+async fn decide(api: &Api, decision: &str, args: DecisionArgs) -> Result<Exit, CallError> {
+    let mut body = json!({ "decision": decision, "respondedBy": args.by });
+    if let Some(notes) = args.notes {
         body["notes"] = notes.into();
     }
-    api.post("/api/approvals/{id}/decision", &answer.id, &body).await?;
-    out::line(&answer.id);
+    api.post("/api/approvals/{id}/decision", &args.id, &body).await?;
+    print_line(&args.id);
     Ok(Exit::Success)
 }

@@ -1,4 +1,4 @@
-//! The command line's way to a server: every request is counted, every failure says what to do.
+//! HTTP client of a server. Counts the requests; each error names a remedy.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,20 +9,24 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Exit, Problem};
-use crate::cause::innermost;
+use crate::error_text::root_cause;
 use crate::security::{API_TOKEN, Secret, Secrets};
+use crate::terminal::{Exit, Problem};
+use secrecy::ExposeSecret as _;
 
-/// Which server is asked.
+/// Address of the server.
 #[derive(Debug, Clone, Args)]
 pub struct Server {
-    /// The server's URL.
+    /// URL of the server.
     #[arg(long, env = "HUB_URL", default_value = "http://127.0.0.1:9002", global = true)]
     pub url: Url,
 }
 
-/// Runs a command that is a client of a server.
-pub(super) fn main(
+/// Runs a client command.
+///
+/// # Errors
+/// The error of the command, or a secret that cannot be read.
+pub fn main(
     server: Server,
     command: impl AsyncFnOnce(Api) -> Result<Exit, Problem>,
 ) -> Result<Exit, Problem> {
@@ -31,7 +35,7 @@ pub(super) fn main(
     runtime.block_on(async { command(Api::new(server.url, token)?).await })
 }
 
-/// A server's API.
+/// Client of a server's API.
 #[derive(Debug)]
 pub struct Api {
     http: hub_otel::http::Client,
@@ -43,38 +47,38 @@ pub struct Api {
 /// Requests by method and route.
 pub type Sent = BTreeMap<(Method, &'static str), u64>;
 
-/// Why a server did not do what it was asked to do.
+/// Failure of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The client could not be set up.
-    #[error("the HTTP client cannot be set up")]
+    /// The HTTP client could not be created.
+    #[error("cannot create the HTTP client")]
     Client(#[source] reqwest::Error),
-    /// Nobody answered.
+    /// No response.
     #[error(
-        "no answer from {url}: {reason}; is the server running? `orchestrator serve` starts one"
+        "no response from {url}: {reason}; is the server running? `orchestrator serve` starts one"
     )]
     Unreachable {
-        /// The server's URL.
+        /// URL of the server.
         url: Url,
-        /// The innermost cause.
+        /// Text of the root cause.
         reason: String,
     },
-    /// An answer that says no.
+    /// An error response.
     #[error("{message} ({}, {code}){}", status.as_u16(), remedy(*status))]
-    Refused {
-        /// The answer's status.
+    Rejected {
+        /// Status of the response.
         status: StatusCode,
-        /// The stable word of the error body.
+        /// Stable identifier of the error.
         code: String,
-        /// What it says.
+        /// Description of the error.
         message: String,
     },
-    /// An answer that is none of this API's.
-    #[error("{url} answered something that is not this API's: {what}")]
+    /// A response that is not of this API.
+    #[error("unexpected response from {url}: {what}")]
     Foreign {
-        /// The URL that was asked.
+        /// URL of the request.
         url: Url,
-        /// What is missing.
+        /// The missing part of the response.
         what: String,
     },
 }
@@ -82,28 +86,29 @@ pub enum CallError {
 fn remedy(status: StatusCode) -> String {
     match status {
         StatusCode::UNAUTHORIZED => {
-            format!("; set {API_TOKEN} or {API_TOKEN}_FILE to the server's")
+            format!("; set {API_TOKEN} or {API_TOKEN}_FILE to the token of the server")
         }
         _ => String::new(),
     }
 }
 
 impl CallError {
-    /// Whether another attempt may go better: the server drains, is overloaded, or hung up.
-    pub fn is_passing(&self) -> bool {
+    /// Returns whether a retry can succeed: the server drains, is overloaded, or closed the
+    /// connection.
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => status.is_server_error(),
+            Self::Rejected { status, .. } => status.is_server_error(),
             Self::Client(_) | Self::Foreign { .. } => false,
         }
     }
 }
 
 impl Api {
-    /// A client of the server at `url`.
+    /// Creates a client of the server at `url`.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// TLS cannot be set up.
     pub fn new(url: Url, token: Option<Secret>) -> Result<Self, CallError> {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
@@ -114,10 +119,10 @@ impl Api {
         Ok(Self { http: http.into(), base: url, token, sent: Mutex::default() })
     }
 
-    /// Asks for a run; the same `key` twice is the same run.
+    /// Triggers a run. A repeated `key` returns the same run.
     ///
     /// # Errors
-    /// [`CallError`]; so do all that follow.
+    /// [`CallError`].
     pub async fn trigger(
         &self,
         workflow: &str,
@@ -130,16 +135,22 @@ impl Api {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let answer = self.send(request).await?;
-        self.text(&answer, "workflowRunId")
+        let response = self.send(request).await?;
+        self.text(&response, "workflowRunId")
     }
 
-    /// What stands at a route whose variable, where it has one, is `name`.
+    /// Fetches a route. `name` replaces its parameter, if it has one.
+    ///
+    /// # Errors
+    /// [`CallError`].
     pub async fn get(&self, route: &'static str, name: &str) -> Result<Value, CallError> {
         self.send(self.request(Method::GET, route, name)?).await
     }
 
     /// Posts a body to a route.
+    ///
+    /// # Errors
+    /// [`CallError`].
     pub async fn post(
         &self,
         route: &'static str,
@@ -149,18 +160,22 @@ impl Api {
         self.send(self.request(Method::POST, route, name)?.json(body)).await
     }
 
-    /// The first `most` entries of a paged list, which is called as its route ends.
+    /// Fetches the first `max` entries of a paged list. The last segment of the route is the key of
+    /// the entries.
+    ///
+    /// # Errors
+    /// [`CallError`].
     pub async fn list(
         &self,
         route: &'static str,
         name: &str,
         query: &[(&str, &str)],
-        most: usize,
+        max: usize,
     ) -> Result<Vec<Value>, CallError> {
         let key = route.rsplit('/').next().unwrap_or(route);
         let mut found = Vec::new();
         let mut offset = Value::from(0);
-        while offset.is_u64() && found.len() < most {
+        while offset.is_u64() && found.len() < max {
             let request = self.request(Method::GET, route, name)?.query(query);
             let mut page = self
                 .send(request.query(&[("limit", "100"), ("offset", offset.to_string().as_str())]))
@@ -173,18 +188,18 @@ impl Api {
         Ok(found)
     }
 
-    /// The requests that were sent so far.
+    /// Number of requests sent, by method and route.
     pub fn sent(&self) -> Sent {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A text of an answer.
+    /// Returns a string field of a response.
     ///
     /// # Errors
-    /// [`CallError::Foreign`] when it is not there.
-    pub fn text(&self, answer: &Value, key: &str) -> Result<String, CallError> {
+    /// [`CallError::Foreign`] if the field is missing.
+    pub fn text(&self, response: &Value, key: &str) -> Result<String, CallError> {
         let missing = || CallError::Foreign { url: self.base.clone(), what: format!("no `{key}`") };
-        answer[key].as_str().map(str::to_owned).ok_or_else(missing)
+        response[key].as_str().map(str::to_owned).ok_or_else(missing)
     }
 
     fn request(
@@ -214,17 +229,17 @@ impl Api {
         drop(sent);
         let request = self.http.request(method, url).template(route);
         Ok(match &self.token {
-            Some(token) => request.bearer_auth(token.expose()),
+            Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
         })
     }
 
     async fn send(&self, request: hub_otel::http::RequestBuilder) -> Result<Value, CallError> {
         let unreachable =
-            |error| CallError::Unreachable { url: self.base.clone(), reason: innermost(error) };
-        let answer = request.send().await.map_err(unreachable)?;
-        let (status, url) = (answer.status(), answer.url().clone());
-        let bytes = answer.bytes().await.map_err(unreachable)?;
+            |error| CallError::Unreachable { url: self.base.clone(), reason: root_cause(error) };
+        let response = request.send().await.map_err(unreachable)?;
+        let (status, url) = (response.status(), response.url().clone());
+        let bytes = response.bytes().await.map_err(unreachable)?;
         let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         if status.is_success() {
             return match value {
@@ -232,8 +247,8 @@ impl Api {
                 value => Ok(value),
             };
         }
-        let text = |key: &str, otherwise: &str| value[key].as_str().unwrap_or(otherwise).to_owned();
-        let message = text("error", status.canonical_reason().unwrap_or("refused"));
-        Err(CallError::Refused { status, code: text("code", "unknown"), message })
+        let field = |key: &str, default: &str| value[key].as_str().unwrap_or(default).to_owned();
+        let message = field("error", status.canonical_reason().unwrap_or("rejected"));
+        Err(CallError::Rejected { status, code: field("code", "unknown"), message })
     }
 }

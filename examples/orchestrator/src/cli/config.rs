@@ -1,14 +1,15 @@
-//! `--config FILE`: TOML keys named like the flags become the flags' defaults.
+//! `--config FILE`: the keys of a TOML file are defaults of the flags with the same name.
 
 use clap::Command;
 use clap::error::ErrorKind;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// The variable that stands for `--config`.
+/// Variable of `--config`.
 const VARIABLE: &str = "HUB_CONFIG";
 
-/// Gives the commands of `command` the file's values as defaults, when the arguments or the environment name a file.
+/// Sets the values of the file as defaults of the subcommands, if the arguments or the environment
+/// name a file.
 pub(super) fn apply(mut command: Command, arguments: &[OsString]) -> Result<Command, clap::Error> {
     let Some(path) = file(arguments) else { return Ok(command) };
     let fail =
@@ -18,7 +19,7 @@ pub(super) fn apply(mut command: Command, arguments: &[OsString]) -> Result<Comm
         Err(error) => {
             return fail(
                 &mut command,
-                format!("the configuration file `{}`: {error}", path.display()),
+                format!("cannot read the configuration file `{}`: {error}", path.display()),
             );
         }
     };
@@ -31,20 +32,23 @@ pub(super) fn apply(mut command: Command, arguments: &[OsString]) -> Result<Comm
             );
         }
     };
-    let known = flags(&command);
+    let flags = flags(&command);
     for (key, value) in &table {
         let flag = key.replace('_', "-");
-        if !known.contains(&flag) {
-            let choices = known.join(", ");
+        if !flags.contains(&flag) {
+            let choices = flags.join(", ");
             return fail(
                 &mut command,
-                format!("`{key}` in `{}` is no flag; expected one of {choices}", path.display()),
+                format!("`{key}` in `{}` is not a flag; expected one of {choices}", path.display()),
             );
         }
         let Some(value) = plain(value) else {
             return fail(
                 &mut command,
-                format!("`{key}` in `{}` is neither text, number nor true", path.display()),
+                format!(
+                    "`{key}` in `{}` is not a string, number, boolean or array",
+                    path.display()
+                ),
             );
         };
         command = command.mut_subcommands(|subcommand| with_default(subcommand, &flag, &value));
@@ -95,9 +99,6 @@ fn file(arguments: &[OsString]) -> Option<PathBuf> {
             return Some(Path::new(path).to_owned());
         }
     }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "read before clap is, which reads all other variables"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "read before clap reads the other variables")]
     std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }

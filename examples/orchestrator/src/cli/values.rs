@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-/// Reads `key=value`. A value that is JSON keeps its type (`hold_ms=3000`, `tags=["a"]`), anything else is a text.
+/// Parses `key=value`. A JSON value keeps its type (`hold_ms=3000`, `tags=["a"]`), any other value
+/// is a string.
 ///
 /// # Errors
-/// When there is no `=`, or nothing before it.
+/// No `=`, or no key.
 pub fn key_value(text: &str) -> Result<(String, Value), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => {
@@ -16,7 +17,7 @@ pub fn key_value(text: &str) -> Result<(String, Value), String> {
     }
 }
 
-/// The context that several `key=value` make; the last of a key wins.
+/// Builds a context. The last value of a key is used.
 pub fn context(pairs: &[(String, Value)]) -> Map<String, Value> {
     pairs.iter().cloned().collect()
 }

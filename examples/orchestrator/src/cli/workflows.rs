@@ -1,21 +1,22 @@
-//! `orchestrator workflows`: what a server can run, and whether a file would be accepted.
+//! `orchestrator workflows`: lists workflows, validates workflow files.
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::client::{self, Api, CallError, Server};
-use super::{Exit, Problem, out};
-use crate::agents::{Registry, Settings, standard};
+use crate::agents::Registry;
+use crate::agents::builtin::{AgentSettings, builtin_agents};
 use crate::domain::{Workflow, graph};
 use crate::security::Secrets;
+use crate::terminal::{Exit, Problem, print_line};
 
-/// Lists workflows, or checks files of them.
+/// Lists workflows, or validates workflow files.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Workflows {
-    /// Lists a running server's workflows: name and description, a line each.
+    /// Lists the workflows of a running server, one per line: name and description.
     List,
-    /// Checks workflows in JSON files against the agents of this build, without a server.
+    /// Validates workflows in JSON files against the agents of this build, without a server.
     Validate {
         /// The files.
         #[arg(required = true)]
@@ -23,34 +24,34 @@ pub enum Workflows {
     },
 }
 
-/// Does it.
+/// Executes the command.
 pub(super) fn main(server: Server, command: Workflows) -> Result<Exit, Problem> {
     match command {
         Workflows::List => client::main(server, async |api| Ok(list(&api).await?)),
         Workflows::Validate { files } => {
-            Ok(validate(&files, &standard(&Settings::default(), &Secrets::default())?))
+            Ok(validate(&files, &builtin_agents(&AgentSettings::default(), &Secrets::default())?))
         }
     }
 }
 
-/// The names of a running server's workflows.
+/// Lists the workflows of a running server.
 async fn list(api: &Api) -> Result<Exit, CallError> {
     for workflow in api.list("/api/workflows", "", &[], usize::MAX).await? {
         let name = api.text(&workflow, "name")?;
         match workflow["description"].as_str().filter(|text| !text.is_empty()) {
-            Some(description) => out::line(&format!("{name}\t{description}")),
-            None => out::line(&name),
+            Some(description) => print_line(&format!("{name}\t{description}")),
+            None => print_line(&name),
         }
     }
     Ok(Exit::Success)
 }
 
-/// Checks each file and says what is wrong with it. The names of those that are valid go to stdout.
+/// Validates each file. Prints the names of valid workflows on stdout, errors on stderr.
 fn validate(files: &[PathBuf], agents: &Registry) -> Exit {
     let mut exit = Exit::Success;
     for file in files {
         match check(file, agents) {
-            Ok(name) => out::line(&name),
+            Ok(name) => print_line(&name),
             Err(reason) => {
                 eprintln!("{}: {reason}", file.display());
                 exit = Exit::Failed;

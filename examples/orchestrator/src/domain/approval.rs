@@ -1,9 +1,9 @@
-//! An approval: a question to a human that outlives the process that asked it.
+//! Approvals: durable requests for a decision by a person.
 
 use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What became of the question.
+/// State of an approval.
 #[derive(
     Debug,
     Clone,
@@ -20,61 +20,61 @@ use serde::{Deserialize, Serialize};
 #[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Decision {
-    /// Nobody has answered yet.
+    /// Not decided yet.
     Pending,
-    /// Yes.
+    /// Approved by a person.
     Approved,
-    /// No.
+    /// Rejected by a person.
     Rejected,
-    /// Nobody answered in time.
+    /// Not decided in time.
     Expired,
-    /// The run ended otherwise before anybody answered.
+    /// The run ended before a decision.
     Cancelled,
 }
 
 impl Decision {
-    /// As stored and answered.
+    /// The value in the store and the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// May this node of this run go ahead?
+/// Request for a decision about a node of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
-    /// A UUIDv7.
+    /// Id, a UUIDv7.
     pub id: String,
-    /// The run that waits.
+    /// Id of the waiting run.
     pub run_id: String,
-    /// Its workflow.
+    /// Name of its workflow.
     pub workflow: String,
-    /// The node that waits.
+    /// Id of the waiting node.
     pub node_id: String,
-    /// The agent that would act.
+    /// Id of the agent.
     pub agent: String,
-    /// What it would do.
+    /// Action of the agent.
     pub action: String,
-    /// With what input, templates rendered: what one says yes to.
+    /// Input of the action, with rendered templates.
     #[sqlx(json)]
     pub input: serde_json::Value,
-    /// What became of it.
+    /// State of the approval.
     pub decision: Decision,
-    /// When it was asked.
+    /// Time of the request.
     #[schema(value_type = String, format = DateTime)]
     pub requested_at: Timestamp,
-    /// When silence becomes a no.
+    /// Time of the expiry.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
-    /// When it was answered.
+    /// Time of the decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub decided_at: Option<Timestamp>,
-    /// Who answered.
+    /// Person who decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub responded_by: Option<String>,
-    /// What they said beside it.
+    /// Notes of that person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
 }

@@ -1,46 +1,50 @@
-//! Is a workflow a graph that can be run? Everything that is wrong with it, said once, before it is stored.
+//! Validation of workflows, before they are stored.
 
 use super::{Node, Workflow};
 use crate::agents::Registry;
 use crate::template;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// A workflow is at most this large.
-const MOST_NODES: usize = 100;
-const LONGEST_NAME: usize = 64;
+/// Maximum number of nodes.
+const MAX_NODES: usize = 100;
+/// Maximum length of a name or id.
+const MAX_NAME: usize = 64;
 
-/// What is wrong with a workflow.
+/// A workflow that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct GraphError {
-    /// The error's stable identifier in the API.
+    /// Stable identifier of the error in the API.
     pub code: &'static str,
     message: String,
 }
 
-fn wrong(code: &'static str, message: String) -> GraphError {
+fn graph_error(code: &'static str, message: String) -> GraphError {
     GraphError { code, message }
 }
 
-/// As much of what somebody wrote as an error repeats.
-fn shown(text: &str) -> String {
+/// Truncates a text of the input for an error message.
+fn truncate(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-/// Checks everything that can be known before a run.
+/// Validates a workflow.
 ///
 /// # Errors
-/// The first mistake that was found.
+/// The first error.
 pub fn validate(workflow: &Workflow, agents: &Registry) -> Result<(), GraphError> {
     if !is_slug(&workflow.name) {
-        let name = shown(&workflow.name);
+        let name = truncate(&workflow.name);
         let rule = "a letter, then letters, digits and dashes, all lower case, at most 64";
-        return Err(wrong("invalid_name", format!("the name `{name}` is not a slug: {rule}")));
+        return Err(graph_error(
+            "invalid_name",
+            format!("the name `{name}` is not a slug: {rule}"),
+        ));
     }
-    let graph = |message| Err(wrong("invalid_graph", message));
-    if workflow.nodes.is_empty() || workflow.nodes.len() > MOST_NODES {
+    let graph = |message| Err(graph_error("invalid_graph", message));
+    if workflow.nodes.is_empty() || workflow.nodes.len() > MAX_NODES {
         return graph(format!(
-            "a workflow has 1 to {MOST_NODES} nodes, this one has {}",
+            "a workflow has 1 to {MAX_NODES} nodes, this one has {}",
             workflow.nodes.len()
         ));
     }
@@ -50,52 +54,52 @@ pub fn validate(workflow: &Workflow, agents: &Registry) -> Result<(), GraphError
             let rule = "a letter, then letters, digits and underscores, all lower case";
             return graph(format!(
                 "the node id `{}` is not an identifier: {rule}",
-                shown(&node.id)
+                truncate(&node.id)
             ));
         }
         if !ids.insert(node.id.as_str()) {
-            return graph(format!("two nodes are called `{}`", node.id));
+            return graph(format!("two nodes have the id `{}`", node.id));
         }
     }
-    limits(workflow)?;
+    check_limits(workflow)?;
     for node in &workflow.nodes {
-        known(node, agents, &ids)?;
+        check_references(node, agents, &ids)?;
     }
-    if let Some(path) = cycle(workflow) {
+    if let Some(path) = find_cycle(workflow) {
         let path = path.join(" -> ");
-        return Err(wrong("cycle", format!("the nodes depend on each other in a circle: {path}")));
+        return Err(graph_error("cycle", format!("the dependencies have a cycle: {path}")));
     }
-    workflow.nodes.iter().try_for_each(|node| templates(workflow, node))
+    workflow.nodes.iter().try_for_each(|node| check_templates(workflow, node))
 }
 
 /// `[a-z][a-z0-9-]*`, at most 64 characters.
 #[must_use]
 pub fn is_slug(name: &str) -> bool {
-    word(name, '-')
+    is_word(name, '-')
 }
 
 fn is_identifier(name: &str) -> bool {
-    word(name, '_')
+    is_word(name, '_')
 }
 
-fn word(name: &str, joint: char) -> bool {
-    name.len() <= LONGEST_NAME
+fn is_word(name: &str, separator: char) -> bool {
+    name.len() <= MAX_NAME
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joint)
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator)
 }
 
-fn limits(workflow: &Workflow) -> Result<(), GraphError> {
+fn check_limits(workflow: &Workflow) -> Result<(), GraphError> {
     const DAY: u64 = 86_400_000;
     const HOUR: u64 = 3_600_000;
-    let bounded = |what: &str, value: Option<u64>, least: u64, most: u64| match value {
-        Some(value) if !(least..=most).contains(&value) => {
-            Err(wrong("invalid_graph", format!("{what} is {value}; it may be {least} to {most}")))
+    let bounded = |what: &str, value: Option<u64>, min: u64, max: u64| match value {
+        Some(value) if !(min..=max).contains(&value) => {
+            Err(graph_error("invalid_graph", format!("{what} is {value}; expected {min} to {max}")))
         }
         _ => Ok(()),
     };
     bounded("timeoutMs", workflow.timeout_ms, 1, DAY)?;
     if workflow.description.chars().count() > 1000 {
-        return Err(wrong(
+        return Err(graph_error(
             "invalid_graph",
             "the description is longer than 1000 characters".to_owned(),
         ));
@@ -110,34 +114,30 @@ fn limits(workflow: &Workflow) -> Result<(), GraphError> {
     Ok(())
 }
 
-fn known(node: &Node, agents: &Registry, ids: &HashSet<&str>) -> Result<(), GraphError> {
+fn check_references(node: &Node, agents: &Registry, ids: &HashSet<&str>) -> Result<(), GraphError> {
     let Node { id, agent: name, action, .. } = node;
     let Some(agent) = agents.get(name) else {
-        let (name, choices) = (shown(name), agents.ids().join(", "));
-        let message = format!(
-            "node `{id}` asks the agent `{name}`, which does not exist; there are: {choices}"
-        );
-        return Err(wrong("unknown_agent", message));
+        let (name, choices) = (truncate(name), agents.ids().join(", "));
+        let message = format!("node `{id}`: unknown agent `{name}`; expected one of {choices}");
+        return Err(graph_error("unknown_agent", message));
     };
     if !agent.actions().contains(&action.as_str()) {
-        let (action, choices) = (shown(action), agent.actions().join(", "));
-        let message = format!(
-            "node `{id}` asks `{name}` for `{action}`, which it cannot do; it can: {choices}"
-        );
-        return Err(wrong("unknown_action", message));
+        let (action, choices) = (truncate(action), agent.actions().join(", "));
+        let message =
+            format!("node `{id}`: `{name}` has no action `{action}`; expected one of {choices}");
+        return Err(graph_error("unknown_action", message));
     }
     match node.depends_on.iter().find(|dependency| !ids.contains(dependency.as_str())) {
         None => Ok(()),
         Some(other) => {
-            let message =
-                format!("node `{id}` depends on `{}`, which does not exist", shown(other));
-            Err(wrong("unknown_dependency", message))
+            let message = format!("node `{id}`: unknown dependency `{}`", truncate(other));
+            Err(graph_error("unknown_dependency", message))
         }
     }
 }
 
-/// A circle of dependencies, first node repeated at the end.
-fn cycle(workflow: &Workflow) -> Option<Vec<String>> {
+/// Finds a cycle of dependencies. Its first node is repeated at the end.
+fn find_cycle(workflow: &Workflow) -> Option<Vec<String>> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         OnPath,
@@ -153,16 +153,16 @@ fn cycle(workflow: &Workflow) -> Option<Vec<String>> {
             Some(Mark::Done) => return None,
             Some(Mark::OnPath) => {
                 let start = path.iter().position(|id| *id == node.id)?;
-                let circle = path[start..].iter().copied().chain([node.id.as_str()]);
-                return Some(circle.map(str::to_owned).collect());
+                let cycle = path[start..].iter().copied().chain([node.id.as_str()]);
+                return Some(cycle.map(str::to_owned).collect());
             }
             None => {}
         }
         marks.insert(&node.id, Mark::OnPath);
         path.push(&node.id);
         for dependency in node.depends_on.iter().filter_map(|id| workflow.node(id)) {
-            if let Some(circle) = visit(dependency, workflow, marks, path) {
-                return Some(circle);
+            if let Some(cycle) = visit(dependency, workflow, marks, path) {
+                return Some(cycle);
             }
         }
         path.pop();
@@ -173,7 +173,7 @@ fn cycle(workflow: &Workflow) -> Option<Vec<String>> {
     workflow.nodes.iter().find_map(|node| visit(node, workflow, &mut marks, &mut Vec::new()))
 }
 
-/// Everything that `node` comes after, near and far.
+/// Direct and indirect dependencies of a node.
 fn ancestors<'a>(workflow: &'a Workflow, node: &'a Node) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&str> = node.depends_on.iter().map(String::as_str).collect();
@@ -187,18 +187,18 @@ fn ancestors<'a>(workflow: &'a Workflow, node: &'a Node) -> BTreeSet<&'a str> {
     found
 }
 
-/// Do the templates parse, and do they read only outputs that are there by then?
-fn templates(workflow: &Workflow, node: &Node) -> Result<(), GraphError> {
-    let bad = |reason: String| wrong("bad_template", format!("node `{}`, {reason}", node.id));
-    let names = template::names(&node.input).map_err(|error| bad(error.to_string()))?;
+/// Checks that the templates parse and read only outputs of dependencies.
+fn check_templates(workflow: &Workflow, node: &Node) -> Result<(), GraphError> {
+    let bad = |reason: String| graph_error("bad_template", format!("node `{}`, {reason}", node.id));
+    let names = template::collect_names(&node.input).map_err(|error| bad(error.to_string()))?;
     let before = ancestors(workflow, node);
     let mut read: Vec<_> = names.iter().filter_map(|name| name.strip_prefix("nodes.")).collect();
     read.sort_unstable();
-    for rest in read {
-        let other = rest.split('.').next().unwrap_or_default();
+    for name in read {
+        let other = name.split('.').next().unwrap_or_default();
         if !before.contains(other) {
             return Err(bad(format!(
-                "its templates read `nodes.{other}`, but it does not depend on `{other}`"
+                "the templates read `nodes.{other}`, but it does not depend on `{other}`"
             )));
         }
     }
@@ -216,7 +216,7 @@ mod tests {
     #[async_trait::async_trait]
     impl Agent for Echo {
         fn actions(&self) -> &'static [&'static str] {
-            &["say"]
+            &["repeat"]
         }
 
         async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
@@ -234,26 +234,26 @@ mod tests {
     }
 
     fn node(id: &str, after: &[&str]) -> Value {
-        json!({"id": id, "agent": "echo", "action": "say", "dependsOn": after})
+        json!({"id": id, "agent": "echo", "action": "repeat", "dependsOn": after})
     }
 
     #[test]
-    fn a_circle_is_shown_as_its_path() {
-        let said = problem(json!([
+    fn the_error_of_a_cycle_has_its_path() {
+        let error = problem(json!([
             node("a", &["c"]),
             node("b", &["a"]),
             node("c", &["b"]),
             node("d", &[])
         ]));
-        assert_eq!(said, "cycle: the nodes depend on each other in a circle: a -> c -> b -> a");
+        assert_eq!(error, "cycle: the dependencies have a cycle: a -> c -> b -> a");
         assert_eq!(
             problem(json!([node("a", &["a"])])),
-            "cycle: the nodes depend on each other in a circle: a -> a"
+            "cycle: the dependencies have a cycle: a -> a"
         );
     }
 
     #[test]
-    fn a_diamond_is_no_circle() {
+    fn a_diamond_is_not_a_cycle() {
         assert_eq!(
             problem(json!([
                 node("a", &[]),
@@ -267,26 +267,26 @@ mod tests {
 
     #[test]
     fn unknown_agents_actions_and_dependencies_are_named_with_the_choices() {
-        let said = problem(json!([{"id": "a", "agent": "ecko", "action": "say"}]));
+        let error = problem(json!([{"id": "a", "agent": "ecko", "action": "repeat"}]));
+        assert_eq!(error, "unknown_agent: node `a`: unknown agent `ecko`; expected one of echo");
+        let error = problem(json!([{"id": "a", "agent": "echo", "action": "shout"}]));
         assert_eq!(
-            said,
-            "unknown_agent: node `a` asks the agent `ecko`, which does not exist; there are: echo"
+            error,
+            "unknown_action: node `a`: `echo` has no action `shout`; expected one of repeat"
         );
-        let said = problem(json!([{"id": "a", "agent": "echo", "action": "shout"}]));
-        assert_eq!(
-            said,
-            "unknown_action: node `a` asks `echo` for `shout`, which it cannot do; it can: say"
-        );
-        let said = problem(json!([node("a", &["z"])]));
-        assert_eq!(said, "unknown_dependency: node `a` depends on `z`, which does not exist");
+        let error = problem(json!([node("a", &["z"])]));
+        assert_eq!(error, "unknown_dependency: node `a`: unknown dependency `z`");
     }
 
     #[test]
-    fn a_template_may_only_read_what_is_there_by_then() {
-        let reads = json!({"id": "b", "agent": "echo", "action": "say", "input": {"x": "{{ nodes.a.output }}"}});
-        let said = problem(json!([node("a", &[]), reads]));
-        assert!(said.starts_with("bad_template: node `b`, its templates read `nodes.a`"), "{said}");
-        let broken = json!({"id": "b", "agent": "echo", "action": "say", "input": ["{{ x"]});
+    fn a_template_reads_only_outputs_of_dependencies() {
+        let reads = json!({"id": "b", "agent": "echo", "action": "repeat", "input": {"x": "{{ nodes.a.output }}"}});
+        let error = problem(json!([node("a", &[]), reads]));
+        assert!(
+            error.starts_with("bad_template: node `b`, the templates read `nodes.a`"),
+            "{error}"
+        );
+        let broken = json!({"id": "b", "agent": "echo", "action": "repeat", "input": ["{{ x"]});
         assert!(problem(json!([broken])).starts_with("bad_template: node `b`, template at `/0`"));
     }
 }

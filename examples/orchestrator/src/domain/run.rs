@@ -1,10 +1,10 @@
-//! A run: one execution of a workflow, durable, with a state machine that only ever moves forward.
+//! Runs: durable executions of workflows, with a status that never returns from a terminal value.
 
 use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Where a run stands.
+/// Status of a run.
 #[derive(
     Debug,
     Clone,
@@ -22,39 +22,39 @@ use serde_json::{Map, Value};
 #[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunStatus {
-    /// Stored, nobody works on it yet.
+    /// Stored, not in flight.
     Pending,
-    /// A process works on it.
+    /// In flight in a process.
     Running,
-    /// A human has to decide; no process works on it.
+    /// Suspended until an approval is decided.
     WaitingApproval,
     /// Every node succeeded.
     Success,
-    /// A node failed for good, or the run kept crashing.
+    /// A node failed, or the process crashed repeatedly.
     Failed,
-    /// Somebody cancelled it.
+    /// Cancelled by a request.
     Cancelled,
-    /// It took too long, or an approval expired.
+    /// A timeout elapsed, or an approval expired.
     TimedOut,
-    /// An approval said no.
+    /// An approval was rejected.
     Rejected,
 }
 
 impl RunStatus {
-    /// As stored and answered.
+    /// The value in the store and the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Does it stay for ever?
+    /// Returns whether the status is final.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         !matches!(self, Self::Pending | Self::Running | Self::WaitingApproval)
     }
 }
 
-/// What started a run: the label `trigger_type`.
+/// Trigger of a run, the label `trigger_type`.
 #[derive(
     Debug,
     Clone,
@@ -72,47 +72,47 @@ impl RunStatus {
 #[sqlx(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Trigger {
-    /// Somebody asked.
+    /// A request.
     Manual,
-    /// A clock asked.
+    /// A schedule.
     Schedule,
-    /// Another system's event.
+    /// An event of another system.
     Event,
-    /// Another attempt at a run that ended badly.
+    /// Retry of a failed run.
     Retry,
-    /// An alert.
+    /// A Grafana alert.
     GrafanaWebhook,
 }
 
 impl Trigger {
-    /// As stored, answered and labelled.
+    /// The value in the store, the API and the label.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// What is asked for: the store makes a [`Run`] of it.
+/// A run to create.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// A UUIDv7: sorts by time.
+    /// Id, a UUIDv7, ordered by time.
     pub id: String,
-    /// The workflow's name.
+    /// Name of the workflow.
     pub workflow: String,
-    /// Who asked.
+    /// Trigger of the run.
     pub trigger: Trigger,
-    /// The templates' variables.
+    /// Variables of the templates.
     pub context: Map<String, Value>,
-    /// The run that this one repeats.
+    /// Id of the run that this one retries.
     pub retry_of: Option<String>,
-    /// The client's `Idempotency-Key`, with a fingerprint of what it asked for.
+    /// The client's `Idempotency-Key`, with a fingerprint of the request.
     pub idempotency: Option<(String, String)>,
-    /// The trace that asked, for people.
+    /// Trace id of the request.
     pub trace_id: Option<String>,
 }
 
 impl NewRun {
-    /// A run with a fresh id.
+    /// Creates a run with a new id.
     #[must_use]
     pub fn new(workflow: &str, trigger: Trigger, context: Map<String, Value>) -> Self {
         Self {
@@ -127,96 +127,96 @@ impl NewRun {
     }
 }
 
-/// One execution of a workflow, as it is stored and shown.
+/// One execution of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// A UUIDv7.
+    /// Id, a UUIDv7.
     pub id: String,
-    /// The workflow's name.
+    /// Name of the workflow.
     pub workflow: String,
-    /// Where it stands.
+    /// Status of the run.
     pub status: RunStatus,
-    /// What started it.
+    /// Trigger of the run.
     pub trigger: Trigger,
-    /// The templates' variables.
+    /// Variables of the templates.
     #[serde(rename = "contextJson")]
     #[sqlx(json)]
     #[schema(value_type = Object)]
     pub context: Map<String, Value>,
-    /// Why it failed: a stable identifier.
+    /// Stable identifier of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
-    /// Why it failed, for people.
+    /// Description of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The run that this one repeats.
+    /// Id of the run that this one retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<String>,
-    /// The trace that asked for it.
+    /// Trace id of the request.
     pub trace_id: Option<String>,
-    /// How often a process died over it.
+    /// Number of process crashes during the run.
     pub crashes: u32,
-    /// How often it stopped to wait for a human: each time ends a segment.
+    /// Number of suspensions for an approval. Each ends a segment.
     pub waits: u32,
     /// Time executed in finished segments, waits excluded.
     pub executed_ms: u64,
-    /// The last segment's telemetry (`hub_otel::Segment` as JSON): the next one links to it.
+    /// Last segment (`hub_otel::Segment` as JSON). The next segment links to it.
     #[serde(skip)]
     pub segment: Option<String>,
-    /// When it was asked for.
+    /// Time of the request.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When a process first took it up.
+    /// Start of the first segment.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,
-    /// When it reached its terminal state.
+    /// Time of the terminal status.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
 }
 
-/// Where a node of a run stands. A node without a record has not been started.
+/// Status of a finished node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NodeStatus {
-    /// Its output is committed: it never runs again.
+    /// The output is stored. The node is not executed again.
     Success,
-    /// It failed for good.
+    /// The last attempt failed.
     Failed,
-    /// It took too long.
+    /// The timeout elapsed.
     TimedOut,
 }
 
-/// What became of a node.
+/// Result of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeRecord {
-    /// The node's id.
+    /// Id of the node.
     #[sqlx(rename = "node_id")]
     pub id: String,
-    /// The agent that was asked.
+    /// Id of the agent.
     pub agent: String,
-    /// The action that was asked for.
+    /// Action of the agent.
     pub action: String,
-    /// How it ended.
+    /// Status of the node.
     pub status: NodeStatus,
-    /// What the agent answered.
+    /// Output of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[sqlx(json(nullable))]
     pub output: Option<Value>,
-    /// Why it failed: a stable identifier.
+    /// Stable identifier of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
-    /// Why it failed, for people.
+    /// Description of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How many attempts it took.
+    /// Number of attempts.
     pub attempts: u32,
-    /// When the (last) execution began.
+    /// Start of the last execution.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
-    /// When its result was known.
+    /// End of the last execution.
     #[schema(value_type = String, format = DateTime)]
     pub finished_at: Timestamp,
 }

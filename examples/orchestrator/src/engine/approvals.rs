@@ -1,71 +1,68 @@
-//! Questions to humans: their answers, and the clock that answers for who does not.
+//! Approvals: decisions and expiry.
 
-use super::{Engine, Result, shielded, telemetry};
+use super::{Engine, Result, run_detached, telemetry};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Run, RunStatus};
-use crate::store::{Answer, Decided};
+use crate::store::{Decided, Resolution};
 use std::collections::HashSet;
 use std::time::Duration;
 
 impl Engine {
-    /// Answers an approval, and goes on with its run.
+    /// Decides an approval and continues its run.
     ///
     /// # Errors
-    /// When the store cannot answer.
-    pub async fn decide(&self, id: &str, answer: Answer) -> Result<Decided> {
+    /// The store failed.
+    pub async fn decide(&self, id: &str, resolution: Resolution) -> Result<Decided> {
         let (engine, id) = (self.clone(), id.to_owned());
-        shielded(async move {
-            let (decided, others) = engine.inner.store.decide(&id, answer).await?;
+        run_detached(async move {
+            let (decided, others) = engine.inner.store.decide(&id, resolution).await?;
             if let Decided::Now(approval, run) = &decided {
-                engine.follow(approval, run);
-                others.iter().for_each(|other| telemetry::approval_decided(other, run));
+                engine.apply_decision(approval, run);
+                others.iter().for_each(|other| telemetry::record_decision(other, run));
             }
             Ok(decided)
         })
         .await
     }
 
-    /// What a decision means for its run, once it is stored.
-    fn follow(&self, approval: &Approval, run: &Run) {
-        telemetry::approval_decided(approval, run);
+    /// Continues or ends the run of a stored decision.
+    fn apply_decision(&self, approval: &Approval, run: &Run) {
+        telemetry::record_decision(approval, run);
         match (approval.decision, run.status) {
             (Decision::Approved, RunStatus::Pending) => self.launch(run.clone()),
             (Decision::Rejected, RunStatus::Rejected) => {
-                telemetry::ended_without_segment(run, RunStatus::Rejected, None);
+                telemetry::record_end(run, RunStatus::Rejected, None);
             }
             (Decision::Expired, RunStatus::TimedOut) => {
-                telemetry::ended_without_segment(
-                    run,
-                    RunStatus::TimedOut,
-                    Some("approval_expired"),
-                );
+                telemetry::record_end(run, RunStatus::TimedOut, Some("approval_expired"));
             }
-            // Its segment runs: other nodes were still busy.
-            (_, RunStatus::Running) => self.inner.flight.wake(&run.id),
+            // The segment still executes other nodes.
+            (_, RunStatus::Running) => self.inner.in_flight.notify(&run.id),
             _ => {}
         }
     }
 
-    /// Lets approvals expire, for as long as the process lives.
+    /// Expires approvals until the task is aborted.
     pub async fn watch_expiry(self) {
         loop {
             let due = match self.expire_due().await {
                 Ok(due) => due,
                 Err(error) => {
-                    tracing::warn!(%error, "approvals cannot expire");
+                    tracing::warn!(%error, "cannot expire approvals");
                     None
                 }
             };
-            // Not much longer than a clock that was set may be wrong.
+            // At most 30 s, in case the system clock is changed.
             let pause = due.map_or(Duration::from_secs(30), |due| due.since(Timestamp::now()));
+            let pause = pause.clamp(Duration::from_millis(20), Duration::from_secs(30));
             tokio::select! {
-                () = tokio::time::sleep(pause.clamp(Duration::from_millis(20), Duration::from_secs(30))) => {}
-                () = self.inner.asked.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = self.inner.approval_requested.notified() => {}
             }
         }
     }
 
-    /// Expires what is due; gives back when the next one is.
+    /// Expires due approvals. Returns the time of the next expiry.
     async fn expire_due(&self) -> Result<Option<Timestamp>> {
         let store = &self.inner.store;
         let due = store.next_expiry().await?;
@@ -74,11 +71,11 @@ impl Engine {
         }
         let mut ended = HashSet::new();
         for (approval, run) in store.expire().await? {
-            // Several questions of one run expire together; it ends once.
+            // Several approvals of a run can expire together. The run ends once.
             if approval.decision == Decision::Expired && ended.insert(run.id.clone()) {
-                self.follow(&approval, &run);
+                self.apply_decision(&approval, &run);
             } else {
-                telemetry::approval_decided(&approval, &run);
+                telemetry::record_decision(&approval, &run);
             }
         }
         Ok(store.next_expiry().await?)

@@ -1,7 +1,7 @@
-//! One node of a run: its input, its agent, its attempts, its result.
+//! Execution of one node: agent, attempts, result.
 
-use super::{Engine, telemetry};
-use crate::agents::{Agent, AgentContext, AgentError, RiskLevel};
+use super::telemetry;
+use crate::agents::{Agent, AgentContext, AgentError, Registry, RiskLevel};
 use crate::clock::Timestamp;
 use crate::domain::{Node, NodeRecord, NodeStatus, Run};
 use backon::{ExponentialBuilder, Retryable};
@@ -13,20 +13,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Does a human have to say yes first?
-pub(super) fn needs_approval(engine: &Engine, node: &Node) -> bool {
-    let risk = engine.agents().get(&node.agent).map(|agent| agent.risk(&node.action));
+/// Returns whether a node requires an approval.
+pub(super) fn needs_approval(agents: &Registry, node: &Node) -> bool {
+    let risk = agents.get(&node.agent).map(|agent| agent.risk(&node.action));
     node.requires_approval || risk == Some(RiskLevel::ApprovalRequired)
 }
 
-/// Executes a node whose input is rendered. Always comes back with a record: a panic is a failure like others.
-pub(super) async fn execute(engine: &Engine, run: &Run, node: &Node, input: Value) -> NodeRecord {
+/// Executes a node with its rendered input. A panic of the agent is a failure of the node.
+pub(super) async fn execute(agents: &Registry, run: &Run, node: &Node, input: Value) -> NodeRecord {
     let started = Timestamp::now();
     let attempts = AtomicU32::new(0);
-    let result = match engine.agents().get(&node.agent) {
+    let result = match agents.get(&node.agent) {
         Some(agent) => {
             let call = Call { agent: Arc::clone(agent), run, node, input, attempts: &attempts };
-            match AssertUnwindSafe(ask(call)).catch_unwind().await {
+            match AssertUnwindSafe(call_agent(call)).catch_unwind().await {
                 Ok(result) => result,
                 Err(_) => Err(AgentError::permanent(
                     "panic",
@@ -34,21 +34,20 @@ pub(super) async fn execute(engine: &Engine, run: &Run, node: &Node, input: Valu
                 )),
             }
         }
-        // It was there when the workflow was stored.
-        None => Err(AgentError::permanent(
-            "unknown_agent",
-            format!("there is no agent `{}`", node.agent),
-        )),
+        // Validated when the workflow was stored; this build may have other agents.
+        None => {
+            Err(AgentError::permanent("unknown_agent", format!("unknown agent `{}`", node.agent)))
+        }
     };
-    record(node, started, attempts.into_inner(), result)
+    create_record(node, started, attempts.into_inner(), result)
 }
 
-/// The record of a node whose input could not be rendered: no agent was asked.
+/// Creates the record of a node whose input could not be rendered.
 pub(super) fn unrenderable(node: &Node, reason: String) -> NodeRecord {
-    record(node, Timestamp::now(), 0, Err(AgentError::permanent("template", reason)))
+    create_record(node, Timestamp::now(), 0, Err(AgentError::permanent("template", reason)))
 }
 
-fn record(
+fn create_record(
     node: &Node,
     started_at: Timestamp,
     attempts: u32,
@@ -83,14 +82,14 @@ struct Call<'a> {
     attempts: &'a AtomicU32,
 }
 
-/// All attempts: one `agent.execute`.
+/// Calls the agent with retries. All attempts are one `agent.execute` span.
 #[instrument_agent(
     id = call.node.agent,
     action = call.node.action,
     run_id = format!("{}/{}", call.run.id, call.node.id),
     timeout = call.node.timeout(),
 )]
-async fn ask(call: Call<'_>) -> Result<Value, AgentError> {
+async fn call_agent(call: Call<'_>) -> Result<Value, AgentError> {
     let key = format!("{}/{}", call.run.id, call.node.id);
     let retry = &call.node.retry;
     let pauses = ExponentialBuilder::default()
@@ -113,10 +112,10 @@ async fn ask(call: Call<'_>) -> Result<Value, AgentError> {
     attempt
         .retry(pauses)
         .when(|error: &AgentError| error.retryable)
-        // Who asks for more patience gets it.
+        // Respects a longer `Retry-After`.
         .adjust(|error: &AgentError, pause| {
             pause.map(|pause| pause.max(error.retry_after.unwrap_or_default()))
         })
-        .notify(|error: &AgentError, pause| telemetry::retried(error, pause))
+        .notify(|error: &AgentError, pause| telemetry::record_retry(error, pause))
         .await
 }

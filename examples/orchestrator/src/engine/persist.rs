@@ -1,21 +1,24 @@
-//! Writes down what happened, however long the database takes: a result that an agent gave is never thrown away.
+//! Writes to the store with unlimited retries, so that the result of an agent is not lost.
 
-use super::flight::{Signals, Stop};
+use super::registry::{RunSignals, Stop};
 use crate::store::StoreError;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use std::time::Duration;
 
-/// Why something was not written.
+/// A write that was given up.
 #[derive(Debug)]
 pub(super) enum NotWritten {
     /// The segment has to stop.
     Stopped(Stop),
-    /// The store is closed: the process is gone already.
+    /// The store is closed because the process shuts down.
     Closed,
 }
 
-/// Repeats `write` until it works, or the segment has to stop.
-pub(super) async fn persist<T, F>(signals: &Signals, write: impl Fn() -> F) -> Result<T, NotWritten>
+/// Repeats `write` until it succeeds or the segment has to stop.
+pub(super) async fn persist<T, F>(
+    signals: &RunSignals,
+    write: impl Fn() -> F,
+) -> Result<T, NotWritten>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -29,17 +32,17 @@ where
         match write().await {
             Ok(value) => return Ok(value),
             Err(StoreError::Closed) => return Err(NotWritten::Closed),
-            // It will never be read: the run stays as it is, for whoever repairs the row.
+            // A retry cannot succeed. The run stays as it is until the row is repaired.
             Err(error @ StoreError::Corrupt(_)) => {
-                tracing::error!(%error, "the run cannot go on");
+                tracing::error!(%error, "the run cannot continue");
                 return Err(NotWritten::Closed);
             }
-            Err(error) => tracing::warn!(%error, "the database failed; trying again"),
+            Err(error) => tracing::warn!(%error, "the database failed, retrying"),
         }
         let pause = pauses.next().unwrap_or(Duration::from_secs(2));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            why = signals.stopped() => return Err(NotWritten::Stopped(why)),
+            stop = signals.stopped() => return Err(NotWritten::Stopped(stop)),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! How far a run has come: which nodes may start, and whether it is over. No I/O.
+//! Progress of a run: the nodes that can start, and completion. No I/O.
 
 use crate::domain::{Approval, Decision, Node, NodeRecord, NodeStatus, Workflow};
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 
-/// How far a run has come.
+/// Progress of a run.
 pub(super) struct Progress<'w> {
     workflow: &'w Workflow,
     ended: HashMap<String, NodeRecord>,
@@ -13,7 +13,7 @@ pub(super) struct Progress<'w> {
 }
 
 impl<'w> Progress<'w> {
-    /// As the store remembers it.
+    /// Creates the progress from stored results.
     pub(super) fn new(
         workflow: &'w Workflow,
         ended: Vec<NodeRecord>,
@@ -25,17 +25,17 @@ impl<'w> Progress<'w> {
             started: HashSet::new(),
             approvals: HashMap::new(),
         };
-        progress.learn(approvals);
+        progress.apply_approvals(approvals);
         progress
     }
 
-    /// Takes what became of the questions.
-    pub(super) fn learn(&mut self, approvals: Vec<Approval>) {
+    /// Adds or updates approvals.
+    pub(super) fn apply_approvals(&mut self, approvals: Vec<Approval>) {
         self.approvals
             .extend(approvals.into_iter().map(|approval| (approval.node_id.clone(), approval)));
     }
 
-    /// The nodes that have not started, and whose dependencies have all succeeded.
+    /// Nodes that have not started and whose dependencies have succeeded.
     pub(super) fn ready(&self) -> Vec<&'w Node> {
         if self.failure().is_some() {
             return Vec::new();
@@ -43,9 +43,11 @@ impl<'w> Progress<'w> {
         let succeeded = |id: &String| {
             self.ended.get(id).is_some_and(|record| record.status == NodeStatus::Success)
         };
-        let fresh = |id: &str| !self.started.contains(id) && !self.ended.contains_key(id);
+        let not_started = |id: &str| !self.started.contains(id) && !self.ended.contains_key(id);
         let nodes = self.workflow.nodes.iter();
-        nodes.filter(|node| fresh(&node.id) && node.depends_on.iter().all(succeeded)).collect()
+        nodes
+            .filter(|node| not_started(&node.id) && node.depends_on.iter().all(succeeded))
+            .collect()
     }
 
     pub(super) fn start(&mut self, node: &'w Node) {
@@ -56,7 +58,7 @@ impl<'w> Progress<'w> {
         self.ended.insert(record.id.clone(), record);
     }
 
-    /// The first failure, if a node failed.
+    /// The first failed node.
     pub(super) fn failure(&self) -> Option<&NodeRecord> {
         let failed = self.ended.values().filter(|record| record.status != NodeStatus::Success);
         failed.min_by_key(|record| record.finished_at)
@@ -66,19 +68,19 @@ impl<'w> Progress<'w> {
         self.workflow.nodes.iter().all(|node| self.ended.contains_key(&node.id))
     }
 
-    /// The question about a node, if it was asked.
+    /// The approval of a node.
     pub(super) fn approval(&self, node: &str) -> Option<&Approval> {
         self.approvals.get(node)
     }
 
-    /// A question that was answered with no, or with silence.
-    pub(super) fn refusal(&self) -> Option<&Approval> {
+    /// A rejected or expired approval.
+    pub(super) fn denied(&self) -> Option<&Approval> {
         self.approvals
             .values()
             .find(|it| matches!(it.decision, Decision::Rejected | Decision::Expired))
     }
 
-    /// What the templates see: the context's keys, and the outputs so far.
+    /// Variables of the templates: the context, and the outputs of the nodes.
     pub(super) fn variables(&self, context: &Map<String, Value>) -> Map<String, Value> {
         let mut variables = context.clone();
         let outputs = self.ended.values().filter(|record| record.status == NodeStatus::Success);
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_starts_as_soon_as_what_it_depends_on_has_ended() {
+    fn a_node_starts_when_its_dependencies_have_succeeded() {
         let workflow = diamond();
         let mut progress = Progress::new(&workflow, vec![], vec![]);
         assert_eq!(ready(&progress), ["a"]);
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failure_nothing_starts() {
+    fn after_a_failure_no_node_starts() {
         let workflow = diamond();
         let progress = Progress::new(
             &workflow,
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_never_hides_behind_a_context_of_the_same_name() {
+    fn outputs_override_a_context_key_named_nodes() {
         let workflow = diamond();
         let progress = Progress::new(&workflow, vec![ended("a", NodeStatus::Success)], vec![]);
         let context = json!({"nodes": "mine", "x": 1});

@@ -1,14 +1,15 @@
-//! The first thing a process does: takes up what the one before it left behind.
+//! Recovery of runs that the previous process did not complete.
 
 use super::{Engine, Result, telemetry};
 use crate::domain::{RunStatus, Workflow};
 use hub_otel::Telemetry;
 
 impl Engine {
-    /// Goes on with every run that nobody works on; gives back how many, and how many kept crashing.
+    /// Continues every run without a task. Returns the number of recovered and of crash-looped
+    /// runs.
     ///
     /// # Errors
-    /// When the store cannot answer.
+    /// The store failed.
     pub async fn recover(&self) -> Result<(usize, usize)> {
         let limit = self.inner.options.crash_limit;
         let recovered = self.inner.store.recover(&self.inner.owner, limit).await?;
@@ -17,10 +18,10 @@ impl Engine {
             tracing::error!(
                 run = run.id,
                 workflow = run.workflow,
-                "the process died over it {} times",
+                "the process crashed {} times during this run",
                 run.crashes
             );
-            telemetry::ended_without_segment(&run, RunStatus::Failed, Some("crash_loop"));
+            telemetry::record_end(&run, RunStatus::Failed, Some("crash_loop"));
         }
         for run in recovered.runs {
             self.launch(run);
@@ -28,11 +29,12 @@ impl Engine {
         Ok(counts)
     }
 
-    /// Tells telemetry what there is to count, before anything happens: a counter that is born at 20 has not increased.
-    pub fn announce(&self, telemetry: &Telemetry, workflows: &[Workflow]) {
+    /// Declares the workflows and agents, so that their counters start at zero: Prometheus does not
+    /// see the increase of a counter that starts at 20. Observes the pending approvals.
+    pub fn declare_telemetry(&self, telemetry: &Telemetry, workflows: &[Workflow]) {
         for workflow in workflows {
             super::telemetry::declare(telemetry, workflow);
         }
-        super::telemetry::watch(telemetry, &self.inner.store);
+        super::telemetry::observe_approvals(telemetry, &self.inner.store);
     }
 }

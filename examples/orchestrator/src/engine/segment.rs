@@ -1,8 +1,9 @@
-//! One segment of a run: from PENDING until it ends, waits for a human, or is handed back. One `workflow.execute`.
+//! One segment of a run: from PENDING to a terminal status, an approval, or the hand-back at
+//! shutdown. One `workflow.execute` span.
 
-use super::flight::{Signals, Stop};
 use super::persist::{NotWritten, persist};
 use super::progress::Progress;
+use super::registry::{RunSignals, Stop};
 use super::{Engine, EngineError, node, telemetry};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Node, NodeRecord, NodeStatus, Run, RunStatus, Workflow};
@@ -12,69 +13,70 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hub_otel::instrument_workflow;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 use telemetry::{Failure, Outcome};
 
-/// Executes a run that is PENDING.
+/// Executes a PENDING run.
 #[instrument_workflow(
     id = run.workflow,
     run_id = run.id,
     trigger = run.trigger.as_str(),
-    resume = telemetry::resumed(&run),
-    status = telemetry::status,
+    resume = telemetry::previous_segment(&run),
+    status = telemetry::unit_status,
 )]
 pub(super) async fn execute(
     engine: Engine,
     run: Run,
-    signals: Arc<Signals>,
+    signals: Arc<RunSignals>,
 ) -> Result<Outcome, Failure> {
     let id = run.id.clone();
     let fresh = run.started_at.is_none();
     let claimed = persist(&signals, || {
-        engine.inner.store.claim(&id, &engine.inner.owner, telemetry::segment())
+        engine.inner.store.claim(&id, &engine.inner.owner, telemetry::current_segment())
     });
     let claimed = claimed.await;
-    // As it was before it was claimed: nobody needs it for as long as the segment takes.
+    // The claimed run replaces it. Freed here because the segment can take long.
     drop(run);
     match claimed {
         Ok(Some(run)) => {
             Segment { engine, run, fresh, signals, began: Instant::now() }.execute().await
         }
-        // It was cancelled before it began: the store says so, and so does this segment.
+        // The run was cancelled before it started.
         Ok(None) => Ok(Outcome::Cancelled),
         Err(NotWritten::Stopped(Stop::Cancelled)) => Ok(Outcome::Cancelled),
         Err(NotWritten::Stopped(Stop::HandBack) | NotWritten::Closed) => {
-            Ok(telemetry::suspended("shutdown"))
+            Ok(telemetry::suspend("shutdown"))
         }
     }
 }
 
 struct Segment {
     engine: Engine,
-    /// As it was claimed.
+    /// The run as it was claimed.
     run: Run,
-    /// Nobody claimed it before: there is nothing to be read.
+    /// First segment of the run: the store has no node results or approvals.
     fresh: bool,
-    signals: Arc<Signals>,
+    signals: Arc<RunSignals>,
     began: Instant,
 }
 
-/// What there is to be written down.
+/// Result of a segment, before it is stored.
 enum Verdict {
     Success,
     Failed(Failure),
     Rejected,
-    /// Nothing is left to do before a human answers.
+    /// All remaining nodes depend on pending approvals.
     Wait,
     Stopped(Stop),
-    /// The store is gone.
+    /// The store is closed.
     Lost,
 }
 
 impl From<NotWritten> for Verdict {
-    fn from(why: NotWritten) -> Self {
-        match why {
+    fn from(error: NotWritten) -> Self {
+        match error {
             NotWritten::Stopped(stop) => Self::Stopped(stop),
             NotWritten::Closed => Self::Lost,
         }
@@ -94,16 +96,16 @@ impl Segment {
                 }
                 Verdict::Failed(failure) => Some(self.end(RunStatus::Failed, Some(failure))),
                 Verdict::Wait => match self.suspend().await {
-                    Ok(true) => return Ok(telemetry::suspended("approval")),
-                    // Somebody answered, or cancelled, a moment ago.
+                    Ok(true) => return Ok(telemetry::suspend("approval")),
+                    // An approval was decided, or the run cancelled, in the meantime.
                     Ok(false) if self.is_running().await => continue,
                     Ok(false) => return Ok(Outcome::Cancelled),
-                    Err(_) => return Ok(telemetry::suspended("shutdown")),
+                    Err(_) => return Ok(telemetry::suspend("shutdown")),
                 },
                 Verdict::Stopped(Stop::Cancelled) => return Ok(Outcome::Cancelled),
                 Verdict::Stopped(Stop::HandBack) | Verdict::Lost => {
                     self.hand_back().await;
-                    return Ok(telemetry::suspended("shutdown"));
+                    return Ok(telemetry::suspend("shutdown"));
                 }
             };
             let store = &self.engine.inner.store;
@@ -111,17 +113,17 @@ impl Segment {
                 Some(end) => {
                     persist(&self.signals, || store.finish(&self.run.id, end.clone())).await
                 }
-                None => return Ok(telemetry::suspended("shutdown")),
+                None => return Ok(telemetry::suspend("shutdown")),
             };
             return match (written, verdict) {
-                // Only a request to cancel could be first.
+                // Only a cancellation can end the run first.
                 (Ok(None) | Err(NotWritten::Stopped(Stop::Cancelled)), _) => Ok(Outcome::Cancelled),
-                // The next start finds it RUNNING and ends it.
-                (Err(_), _) => Ok(telemetry::suspended("shutdown")),
+                // The next start finds the run RUNNING and recovers it.
+                (Err(_), _) => Ok(telemetry::suspend("shutdown")),
                 (Ok(Some(approvals)), verdict) => {
                     approvals
                         .iter()
-                        .for_each(|approval| telemetry::approval_decided(approval, &self.run));
+                        .for_each(|approval| telemetry::record_decision(approval, &self.run));
                     match verdict {
                         Verdict::Failed(failure) => Err(failure),
                         Verdict::Rejected => Ok(Outcome::Rejected),
@@ -132,51 +134,58 @@ impl Segment {
         }
     }
 
-    /// Calls agents until there is nothing left to do.
+    /// Calls agents until no node can start.
     async fn drive(&self) -> Verdict {
-        let known = persist(&self.signals, || async {
+        let state = persist(&self.signals, || async {
             let workflow = match self.engine.workflow(&self.run.workflow).await {
                 Ok(workflow) => workflow,
                 Err(EngineError::Store(error)) => return Err(error),
                 Err(_) => return Ok(None),
             };
             let (nodes, approvals) =
-                if self.fresh { Default::default() } else { self.recall().await? };
+                if self.fresh { Default::default() } else { self.load_results().await? };
             Ok(Some((workflow, nodes, approvals)))
         });
-        let (workflow, nodes, approvals) = match known.await {
-            Ok(Some(known)) => known,
+        let (workflow, nodes, approvals) = match state.await {
+            Ok(Some(state)) => state,
             Ok(None) => {
-                return Verdict::Failed(Failure::new("unknown_workflow", "its workflow is gone"));
+                return Verdict::Failed(Failure::new(
+                    "unknown_workflow",
+                    "the workflow does not exist",
+                ));
             }
-            Err(why) => return why.into(),
+            Err(error) => return error.into(),
         };
         let mut progress = Progress::new(&workflow, nodes, approvals);
         let left =
             workflow.timeout().saturating_sub(std::time::Duration::from_millis(self.executed_ms()));
         tokio::select! {
             biased;
-            why = self.signals.stopped() => Verdict::Stopped(why),
-            verdict = self.work(&workflow, &mut progress) => verdict,
+            stop = self.signals.stopped() => Verdict::Stopped(stop),
+            verdict = self.execute_nodes(&workflow, &mut progress) => verdict,
             () = tokio::time::sleep(left) => {
                 let limit = workflow.timeout().as_millis();
-                Verdict::Failed(Failure::timed_out(format!("the run took longer than its {limit} ms")))
+                Verdict::Failed(Failure::timed_out(format!("the run exceeded its timeout of {limit} ms")))
             }
         }
     }
 
-    /// What the segments before this one left in the store.
-    async fn recall(&self) -> store::Result<(Vec<NodeRecord>, Vec<Approval>)> {
+    /// Loads the results of previous segments.
+    async fn load_results(&self) -> store::Result<(Vec<NodeRecord>, Vec<Approval>)> {
         let store = &self.engine.inner.store;
         let nodes = store.nodes(std::slice::from_ref(&self.run.id)).await?;
         let approvals = store.approvals_of(&self.run.id).await?;
         Ok((nodes.into_iter().map(|(_, node)| node).collect(), approvals))
     }
 
-    async fn work<'w>(&self, workflow: &'w Workflow, progress: &mut Progress<'w>) -> Verdict {
-        let mut flying = FuturesUnordered::new();
+    async fn execute_nodes<'w>(
+        &self,
+        workflow: &'w Workflow,
+        progress: &mut Progress<'w>,
+    ) -> Verdict {
+        let mut running = FuturesUnordered::new();
         loop {
-            match progress.refusal().map(|refusal| refusal.decision) {
+            match progress.denied().map(|approval| approval.decision) {
                 None => {}
                 Some(Decision::Expired) => {
                     return Verdict::Failed(Failure::expired());
@@ -187,50 +196,50 @@ impl Segment {
                 match self.prepare(node, progress).await {
                     Ok(Some(input)) => {
                         progress.start(node);
-                        flying.push(node::execute(&self.engine, &self.run, node, input));
+                        running.push(node::execute(self.engine.agents(), &self.run, node, input));
                     }
                     Ok(None) => {}
                     Err(Unprepared::Template(record)) => {
-                        if let Err(why) = self.save(&record).await {
-                            return why;
+                        if let Err(verdict) = self.save(&record).await {
+                            return verdict;
                         }
                         progress.end(*record);
                     }
-                    Err(Unprepared::NotWritten(why)) => return why.into(),
+                    Err(Unprepared::NotWritten(error)) => return error.into(),
                 }
             }
-            if flying.is_empty() {
+            if running.is_empty() {
                 if let Some(failed) = progress.failure() {
                     return Verdict::Failed(failure_of(failed, workflow));
                 }
                 return if progress.is_complete() { Verdict::Success } else { Verdict::Wait };
             }
             tokio::select! {
-                Some(record) = flying.next() => {
-                    if let Err(why) = self.save(&record).await {
-                        return why;
+                Some(record) = running.next() => {
+                    if let Err(verdict) = self.save(&record).await {
+                        return verdict;
                     }
                     progress.end(record);
                 }
-                () = self.signals.woken() => {
+                () = self.signals.changed() => {
                     let store = &self.engine.inner.store;
                     match persist(&self.signals, || store.approvals_of(&self.run.id)).await {
-                        Ok(approvals) => progress.learn(approvals),
-                        Err(why) => return why.into(),
+                        Ok(approvals) => progress.apply_approvals(approvals),
+                        Err(error) => return error.into(),
                     }
                 }
             }
         }
     }
 
-    /// The input of a node that may start; `None` when a human has to say yes first.
+    /// Renders the input of a node. Returns `None` if the node waits for an approval.
     async fn prepare(
         &self,
         node: &Node,
         progress: &mut Progress<'_>,
     ) -> Result<Option<Value>, Unprepared> {
         match progress.approval(&node.id) {
-            // What was approved is what is done, whatever the templates would say now.
+            // The approved input is executed, even if the templates would render differently now.
             Some(Approval { decision: Decision::Approved, input, .. }) => {
                 return Ok(Some(input.clone()));
             }
@@ -240,7 +249,7 @@ impl Segment {
         let input = template::render(&node.input, &progress.variables(&self.run.context)).map_err(
             |error| Unprepared::Template(Box::new(node::unrenderable(node, error.to_string()))),
         )?;
-        if !node::needs_approval(&self.engine, node) {
+        if !node::needs_approval(self.engine.agents(), node) {
             return Ok(Some(input));
         }
         let now = Timestamp::now();
@@ -260,29 +269,29 @@ impl Segment {
             notes: None,
         };
         let store = &self.engine.inner.store;
-        let asked = persist(&self.signals, || store.request_approval(approval.clone())).await;
-        if let Some(approval) = asked.map_err(Unprepared::NotWritten)? {
+        let requested = persist(&self.signals, || store.request_approval(approval.clone())).await;
+        if let Some(approval) = requested.map_err(Unprepared::NotWritten)? {
             tracing::info!(approval = approval.id, node = node.id, "waiting for an approval");
-            self.engine.inner.asked.notify_one();
-            progress.learn(vec![approval]);
+            self.engine.inner.approval_requested.notify_one();
+            progress.apply_approvals(vec![approval]);
         }
         Ok(None)
     }
 
-    /// Commits a node's result: from here on it never runs again.
+    /// Stores the result of a node. The node is never executed again.
     async fn save(&self, record: &NodeRecord) -> Result<(), Verdict> {
         let store = &self.engine.inner.store;
         match persist(&self.signals, || store.save_node(&self.run.id, record.clone())).await {
             Ok(true) => Ok(()),
-            // The run is no longer running: it was cancelled, and the signal is on its way.
+            // The run was cancelled; the signal has not arrived yet.
             Ok(false) => Err(Verdict::Stopped(Stop::Cancelled)),
-            Err(why) => Err(why.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
     async fn suspend(&self) -> Result<bool, NotWritten> {
         let store = &self.engine.inner.store;
-        let segment = telemetry::segment();
+        let segment = telemetry::current_segment();
         persist(&self.signals, || store.suspend(&self.run.id, segment.clone(), self.executed_ms()))
             .await
     }
@@ -290,9 +299,9 @@ impl Segment {
     async fn hand_back(&self) {
         let store = &self.engine.inner.store;
         if let Err(error) =
-            store.hand_back(&self.run.id, telemetry::segment(), self.executed_ms()).await
+            store.hand_back(&self.run.id, telemetry::current_segment(), self.executed_ms()).await
         {
-            tracing::warn!(run = self.run.id, %error, "not handed back; the next start takes it for crashed");
+            tracing::warn!(run = self.run.id, %error, "cannot hand back the run; the next start counts it as crashed");
         }
     }
 
@@ -305,7 +314,7 @@ impl Segment {
     fn end(&self, status: RunStatus, failure: Option<&Failure>) -> End {
         End {
             status,
-            error_type: failure.map(|failure| failure.kind.to_owned()),
+            error_type: failure.map(|failure| failure.kind.clone().into_owned()),
             error: failure.map(|failure| failure.message.clone()),
             executed_ms: self.executed_ms(),
         }
@@ -323,28 +332,9 @@ enum Unprepared {
 }
 
 fn failure_of(record: &NodeRecord, workflow: &Workflow) -> Failure {
-    let why = record.error.as_deref().unwrap_or("no reason was given");
-    let message = format!("node `{}` of `{}`: {why}", record.id, workflow.name);
-    let kind = record.error_type.as_deref().map_or("_OTHER", intern);
-    // Time that ran out is what the run ends with, whether it was the run's, a node's or the other side's: an error that
-    // says so ends every unit that it passes through as TIMED_OUT.
+    let error = record.error.as_deref().unwrap_or("unknown error");
+    let message = format!("node `{}` of `{}`: {error}", record.id, workflow.name);
+    let kind = record.error_type.clone().map_or("_OTHER".into(), Cow::Owned);
+    // A timeout of a node, of the run or of a remote service ends the run as TIMED_OUT.
     Failure { timed_out: record.status == NodeStatus::TimedOut, ..Failure::new(kind, message) }
-}
-
-/// Error kinds are few and fixed; one that was read back from the store is one of them again.
-fn intern(kind: &str) -> &'static str {
-    use std::collections::HashSet;
-    use std::sync::{LazyLock, Mutex};
-    static KINDS: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
-    let mut kinds = super::lock(&KINDS);
-    if let Some(known) = kinds.get(kind) {
-        return known;
-    }
-    // A bound on what a store that was tampered with could leak.
-    if kinds.len() >= 1000 {
-        return "_OTHER";
-    }
-    let kind: &'static str = Box::leak(kind.to_owned().into_boxed_str());
-    kinds.insert(kind);
-    kind
 }

@@ -1,58 +1,63 @@
-//! What the engine says to hub-otel: the outcomes of its units, and what no running unit can say.
+//! Telemetry of the engine: the status of its units, and facts that are recorded outside of a unit.
 
 use crate::agents::AgentError;
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Run, RunStatus, Trigger, Workflow};
-use crate::store::{Store, Waiting};
+use crate::store::{PendingApprovals, Store};
 use hub_otel::otel::opentelemetry::Context;
 use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
 use hub_otel::{ErrorType, Segment, Telemetry, UnitStatus, approval};
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-/// The kind of an error that means a deadline has passed.
+/// Error type of a timeout.
 pub(super) const TIMED_OUT: &str = "timeout";
 
-/// How a segment ends, when it does not fail.
+/// Result of a segment that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Every node succeeded.
     Success,
-    /// An approval said no.
+    /// An approval was rejected.
     Rejected,
-    /// Somebody cancelled it.
+    /// The run was cancelled.
     Cancelled,
-    /// It goes on later: [`suspended`] has said so.
+    /// The run continues later. Set by [`suspend`].
     Suspended,
 }
 
-/// Why a run failed.
+/// Failure of a run.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct Failure {
-    pub(super) kind: &'static str,
+    pub(super) kind: Cow<'static, str>,
     pub(super) message: String,
     pub(super) timed_out: bool,
 }
 
 impl Failure {
-    pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), timed_out: false }
+    pub(super) fn new(kind: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { kind: kind.into(), message: message.into(), timed_out: false }
     }
 
     pub(super) fn timed_out(message: String) -> Self {
-        Self { kind: TIMED_OUT, message, timed_out: true }
+        Self { kind: TIMED_OUT.into(), message, timed_out: true }
     }
 
     pub(super) fn expired() -> Self {
-        let message = "nobody answered the approval in time".to_owned();
-        Self { kind: "approval_expired", message, timed_out: true }
+        let message = "the approval expired".to_owned();
+        Self { kind: "approval_expired".into(), message, timed_out: true }
     }
 }
 
 impl ErrorType for Failure {
     fn error_type(&self) -> &'static str {
-        self.kind
+        match &self.kind {
+            Cow::Borrowed(kind) => kind,
+            Cow::Owned(kind) => intern(kind),
+        }
     }
 
     fn timed_out(&self) -> bool {
@@ -70,26 +75,42 @@ impl ErrorType for AgentError {
     }
 }
 
-/// The node's deadline passed while the agent was busy.
+/// Interns an error type that was loaded from the store. The set of error types is small.
+fn intern(kind: &str) -> &'static str {
+    static KINDS: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut kinds = super::lock(&KINDS);
+    if let Some(known) = kinds.get(kind) {
+        return known;
+    }
+    // Limits the leak if the store has arbitrary values.
+    if kinds.len() >= 1000 {
+        return "_OTHER";
+    }
+    let kind: &'static str = Box::leak(kind.to_owned().into_boxed_str());
+    kinds.insert(kind);
+    kind
+}
+
+/// The agent exceeded the timeout of its node.
 impl From<hub_otel::TimedOut> for AgentError {
     fn from(_: hub_otel::TimedOut) -> Self {
-        Self::permanent(TIMED_OUT, "the agent took longer than its node allows")
+        Self::permanent(TIMED_OUT, "the agent exceeded the timeout of its node")
     }
 }
 
-/// What a segment's value says of the run.
-pub(super) fn status(ended: &Result<Outcome, Failure>) -> UnitStatus {
-    match ended {
+/// Converts the result of a segment to the status of its unit.
+pub(super) fn unit_status(result: &Result<Outcome, Failure>) -> UnitStatus {
+    match result {
         Ok(Outcome::Success) => UnitStatus::Success,
         Ok(Outcome::Rejected) => UnitStatus::Rejected,
-        // A suspended segment has said so already, and that is stronger.
+        // `suspend` overrides the status of a suspended segment.
         Ok(Outcome::Cancelled | Outcome::Suspended) => UnitStatus::Cancelled,
         Err(failure) if failure.timed_out => UnitStatus::TimedOut,
         Err(_) => UnitStatus::Failed,
     }
 }
 
-/// The current trace, for people who hold an answer or an error in their hand.
+/// Returns the id of the current trace, for responses and errors.
 #[must_use]
 pub fn trace_id() -> Option<String> {
     let context = Context::current();
@@ -97,33 +118,34 @@ pub fn trace_id() -> Option<String> {
     (trace != TraceId::INVALID).then(|| trace.to_string())
 }
 
-/// Goes on below what is current now, in whatever task.
-pub(super) fn in_this_trace<F: Future>(work: F) -> impl Future<Output = F::Output> {
+/// Runs a future in the current context, for use in another task.
+pub(super) fn with_current_trace<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.with_current_context()
 }
 
-/// The segment that runs, as the store keeps it.
-pub(super) fn segment() -> Option<String> {
+/// Serializes the current segment for the store.
+pub(super) fn current_segment() -> Option<String> {
     hub_otel::current().segment().and_then(|segment| serde_json::to_string(&segment).ok())
 }
 
-/// The segment that the run goes on from.
-pub(super) fn resumed(run: &Run) -> Option<Segment> {
+/// Deserializes the previous segment of a run.
+pub(super) fn previous_segment(run: &Run) -> Option<Segment> {
     serde_json::from_str(run.segment.as_deref()?).ok()
 }
 
-/// The segment ends here and the run goes on later.
-pub(super) fn suspended(reason: &'static str) -> Outcome {
+/// Marks the current segment as suspended.
+pub(super) fn suspend(reason: &'static str) -> Outcome {
     hub_otel::current().suspend(reason);
     Outcome::Suspended
 }
 
-pub(super) fn retried(error: &AgentError, pause: Duration) {
+/// Records a retry of the current agent.
+pub(super) fn record_retry(error: &AgentError, pause: Duration) {
     hub_otel::current().record_retry_after(error.kind, pause);
 }
 
-/// An approval was decided: how long it had waited, and what came of it.
-pub(super) fn approval_decided(approval: &Approval, run: &Run) {
+/// Records the decision of an approval, and its wait time.
+pub(super) fn record_decision(approval: &Approval, run: &Run) {
     let decision = match approval.decision {
         Decision::Pending => return,
         Decision::Approved => approval::Decision::Approved,
@@ -139,12 +161,8 @@ pub(super) fn approval_decided(approval: &Approval, run: &Run) {
     );
 }
 
-/// A run ended while nobody executed it: counted here, because no segment will.
-pub(super) fn ended_without_segment(
-    run: &Run,
-    status: RunStatus,
-    error_type: Option<&'static str>,
-) {
+/// Records the end of a run that has no segment in flight.
+pub(super) fn record_end(run: &Run, status: RunStatus, error_type: Option<&'static str>) {
     let status = match status {
         RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval => return,
         RunStatus::Success => UnitStatus::Success,
@@ -156,9 +174,9 @@ pub(super) fn ended_without_segment(
     last_segment(run).record_end(status, error_type);
 }
 
-/// The run's last segment; a run that was never taken up has none, and is counted all the same.
+/// Returns the last segment of a run. Creates one for a run that never started.
 fn last_segment(run: &Run) -> Segment {
-    resumed(run).unwrap_or_else(|| Segment {
+    previous_segment(run).unwrap_or_else(|| Segment {
         workflow_id: run.workflow.clone(),
         name: None,
         trigger: run.trigger.as_str().to_owned(),
@@ -168,7 +186,7 @@ fn last_segment(run: &Run) -> Segment {
     })
 }
 
-/// Creates the counters of a workflow at zero.
+/// Declares a workflow, so that its counters start at zero.
 pub(super) fn declare(telemetry: &Telemetry, workflow: &Workflow) {
     telemetry.declare_workflow(&workflow.name, [Trigger::Manual.as_str()]);
     for node in &workflow.nodes {
@@ -176,9 +194,9 @@ pub(super) fn declare(telemetry: &Telemetry, workflow: &Workflow) {
     }
 }
 
-/// Lets the approvals that wait be seen.
-pub(super) fn watch(telemetry: &Telemetry, store: &Arc<dyn Store>) {
-    // The watch outlives the server by a moment: it must not ask a store that is closed.
+/// Observes the pending approvals.
+pub(super) fn observe_approvals(telemetry: &Telemetry, store: &Arc<dyn Store>) {
+    // The callback can outlive the server. A weak reference avoids queries of a closed store.
     let store = Arc::downgrade(store);
     telemetry.observe_approvals(move || {
         let store = store.upgrade();
@@ -186,15 +204,15 @@ pub(super) fn watch(telemetry: &Telemetry, store: &Arc<dyn Store>) {
             let Some(store) = store else { return Vec::new() };
             let now = Timestamp::now();
             let backlog = store.backlog().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the approvals cannot be counted");
+                tracing::warn!(%error, "cannot count the pending approvals");
                 Vec::new()
             });
-            let workflow = |waiting: Waiting| approval::Backlog {
+            let to_backlog = |waiting: PendingApprovals| approval::Backlog {
                 workflow_id: waiting.workflow,
                 pending: waiting.pending,
                 oldest_age: now.since(waiting.oldest),
             };
-            backlog.into_iter().map(workflow).collect()
+            backlog.into_iter().map(to_backlog).collect()
         }
     });
 }

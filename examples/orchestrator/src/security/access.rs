@@ -1,32 +1,32 @@
-//! Keeps strangers out: the addresses that may be bound, and the token that the API asks for.
+//! Access rules: the addresses that may be bound, the token of the API, and cross-site requests.
 //!
-//! On loopback the server is as open as the machine. Beyond it, a trigger, an approval and a folder scan are not for
-//! whoever can reach the port.
+//! On loopback, access to the machine is access to the server. Beyond loopback, a credential is
+//! required.
 
 use std::net::SocketAddr;
 
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::header::{HOST, ORIGIN};
 
-use super::{API_TOKEN, Secret, Secrets, WEBHOOK_HMAC_SECRET, WEBHOOK_TOKEN};
+use super::credential::{Secret, bearer_token, matches_any};
+use super::secrets::{API_TOKEN, Secrets, WEBHOOK_HMAC_SECRET, WEBHOOK_TOKEN};
 
-/// An address that may not be bound with the secrets that are configured.
+/// An address that requires a secret that is not configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAllowed {
     /// The whole API beyond loopback, without a token.
     #[error(
-        "--bind {0} is beyond loopback, where the API asks for a token: set {API_TOKEN} or {API_TOKEN}_FILE"
+        "--bind {0} is beyond loopback and requires an API token: set {API_TOKEN} or {API_TOKEN}_FILE"
     )]
     Api(SocketAddr),
-    /// The webhook's own listener, without a secret.
+    /// The separate webhook listener, without a secret.
     #[error(
-        "--webhook-bind {0} needs a secret to check its callers by: set {WEBHOOK_TOKEN} or {WEBHOOK_HMAC_SECRET}, or \
-         one of them with _FILE"
+        "--webhook-bind {0} requires a secret: set {WEBHOOK_TOKEN} or {WEBHOOK_HMAC_SECRET}, or one of them with _FILE"
     )]
     Webhook(SocketAddr),
 }
 
-/// Checks the addresses before anything is bound.
+/// Checks that the secrets permit the addresses.
 ///
 /// # Errors
 /// [`NotAllowed`], with the variable to set.
@@ -39,41 +39,33 @@ pub fn check_bind(
         return Err(NotAllowed::Api(bind));
     }
     match webhook_bind {
-        Some(address) if !secrets.guards_webhook() => Err(NotAllowed::Webhook(address)),
+        Some(address) if !secrets.protects_webhook() => Err(NotAllowed::Webhook(address)),
         _ => Ok(()),
     }
 }
 
-/// Whether only this machine can reach an address.
+/// Returns whether an address is a loopback one.
 pub fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-/// Whether a request carries one of the tokens as Bearer; without configured tokens every request may pass.
-pub fn carries_token(headers: &HeaderMap, tokens: &[Secret]) -> bool {
-    if tokens.is_empty() {
-        return true;
-    }
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let value = value.as_bytes();
-    match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
-            Secret::any_matches(tokens, token.trim_ascii())
-        }
-        _ => false,
-    }
+/// Returns whether a request has one of the tokens as Bearer, or no tokens are configured.
+pub fn has_valid_token(headers: &HeaderMap, tokens: &[Secret]) -> bool {
+    tokens.is_empty()
+        || bearer_token(headers).is_some_and(|token| matches_any(tokens, token.as_bytes()))
 }
 
-/// Whether a browser sent the request from a page of somewhere else: a page on the internet can reach loopback, and an
-/// open server must not do what it says.
+/// Returns whether a browser sent the request from a page of another site: such a page can reach
+/// loopback, and an open server must not execute its requests.
 pub fn is_cross_site(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if text("sec-fetch-site") == Some("cross-site") {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if header("sec-fetch-site") == Some("cross-site") {
         return true;
     }
-    match (text(ORIGIN.as_str()), text(HOST.as_str())) {
-        (Some(origin), Some(host)) => origin.split_once("://").map(|(_, own)| own) != Some(host),
+    match (header(ORIGIN.as_str()), header(HOST.as_str())) {
+        (Some(origin), Some(host)) => {
+            origin.split_once("://").map(|(_, origin)| origin) != Some(host)
+        }
         (Some(_), None) => true,
         (None, _) => false,
     }
@@ -88,11 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn beyond_loopback_the_api_needs_a_token_and_the_webhook_a_secret() {
+    fn beyond_loopback_the_api_requires_a_token_and_the_webhook_a_secret() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let none = Secrets::default();
-        let api = Secrets { api_tokens: vec![Secret::new("a")], ..Secrets::default() };
-        let hook = Secrets { webhook_hmac_keys: vec![Secret::new("h")], ..Secrets::default() };
+        let api = Secrets { api_tokens: vec![Secret::from("a")], ..Secrets::default() };
+        let hook = Secrets { webhook_hmac_keys: vec![Secret::from("h")], ..Secrets::default() };
         for loopback in ["127.0.0.1:9002", "[::1]:9002", "127.9.9.9:1", "[::ffff:127.0.0.1]:1"] {
             assert_eq!(check_bind(address(loopback), None, &none), Ok(()), "{loopback}");
         }
@@ -104,14 +96,14 @@ mod tests {
             "a webhook's secret is not the API's"
         );
         assert_eq!(check_bind(wide, None, &api), Ok(()));
-        let own = address("127.0.0.1:9003");
-        assert_eq!(check_bind(own, Some(wide), &none), Err(NotAllowed::Webhook(wide)));
-        assert_eq!(check_bind(own, Some(wide), &hook), Ok(()));
+        let loopback = address("127.0.0.1:9003");
+        assert_eq!(check_bind(loopback, Some(wide), &none), Err(NotAllowed::Webhook(wide)));
+        assert_eq!(check_bind(loopback, Some(wide), &hook), Ok(()));
     }
 
     #[test]
-    fn the_token_is_asked_for_as_bearer() {
-        let tokens = [Secret::new("new"), Secret::new("old")];
+    fn a_token_is_accepted_as_bearer_only() {
+        let tokens = [Secret::from("new"), Secret::from("old")];
         for (value, passes) in [
             ("Bearer new", true),
             ("bearer  old", true),
@@ -120,17 +112,17 @@ mod tests {
             ("new", false),
         ] {
             assert_eq!(
-                carries_token(&headers(&[("authorization", value)]), &tokens),
+                has_valid_token(&headers(&[("authorization", value)]), &tokens),
                 passes,
                 "{value}"
             );
         }
-        assert!(!carries_token(&headers(&[]), &tokens));
-        assert!(carries_token(&headers(&[]), &[]));
+        assert!(!has_valid_token(&headers(&[]), &tokens));
+        assert!(has_valid_token(&headers(&[]), &[]));
     }
 
     #[test]
-    fn a_page_of_another_site_is_told_apart_from_a_tool_and_the_servers_own() {
+    fn a_page_of_another_site_is_distinguished_from_tools_and_the_same_site() {
         assert!(!is_cross_site(&headers(&[("host", "127.0.0.1:9002")])));
         assert!(!is_cross_site(&headers(&[
             ("host", "127.0.0.1:9002"),

@@ -1,31 +1,32 @@
-//! Where the secrets come from: an environment variable or the file that it names, never a flag.
+//! Reads the secrets from environment variables or the files that they name. There are no flags for
+//! them.
 //!
-//! Flags are visible to every user of the machine in the list of processes, and end up in shell histories. A file that
-//! is named and cannot be read, or is empty, stops the start: going on without it would open what it closes.
+//! Flags are visible in the process list and in shell histories. A file that cannot be read or is
+//! empty stops the start, because a server without the secret would be open.
 
 use std::path::Path;
 
-use super::Secret;
+use super::credential::Secret;
 
-/// Tokens that the webhook accepts as Bearer, or as the password of Basic.
+/// Variable of the webhook tokens, accepted as Bearer or as the password of Basic.
 pub const WEBHOOK_TOKEN: &str = "HUB_WEBHOOK_TOKEN";
-/// Keys of the webhook's HMAC.
+/// Variable of the webhook's HMAC keys.
 pub const WEBHOOK_HMAC_SECRET: &str = "HUB_WEBHOOK_HMAC_SECRET";
-/// The token that the API asks for.
+/// Variable of the API tokens.
 pub const API_TOKEN: &str = "HUB_API_TOKEN";
-/// Where Slack messages go.
+/// Variable of the Slack webhook URL.
 pub const SLACK_WEBHOOK_URL: &str = "SLACK_WEBHOOK_URL";
-/// Where Discord messages go.
+/// Variable of the Discord webhook URL.
 pub const DISCORD_WEBHOOK_URL: &str = "DISCORD_WEBHOOK_URL";
 
-/// Every secret of the server.
+/// The secrets of the server.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
-    /// [`API_TOKEN`], several while it is rotated.
+    /// [`API_TOKEN`], more than one during a rotation.
     pub api_tokens: Vec<Secret>,
-    /// [`WEBHOOK_TOKEN`], several while it is rotated.
+    /// [`WEBHOOK_TOKEN`], more than one during a rotation.
     pub webhook_tokens: Vec<Secret>,
-    /// [`WEBHOOK_HMAC_SECRET`], several while it is rotated.
+    /// [`WEBHOOK_HMAC_SECRET`], more than one during a rotation.
     pub webhook_hmac_keys: Vec<Secret>,
     /// [`SLACK_WEBHOOK_URL`].
     pub slack_webhook_url: Option<Secret>,
@@ -33,40 +34,41 @@ pub struct Secrets {
     pub discord_webhook_url: Option<Secret>,
 }
 
-/// Why a secret could not be read, with the variable's name. Never says the secret.
+/// A secret that could not be read. Names the variable, never the secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SecretError(String);
 
 impl Secrets {
-    /// Reads the environment of this process.
+    /// Reads the environment of the process.
     ///
     /// # Errors
-    /// [`SecretError`] for a file that cannot be read or is empty, or a secret that is given twice.
+    /// [`SecretError`]: a file cannot be read or is empty, or both the variable and its file are
+    /// set.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the home of the orchestrator's secrets, which have no flags"
+        reason = "secrets have no flags, so clap does not read them"
     )]
     pub fn from_environment() -> Result<Self, SecretError> {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// Whether the webhook asks its callers for a credential.
-    pub fn guards_webhook(&self) -> bool {
+    /// Returns whether the webhook requires a credential.
+    pub fn protects_webhook(&self) -> bool {
         !self.webhook_tokens.is_empty() || !self.webhook_hmac_keys.is_empty()
     }
 
-    /// Reads the secrets from any source of variables; empty ones count as unset.
+    /// Reads the secrets from a source of variables. Empty values are unset.
     ///
     /// # Errors
     /// As [`Secrets::from_environment`].
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SecretError> {
-        let several = |name| read(&variable, name).and_then(|text| split(name, text.as_deref()));
-        let one = |name| read(&variable, name).map(|text| text.map(Secret::new));
+        let list = |name| read(&variable, name).and_then(|text| split(name, text.as_deref()));
+        let one = |name| read(&variable, name).map(|text| text.map(Secret::from));
         Ok(Self {
-            api_tokens: several(API_TOKEN)?,
-            webhook_tokens: several(WEBHOOK_TOKEN)?,
-            webhook_hmac_keys: several(WEBHOOK_HMAC_SECRET)?,
+            api_tokens: list(API_TOKEN)?,
+            webhook_tokens: list(WEBHOOK_TOKEN)?,
+            webhook_hmac_keys: list(WEBHOOK_HMAC_SECRET)?,
             slack_webhook_url: one(SLACK_WEBHOOK_URL)?,
             discord_webhook_url: one(DISCORD_WEBHOOK_URL)?,
         })
@@ -80,20 +82,17 @@ fn read(
     let set = |name: &str| {
         variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    let wrong = |reason: String| Err(SecretError(reason));
+    let fail = |reason: String| Err(SecretError(reason));
     match (set(name), set(&format!("{name}_FILE"))) {
         (Some(_), Some(_)) => {
-            wrong(format!("{name} and {name}_FILE are both set; keep one of them"))
+            fail(format!("{name} and {name}_FILE are both set; keep one of them"))
         }
         (value, None) => Ok(value),
         (None, Some(path)) => match std::fs::read_to_string(Path::new(&path)) {
-            Err(error) => {
-                wrong(format!("{name}_FILE names `{path}`, which cannot be read: {error}"))
-            }
-            Ok(text) if text.trim().is_empty() => {
-                let remedy = "write the secret into it, or unset the variable";
-                wrong(format!("{name}_FILE names `{path}`, which is empty; {remedy}"))
-            }
+            Err(error) => fail(format!("cannot read the file `{path}` of {name}_FILE: {error}")),
+            Ok(text) if text.trim().is_empty() => fail(format!(
+                "the file `{path}` of {name}_FILE is empty; write the secret to it or unset the variable"
+            )),
             Ok(text) => Ok(Some(text.trim().to_owned())),
         },
     }
@@ -102,11 +101,12 @@ fn read(
 fn split(name: &'static str, text: Option<&str>) -> Result<Vec<Secret>, SecretError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let parts: Vec<Secret> =
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Secret::new).collect();
-    // A variable that was meant to close the door must not leave it open.
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Secret::from).collect();
+    // An empty list would leave the server open.
     if parts.is_empty() {
-        let remedy = "write the secrets, comma-separated, or unset it";
-        return Err(SecretError(format!("{name} is a list without a secret in it; {remedy}")));
+        return Err(SecretError(format!(
+            "{name} is a list without a secret; set comma-separated secrets or unset it"
+        )));
     }
     Ok(parts)
 }

@@ -1,17 +1,17 @@
-//! What a newcomer needs to know, on stderr, once the server answers.
+//! Addresses and a first command, on stderr, after the start.
 
-use crate::cli::serve::Serve;
+use super::args::ServeArgs;
 use hub_otel::{Signal, Telemetry};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A Collector that takes longer than this to accept a connection counts as silent.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// Maximum time for the Collector to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
 pub(super) async fn print(
-    settings: &Serve,
+    args: &ServeArgs,
     api: SocketAddr,
     webhook: Option<SocketAddr>,
     telemetry: &Telemetry,
@@ -30,32 +30,29 @@ pub(super) async fn print(
         Some(address) => line("metrics", format!("http://{address}/metrics")),
         None => line("metrics", "not served".to_owned()),
     }
-    line("database", settings.db.clone());
+    line("database", args.db.clone());
     match telemetry.config().collector(Signal::Traces) {
-        Some(url) if answers(&url).await => line("collector", format!("{url} answers")),
+        Some(url) if is_reachable(&url).await => line("collector", format!("{url} (reachable)")),
         Some(url) => line(
             "collector",
-            format!("{url} does not answer; traces and logs wait for it, up to a limit"),
+            format!("{url} (unreachable; traces and logs are queued up to a limit)"),
         ),
-        None => line("collector", "none: traces are not sent anywhere".to_owned()),
+        None => line("collector", "none: traces are not exported".to_owned()),
     }
     if resumed + crashed > 0 {
-        line(
-            "recovered",
-            format!("{resumed} runs taken up again, {crashed} given up as crash loops"),
-        );
+        line("recovered", format!("{resumed} runs continued, {crashed} failed as crash loops"));
     }
     line("try", format!("curl -X POST http://{api}/api/workflows/scan-and-notify/trigger"));
-    // A closed stderr is no reason to stop serving.
+    // A closed stderr does not stop the server.
     drop(std::io::stderr().write_all(text.as_bytes()));
 }
 
-async fn answers(url: &str) -> bool {
+async fn is_reachable(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return false;
     };
     let host = host.trim_matches(['[', ']']);
     let connect = tokio::net::TcpStream::connect((host, port));
-    matches!(tokio::time::timeout(PATIENCE, connect).await, Ok(Ok(_)))
+    matches!(tokio::time::timeout(CONNECT_TIMEOUT, connect).await, Ok(Ok(_)))
 }

@@ -1,11 +1,13 @@
-//! The store in an SQLite file: one writer that commits in groups (WAL, `synchronous=FULL`), separate readers.
+//! Store in an SQLite file: one writer with group commits (WAL, `synchronous=FULL`), separate
+//! readers.
 //!
-//! A commit costs an `fsync`; committing the statements of all callers that wait together is what makes ten thousand
-//! concurrent runs a matter of seconds. Nothing is answered before it is on the disk.
+//! A commit costs an `fsync`. Group commits of all waiting callers make ten thousand concurrent
+//! runs take seconds. A write completes after the `fsync`.
 
 mod approvals;
 mod incidents;
 mod runs;
+mod statements;
 mod workflows;
 mod writer;
 
@@ -20,10 +22,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use writer::Writer;
 
-/// A connection, as the writer hands it to a statement.
-type Connection = sqlx::SqliteConnection;
-
-/// The store in an SQLite database; cheap to clone.
+/// Store in an SQLite database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     readers: Db<Sqlite>,
@@ -31,10 +30,10 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens a database file, or creates it; `:memory:` is one that ends with the process.
+    /// Opens or creates a database file. `:memory:` is a database in memory.
     ///
     /// # Errors
-    /// When it cannot be opened, written, or brought to this version's tables.
+    /// The database cannot be opened, migrated or written.
     pub async fn open(database: &str) -> Result<Self> {
         let memory = database == ":memory:";
         let options = if memory {
@@ -48,7 +47,7 @@ impl SqliteStore {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(2))
             .pragma("wal_autocheckpoint", "4000");
-        // An in-memory database belongs to its connection, which must neither idle out nor grow old.
+        // An in-memory database belongs to its connection, which must not be closed.
         let single =
             || SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool: SqlitePool = single().connect_with(options.clone()).await?;
@@ -62,24 +61,24 @@ impl SqliteStore {
                 .connect_lazy_with(options.read_only(true))
         };
         let store = Self { readers: Db::new(readers), writer: Writer::start(Db::new(pool)) };
-        store.touch().await?;
+        store.check_writable().await?;
         Ok(store)
     }
 
-    /// The pool of the one connection that writes: for tests that take it away.
+    /// The pool of the writing connection, for tests.
     #[must_use]
     pub fn writing_pool(&self) -> &SqlitePool {
         self.writer.pool()
     }
 
-    /// Proves that a transaction can be committed.
-    async fn touch(&self) -> Result<()> {
+    /// Checks that a transaction can be committed.
+    async fn check_writable(&self) -> Result<()> {
         self.writer
             .write("UPDATE writable", (), |connection, ()| {
                 Box::pin(async move {
-                    let touch =
+                    let update =
                         sqlx::query("UPDATE writable SET checked_at = ?1").bind(Timestamp::now());
-                    touch.execute(connection).await?;
+                    update.execute(connection).await?;
                     Ok(())
                 })
             })
@@ -91,8 +90,8 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn check(&self) -> Result<()> {
         sqlx::query("SELECT 1 FROM workflows LIMIT 1").fetch_optional(&self.readers).await?;
-        // A writer that has just written needs no other proof.
-        if self.writer.is_proven() { Ok(()) } else { self.touch().await }
+        // A recent commit is sufficient.
+        if self.writer.is_healthy() { Ok(()) } else { self.check_writable().await }
     }
 
     async fn close(&self) {

@@ -1,66 +1,64 @@
-//! Decides whether a webhook request was sent by someone who knows a secret.
+//! Authentication of webhook requests.
 //!
-//! One valid credential of a configured kind suffices; a presented one that is invalid refuses the request whatever
-//! else is valid, so that a half-rotated contact point shows at once instead of at the end of the rotation. Comparisons
-//! take the same time wherever the difference is, and look at the bytes as they arrived: a body that was parsed and
-//! written again has another signature. It does not remember anything: a signature that was used before is refused by
-//! the store, in the transaction that keeps the runs.
+//! One valid credential of a configured kind is required. An invalid one rejects the request, even
+//! beside a valid one, so that an incomplete rotation of a contact point is visible at once.
+//! Comparisons take constant time. The signature covers the received bytes: a body that was parsed
+//! and serialized again has another signature. This module keeps no state: the store rejects a
+//! signature that was used before.
 
+use crate::security::{self, Secret};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 
-use crate::security::Secret;
-
-/// Grafana's default header of the signature.
+/// Grafana's default header for the signature.
 pub const SIGNATURE: &str = "x-grafana-alerting-signature";
-/// The header of the time that the signature covers.
+/// Header of the time stamp that the signature covers.
 pub const TIMESTAMP: &str = "x-grafana-alerting-timestamp";
-/// How far the sender's clock may be from ours, in seconds.
+/// Maximum difference between the clocks of sender and receiver, in seconds.
 pub const TOLERANCE: i64 = 300;
 
-/// What a sender may know. Several of a kind are accepted at once: that is a rotation.
+/// Configured credentials. More than one of a kind is accepted, for rotation.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// Bearer tokens and passwords.
+    /// Bearer tokens and passwords of Basic.
     pub tokens: Vec<Secret>,
-    /// Keys of the HMAC.
+    /// HMAC keys.
     pub hmac_keys: Vec<Secret>,
 }
 
-/// A signature that may be used once.
+/// A signature that is valid once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nonce {
     /// The signature's bytes.
     pub signature: Vec<u8>,
-    /// After this moment (Unix seconds) its timestamp refuses it anyway.
+    /// Unix time in seconds after which the signature is stale.
     pub expires: i64,
 }
 
-/// Why a request is refused.
+/// Reason for a rejected request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Nothing that could be checked.
+pub enum AuthError {
+    /// No credential of a configured kind.
     #[error(
-        "the webhook asks for a credential: a Bearer token, Basic, or Grafana's HMAC signature"
+        "the webhook requires a credential: a Bearer token, Basic, or Grafana's HMAC signature"
     )]
     Missing,
-    /// A token or password that is none of ours.
+    /// A token or password that is not configured.
     #[error("the credential in Authorization is not one of the configured tokens")]
     Token,
-    /// A signature that the configured keys do not make.
-    #[error("the signature does not fit the body")]
+    /// A signature that matches none of the configured keys.
+    #[error("the signature does not match the body")]
     Signature,
-    /// A signature whose time is too far away.
+    /// A signature with a stale time stamp.
     #[error("the signature's timestamp is more than {TOLERANCE} s away from this server's clock")]
     Stale,
 }
 
-impl Refused {
-    /// The stable word of the error body.
+impl AuthError {
+    /// Stable identifier for the error body.
     pub fn code(self) -> &'static str {
         match self {
             Self::Missing => "unauthorized",
@@ -72,21 +70,22 @@ impl Refused {
 }
 
 impl Credentials {
-    /// Whether no secret is configured: then the webhook is open (to loopback, the caller sees to it).
+    /// Returns whether no secret is configured. The webhook is then open; the caller restricts it
+    /// to loopback.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.hmac_keys.is_empty()
     }
 
-    /// Checks a request: its headers, and its body byte by byte; `now` in Unix seconds.
+    /// Checks the headers and the body of a request. `now` is Unix time in seconds.
     ///
     /// # Errors
-    /// [`Refused`], with a reason that helps the sender and tells an attacker nothing about the secrets.
+    /// [`AuthError`]. Its text contains nothing about the secrets.
     pub fn check(
         &self,
         headers: &HeaderMap,
         body: &[u8],
         now: i64,
-    ) -> Result<Option<Nonce>, Refused> {
+    ) -> Result<Option<Nonce>, AuthError> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -95,62 +94,60 @@ impl Credentials {
         match (token, signed) {
             (_, Some(nonce)) => Ok(nonce),
             (true, None) => Ok(None),
-            (false, None) => Err(Refused::Missing),
+            (false, None) => Err(AuthError::Missing),
         }
     }
 
-    /// Whether a valid token was presented; an invalid one is an error, none or an unconfigured kind is not.
-    fn check_token(&self, headers: &HeaderMap) -> Result<bool, Refused> {
+    /// Returns whether the request has a valid token. An invalid token is an error; no token, or no
+    /// configured token, is `false`.
+    fn check_token(&self, headers: &HeaderMap) -> Result<bool, AuthError> {
         if self.tokens.is_empty() || !headers.contains_key(AUTHORIZATION) {
             return Ok(false);
         }
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(Refused::Token);
-        };
-        let presented = presented_token(value.as_bytes()).ok_or(Refused::Token)?;
-        match Secret::any_matches(&self.tokens, &presented) {
+        let token = security::bearer_token(headers).or_else(|| security::basic_password(headers));
+        let token = token.ok_or(AuthError::Token)?;
+        match security::matches_any(&self.tokens, token.as_bytes()) {
             true => Ok(true),
-            false => Err(Refused::Token),
+            false => Err(AuthError::Token),
         }
     }
 
-    /// `Some` when a valid signature was presented, with its nonce where it covers a time.
+    /// Returns `Some` for a valid signature, with a nonce if the signature covers a time stamp.
     fn check_signature(
         &self,
         headers: &HeaderMap,
         body: &[u8],
         now: i64,
-    ) -> Result<Option<Option<Nonce>>, Refused> {
+    ) -> Result<Option<Option<Nonce>>, AuthError> {
         if self.hmac_keys.is_empty() || !headers.contains_key(SIGNATURE) {
             return Ok(None);
         }
-        let presented = single(headers, SIGNATURE).ok_or(Refused::Signature)?;
-        let signature = hex::decode(presented).map_err(|_| Refused::Signature)?;
+        let presented = single(headers, SIGNATURE).ok_or(AuthError::Signature)?;
+        let signature = hex::decode(presented).map_err(|_| AuthError::Signature)?;
         let timestamp = match headers.contains_key(TIMESTAMP) {
-            true => Some(single(headers, TIMESTAMP).ok_or(Refused::Signature)?),
+            true => Some(single(headers, TIMESTAMP).ok_or(AuthError::Signature)?),
             false => None,
         };
-        let fits = self
+        let valid = self
             .hmac_keys
             .iter()
-            .fold(false, |fits, key| fits | verify(key, timestamp, body, &signature));
-        if !fits {
-            return Err(Refused::Signature);
+            .fold(false, |valid, key| valid | verify(key, timestamp, body, &signature));
+        if !valid {
+            return Err(AuthError::Signature);
         }
         let Some(timestamp) = timestamp else { return Ok(Some(None)) };
         let time: i64 = std::str::from_utf8(timestamp)
             .ok()
             .and_then(|text| text.parse().ok())
-            .ok_or(Refused::Stale)?;
+            .ok_or(AuthError::Stale)?;
         if now.saturating_sub(time).saturating_abs() > TOLERANCE {
-            return Err(Refused::Stale);
+            return Err(AuthError::Stale);
         }
         Ok(Some(Some(Nonce { signature, expires: time.saturating_add(TOLERANCE) })))
     }
 }
 
-/// The signature that Grafana makes, for the command line's and the tests' own requests.
+/// Signs a request as Grafana does, for tests.
 pub fn sign(key: &Secret, timestamp: Option<&[u8]>, body: &[u8]) -> String {
     mac(key, timestamp, body)
         .map(|mac| hex::encode(mac.finalize().into_bytes()))
@@ -162,8 +159,8 @@ fn verify(key: &Secret, timestamp: Option<&[u8]>, body: &[u8], signature: &[u8])
 }
 
 fn mac(key: &Secret, timestamp: Option<&[u8]>, body: &[u8]) -> Option<Hmac<Sha256>> {
-    // HMAC takes a key of any length; `None` never comes.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).ok()?;
+    // HMAC accepts keys of any length, so this is never `None`.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).ok()?;
     if let Some(timestamp) = timestamp {
         mac.update(timestamp);
         mac.update(b":");
@@ -178,19 +175,4 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
         (Some(value), None) => Some(value.as_bytes()),
         _ => None,
     }
-}
-
-/// The token of `Bearer`, or the password of `Basic` (any user).
-fn presented_token(value: &[u8]) -> Option<Vec<u8>> {
-    let space = value.iter().position(|byte| *byte == b' ')?;
-    let (scheme, rest) = (&value[..space], value[space..].trim_ascii());
-    if scheme.eq_ignore_ascii_case(b"bearer") {
-        return Some(rest.to_vec());
-    }
-    if !scheme.eq_ignore_ascii_case(b"basic") {
-        return None;
-    }
-    let pair = BASE64.decode(rest).ok()?;
-    let colon = pair.iter().position(|byte| *byte == b':')?;
-    Some(pair[colon + 1..].to_vec())
 }

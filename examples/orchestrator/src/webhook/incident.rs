@@ -1,30 +1,31 @@
-//! Turns one alert of a group into what a run is started with.
+//! Converts the alerts of a group to incidents, with the context of their runs.
 //!
-//! Each alert is judged by its own state: a group says `firing` while a single one of its alerts fires, although the
-//! others are resolved. The context's keys are always all there, empty when the alert does not say: a template that is
-//! strict about undefined names must not fail because an alert has no dashboard.
+//! Each alert has its own state: a group is `firing` while one of its alerts fires, although others
+//! are resolved. The context always has all keys, with empty values for missing fields: templates
+//! reject undefined names, and an alert without a dashboard must not fail its run.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::payload::{Alert, BadPayload, Payload, Texts};
 
-/// Ids that mark an alert about the notification itself; a run for it would be the next alert.
-const OWN_IDS: [&str; 2] = ["alert-notification", "alert-notifier"];
-/// Longer fingerprints than this (Grafana's have 16 characters) are hashed.
-const LONGEST_FINGERPRINT: usize = 128;
+/// Ids that mark an alert about the notification itself. A run for such an alert could cause the
+/// next alert.
+const NOTIFICATION_IDS: [&str; 2] = ["alert-notification", "alert-notifier"];
+/// Maximum length of a fingerprint (Grafana's have 16 characters). Longer ones are hashed.
+const MAX_FINGERPRINT: usize = 128;
 
-/// Whether an alert fires.
+/// State of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It fires.
+pub enum AlertState {
+    /// The alert fires.
     Firing,
-    /// It fires no longer.
+    /// The alert is resolved.
     Resolved,
 }
 
-impl State {
-    /// Grafana's word.
+impl AlertState {
+    /// The value in Grafana's payload.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Firing => "firing",
@@ -32,7 +33,7 @@ impl State {
         }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         match text {
             "firing" => Some(Self::Firing),
             "resolved" => Some(Self::Resolved),
@@ -41,23 +42,23 @@ impl State {
     }
 }
 
-/// One alert, normalised.
+/// One normalized alert.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
-    /// What the incident is known by while it fires.
+    /// Identifies the incident while it fires.
     pub fingerprint: String,
-    /// Whether it fires.
-    pub state: State,
+    /// State of the alert.
+    pub state: AlertState,
     /// The alert is about the alert notification itself.
     pub feedback_loop: bool,
     /// The run's context: severity, alert_name, message, state, dashboard_url, timestamp, labels.
     pub context: Map<String, Value>,
 }
 
-/// Every alert of a body, in its order.
+/// Converts the alerts of a payload, in order.
 ///
 /// # Errors
-/// [`BadPayload::Status`] when an alert is neither firing nor resolved.
+/// [`BadPayload::Status`] if an alert is neither firing nor resolved.
 pub fn incidents(payload: &Payload) -> Result<Vec<Incident>, BadPayload> {
     payload
         .alerts
@@ -70,28 +71,29 @@ pub fn incidents(payload: &Payload) -> Result<Vec<Incident>, BadPayload> {
 fn incident(payload: &Payload, index: usize, alert: &Alert) -> Result<Incident, BadPayload> {
     let status = match alert.status.trimmed() {
         "" => payload.status.trimmed(),
-        own => own,
+        status => status,
     };
-    let state = State::read(status)
+    let state = AlertState::parse(status)
         .ok_or_else(|| BadPayload::Status { index, status: status.chars().take(40).collect() })?;
     Ok(Incident {
         fingerprint: fingerprint(alert),
         state,
-        feedback_loop: alert.labels.0.values().any(|value| names_itself(value)),
+        feedback_loop: alert.labels.0.values().any(|value| is_notification_id(value)),
         context: context(alert, state),
     })
 }
 
-/// Whether a label names one of [`OWN_IDS`], alone or among other words: `alert-notification/notify`, a list of ids, a
-/// rule's title. `alert-notification-2` is somebody else.
-fn names_itself(value: &str) -> bool {
-    let joined = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+/// Returns whether a label contains one of [`NOTIFICATION_IDS`] as a word:
+/// `alert-notification/notify`, a list of ids, a rule's title. `alert-notification-2` is another
+/// id.
+fn is_notification_id(value: &str) -> bool {
+    let is_word_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     value
-        .split(|c: char| !joined(c))
-        .any(|word| OWN_IDS.iter().any(|own| word.eq_ignore_ascii_case(own)))
+        .split(|c: char| !is_word_char(c))
+        .any(|word| NOTIFICATION_IDS.iter().any(|id| word.eq_ignore_ascii_case(id)))
 }
 
-fn context(alert: &Alert, state: State) -> Map<String, Value> {
+fn context(alert: &Alert, state: AlertState) -> Map<String, Value> {
     let labels: Map<String, Value> = alert
         .labels
         .0
@@ -109,16 +111,18 @@ fn context(alert: &Alert, state: State) -> Map<String, Value> {
     context
 }
 
-/// A resolved alert is no longer as bad as its rule says, but its readers sit where the rule sent it: the label wins.
-fn severity(labels: &Texts, state: State) -> &str {
+/// Severity label of the alert. Without one, `critical` while it fires and `info` once it is
+/// resolved.
+fn severity(labels: &Texts, state: AlertState) -> &str {
     match (labels.get("severity"), state) {
-        ("", State::Firing) => "critical",
-        ("", State::Resolved) => "info",
-        (given, _) => given,
+        ("", AlertState::Firing) => "critical",
+        ("", AlertState::Resolved) => "info",
+        (label, _) => label,
     }
 }
 
-/// Alerts about a query that failed are all called the same; the rule's name stands in another label.
+/// Name of the alert. Alerts about failed queries share one name; the name of the rule is in
+/// another label.
 fn alert_name(labels: &Texts) -> &str {
     match (labels.get("alertname"), labels.get("rulename")) {
         ("DatasourceNoData" | "DatasourceError", rule) if !rule.is_empty() => rule,
@@ -134,7 +138,7 @@ fn message(alert: &Alert) -> String {
             lines.push(line.to_owned());
         }
     }
-    // Without the reason, a rule whose query failed reads like the breach of its threshold.
+    // The reason distinguishes a failed query from an exceeded threshold.
     let reason = match alert.labels.get("alertname") {
         kind @ ("DatasourceNoData" | "DatasourceError") => match alert.annotations.get("Error") {
             "" => kind.to_owned(),
@@ -148,23 +152,23 @@ fn message(alert: &Alert) -> String {
     lines.join("\n")
 }
 
-/// When the state began. Grafana writes the year 1 for an end that has not come.
-fn timestamp(alert: &Alert, state: State) -> &str {
+/// Start of the current state. Grafana writes the year 1 as the end of an alert that fires.
+fn timestamp(alert: &Alert, state: AlertState) -> &str {
     let ended = alert.ends_at.trimmed();
     match state {
-        State::Resolved if !ended.is_empty() && !ended.starts_with("0001-") => ended,
+        AlertState::Resolved if !ended.is_empty() && !ended.starts_with("0001-") => ended,
         _ => alert.starts_at.trimmed(),
     }
 }
 
-/// Grafana's own hash of the labels, or ours where a payload template left it out.
+/// Grafana's hash of the labels. Computed if a payload template omits it.
 fn fingerprint(alert: &Alert) -> String {
-    let given = alert.fingerprint.trimmed();
-    if !given.is_empty() && given.len() <= LONGEST_FINGERPRINT {
-        return given.to_owned();
+    let fingerprint = alert.fingerprint.trimmed();
+    if !fingerprint.is_empty() && fingerprint.len() <= MAX_FINGERPRINT {
+        return fingerprint.to_owned();
     }
     let mut hash = Sha256::new();
-    hash.update(given.as_bytes());
+    hash.update(fingerprint.as_bytes());
     for (key, value) in &alert.labels.0 {
         hash.update((key.len() as u64).to_be_bytes());
         hash.update(key.as_bytes());

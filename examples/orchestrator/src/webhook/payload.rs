@@ -1,8 +1,9 @@
-//! Reads the body that Grafana's unified alerting sends, tolerant of what varies and strict about what it is.
+//! Parses the body of Grafana's unified alerting.
 //!
-//! Fields come and go with Grafana's versions, optional ones are empty, null or missing, and custom payload templates
-//! leave some out: all of that is read. A body without `alerts` (the legacy payload of Grafana 8, or something else
-//! altogether) is refused with the reason, because a default for it would be an alert that says nothing.
+//! Fields vary with Grafana's versions, optional ones are empty, null or missing, and custom
+//! payload templates omit some. All of these are accepted. A body without `alerts` (the legacy
+//! payload of Grafana 8, or no alert at all) is rejected, because a default would be an alert
+//! without content.
 
 use std::collections::BTreeMap;
 
@@ -10,80 +11,80 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
-/// How many alerts one body may carry; Grafana's `maxAlerts` keeps a group below it.
+/// Maximum number of alerts in one body. Grafana's `maxAlerts` limits a group.
 pub const MAX_ALERTS: usize = 100;
 
-/// A body of unified alerting: one notification group.
+/// One notification group of unified alerting.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Payload {
-    /// The group's heading, `[FIRING:2] …` unless the contact point has a title of its own.
+    /// Title of the group, `[FIRING:2] …` unless the contact point sets another one.
     #[serde(default)]
     pub title: Text,
-    /// `firing` as soon as one alert of the group fires: never the state of a single alert.
+    /// `firing` if at least one alert of the group fires. Not the state of each alert.
     #[serde(default)]
     pub status: Text,
-    /// How many alerts the contact point's `maxAlerts` cut off.
+    /// Number of alerts that the contact point's `maxAlerts` removed.
     #[serde(default, rename = "truncatedAlerts")]
     pub truncated: Text,
-    /// The alerts, firing and resolved ones mixed.
+    /// The alerts, both firing and resolved.
     pub alerts: Vec<Alert>,
 }
 
 /// One alert of a group.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Alert {
-    /// `firing` or `resolved`; the group's status where it is missing.
+    /// `firing` or `resolved`. Defaults to the group's status.
     #[serde(default)]
     pub status: Text,
-    /// The labels of the series and of the rule.
+    /// Labels of the series and of the rule.
     #[serde(default)]
     pub labels: Texts,
-    /// What the rule says about the alert.
+    /// Annotations of the rule.
     #[serde(default)]
     pub annotations: Texts,
-    /// When it began to fire (RFC 3339); changes when Grafana sends it again.
+    /// Start of the alert (RFC 3339). Changes when Grafana repeats the alert.
     #[serde(default, rename = "startsAt")]
     pub starts_at: Text,
-    /// When it was resolved; the year 1 while it fires.
+    /// End of the alert, the year 1 while it fires.
     #[serde(default, rename = "endsAt")]
     pub ends_at: Text,
-    /// The hash of the labels: what the incident is known by.
+    /// Hash of the labels, which identifies the incident.
     #[serde(default)]
     pub fingerprint: Text,
-    /// The dashboard that the rule names; empty without one.
+    /// Dashboard of the rule. Can be empty.
     #[serde(default, rename = "dashboardURL")]
     pub dashboard_url: Text,
 }
 
-/// Why a body is not one of unified alerting.
+/// A body that is not a unified-alerting payload.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPayload {
-    /// Not JSON, or not of this shape.
+    /// Not JSON, or JSON of another type.
     #[error("the body is not a unified-alerting payload: {0}; expected an object with `alerts`")]
     Shape(#[from] serde_json::Error),
-    /// An alert whose state is unknown.
+    /// An alert with an unknown status.
     #[error("alerts[{index}].status is `{status}`; expected `firing` or `resolved`")]
     Status {
-        /// The alert's place in the body.
+        /// Index of the alert.
         index: usize,
-        /// What stands there, cut to a readable length.
+        /// The status, truncated.
         status: String,
     },
-    /// More alerts than one body may carry.
+    /// Too many alerts.
     #[error(
-        "the body carries {0} alerts, at most {MAX_ALERTS} are taken; set the contact point's `maxAlerts` to {MAX_ALERTS}"
+        "the body has {0} alerts, the maximum is {MAX_ALERTS}; set the contact point's `maxAlerts` to {MAX_ALERTS}"
     )]
     TooMany(usize),
 }
 
 impl Payload {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
-    /// [`BadPayload`] for what is not JSON, not unified alerting, or too much of it.
+    /// [`BadPayload`]: not JSON, not unified alerting, or too many alerts.
     pub fn parse(body: &[u8]) -> Result<Self, BadPayload> {
         let payload: Self = serde_json::from_slice(body)?;
-        // The route has bounded the body, and so what its alerts may weigh.
+        // The size of the body is limited by the route.
         match payload.alerts.len() {
             too_many if too_many > MAX_ALERTS => Err(BadPayload::TooMany(too_many)),
             _ => Ok(payload),
@@ -91,12 +92,12 @@ impl Payload {
     }
 }
 
-/// A text that may also be null, a number or a truth value.
+/// A string that can also be null, a number or a boolean in the payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(pub String);
 
 impl Text {
-    /// The text, without the space around it.
+    /// The string, trimmed.
     pub fn trimmed(&self) -> &str {
         self.0.trim()
     }
@@ -109,18 +110,18 @@ impl<'de> Deserialize<'de> for Text {
             Value::String(text) => Ok(Self(text)),
             value @ (Value::Bool(_) | Value::Number(_)) => Ok(Self(value.to_string())),
             Value::Array(_) | Value::Object(_) => {
-                Err(D::Error::custom("a list or an object stands where a text should"))
+                Err(D::Error::custom("expected a string, found an array or an object"))
             }
         }
     }
 }
 
-/// Labels or annotations: a map of texts that may also be null.
+/// Labels or annotations: a map of strings. Can be null in the payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(pub BTreeMap<String, String>);
 
 impl Texts {
-    /// The value of a key, without the space around it; empty when it is missing.
+    /// The trimmed value of a key, or an empty string.
     pub fn get(&self, key: &str) -> &str {
         self.0.get(key).map_or("", |value| value.trim())
     }

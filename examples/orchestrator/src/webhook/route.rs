@@ -1,8 +1,9 @@
-//! The route: reads the bytes, checks who sent them, and answers once every run is stored.
+//! The webhook route: reads the body, checks the credentials, and responds once every run is
+//! stored.
 //!
-//! Grafana sends what was not answered with 2xx again only at the next group interval, minutes later: so the answer
-//! waits for the store and for nothing else, and an alert that was stored before a later one failed is known when the
-//! group comes again.
+//! Grafana repeats a failed delivery at the next group interval, minutes later. The response
+//! therefore waits for the store only. If one alert of a group cannot be stored, those before it
+//! are deduplicated at the next delivery.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,36 +18,37 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Credentials, Nonce, Refused};
-use super::incident::{Incident, State as IncidentState, incidents};
+use super::auth::{AuthError, Credentials, Nonce};
+use super::incident::{AlertState, Incident, incidents};
 use super::payload::{BadPayload, Payload};
-use crate::api::{ApiError, ErrorBody, read_body};
 use crate::clock::Timestamp;
 use crate::domain::{NewRun, Trigger};
 use crate::engine::Engine;
+use crate::http::{ApiError, ErrorBody, read_body};
 use crate::security::{self, Secrets};
-use crate::store::{Admitted, Alert};
+use crate::store::{Admitted, AlertRequest};
 
-/// The workflow that an alert starts.
+/// Workflow of the runs.
 pub const WORKFLOW: &str = "alert-notification";
-/// By default an hour.
+/// Default time after which an incident that still fires starts another run.
 const REMIND_AFTER: Duration = Duration::from_secs(3_600);
 
-/// What the route needs.
+/// State of the route.
 #[derive(Clone)]
 pub struct WebhookState {
-    /// Takes the runs.
+    /// Starts the runs.
     pub engine: Engine,
-    /// What a sender may know.
+    /// Credentials of senders.
     pub credentials: Arc<Credentials>,
-    /// Whether the webhook may be open when no secret is configured: on loopback only.
+    /// Accepts requests without credentials if none are configured. Set on loopback only.
     pub open: bool,
-    /// An incident that still fires after this long is said again.
+    /// Time after which an incident that still fires starts another run.
     pub remind_after: Duration,
 }
 
 impl WebhookState {
-    /// The webhook of a server: guarded by `secrets`, or open where nobody but this machine can reach it.
+    /// Creates the state for a listener on `bind`. Without secrets, the webhook is open on loopback
+    /// only.
     pub fn new(engine: Engine, secrets: &Secrets, bind: SocketAddr) -> Self {
         let credentials = Credentials {
             tokens: secrets.webhook_tokens.clone(),
@@ -61,51 +63,52 @@ impl WebhookState {
     }
 }
 
-/// The route, POST and PUT, with its part of the OpenAPI document.
+/// Builds the router, with its part of the OpenAPI document.
 pub fn router(state: WebhookState) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(grafana)).with_state(state)
 }
 
-/// What became of a body.
+/// Result of a notification.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Accepted {
-    /// The first run that was started, or the latest of a known incident.
+    /// The first run that was started, otherwise the latest run of a known incident.
     workflow_run_id: Option<String>,
-    /// One entry an alert, in their order.
+    /// One entry per alert, in order.
     workflow_runs: Vec<AlertRun>,
 }
 
-/// What became of one alert.
+/// Result of one alert.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AlertRun {
-    /// The run: a new one, or the latest of its incident when it is deduplicated.
+    /// Id of the new run, or of the latest run of a deduplicated incident.
     id: Option<String>,
-    /// The run's status; `IGNORED` when there is none.
+    /// Status of the run, `IGNORED` without a run.
     status: &'static str,
-    /// What the incident is known by.
+    /// Identifies the incident.
     fingerprint: String,
-    /// Whether it said nothing new.
+    /// The incident was known: no run was started.
     deduplicated: bool,
-    /// Why it started no run.
+    /// Reason why no run was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
 }
 
-/// Takes a notification of Grafana's unified alerting, by POST or (a contact point can be told so) PUT.
+/// Receives a notification of Grafana's unified alerting, by POST or PUT (a setting of the contact
+/// point).
 #[utoipa::path(
     method(post, put), path = "/api/webhooks/grafana", tag = "webhooks",
     request_body(content = serde_json::Value, description = "A unified-alerting notification."),
     responses(
         (status = 200, description = "Every run is stored.", body = Accepted),
-        (status = 400, description = "Not a unified-alerting body.", body = ErrorBody),
-        (status = 401, description = "No valid credential, a stale signature, or one that was seen before.", body = ErrorBody),
-        (status = 403, description = "An open webhook takes nothing from a page of another site.", body = ErrorBody),
-        (status = 404, description = "There is no workflow `alert-notification`.", body = ErrorBody),
-        (status = 408, description = "The body took too long to arrive.", body = ErrorBody),
+        (status = 400, description = "Not a unified-alerting payload.", body = ErrorBody),
+        (status = 401, description = "No valid credential, a stale signature, or a repeated one.", body = ErrorBody),
+        (status = 403, description = "An open webhook rejects requests by pages of other sites.", body = ErrorBody),
+        (status = 404, description = "The workflow `alert-notification` does not exist.", body = ErrorBody),
+        (status = 408, description = "The body did not arrive in time.", body = ErrorBody),
         (status = 413, description = "More than 256 KiB, or more than 100 alerts.", body = ErrorBody),
-        (status = 503, description = "The runs could not be stored; send it again.", body = ErrorBody),
+        (status = 503, description = "The runs could not be stored. Retry.", body = ErrorBody),
     )
 )]
 async fn grafana(
@@ -116,7 +119,7 @@ async fn grafana(
     let body = read_body(body).await?;
     let nonce = authenticate(&state, &headers, &body, Timestamp::now())?;
     if let Some(nonce) = nonce {
-        spend(&state, nonce).await?;
+        consume_nonce(&state, nonce).await?;
     }
     let payload = Payload::parse(&body)?;
     let incidents = incidents(&payload)?;
@@ -124,7 +127,7 @@ async fn grafana(
     if !["", "0"].contains(&payload.truncated.trimmed()) {
         tracing::warn!(
             truncated = payload.truncated.trimmed(),
-            "the contact point's maxAlerts cut alerts off"
+            "the contact point's maxAlerts removed alerts"
         );
     }
     state.engine.workflow(WORKFLOW).await?;
@@ -146,68 +149,68 @@ fn authenticate(
 ) -> Result<Option<Nonce>, ApiError> {
     if state.credentials.is_empty() {
         if !state.open {
-            return Err(Refused::Missing.into());
+            return Err(AuthError::Missing.into());
         }
         if security::is_cross_site(headers) {
-            let message = "a page of another site may not send alerts to an open webhook";
+            let message = "a page of another site must not send alerts to an open webhook";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "cross_site", message));
         }
     }
-    state.credentials.check(headers, body, now.0 / 1_000).map_err(|refused| {
-        tracing::warn!(reason = refused.code(), "[Webhook] refused a request");
-        refused.into()
+    state.credentials.check(headers, body, now.0 / 1_000).map_err(|error| {
+        tracing::warn!(reason = error.code(), "[Webhook] rejected a request");
+        error.into()
     })
 }
 
-/// A signature over a time is good once.
-async fn spend(state: &WebhookState, nonce: Nonce) -> Result<(), ApiError> {
+/// Rejects a signature over a time stamp that was used before.
+async fn consume_nonce(state: &WebhookState, nonce: Nonce) -> Result<(), ApiError> {
     let signature = hex::encode(&nonce.signature);
     let expires = Timestamp(nonce.expires.saturating_mul(1_000));
     if state.engine.store().remember_signature(&signature, expires).await? {
         return Ok(());
     }
-    tracing::warn!(reason = "replayed", "[Webhook] refused a request");
+    tracing::warn!(reason = "replayed", "[Webhook] rejected a request");
     Err(ApiError::new(StatusCode::UNAUTHORIZED, "replayed", "this signature was used before"))
 }
 
 async fn admit(state: &WebhookState, incident: Incident) -> Result<AlertRun, ApiError> {
     let WebhookState { engine, remind_after, .. } = state;
     let Incident { fingerprint, state, feedback_loop, context } = incident;
-    let said = |id, status: &'static str, deduplicated, reason| {
+    let result = |id, status: &'static str, deduplicated, reason| {
         let fingerprint = fingerprint.clone();
         Ok(AlertRun { id, status, fingerprint, deduplicated, reason })
     };
     if feedback_loop {
-        tracing::warn!(%fingerprint, "[Webhook] an alert about the alert notification starts no run");
-        return said(None, "IGNORED", false, Some("feedback_loop"));
+        tracing::warn!(%fingerprint, "[Webhook] ignored an alert about the alert notification");
+        return result(None, "IGNORED", false, Some("feedback_loop"));
     }
-    let alert = Alert {
+    let alert = AlertRequest {
         fingerprint: fingerprint.clone(),
-        firing: state == IncidentState::Firing,
+        firing: state == AlertState::Firing,
         run: NewRun::new(WORKFLOW, Trigger::GrafanaWebhook, context),
         remind_after: *remind_after,
     };
     match engine.admit_alert(alert).await? {
-        Admitted::Started(run) => said(Some(run.id), run.status.as_str(), false, None),
+        Admitted::Started(run) => result(Some(run.id), run.status.as_str(), false, None),
         Admitted::Deduplicated(id) => {
             let run = engine.store().run(&id).await?;
             let status = run.map_or("UNKNOWN", |run| run.status.as_str());
-            said(Some(id), status, true, Some("known_incident"))
+            result(Some(id), status, true, Some("known_incident"))
         }
-        Admitted::Nothing => said(None, "IGNORED", true, Some("no_open_incident")),
+        Admitted::Nothing => result(None, "IGNORED", true, Some("no_open_incident")),
     }
 }
 
-/// The group's title on one line; the sender chose it.
+/// Title of the group, without control characters because it is logged.
 fn title(payload: &Payload, incidents: &[Incident]) -> String {
-    let given = match payload.title.trimmed() {
+    let title = match payload.title.trimmed() {
         "" => incidents
             .first()
             .and_then(|incident| incident.context["alert_name"].as_str())
             .unwrap_or_default(),
         title => title,
     };
-    given
+    title
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })
         .take(300)
@@ -225,8 +228,8 @@ impl From<BadPayload> for ApiError {
     }
 }
 
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, refused.code(), refused.to_string())
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, error.code(), error.to_string())
     }
 }

@@ -1,6 +1,6 @@
-//! What people get wrong: a clear word with the value and the remedy, the right exit code, never a panic.
+//! Invalid input: an error with the value and a remedy, the right exit code, no panic.
 
-use crate::server::{LONG, Server, folder, serve};
+use crate::server::{Server, TIMEOUT, folder, serve};
 use hub_otel_tests::http::get;
 use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::Receiver;
@@ -8,19 +8,19 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-/// Starts what cannot start: its exit code, and what it said.
+/// Runs a server that cannot start. Returns exit code and stderr.
 #[track_caller]
-fn refused(serve: &mut Command) -> (Option<i32>, String) {
+fn start_fails(serve: &mut Command) -> (Option<i32>, String) {
     let mut process = Process::spawn(serve);
-    let status = process.exit(LONG);
+    let status = process.exit(TIMEOUT);
     let said = process.stderr();
     assert!(!said.contains("panicked"), "{said}");
     (status.code(), said)
 }
 
 #[track_caller]
-fn assert_refused(serve: &mut Command, code: i32, words: &[&str]) {
-    let (found, said) = refused(serve);
+fn assert_start_fails(serve: &mut Command, code: i32, words: &[&str]) {
+    let (found, said) = start_fails(serve);
     assert_eq!(found, Some(code), "{said}");
     for word in words {
         assert!(said.contains(word), "{word:?} in {said}");
@@ -28,7 +28,7 @@ fn assert_refused(serve: &mut Command, code: i32, words: &[&str]) {
 }
 
 #[test]
-fn what_the_api_cannot_take_is_answered_as_json() {
+fn rejected_requests_have_a_json_body() {
     let receiver = Receiver::start();
     let folder = folder();
     let server = Server::start(&mut serve(folder.path(), &receiver.endpoint()));
@@ -39,7 +39,7 @@ fn what_the_api_cannot_take_is_answered_as_json() {
     ] {
         let reply = server.post(path, body);
         let error = reply.json();
-        // Which of the two a body of the wrong shape is depends on how far it was understood.
+        // 400 or 422, depending on the position of the error.
         let accepted: &[u16] = if status == 422 { &[400, 422] } else { &[status] };
         assert!(accepted.contains(&reply.status), "{path} {body}: {} {error}", reply.status);
         assert!(error["error"].is_string() && error["code"].is_string(), "{error}");
@@ -47,23 +47,23 @@ fn what_the_api_cannot_take_is_answered_as_json() {
     assert_eq!(server.get("/api/runs/no-such-run").status, 404);
     let health = server.get("/health");
     assert_eq!((health.status, &health.json()["status"]), (200, &serde_json::json!("ok")));
-    server.stop(LONG);
+    server.stop(TIMEOUT);
 }
 
 #[test]
-fn a_port_that_is_taken_is_a_failure_that_names_it() {
+fn a_port_in_use_is_a_failure_that_names_the_port() {
     let folder = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let mut api = plain(folder.path(), &address);
-    assert_refused(&mut api, 1, &[&address, "another port"]);
+    assert_start_fails(&mut api, 1, &[&address, "another port"]);
     let mut metrics = serve(folder.path(), "http://127.0.0.1:1");
     let port = taken.local_addr().unwrap().port().to_string();
     metrics.env("OTEL_EXPORTER_PROMETHEUS_PORT", &port);
-    assert_refused(&mut metrics, 1, &[&port, "OTEL_EXPORTER_PROMETHEUS_PORT"]);
+    assert_start_fails(&mut metrics, 1, &[&port, "OTEL_EXPORTER_PROMETHEUS_PORT"]);
 }
 
-/// The command with another address for the API.
+/// Prepares the command with another address of the API.
 fn plain(folder: &Path, bind: &str) -> Command {
     let mut command = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
     command.args(["--bind", bind, "--db"]).arg(folder.join("orchestrator.db"));
@@ -74,7 +74,7 @@ fn plain(folder: &Path, bind: &str) -> Command {
 }
 
 #[test]
-fn a_database_that_cannot_be_written_is_a_failure_that_names_it() {
+fn an_unwritable_database_is_a_failure_that_names_the_file() {
     let folder = folder();
     let nowhere = folder.path().join("no/such/folder/orchestrator.db");
     let mut command = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
@@ -82,37 +82,37 @@ fn a_database_that_cannot_be_written_is_a_failure_that_names_it() {
         .args(["--bind", "127.0.0.1:0", "--db"])
         .arg(&nowhere)
         .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
-    assert_refused(&mut command, 1, &[nowhere.to_str().unwrap(), "writable"]);
+    assert_start_fails(&mut command, 1, &[nowhere.to_str().unwrap(), "writable"]);
 }
 
 #[test]
-fn a_collector_that_is_no_url_and_a_flag_that_does_not_exist_are_wrong_usage() {
+fn an_invalid_collector_url_and_an_unknown_flag_are_usage_errors() {
     let folder = folder();
     let mut command = serve(folder.path(), "localhost4317");
-    assert_refused(
+    assert_start_fails(
         &mut command,
         2,
         &["OTEL_EXPORTER_OTLP_ENDPOINT", "localhost4317", "http://localhost:4317"],
     );
     let mut command = serve(folder.path(), "http://127.0.0.1:1");
-    assert_refused(command.arg("--no-such-flag"), 2, &["--no-such-flag"]);
+    assert_start_fails(command.arg("--no-such-flag"), 2, &["--no-such-flag"]);
 }
 
 #[test]
-fn a_default_metrics_port_that_is_taken_is_one_warning_and_the_program_runs_on() {
+fn a_default_metrics_port_in_use_is_one_warning_and_the_server_runs() {
     let receiver = Receiver::start();
     let folder = folder();
-    // Held by this test, or by somebody else on this machine: taken in either case.
+    // Bound by this test or by another program: in use in either case.
     let _taken = TcpListener::bind("127.0.0.1:9464");
     let mut command = serve(folder.path(), &receiver.endpoint());
     command.env_remove("OTEL_EXPORTER_PROMETHEUS_PORT");
     let mut process = Process::spawn(&mut command);
-    let line = process.line(LONG, "  API ");
-    process.line(LONG, "  metrics    not served");
+    let line = process.line(TIMEOUT, "  API ");
+    process.line(TIMEOUT, "  metrics    not served");
     let api = line.split_whitespace().nth(1).unwrap();
     assert_eq!(get(format!("{api}/health")).status, 200);
     process.terminate();
-    assert!(process.exit(LONG).success());
+    assert!(process.exit(TIMEOUT).success());
     let said = process.stderr();
     let warnings: Vec<_> = said
         .lines()

@@ -1,14 +1,13 @@
-//! The end of the process: nothing that ended is lost, nothing that was accepted is forgotten, and nobody is waited for
-//! who is not there.
+//! Shutdown: no ended span and no accepted run is lost, and an absent Collector does not delay it.
 
-use crate::server::{LONG, Server, folder, serve};
+use crate::server::{Server, TIMEOUT, folder, serve};
 use hub_otel::semconv::{attribute as a, span};
 use hub_otel_tests::ports::Closed;
 use hub_otel_tests::receiver::{Receiver, text};
 use serde_json::json;
 use std::time::Duration;
 
-/// Triggers a run that takes a while, sends SIGTERM at once, starts again: what became of the run?
+/// Triggers a long run, sends SIGTERM at once, starts the server again. Returns the run.
 fn terminated(drain: &str) -> (Receiver, String) {
     let receiver = Receiver::start();
     let folder = folder();
@@ -16,18 +15,18 @@ fn terminated(drain: &str) -> (Receiver, String) {
         Server::start(serve(folder.path(), &receiver.endpoint()).args(["--drain-timeout", drain]));
     let (run, _) =
         server.trigger("scan-and-notify", &json!({ "repository": ".", "hold_ms": 1500 }));
-    let said = server.stop(LONG);
-    // The books of the first process balance: what ended was delivered.
+    let said = server.stop(TIMEOUT);
+    // The first process has exported all ended spans.
     assert!(said.contains("[OpenTelemetry] Shutdown complete"), "{said}");
     let server = Server::start(&mut serve(folder.path(), &receiver.endpoint()));
     let view = server.ended(&run);
     assert_eq!(view["status"], "SUCCESS", "{view}");
-    let said = server.stop(LONG);
+    let said = server.stop(TIMEOUT);
     assert!(said.contains("[OpenTelemetry] Shutdown complete"), "{said}");
     (receiver, run)
 }
 
-/// How the segments of `run` ended, in order.
+/// Status of the segments of `run`, in order.
 fn segments(receiver: &Receiver, run: &str) -> Vec<String> {
     let mut spans: Vec<_> = receiver
         .spans()
@@ -45,28 +44,28 @@ fn segments(receiver: &Receiver, run: &str) -> Vec<String> {
 }
 
 #[test]
-fn sigterm_right_after_a_trigger_lets_the_run_end() {
+fn a_run_triggered_before_sigterm_completes() {
     let (receiver, run) = terminated("20s");
     assert_eq!(segments(&receiver, &run), ["SUCCESS"]);
 }
 
 #[test]
-fn sigterm_without_time_to_drain_hands_the_run_to_the_next_start() {
+fn a_run_that_exceeds_the_drain_timeout_continues_at_the_next_start() {
     let (receiver, run) = terminated("0s");
     let segments = segments(&receiver, &run);
-    // The first segment was suspended, unless the signal came before it began.
+    // The first segment was suspended, unless the signal arrived before its start.
     assert!(segments == ["SUSPENDED", "SUCCESS"] || segments == ["SUCCESS"], "{segments:?}");
 }
 
 #[test]
-fn an_idle_server_is_gone_within_six_seconds_without_a_collector() {
+fn an_idle_server_exits_within_six_seconds_without_a_collector() {
     let closed = Closed::new();
     let folder = folder();
     let server = Server::start(&mut serve(folder.path(), &closed.endpoint()));
     let (run, _) = server.trigger("scan-and-notify", &json!({ "repository": "." }));
     assert_eq!(server.ended(&run)["status"], "SUCCESS");
     let said = server.stop(Duration::from_secs(6));
-    // It says so once, and that something was lost.
+    // One message about the loss.
     let missing = format!("no Collector at {}", closed.endpoint());
     assert_eq!(said.matches(&missing).count(), 1, "{said}");
     assert!(said.contains("[OpenTelemetry] Shutdown error"), "{said}");

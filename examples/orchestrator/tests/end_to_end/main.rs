@@ -1,5 +1,5 @@
-//! The main job, from HTTP to the bytes that a Collector and a Prometheus receive: the binary is started as a user would
-//! start it, on free ports, against an OTLP receiver in this process.
+//! From an HTTP request to the bytes that a Collector and Prometheus receive: the binary as a child
+//! process on free ports, with an OTLP receiver in this process.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
 
 mod bad_input;

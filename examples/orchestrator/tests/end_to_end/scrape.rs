@@ -1,6 +1,7 @@
-//! What Prometheus reads: the contract's names, counters that start at zero, and a gauge that comes back.
+//! The metrics endpoint: conventional names, counters that start at zero, a gauge that returns to
+//! zero.
 
-use crate::server::{LONG, Server, folder, serve};
+use crate::server::{Server, TIMEOUT, folder, serve};
 use hub_otel::semconv::{Kind, METRICS};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
@@ -15,7 +16,7 @@ fn runs(scrape: &Scrape, workflow: &str, status: &str) -> Option<f64> {
 }
 
 #[test]
-fn runs_are_counted_from_zero_and_the_gauge_comes_back() {
+fn runs_are_counted_from_zero_and_the_gauge_returns_to_zero() {
     let receiver = Receiver::start();
     let folder = folder();
     let server = Server::start(&mut serve(folder.path(), &receiver.endpoint()));
@@ -36,7 +37,7 @@ fn runs_are_counted_from_zero_and_the_gauge_comes_back() {
         [json!("SUCCESS"), json!("FAILED")]
     );
 
-    let after = poll::until(LONG, || {
+    let after = poll::until(TIMEOUT, || {
         let scrape = Scrape::of(&server.metrics);
         (runs(&scrape, "test-failure", "FAILED") == Some(1.0)).then_some(scrape)
     });
@@ -68,7 +69,8 @@ fn runs_are_counted_from_zero_and_the_gauge_comes_back() {
     assert_eq!(after.value("agent_errors_total", &[("agent_id", "fault")]), Some(1.0));
     assert_eq!(after.value("workflow_errors_total", &[("workflow_id", "test-failure")]), Some(1.0));
 
-    // Every series names its service; no scope label, no doubled suffix, and each family says what it is.
+    // Every series has `service_name`, no scope label and no repeated suffix. Every family has HELP
+    // and TYPE.
     for sample in &after.samples {
         assert_eq!(
             sample.labels.get("service_name").map(String::as_str),
@@ -96,5 +98,5 @@ fn runs_are_counted_from_zero_and_the_gauge_comes_back() {
         assert_eq!(family.kind, kind, "{}", metric.prometheus);
         assert_eq!(family.help, metric.description, "{}", metric.prometheus);
     }
-    server.stop(LONG);
+    server.stop(TIMEOUT);
 }

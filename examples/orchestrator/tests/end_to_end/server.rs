@@ -1,4 +1,4 @@
-//! The server as a child process, and a folder for it to look into.
+//! The server as a child process, with a temporary folder.
 
 use hub_otel_tests::http::{self, Reply};
 use hub_otel_tests::poll;
@@ -9,28 +9,28 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Long enough for a machine with other things to do.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+/// Timeout of every wait, long enough for a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running server; killed when dropped.
+/// A running server. Killed when dropped.
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) api: String,
     pub(crate) metrics: String,
 }
 
-/// A folder with a database to be and a repository in which somebody left a token.
+/// Creates a folder for the database, with a repository that has a leaked token.
 pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let repository = folder.path().join("repository");
     std::fs::create_dir(&repository).unwrap();
-    // Put together here, so that no scanner of this repository finds it.
+    // Concatenated, so that scanners do not report this file.
     let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
     std::fs::write(repository.join("settings.py"), format!("TOKEN = \"{token}\"\n")).unwrap();
     folder
 }
 
-/// The command with which it is started: everything in `folder`, every port the system's choice.
+/// Prepares the command: all files in `folder`, all ports free ones.
 pub(crate) fn serve(folder: &Path, collector: &str) -> Command {
     let mut serve = command(env!("CARGO_BIN_EXE_orchestrator"));
     serve
@@ -46,12 +46,12 @@ pub(crate) fn serve(folder: &Path, collector: &str) -> Command {
 }
 
 impl Server {
-    /// Starts `serve` and waits until it says where it listens.
+    /// Starts `serve` and waits until it prints its addresses.
     #[track_caller]
     pub(crate) fn start(serve: &mut Command) -> Self {
         let process = Process::spawn(serve);
         let address = |name: &str| {
-            let line = process.line(LONG, name);
+            let line = process.line(TIMEOUT, name);
             line.split_whitespace().nth(1).unwrap().to_owned()
         };
         let (api, metrics) = (address("  API "), address("  metrics "));
@@ -68,7 +68,7 @@ impl Server {
         http::post(format!("{}{path}", self.api), body)
     }
 
-    /// Triggers `workflow`; the answer's run id and trace id.
+    /// Triggers a run. Returns its run id and trace id.
     #[track_caller]
     pub(crate) fn trigger(&self, workflow: &str, context: &Value) -> (String, String) {
         let body = json!({ "contextJson": context }).to_string();
@@ -82,10 +82,10 @@ impl Server {
         (text("workflowRunId"), text("traceId"))
     }
 
-    /// Waits until the run has ended; its view.
+    /// Waits for the end of a run. Returns the run.
     #[track_caller]
     pub(crate) fn ended(&self, run: &str) -> Value {
-        poll::until(LONG, || {
+        poll::until(TIMEOUT, || {
             let view = self.get(&format!("/api/runs/{run}")).json();
             let status = view["status"].as_str().unwrap_or_default();
             (!["PENDING", "RUNNING", "WAITING_APPROVAL"].contains(&status)).then_some(view)

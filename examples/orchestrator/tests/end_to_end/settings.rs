@@ -1,10 +1,10 @@
-//! `serve --print-config`: what telemetry would do, where each setting came from, and no secret.
+//! `serve --print-config`: telemetry settings with their sources, without secrets.
 
-use crate::server::{LONG, folder, serve};
+use crate::server::{TIMEOUT, folder, serve};
 use hub_otel_tests::process::Process;
 
 #[test]
-fn the_settings_are_printed_with_their_origin_and_nothing_is_started() {
+fn the_settings_are_printed_with_their_source_and_the_server_does_not_start() {
     let folder = folder();
     let mut command = serve(folder.path(), "http://127.0.0.1:4317");
     command.arg("--print-config");
@@ -14,7 +14,7 @@ fn the_settings_are_printed_with_their_origin_and_nothing_is_started() {
         ("OTEL_BSP_SCHEDULE_DELAY", "250"),
     ]);
     let mut process = Process::spawn(&mut command);
-    let status = process.exit(LONG);
+    let status = process.exit(TIMEOUT);
     let (stdout, stderr) = (process.stdout(), process.stderr());
     assert!(status.success(), "{stderr}");
     for line in [

@@ -1,6 +1,6 @@
-//! One trigger, one trace: its spans, their parents, every attribute of the contract with its type, and its logs.
+//! One trigger is one trace: spans, parents, attributes with their types, log records.
 
-use crate::server::{LONG, Server, folder, serve};
+use crate::server::{Server, TIMEOUT, folder, serve};
 use hub_otel::semconv::{Requirement, SPANS, Type, attribute as a, event, span};
 use hub_otel_tests::receiver::{Item, Receiver, int, text};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
@@ -8,14 +8,15 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::Status
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// Runs `workflow` to its end and stops the server: the trace's spans, and the receiver.
+/// Runs `workflow` to its end and stops the server. Returns the spans of the trace, and the
+/// receiver.
 fn run(workflow: &str) -> (Vec<Item<Span>>, Receiver, String, String) {
     let receiver = Receiver::start();
     let folder = folder();
     let server = Server::start(&mut serve(folder.path(), &receiver.endpoint()));
     let (run, trace) = server.trigger(workflow, &json!({ "repository": "." }));
     server.ended(&run);
-    let said = server.stop(LONG);
+    let said = server.stop(TIMEOUT);
     assert!(said.contains("[OpenTelemetry] Instrumentation started"), "{said}");
     assert!(said.contains("[OpenTelemetry] Shutdown complete"), "{said}");
     let spans = receiver.spans().into_iter().filter(|span| hex(&span.trace_id) == trace).collect();
@@ -47,7 +48,8 @@ fn status(span: &Span) -> (StatusCode, &str) {
     span.status.as_ref().map_or((StatusCode::Unset, ""), |status| (status.code(), &status.message))
 }
 
-/// The span has every attribute that the contract gives it always, each with its type, and none that it does not.
+/// The span has every attribute that the contract gives it always, each with its type, and none
+/// that it does not.
 #[track_caller]
 fn assert_as_in_the_contract(span: &Span) {
     let row = SPANS.iter().find(|row| row.name == span.name).unwrap();
@@ -76,7 +78,7 @@ fn assert_as_in_the_contract(span: &Span) {
     assert!(unknown.is_empty(), "{unknown:?} on {}", span.name);
 }
 
-/// Every database span stands under the request or the workflow that asked.
+/// Checks that every database span is a child of the request or the workflow.
 #[track_caller]
 fn assert_databases_are_below(spans: &[Item<Span>], askers: &[&Span]) {
     let queries: Vec<_> =
@@ -145,7 +147,7 @@ fn a_run_that_succeeds_is_one_trace_as_in_the_contract() {
     }
     spans.iter().for_each(|span| assert_resource(&span.resource.attributes));
 
-    // What the program says during the run carries the run's trace.
+    // Log records of the run have its trace id.
     let logs: Vec<_> =
         receiver.logs().into_iter().filter(|log| hex(&log.trace_id) == trace).collect();
     logs.iter().for_each(|log| assert_resource(&log.resource.attributes));
@@ -157,7 +159,7 @@ fn a_run_that_succeeds_is_one_trace_as_in_the_contract() {
     }
 }
 
-/// Whether a record's text is `name`: the name of an event that the bridge does not carry as such.
+/// Returns whether the body of a record is `name`: the bridge does not export event names.
 fn is_called(log: &opentelemetry_proto::tonic::logs::v1::LogRecord, name: &str) -> bool {
     let body = log.body.as_ref().and_then(|body| body.value.as_ref());
     matches!(body, Some(Value::StringValue(text)) if text == name)

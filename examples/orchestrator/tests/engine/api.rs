@@ -1,4 +1,4 @@
-//! The HTTP API: what it says to good and bad requests, and that its document says the same.
+//! The HTTP API: responses to valid and invalid requests, and their OpenAPI document.
 
 use crate::server::{Home, PATIENCE, Server, fault};
 use hub_otel_tests::http::Method;
@@ -20,15 +20,15 @@ fn every_error_has_its_status_and_its_code() {
     let post = |path: &str, body: &str| code(&server, Method::POST, path, body);
     let get = |path: &str| code(&server, Method::GET, path, "");
     let said = |status: u16, code: &str| (status, code.to_owned());
-    assert_eq!(get("/api/workflows/nobody"), said(404, "workflow_not_found"));
-    assert_eq!(get("/api/workflows/nobody/runs"), said(404, "workflow_not_found"));
-    assert_eq!(get("/api/runs/nobody"), said(404, "run_not_found"));
+    assert_eq!(get("/api/workflows/unknown"), said(404, "workflow_not_found"));
+    assert_eq!(get("/api/workflows/unknown/runs"), said(404, "workflow_not_found"));
+    assert_eq!(get("/api/runs/unknown"), said(404, "run_not_found"));
     assert_eq!(get("/api/nothing"), said(404, "no_such_route"));
     assert_eq!(get("/api/workflows?limit=0"), said(400, "invalid_query"));
     assert_eq!(get("/api/workflows?limit=x"), said(400, "invalid_query"));
     assert_eq!(code(&server, Method::DELETE, "/health", ""), said(405, "method_not_allowed"));
     let trigger = "/api/workflows/test-failure/trigger";
-    assert_eq!(post("/api/workflows/nobody/trigger", "{}"), said(404, "workflow_not_found"));
+    assert_eq!(post("/api/workflows/unknown/trigger", "{}"), said(404, "workflow_not_found"));
     assert_eq!(post(trigger, "{"), said(400, "invalid_json"));
     assert_eq!(post(trigger, &"[".repeat(10_000)), said(400, "invalid_json"));
     assert_eq!(post(trigger, r#"{"contextJson":[]}"#), said(422, "invalid_body"));
@@ -37,8 +37,8 @@ fn every_error_has_its_status_and_its_code() {
         post(trigger, &format!("\"{}\"", "x".repeat(300_000))),
         said(413, "payload_too_large")
     );
-    assert_eq!(post("/api/runs/nobody/cancel", ""), said(404, "run_not_found"));
-    assert_eq!(post("/api/runs/nobody/retry", ""), said(404, "run_not_found"));
+    assert_eq!(post("/api/runs/unknown/cancel", ""), said(404, "run_not_found"));
+    assert_eq!(post("/api/runs/unknown/retry", ""), said(404, "run_not_found"));
     let node = |agent: &str, action: &str, after: &str, input: &str| {
         let nodes = json!([{"id": "a", "agent": agent, "action": action, "dependsOn": [after], "input": input}]);
         let nodes =
@@ -47,7 +47,7 @@ fn every_error_has_its_status_and_its_code() {
     };
     assert_eq!(post("/api/workflows", &node("fault", "fail", "a", "")), said(422, "cycle"));
     assert_eq!(
-        post("/api/workflows", &node("nobody", "fail", "a", "")),
+        post("/api/workflows", &node("unknown", "fail", "a", "")),
         said(422, "unknown_agent")
     );
     assert_eq!(post("/api/workflows", &node("fault", "fly", "a", "")), said(422, "unknown_action"));
@@ -232,7 +232,7 @@ fn the_document_names_every_route_and_every_route_is_in_the_document() {
     for operation in &operations {
         let (method, path) = operation.split_once(' ').unwrap();
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-        let path = path.replace("{name}", "nobody").replace("{id}", "nobody");
+        let path = path.replace("{name}", "unknown").replace("{id}", "unknown");
         let reply = server.send(method, &path, &[], "{}");
         let answer: Value = if reply.body.is_empty() { Value::Null } else { reply.json() };
         assert_ne!(answer["code"], "no_such_route", "{operation}");
@@ -250,7 +250,7 @@ fn the_document_names_every_route_and_every_route_is_in_the_document() {
 }
 
 #[test]
-fn beyond_loopback_the_api_asks_for_a_token_and_probes_do_not() {
+fn beyond_loopback_the_api_requires_a_token_and_probes_do_not() {
     let home = Home::new();
     let mut serve = home.command(&[]);
     serve

@@ -1,7 +1,7 @@
-//! Questions to humans: asked by risk, answered later, by another process, or never.
+//! Approvals: required by risk level, decided later, by another process, or never.
 
-use crate::seen::picture;
 use crate::server::{Home, PATIENCE, Server, fault};
+use crate::trace_snapshot::picture;
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn a_no_ends_the_run_and_is_no_failure() {
     assert_eq!(
         server
             .post(
-                "/api/approvals/nobody/decision",
+                "/api/approvals/unknown/decision",
                 &json!({"decision": "APPROVED", "respondedBy": "x"})
             )
             .status,
@@ -135,7 +135,7 @@ fn silence_is_a_no_after_its_time() {
 }
 
 #[test]
-fn what_runs_beside_a_question_goes_on_and_the_answer_is_heard_at_once() {
+fn parallel_nodes_continue_and_a_decision_is_applied_at_once() {
     let home = Home::new();
     let server = home.serve(None, &[]);
     let mut asks = fault("asks", "succeed", &[], json!({}));

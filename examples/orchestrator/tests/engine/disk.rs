@@ -1,9 +1,9 @@
-//! A database file that may not be written, from the start or from some moment on.
+//! A database file that cannot be written, from the start or later.
 
 #![cfg(unix)]
 
-use crate::seen::spans;
 use crate::server::{Home, PATIENCE, Server, fault};
+use crate::trace_snapshot::spans;
 use hub_otel_tests::http::get;
 use hub_otel_tests::poll;
 use hub_otel_tests::process::{Process, command};
@@ -14,11 +14,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-/// Root may write everything: where the tests are root's, the server is nobody's.
+/// Root can write every file: if the tests run as root, the server runs as another user.
 const NOBODY: u32 = 65_534;
 
 #[test]
-fn a_server_on_a_read_only_file_says_so_and_does_not_start() {
+fn a_read_only_file_is_an_error_at_the_start() {
     let home = Home::new();
     home.serve(None, &[]).stop();
     let root = std::fs::metadata(home.path()).unwrap().uid() == 0;
@@ -65,7 +65,7 @@ fn limitable(home: &Home, receiver: &Receiver) -> Server {
     Server::start(Process::spawn(&mut serve))
 }
 
-/// How far into any file the server may write from now on.
+/// Sets the maximum file size of the server process.
 fn limit(server: &Server, bytes: &str) {
     let process = server.process.id().to_string();
     let done =
@@ -99,13 +99,9 @@ fn a_file_that_cannot_be_written_any_more_degrades_the_server_until_it_can_be() 
         let health = get(format!("{}{path}", server.url));
         assert_eq!((health.status, &health.json()["database"]), (503, &json!("failed")), "{path}");
     }
-    assert_eq!(
-        get(format!("{}/health/live", server.url)).status,
-        200,
-        "a restart would help nobody"
-    );
-    assert_eq!(server.run(&run)["status"], "RUNNING", "reading goes on");
-    // Telemetry goes on, and says what is wrong.
+    assert_eq!(get(format!("{}/health/live", server.url)).status, 200, "a restart would not help");
+    assert_eq!(server.run(&run)["status"], "RUNNING", "reads continue");
+    // Telemetry continues and records the errors.
     let failed = [("db_operation_name", "INSERT"), ("error_type", "io")];
     poll::until(PATIENCE, || {
         server.metric("db_client_operation_duration_seconds_count", &failed) >= 1.0

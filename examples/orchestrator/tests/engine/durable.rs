@@ -1,7 +1,7 @@
-//! What a run survives: kill -9 at any moment, SIGTERM under load, a database that cannot be written.
+//! Durability of runs: kill -9 at any time, SIGTERM under load, a database that cannot be written.
 
-use crate::seen::{picture, spans};
 use crate::server::{Home, PATIENCE, fault};
+use crate::trace_snapshot::{picture, spans};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
@@ -104,7 +104,8 @@ fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
     assert_eq!(ended["crashes"], 1);
     assert_eq!(second.metric("workflow_runs_total", &[("status", "SUCCESS")]), 1.0);
     second.stop();
-    // The segment that died was never sent: what had ended in it hangs below nothing, and the next one links to it.
+    // The segment of the crashed process was not exported: its ended children have no parent, and
+    // the next segment links to it.
     assert_eq!(
         picture(&receiver, &run, false),
         "POST /api/workflows/{name}/trigger 202\n\
@@ -115,7 +116,11 @@ fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
     let spans = spans(&receiver);
     let a = spans.iter().find(|span| span.text("agent.run.id") == format!("{run}/a")).unwrap();
     let resumed = spans.iter().find(|span| span.name == "workflow.execute").unwrap();
-    assert_eq!(resumed.links, std::slice::from_ref(&a.parent), "linked to the segment that died");
+    assert_eq!(
+        resumed.links,
+        std::slice::from_ref(&a.parent),
+        "linked to the segment of the crashed process"
+    );
 }
 
 #[test]
@@ -142,7 +147,7 @@ fn sigterm_under_load_lets_runs_end_or_hands_them_back_and_loses_nothing() {
     server.stop();
     let spans = spans(&receiver);
     let ended = |id: &str, status: &str| {
-        let of = |span: &&crate::seen::Seen| {
+        let of = |span: &&crate::trace_snapshot::Seen| {
             span.text("workflow.run.id") == id && span.text("workflow.status") == status
         };
         spans.iter().filter(|span| span.name == "workflow.execute").filter(of).count()
@@ -167,9 +172,13 @@ fn several_signals_at_once_are_one_orderly_end() {
     server.process.terminate();
     assert!(server.process.exit(PATIENCE).success(), "{}", server.process.stderr());
     let said = server.process.stderr();
-    assert_eq!(said.matches("shutting down; a second signal stops at once").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("shutting down, a second signal stops immediately").count(),
+        1,
+        "{said}"
+    );
     assert_eq!(said.matches("[OpenTelemetry] Shutdown complete").count(), 1, "{said}");
-    // The run ended within the drain, and the telemetry after it: nobody closed the exporters first.
+    // The run ended before the drain timeout, and the exporters were closed after it.
     let expected = "POST /api/workflows/{name}/trigger 202\n\
                     \x20 workflow.execute slow SUCCESS\n\
                     \x20   agent.execute fault.succeed SUCCESS\n";
@@ -180,7 +189,7 @@ fn several_signals_at_once_are_one_orderly_end() {
 }
 
 #[test]
-fn while_it_drains_the_server_says_so_and_a_second_signal_stops_it() {
+fn a_draining_server_reports_it_and_a_second_signal_stops_it() {
     let home = Home::new();
     let mut server = home.serve(None, &[]);
     server.create("endless", json!([fault("a", "hang", &[], json!({}))]));
@@ -195,7 +204,7 @@ fn while_it_drains_the_server_says_so_and_a_second_signal_stops_it() {
     assert!(refused.header("retry-after").is_some());
     let health = hub_otel_tests::http::get(format!("{}/health", server.url));
     assert_eq!((health.status, health.json()["status"].clone()), (503, json!("draining")));
-    // As somebody in a hurry does it, until it is gone: what follows the first at once is taken for its echo.
+    // Repeated until the process exits: a signal directly after the first is debounced.
     let begun = std::time::Instant::now();
     poll::until(PATIENCE, || {
         server.process.terminate();
@@ -215,7 +224,7 @@ fn while_it_drains_the_server_says_so_and_a_second_signal_stops_it() {
 }
 
 #[test]
-fn a_database_that_somebody_else_holds_degrades_the_server_and_loses_no_run() {
+fn a_locked_database_degrades_the_server_and_loses_no_run() {
     let home = Home::new();
     let server = home.serve(None, &[]);
     server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 300}))]));
@@ -228,7 +237,7 @@ fn a_database_that_somebody_else_holds_degrades_the_server_and_loses_no_run() {
     assert_eq!(
         server.run(&run)["status"].as_str().map(crate::server::is_terminal),
         Some(false),
-        "reading goes on"
+        "reads continue"
     );
     drop(held);
     server.reaches(&run, "SUCCESS");

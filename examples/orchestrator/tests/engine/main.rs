@@ -1,4 +1,5 @@
-//! The orchestrator as a process: real HTTP, a real database file, a real OTLP receiver, and whatever may go wrong.
+//! The orchestrator as a process: real HTTP, a real database file, a real OTLP receiver, and
+//! failures of each.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +11,7 @@ mod api;
 mod approvals;
 mod disk;
 mod durable;
-mod seen;
 mod server;
 mod startup;
+mod trace_snapshot;
 mod traces;

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long anything may take here: generous, for a machine that does much else.
+/// Timeout of every wait, long enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with a database in it, and what is scanned.
@@ -67,7 +67,7 @@ impl Home {
     }
 }
 
-/// A database that nobody else can write.
+/// Locks the database for other writers.
 pub(crate) struct Held {
     runtime: tokio::runtime::Runtime,
     connection: Option<sqlx::SqliteConnection>,
@@ -84,7 +84,7 @@ impl Drop for Held {
     }
 }
 
-/// A server that answers; killed when dropped.
+/// A ready server. Killed when dropped.
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) url: String,
@@ -141,7 +141,7 @@ impl Server {
         self.get(&format!("/api/runs/{id}"))
     }
 
-    /// The run, once it stands there.
+    /// Waits for a status of a run. Returns the run.
     pub(crate) fn reaches(&self, id: &str, status: &str) -> Value {
         poll::until(PATIENCE, || {
             let run = self.run(id);

@@ -1,4 +1,4 @@
-//! A server that cannot start says why, and ends with the exit code that goes with it.
+//! A server that cannot start prints the reason and exits with the matching code.
 
 use crate::server::{Home, PATIENCE};
 use hub_otel_tests::process::Process;
@@ -29,7 +29,7 @@ fn bad_input_is_a_clear_message_and_an_exit_code() {
     said(&["--drain-timeout", "soon"], &[], 2, &["soon"]);
     said(&[], &[("HUB_MAX_RUNS", "many")], 2, &["many"]);
     said(&["--config", "nowhere.toml"], &[], 2, &["nowhere.toml"]);
-    said(&["--db", "postgres://localhost/x"], &[], 2, &["postgres", "not supported yet"]);
+    said(&["--db", "postgres://localhost/x"], &[], 2, &["postgres", "not supported"]);
     said(&["--db", "nowhere/at/all.db"], &[], 1, &["nowhere/at/all.db", "writable"]);
     said(
         &[],
@@ -59,7 +59,7 @@ fn without_a_collector_and_without_runs_sigterm_ends_it_within_six_seconds() {
     serve.env("OTEL_EXPORTER_OTLP_ENDPOINT", closed.endpoint());
     let mut process = Process::spawn(&mut serve);
     process.line(PATIENCE, "  try ");
-    assert!(process.stderr().contains("does not answer"), "{}", process.stderr());
+    assert!(process.stderr().contains("unreachable"), "{}", process.stderr());
     process.terminate();
     let asked = std::time::Instant::now();
     assert!(process.exit(PATIENCE).success());
@@ -72,7 +72,7 @@ fn a_signal_during_the_start_is_an_orderly_end() {
     let mut serve = home.command(&[]);
     serve.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none");
     let mut process = Process::spawn(&mut serve);
-    // The first that it says: nothing answers yet.
+    // The first line of output. The server is not ready yet.
     process.line(PATIENCE, "Instrumentation started");
     process.terminate();
     assert!(process.exit(PATIENCE).success(), "{}", process.stderr());

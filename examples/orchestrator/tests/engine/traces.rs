@@ -1,7 +1,7 @@
-//! What a run looks like from outside: its trace, its logs, its metrics.
+//! Telemetry of a run: traces, logs, metrics.
 
-use crate::seen::{picture, spans};
 use crate::server::{Home, PATIENCE, fault};
+use crate::trace_snapshot::{picture, spans};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::{Receiver, text};
 use serde_json::json;
@@ -146,7 +146,7 @@ fn an_alert_is_one_trace_from_the_webhook_to_its_delivery() {
 }
 
 #[test]
-fn a_client_that_hangs_up_ends_its_request_as_cancelled_and_its_run_goes_on() {
+fn a_disconnected_client_cancels_its_request_and_the_run_continues() {
     let receiver = Receiver::start();
     let home = Home::new();
     let server = home.serve(Some(&receiver), &[]);
@@ -165,7 +165,7 @@ fn a_client_that_hangs_up_ends_its_request_as_cancelled_and_its_run_goes_on() {
         drop(client);
         poll::until(PATIENCE, || posts() == 0.0);
         drop(held);
-        // What was written before this one is written; on a slow machine the store had lost its patience by then.
+        // The run was stored before. On a slow machine the store can have timed out.
         poll::until(PATIENCE, || {
             server.post("/api/workflows/probe/trigger", &json!({})).status == 202
         });
@@ -200,9 +200,9 @@ fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
     let hung = server.trigger("hangs", json!({}));
     let late = server.trigger("late", json!({}));
     assert_eq!(server.reaches(&panicked, "FAILED")["errorType"], "panic");
-    // Whose time was up is for people: to whoever counts, both ran out of time.
+    // The message names the timeout. Both have the status TIMED_OUT.
     for (run, whose) in
-        [(&hung, "node `a` of `hangs`: the agent took longer"), (&late, "the run took longer")]
+        [(&hung, "node `a` of `hangs`: the agent exceeded"), (&late, "the run exceeded")]
     {
         let run = server.reaches(run, "TIMED_OUT");
         assert_eq!(run["errorType"], "timeout");

@@ -1,133 +1,132 @@
-//! Posts one message to one destination, once, and says what became of it.
+//! Classifies the response of a destination.
 //!
-//! No redirect is followed: the answer of a chat's webhook has no reason to send a message elsewhere, and what it names
-//! was never checked. The reasons are stable words; the URL, whose path is the secret, is in none of them.
+//! Redirects are not followed: the webhook of a chat does not need them, and their target is not
+//! checked. Error texts do not contain the URL, whose path is the secret.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 
 use crate::agents::AgentError;
-use crate::cause::innermost;
+use crate::error_text::root_cause;
 
-/// How long a destination may take to answer.
+/// Timeout of a request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer waits than this are not waited out: the failure says how long it would have been.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The most of an answer's body that is looked at.
-const ANSWER_BYTES: usize = 16 * 1024;
+/// Maximum wait before a retry. A longer `Retry-After` is a permanent failure.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Maximum size of a response body that is parsed.
+const MAX_BODY: usize = 16 * 1024;
 
-/// What an answer means: its status, or why the message was not delivered.
-pub(super) async fn judge(mut answer: reqwest::Response) -> Result<u16, AgentError> {
-    let status = answer.status();
-    let after = retry_after(answer.headers(), OffsetDateTime::now_utc());
+/// Returns the status of a successful response, otherwise the failure.
+pub(super) async fn classify(mut response: reqwest::Response) -> Result<u16, AgentError> {
+    let status = response.status();
+    let after = retry_after(response.headers(), Timestamp::now());
     match status {
         _ if status.is_success() => Ok(status.as_u16()),
         StatusCode::TOO_MANY_REQUESTS => {
-            // Discord says it more exactly in the body.
+            // Discord has the exact time in the body.
             let after = match after {
                 Some(after) => after,
-                None => body_retry_after(&mut answer).await.unwrap_or(Duration::from_secs(1)),
+                None => body_retry_after(&mut response).await.unwrap_or(Duration::from_secs(1)),
             };
-            let asked = format!("answered 429 and asks to wait {} s", after.as_secs_f64());
-            Err(waiting("rate_limited", asked, Some(after)))
+            let message = format!("429, retry after {} s", after.as_secs_f64());
+            Err(retryable("rate_limited", message, Some(after)))
         }
         _ if status.is_redirection() => {
-            let message =
-                format!("answered {}, a redirect, which is not followed", status.as_u16());
+            let message = format!("{}, redirects are not followed", status.as_u16());
             Err(AgentError::permanent("redirect_refused", message))
         }
         _ if status.is_server_error() => {
-            Err(waiting("unavailable", format!("answered {}", status.as_u16()), after))
+            Err(retryable("unavailable", format!("status {}", status.as_u16()), after))
         }
         _ => Err(AgentError::permanent(
             "refused",
-            format!("refused the message with {}", status.as_u16()),
+            format!("rejected the message with {}", status.as_u16()),
         )),
     }
 }
 
-/// Another attempt, after the wait that was asked for: unless it is too long to be waited out.
-fn waiting(kind: &'static str, message: String, after: Option<Duration>) -> AgentError {
+/// Creates a retryable failure, permanent if the requested wait is too long.
+fn retryable(kind: &'static str, message: String, after: Option<Duration>) -> AgentError {
     match after {
-        Some(after) if after > LONGEST_WAIT => AgentError::permanent(kind, message),
+        Some(after) if after > MAX_WAIT => AgentError::permanent(kind, message),
         Some(after) => AgentError::retryable(kind, message).after(after),
         None => AgentError::retryable(kind, message),
     }
 }
 
-/// What a failed request means. The error's own text would name the URL.
-pub(super) fn failed(error: reqwest::Error) -> AgentError {
+/// Converts an error of a request. The error's text would contain the URL.
+pub(super) fn request_failed(error: reqwest::Error) -> AgentError {
     if error.is_timeout() {
         return AgentError::retryable(
             "timeout",
-            format!("gave no answer within {} s", TIMEOUT.as_secs()),
+            format!("no response within {} s", TIMEOUT.as_secs()),
         );
     }
-    AgentError::retryable("unreachable", format!("could not be reached: {}", innermost(error)))
+    AgentError::retryable("unreachable", format!("unreachable: {}", root_cause(error)))
 }
 
-/// `Retry-After` in seconds, whole or not, or as a date.
-fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+/// Parses `Retry-After`: seconds, with or without a fraction, or a date.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    let moment = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-    Some(Duration::try_from(moment - now).unwrap_or_default())
+    let time = rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(time.duration_since(now)).unwrap_or_default())
 }
 
-async fn body_retry_after(answer: &mut reqwest::Response) -> Option<Duration> {
+async fn body_retry_after(response: &mut reqwest::Response) -> Option<Duration> {
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.ok()? {
+    while let Some(chunk) = response.chunk().await.ok()? {
         body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_BYTES {
+        if body.len() > MAX_BODY {
             return None;
         }
     }
-    let answer: Value = serde_json::from_slice(&body).ok()?;
-    Duration::try_from_secs_f64(answer.get("retry_after")?.as_f64()?).ok()
+    let body: Value = serde_json::from_slice(&body).ok()?;
+    Duration::try_from_secs_f64(body.get("retry_after")?.as_f64()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(value: &str) -> Option<Duration> {
+    fn parse(value: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, value.parse().unwrap());
-        let now = OffsetDateTime::parse("Wed, 21 Oct 2015 07:28:00 GMT", &Rfc2822).unwrap();
+        let now = rfc2822::parse("Wed, 21 Oct 2015 07:28:00 GMT").unwrap().timestamp();
         retry_after(&headers, now)
     }
 
     #[test]
     fn retry_after_is_read_as_seconds_and_as_a_date() {
-        assert_eq!(asked("3"), Some(Duration::from_secs(3)));
-        assert_eq!(asked("0.5"), Some(Duration::from_millis(500)));
-        assert_eq!(asked("Wed, 21 Oct 2015 07:28:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(parse("3"), Some(Duration::from_secs(3)));
+        assert_eq!(parse("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(parse("Wed, 21 Oct 2015 07:28:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(
-            asked("Wed, 21 Oct 2015 07:27:00 GMT"),
+            parse("Wed, 21 Oct 2015 07:27:00 GMT"),
             Some(Duration::ZERO),
-            "a moment that has passed"
+            "a time in the past"
         );
         for nonsense in ["-1", "NaN", "soon", "1e400"] {
-            assert_eq!(asked(nonsense), None, "{nonsense}");
+            assert_eq!(parse(nonsense), None, "{nonsense}");
         }
     }
 
     #[test]
-    fn a_wait_that_is_too_long_is_not_waited_out() {
-        let asked =
-            |seconds| waiting("rate_limited", String::new(), Some(Duration::from_secs(seconds)));
+    fn a_wait_above_the_maximum_is_a_permanent_failure() {
+        let failure =
+            |seconds| retryable("rate_limited", String::new(), Some(Duration::from_secs(seconds)));
         assert_eq!(
-            (asked(5).retryable, asked(5).retry_after),
+            (failure(5).retryable, failure(5).retry_after),
             (true, Some(Duration::from_secs(5)))
         );
-        assert_eq!((asked(3_600).retryable, asked(3_600).retry_after), (false, None));
-        assert!(waiting("unavailable", String::new(), None).retryable);
+        assert_eq!((failure(3_600).retryable, failure(3_600).retry_after), (false, None));
+        assert!(retryable("unavailable", String::new(), None).retryable);
     }
 }

@@ -1,7 +1,9 @@
-//! Where a message may go: an allow-listed host at a public address, by HTTPS, and nowhere that it redirects to.
+//! Destinations of messages: allow-listed hosts at public addresses, by HTTPS, without redirects
+//! (protection against SSRF).
 //!
-//! The webhook's URL is a secret and comes from the configuration alone; a run can name a channel, never a URL. The
-//! address is checked where the connection is made, not before: a name may resolve to something else a moment later.
+//! The URL of a webhook is a secret and part of the configuration; a run can name a channel, never
+//! a URL. The address is checked when the connection is made, because a name can resolve to another
+//! address later.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,6 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use crate::security::Secret;
+use secrecy::ExposeSecret as _;
 
 /// The hosts of Slack's and Discord's webhooks.
 const HOSTS: [&str; 6] = [
@@ -20,16 +23,16 @@ const HOSTS: [&str; 6] = [
     "canary.discord.com",
 ];
 
-/// What a destination may be.
+/// Permitted destinations.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
-    /// Hosts beside Slack's and Discord's own, as `host` or `host:port`.
+    /// Hosts in addition to those of Slack and Discord, as `host` or `host:port`.
     pub hosts: Vec<String>,
-    /// Lets `hosts` be private addresses, without TLS: for a relay in one's own network.
+    /// Permits private addresses and plain HTTP for `hosts`, for a relay in the local network.
     pub private: bool,
 }
 
-/// Why a configured URL is refused. Never says its path, which is the secret.
+/// A configured URL that is not allowed. Does not contain its path, which is the secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadDestination(String);
@@ -38,30 +41,28 @@ impl Allowed {
     /// Checks a configured URL.
     ///
     /// # Errors
-    /// [`BadDestination`], at start rather than at the first alert.
+    /// [`BadDestination`].
     pub fn check(&self, name: &'static str, url: &Secret) -> Result<Url, BadDestination> {
-        let wrong = |reason: String| BadDestination(format!("{name} {reason}"));
-        let no_url =
-            || wrong("is not a URL; expected e.g. `https://hooks.slack.com/services/…`".to_owned());
-        let url = Url::parse(url.expose()).map_err(|_| no_url())?;
+        let bad = |reason: String| BadDestination(format!("{name} {reason}"));
+        let not_a_url =
+            || bad("is not a URL; expected e.g. `https://hooks.slack.com/services/…`".to_owned());
+        let url = Url::parse(url.expose_secret()).map_err(|_| not_a_url())?;
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
-            return Err(no_url());
+            return Err(not_a_url());
         };
-        let text = host.to_string().to_ascii_lowercase();
-        let listed = self
-            .hosts
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(&text) || *own == format!("{text}:{port}"));
-        if !listed && !HOSTS.contains(&text.as_str()) {
-            return Err(wrong(format!(
-                "names the host `{text}`, which is not allow-listed; allow it with --notify-allow-host {text}"
+        let name = host.to_string().to_ascii_lowercase();
+        let listed = self.hosts.iter().any(|allowed| {
+            allowed.eq_ignore_ascii_case(&name) || *allowed == format!("{name}:{port}")
+        });
+        if !listed && !HOSTS.contains(&name.as_str()) {
+            return Err(bad(format!(
+                "has the host `{name}`, which is not allow-listed; allow it with --notify-allow-host {name}"
             )));
         }
         let relaxed = self.private && listed;
         if url.scheme() != "https" && !(relaxed && url.scheme() == "http") {
-            let rule =
-                "only an allow-listed host with --notify-allow-private may be reached without TLS";
-            return Err(wrong(format!("is not https; {rule}")));
+            let rule = "plain HTTP requires an allow-listed host and --notify-allow-private";
+            return Err(bad(format!("is not https; {rule}")));
         }
         let address = match host {
             Host::Ipv4(address) => Some(IpAddr::V4(address)),
@@ -69,19 +70,19 @@ impl Allowed {
             Host::Domain(_) => None,
         };
         match address.filter(|address| !relaxed && !is_public(*address)) {
-            Some(address) => Err(wrong(format!(
-                "names the private address {address}; --notify-allow-private lets allow-listed hosts be private"
+            Some(address) => Err(bad(format!(
+                "has the private address {address}; --notify-allow-private permits private addresses of allow-listed hosts"
             ))),
             None => Ok(url),
         }
     }
 }
 
-/// A resolver that knows public addresses only.
+/// DNS resolver that returns public addresses only.
 #[derive(Debug, Clone, Copy)]
 pub struct PublicOnly;
 
-/// A name that leads to private addresses only.
+/// A name without a public address.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` resolves to no public address")]
 pub struct NotPublic(String);
@@ -100,7 +101,7 @@ impl Resolve for PublicOnly {
     }
 }
 
-/// Whether an address is one of the public internet.
+/// Returns whether an address is public.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -127,7 +128,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // An IPv4 address in IPv6's clothes reaches the same machine.
+    // An IPv4-mapped address reaches the IPv4 host.
     if let Some(mapped) = address.to_ipv4_mapped() {
         return is_public_v4(mapped);
     }
@@ -151,14 +152,14 @@ mod tests {
     use super::*;
 
     fn check(allowed: &Allowed, url: &str) -> String {
-        match allowed.check("SLACK_WEBHOOK_URL", &Secret::new(url)) {
+        match allowed.check("SLACK_WEBHOOK_URL", &Secret::from(url)) {
             Ok(url) => format!("goes to {}", url.host_str().unwrap_or_default()),
             Err(error) => error.to_string(),
         }
     }
 
     #[test]
-    fn only_allow_listed_hosts_at_public_addresses_by_https_are_taken() {
+    fn only_allow_listed_hosts_at_public_addresses_by_https_are_accepted() {
         let strict =
             Allowed { hosts: vec!["10.0.0.7".into(), "chat.example.org".into()], private: false };
         assert_eq!(
@@ -175,13 +176,13 @@ mod tests {
             ("file:///etc/passwd", "not a URL"),
             ("nonsense", "not a URL"),
         ] {
-            let said = check(&strict, url);
-            assert!(said.contains(part), "{url}: {said}");
+            let result = check(&strict, url);
+            assert!(result.contains(part), "{url}: {result}");
         }
     }
 
     #[test]
-    fn a_private_relay_is_reached_only_where_it_is_named() {
+    fn a_private_relay_requires_an_allow_listed_host_and_port() {
         let relaxed = Allowed { hosts: vec!["127.0.0.1:8065".into()], private: true };
         assert_eq!(check(&relaxed, "http://127.0.0.1:8065/hooks/x"), "goes to 127.0.0.1");
         assert!(check(&relaxed, "http://127.0.0.1:9999/x").contains("not allow-listed"));

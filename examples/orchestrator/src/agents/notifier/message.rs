@@ -1,33 +1,33 @@
-//! What a chat shows: Slack's attachments, Discord's embeds.
+//! Bodies of chat messages: Slack attachments and Discord embeds.
 //!
-//! The text of an alert comes from whoever writes labels and annotations: it must not be able to call a whole channel
-//! together, so Slack's control characters are escaped and Discord is told to parse no mention at all.
+//! The text of an alert contains labels and annotations of unknown origin and must not mention a
+//! whole channel: Slack's control characters are escaped, and Discord's mentions are disabled.
 
 use serde_json::{Value, json};
 
-/// Discord refuses longer descriptions.
-const DISCORD_DESCRIPTION: usize = 4_096;
-/// Discord refuses longer titles.
-const DISCORD_TITLE: usize = 256;
-/// Slack cuts longer attachments off.
-const SLACK_TEXT: usize = 7_000;
+/// Discord's limit of a description.
+const MAX_DISCORD_DESCRIPTION: usize = 4_096;
+/// Discord's limit of a title.
+const MAX_TITLE: usize = 256;
+/// Slack truncates longer attachments.
+const MAX_SLACK_TEXT: usize = 7_000;
 
-/// A message to be delivered.
+/// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The channel that was asked for, usually a severity; chooses the colour.
+    /// Channel, usually a severity. Determines the colour.
     pub channel: String,
-    /// A heading; may be empty.
+    /// Title. Can be empty.
     pub title: String,
-    /// The text.
+    /// Text.
     pub text: String,
 }
 
 impl Message {
-    /// The body of Slack's incoming webhook.
+    /// Body for Slack's incoming webhook.
     pub fn slack(&self) -> Value {
-        let text = escape(&shorten(&self.text, SLACK_TEXT));
-        let title = escape(&shorten(&self.title, DISCORD_TITLE));
+        let text = escape(&shorten(&self.text, MAX_SLACK_TEXT));
+        let title = escape(&shorten(&self.title, MAX_TITLE));
         let mut attachment = json!({
             "color": format!("#{:06x}", self.colour()),
             "fallback": shorten(&text, 300),
@@ -40,14 +40,14 @@ impl Message {
         json!({ "attachments": [attachment] })
     }
 
-    /// The body of Discord's execute-webhook.
+    /// Body for Discord's execute-webhook.
     pub fn discord(&self) -> Value {
         let mut embed = json!({
-            "description": shorten(&self.text, DISCORD_DESCRIPTION),
+            "description": shorten(&self.text, MAX_DISCORD_DESCRIPTION),
             "color": self.colour(),
         });
         if !self.title.is_empty() {
-            embed["title"] = shorten(&self.title, DISCORD_TITLE).into();
+            embed["title"] = shorten(&self.title, MAX_TITLE).into();
         }
         json!({ "embeds": [embed], "allowed_mentions": { "parse": [] } })
     }
@@ -62,20 +62,20 @@ impl Message {
     }
 }
 
-/// Slack's own three characters, by its own rules.
+/// Escapes the three control characters of Slack.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Cuts a text to at most `most` UTF-16 units, the unit that both services count in.
-fn shorten(text: &str, most: usize) -> String {
-    if text.encode_utf16().count() <= most {
+/// Truncates a text to `max` UTF-16 code units, the unit of both services' limits.
+fn shorten(text: &str, max: usize) -> String {
+    if text.encode_utf16().count() <= max {
         return text.to_owned();
     }
     let mut units = 1;
     let kept = text.chars().take_while(|character| {
         units += character.len_utf16();
-        units <= most
+        units <= max
     });
     kept.chain(['…']).collect()
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_cannot_call_a_channel_together() {
+    fn a_label_cannot_mention_a_whole_channel() {
         let hostile = message("<!channel> @everyone <@U123> & co");
         let slack = hostile.slack();
         assert_eq!(

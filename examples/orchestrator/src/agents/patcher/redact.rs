@@ -1,7 +1,7 @@
-//! Takes the secrets out of a file: each is replaced by a placeholder that names its kind.
+//! Replaces the secrets of a file by placeholders.
 //!
-//! It looks for the secrets again instead of trusting places that were true when the folder was scanned, possibly a day
-//! ago: a file that changed in between is not cut in the wrong place, and a second run changes nothing.
+//! Searches for the secrets again: the positions of the scan can be a day old. A file that changed
+//! since is not damaged, and a second run changes nothing.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -9,36 +9,38 @@ use std::path::Path;
 
 use crate::agents::scanner::rules;
 
-/// Larger files are left alone, as the scanner leaves them.
-const LARGEST: u64 = 1 << 20;
+/// Maximum size of a file, as in the scanner.
+const MAX_FILE: u64 = 1 << 20;
 
-/// Replaces the secrets of the kinds `of` in one file and says how many there were.
+/// Replaces the secrets found by `rule_ids` in a file. Returns their number.
 ///
 /// # Errors
-/// What reading or writing the file says; the file is then as it was, for it is replaced as a whole or not at all.
-pub fn file(path: &Path, of: &[&str]) -> io::Result<usize> {
+/// The file cannot be read or written. It is then unchanged, because it is replaced atomically.
+pub fn redact_file(path: &Path, rule_ids: &[&str]) -> io::Result<usize> {
     let data = fs::metadata(path)?;
-    if !data.is_file() || data.len() > LARGEST {
+    if !data.is_file() || data.len() > MAX_FILE {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "not a text file of at most 1 MiB",
         ));
     }
     let before = fs::read_to_string(path)?;
-    let (after, count) = text(&before, of);
+    let (after, count) = redact_text(&before, rule_ids);
     if count > 0 {
         replace(path, after.as_bytes(), data.permissions())?;
     }
     Ok(count)
 }
 
-/// Replaces the secrets of the kinds `of` in a text.
-pub fn text(before: &str, of: &[&str]) -> (String, usize) {
+/// Replaces the secrets found by `rule_ids` in a text. Returns the text and their number.
+pub fn redact_text(before: &str, rule_ids: &[&str]) -> (String, usize) {
     let mut after = String::with_capacity(before.len());
     let mut count = 0;
     for line in before.split_inclusive('\n') {
         let mut copied = 0;
-        for place in rules::matches(line).into_iter().filter(|place| of.contains(&place.rule)) {
+        for place in
+            rules::find_secrets(line).into_iter().filter(|place| rule_ids.contains(&place.rule))
+        {
             after.push_str(&line[copied..place.start]);
             after.push_str(&rules::placeholder(place.rule));
             copied = place.end;
@@ -51,16 +53,16 @@ pub fn text(before: &str, of: &[&str]) -> (String, usize) {
 
 fn replace(path: &Path, bytes: &[u8], permissions: fs::Permissions) -> io::Result<()> {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.{}.patch", uuid::Uuid::now_v7().simple()));
-    let written = fs::File::create_new(&beside).and_then(|mut file| {
+    let temporary = path.with_file_name(format!(".{name}.{}.patch", uuid::Uuid::now_v7().simple()));
+    let written = fs::File::create_new(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::set_permissions(&beside, permissions)?;
-        fs::rename(&beside, path)
+        fs::set_permissions(&temporary, permissions)?;
+        fs::rename(&temporary, path)
     });
     if written.is_err() {
-        // Best effort: the error that is returned is the one that matters.
-        let _ = fs::remove_file(&beside);
+        // Best effort. The first error is returned.
+        let _ = fs::remove_file(&temporary);
     }
     written
 }
@@ -70,10 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_replaced_where_they_are_now_and_only_once() {
+    fn secrets_are_replaced_at_their_current_position_and_only_once() {
         let key = format!("{}{}", "AKIA", "IOSFODNN7EXAMPLE");
         let before = format!("a = 1\r\nkey = {key}, again {key}\n\u{fe0f}last");
-        let (after, count) = text(&before, &["aws-access-key-id"]);
+        let (after, count) = redact_text(&before, &["aws-access-key-id"]);
         assert_eq!(
             (after.as_str(), count),
             (
@@ -82,10 +84,14 @@ mod tests {
             ),
         );
         assert_eq!(
-            text(&after, &["aws-access-key-id"]),
+            redact_text(&after, &["aws-access-key-id"]),
             (after.clone(), 0),
-            "a second time there is nothing to do"
+            "a second run changes nothing"
         );
-        assert_eq!(text(&before, &["github-token"]), (before.clone(), 0), "other kinds stay");
+        assert_eq!(
+            redact_text(&before, &["github-token"]),
+            (before.clone(), 0),
+            "other kinds stay"
+        );
     }
 }

@@ -1,19 +1,20 @@
-//! What a leaked secret looks like.
+//! Rules for leaked secrets.
 //!
-//! Each rule is a pattern of a token whose format its issuer documents, plus one for assignments of a long random text
-//! to a telling name. A finding never repeats the secret: a report is read by more people than the file was.
+//! Each rule is the pattern of a documented token format. One more rule matches the assignment of a
+//! long random string to a name like `password`. A finding does not contain the secret.
 
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
 
-/// One kind of secret.
+/// Rule for one kind of secret.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its stable word, in findings and in placeholders.
+    /// Stable id, in findings and in placeholders.
     pub id: &'static str,
     pattern: &'static str,
-    /// Bits per character that the match's last group must have at least: tells a password from a placeholder.
+    /// Minimum entropy of the match in bits per character, which distinguishes a password from a
+    /// placeholder.
     entropy: f64,
 }
 
@@ -21,8 +22,8 @@ const fn rule(id: &'static str, pattern: &'static str, entropy: f64) -> Rule {
     Rule { id, pattern, entropy }
 }
 
-// No upper bounds and no Unicode classes: each repetition is a copy in the compiled pattern, and the first scan waits.
-/// Every rule, the specific ones first: the first that matches a place names it.
+// No upper bounds and no Unicode classes, which would make the compiled patterns large.
+/// All rules, the specific ones first. The first rule that matches a position is used.
 pub const RULES: &[Rule] = &[
     rule("aws-access-key-id", r"\b((?:AKIA|ASIA)[0-9A-Z]{16})\b", 0.0),
     rule("github-token", r"\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})\b", 3.0),
@@ -54,25 +55,25 @@ struct Compiled {
     each: Vec<Regex>,
 }
 
-// The patterns are constants, and a test compiles them: an empty set would only mean that nothing is found.
+// A test compiles the constant patterns, so the fallbacks are not used.
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| Compiled {
     any: RegexSet::new(RULES.iter().map(|rule| rule.pattern)).unwrap_or_else(|_| RegexSet::empty()),
     each: RULES.iter().filter_map(|rule| Regex::new(rule.pattern).ok()).collect(),
 });
 
-/// A place in a line that holds a secret.
+/// Position of a secret in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
-    /// The rule that found it.
+    /// Id of the rule.
     pub rule: &'static str,
-    /// Where it begins, in bytes.
+    /// Start in bytes.
     pub start: usize,
-    /// Where it ends, in bytes.
+    /// End in bytes.
     pub end: usize,
 }
 
-/// The secrets of a line, from left to right, none inside another.
-pub fn matches(line: &str) -> Vec<Match> {
+/// Finds the secrets of a line, from left to right, without overlaps.
+pub fn find_secrets(line: &str) -> Vec<Match> {
     let mut found: Vec<Match> = Vec::new();
     for index in COMPILED.any.matches(line) {
         let (Some(pattern), Some(rule)) = (COMPILED.each.get(index), RULES.get(index)) else {
@@ -91,18 +92,18 @@ pub fn matches(line: &str) -> Vec<Match> {
     found
 }
 
-/// What stands in a report for a secret: how it begins, and how long it is.
+/// Describes a secret by its first characters and its length.
 pub fn preview(secret: &str) -> String {
-    let shown: String = secret.chars().take(4).collect();
-    format!("{shown}… ({} characters)", secret.chars().count())
+    let prefix: String = secret.chars().take(4).collect();
+    format!("{prefix}… ({} characters)", secret.chars().count())
 }
 
-/// What the patcher writes in a secret's place.
+/// Text that replaces a secret.
 pub fn placeholder(rule: &str) -> String {
     format!("<redacted:{rule}>")
 }
 
-/// Shannon's entropy, in bits per character.
+/// Shannon entropy in bits per character.
 fn entropy(text: &str) -> f64 {
     let mut counts = std::collections::HashMap::new();
     let mut total = 0.0;
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_secret_is_found_and_a_placeholder_is_not() {
-        // Put together here, so that this file holds nothing that another scanner would report.
+        // Concatenated, so that other scanners do not report this file.
         let random = "q7Zk2Lw9Xc4Vb8Nm1Rt6Yp3Hs5Dg0Jf7Ua4E";
         let cases = [
             ("aws-access-key-id", format!("key = {}{}", "AKIA", "IOSFODNN7EXAMPLE")),
@@ -136,10 +137,10 @@ mod tests {
             ("assigned-secret", format!("db_password: \"{random}\"")),
         ];
         for (rule, line) in cases {
-            let found = matches(&line);
+            let found = find_secrets(&line);
             assert_eq!(found.iter().map(|place| place.rule).collect::<Vec<_>>(), [rule], "{line}");
             let shown = preview(&line[found[0].start..found[0].end]);
-            assert!(!line.contains(&shown), "a preview never repeats the secret: {shown}");
+            assert!(!line.contains(&shown), "the preview contains the secret: {shown}");
         }
         for line in [
             "password = \"${DB_PASSWORD}\"",
@@ -147,15 +148,15 @@ mod tests {
             "secret = read()",
             "",
         ] {
-            assert_eq!(matches(line), [], "{line}");
+            assert_eq!(find_secrets(line), [], "{line}");
         }
     }
 
     #[test]
-    fn what_the_patcher_writes_is_not_found_again() {
+    fn a_placeholder_is_not_a_finding() {
         for rule in RULES {
             assert_eq!(
-                matches(&format!("secret = \"{}\"", placeholder(rule.id))),
+                find_secrets(&format!("secret = \"{}\"", placeholder(rule.id))),
                 [],
                 "{}",
                 rule.id

@@ -1,7 +1,7 @@
-//! Walks a folder and reports the secrets in its files, within limits that hold for any folder.
+//! Walks a folder and reports the secrets in its files, within limits.
 //!
-//! It honours `.gitignore` (what is not committed is not leaked), follows no symbolic link (a link is a way out of the
-//! folder), leaves binary and large files alone, and stops when its caller is gone.
+//! Respects `.gitignore` (an ignored file is not committed), does not follow symbolic links (they
+//! can lead out of the folder), skips binary and large files, and stops if all callers are dropped.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 
-/// What a scan may cost at most.
+/// Limits of a scan.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Files that are read.
+    /// Maximum number of files.
     pub files: usize,
-    /// Bytes of one file; larger ones are skipped.
+    /// Maximum size of a file. Larger ones are skipped.
     pub file_bytes: u64,
-    /// Findings that are listed; all are counted.
+    /// Maximum number of listed findings. All are counted.
     pub listed: usize,
-    /// How long it may take.
+    /// Maximum duration.
     pub time: Duration,
 }
 
@@ -43,50 +43,50 @@ pub struct Finding {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// How it begins; never the whole of it.
+    /// First characters and length of the secret.
     pub preview: String,
 }
 
-/// What a scan found.
+/// Result of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     /// The folder, relative to the scan root.
     pub folder: String,
-    /// Files that were read.
+    /// Number of files read.
     pub files: usize,
-    /// Files that were left alone: binary, too large, unreadable.
+    /// Number of files skipped: binary, too large or unreadable.
     pub skipped: usize,
-    /// Bytes that were read.
+    /// Number of bytes read.
     pub bytes: u64,
-    /// How many secrets there are.
+    /// Number of secrets.
     pub total: usize,
-    /// The first of them.
+    /// The first findings.
     pub findings: Vec<Finding>,
-    /// A limit was reached: there may be more.
+    /// A limit was reached. There can be more secrets.
     pub truncated: bool,
 }
 
-/// Resolves a folder that a run named, inside `root` and nowhere else.
+/// Resolves a folder inside `root`.
 ///
 /// # Errors
-/// When it does not exist, is no folder, or lies outside.
-pub fn inside(root: &Path, folder: &str) -> Result<PathBuf, Outside> {
+/// The folder does not exist or is outside of `root`.
+pub fn resolve_inside(root: &Path, folder: &str) -> Result<PathBuf, Outside> {
     let outside = || Outside { folder: folder.chars().take(200).collect() };
     let root = root.canonicalize().map_err(|_| outside())?;
     let resolved = root.join(folder).canonicalize().map_err(|_| outside())?;
     if resolved.starts_with(&root) { Ok(resolved) } else { Err(outside()) }
 }
 
-/// A path that leads out of the scan root, or nowhere.
+/// A path outside of the scan root, or that does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{folder}` is nothing inside the scan root; name a path relative to it, or start the server with --scan-root"
+    "`{folder}` does not exist inside the scan root; set a path relative to it, or start the server with --scan-root"
 )]
 pub struct Outside {
     folder: String,
 }
 
-/// Scans `folder`; blocking. `stop` ends it early, its report then counts for nothing.
+/// Scans `folder`. Blocks the thread. `stop` ends the scan early; its report is then incomplete.
 pub fn scan(root: &Path, folder: &Path, limits: Limits, stop: &AtomicBool) -> Report {
     let started = Instant::now();
     let mut report = Report { folder: relative(root, folder), ..Report::default() };
@@ -127,7 +127,7 @@ pub fn scan(root: &Path, folder: &Path, limits: Limits, stop: &AtomicBool) -> Re
 
 fn scan_text(path: &str, text: &str, limits: Limits, report: &mut Report) {
     for (index, line) in text.lines().enumerate() {
-        for place in rules::matches(line) {
+        for place in rules::find_secrets(line) {
             report.total += 1;
             if report.findings.len() == limits.listed {
                 report.truncated = true;
@@ -144,14 +144,14 @@ fn scan_text(path: &str, text: &str, limits: Limits, report: &mut Report) {
     }
 }
 
-/// The text of a file; `None` when it is binary, too large, or cannot be read.
-fn read_text(path: &Path, most: u64) -> Option<String> {
+/// Reads a text file. Returns `None` if it is binary, too large or unreadable.
+fn read_text(path: &Path, max: u64) -> Option<String> {
     let file = File::open(path).ok()?;
-    let length = file.metadata().ok().filter(|data| data.is_file() && data.len() <= most)?.len();
+    let length = file.metadata().ok().filter(|data| data.is_file() && data.len() <= max)?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
-    // A file may grow while it is read.
-    file.take(most + 1).read_to_end(&mut bytes).ok()?;
-    if bytes.len() as u64 > most || bytes.iter().take(8_192).any(|byte| *byte == 0) {
+    // The file can grow while it is read.
+    file.take(max + 1).read_to_end(&mut bytes).ok()?;
+    if bytes.len() as u64 > max || bytes.iter().take(8_192).any(|byte| *byte == 0) {
         return None;
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())

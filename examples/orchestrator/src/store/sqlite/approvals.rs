@@ -1,28 +1,18 @@
-//! The table of approvals. Deciding one moves its run in the same transaction.
+//! Table of approvals. A decision updates the run in the same transaction.
 
-use super::{Connection, SqliteStore, runs};
+use super::SqliteStore;
+use super::statements::{cancel_pending_approvals, end_run, select_run};
+use super::writer::Connection;
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Run, RunStatus};
-use crate::store::{Answer, ApprovalStore, Decided, Page, Result, Waiting};
+use crate::store::{ApprovalStore, Decided, Page, PendingApprovals, Resolution, Result};
 use async_trait::async_trait;
 
 const DECIDE: &str = "UPDATE approvals SET decision = ?2, decided_at = ?3, responded_by = ?4, notes = ?5 \
                       WHERE id = ?1 AND decision = 'PENDING' RETURNING *";
 
-/// The run ends: nobody needs an answer any more.
-pub(super) async fn cancel_pending(
-    connection: &mut Connection,
-    run: &str,
-) -> Result<Vec<Approval>> {
-    let cancelled = sqlx::query_as(
-        "UPDATE approvals SET decision = 'CANCELLED', decided_at = ?2 WHERE run_id = ?1 AND decision = 'PENDING' \
-         RETURNING *",
-    );
-    Ok(cancelled.bind(run).bind(Timestamp::now()).fetch_all(connection).await?)
-}
-
-/// What a decision does to a run that waits for it. A run that is being executed finds out by itself.
-async fn move_run(
+/// Applies a decision to a run that waits for it. A run in flight is notified by the engine.
+async fn update_run(
     connection: &mut Connection,
     approval: &Approval,
 ) -> Result<(Run, Vec<Approval>)> {
@@ -40,15 +30,15 @@ async fn move_run(
             false
         }
         Decision::Expired => {
-            let why = ("approval_expired", "nobody answered the approval in time");
-            runs::end(connection, id, from, RunStatus::TimedOut, Some(why)).await?
+            let failure = ("approval_expired", "the approval expired");
+            end_run(connection, id, from, RunStatus::TimedOut, Some(failure)).await?
         }
-        Decision::Rejected => runs::end(connection, id, from, RunStatus::Rejected, None).await?,
+        Decision::Rejected => end_run(connection, id, from, RunStatus::Rejected, None).await?,
         Decision::Pending | Decision::Cancelled => false,
     };
-    let others = if ended { cancel_pending(connection, id).await? } else { Vec::new() };
-    // A foreign key keeps the run.
-    let run = runs::select(connection, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let others = if ended { cancel_pending_approvals(connection, id).await? } else { Vec::new() };
+    // A foreign key guarantees that the run exists.
+    let run = select_run(connection, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     Ok((run, others))
 }
 
@@ -58,7 +48,7 @@ impl ApprovalStore for SqliteStore {
         self.writer
             .write("INSERT INTO approvals", approval, |connection, approval| {
                 Box::pin(async move {
-                    let asked = sqlx::query_as(
+                    let inserted = sqlx::query_as(
                         "INSERT INTO approvals (id, run_id, workflow, node_id, agent, action, input, decision, \
                          requested_at, expires_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'PENDING', ?8, ?9 \
                          WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?2 AND status = 'RUNNING') \
@@ -75,8 +65,8 @@ impl ApprovalStore for SqliteStore {
                     .bind(approval.expires_at)
                     .fetch_optional(&mut *connection)
                     .await?;
-                    if asked.is_some() {
-                        return Ok(asked);
+                    if inserted.is_some() {
+                        return Ok(inserted);
                     }
                     let known = sqlx::query_as("SELECT * FROM approvals WHERE run_id = ?1 AND node_id = ?2");
                     let known = known.bind(&approval.run_id).bind(&approval.node_id);
@@ -102,36 +92,42 @@ impl ApprovalStore for SqliteStore {
         Ok(found.bind(run).fetch_all(&self.readers).await?)
     }
 
-    async fn decide(&self, id: &str, answer: Answer) -> Result<(Decided, Vec<Approval>)> {
+    async fn decide(&self, id: &str, resolution: Resolution) -> Result<(Decided, Vec<Approval>)> {
         self.writer
-            .write("UPDATE approvals", (id.to_owned(), answer), |connection, (id, answer)| {
-                Box::pin(async move {
-                    let known = sqlx::query_as("SELECT * FROM approvals WHERE id = ?1").bind(id);
-                    let known: Option<Approval> = known.fetch_optional(&mut *connection).await?;
-                    let Some(known) = known else { return Ok((Decided::Unknown, Vec::new())) };
-                    let now = Timestamp::now();
-                    match known.decision {
-                        Decision::Pending if known.expires_at > now => {}
-                        // The clock has decided, even when nobody has written it down yet.
-                        Decision::Pending | Decision::Expired => {
-                            return Ok((Decided::Expired(known), Vec::new()));
+            .write(
+                "UPDATE approvals",
+                (id.to_owned(), resolution),
+                |connection, (id, resolution)| {
+                    Box::pin(async move {
+                        let known =
+                            sqlx::query_as("SELECT * FROM approvals WHERE id = ?1").bind(id);
+                        let known: Option<Approval> =
+                            known.fetch_optional(&mut *connection).await?;
+                        let Some(known) = known else { return Ok((Decided::Unknown, Vec::new())) };
+                        let now = Timestamp::now();
+                        match known.decision {
+                            Decision::Pending if known.expires_at > now => {}
+                            // Expired, even if the expiry is not stored yet.
+                            Decision::Pending | Decision::Expired => {
+                                return Ok((Decided::Expired(known), Vec::new()));
+                            }
+                            Decision::Approved | Decision::Rejected | Decision::Cancelled => {
+                                return Ok((Decided::Already(known), Vec::new()));
+                            }
                         }
-                        Decision::Approved | Decision::Rejected | Decision::Cancelled => {
-                            return Ok((Decided::Already(known), Vec::new()));
-                        }
-                    }
-                    let approval = sqlx::query_as(DECIDE)
-                        .bind(id)
-                        .bind(answer.decision)
-                        .bind(now)
-                        .bind(&answer.responded_by)
-                        .bind(&answer.notes)
-                        .fetch_one(&mut *connection)
-                        .await?;
-                    let (run, others) = move_run(connection, &approval).await?;
-                    Ok((Decided::Now(approval, run), others))
-                })
-            })
+                        let approval = sqlx::query_as(DECIDE)
+                            .bind(id)
+                            .bind(resolution.decision)
+                            .bind(now)
+                            .bind(&resolution.responded_by)
+                            .bind(&resolution.notes)
+                            .fetch_one(&mut *connection)
+                            .await?;
+                        let (run, others) = update_run(connection, &approval).await?;
+                        Ok((Decided::Now(approval, run), others))
+                    })
+                },
+            )
             .await
     }
 
@@ -150,9 +146,9 @@ impl ApprovalStore for SqliteStore {
                     for id in due {
                         let decide = sqlx::query_as(DECIDE).bind(id).bind(Decision::Expired).bind(now);
                         let decide = decide.bind(None::<String>).bind(None::<String>);
-                        // Or the run's first question took it along.
+                        // `None` if the expiry of the run's first approval cancelled it.
                         if let Some(approval) = decide.fetch_optional(&mut *connection).await? {
-                            let (run, others) = move_run(connection, &approval).await?;
+                            let (run, others) = update_run(connection, &approval).await?;
                             expired.push((approval, run.clone()));
                             expired.extend(others.into_iter().map(|other| (other, run.clone())));
                         }
@@ -164,17 +160,17 @@ impl ApprovalStore for SqliteStore {
     }
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>> {
-        // Asked by the clock and not by a caller: a trace of its own would say nothing.
+        // Not traced: a timer queries it, not a request.
         let due =
             sqlx::query_scalar("SELECT min(expires_at) FROM approvals WHERE decision = 'PENDING'");
         Ok(due.fetch_one(self.readers.untraced()).await?)
     }
 
-    async fn backlog(&self) -> Result<Vec<Waiting>> {
-        let waiting = sqlx::query_as(
+    async fn backlog(&self) -> Result<Vec<PendingApprovals>> {
+        let pending = sqlx::query_as(
             "SELECT workflow, count(*) AS pending, min(requested_at) AS oldest FROM approvals \
              WHERE decision = 'PENDING' GROUP BY workflow",
         );
-        Ok(waiting.fetch_all(self.readers.untraced()).await?)
+        Ok(pending.fetch_all(self.readers.untraced()).await?)
     }
 }

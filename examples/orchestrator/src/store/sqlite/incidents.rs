@@ -1,14 +1,14 @@
-//! What the webhook remembers: open incidents, and signatures that may not come again.
+//! Tables of open incidents and used signatures.
 
 use super::SqliteStore;
-use super::runs::insert;
+use super::statements::insert_run;
 use crate::clock::Timestamp;
-use crate::store::{Admitted, Alert, IncidentStore, Result};
+use crate::store::{Admitted, AlertRequest, IncidentStore, Result};
 use async_trait::async_trait;
 
 #[async_trait]
 impl IncidentStore for SqliteStore {
-    async fn admit_alert(&self, alert: Alert) -> Result<Admitted> {
+    async fn admit_alert(&self, alert: AlertRequest) -> Result<Admitted> {
         self.writer
             .write("INSERT INTO incidents", alert, |connection, alert| {
                 Box::pin(async move {
@@ -28,8 +28,8 @@ impl IncidentStore for SqliteStore {
                         }
                         _ => {}
                     }
-                    // An alert's run has no idempotency key that could have been used.
-                    let run = insert(connection, &alert.run, now)
+                    // `None` is impossible: the run has no idempotency key.
+                    let run = insert_run(connection, &alert.run, now)
                         .await?
                         .ok_or(sqlx::Error::RowNotFound)?;
                     let remember = if alert.firing {

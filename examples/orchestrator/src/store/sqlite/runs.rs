@@ -1,6 +1,7 @@
-//! The tables of runs and of their nodes' results. Each change of state names the states that it starts from.
+//! Tables of runs and node results. Each change of a status names the statuses that it starts from.
 
-use super::{Connection, SqliteStore, approvals};
+use super::SqliteStore;
+use super::statements::{cancel_pending_approvals, end_run, insert_run, select_run};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, NewRun, NodeRecord, Run, RunStatus};
 use crate::store::{Cancelled, Created, End, Page, Recovered, Result, RunStore};
@@ -8,68 +9,13 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 
-/// Inserts a run; `None` when its idempotency key was used before.
-pub(super) async fn insert(
-    connection: &mut Connection,
-    run: &NewRun,
-    now: Timestamp,
-) -> Result<Option<Run>> {
-    let (key, fingerprint) = run.idempotency.as_ref().map(|(key, print)| (key, print)).unzip();
-    Ok(sqlx::query_as(
-        "INSERT INTO workflow_runs (id, workflow, trigger, context, status, retry_of, trace_id, idempotency_key, \
-         idempotency_fingerprint, created_at) VALUES (?1, ?2, ?3, ?4, 'PENDING', ?5, ?6, ?7, ?8, ?9) \
-         ON CONFLICT (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING *",
-    )
-    .bind(&run.id)
-    .bind(&run.workflow)
-    .bind(run.trigger)
-    .bind(Json(&run.context))
-    .bind(&run.retry_of)
-    .bind(&run.trace_id)
-    .bind(key)
-    .bind(fingerprint)
-    .bind(now)
-    .fetch_optional(connection)
-    .await?)
-}
-
-/// The run of that id, as the transaction sees it.
-pub(super) async fn select(connection: &mut Connection, id: &str) -> Result<Option<Run>> {
-    let run = sqlx::query_as("SELECT * FROM workflow_runs WHERE id = ?1");
-    Ok(run.bind(id).fetch_optional(connection).await?)
-}
-
-/// Moves a run that nobody executes to a terminal state.
-pub(super) async fn end(
-    connection: &mut Connection,
-    id: &str,
-    from: RunStatus,
-    to: RunStatus,
-    why: Option<(&str, &str)>,
-) -> Result<bool> {
-    let (error_type, error) = why.unzip();
-    let done = sqlx::query(
-        "UPDATE workflow_runs SET status = ?3, error_type = ?4, error = ?5, finished_at = ?6, owner = NULL \
-         WHERE id = ?1 AND status = ?2",
-    )
-    .bind(id)
-    .bind(from)
-    .bind(to)
-    .bind(error_type)
-    .bind(error)
-    .bind(Timestamp::now())
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 #[async_trait]
 impl RunStore for SqliteStore {
     async fn create_run(&self, run: NewRun) -> Result<Created> {
         self.writer
             .write("INSERT INTO workflow_runs", run, |connection, run| {
                 Box::pin(async move {
-                    if let Some(run) = insert(connection, run, Timestamp::now()).await? {
+                    if let Some(run) = insert_run(connection, run, Timestamp::now()).await? {
                         return Ok(Created::New(run));
                     }
                     let (key, fingerprint) =
@@ -78,8 +24,8 @@ impl RunStore for SqliteStore {
                         "SELECT * FROM workflow_runs WHERE workflow = ?1 AND idempotency_key = ?2",
                     );
                     let row = known.bind(&run.workflow).bind(key).fetch_one(connection).await?;
-                    let asked: Option<&str> = row.try_get("idempotency_fingerprint")?;
-                    let same = asked == fingerprint.map(String::as_str);
+                    let stored: Option<&str> = row.try_get("idempotency_fingerprint")?;
+                    let same = stored == fingerprint.map(String::as_str);
                     Ok(if same {
                         Created::Existing(Run::from_row(&row)?)
                     } else {
@@ -114,7 +60,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>> {
-        // One statement for any number of runs, and none whose text depends on it.
+        // One statement text for any number of runs.
         let rows = sqlx::query(
             "SELECT * FROM node_results WHERE run_id IN (SELECT value FROM json_each(?1)) ORDER BY finished_at",
         );
@@ -189,13 +135,12 @@ impl RunStore for SqliteStore {
                     if done.rows_affected() == 0 {
                         return Ok(None);
                     }
-                    approvals::cancel_pending(connection, id).await.map(Some)
+                    cancel_pending_approvals(connection, id).await.map(Some)
                 })
             })
             .await
     }
 
-    /// Waiting for what is decided already would be for ever: then `false`.
     async fn pause(
         &self,
         id: &str,
@@ -231,14 +176,14 @@ impl RunStore for SqliteStore {
         self.writer
             .write("UPDATE workflow_runs", id.to_owned(), |connection, id| {
                 Box::pin(async move {
-                    let Some(run) = select(connection, id).await? else {
+                    let Some(run) = select_run(connection, id).await? else {
                         return Ok((Cancelled::Unknown, Vec::new()));
                     };
                     if run.status.is_terminal() {
                         return Ok((Cancelled::AlreadyEnded(run.status), Vec::new()));
                     }
-                    end(connection, id, run.status, RunStatus::Cancelled, None).await?;
-                    let approvals = approvals::cancel_pending(connection, id).await?;
+                    end_run(connection, id, run.status, RunStatus::Cancelled, None).await?;
+                    let approvals = cancel_pending_approvals(connection, id).await?;
                     Ok((Cancelled::From(run.status, run), approvals))
                 })
             })
@@ -263,7 +208,7 @@ impl RunStore for SqliteStore {
                     .await?;
                     let crash_looped: Vec<Run> = sqlx::query_as(
                         "UPDATE workflow_runs SET status = 'FAILED', error_type = 'crash_loop', finished_at = ?2, \
-                         error = format('the process died over it %d times', crashes) \
+                         error = format('the process crashed %d times during this run', crashes) \
                          WHERE status = 'PENDING' AND crashes >= ?1 RETURNING *",
                     )
                     .bind(crash_limit)
@@ -271,7 +216,7 @@ impl RunStore for SqliteStore {
                     .fetch_all(&mut *connection)
                     .await?;
                     for run in &crash_looped {
-                        approvals::cancel_pending(connection, &run.id).await?;
+                        cancel_pending_approvals(connection, &run.id).await?;
                     }
                     let pending = sqlx::query_as("SELECT * FROM workflow_runs WHERE status = 'PENDING' ORDER BY id");
                     Ok(Recovered { runs: pending.fetch_all(connection).await?, crash_looped })

@@ -1,4 +1,4 @@
-//! The table of workflows. A workflow is immutable: it is inserted once and never updated.
+//! Table of workflows. Workflows are immutable: inserted once, never updated.
 
 use super::SqliteStore;
 use crate::clock::Timestamp;

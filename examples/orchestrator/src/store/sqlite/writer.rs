@@ -1,9 +1,9 @@
-//! Commits the statements of many callers in one transaction.
+//! Group commits: the statements of many callers in one transaction.
 //!
-//! A statement that fails must not take the others of its group with it: the group is rolled back and each is tried
-//! alone. That is why a statement is a closure that can be called twice.
+//! A failed statement must not fail the others of its group: the group is rolled back and each
+//! statement is executed again in a transaction of its own. A statement is therefore a closure that
+//! can be called twice.
 
-use super::Connection;
 use crate::store::{Result, StoreError};
 use futures_util::future::BoxFuture;
 use hub_otel::db::{Caller, Db};
@@ -13,12 +13,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// So many statements share a commit at most: a bound on how long the first of them waits.
-const LARGEST_GROUP: usize = 512;
-/// So many may wait; past it, callers wait before they are queued.
-const QUEUE: usize = 4096;
+/// Maximum number of statements per commit. Limits the latency of the first.
+const MAX_GROUP: usize = 512;
+/// Maximum number of queued statements. Further callers wait for a slot.
+const MAX_QUEUED: usize = 4096;
 
-/// The one who writes; cheap to clone.
+/// A connection inside the transaction of a group.
+pub(super) type Connection = sqlx::SqliteConnection;
+
+/// The writer. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
@@ -27,8 +30,8 @@ pub(super) struct Writer {
 
 struct Shared {
     db: Db<Sqlite>,
-    /// The last commit worked.
-    proven: AtomicBool,
+    /// The last commit succeeded.
+    healthy: AtomicBool,
     closing: tokio::sync::Notify,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -39,14 +42,14 @@ impl std::fmt::Debug for Writer {
     }
 }
 
-type Answer<'c, T> = BoxFuture<'c, Result<T>>;
+type StatementResult<'c, T> = BoxFuture<'c, Result<T>>;
 
 impl Writer {
     pub(super) fn start(db: Db<Sqlite>) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (queue, jobs) = mpsc::channel(MAX_QUEUED);
         let shared = Arc::new(Shared {
             db,
-            proven: AtomicBool::new(false),
+            healthy: AtomicBool::new(false),
             closing: tokio::sync::Notify::new(),
             task: Mutex::new(None),
         });
@@ -61,12 +64,12 @@ impl Writer {
         self.shared.db.untraced()
     }
 
-    pub(super) fn is_proven(&self) -> bool {
-        self.shared.proven.load(Ordering::Relaxed)
+    pub(super) fn is_healthy(&self) -> bool {
+        self.shared.healthy.load(Ordering::Relaxed)
     }
 
-    /// Executes `statement` with its `arguments` in a transaction with others, and answers when it is committed.
-    /// `summary` names its span.
+    /// Executes `statement` with its `arguments` in a group transaction. Returns after the commit.
+    /// `summary` names the span.
     pub(super) async fn write<A, T, F>(
         &self,
         summary: &'static str,
@@ -76,41 +79,41 @@ impl Writer {
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'c> Fn(&'c mut Connection, &'c A) -> Answer<'c, T> + Send + Sync + 'static,
+        F: for<'c> Fn(&'c mut Connection, &'c A) -> StatementResult<'c, T> + Send + Sync + 'static,
     {
-        let mut verdict = Ok(());
-        let handed_over = async {
-            let (reply, answer) = oneshot::channel();
+        let mut store_error = Ok(());
+        let execute = async {
+            let (reply, result) = oneshot::channel();
             let caller = Caller::current();
-            let job = Typed { arguments, statement, output: None, reply: Some(reply), caller };
+            let job = Statement { arguments, statement, output: None, reply: Some(reply), caller };
             if self.queue.send(Box::new(job)).await.is_err() {
-                verdict = Err(StoreError::Closed);
+                store_error = Err(StoreError::Closed);
                 return Err(sqlx::Error::PoolClosed);
             }
-            match answer.await {
+            match result.await {
                 Ok(Ok(output)) => Ok(output),
                 Ok(Err(StoreError::Database(error))) => Err(error),
                 Ok(Err(other)) => {
                     let text = other.to_string();
-                    verdict = Err(other);
+                    store_error = Err(other);
                     Err(sqlx::Error::Protocol(text))
                 }
                 Err(_) => {
-                    verdict = Err(StoreError::Closed);
+                    store_error = Err(StoreError::Closed);
                     Err(sqlx::Error::PoolClosed)
                 }
             }
         };
-        let answered = self.shared.db.statement(summary, handed_over).await;
-        verdict?;
-        Ok(answered?)
+        let output = self.shared.db.statement(summary, execute).await;
+        store_error?;
+        Ok(output?)
     }
 
-    /// Commits what is queued and stops.
+    /// Commits the queued statements and stops.
     pub(super) async fn close(&self) {
         self.shared.closing.notify_one();
         if let Some(task) = self.shared.task.lock().await.take() {
-            // The writer does not panic; were it to, there would be nothing left to wait for.
+            // An error is a panic of the writer, after which there is no task to wait for.
             drop(task.await);
         }
         self.shared.db.close().await;
@@ -120,12 +123,12 @@ impl Writer {
 #[async_trait::async_trait]
 trait Job: Send {
     async fn execute(&mut self, connection: &mut Connection) -> Result<()>;
-    /// Answers the caller. Without an error the output counts.
-    fn settle(&mut self, error: Option<StoreError>);
+    /// Sends the error, or else the output, to the caller.
+    fn complete(&mut self, error: Option<StoreError>);
     fn caller(&self) -> Caller;
 }
 
-struct Typed<A, T, F> {
+struct Statement<A, T, F> {
     arguments: A,
     statement: F,
     output: Option<T>,
@@ -134,11 +137,11 @@ struct Typed<A, T, F> {
 }
 
 #[async_trait::async_trait]
-impl<A, T, F> Job for Typed<A, T, F>
+impl<A, T, F> Job for Statement<A, T, F>
 where
     A: Send + Sync + 'static,
     T: Send + 'static,
-    F: for<'c> Fn(&'c mut Connection, &'c A) -> Answer<'c, T> + Send + Sync + 'static,
+    F: for<'c> Fn(&'c mut Connection, &'c A) -> StatementResult<'c, T> + Send + Sync + 'static,
 {
     async fn execute(&mut self, connection: &mut Connection) -> Result<()> {
         let output = (self.statement)(connection, &self.arguments).await?;
@@ -146,15 +149,15 @@ where
         Ok(())
     }
 
-    fn settle(&mut self, error: Option<StoreError>) {
-        let answer = match (error, self.output.take()) {
+    fn complete(&mut self, error: Option<StoreError>) {
+        let result = match (error, self.output.take()) {
             (Some(error), _) => Err(error),
             (None, Some(output)) => Ok(output),
             (None, None) => Err(StoreError::Closed),
         };
         if let Some(reply) = self.reply.take() {
-            // A caller that went away wanted the write, not the answer.
-            drop(reply.send(answer));
+            // A caller that was dropped does not need the result.
+            drop(reply.send(result));
         }
     }
 
@@ -164,10 +167,10 @@ where
 }
 
 async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(LARGEST_GROUP);
+    let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_GROUP);
     loop {
         tokio::select! {
-            taken = jobs.recv_many(&mut group, LARGEST_GROUP) => if taken == 0 { return },
+            taken = jobs.recv_many(&mut group, MAX_GROUP) => if taken == 0 { return },
             () = shared.closing.notified() => jobs.close(),
         }
         if group.is_empty() {
@@ -181,12 +184,12 @@ async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
             })
         };
         match shared.db.group(callers, together).await {
-            Ok(()) => group.iter_mut().for_each(|job| job.settle(None)),
-            // It is to be found out over whom the group broke: one transaction for each.
+            Ok(()) => group.iter_mut().for_each(|job| job.complete(None)),
+            // One transaction per statement isolates the failed one.
             Err(_) => {
                 for job in &mut group {
                     let alone = commit(&shared, std::slice::from_mut(job)).await;
-                    job.settle(alone.err());
+                    job.complete(alone.err());
                 }
             }
         }
@@ -196,8 +199,9 @@ async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
 
 /// Executes jobs in one transaction.
 ///
-/// By hand, and not as sqlx's `Transaction`: when a COMMIT fails for want of disk, SQLite rolls back by itself, the
-/// ROLLBACK that follows is an error, and sqlx counts the connection as inside of a transaction for ever.
+/// Does not use sqlx's `Transaction`: if a COMMIT fails because the disk is full, SQLite rolls
+/// back, the ROLLBACK that follows fails, and sqlx counts the connection as inside of a transaction
+/// from then on.
 async fn commit(shared: &Shared, jobs: &mut [Box<dyn Job>]) -> Result<()> {
     let mut connection = shared.db.untraced().acquire().await?;
     let attempt = async {
@@ -210,11 +214,11 @@ async fn commit(shared: &Shared, jobs: &mut [Box<dyn Job>]) -> Result<()> {
     };
     let done = attempt.await;
     if done.is_err() {
-        // There may be nothing left to roll back.
+        // Fails if SQLite has rolled back.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await);
     }
-    // A statement that breaks a rule says nothing of the disk.
+    // A constraint violation is not a failure of the database.
     let broken = matches!(&done, Err(StoreError::Database(error)) if error.as_database_error().is_none_or(|error| error.kind() == sqlx::error::ErrorKind::Other));
-    shared.proven.store(!broken, Ordering::Relaxed);
+    shared.healthy.store(!broken, Ordering::Relaxed);
     done
 }

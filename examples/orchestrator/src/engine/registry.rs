@@ -1,0 +1,121 @@
+//! The runs in flight: signals to the task of a run, and waiting for all tasks.
+
+use super::lock;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Reason to stop a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The run was cancelled, and is stored as cancelled.
+    Cancelled,
+    /// The process shuts down, and the run is handed back to the store.
+    HandBack,
+}
+
+/// Signals to the task of a run.
+#[derive(Debug)]
+pub(super) struct RunSignals {
+    cancelled: CancellationToken,
+    shutdown: CancellationToken,
+    changed: Notify,
+}
+
+impl RunSignals {
+    /// Waits for a reason to stop.
+    pub(super) async fn stopped(&self) -> Stop {
+        tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => Stop::Cancelled,
+            () = self.shutdown.cancelled() => Stop::HandBack,
+        }
+    }
+
+    /// Waits for a change of the run's approvals in the store.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// The runs in flight. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RunRegistry {
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    runs: Arc<Mutex<HashMap<String, Arc<RunSignals>>>>,
+}
+
+impl RunRegistry {
+    /// Registers a run until the guard is dropped.
+    pub(super) fn register(&self, id: &str) -> RunGuard {
+        let signals = Arc::new(RunSignals {
+            cancelled: CancellationToken::new(),
+            shutdown: self.shutdown.clone(),
+            changed: Notify::new(),
+        });
+        lock(&self.runs).insert(id.to_owned(), Arc::clone(&signals));
+        RunGuard { registry: self.clone(), id: id.to_owned(), signals }
+    }
+
+    /// Spawns the task of a run.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Number of runs in flight.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.runs).len()
+    }
+
+    /// Cancels the task of a run. Returns `false` if the run has none.
+    pub(super) fn cancel(&self, id: &str) -> bool {
+        let runs = lock(&self.runs);
+        runs.get(id).map(|signals| signals.cancelled.cancel()).is_some()
+    }
+
+    /// Stops all tasks, which hand back their runs.
+    pub(super) fn hand_back_all(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Notifies the task of a run that the run's approvals have changed.
+    pub(super) fn notify(&self, id: &str) {
+        if let Some(signals) = lock(&self.runs).get(id) {
+            signals.changed.notify_one();
+        }
+    }
+
+    /// Waits until no run is in flight.
+    pub(super) async fn wait_idle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Registration of a run.
+#[derive(Debug)]
+pub(super) struct RunGuard {
+    registry: RunRegistry,
+    id: String,
+    signals: Arc<RunSignals>,
+}
+
+impl RunGuard {
+    pub(super) fn signals(&self) -> &Arc<RunSignals> {
+        &self.signals
+    }
+}
+
+impl Drop for RunGuard {
+    fn drop(&mut self) {
+        let mut runs = lock(&self.registry.runs);
+        // The next segment of an approved run can be registered before this guard is dropped.
+        if runs.get(&self.id).is_some_and(|signals| Arc::ptr_eq(signals, &self.signals)) {
+            runs.remove(&self.id);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Arguments of `orchestrator serve`.
+
+use crate::agents::builtin::AgentSettings;
+use crate::agents::notifier::destination::Allowed;
+use crate::clock::parse_duration;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Starts the server.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address of the API. Beyond loopback it requires HUB_API_TOKEN.
+    #[arg(long, env = "HUB_BIND", value_name = "ADDR", default_value = "127.0.0.1:9002")]
+    pub bind: SocketAddr,
+    /// Address of a second listener with only the webhook. Requires HUB_WEBHOOK_TOKEN or
+    /// HUB_WEBHOOK_HMAC_SECRET.
+    #[arg(long, env = "HUB_WEBHOOK_BIND", value_name = "ADDR")]
+    pub webhook_bind: Option<SocketAddr>,
+    /// Database file, or `:memory:`.
+    #[arg(long, env = "HUB_DB", value_name = "FILE", default_value = "orchestrator.db")]
+    pub db: String,
+    /// Prints every finished trace as a tree on stderr, in addition to OTLP.
+    #[arg(long, env = "HUB_CONSOLE", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    #[arg(require_equals = true, hide_possible_values = true, hide_default_value = true)]
+    pub console: bool,
+    /// Maximum time for runs in flight after SIGTERM. Then they are handed back and continue at the
+    /// next start.
+    #[arg(long, env = "HUB_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    pub drain_timeout: Duration,
+    /// Time until an approval expires.
+    #[arg(long, env = "HUB_APPROVAL_TIMEOUT", value_name = "TIME", default_value = "24h", value_parser = parse_duration)]
+    pub approval_timeout: Duration,
+    /// Maximum number of runs in flight. Further triggers are rejected with 503.
+    #[arg(long, env = "HUB_MAX_RUNS", value_name = "N", default_value_t = 20_000)]
+    pub max_runs: usize,
+    /// Folder that the scanner reads and the patcher changes. Both access nothing outside of it.
+    #[arg(long, env = "HUB_SCAN_ROOT", value_name = "DIR", default_value = ".")]
+    pub scan_root: PathBuf,
+    /// Further host that the notifier may deliver to, as `host` or `host:port`. Slack and Discord
+    /// are always allowed.
+    #[arg(long, env = "HUB_NOTIFY_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub notify_allow_host: Vec<String>,
+    /// Permits private addresses and plain HTTP for the allow-listed hosts, for a relay in the
+    /// local network.
+    #[arg(long, env = "HUB_NOTIFY_ALLOW_PRIVATE", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(
+        default_value = "false",
+        require_equals = true,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub notify_allow_private: bool,
+    /// Reads flags from a TOML file. Its keys are the names of the flags.
+    #[arg(long, env = "HUB_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Prints the telemetry settings with their sources, and exits. Secrets are redacted.
+    #[arg(long, env = "HUB_PRINT_CONFIG", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    #[arg(require_equals = true, hide_possible_values = true, hide_default_value = true)]
+    pub print_config: bool,
+}
+
+impl ServeArgs {
+    /// Settings of the agents.
+    pub fn agent_settings(&self) -> AgentSettings {
+        let notify =
+            Allowed { hosts: self.notify_allow_host.clone(), private: self.notify_allow_private };
+        AgentSettings { scan_root: self.scan_root.clone(), notify }
+    }
+}

@@ -1,0 +1,20 @@
+//! HTTP and command line of the orchestrator: Grafana, chats, a terminal, invalid requests.
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+mod admission;
+mod agents;
+mod auth;
+mod bench;
+mod chat;
+mod cli;
+mod deliver;
+mod hostile;
+
+mod notifier;
+mod parsing;
+mod readme;
+mod recorded;
+mod server;
+mod spans;
+mod templates;
+mod webhook;
