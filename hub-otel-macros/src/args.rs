@@ -1,11 +1,12 @@
-//! Reads what stands in the attribute's parentheses, argument by argument, and goes on after a mistake.
+//! Parses the arguments of an attribute. After an error it continues with the next argument.
 //!
-//! One grammar for every attribute: the table in `words` says what each argument takes, the preset says which of them
-//! it has. What comes out is still syntax; `check` compares it with the item.
+//! All attributes share one grammar: `table` gives the syntax of each argument, `macro_kind` the
+//! arguments that an attribute accepts. The result is still syntax; `check` compares it with the
+//! item.
 
 mod fields;
 
-pub(crate) use fields::{Field, Mode};
+pub(crate) use fields::{Field, ValueFormat};
 
 use crate::errors::{Errors, nearest_name, quoted_list};
 use crate::macro_kind::{ALL, MacroKind};
@@ -17,23 +18,23 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Expr, LitStr, Pat, Path, Token, parenthesized};
 
-/// What an attribute says.
+/// Parsed arguments of one attribute.
 #[derive(Default, Clone)]
 pub(crate) struct Arguments {
     list: Vec<ParsedArg>,
 }
 
-/// One argument, with the place of its name.
+/// One argument with the span of its name.
 #[derive(Clone)]
 pub(crate) struct ParsedArg {
     pub(crate) arg: Arg,
     pub(crate) name: Ident,
-    pub(crate) value: Value,
+    pub(crate) value: ArgValue,
 }
 
-/// What was given.
+/// Value of an argument, by its syntax.
 #[derive(Clone)]
-pub(crate) enum Value {
+pub(crate) enum ArgValue {
     Flag,
     Expression(Expr),
     Path(Path),
@@ -43,12 +44,12 @@ pub(crate) enum Value {
 }
 
 impl Arguments {
-    /// Parses the tokens; mistakes go to `errors`, what was understood comes back.
+    /// Parses the tokens. Errors are added to `errors`; the result holds the valid arguments.
     pub(crate) fn parse(kind: &MacroKind, tokens: TokenStream, errors: &Errors) -> Self {
         let mut arguments = Self::default();
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
-                match argument(kind, input, errors) {
+                match parse_argument(kind, input, errors) {
                     Ok(Some(argument)) => arguments.add(argument, errors),
                     Ok(None) => {}
                     Err(error) => {
@@ -56,7 +57,7 @@ impl Arguments {
                         skip_to_comma(input);
                     }
                 }
-                if !comma(input, errors) {
+                if !parse_comma(input, errors) {
                     break;
                 }
             }
@@ -70,10 +71,9 @@ impl Arguments {
 
     fn add(&mut self, argument: ParsedArg, errors: &Errors) {
         if self.get(argument.arg).is_some() {
-            errors.at(
-                &argument.name,
-                format_args!("`{}` is given twice; keep one of them", argument.arg.name()),
-            );
+            let name = argument.arg.name();
+            errors
+                .add(&argument.name, format_args!("duplicate argument `{name}`; keep one of them"));
         } else {
             self.list.push(argument);
         }
@@ -89,36 +89,37 @@ impl Arguments {
 
     pub(crate) fn expression(&self, arg: Arg) -> Option<&Expr> {
         match &self.get(arg)?.value {
-            Value::Expression(expression) => Some(expression),
+            ArgValue::Expression(expression) => Some(expression),
             _ => None,
         }
     }
 
     pub(crate) fn choice(&self, arg: Arg) -> Option<&Ident> {
         match &self.get(arg)?.value {
-            Value::Choice(choice) => Some(choice),
+            ArgValue::Choice(choice) => Some(choice),
             _ => None,
         }
     }
 
     pub(crate) fn fields(&self, arg: Arg) -> &[Field] {
         match self.get(arg).map(|argument| &argument.value) {
-            Some(Value::Fields(fields)) => fields,
+            Some(ArgValue::Fields(fields)) => fields,
             _ => &[],
         }
     }
 
-    pub(crate) fn returned(&self) -> Option<(&Pat, &[Field])> {
+    /// Pattern and fields of `ret(…)`.
+    pub(crate) fn ret(&self) -> Option<(&Pat, &[Field])> {
         match &self.get(Arg::Ret)?.value {
-            Value::Returned(pattern, fields) => Some((pattern, fields)),
+            ArgValue::Returned(pattern, fields) => Some((pattern, fields)),
             _ => None,
         }
     }
 
-    /// Where the runtime is: `crate = path`, else `::hub_otel`.
-    pub(crate) fn root(&self) -> Option<&Path> {
+    /// Path of the runtime crate: `crate = path`. Defaults to `::hub_otel`.
+    pub(crate) fn crate_path(&self) -> Option<&Path> {
         match &self.get(Arg::Crate)?.value {
-            Value::Path(path) => Some(path),
+            ArgValue::Path(path) => Some(path),
             _ => None,
         }
     }
@@ -127,23 +128,23 @@ impl Arguments {
         self.list.iter()
     }
 
-    /// The expressions that were given.
-    pub(crate) fn tokens(&self) -> TokenStream {
+    /// Tokens of all expressions among the arguments.
+    pub(crate) fn expression_tokens(&self) -> TokenStream {
         let mut tokens = TokenStream::new();
         for argument in &self.list {
             match &argument.value {
-                Value::Expression(expression) => expression.to_tokens(&mut tokens),
-                Value::Fields(fields) | Value::Returned(_, fields) => {
+                ArgValue::Expression(expression) => expression.to_tokens(&mut tokens),
+                ArgValue::Fields(fields) | ArgValue::Returned(_, fields) => {
                     fields.iter().for_each(|field| field.value.to_tokens(&mut tokens));
                 }
-                Value::Flag | Value::Path(_) | Value::Choice(_) => {}
+                ArgValue::Flag | ArgValue::Path(_) | ArgValue::Choice(_) => {}
             }
         }
         tokens
     }
 
-    /// These arguments where given, `block`'s for the rest: a method inside an annotated block.
-    pub(crate) fn over(mut self, block: &Self) -> Self {
+    /// Adds the arguments of the annotated block that a method's `#[hub(…)]` does not override.
+    pub(crate) fn with_defaults(mut self, block: &Self) -> Self {
         for argument in &block.list {
             if !self.has(argument.arg) {
                 self.list.push(argument.clone());
@@ -153,190 +154,199 @@ impl Arguments {
     }
 }
 
-/// Reads one argument. `None`: it was refused, and the reason is in `errors`.
-fn argument(
+/// Parses one argument. Returns `None` if it was rejected and the reason is in `errors`.
+fn parse_argument(
     kind: &MacroKind,
     input: ParseStream<'_>,
     errors: &Errors,
 ) -> syn::Result<Option<ParsedArg>> {
     if input.peek(LitStr) {
         let literal: LitStr = input.parse()?;
-        return Err(syn::Error::new(literal.span(), "an argument has a name: write `id = …`"));
+        let message = "expected `name = value`, found a string; write `id = …`";
+        return Err(syn::Error::new(literal.span(), message));
     }
     if !input.peek(Ident::peek_any) {
         let choices = quoted_list(kind.argument_names());
-        return Err(input.error(format_args!("expected an argument: one of {choices}")));
+        return Err(input.error(format_args!("expected an argument, one of {choices}")));
     }
     let name = input.call(Ident::parse_any)?;
     let Some(spec) = TABLE.iter().find(|spec| name == spec.name) else {
-        errors.at(&name, unknown(kind, &name));
+        errors.add(&name, unknown_argument_message(kind, &name));
         skip_to_comma(input);
         return Ok(None);
     };
     if !kind.accepts(spec.arg) {
-        errors.at(&name, misplaced(kind, spec));
+        errors.add(&name, exclusive_argument_message(kind, spec));
         skip_to_comma(input);
         return Ok(None);
     }
-    let value = value(spec, &name, input, errors)?;
+    let value = parse_value(spec, &name, input, errors)?;
     Ok(Some(ParsedArg { arg: spec.arg, name, value }))
 }
 
-fn value(
+fn parse_value(
     spec: &ArgSpec,
     name: &Ident,
     input: ParseStream<'_>,
     errors: &Errors,
-) -> syn::Result<Value> {
+) -> syn::Result<ArgValue> {
     match spec.syntax {
-        ArgSyntax::Flag if input.is_empty() || input.peek(Token![,]) => Ok(Value::Flag),
+        ArgSyntax::Flag if input.is_empty() || input.peek(Token![,]) => Ok(ArgValue::Flag),
         ArgSyntax::Flag => {
             Err(input.error(format_args!("`{name}` takes no value: write `{}`", spec.usage)))
         }
         ArgSyntax::Value => {
-            equals(spec, name, input)?;
-            Ok(Value::Expression(fields::expression(name, input)?))
+            parse_equals(spec, name, input)?;
+            Ok(ArgValue::Expression(fields::parse_expression(name, spec.usage, input)?))
         }
         ArgSyntax::Path => {
-            equals(spec, name, input)?;
-            Ok(Value::Path(input.call(Path::parse_mod_style)?))
+            parse_equals(spec, name, input)?;
+            Ok(ArgValue::Path(input.call(Path::parse_mod_style)?))
         }
         ArgSyntax::Choice(choices) => {
-            equals(spec, name, input)?;
-            choice(spec, choices, input)
+            parse_equals(spec, name, input)?;
+            parse_choice(spec, choices, input)
         }
         ArgSyntax::Fields => {
-            let content = arguments_of(spec, name, input)?;
-            Ok(Value::Fields(fields::parse(&content, errors)))
+            let content = parse_parentheses(spec, name, input)?;
+            Ok(ArgValue::Fields(fields::parse_fields(&content, errors)))
         }
         ArgSyntax::Returned => {
-            let content = arguments_of(spec, name, input)?;
-            returned(spec, &content, errors)
+            let content = parse_parentheses(spec, name, input)?;
+            parse_ret(spec, &content, errors)
         }
         ArgSyntax::Expected => {
-            let content = arguments_of(spec, name, input)?;
-            expected(spec, &content)
+            let content = parse_parentheses(spec, name, input)?;
+            parse_err(spec, &content)
         }
     }
 }
 
-fn equals(spec: &ArgSpec, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+fn parse_equals(spec: &ArgSpec, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
     if input.peek(Token![=]) && !input.peek(Token![==]) {
         input.parse::<Token![=]>()?;
         return Ok(());
     }
-    let place = if input.is_empty() || input.peek(Token![,]) { name.span() } else { input.span() };
-    Err(syn::Error::new(place, format_args!("`{name}` takes a value: write `{}`", spec.usage)))
+    let span = if input.is_empty() || input.peek(Token![,]) { name.span() } else { input.span() };
+    Err(syn::Error::new(span, format_args!("`{name}` takes a value: write `{}`", spec.usage)))
 }
 
-/// The inside of the parentheses.
-fn arguments_of(spec: &ArgSpec, name: &Ident, input: ParseStream<'_>) -> syn::Result<TokenStream> {
+/// Parses `(…)` and returns its non-empty content.
+fn parse_parentheses(
+    spec: &ArgSpec,
+    name: &Ident,
+    input: ParseStream<'_>,
+) -> syn::Result<TokenStream> {
+    let usage = spec.usage;
     if !input.peek(syn::token::Paren) {
-        let message =
-            format_args!("`{name}` takes its values in parentheses: write `{}`", spec.usage)
-                .to_string();
+        let message = format!("`{name}` takes its values in parentheses: write `{usage}`");
         return Err(syn::Error::new(name.span(), message));
     }
     let content;
     let parentheses = parenthesized!(content in input);
     if content.is_empty() {
-        let message = format!("`{name}` is empty: write `{}`, or leave it out", spec.usage);
+        let message = format!("`{name}` is empty: write `{usage}`, or remove it");
         return Err(syn::Error::new(parentheses.span.join(), message));
     }
     content.parse()
 }
 
-fn choice(spec: &ArgSpec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<Value> {
-    let given =
-        if input.peek(Ident::peek_any) { Some(input.call(Ident::parse_any)?) } else { None };
+fn parse_choice(spec: &ArgSpec, choices: &[&str], input: ParseStream<'_>) -> syn::Result<ArgValue> {
+    let name = spec.name;
     let expected = quoted_list(choices.iter().copied());
-    let Some(given) = given else {
-        return Err(input.error(format_args!("`{}` is one of {expected}", spec.name)));
-    };
-    if choices.iter().any(|choice| given == choice) {
-        return Ok(Value::Choice(given));
+    if !input.peek(Ident::peek_any) {
+        return Err(input.error(format_args!("`{name}` must be one of {expected}")));
     }
-    let hint = hint(&given, choices.iter().copied());
+    let choice = input.call(Ident::parse_any)?;
+    if choices.iter().any(|known| choice == known) {
+        return Ok(ArgValue::Choice(choice));
+    }
+    let suggestion = suggestion(&choice, choices.iter().copied());
     Err(syn::Error::new(
-        given.span(),
-        format_args!("`{}` cannot be `{given}`{hint} it is one of {expected}", spec.name),
+        choice.span(),
+        format_args!("invalid `{name}`: `{choice}`{suggestion} expected one of {expected}"),
     ))
 }
 
-fn returned(spec: &ArgSpec, content: &TokenStream, errors: &Errors) -> syn::Result<Value> {
+/// Parses the content of `ret(|pattern| key = value, …)`.
+fn parse_ret(spec: &ArgSpec, content: &TokenStream, errors: &Errors) -> syn::Result<ArgValue> {
+    let usage = spec.usage;
     let parser = |input: ParseStream<'_>| {
         if !input.peek(Token![|]) {
-            return Err(
-                input.error(format_args!("`ret` names the value first: write `{}`", spec.usage))
-            );
+            return Err(input.error(format_args!(
+                "`ret` starts with a pattern for the returned value: write `{usage}`"
+            )));
         }
         input.parse::<Token![|]>()?;
         let pattern = Pat::parse_single(input)?;
         input.parse::<Token![|]>()?;
         Ok((pattern, input.parse::<TokenStream>()?))
     };
-    let (pattern, rest) = parser.parse2(content.clone())?;
-    if rest.is_empty() {
-        return Err(syn::Error::new(
-            pattern.span(),
-            format_args!("`ret` records nothing: write `{}`", spec.usage),
-        ));
+    let (pattern, fields) = parser.parse2(content.clone())?;
+    if fields.is_empty() {
+        let message = format_args!("`ret` has no fields: write `{usage}`");
+        return Err(syn::Error::new(pattern.span(), message));
     }
-    Ok(Value::Returned(Box::new(pattern), fields::parse(&rest, errors)))
+    Ok(ArgValue::Returned(Box::new(pattern), fields::parse_fields(&fields, errors)))
 }
 
-fn expected(spec: &ArgSpec, content: &TokenStream) -> syn::Result<Value> {
+/// Parses the content of `err(expected = path)`.
+fn parse_err(spec: &ArgSpec, content: &TokenStream) -> syn::Result<ArgValue> {
     let parser = |input: ParseStream<'_>| {
-        let usage = format!("write `{}`, the path of a `fn(&E) -> bool`", spec.usage);
+        let usage = format!("write `{}` with the path of a `fn(&E) -> bool`", spec.usage);
         if !input.peek(Ident::peek_any) {
-            return Err(input.error(usage));
+            return Err(input.error(format_args!("`err` takes an option: {usage}")));
         }
-        let name = input.call(Ident::parse_any)?;
-        if name != "expected" {
-            let hint = hint(&name, ["expected"]);
+        let option = input.call(Ident::parse_any)?;
+        if option != "expected" {
+            let suggestion = suggestion(&option, ["expected"]);
             return Err(syn::Error::new(
-                name.span(),
-                format_args!("unknown option `{name}` of `err`{hint} {usage}"),
+                option.span(),
+                format_args!("unknown option `{option}` of `err`{suggestion} {usage}"),
             ));
         }
         if !input.peek(Token![=]) {
-            return Err(syn::Error::new(name.span(), usage));
+            let message = format_args!("`expected` takes a value: {usage}");
+            return Err(syn::Error::new(option.span(), message));
         }
         input.parse::<Token![=]>()?;
-        let path = fields::expression(&name, input)?;
+        let path = fields::parse_expression(&option, spec.usage, input)?;
         input.parse::<Option<Token![,]>>()?;
         if !input.is_empty() {
-            return Err(input.error("`err` takes `expected = path` and nothing else"));
+            return Err(input.error("`err` accepts only `expected = path`; remove the others"));
         }
-        Ok(Value::Expression(path))
+        Ok(ArgValue::Expression(path))
     };
     parser.parse2(content.clone())
 }
 
-fn unknown(kind: &MacroKind, name: &Ident) -> String {
+fn unknown_argument_message(kind: &MacroKind, name: &Ident) -> String {
     let choices = quoted_list(kind.argument_names());
-    if let Some(advice) = foreign_argument_hint(&name.to_string()) {
-        return format!("unknown argument `{name}`: {advice}; expected one of {choices}");
+    if let Some(hint) = foreign_argument_hint(&name.to_string()) {
+        return format!("unknown argument `{name}`: {hint}; expected one of {choices}");
     }
-    let hint = hint(name, kind.argument_names());
-    format!("unknown argument `{name}`{hint} expected one of {choices}")
+    let suggestion = suggestion(name, kind.argument_names());
+    format!("unknown argument `{name}`{suggestion} expected one of {choices}")
 }
 
-fn misplaced(kind: &MacroKind, spec: &ArgSpec) -> String {
-    let owner =
-        ALL.iter().find(|other| other.accepts(spec.arg)).map_or("", |other| other.attribute);
+fn exclusive_argument_message(kind: &MacroKind, spec: &ArgSpec) -> String {
+    let owner = ALL.iter().find(|other| other.accepts(spec.arg));
+    let owner = owner.map_or("", |other| other.attribute);
     let choices = quoted_list(kind.argument_names());
-    format!("`{}` belongs to `#[{owner}]`; `#[{}]` takes {choices}", spec.name, kind.attribute)
+    format!(
+        "`{}` is an argument of `#[{owner}]`; `#[{}]` accepts {choices}",
+        spec.name, kind.attribute
+    )
 }
 
-/// What joins the mistake and the choices, with the nearest name if there is one.
-fn hint<'c>(given: &Ident, choices: impl IntoIterator<Item = &'c str>) -> String {
-    nearest_name(&given.unraw().to_string(), choices)
-        .map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
+/// Text between the error and the choices, with the nearest choice if there is one.
+fn suggestion<'c>(name: &Ident, choices: impl IntoIterator<Item = &'c str>) -> String {
+    nearest_name(&name.unraw().to_string(), choices)
+        .map_or_else(|| ";".to_owned(), |nearest| format!("; did you mean `{nearest}`?"))
 }
 
-/// Takes the comma after an argument. `false`: that was the last one.
-fn comma(input: ParseStream<'_>, errors: &Errors) -> bool {
+/// Parses the comma after an argument. Returns `false` after the last argument.
+fn parse_comma(input: ParseStream<'_>, errors: &Errors) -> bool {
     if input.is_empty() {
         return false;
     }
@@ -347,7 +357,8 @@ fn comma(input: ParseStream<'_>, errors: &Errors) -> bool {
     input.parse::<Token![,]>().is_ok()
 }
 
-/// Goes on behind a mistake. Commas in groups are not in the way: a group is one token tree.
+/// Skips the remaining tokens of an invalid argument. A group is one token tree, so commas inside
+/// it do not count.
 fn skip_to_comma(input: ParseStream<'_>) {
     while !input.is_empty() && !input.peek(Token![,]) {
         if input.parse::<proc_macro2::TokenTree>().is_err() {

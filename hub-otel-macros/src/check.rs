@@ -1,6 +1,6 @@
-//! The rules between the arguments and the item. Every broken one is reported, each at the word to change.
+//! Checks the arguments against the item. Every violation is reported, each at the token to change.
 //!
-//! docs/macro-rules.md lists them; each has a fixture in tests/ui/fail.
+//! docs/macro-rules.md lists the rules; each has a fixture in tests/ui/fail.
 
 use crate::args::Arguments;
 use crate::errors::Errors;
@@ -8,10 +8,9 @@ use crate::item::{Function, ImplBlock, Member, Output, Shape, is_hub};
 use crate::macro_kind::{ALL, MacroKind};
 use crate::table::Arg;
 use proc_macro2::TokenTree;
-
 use syn::{Expr, Lit};
 
-/// A function that the attribute stands on, or a method that its block covers.
+/// Checks an annotated function.
 pub(crate) fn check_function(
     kind: &MacroKind,
     function: &Function,
@@ -21,11 +20,11 @@ pub(crate) fn check_function(
     check_qualifiers(function, errors);
     check_duplicate_attribute(kind, function, errors);
     for attribute in function.attrs.iter().filter(|attribute| is_hub(attribute)) {
-        errors.at(
+        errors.add(
             attribute,
             format_args!(
-                "`#[hub(…)]` is for the methods of an `impl` block that carries `#[{0}]`; \
-                 here, write its arguments in `#[{0}(…)]`",
+                "`#[hub(…)]` applies to methods of an `impl` block under `#[{0}]`; \
+                 on this function, write the arguments in `#[{0}(…)]`",
                 kind.attribute
             ),
         );
@@ -34,7 +33,7 @@ pub(crate) fn check_function(
     check_shape(function, arguments, errors);
 }
 
-/// A method inside an annotated block, with the arguments that are in force for it.
+/// Checks a method of an annotated block, with its own arguments and those of the block.
 pub(crate) fn check_method(
     kind: &MacroKind,
     method: &Function,
@@ -46,7 +45,7 @@ pub(crate) fn check_method(
     check_shape(method, arguments, errors);
 }
 
-/// A block must have something to instrument.
+/// Checks that an annotated block has a method to instrument.
 pub(crate) fn check_block(
     kind: &MacroKind,
     block: &ImplBlock,
@@ -55,71 +54,75 @@ pub(crate) fn check_block(
     errors: &Errors,
 ) {
     check_arguments(arguments, errors);
-    let methods = block.members.iter().any(|member| matches!(member, Member::Method(..)));
+    let has_methods = block.members.iter().any(|member| matches!(member, Member::Method(..)));
     if instrumented == 0 {
-        let why = if methods {
-            "no method of this block is a future; put `#[hub]` on the synchronous ones to instrument"
+        let reason = if has_methods {
+            "no method of this block returns a future; add `#[hub]` to the synchronous methods to \
+             instrument"
         } else {
-            "this block has no methods"
+            "this block has no methods; remove the attribute"
         };
-        errors.at(
+        errors.add(
             block.keyword(),
-            format_args!("`#[{}]` has nothing to instrument: {why}", kind.attribute),
+            format_args!("`#[{}]` has nothing to instrument: {reason}", kind.attribute),
         );
     }
 }
 
-/// Neither a function nor a block.
+/// Reports an item that is neither a function nor an `impl` block.
 pub(crate) fn reject_item(kind: &MacroKind, keyword: &TokenTree, errors: &Errors) {
     let message = format_args!(
-        "`#[{}]` goes on a function, a method or an `impl` block, not on `{keyword}`",
+        "`#[{}]` applies to a function, a method or an `impl` block, not to `{keyword}`",
         kind.attribute
     );
-    errors.at_span(keyword.span(), message);
+    errors.add_at(keyword.span(), message);
 }
 
-/// Functions that cannot be wrapped, whatever the arguments.
+/// Rejects functions that cannot be wrapped.
 fn check_qualifiers(function: &Function, errors: &Errors) {
     let sig = &function.sig;
     if let Some(constness) = &sig.constness {
-        errors.at(
+        errors.add(
             constness,
-            "a `const fn` cannot be instrumented: it may run in the compiler; remove `const`",
+            "a `const fn` cannot be instrumented: it may run at compile time; remove `const`",
         );
     }
     if let Some(abi) = &sig.abi {
-        errors.at(
+        errors.add(
             abi,
             "an `extern` function cannot be instrumented; annotate a Rust function that it calls",
         );
     } else if let Some(variadic) = &sig.variadic {
-        errors.at(variadic, "a variadic function cannot be instrumented");
+        errors.add(
+            variadic,
+            "a variadic function cannot be instrumented; annotate a function that it calls",
+        );
     }
     if function.body.is_none() {
-        errors.at(
+        errors.add(
             &sig.ident,
             "a method without a body cannot be instrumented; annotate its implementations",
         );
     }
 }
 
-/// The same attribute twice would count every call twice.
+/// Rejects a second attribute of the same kind, which would count every call twice.
 fn check_duplicate_attribute(kind: &MacroKind, function: &Function, errors: &Errors) {
     for attribute in &function.attrs {
         if attribute.path().segments.last().is_some_and(|last| last.ident == kind.attribute) {
-            errors.at(
+            errors.add(
                 attribute,
-                format_args!("`#[{}]` is given twice; keep one of them", kind.attribute),
+                format_args!("duplicate attribute `#[{}]`; keep one of them", kind.attribute),
             );
         }
     }
 }
 
-/// What is wrong whatever the item is.
+/// Checks the arguments that do not depend on the item.
 fn check_arguments(arguments: &Arguments, errors: &Errors) {
     if let (Some(root), Some(parent)) = (arguments.get(Arg::Root), arguments.get(Arg::Parent)) {
-        let second = if follows(arguments, Arg::Root, Arg::Parent) { parent } else { root };
-        errors.at(second, "a unit with a `parent` is no `root`; keep one of them");
+        let second = if is_before(arguments, Arg::Root, Arg::Parent) { parent } else { root };
+        errors.add(second, "`root` and `parent` exclude each other; keep one of them");
     }
     check_literal(
         arguments,
@@ -147,88 +150,90 @@ fn check_arguments(arguments: &Arguments, errors: &Errors) {
         if let Expr::Lit(value) = &label.value
             && !matches!(value.lit, Lit::Bool(_) | Lit::Str(_))
         {
-            errors.at(
+            errors.add(
                 value,
-                "a label is a bool, a `&'static str` or a `#[derive(Label)]` enum: it must be bounded",
+                "a label must be a `bool`, a `&'static str` or a `#[derive(Label)]` enum: each value is a time \
+                 series",
             );
         }
     }
 }
 
-/// A literal that cannot be of the argument's type.
+/// Rejects a literal that cannot have the argument's type.
 fn check_literal(
     arguments: &Arguments,
-    word: Arg,
+    arg: Arg,
     errors: &Errors,
-    wanted: &str,
-    fits: impl Fn(&Lit) -> bool,
+    expected: &str,
+    is_valid: impl Fn(&Lit) -> bool,
 ) {
-    if let Some(Expr::Lit(given)) = arguments.expression(word)
-        && !fits(&given.lit)
+    if let Some(Expr::Lit(literal)) = arguments.expression(arg)
+        && !is_valid(&literal.lit)
     {
-        errors.at(given, format_args!("`{}` takes {wanted}", word.name()));
+        errors.add(literal, format_args!("`{}` must be {expected}", arg.name()));
     }
 }
 
-fn follows(arguments: &Arguments, first: Arg, second: Arg) -> bool {
-    let place = |word| arguments.iter().position(|argument| argument.arg == word);
-    place(first) < place(second)
+fn is_before(arguments: &Arguments, first: Arg, second: Arg) -> bool {
+    let position = |arg| arguments.iter().position(|argument| argument.arg == arg);
+    position(first) < position(second)
 }
 
-/// Arguments that this kind of function has no use for.
+/// Rejects arguments that do not apply to this kind of function.
 fn check_shape(function: &Function, arguments: &Arguments, errors: &Errors) {
     let shape = function.shape(arguments.has(Arg::Future));
-    let refuse = |word: Arg, message: &str| {
-        if let Some(argument) = arguments.get(word) {
-            errors.at(argument, format_args!("`{}` {message}", word.name()));
+    let reject = |arg: Arg, message: &str| {
+        if let Some(argument) = arguments.get(arg) {
+            errors.add(argument, format_args!("`{}` {message}", arg.name()));
         }
     };
     match shape {
         Shape::Sync => {
-            refuse(
-                Arg::Timeout,
-                "does not apply to a function that is not `async`: its body cannot be dropped half-way",
-            );
-            refuse(
-                Arg::Boxed,
-                "does not apply to a function that is not `async`: it has no future to box",
-            );
-            refuse(Arg::KeepAsync, "does not apply to a function that is not `async`");
-            refuse(
+            let no_future = "does not apply to a synchronous function: it has no future to";
+            reject(Arg::Timeout, &format!("{no_future} cancel; remove it"));
+            reject(Arg::Boxed, &format!("{no_future} box; remove it"));
+            reject(Arg::KeepAsync, "applies only to an `async fn`; remove it");
+            reject(
                 Arg::Future,
-                "says that the returned type is a future, and this function returns nothing",
+                "declares that the return type is a future, but this function returns nothing; \
+                 remove it",
             );
         }
-        Shape::Async => refuse(
+        Shape::Async => reject(
             Arg::Future,
-            "is for a returned type that hides its future; an `async fn` needs none",
+            "declares that the return type is a future, which an `async fn` does not need; \
+             remove it",
         ),
         Shape::Opaque => {
-            refuse(Arg::KeepAsync, "does not apply to a function that is not `async`");
+            reject(Arg::KeepAsync, "applies only to an `async fn`; remove it");
         }
         Shape::Boxed | Shape::AsyncTrait => {
-            refuse(Arg::KeepAsync, "does not apply to a function that is not `async`");
-            refuse(Arg::Boxed, "has nothing to do here: the returned future is boxed already");
+            reject(Arg::KeepAsync, "applies only to an `async fn`; remove it");
+            reject(Arg::Boxed, "has no effect: the returned future is already boxed; remove it");
         }
     }
     if matches!(shape, Shape::Async | Shape::Sync)
         && matches!(function.output(), Output::Unit | Output::Never)
     {
-        let nothing =
-            format!("reads the returned value, and `{}` returns none", function.sig.ident);
-        for word in [Arg::Ret, Arg::Err, Arg::None] {
-            refuse(word, &nothing);
+        let no_value = format!(
+            "reads the returned value, but `{}` returns none; remove it",
+            function.sig.ident
+        );
+        for arg in [Arg::Ret, Arg::Err, Arg::None] {
+            reject(arg, &no_value);
         }
         if shape == Shape::Async {
-            refuse(
+            reject(
                 Arg::Timeout,
-                "needs a `Result<_, E>` to return, with `E: From<hub_otel::TimedOut>`: a deadline ends in `Err(TimedOut.into())`",
+                "needs a return type `Result<_, E>` with `E: From<hub_otel::TimedOut>`: on timeout \
+                 the function returns `Err(TimedOut.into())`",
             );
         }
     }
 }
 
-/// Whether one of our attributes stands on the method itself: then that one is in force, and the block's is not.
+/// Returns whether the method has one of our attributes itself. It then replaces the attribute of
+/// the block.
 pub(crate) fn has_own_attribute(method: &Function) -> bool {
     method.attrs.iter().any(|attribute| {
         let last = attribute.path().segments.last();

@@ -1,4 +1,5 @@
-//! `#[derive(Label)]` and `#[derive(ErrorType)]`: a variant becomes a stable identifier, decided at compile time.
+//! `#[derive(Label)]` and `#[derive(ErrorType)]`: a stable identifier for each variant, fixed at
+//! compile time.
 
 use crate::errors::{Errors, nearest_name, quoted_list};
 use proc_macro2::{Ident, TokenStream};
@@ -8,7 +9,7 @@ use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, LitStr, Path, Token, Variant};
 
-/// Which of the two.
+/// One of the two derives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Derive {
     Label,
@@ -23,45 +24,46 @@ impl Derive {
         }
     }
 
-    /// What `#[hub(…)]` may say on a variant (or on a struct, which is a type of one variant).
-    fn on_variant(self) -> &'static [&'static str] {
+    /// HubOptions of `#[hub(…)]` on a variant, or on a struct, which counts as one variant.
+    fn variant_options(self) -> &'static [&'static str] {
         match self {
             Self::Label => &["rename"],
             Self::ErrorType => &["rename", "timed_out", "transparent"],
         }
     }
 
-    /// What it may say on the type.
-    fn on_type(self, is_enum: bool) -> Vec<&'static str> {
+    /// HubOptions of `#[hub(…)]` on the type.
+    fn type_options(self, is_enum: bool) -> Vec<&'static str> {
         let mut options = vec!["crate"];
         if !is_enum {
-            options.extend(self.on_variant());
+            options.extend(self.variant_options());
         }
         options
     }
 }
 
-/// What `#[hub(…)]` says.
+/// Parsed options of `#[hub(…)]`.
 #[derive(Default)]
-struct Options {
+struct HubOptions {
     rename: Option<LitStr>,
     timed_out: Option<Ident>,
     transparent: Option<Ident>,
-    root: Option<Path>,
+    crate_path: Option<Path>,
 }
 
-/// `impl Label for …`
-pub(crate) fn label(input: &DeriveInput) -> TokenStream {
+/// Writes `impl Label for …`.
+pub(crate) fn derive_label(input: &DeriveInput) -> TokenStream {
     let errors = Errors::default();
-    let options = options(Derive::Label, &input.attrs, &Derive::Label.on_type(true), &errors);
+    let options =
+        parse_options(Derive::Label, &input.attrs, &Derive::Label.type_options(true), &errors);
     let Data::Enum(data) = &input.data else {
-        errors.at(
+        errors.add(
             &input.ident,
-            "`Label` is for enums of plain variants: a label has a closed set of values",
+            "`Label` can be derived only for an enum: a label has a closed set of values",
         );
         return errors.into_tokens();
     };
-    let root = runtime(options.root.as_ref());
+    let runtime = runtime_path(options.crate_path.as_ref());
     let mut seen = Vec::new();
     let arms: TokenStream = data
         .variants
@@ -69,14 +71,18 @@ pub(crate) fn label(input: &DeriveInput) -> TokenStream {
         .map(|variant| {
             if !matches!(variant.fields, Fields::Unit) {
                 let message =
-                    "a variant of a label holds no data: a label has a closed set of values";
-                errors.at(&variant.fields, message);
+                    "a variant of a `Label` cannot hold data: a label has a closed set of values";
+                errors.add(&variant.fields, message);
             }
-            let options =
-                self::options(Derive::Label, &variant.attrs, Derive::Label.on_variant(), &errors);
-            let value = identifier(&variant.ident, &options, &mut seen, &errors);
+            let options = parse_options(
+                Derive::Label,
+                &variant.attrs,
+                Derive::Label.variant_options(),
+                &errors,
+            );
+            let value = variant_identifier(&variant.ident, &options, &mut seen, &errors);
             let name = &variant.ident;
-            quote!(Self::#name { .. } => #root::LabelValue::Text(#value),)
+            quote!(Self::#name { .. } => #runtime::LabelValue::Text(#value),)
         })
         .collect();
     if !errors.is_empty() {
@@ -84,41 +90,52 @@ pub(crate) fn label(input: &DeriveInput) -> TokenStream {
     }
     let (name, (impl_generics, type_generics, bounds)) =
         (&input.ident, input.generics.split_for_impl());
-    let body = body(data, arms);
+    let body = match_variants(data, arms);
     quote! {
         #[automatically_derived]
-        impl #impl_generics #root::Label for #name #type_generics #bounds {
-            fn label(&self) -> #root::LabelValue { #body }
+        impl #impl_generics #runtime::Label for #name #type_generics #bounds {
+            fn label(&self) -> #runtime::LabelValue { #body }
         }
     }
 }
 
-/// `impl ErrorType for …`
-pub(crate) fn error_type(input: &DeriveInput) -> TokenStream {
+/// Writes `impl ErrorType for …`.
+pub(crate) fn derive_error_type(input: &DeriveInput) -> TokenStream {
     let errors = Errors::default();
     let is_enum = matches!(input.data, Data::Enum(_));
-    let options =
-        options(Derive::ErrorType, &input.attrs, &Derive::ErrorType.on_type(is_enum), &errors);
-    let root = runtime(options.root.as_ref());
+    let options = parse_options(
+        Derive::ErrorType,
+        &input.attrs,
+        &Derive::ErrorType.type_options(is_enum),
+        &errors,
+    );
+    let runtime = runtime_path(options.crate_path.as_ref());
     let mut seen = Vec::new();
-    let (names, deadlines) = match &input.data {
+    let (names, timeouts) = match &input.data {
         Data::Enum(data) => {
             let arms = data
                 .variants
                 .iter()
-                .map(|variant| variant_arms(variant, &root, &mut seen, &errors));
-            let (names, deadlines): (TokenStream, TokenStream) = arms.unzip();
-            let names = body(data, names);
-            let deadlines = body(data, deadlines);
-            (names, deadlines)
+                .map(|variant| variant_arms(variant, &runtime, &mut seen, &errors));
+            let (names, timeouts): (TokenStream, TokenStream) = arms.unzip();
+            let names = match_variants(data, names);
+            let timeouts = match_variants(data, timeouts);
+            (names, timeouts)
         }
         Data::Struct(data) => {
-            let (names, deadlines) =
-                arms(&input.ident, &data.fields, &options, quote!(Self), &root, &mut seen, &errors);
-            (quote!(match self { #names }), quote!(match self { #deadlines }))
+            let (names, timeouts) = match_arms(
+                &input.ident,
+                &data.fields,
+                &options,
+                quote!(Self),
+                &runtime,
+                &mut seen,
+                &errors,
+            );
+            (quote!(match self { #names }), quote!(match self { #timeouts }))
         }
         Data::Union(data) => {
-            errors.at(data.union_token, "`ErrorType` is for enums and structs");
+            errors.add(data.union_token, "`ErrorType` can be derived only for an enum or a struct");
             (TokenStream::new(), TokenStream::new())
         }
     };
@@ -129,42 +146,49 @@ pub(crate) fn error_type(input: &DeriveInput) -> TokenStream {
         (&input.ident, input.generics.split_for_impl());
     quote! {
         #[automatically_derived]
-        impl #impl_generics #root::ErrorType for #name #type_generics #bounds {
+        impl #impl_generics #runtime::ErrorType for #name #type_generics #bounds {
             fn error_type(&self) -> &'static ::core::primitive::str { #names }
-            fn timed_out(&self) -> ::core::primitive::bool { #deadlines }
+            fn timed_out(&self) -> ::core::primitive::bool { #timeouts }
         }
     }
 }
 
 fn variant_arms(
     variant: &Variant,
-    root: &TokenStream,
+    runtime: &TokenStream,
     seen: &mut Vec<String>,
     errors: &Errors,
 ) -> (TokenStream, TokenStream) {
-    let options =
-        options(Derive::ErrorType, &variant.attrs, Derive::ErrorType.on_variant(), errors);
+    let options = parse_options(
+        Derive::ErrorType,
+        &variant.attrs,
+        Derive::ErrorType.variant_options(),
+        errors,
+    );
     let name = &variant.ident;
-    arms(name, &variant.fields, &options, quote!(Self::#name), root, seen, errors)
+    match_arms(name, &variant.fields, &options, quote!(Self::#name), runtime, seen, errors)
 }
 
-/// The arms of `error_type` and of `timed_out` for one variant, or for a struct.
-fn arms(
+/// Match arms of `error_type` and of `timed_out` for one variant, or for a struct.
+fn match_arms(
     name: &Ident,
     fields: &Fields,
-    options: &Options,
+    options: &HubOptions,
     pattern: TokenStream,
-    root: &TokenStream,
+    runtime: &TokenStream,
     seen: &mut Vec<String>,
     errors: &Errors,
 ) -> (TokenStream, TokenStream) {
     let Some(transparent) = &options.transparent else {
-        let value = identifier(name, options, seen, errors);
+        let value = variant_identifier(name, options, seen, errors);
         let timed_out = options.timed_out.is_some();
         return (quote!(#pattern { .. } => #value,), quote!(#pattern { .. } => #timed_out,));
     };
     if options.rename.is_some() || options.timed_out.is_some() {
-        errors.at(transparent, "`transparent` takes both from the inner error; it stands alone");
+        errors.add(
+            transparent,
+            "`transparent` excludes `rename` and `timed_out`: both come from the inner error",
+        );
     }
     let inner = match fields.iter().next() {
         Some(field) if fields.len() == 1 => match &field.ident {
@@ -172,130 +196,154 @@ fn arms(
             None => quote!(0: inner),
         },
         _ => {
-            errors.at(transparent, "`transparent` needs exactly one field, the inner error");
+            errors.add(transparent, "`transparent` needs exactly one field, the inner error");
             TokenStream::new()
         }
     };
     (
-        quote!(#pattern { #inner } => #root::ErrorType::error_type(inner),),
-        quote!(#pattern { #inner } => #root::ErrorType::timed_out(inner),),
+        quote!(#pattern { #inner } => #runtime::ErrorType::error_type(inner),),
+        quote!(#pattern { #inner } => #runtime::ErrorType::timed_out(inner),),
     )
 }
 
-/// `match` of a reference to an enum without variants needs the place itself.
-fn body(data: &DataEnum, arms: TokenStream) -> TokenStream {
+/// Match over all variants. An enum without variants has to be matched by value.
+fn match_variants(data: &DataEnum, arms: TokenStream) -> TokenStream {
     if data.variants.is_empty() { quote!(match *self {}) } else { quote!(match self { #arms }) }
 }
 
-/// The identifier of a variant: `rename`, else its name in snake case; unique in its type.
-fn identifier(name: &Ident, options: &Options, seen: &mut Vec<String>, errors: &Errors) -> LitStr {
+/// Identifier of a variant: `rename`, or its name in snake case. Unique in its type.
+fn variant_identifier(
+    name: &Ident,
+    options: &HubOptions,
+    seen: &mut Vec<String>,
+    errors: &Errors,
+) -> LitStr {
     let value = match &options.rename {
         Some(rename) => rename.clone(),
         None => LitStr::new(&snake_case(&name.unraw().to_string()), name.span()),
     };
-    let text = value.value();
-    if text.is_empty() || text.chars().any(char::is_whitespace) {
-        errors.at(&value, "an identifier is a word like `rate_limited`, without blanks");
+    let identifier = value.value();
+    if identifier.is_empty() || identifier.chars().any(char::is_whitespace) {
+        errors.add(
+            &value,
+            format_args!(
+                "invalid identifier `{identifier}`: write a word without whitespace, such as \
+                 `rate_limited`"
+            ),
+        );
     }
-    if seen.contains(&text) {
-        errors.at(&value, format_args!("`{text}` is already another variant's identifier"));
+    if seen.contains(&identifier) {
+        errors.add(
+            &value,
+            format_args!(
+                "duplicate identifier `{identifier}`; set another one with `#[hub(rename = \"…\")]`"
+            ),
+        );
     }
-    seen.push(text);
+    seen.push(identifier);
     value
 }
 
-fn options(
+fn parse_options(
     derive: Derive,
     attrs: &[Attribute],
     choices: &[&'static str],
     errors: &Errors,
-) -> Options {
-    let mut options = Options::default();
+) -> HubOptions {
+    let mut options = HubOptions::default();
     for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("hub")) {
-        let parsed = attribute.parse_args_with(Punctuated::<One, Token![,]>::parse_terminated);
+        let parsed =
+            attribute.parse_args_with(Punctuated::<HubOption, Token![,]>::parse_terminated);
         match parsed {
-            Ok(parsed) => {
-                parsed.into_iter().for_each(|one| take(derive, one, choices, &mut options, errors))
-            }
+            Ok(parsed) => parsed
+                .into_iter()
+                .for_each(|option| set_option(derive, option, choices, &mut options, errors)),
             Err(error) => errors.push(error),
         }
     }
     options
 }
 
-/// One option and what follows its name.
-struct One {
+/// One option of `#[hub(…)]` with its value.
+struct HubOption {
     name: Ident,
-    text: Option<LitStr>,
+    string: Option<LitStr>,
     path: Option<Path>,
 }
 
-impl syn::parse::Parse for One {
+impl syn::parse::Parse for HubOption {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.call(Ident::parse_any)?;
-        let (mut text, mut path) = (None, None);
+        let (mut string, mut path) = (None, None);
         if input.parse::<Option<Token![=]>>()?.is_some() {
             if input.peek(LitStr) {
-                text = Some(input.parse()?);
+                string = Some(input.parse()?);
             } else {
                 path = Some(input.call(Path::parse_mod_style)?);
             }
         }
-        Ok(Self { name, text, path })
+        Ok(Self { name, string, path })
     }
 }
 
-fn take(
+fn set_option(
     derive: Derive,
-    one: One,
+    option: HubOption,
     choices: &[&'static str],
-    options: &mut Options,
+    options: &mut HubOptions,
     errors: &Errors,
 ) {
-    let One { name, text, path } = one;
+    let HubOption { name, string, path } = option;
     let word = name.to_string();
     if !choices.contains(&word.as_str()) {
         let expected = quoted_list(choices.iter().copied());
-        // `#[hub(…)]` serves both derives: what the other one reads is not a mistake of this one.
+        // Both derives read `#[hub(…)]`: an option of `ErrorType` is no error of `Label` on the
+        // same type.
         if derive == Derive::Label && ["timed_out", "transparent"].contains(&word.as_str()) {
             return;
         }
-        let hint = nearest_name(&word, choices.iter().copied())
+        let suggestion = nearest_name(&word, choices.iter().copied())
             .map_or_else(|| ";".to_owned(), |near| format!("; did you mean `{near}`?"));
-        let place = derive.name();
-        errors.at(
+        errors.add(
             &name,
-            format_args!("unknown option `{word}`{hint} `{place}` takes {expected} here"),
+            format_args!(
+                "unknown option `{word}` of `{}`{suggestion} expected one of {expected}",
+                derive.name()
+            ),
         );
         return;
     }
-    match (word.as_str(), text, path) {
-        ("rename", Some(text), _) => twice(&name, options.rename.replace(text).is_some(), errors),
-        ("rename", None, _) => {
-            errors.at(&name, "`rename` takes a string: write `rename = \"identifier\"`")
+    match (word.as_str(), string, path) {
+        ("rename", Some(string), _) => {
+            reject_duplicate(&name, options.rename.replace(string).is_some(), errors)
         }
-        ("crate", _, Some(path)) => twice(&name, options.root.replace(path).is_some(), errors),
+        ("rename", None, _) => {
+            errors.add(&name, "`rename` takes a string: write `rename = \"identifier\"`")
+        }
+        ("crate", _, Some(path)) => {
+            reject_duplicate(&name, options.crate_path.replace(path).is_some(), errors)
+        }
         ("crate", ..) => {
-            errors.at(&name, "`crate` takes a path: write `crate = path::to::hub_otel`")
+            errors.add(&name, "`crate` takes a path: write `crate = path::to::hub_otel`")
         }
         (_, None, None) if word == "timed_out" => {
-            twice(&name, options.timed_out.replace(name.clone()).is_some(), errors);
+            reject_duplicate(&name, options.timed_out.replace(name.clone()).is_some(), errors);
         }
         (_, None, None) => {
-            twice(&name, options.transparent.replace(name.clone()).is_some(), errors)
+            reject_duplicate(&name, options.transparent.replace(name.clone()).is_some(), errors)
         }
-        _ => errors.at(&name, format_args!("`{word}` takes no value")),
+        _ => errors.add(&name, format_args!("`{word}` takes no value: write `{word}`")),
     }
 }
 
-fn twice(name: &Ident, given: bool, errors: &Errors) {
-    if given {
-        errors.at(name, format_args!("`{name}` is given twice; keep one of them"));
+fn reject_duplicate(name: &Ident, is_duplicate: bool, errors: &Errors) {
+    if is_duplicate {
+        errors.add(name, format_args!("duplicate option `{name}`; keep one of them"));
     }
 }
 
-fn runtime(root: Option<&Path>) -> TokenStream {
-    match root {
+fn runtime_path(crate_path: Option<&Path>) -> TokenStream {
+    match crate_path {
         Some(path) => quote!(#path::__private),
         None => quote!(::hub_otel::__private),
     }
@@ -324,7 +372,7 @@ mod tests {
     use super::snake_case;
 
     #[test]
-    fn identifiers_are_the_snake_case_that_a_person_would_write() {
+    fn names_convert_to_snake_case() {
         for (name, snake) in [
             ("RateLimited", "rate_limited"),
             ("HTTPError", "http_error"),

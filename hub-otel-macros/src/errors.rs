@@ -1,28 +1,30 @@
-//! Collects every mistake before the first one is reported, so that one compile shows them all.
+//! Collects all errors of one expansion, so that one compilation reports every one of them, and
+//! suggests names.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use std::cell::RefCell;
 use std::fmt::Display;
 
-/// The mistakes found so far.
+/// Errors found so far.
 #[derive(Default)]
 pub(crate) struct Errors {
     found: RefCell<Vec<syn::Error>>,
 }
 
 impl Errors {
-    /// A mistake at the token to change.
-    pub(crate) fn at(&self, token: impl ToTokens, message: impl Display) {
+    /// Adds an error at the tokens to change.
+    pub(crate) fn add(&self, token: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(token, message));
     }
 
-    /// A mistake where there is only a place.
-    pub(crate) fn at_span(&self, span: Span, message: impl Display) {
+    /// Adds an error at a span.
+    pub(crate) fn add_at(&self, span: Span, message: impl Display) {
         self.push(syn::Error::new(span, message));
     }
 
-    /// A mistake that was found already is not said again: a block's arguments are checked for each method.
+    /// Adds an error unless it is a duplicate: the arguments of a block are checked once for each
+    /// of its methods.
     pub(crate) fn push(&self, error: syn::Error) {
         let same = |other: &syn::Error| {
             other.to_string() == error.to_string() && is_same_span(other.span(), error.span())
@@ -37,19 +39,20 @@ impl Errors {
         self.found.borrow().is_empty()
     }
 
-    /// One `compile_error!` for each mistake.
+    /// Converts each error to a `compile_error!`.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.found.into_inner().iter().map(syn::Error::to_compile_error).collect()
     }
 
-    /// The sentences, for tests.
+    /// Messages of the errors.
     #[cfg(test)]
     pub(crate) fn messages(&self) -> Vec<String> {
         self.found.borrow().iter().map(ToString::to_string).collect()
     }
 }
 
-/// `Span` has no `PartialEq`; its debug output contains the byte range. (In unit tests all spans are equal.)
+/// `Span` has no `PartialEq`; its debug output contains the byte range. (In unit tests all spans
+/// are equal.)
 fn is_same_span(left: Span, right: Span) -> bool {
     format!("{left:?}") == format!("{right:?}")
 }
@@ -74,8 +77,8 @@ pub(crate) fn quoted_list<'c>(choices: impl IntoIterator<Item = &'c str>) -> Str
     quoted.join(", ")
 }
 
-/// Number of edits up to which a name of this length is suggested: about one in three letters, because with more than
-/// that every short name is close to every other.
+/// Number of edits up to which a name of this length is suggested: about one in three letters,
+/// because with more than that every short name is close to every other.
 fn max_edits(length: usize) -> usize {
     match length {
         0..=2 => 0,

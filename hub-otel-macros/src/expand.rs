@@ -1,7 +1,8 @@
-//! Writes what an annotated item becomes: the user's item around one call of the runtime.
+//! Expands an annotated item: the item itself with one call of the runtime around its body.
 //!
-//! Generated code names `hub_otel::__private` and the user's own tokens, nothing else. Where anything is wrong, the item
-//! is emitted as it was written beside the errors, so that ours are the only ones.
+//! Generated code refers to `hub_otel::__private` and to the user's own tokens only. If there are
+//! errors, the item is emitted unchanged next to them, so that rustc reports no further errors
+//! about a missing item.
 
 mod attributes;
 mod block;
@@ -19,16 +20,16 @@ use crate::macro_kind::MacroKind;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
-/// One annotated function on its way out.
+/// Input of the expansion of one function.
 pub(crate) struct Expansion<'a> {
     pub(crate) kind: &'a MacroKind,
     pub(crate) function: &'a Function,
     pub(crate) arguments: &'a Arguments,
-    /// `::hub_otel::__private`, or where `crate = path` says.
+    /// `::hub_otel::__private`, or `path::__private` with `crate = path`.
     pub(crate) runtime: TokenStream,
 }
 
-/// What the attribute `preset` with `arguments` makes of `item`.
+/// Expands the attribute `kind` with `arguments` on `item`.
 pub(crate) fn expand_attribute(
     kind: &MacroKind,
     arguments: TokenStream,
@@ -36,7 +37,7 @@ pub(crate) fn expand_attribute(
 ) -> TokenStream {
     let errors = Errors::default();
     let arguments = Arguments::parse(kind, arguments, &errors);
-    let (plain, expanded) = match syn::parse2(item.clone()) {
+    let (unchanged, expanded) = match syn::parse2(item.clone()) {
         Ok(Item::Function(mut function)) => {
             check::check_function(kind, &function, &arguments, &errors);
             let expanded = if errors.is_empty() {
@@ -48,7 +49,7 @@ pub(crate) fn expand_attribute(
             (function.into_token_stream(), expanded)
         }
         Ok(Item::Block(block)) => {
-            (block.plain(), block::expand_block(kind, &block, &arguments, &errors))
+            (block.without_hub(), block::expand_block(kind, &block, &arguments, &errors))
         }
         Ok(Item::Other(keyword)) => {
             check::reject_item(kind, &keyword, &errors);
@@ -63,24 +64,25 @@ pub(crate) fn expand_attribute(
         return expanded;
     }
     let mut tokens = errors.into_tokens();
-    plain.to_tokens(&mut tokens);
+    unchanged.to_tokens(&mut tokens);
     tokens
 }
 
-/// `wrapped`: another macro stands above the methods of a block and expects what it sees, an `async fn`.
+/// Expands one function. `keep_signature`: another macro above the block reads its methods and has
+/// to find an `async fn`.
 fn expand_function(
     kind: &MacroKind,
     function: &Function,
     arguments: &Arguments,
-    wrapped: bool,
+    keep_signature: bool,
 ) -> TokenStream {
-    let runtime = match arguments.root() {
+    let runtime = match arguments.crate_path() {
         Some(path) => quote!(#path::__private),
         None => quote!(::hub_otel::__private),
     };
     let unit = Expansion { kind, function, arguments, runtime };
     if cfg!(feature = "enabled") {
-        function::wrap_function(&unit, wrapped)
+        function::wrap_function(&unit, keep_signature)
     } else {
         disabled::emit_disabled(&unit)
     }

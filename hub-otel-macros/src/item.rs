@@ -1,7 +1,7 @@
-//! The annotated item: a function, or an `impl` block with its methods.
+//! Parses the annotated item: a function, or an `impl` block with its methods.
 //!
-//! Only the signature and the attributes are parsed. Bodies stay raw tokens: what the user is still typing expands too,
-//! and a body costs nothing to read or to print.
+//! Only signatures and attributes are parsed. Bodies stay raw tokens: incomplete code expands too
+//! (autocompletion needs that), and a body costs no time to parse or to print.
 
 mod block;
 mod shape;
@@ -14,11 +14,11 @@ use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Signature, Token, Visibility};
 
-/// What the attribute stands on.
+/// Annotated item.
 pub(crate) enum Item {
     Function(Box<Function>),
     Block(ImplBlock),
-    /// Something that it cannot stand on, and its keyword.
+    /// Any other item, by its keyword.
     Other(TokenTree),
 }
 
@@ -26,16 +26,16 @@ pub(crate) enum Item {
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
-    /// `default`, of specialisation: re-emitted.
+    /// `default`, for specialization.
     pub(crate) defaultness: Option<Token![default]>,
     pub(crate) sig: Signature,
-    /// The braces with what is in them; `None`: `fn f();`
+    /// Body in braces; `None` for `fn f();`.
     pub(crate) body: Option<Group>,
 }
 
 impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if let Some(item) = item_of_a_macro(input) {
+        if let Some(item) = parse_macro_item(input) {
             return syn::parse2(item);
         }
         let attrs = input.call(Attribute::parse_outer)?;
@@ -53,8 +53,8 @@ impl Parse for Item {
     }
 }
 
-/// An `$item:item` of the user's macro comes in an invisible group.
-fn item_of_a_macro(input: ParseStream<'_>) -> Option<TokenStream> {
+/// Parses an `$item:item` of a user's macro, which arrives in an invisible group.
+fn parse_macro_item(input: ParseStream<'_>) -> Option<TokenStream> {
     let ahead = input.fork();
     let tree = ahead.parse::<TokenTree>().ok()?;
     match tree {
@@ -67,7 +67,7 @@ fn item_of_a_macro(input: ParseStream<'_>) -> Option<TokenStream> {
 }
 
 impl Function {
-    /// What follows the attributes.
+    /// Parses the tokens after the attributes.
     fn parse_after(mut attrs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
         let vis = input.parse()?;
         let defaultness = input.parse()?;
@@ -76,49 +76,51 @@ impl Function {
             return Ok(Self { attrs, vis, defaultness, sig, body: None });
         }
         let tree = input.parse::<TokenTree>()?;
-        let Some(body) = braces(&tree) else {
+        let Some(body) = find_braces(&tree) else {
             return Err(syn::Error::new(tree.span(), "expected the function's body in `{ … }`"));
         };
-        let body = hoist_inner(&mut attrs, body)?;
+        let body = hoist_inner_attributes(&mut attrs, body)?;
         Ok(Self { attrs, vis, defaultness, sig, body: Some(body) })
     }
 }
 
-/// The braces, also in the invisible group that a `$body:block` of the user's macro leaves around them.
-pub(crate) fn braces(tree: &TokenTree) -> Option<Group> {
+/// Returns the group in braces, also inside the invisible group around a `$body:block` of a user's
+/// macro.
+pub(crate) fn find_braces(tree: &TokenTree) -> Option<Group> {
     let TokenTree::Group(group) = tree else { return None };
     match group.delimiter() {
         Delimiter::Brace => Some(group.clone()),
         Delimiter::None => {
-            let mut inside = group.stream().into_iter();
-            let braces = braces(&inside.next()?)?;
-            inside.next().is_none().then_some(braces)
+            let mut content = group.stream().into_iter();
+            let braces = find_braces(&content.next()?)?;
+            content.next().is_none().then_some(braces)
         }
         _ => None,
     }
 }
 
-/// `#![…]` at the top of a body belongs to the function, whatever the body is wrapped in: it becomes `#[…]`.
-fn hoist_inner(attrs: &mut Vec<Attribute>, body: Group) -> syn::Result<Group> {
+/// Turns `#![…]` at the top of the body into `#[…]` on the function, because the body gets wrapped.
+fn hoist_inner_attributes(attrs: &mut Vec<Attribute>, body: Group) -> syn::Result<Group> {
     let mut tokens = body.stream().into_iter();
-    let starts = |token: Option<TokenTree>, what: char| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == what);
-    if !(starts(tokens.next(), '#') && starts(tokens.next(), '!')) {
+    let is_punct = |token: Option<TokenTree>, character: char| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character);
+    if !(is_punct(tokens.next(), '#') && is_punct(tokens.next(), '!')) {
         return Ok(body);
     }
     let parser = |input: ParseStream<'_>| {
         let inner = input.call(Attribute::parse_inner)?;
         Ok((inner, input.parse::<TokenStream>()?))
     };
-    let (inner, rest) = syn::parse::Parser::parse2(parser, body.stream())?;
+    let (inner, tokens) = syn::parse::Parser::parse2(parser, body.stream())?;
     attrs.extend(
         inner.into_iter().map(|attribute| Attribute { style: syn::AttrStyle::Outer, ..attribute }),
     );
-    let mut without = Group::new(Delimiter::Brace, rest);
+    let mut without = Group::new(Delimiter::Brace, tokens);
     without.set_span(body.span());
     Ok(without)
 }
 
-/// Whether qualifiers and `fn` follow: `const fn`, `unsafe extern "C" fn`, but not `const X` or `unsafe impl`.
+/// Returns whether qualifiers and `fn` follow: `const fn`, `unsafe extern "C" fn`, but not `const
+/// X` or `unsafe impl`.
 fn starts_function(input: ParseStream<'_>) -> syn::Result<bool> {
     let ahead = input.fork();
     loop {
@@ -140,7 +142,7 @@ fn starts_function(input: ParseStream<'_>) -> syn::Result<bool> {
 }
 
 impl Function {
-    /// Attributes, visibility and qualifiers: everything before the signature.
+    /// Writes everything before the signature: attributes, visibility and `default`.
     pub(crate) fn head_to_tokens(&self, tokens: &mut TokenStream) {
         tokens.append_all(&self.attrs);
         self.vis.to_tokens(tokens);
@@ -148,7 +150,7 @@ impl Function {
     }
 }
 
-/// As it was written.
+/// Writes the function unchanged.
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.head_to_tokens(tokens);

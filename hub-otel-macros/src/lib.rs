@@ -1,4 +1,5 @@
-//! The attribute macros of [hub-otel](https://docs.rs/hub-otel). Use them through that crate.
+//! Attribute macros and derives of [hub-otel](https://docs.rs/hub-otel). Use them through that
+//! crate.
 
 mod args;
 mod check;
@@ -26,55 +27,80 @@ pub fn instrument_agent(arguments: TokenStream, item: TokenStream) -> TokenStrea
     expand::expand_attribute(&macro_kind::AGENT, arguments.into(), item.into()).into()
 }
 
-/// A metric label with a closed set of values: each variant is its name in snake_case.
+/// Implements `Label` for an enum: a metric label with a closed set of values.
 ///
-/// `#[hub(rename = "…")]` gives a variant another value, `#[hub(crate = path)]` on the type names a re-export of hub_otel.
+/// The value of a variant is its name in snake_case. Variants hold no data, because each value is a
+/// time series. A label is used in `labels(…)` of the attributes and in `.label()` of the builders.
+///
+/// | option | on | effect |
+/// |---|---|---|
+/// | `#[hub(rename = "…")]` | variant | sets another value |
+/// | `#[hub(crate = path)]` | enum | path of a re-export of hub_otel |
 ///
 /// ```
-/// use hub_otel::{Label, LabelValue};
+/// use hub_otel::{Label, LabelValue, instrument_agent};
 ///
-/// #[derive(Label)]
+/// #[derive(Clone, Copy, Label)]
 /// enum Region {
 ///     EuWest,
 ///     #[hub(rename = "us-1")]
 ///     UsEast,
 /// }
 ///
+/// #[instrument_agent(labels(region))]
+/// async fn deploy(region: Region) {}
+///
 /// assert_eq!(Region::EuWest.label(), LabelValue::Text("eu_west"));
 /// assert_eq!(Region::UsEast.label(), LabelValue::Text("us-1"));
 /// ```
 #[proc_macro_derive(Label, attributes(hub))]
 pub fn derive_label(item: TokenStream) -> TokenStream {
-    derives::label(&parse_macro_input!(item as DeriveInput)).into()
+    derives::derive_label(&parse_macro_input!(item as DeriveInput)).into()
 }
 
-/// A stable identifier for each kind of error: `error.type` on spans, `error_type` in metrics, never a message.
+/// Implements `ErrorType` for an enum or a struct: a stable identifier for each kind of error.
 ///
-/// Each variant is its name in snake_case, a struct is its own name. On a variant or a struct, `#[hub(rename = "…")]` says
-/// another identifier, `#[hub(timed_out)]` lets the unit end TIMED_OUT, and `#[hub(transparent)]` asks the one inner error.
-/// `#[hub(crate = path)]` on the type names a re-export of hub_otel. An error without the derive is the last segment of its
-/// type's path, `_OTHER` for `Box<dyn Error>` and the like.
+/// The identifier is `error.type` on spans and `error_type` in metrics. It never contains the
+/// message. The identifier of a variant or of a struct is its name in snake_case.
+///
+/// | option | on | effect |
+/// |---|---|---|
+/// | `#[hub(rename = "…")]` | variant, struct | sets another identifier |
+/// | `#[hub(timed_out)]` | variant, struct | the unit ends TIMED_OUT instead of FAILED |
+/// | `#[hub(transparent)]` | variant or struct with one field | takes both from the inner error |
+/// | `#[hub(crate = path)]` | type | path of a re-export of hub_otel |
+///
+/// The attributes also accept errors without this trait. Their identifier is the last segment of
+/// the type's path, and `_OTHER` for `Box<dyn Error>` and similar types. The builders require it.
 ///
 /// ```
-/// use hub_otel::ErrorType;
+/// use hub_otel::{ErrorType, instrument_agent};
 ///
-/// #[derive(ErrorType)]
+/// #[derive(Debug, ErrorType)]
 /// enum ScanError {
 ///     RateLimited,
 ///     #[hub(rename = "bad_target")]
 ///     InvalidTarget(String),
 ///     #[hub(timed_out)]
-///     Deadline,
+///     TooSlow,
 ///     #[hub(transparent)]
 ///     Io(std::io::Error),
 /// }
 ///
+/// #[instrument_agent]
+/// async fn scan(target: &str) -> Result<u32, ScanError> {
+///     if target.is_empty() {
+///         return Err(ScanError::InvalidTarget(target.to_owned()));
+///     }
+///     Ok(0)
+/// }
+///
 /// assert_eq!(ScanError::RateLimited.error_type(), "rate_limited");
 /// assert_eq!(ScanError::InvalidTarget("x".into()).error_type(), "bad_target");
-/// assert!(ScanError::Deadline.timed_out());
+/// assert!(ScanError::TooSlow.timed_out());
 /// assert_eq!(ScanError::Io(std::io::ErrorKind::NotFound.into()).error_type(), "io_not_found");
 /// ```
 #[proc_macro_derive(ErrorType, attributes(hub))]
 pub fn derive_error_type(item: TokenStream) -> TokenStream {
-    derives::error_type(&parse_macro_input!(item as DeriveInput)).into()
+    derives::derive_error_type(&parse_macro_input!(item as DeriveInput)).into()
 }

@@ -1,4 +1,5 @@
-//! The attribute macros as data. A further unit kind is one `MacroKind` here and one constructor in the runtime.
+//! The attribute macros as data. A further unit kind is one `MacroKind` here and one constructor in
+//! the runtime.
 
 use crate::table::{Arg, TABLE};
 

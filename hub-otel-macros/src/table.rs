@@ -115,10 +115,10 @@ pub(crate) fn foreign_argument_hint(name: &str) -> Option<&'static str> {
         "attributes" | "attrs" | "properties" | "tags" => "write `fields(key = expression)`",
         "deadline" => "write `timeout`",
         "follows_from" => "write `links`",
-        "skip" | "skip_all" => "nothing is recorded that `fields(…)` does not name: leave it out",
-        "level" | "target" => "units have no level or target: leave it out",
-        "short_name" | "enter_on_poll" => "it has no counterpart: leave it out",
-        "ok_status" => "the builder decides it: `hub_otel::Telemetry::builder().ok_status(false)`",
+        "skip" | "skip_all" => "only the values in `fields(…)` are recorded; remove it",
+        "level" | "target" => "units have no level or target; remove it",
+        "short_name" | "enter_on_poll" => "it has no equivalent; remove it",
+        "ok_status" => "set it once with `hub_otel::Telemetry::builder().ok_status(false)`",
         _ => return None,
     })
 }

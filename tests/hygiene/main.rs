@@ -1,9 +1,9 @@
 //! The attributes change nothing but telemetry: names, lints, values, drops, panics, Send and sizes.
 
 mod async_trait;
-mod bare;
+mod no_prelude;
 mod recorded;
-mod same;
+mod transparency;
 
 /// Every shape under edition 2024, and every lint that a careful user denies.
 ///

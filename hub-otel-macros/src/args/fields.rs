@@ -1,4 +1,5 @@
-//! `key = value` lists, as in `fields(…)`: shorthand for a place, `%` and `?` for Display and Debug.
+//! Parses `key = value` lists such as `fields(…)`, with the shorthands of `tracing`: a variable or
+//! field without a key, `%` for `Display` and `?` for `Debug`.
 
 use crate::errors::Errors;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -11,14 +12,14 @@ use syn::{Expr, ExprLit, Lit, LitStr, Member, Token};
 #[derive(Clone)]
 pub(crate) struct Field {
     pub(crate) key: LitStr,
-    pub(crate) mode: Mode,
+    pub(crate) format: ValueFormat,
     pub(crate) value: Expr,
 }
 
-/// How a value becomes an attribute.
+/// Conversion of a value to an attribute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mode {
-    /// By its type.
+pub(crate) enum ValueFormat {
+    /// Keeps the type of the value.
     Typed,
     /// `%value`
     Display,
@@ -26,20 +27,20 @@ pub(crate) enum Mode {
     Debug,
 }
 
-const USAGE: &str = "write `key = expression`, `\"dotted.key\" = expression`, or a name alone";
+const USAGE: &str = "write `key = expression`, `\"dotted.key\" = expression`, or a variable name";
 
-/// Parses the list; mistakes go to `errors`.
-pub(super) fn parse(tokens: &TokenStream, errors: &Errors) -> Vec<Field> {
+/// Parses the list. Errors are added to `errors`.
+pub(super) fn parse_fields(tokens: &TokenStream, errors: &Errors) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            match field(input) {
+            match parse_field(input) {
                 Ok(field) => {
                     let key = field.key.value();
                     if fields.iter().any(|other| other.key.value() == key) {
-                        errors.at_span(
+                        errors.add_at(
                             field.key.span(),
-                            format_args!("the key `{key}` is given twice; keep one of them"),
+                            format_args!("duplicate key `{key}`; keep one of them"),
                         );
                     }
                     fields.push(field);
@@ -49,7 +50,7 @@ pub(super) fn parse(tokens: &TokenStream, errors: &Errors) -> Vec<Field> {
                     super::skip_to_comma(input);
                 }
             }
-            if !super::comma(input, errors) {
+            if !super::parse_comma(input, errors) {
                 break;
             }
         }
@@ -61,47 +62,52 @@ pub(super) fn parse(tokens: &TokenStream, errors: &Errors) -> Vec<Field> {
     fields
 }
 
-fn field(input: ParseStream<'_>) -> syn::Result<Field> {
+fn parse_field(input: ParseStream<'_>) -> syn::Result<Field> {
     if input.peek(LitStr) {
         let key: LitStr = input.parse()?;
         if key.value().is_empty() {
-            return Err(syn::Error::new(key.span(), "a key cannot be empty"));
+            return Err(syn::Error::new(key.span(), format_args!("the key is empty: {USAGE}")));
         }
         if !input.peek(Token![=]) {
-            return Err(syn::Error::new(key.span(), format_args!("the key has no value: {USAGE}")));
+            return Err(missing_value(&key));
         }
         input.parse::<Token![=]>()?;
-        return valued(key, input);
+        return parse_field_value(key, input);
     }
-    if let Some(key) = dotted_key(input)? {
-        return valued(key, input);
+    if let Some(key) = parse_dotted_key(input)? {
+        return parse_field_value(key, input);
     }
-    let mode = mode(input)?;
+    let format = parse_format(input)?;
     if !input.peek(Ident::peek_any) {
         return Err(input.error(USAGE));
     }
     let value: Expr = input.parse()?;
-    let Some(key) = key_of(&value) else {
+    let Some(key) = shorthand_key(&value) else {
         return Err(syn::Error::new_spanned(
             &value,
-            format_args!("this value needs a key: {USAGE}"),
+            format_args!("this expression has no key: {USAGE}"),
         ));
     };
-    Ok(Field { key: LitStr::new(&key, value.span()), mode, value })
+    Ok(Field { key: LitStr::new(&key, value.span()), format, value })
 }
 
-fn valued(key: LitStr, input: ParseStream<'_>) -> syn::Result<Field> {
-    let mode = mode(input)?;
+fn missing_value(key: &LitStr) -> syn::Error {
+    let message = format_args!("the key `{}` has no value: {USAGE}", key.value());
+    syn::Error::new(key.span(), message)
+}
+
+fn parse_field_value(key: LitStr, input: ParseStream<'_>) -> syn::Result<Field> {
+    let format = parse_format(input)?;
     if input.is_empty() || input.peek(Token![,]) {
-        return Err(syn::Error::new(key.span(), format_args!("the key has no value: {USAGE}")));
+        return Err(missing_value(&key));
     }
     let value: Expr = input.parse()?;
-    escape(&value)?;
-    Ok(Field { key, mode, value })
+    reject_control_flow(&value)?;
+    Ok(Field { key, format, value })
 }
 
-/// `key =` and `dotted.key =`; nothing is taken when it is something else.
-fn dotted_key(input: ParseStream<'_>) -> syn::Result<Option<LitStr>> {
+/// Parses `key =` and `dotted.key =`. Consumes nothing if the input is something else.
+fn parse_dotted_key(input: ParseStream<'_>) -> syn::Result<Option<LitStr>> {
     let ahead = input.fork();
     if !ahead.peek(Ident::peek_any) {
         return Ok(None);
@@ -122,20 +128,20 @@ fn dotted_key(input: ParseStream<'_>) -> syn::Result<Option<LitStr>> {
     Ok(Some(LitStr::new(&key, span)))
 }
 
-fn mode(input: ParseStream<'_>) -> syn::Result<Mode> {
+fn parse_format(input: ParseStream<'_>) -> syn::Result<ValueFormat> {
     if input.peek(Token![%]) {
         input.parse::<Token![%]>()?;
-        Ok(Mode::Display)
+        Ok(ValueFormat::Display)
     } else if input.peek(Token![?]) {
         input.parse::<Token![?]>()?;
-        Ok(Mode::Debug)
+        Ok(ValueFormat::Debug)
     } else {
-        Ok(Mode::Typed)
+        Ok(ValueFormat::Typed)
     }
 }
 
-/// The key of a place that stands alone: `attempt`, `run.id`; `self.model` is `model`.
-fn key_of(place: &Expr) -> Option<String> {
+/// Key of a value without one: `attempt`, `run.id`. The key of `self.model` is `model`.
+fn shorthand_key(place: &Expr) -> Option<String> {
     match place {
         Expr::Path(path) => path.path.get_ident().map(|name| name.unraw().to_string()),
         Expr::Field(field) => {
@@ -143,65 +149,76 @@ fn key_of(place: &Expr) -> Option<String> {
                 Member::Named(name) => name.unraw().to_string(),
                 Member::Unnamed(index) => index.index.to_string(),
             };
-            match key_of(&field.base)?.as_str() {
+            match shorthand_key(&field.base)?.as_str() {
                 "self" => Some(part),
                 base => Some(format!("{base}.{part}")),
             }
         }
-        Expr::Group(group) => key_of(&group.expr),
+        Expr::Group(group) => shorthand_key(&group.expr),
         _ => None,
     }
 }
 
-/// The value of `name = …`.
-pub(super) fn expression(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
+/// Parses the value of `name = …`.
+pub(super) fn parse_expression(
+    name: &Ident,
+    usage: &str,
+    input: ParseStream<'_>,
+) -> syn::Result<Expr> {
     if input.is_empty() || input.peek(Token![,]) {
         return Err(syn::Error::new(
             name.span(),
-            format_args!("`{name}` has no value after the `=`"),
+            format_args!("`{name}` has no value after `=`: write `{usage}`"),
         ));
     }
     let value: Expr = input.parse()?;
-    escape(&value)?;
-    if let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &value
-        && text.value().is_empty()
+    reject_control_flow(&value)?;
+    if let Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) = &value
+        && literal.value().is_empty()
     {
-        return Err(syn::Error::new(text.span(), format_args!("`{name}` cannot be empty")));
+        return Err(syn::Error::new(
+            literal.span(),
+            format_args!("`{name}` is an empty string; write a value or remove it"),
+        ));
     }
     Ok(value)
 }
 
-/// An argument's expression is evaluated beside the function's body, not in it: it cannot leave it or wait in it.
-fn escape(value: &Expr) -> syn::Result<()> {
-    let refuse = |span: Span, what: &str| {
+/// Rejects `.await`, `?` and `return`: an argument is evaluated outside the function's body, so it
+/// can neither suspend nor leave it.
+fn reject_control_flow(value: &Expr) -> syn::Result<()> {
+    let reject = |span: Span, keyword: &str| {
         Err(syn::Error::new(
             span,
             format_args!(
-                "an argument cannot {what}: it is evaluated beside the function's body, not in it"
+                "an argument cannot use `{keyword}`: it is evaluated outside the function's body; \
+                 pass the value as a parameter"
             ),
         ))
     };
     match value {
-        Expr::Await(inner) => refuse(inner.await_token.span(), "await"),
-        Expr::Try(inner) => refuse(inner.question_token.span(), "return early with `?`"),
-        Expr::Return(inner) => refuse(inner.return_token.span(), "return"),
-        Expr::Field(inner) => escape(&inner.base),
-        Expr::Reference(inner) => escape(&inner.expr),
-        Expr::Paren(inner) => escape(&inner.expr),
-        Expr::Group(inner) => escape(&inner.expr),
-        Expr::Unary(inner) => escape(&inner.expr),
-        Expr::Cast(inner) => escape(&inner.expr),
-        Expr::Binary(inner) => escape(&inner.left).and_then(|()| escape(&inner.right)),
-        Expr::Index(inner) => escape(&inner.expr).and_then(|()| escape(&inner.index)),
-        Expr::Tuple(inner) => inner.elems.iter().try_for_each(escape),
-        Expr::Array(inner) => inner.elems.iter().try_for_each(escape),
-        Expr::Call(inner) => {
-            escape(&inner.func).and_then(|()| inner.args.iter().try_for_each(escape))
+        Expr::Await(inner) => reject(inner.await_token.span(), ".await"),
+        Expr::Try(inner) => reject(inner.question_token.span(), "?"),
+        Expr::Return(inner) => reject(inner.return_token.span(), "return"),
+        Expr::Field(inner) => reject_control_flow(&inner.base),
+        Expr::Reference(inner) => reject_control_flow(&inner.expr),
+        Expr::Paren(inner) => reject_control_flow(&inner.expr),
+        Expr::Group(inner) => reject_control_flow(&inner.expr),
+        Expr::Unary(inner) => reject_control_flow(&inner.expr),
+        Expr::Cast(inner) => reject_control_flow(&inner.expr),
+        Expr::Binary(inner) => {
+            reject_control_flow(&inner.left).and_then(|()| reject_control_flow(&inner.right))
         }
-        Expr::MethodCall(inner) => {
-            escape(&inner.receiver).and_then(|()| inner.args.iter().try_for_each(escape))
+        Expr::Index(inner) => {
+            reject_control_flow(&inner.expr).and_then(|()| reject_control_flow(&inner.index))
         }
-        // Closures, blocks and macros have an inside of their own, which may return.
+        Expr::Tuple(inner) => inner.elems.iter().try_for_each(reject_control_flow),
+        Expr::Array(inner) => inner.elems.iter().try_for_each(reject_control_flow),
+        Expr::Call(inner) => reject_control_flow(&inner.func)
+            .and_then(|()| inner.args.iter().try_for_each(reject_control_flow)),
+        Expr::MethodCall(inner) => reject_control_flow(&inner.receiver)
+            .and_then(|()| inner.args.iter().try_for_each(reject_control_flow)),
+        // Closures, blocks and macros are not searched: control flow inside a closure is valid.
         _ => Ok(()),
     }
 }

@@ -1,10 +1,11 @@
-//! Which attributes below ours are the compiler's: any other one is a macro, and expects the function as it was written.
+//! Recognizes the attributes of the compiler. Any other attribute below ours is a macro that
+//! expects the function as it was written.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Path, Token};
 
-/// Attributes that mean the same on `fn … -> impl Future` as on `async fn`.
-const KNOWN: &[&str] = &[
+/// Built-in attributes with the same effect on `fn … -> impl Future` as on `async fn`.
+const BUILT_IN: &[&str] = &[
     "allow",
     "automatically_derived",
     "cfg",
@@ -27,29 +28,30 @@ const KNOWN: &[&str] = &[
     "warn",
 ];
 
-/// Namespaces of tools: attributes without an expansion.
+/// Namespaces of tool attributes, which are not expanded.
 const TOOLS: &[&str] = &["clippy", "diagnostic", "rustfmt", "rust_analyzer", "miri"];
 
-/// Whether the function has to stay `async`: another macro reads it, or `#[must_use]` speaks of its output.
+/// Returns whether the function has to stay `async`: another macro reads it, or `#[must_use]`
+/// refers to its output.
 pub(super) fn needs_async(attrs: &[Attribute]) -> bool {
-    !attrs.iter().all(|attribute| is_known(&attribute.meta))
+    !attrs.iter().all(|attribute| is_built_in(&attribute.meta))
 }
 
-fn is_known(meta: &Meta) -> bool {
+fn is_built_in(meta: &Meta) -> bool {
     if let Meta::List(list) = meta
         && list.path.is_ident("cfg_attr")
     {
         let parsed = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-        // The first one is the condition.
-        return parsed.is_ok_and(|metas| metas.iter().skip(1).all(is_known));
+        // The first item is the condition.
+        return parsed.is_ok_and(|metas| metas.iter().skip(1).all(is_built_in));
     }
-    is_known_path(meta.path())
+    is_built_in_path(meta.path())
 }
 
-fn is_known_path(path: &Path) -> bool {
+fn is_built_in_path(path: &Path) -> bool {
     match path.segments.first() {
         Some(first) if path.segments.len() > 1 => TOOLS.iter().any(|tool| first.ident == tool),
-        Some(only) => KNOWN.iter().any(|known| only.ident == known),
+        Some(only) => BUILT_IN.iter().any(|name| only.ident == name),
         None => false,
     }
 }
@@ -60,7 +62,7 @@ mod tests {
     use syn::parse_quote;
 
     #[test]
-    fn the_compilers_own_attributes_leave_the_lowering_free() {
+    fn built_in_attributes_allow_the_desugared_signature() {
         let plain: syn::ItemFn = parse_quote! {
             /// Docs.
             #[cfg(unix)] #[allow(unused)] #[clippy::msrv = "1"] #[cfg_attr(unix, inline, allow(dead_code))]

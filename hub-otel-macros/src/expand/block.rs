@@ -1,7 +1,8 @@
-//! An `impl` block: every method that is a future, and those that ask for it by `#[hub]`.
+//! Expands an `impl` block: every method that returns a future, and the methods that opt in with
+//! `#[hub]`.
 //!
-//! A synchronous method is left alone unless it says otherwise: getters are no units of work, and `id = self.id()` would
-//! call itself for ever.
+//! A synchronous method is left unchanged unless it opts in: a getter is no unit of work, and with
+//! `id = self.id()` on the block an instrumented `id` would call itself without end.
 
 use super::attributes;
 use crate::args::Arguments;
@@ -13,90 +14,97 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{Attribute, Meta};
 
-/// The block with its methods expanded. Where `errors` are, nothing of it is used.
+/// Returns the block with its methods expanded. The caller discards the result if `errors` is not
+/// empty.
 pub(super) fn expand_block(
     kind: &MacroKind,
     block: &ImplBlock,
     arguments: &Arguments,
     errors: &Errors,
 ) -> TokenStream {
-    let wrapped = attributes::needs_async(&block.attrs);
+    let keep_signature = attributes::needs_async(&block.attrs);
     let mut instrumented = 0;
     let mut members = TokenStream::new();
     for member in &block.members {
         match member {
-            Member::Tokens(rest) => rest.to_tokens(&mut members),
-            Member::Method(method, hub) => match decide(kind, method, hub, arguments, errors) {
-                Decision::Leave => method.to_tokens(&mut members),
-                Decision::Refused => instrumented += 1,
-                Decision::Instrument(arguments) => {
-                    instrumented += 1;
-                    check::check_method(kind, method, &arguments, errors);
-                    if errors.is_empty() {
-                        super::expand_function(kind, method, &arguments, wrapped)
-                            .to_tokens(&mut members);
+            Member::Tokens(tokens) => tokens.to_tokens(&mut members),
+            Member::Method(method, hub) => {
+                match select_method(kind, method, hub, arguments, errors) {
+                    Selection::Unchanged => method.to_tokens(&mut members),
+                    Selection::Invalid => instrumented += 1,
+                    Selection::Instrument(arguments) => {
+                        instrumented += 1;
+                        check::check_method(kind, method, &arguments, errors);
+                        if errors.is_empty() {
+                            super::expand_function(kind, method, &arguments, keep_signature)
+                                .to_tokens(&mut members);
+                        }
                     }
                 }
-            },
+            }
         }
     }
     check::check_block(kind, block, arguments, instrumented, errors);
-    block.around(members)
+    block.with_members(members)
 }
 
-enum Decision {
-    Leave,
+/// Treatment of one method.
+enum Selection {
+    Unchanged,
     Instrument(Arguments),
-    /// Its `#[hub(…)]` is wrong, and `errors` says why.
-    Refused,
+    /// Its `#[hub(…)]` is invalid; the reason is in `errors`.
+    Invalid,
 }
 
-fn decide(
+fn select_method(
     kind: &MacroKind,
     method: &Function,
     hub: &[Attribute],
     block: &Arguments,
     errors: &Errors,
-) -> Decision {
+) -> Selection {
     if let Some(second) = hub.get(1) {
-        errors.at(second, "`#[hub(…)]` is given twice; write all arguments in one");
-        return Decision::Refused;
+        errors.add(second, "duplicate attribute `#[hub(…)]`; write all arguments in one");
+        return Selection::Invalid;
     }
     let Some(hub) = hub.first() else {
         let is_future = method.shape(false) != Shape::Sync && method.body.is_some();
         return if is_future && !check::has_own_attribute(method) {
-            Decision::Instrument(block.clone())
+            Selection::Instrument(block.clone())
         } else {
-            Decision::Leave
+            Selection::Unchanged
         };
     };
     let tokens = match &hub.meta {
         Meta::Path(_) => TokenStream::new(),
         Meta::List(list) => list.tokens.clone(),
         Meta::NameValue(_) => {
-            errors
-                .at(hub, "write `#[hub(skip)]`, or `#[hub(…)]` with the arguments of this method");
-            return Decision::Refused;
+            errors.add(
+                hub,
+                "`hub` takes its arguments in parentheses: write `#[hub(skip)]`, or `#[hub(…)]` with \
+                 the arguments of this method",
+            );
+            return Selection::Invalid;
         }
     };
-    match word(&tokens) {
+    match first_word(&tokens) {
         Some(word) if word == "skip" => {
             if tokens.into_iter().count() > 1 {
-                errors.at(word, "`skip` stands alone: a method that is skipped has no arguments");
-                return Decision::Refused;
+                errors.add(word, "`skip` excludes all other arguments; remove them or `skip`");
+                return Selection::Invalid;
             }
-            Decision::Leave
+            Selection::Unchanged
         }
         Some(word) if is_misspelt_skip(kind, &word) => {
-            errors.at(&word, format_args!("unknown argument `{word}`; did you mean `skip`?"));
-            Decision::Refused
+            errors.add(&word, format_args!("unknown argument `{word}`; did you mean `skip`?"));
+            Selection::Invalid
         }
-        _ => Decision::Instrument(Arguments::parse(kind, tokens, errors).over(block)),
+        _ => Selection::Instrument(Arguments::parse(kind, tokens, errors).with_defaults(block)),
     }
 }
 
-/// The first word of the arguments.
-fn word(tokens: &TokenStream) -> Option<Ident> {
+/// First word of the arguments.
+fn first_word(tokens: &TokenStream) -> Option<Ident> {
     syn::parse::Parser::parse2(
         |input: syn::parse::ParseStream<'_>| {
             let word = syn::ext::IdentExt::parse_any(input)?;

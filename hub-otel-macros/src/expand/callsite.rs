@@ -1,7 +1,7 @@
-//! The two halves of a unit's identity: what is known now, in a `static`, and what only a call knows, in a closure.
+//! Identity of a unit: constant parts go into a `static`, run-time parts into a closure.
 
 use super::Expansion;
-use crate::args::{Field, Mode};
+use crate::args::{Field, ValueFormat};
 use crate::table::Arg;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -9,45 +9,48 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
-/// The identity arguments, which are texts.
-const TEXTS: [Arg; 5] = [Arg::Id, Arg::Name, Arg::Action, Arg::Trigger, Arg::RunId];
+/// Identity arguments with a string value.
+const IDENTITY: [Arg; 5] = [Arg::Id, Arg::Name, Arg::Action, Arg::Trigger, Arg::RunId];
 
-/// What makes a unit differ from that of another call. `fields` only make its span differ.
+/// Arguments whose value differs from call to call and changes the unit. (`fields` change only its
+/// span.)
 const DYNAMIC: [Arg; 5] = [Arg::Labels, Arg::Parent, Arg::Links, Arg::Resume, Arg::Enabled];
 
 impl Expansion<'_> {
-    /// Whether the runtime must ask the call, because the `static` does not say everything.
+    /// Returns whether some arguments are evaluated at run time, so that the `static` is not the
+    /// whole description.
     pub(super) fn is_deferred(&self) -> bool {
         self.arguments.has(Arg::Fields) || self.has_dynamic_identity()
     }
 
-    /// Whether only the call says what the unit is.
+    /// Returns whether the identity, the labels or the parent are evaluated at run time.
     fn has_dynamic_identity(&self) -> bool {
-        DYNAMIC.iter().any(|word| self.arguments.has(*word))
-            || TEXTS.iter().chain([&Arg::SpanName]).any(|word| {
+        DYNAMIC.iter().any(|arg| self.arguments.has(*arg))
+            || IDENTITY.iter().chain([&Arg::SpanName]).any(|arg| {
                 self.arguments
-                    .expression(*word)
-                    .is_some_and(|expression| literal(expression).is_none())
+                    .expression(*arg)
+                    .is_some_and(|expression| string_literal(expression).is_none())
             })
     }
 
-    /// `static __SITE: Site = …;` Its name is one that nobody's body mentions: items are not hygienic.
+    /// Writes `static __SITE: Site = …;`. Items are not hygienic, so its name must not occur in a
+    /// user's body.
     pub(super) fn callsite(&self, deferred: bool) -> TokenStream {
         let constructor = Ident::new(self.kind.constructor, Span::call_site());
         let name = LitStr::new(
             &self.function.sig.ident.unraw().to_string(),
             self.function.sig.ident.span(),
         );
-        let id = self.literal(Arg::Id).unwrap_or(&name);
+        let id = self.string_argument(Arg::Id).unwrap_or(&name);
         let action = self.kind.accepts(Arg::Action).then(|| {
-            let action = self.literal(Arg::Action).unwrap_or(&name);
+            let action = self.string_argument(Arg::Action).unwrap_or(&name);
             quote!(, #action)
         });
         let mut calls = TokenStream::new();
-        for word in [Arg::Name, Arg::Trigger, Arg::RunId, Arg::SpanName] {
-            if let Some(text) = self.literal(word) {
-                let method = Ident::new(word.name(), Span::call_site());
-                calls.extend(quote!(.#method(#text)));
+        for arg in [Arg::Name, Arg::Trigger, Arg::RunId, Arg::SpanName] {
+            if let Some(value) = self.string_argument(arg) {
+                let method = Ident::new(arg.name(), Span::call_site());
+                calls.extend(quote!(.#method(#value)));
             }
         }
         if let Some(kind) = self.arguments.choice(Arg::Kind) {
@@ -57,9 +60,9 @@ impl Expansion<'_> {
             );
             calls.extend(quote!(.span_kind(__hub::SpanKind::#kind)));
         }
-        for word in [Arg::GenAi, Arg::Root] {
-            if self.arguments.has(word) {
-                let method = Ident::new(word.name(), Span::call_site());
+        for arg in [Arg::GenAi, Arg::Root] {
+            if self.arguments.has(arg) {
+                let method = Ident::new(arg.name(), Span::call_site());
                 calls.extend(quote!(.#method()));
             }
         }
@@ -74,22 +77,22 @@ impl Expansion<'_> {
         quote!(#import static __SITE: __hub::Site = __hub::Site::#constructor(#id #action) #calls;)
     }
 
-    /// The runtime under a short name, with the methods that find out what a type can do.
+    /// Imports the runtime under a short name, with its autoref-specialized methods.
     pub(super) fn import_runtime(&self) -> TokenStream {
         let runtime = &self.runtime;
         quote!(use #runtime::{self as __hub, via::*};)
     }
 
-    /// The calls that say what the `static` does not: `.id(…).labels(…)`.
+    /// Method calls for the run-time parts of the identity: `.id(…).labels(…)`.
     pub(super) fn dynamic_identity(&self) -> TokenStream {
         let mut calls = TokenStream::new();
-        for word in TEXTS {
+        for arg in IDENTITY {
             if let Some(expression) =
-                self.arguments.expression(word).filter(|found| literal(found).is_none())
+                self.arguments.expression(arg).filter(|found| string_literal(found).is_none())
             {
-                let (method, text) =
-                    (Ident::new(word.name(), Span::call_site()), self.identity_value(expression));
-                calls.extend(quote!(.#method(#text)));
+                let (method, value) =
+                    (Ident::new(arg.name(), Span::call_site()), self.identity_value(expression));
+                calls.extend(quote!(.#method(#value)));
             }
         }
         let labels = self.arguments.fields(Arg::Labels);
@@ -101,45 +104,49 @@ impl Expansion<'_> {
             calls.extend(quote!(.labels(&[#(#labels),*])));
         }
         if let Some(name) =
-            self.arguments.expression(Arg::SpanName).filter(|found| literal(found).is_none())
+            self.arguments.expression(Arg::SpanName).filter(|found| string_literal(found).is_none())
         {
-            // Named: a `String` would make a span's name of every user.
+            // The type is written out: a `String` would allow a span name of unbounded cardinality.
             let span = Span::mixed_site().located_at(name.span());
-            calls.extend(quote_spanned!(span=> .span_name({ let __name: &'static ::core::primitive::str = #name; __name })));
+            calls.extend(quote_spanned! {span=>
+                .span_name({ let __name: &'static ::core::primitive::str = #name; __name })
+            });
         }
         if let Some(segment) = self.arguments.expression(Arg::Resume) {
-            // By reference: the body has a use for it as well.
+            // By reference, because the body may use the segment as well.
             let segment = borrow_at_span(segment);
             calls.extend(quote!(.resume(#segment)));
         }
-        for word in [Arg::Parent, Arg::Links] {
-            if let Some(expression) = self.arguments.expression(word) {
-                let method = Ident::new(word.name(), Span::call_site());
+        for arg in [Arg::Parent, Arg::Links] {
+            if let Some(expression) = self.arguments.expression(arg) {
+                let method = Ident::new(arg.name(), Span::call_site());
                 calls.extend(quote!(.#method(#expression)));
             }
         }
         calls
     }
 
-    /// An identity argument: literals as they are, anything else by the first way that its type has to be a text.
+    /// Converts an identity argument to a string by autoref specialization: `&str`, `Display`, or
+    /// an `Option` of them.
     fn identity_value(&self, expression: &Expr) -> TokenStream {
         let span = Span::mixed_site().located_at(expression.span());
         let value = borrow_at_span(expression);
         quote_spanned!(span=> (&&&&__hub::TextOf(#value)).hub_otel_text())
     }
 
-    /// The closure that sets attributes: `|fields| { fields.value("key", &value); }`.
+    /// Closure that sets the attributes of `fields(…)`: `|fields| { fields.value("key", &value);
+    /// }`.
     pub(super) fn fields_closure(&self) -> TokenStream {
-        fields_setter(self.arguments.fields(Arg::Fields))
+        fields_closure(self.arguments.fields(Arg::Fields))
     }
 
-    fn literal(&self, word: Arg) -> Option<&LitStr> {
-        self.arguments.expression(word).and_then(literal)
+    fn string_argument(&self, arg: Arg) -> Option<&LitStr> {
+        self.arguments.expression(arg).and_then(string_literal)
     }
 }
 
-/// `|fields| { … }`
-fn fields_setter(list: &[Field]) -> TokenStream {
+/// Closure that sets `list`: `|fields| { … }`.
+fn fields_closure(list: &[Field]) -> TokenStream {
     if list.is_empty() {
         return quote!(|_| {});
     }
@@ -148,13 +155,13 @@ fn fields_setter(list: &[Field]) -> TokenStream {
     quote!(|#fields| { #calls })
 }
 
-/// `fields.value("key", &value); …`
+/// Statements that set `list`: `fields.value("key", &value); …`.
 pub(super) fn set_calls(fields: &Ident, list: &[Field]) -> TokenStream {
-    let calls = list.iter().map(|Field { key, mode, value }| {
-        let method = match mode {
-            Mode::Typed => "value",
-            Mode::Display => "display",
-            Mode::Debug => "debug",
+    let calls = list.iter().map(|Field { key, format, value }| {
+        let method = match format {
+            ValueFormat::Typed => "value",
+            ValueFormat::Display => "display",
+            ValueFormat::Debug => "debug",
         };
         let method = Ident::new(method, Span::call_site());
         let value = borrow_at_span(value);
@@ -163,7 +170,7 @@ pub(super) fn set_calls(fields: &Ident, list: &[Field]) -> TokenStream {
     calls.collect()
 }
 
-/// `&expression`, at the expression's place, so that what is wrong with its type is said there.
+/// `&expression` with the span of the expression, so that rustc reports type errors there.
 pub(super) fn borrow_at_span(expression: &Expr) -> TokenStream {
     let span = Span::mixed_site().located_at(expression.span());
     match expression {
@@ -179,17 +186,17 @@ pub(super) fn borrow_at_span(expression: &Expr) -> TokenStream {
     }
 }
 
-/// The text of a string literal.
-fn literal(expression: &Expr) -> Option<&LitStr> {
+/// The string literal that the expression consists of, if any.
+fn string_literal(expression: &Expr) -> Option<&LitStr> {
     match expression {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
-        Expr::Group(group) => literal(&group.expr),
+        Expr::Lit(ExprLit { lit: Lit::Str(string), .. }) => Some(string),
+        Expr::Group(group) => string_literal(&group.expr),
         _ => None,
     }
 }
 
 /// `client` → `Client`
-fn capitalize(word: &str) -> String {
-    let mut letters = word.chars();
+fn capitalize(name: &str) -> String {
+    let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

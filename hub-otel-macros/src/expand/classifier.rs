@@ -1,4 +1,4 @@
-//! The classifier: what the returned value says of the unit, decided by its type and by the arguments.
+//! Closure that classifies the returned value, by its type and by the arguments.
 
 use super::Expansion;
 use super::callsite::set_calls;
@@ -8,24 +8,24 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-/// `|value, closing| { … }`
+/// Writes `|value, closing| { … }`.
 pub(super) fn classify_closure(unit: &Expansion<'_>, output: Output<'_>) -> TokenStream {
-    let (value, closing) = (local("__value"), local("__closing"));
+    let (value, closing) = (hygienic_ident("__value"), hygienic_ident("__closing"));
     let mut statements = TokenStream::new();
     if matches!(output, Output::Type(_) | Output::Unnamed) {
-        statements.extend(error(unit, &value, &closing));
+        statements.extend(classify_result(unit, &value, &closing));
     }
-    if let Some(word) = unit.arguments.choice(Arg::None) {
-        let span = Span::mixed_site().located_at(word.span());
+    if let Some(choice) = unit.arguments.choice(Arg::None) {
+        let span = Span::mixed_site().located_at(choice.span());
         statements.extend(quote_spanned!(span=> if __hub::is_none(#value) { #closing.none(); }));
     }
     if let Some(path) = unit.arguments.expression(Arg::Status) {
         let span = Span::mixed_site().located_at(path.span());
-        let there = Ident::new("__value", span);
-        statements.extend(quote_spanned!(span=> #closing.status((#path)(#there));));
+        let spanned = Ident::new("__value", span);
+        statements.extend(quote_spanned!(span=> #closing.status((#path)(#spanned));));
     }
-    if let Some((pattern, fields)) = unit.arguments.returned() {
-        let (out, fields_name) = (local("__out"), local("__fields"));
+    if let Some((pattern, fields)) = unit.arguments.ret() {
+        let (out, fields_name) = (hygienic_ident("__out"), hygienic_ident("__fields"));
         let calls = set_calls(&fields_name, fields);
         statements.extend(quote! {
             if let __hub::Some(#out) = (&&__hub::ValueOf(#value)).hub_otel_ok() {
@@ -40,15 +40,15 @@ pub(super) fn classify_closure(unit: &Expansion<'_>, output: Output<'_>) -> Toke
     }
 }
 
-/// What the type says: a `Result` with an error is a failure, unless the user expects this one.
-fn error(unit: &Expansion<'_>, value: &Ident, closing: &Ident) -> TokenStream {
+/// Classifies by type: an `Err` is a failure, unless `err(expected = …)` accepts it.
+fn classify_result(unit: &Expansion<'_>, value: &Ident, closing: &Ident) -> TokenStream {
     let close = quote!((&&&&&&&__hub::ValueOf(#value)).hub_otel_close(#closing););
     let Some(expected) = unit.arguments.expression(Arg::Err) else { return close };
-    let error = local("__error");
+    let error = hygienic_ident("__error");
     let span = Span::mixed_site().located_at(expected.span());
-    // Named at the user's path: an error of another type is a mistake there.
-    let there = Ident::new("__error", span);
-    let is_expected = quote_spanned!(span=> (#expected)(#there));
+    // Has the span of the user's path: rustc reports a wrong error type there.
+    let spanned = Ident::new("__error", span);
+    let is_expected = quote_spanned!(span=> (#expected)(#spanned));
     quote! {
         match (&&__hub::ValueOf(#value)).hub_otel_error() {
             __hub::Some(#error) if #is_expected => #closing.expected(),
@@ -57,6 +57,6 @@ fn error(unit: &Expansion<'_>, value: &Ident, closing: &Ident) -> TokenStream {
     }
 }
 
-fn local(name: &str) -> Ident {
+fn hygienic_ident(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }

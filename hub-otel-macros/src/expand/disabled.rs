@@ -1,13 +1,14 @@
-//! The feature `enabled` is off: the item as it was written, its deadline, and a closure that nobody calls.
+//! Expansion without the feature `enabled`: the item as it was written, its timeout, and a closure
+//! that is never called.
 //!
-//! The closure names the arguments' expressions: their types are still checked, and a parameter that only they use is not
-//! reported as unused.
+//! The closure borrows the arguments' expressions, so that their types are still checked and a
+//! parameter that only they use is not reported as unused.
 
 use super::Expansion;
 use super::callsite::borrow_at_span;
 use super::function::closure_output;
-use super::parameters::{Parameters, capture};
-use crate::args::Value;
+use super::parameters::{Parameters, capture_parameters};
+use crate::args::ArgValue;
 use crate::item::Shape;
 use crate::table::Arg;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
@@ -16,22 +17,22 @@ use quote::{ToTokens, quote};
 pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     let function = unit.function;
     let Some(body) = &function.body else { return function.to_token_stream() };
-    let named = named(unit);
+    let mentions = mention_arguments(unit);
     let contents = body.stream();
     let contents = match function.shape(unit.arguments.has(Arg::Future)) {
         _ if !unit.arguments.has(Arg::Timeout) => contents,
         Shape::Async => {
-            let Parameters { captures, .. } = capture(unit, false);
+            let Parameters { captures, .. } = capture_parameters(unit, false);
             let deadline = unit.timeout_statement();
             let limited =
                 unit.wrap_in_timeout(quote!(async move { #captures #deadline #contents }));
             quote!(#limited.await)
         }
-        shape => future_returning_fn(unit, shape, &contents),
+        shape => limit_returned_future(unit, shape, &contents),
     };
     let needs_runtime = unit.arguments.has(Arg::Timeout) || unit.arguments.has(Arg::Labels);
     let import = needs_runtime.then(|| unit.import_runtime());
-    let mut block = Group::new(Delimiter::Brace, quote!(#import #named #contents));
+    let mut block = Group::new(Delimiter::Brace, quote!(#import #mentions #contents));
     block.set_span(body.span());
     let mut tokens = TokenStream::new();
     function.head_to_tokens(&mut tokens);
@@ -40,13 +41,17 @@ pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     tokens
 }
 
-/// The deadline of a function that returns a future.
-fn future_returning_fn(unit: &Expansion<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
+/// Applies the timeout to a function that returns a future.
+fn limit_returned_future(
+    unit: &Expansion<'_>,
+    shape: Shape,
+    contents: &TokenStream,
+) -> TokenStream {
     let Some(expression) = unit.arguments.expression(Arg::Timeout) else {
         return contents.clone();
     };
     let deadline = Ident::new("__deadline", Span::mixed_site());
-    let Parameters { captures, .. } = capture(unit, false);
+    let Parameters { captures, .. } = capture_parameters(unit, false);
     let output = closure_output(unit);
     let limited = unit.wrap_in_timeout(quote! {
         { let __future = (move || #output { #captures #contents })(); async move { __hub::deadline(#deadline); __future.await } }
@@ -55,18 +60,18 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape, contents: &TokenStrea
     quote!(let #deadline: __hub::Duration = #expression; #limited)
 }
 
-/// `let _ = || { let _ = &expression; … };`
-fn named(unit: &Expansion<'_>) -> TokenStream {
+/// Writes `let _ = || { let _ = &expression; … };`.
+fn mention_arguments(unit: &Expansion<'_>) -> TokenStream {
     let mut mentions = TokenStream::new();
     for argument in unit.arguments.iter() {
         match &argument.value {
-            // Evaluated for real, or a function of the value that is not there yet.
-            Value::Expression(_) if argument.arg == Arg::Timeout => {}
-            Value::Expression(expression) => {
+            // The timeout is evaluated in the body.
+            ArgValue::Expression(_) if argument.arg == Arg::Timeout => {}
+            ArgValue::Expression(expression) => {
                 let value = borrow_at_span(expression);
                 mentions.extend(quote!(let _ = #value;));
             }
-            Value::Fields(fields) => {
+            ArgValue::Fields(fields) => {
                 for field in fields {
                     let value = borrow_at_span(&field.value);
                     mentions.extend(match argument.arg {
@@ -75,7 +80,7 @@ fn named(unit: &Expansion<'_>) -> TokenStream {
                     });
                 }
             }
-            Value::Flag | Value::Path(_) | Value::Choice(_) | Value::Returned(..) => {}
+            ArgValue::Flag | ArgValue::Path(_) | ArgValue::Choice(_) | ArgValue::Returned(..) => {}
         }
     }
     if mentions.is_empty() { mentions } else { quote!(let _ = || { #mentions };) }

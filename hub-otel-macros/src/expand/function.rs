@@ -1,7 +1,8 @@
-//! Wraps one function, each shape in its own way; what is the same for all stands in `site`, `parameters` and `outcome`.
+//! Wraps one function according to its shape. `callsite`, `parameters` and `classifier` hold the
+//! common parts.
 
 use super::Expansion;
-use super::parameters::{Parameters, capture};
+use super::parameters::{Parameters, capture_parameters};
 use super::{attributes, classifier};
 use crate::item::{Output, Shape};
 use crate::table::Arg;
@@ -9,13 +10,13 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{ReturnType, Signature};
 
-/// `wrapped`: another macro reads this function as it is.
-pub(super) fn wrap_function(unit: &Expansion<'_>, wrapped: bool) -> TokenStream {
-    let read = wrapped || attributes::needs_async(&unit.function.attrs);
+/// Wraps the function. `keep_signature`: another macro reads its signature.
+pub(super) fn wrap_function(unit: &Expansion<'_>, keep_signature: bool) -> TokenStream {
+    let keep_signature = keep_signature || attributes::needs_async(&unit.function.attrs);
     match unit.function.shape(unit.arguments.has(Arg::Future)) {
         Shape::Async => {
             let never = matches!(unit.function.output(), Output::Never);
-            if read || never || unit.arguments.has(Arg::KeepAsync) {
+            if keep_signature || never || unit.arguments.has(Arg::KeepAsync) {
                 plain_async(unit)
             } else {
                 desugared_async(unit)
@@ -25,13 +26,13 @@ pub(super) fn wrap_function(unit: &Expansion<'_>, wrapped: bool) -> TokenStream 
         Shape::AsyncTrait => {
             async_trait(unit).unwrap_or_else(|| future_returning_fn(unit, Shape::Boxed))
         }
-        Shape::Sync => sync_fn(unit, !read),
+        Shape::Sync => sync_fn(unit, !keep_signature),
     }
 }
 
 /// `async fn` → `fn … -> impl Future`: one future around the user's block.
 fn desugared_async(unit: &Expansion<'_>) -> TokenStream {
-    let Parameters { inputs, captures } = capture(unit, true);
+    let Parameters { inputs, captures } = capture_parameters(unit, true);
     let output = match &unit.function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, output) => output.to_token_stream(),
@@ -43,17 +44,18 @@ fn desugared_async(unit: &Expansion<'_>) -> TokenStream {
     unit.emit_function(&sig, Some(arrow), &quote!(#callsite #future))
 }
 
-/// The function stays `async fn`: another macro reads it, or its output cannot be named, or `#[must_use]` is about it.
+/// Keeps `async fn`: another macro reads it, its output is `!`, or `#[must_use]` refers to its
+/// output.
 fn plain_async(unit: &Expansion<'_>) -> TokenStream {
-    let Parameters { captures, .. } = capture(unit, false);
+    let Parameters { captures, .. } = capture_parameters(unit, false);
     let callsite = unit.callsite(unit.is_deferred());
     let future = unit.run_call(&unit.unit_future(captures, typed_body(unit)));
     unit.emit_function(&unit.function.sig, None, &quote!(#callsite #future.await))
 }
 
-/// A function that ends at its return.
+/// Wraps a synchronous function. The unit ends when it returns.
 fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
-    let Parameters { inputs, captures } = capture(unit, movable);
+    let Parameters { inputs, captures } = capture_parameters(unit, movable);
     let deferred = unit.is_deferred();
     let (callsite, open, body) =
         (unit.callsite(deferred), unit.open_statement(deferred), unit.body_block());
@@ -64,20 +66,24 @@ fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
     unit.emit_function(&sig, None, &quote!(#callsite #call))
 }
 
-/// A function that returns a future: its own code runs at the call as before, and so do the arguments' expressions.
+/// Wraps the returned future. The function's code still runs at the call, and the arguments are
+/// evaluated there.
 fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     let deferred = unit.is_deferred();
     let (callsite, body) = (unit.callsite(false), unit.body_block());
-    let Parameters { captures, .. } = capture(unit, false);
+    let Parameters { captures, .. } = capture_parameters(unit, false);
     let output = closure_output(unit);
-    // A closure, so that an early `return` returns the future to us.
+    // A closure, so that an early `return` returns the future to this wrapper.
     let mut future = quote!((move || #output { #captures #body })());
     let mut before = TokenStream::new();
     if let Some(expression) = unit.arguments.expression(Arg::Timeout) {
         let (deadline, within) =
             (Ident::new("__deadline", Span::mixed_site()), unit.timeout_function());
         before.extend(quote!(let #deadline: __hub::Duration = #expression;));
-        future = quote!({ let __future = #future; #within(async move { __hub::deadline(#deadline); __future.await }) });
+        future = quote!({
+            let __future = #future;
+            #within(async move { __hub::deadline(#deadline); __future.await })
+        });
     }
     let classify = classifier::classify_closure(unit, Output::Unnamed);
     let mut run = if deferred {
@@ -94,13 +100,14 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     unit.emit_function(&unit.function.sig, None, &quote!(#callsite #before #run))
 }
 
-/// What `async_trait` has made of an `async fn`: `{ Box::pin(async move { … }) }`. The unit begins inside that block,
-/// where the arguments are evaluated on the first poll as in an `async fn`. `None`: it looks different.
+/// Wraps the expansion of an `async fn` by `async_trait`: `{ Box::pin(async move { … }) }`. The
+/// unit begins inside that block: the arguments are evaluated on the first poll, as in an `async
+/// fn`. Returns `None` for any other body.
 fn async_trait(unit: &Expansion<'_>) -> Option<TokenStream> {
     let body = unit.function.body.as_ref()?;
     let trees: Vec<TokenTree> = body.stream().into_iter().collect();
     let (last, path) = trees.split_last()?;
-    let only_a_path = path.iter().all(|tree| matches!(tree, TokenTree::Ident(_)) || is_colon(tree));
+    let is_path = path.iter().all(|tree| matches!(tree, TokenTree::Ident(_)) || is_colon(tree));
     let TokenTree::Group(parentheses) = last else { return None };
     let inside: Vec<TokenTree> = parentheses.stream().into_iter().collect();
     let [TokenTree::Ident(asyncness), TokenTree::Ident(moving), TokenTree::Group(block)] =
@@ -109,8 +116,8 @@ fn async_trait(unit: &Expansion<'_>) -> Option<TokenStream> {
         return None;
     };
     let pins =
-        path.last().is_some_and(|tree| matches!(tree, TokenTree::Ident(word) if word == "pin"));
-    if !(only_a_path
+        path.last().is_some_and(|tree| matches!(tree, TokenTree::Ident(name) if name == "pin"));
+    if !(is_path
         && pins
         && asyncness == "async"
         && moving == "move"
@@ -131,20 +138,24 @@ fn is_colon(tree: &TokenTree) -> bool {
     matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ':')
 }
 
-/// The user's block, told what it returns: a `return` inside an `async` block has nothing else to go by, and
-/// `&String` would not become `&str`.
+/// The user's block with its type. `return` in an `async` block has no other type annotation, so
+/// that `&String` would not coerce to `&str`.
 fn typed_body(unit: &Expansion<'_>) -> TokenStream {
     let body = unit.body_block();
     match unit.function.output() {
         Output::Type(output) => {
             let hint = Ident::new("__hint", Span::mixed_site());
-            quote!(#[allow(unreachable_code)] if false { let #hint: #output = loop {}; return #hint; } #body)
+            quote! {
+                #[allow(unreachable_code)]
+                if false { let #hint: #output = loop {}; return #hint; }
+                #body
+            }
         }
         Output::Unit | Output::Unnamed | Output::Never => body,
     }
 }
 
-/// `-> T`, where the closure around the body can be told.
+/// `-> T` for the closure around the body, if the type can be written.
 pub(super) fn closure_output(unit: &Expansion<'_>) -> TokenStream {
     match unit.function.output() {
         Output::Type(_) | Output::Never => unit.function.sig.output.to_token_stream(),
@@ -154,26 +165,26 @@ pub(super) fn closure_output(unit: &Expansion<'_>) -> TokenStream {
 }
 
 impl Expansion<'_> {
-    /// The user's braces in a place where they are no superfluous ones.
+    /// The user's braces inside a `match`, because rustc warns about unnecessary braces elsewhere.
     fn body_block(&self) -> TokenStream {
         let body = &self.function.body;
         quote!(match () { () => #body })
     }
 
-    /// `async move { … }` with the parameters, the opening and the body.
+    /// `async move { … }` with the captured parameters, the start of the unit and the body.
     fn unit_future(&self, captures: TokenStream, body: TokenStream) -> TokenStream {
         let (open, deadline) = (self.open_statement(self.is_deferred()), self.timeout_statement());
         self.wrap_in_timeout(quote!(async move { #captures #deadline #open #body }))
     }
 
-    /// The one call of the runtime.
+    /// The call of the runtime that runs the future.
     fn run_call(&self, future: &TokenStream) -> TokenStream {
         let classify = classifier::classify_closure(self, self.function.output());
         let run = quote!(__hub::run(&__SITE, #future, #classify));
         if self.arguments.has(Arg::Boxed) { quote!(__hub::boxed(#run)) } else { run }
     }
 
-    /// What opens the unit, as the first act of the body.
+    /// Statement that starts the unit at the beginning of the body.
     fn open_statement(&self, deferred: bool) -> TokenStream {
         if !deferred {
             return TokenStream::new();
@@ -188,7 +199,7 @@ impl Expansion<'_> {
         quote!(__hub::open(|#unit| #begin);)
     }
 
-    /// The same at the call, for a body that is not ours.
+    /// Prepares the unit at the call, for a future that the user's code creates.
     fn prepare_call(&self) -> TokenStream {
         let unit = Ident::new("__unit", Span::mixed_site());
         let (describe, fields) = (self.dynamic_identity(), self.fields_closure());
@@ -199,16 +210,17 @@ impl Expansion<'_> {
         }
     }
 
-    /// The deadline, set by the body as its first act.
+    /// Statement that sets the timeout at the beginning of the body.
     pub(super) fn timeout_statement(&self) -> TokenStream {
         let deadline = self.arguments.expression(Arg::Timeout);
         deadline.map_or_else(TokenStream::new, |deadline| quote!(__hub::deadline(#deadline);))
     }
 
-    /// `future`, with a deadline if there is one.
+    /// Wraps `future` in the timeout, if there is one.
     pub(super) fn wrap_in_timeout(&self, future: TokenStream) -> TokenStream {
         if self.arguments.has(Arg::Timeout) {
-            // The future stands at the word as well: that its output has no error is said there.
+            // The future gets the argument's span, so that rustc reports an output without an error
+            // type there.
             let (within, span) = (self.timeout_function(), self.timeout_span());
             let future: TokenStream = future
                 .into_iter()
@@ -223,21 +235,21 @@ impl Expansion<'_> {
         }
     }
 
-    /// The function that needs an output with an error, at the word that asks for it.
+    /// Path of the runtime's timeout function, with the span of the argument.
     fn timeout_function(&self) -> TokenStream {
         let span = self.timeout_span();
         quote_spanned!(span=> __hub::within)
     }
 
     fn timeout_span(&self) -> Span {
-        let word = self
+        let argument = self
             .arguments
             .get(Arg::Timeout)
             .map_or_else(Span::call_site, |argument| argument.span());
-        Span::call_site().located_at(word)
+        Span::call_site().located_at(argument)
     }
 
-    /// The function with another signature and body.
+    /// Emits the function with another signature and body.
     pub(super) fn emit_function(
         &self,
         sig: &Signature,

@@ -1,9 +1,10 @@
 //! Moves the parameters into the body's future or closure *in place*: `let _ = &parameter;`.
 //!
-//! A plain `async fn` moves each argument a second time, from the future into a local. Naming it by reference captures it
-//! without that copy, which is why the annotated future is smaller. Every parameter is named, also one that the body never
-//! mentions: else it would be dropped at the call. They are named last to first, because captures are dropped first to
-//! last and parameters last to first.
+//! A plain `async fn` moves each argument a second time, from the future into a local variable. A
+//! reference captures it without that copy, which makes the annotated future smaller. Every
+//! parameter is referenced, also one that the body does not use: otherwise it would be dropped at
+//! the call. The references go from the last parameter to the first, because captures are dropped
+//! first to last and parameters last to first.
 
 use super::Expansion;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
@@ -11,17 +12,19 @@ use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, FnArg, Pat, PatIdent, Token};
 
-/// The parameters of the new function, and the statements at the top of its body.
+/// Parameters of the new function, and the statements at the top of its body.
 pub(super) struct Parameters {
     pub(super) inputs: Punctuated<FnArg, Token![,]>,
     pub(super) captures: TokenStream,
 }
 
-/// `movable`: the parameters may be renamed, because no other macro reads the signature.
-pub(super) fn capture(unit: &Expansion<'_>, movable: bool) -> Parameters {
+/// Captures the parameters. `movable`: they may be renamed, because no other macro reads the
+/// signature.
+pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Parameters {
     let sig = &unit.function.sig;
     let mut inputs = sig.inputs.clone();
-    // What stands behind a destructured parameter is dropped before it, so it has to become a local as well.
+    // Parameters after a destructured one are dropped before it, so they have to become local
+    // variables as well.
     let first_pattern = if movable {
         sig.inputs.iter().position(is_destructured).unwrap_or(usize::MAX)
     } else {
@@ -32,30 +35,33 @@ pub(super) fn capture(unit: &Expansion<'_>, movable: bool) -> Parameters {
     for (index, input) in inputs.iter_mut().enumerate() {
         match input {
             FnArg::Receiver(receiver) => {
-                let (cfg, name) = (cfgs(&receiver.attrs), receiver.self_token);
+                let (cfg, name) = (cfg_attributes(&receiver.attrs), receiver.self_token);
                 in_place.push(quote!(#cfg let _ = &#name;));
             }
             FnArg::Typed(typed) => {
-                let cfg = cfgs(&typed.attrs);
+                let cfg = cfg_attributes(&typed.attrs);
                 if index >= first_pattern {
                     let pattern = (*typed.pat).clone();
-                    let hidden = hidden(index);
-                    *typed.pat = ident(&hidden);
-                    // A wildcard keeps its place in the order too.
-                    let pattern =
-                        if matches!(pattern, Pat::Wild(_)) { ident(&hidden) } else { pattern };
-                    // clippy::pedantic takes a binding of `_name` for one that has no use.
+                    let hidden = hidden_ident(index);
+                    *typed.pat = ident_pattern(&hidden);
+                    // A wildcard is dropped in the same order as a name.
+                    let pattern = if matches!(pattern, Pat::Wild(_)) {
+                        ident_pattern(&hidden)
+                    } else {
+                        pattern
+                    };
+                    // clippy::pedantic reports a binding of `_name` as one without effect.
                     let allow = starts_with_underscore(&pattern)
                         .then(|| quote!(#[allow(clippy::no_effect_underscore_binding)]));
                     locals.extend(quote!(#cfg #allow let #pattern = #hidden;));
                 } else if matches!(*typed.pat, Pat::Wild(_)) && movable {
-                    let hidden = hidden(index);
-                    *typed.pat = ident(&hidden);
+                    let hidden = hidden_ident(index);
+                    *typed.pat = ident_pattern(&hidden);
                     in_place.push(quote!(#cfg let _ = &#hidden;));
                 } else {
                     let mut names = Vec::new();
-                    bindings(&typed.pat, &mut names);
-                    in_place.extend(names.iter().map(|name| mention(unit, &cfg, name)));
+                    collect_bindings(&typed.pat, &mut names);
+                    in_place.extend(names.iter().map(|name| reference_parameter(unit, &cfg, name)));
                 }
             }
         }
@@ -64,18 +70,18 @@ pub(super) fn capture(unit: &Expansion<'_>, movable: bool) -> Parameters {
     Parameters { inputs, captures }
 }
 
-/// `let _ = &name;`
-fn mention(unit: &Expansion<'_>, cfg: &TokenStream, name: &Ident) -> TokenStream {
+/// Writes `let _ = &name;`.
+fn reference_parameter(unit: &Expansion<'_>, cfg: &TokenStream, name: &Ident) -> TokenStream {
     if name.to_string().starts_with('_') {
-        // clippy::pedantic objects to a use of `_name`, and takes this one for the user's.
+        // clippy::pedantic reports the use of `_name` as if it were in the user's code.
         return quote!(#cfg #[allow(clippy::used_underscore_binding)] let _ = &#name;);
     }
     let capture = quote!(#cfg let _ = &#name;);
-    if unit.mentions(name) {
+    if unit.uses_parameter(name) {
         return capture;
     }
-    // Our mention would hide from the compiler that the parameter is unused: a local of that name, at the user's place,
-    // is what it reports instead.
+    // The reference would hide an unused parameter from rustc. An unused variable of the same name
+    // and span makes rustc report it.
     quote!(#capture #cfg { let #name = false; })
 }
 
@@ -94,12 +100,12 @@ fn is_destructured(input: &FnArg) -> bool {
     }
 }
 
-/// A name that no user's code can mention.
-fn hidden(index: usize) -> Ident {
+/// Name that user code cannot refer to.
+fn hidden_ident(index: usize) -> Ident {
     format_ident!("__arg{}", index, span = Span::mixed_site())
 }
 
-fn ident(name: &Ident) -> Pat {
+fn ident_pattern(name: &Ident) -> Pat {
     Pat::Ident(PatIdent {
         attrs: Vec::new(),
         by_ref: None,
@@ -109,8 +115,8 @@ fn ident(name: &Ident) -> Pat {
     })
 }
 
-/// A parameter that `#[cfg]` takes away is not mentioned either.
-fn cfgs(attrs: &[Attribute]) -> TokenStream {
+/// The `#[cfg]` attributes of a parameter, which also apply to its capture.
+fn cfg_attributes(attrs: &[Attribute]) -> TokenStream {
     let conditions = attrs.iter().filter(|attribute| {
         let path = attribute.path();
         path.is_ident("cfg") || path.is_ident("cfg_attr")
@@ -119,42 +125,52 @@ fn cfgs(attrs: &[Attribute]) -> TokenStream {
 }
 
 impl Expansion<'_> {
-    /// Whether the body or an argument names the parameter, be it in a format string.
-    fn mentions(&self, name: &Ident) -> bool {
+    /// Returns whether the body or an argument uses the parameter, also inside a format string.
+    fn uses_parameter(&self, name: &Ident) -> bool {
         let name = name.to_string();
         let body = self.function.body.as_ref();
-        body.is_some_and(|body| names(body.stream(), &name))
-            || names(self.arguments.tokens(), &name)
+        body.is_some_and(|body| contains_name(body.stream(), &name))
+            || contains_name(self.arguments.expression_tokens(), &name)
     }
 }
 
-fn names(tokens: TokenStream, name: &str) -> bool {
+fn contains_name(tokens: TokenStream, name: &str) -> bool {
     tokens.into_iter().any(|tree| match tree {
         TokenTree::Ident(word) => word == name,
-        TokenTree::Group(group) => names(group.stream(), name),
-        TokenTree::Literal(text) => text.to_string().contains(name),
+        TokenTree::Group(group) => contains_name(group.stream(), name),
+        TokenTree::Literal(literal) => literal.to_string().contains(name),
         TokenTree::Punct(_) => false,
     })
 }
 
-/// The names that a pattern binds, in order.
-fn bindings(pattern: &Pat, names: &mut Vec<Ident>) {
+/// Collects the names that a pattern binds, in order.
+fn collect_bindings(pattern: &Pat, names: &mut Vec<Ident>) {
     match pattern {
         Pat::Ident(found) => {
             names.push(found.ident.clone());
             if let Some((_, inner)) = &found.subpat {
-                bindings(inner, names);
+                collect_bindings(inner, names);
             }
         }
-        Pat::Paren(inner) => bindings(&inner.pat, names),
-        Pat::Reference(inner) => bindings(&inner.pat, names),
-        Pat::Type(inner) => bindings(&inner.pat, names),
-        Pat::Tuple(inner) => inner.elems.iter().for_each(|pattern| bindings(pattern, names)),
-        Pat::TupleStruct(inner) => inner.elems.iter().for_each(|pattern| bindings(pattern, names)),
-        Pat::Slice(inner) => inner.elems.iter().for_each(|pattern| bindings(pattern, names)),
-        Pat::Struct(inner) => inner.fields.iter().for_each(|field| bindings(&field.pat, names)),
+        Pat::Paren(inner) => collect_bindings(&inner.pat, names),
+        Pat::Reference(inner) => collect_bindings(&inner.pat, names),
+        Pat::Type(inner) => collect_bindings(&inner.pat, names),
+        Pat::Tuple(inner) => {
+            inner.elems.iter().for_each(|pattern| collect_bindings(pattern, names))
+        }
+        Pat::TupleStruct(inner) => {
+            inner.elems.iter().for_each(|pattern| collect_bindings(pattern, names))
+        }
+        Pat::Slice(inner) => {
+            inner.elems.iter().for_each(|pattern| collect_bindings(pattern, names))
+        }
+        Pat::Struct(inner) => {
+            inner.fields.iter().for_each(|field| collect_bindings(&field.pat, names))
+        }
         // Both sides of an `or` bind the same names.
-        Pat::Or(inner) => inner.cases.iter().take(1).for_each(|pattern| bindings(pattern, names)),
+        Pat::Or(inner) => {
+            inner.cases.iter().take(1).for_each(|pattern| collect_bindings(pattern, names))
+        }
         _ => {}
     }
 }

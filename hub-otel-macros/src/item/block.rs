@@ -1,4 +1,4 @@
-//! An `impl` block: its head as tokens, its methods parsed, the rest untouched.
+//! Parses an `impl` block: its methods are parsed, everything else stays tokens.
 
 use super::{Function, starts_function};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -15,24 +15,24 @@ pub(crate) struct ImplBlock {
     pub(crate) members: Vec<Member>,
 }
 
-/// What stands in the block.
+/// Member of the block.
 pub(crate) enum Member {
-    /// A method, with the inside of its `#[hub(…)]` attributes, which are ours and taken out.
+    /// A method and its `#[hub(…)]` attributes, which are removed from it.
     Method(Box<Function>, Vec<Attribute>),
     Tokens(TokenStream),
 }
 
 impl ImplBlock {
-    /// What follows the attributes.
+    /// Parses the tokens after the attributes.
     pub(super) fn parse_after(attrs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
         let mut trees: Vec<TokenTree> = input.parse::<TokenStream>()?.into_iter().collect();
-        // The last tree: a brace may stand in the head too, as a const argument.
+        // The last tree, because the head may contain braces too, in a const argument.
         let last = trees.pop();
-        let Some(body) = last.as_ref().and_then(super::braces) else {
-            let place = last.map_or_else(proc_macro2::Span::call_site, |tree| tree.span());
-            return Err(syn::Error::new(place, "expected the block's body in `{ … }`"));
+        let Some(body) = last.as_ref().and_then(super::find_braces) else {
+            let span = last.map_or_else(proc_macro2::Span::call_site, |tree| tree.span());
+            return Err(syn::Error::new(span, "expected the block's body in `{ … }`"));
         };
-        let members = members.parse2(body.stream())?;
+        let members = parse_members.parse2(body.stream())?;
         Ok(Self { attrs, head: trees.into_iter().collect(), body, members })
     }
 
@@ -41,8 +41,8 @@ impl ImplBlock {
         self.head.clone().into_iter().take(1).collect()
     }
 
-    /// The block around other members.
-    pub(crate) fn around(&self, members: TokenStream) -> TokenStream {
+    /// Returns the block with other members.
+    pub(crate) fn with_members(&self, members: TokenStream) -> TokenStream {
         let mut tokens = TokenStream::new();
         tokens.append_all(&self.attrs);
         self.head.to_tokens(&mut tokens);
@@ -52,20 +52,20 @@ impl ImplBlock {
         tokens
     }
 
-    /// The block as it was written, without our `#[hub(…)]`: rustc does not know that attribute.
-    pub(crate) fn plain(&self) -> TokenStream {
+    /// Returns the block unchanged but for `#[hub(…)]`, which is no attribute of rustc.
+    pub(crate) fn without_hub(&self) -> TokenStream {
         let mut members = TokenStream::new();
         for member in &self.members {
             match member {
                 Member::Method(function, _) => function.to_tokens(&mut members),
-                Member::Tokens(rest) => rest.to_tokens(&mut members),
+                Member::Tokens(tokens) => tokens.to_tokens(&mut members),
             }
         }
-        self.around(members)
+        self.with_members(members)
     }
 }
 
-fn members(input: ParseStream<'_>) -> syn::Result<Vec<Member>> {
+fn parse_members(input: ParseStream<'_>) -> syn::Result<Vec<Member>> {
     let mut members = Vec::new();
     let inner = input.call(Attribute::parse_inner)?;
     if !inner.is_empty() {
@@ -80,16 +80,16 @@ fn members(input: ParseStream<'_>) -> syn::Result<Vec<Member>> {
             members.push(Member::Method(Box::new(Function::parse_after(attrs, input)?), hub));
         } else {
             let mut tokens: TokenStream = attrs.iter().map(ToTokens::to_token_stream).collect();
-            other(input, &mut tokens)?;
+            parse_other_member(input, &mut tokens)?;
             members.push(Member::Tokens(tokens));
         }
     }
     Ok(members)
 }
 
-/// A constant, a type or a macro call, up to its end.
-fn other(input: ParseStream<'_>, tokens: &mut TokenStream) -> syn::Result<()> {
-    // `const X: T = { … };` goes on behind its braces, `macro! { … }` does not.
+/// Parses a constant, a type or a macro call.
+fn parse_other_member(input: ParseStream<'_>, tokens: &mut TokenStream) -> syn::Result<()> {
+    // `const X: T = { … };` ends at its semicolon, `macro! { … }` at its braces.
     let ends_at_semicolon =
         input.fork().parse::<TokenStream>()?.into_iter().take(3).any(
             |tree| matches!(&tree, TokenTree::Ident(word) if word == "const" || word == "type"),
@@ -109,7 +109,7 @@ fn other(input: ParseStream<'_>, tokens: &mut TokenStream) -> syn::Result<()> {
     Ok(())
 }
 
-/// `#[hub]`, `#[hub(…)]`
+/// Returns whether the attribute is `#[hub]` or `#[hub(…)]`.
 pub(crate) fn is_hub(attribute: &Attribute) -> bool {
     attribute.path().is_ident("hub")
 }

@@ -1,76 +1,77 @@
-//! How a function runs, decided by its signature: it is a future, it returns one, or it returns a value.
+//! Shape of a function, from its signature: `async`, returning a future, or synchronous.
 
 use super::Function;
 use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
 
-/// How a function runs.
+/// Shape of a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {
     /// `async fn`
     Async,
-    /// `fn … -> impl Future`: the returned value is wrapped.
+    /// `fn … -> impl Future`. The returned future is wrapped.
     Opaque,
-    /// `fn … -> Pin<Box<dyn Future>>`, `BoxFuture`, or an alias that the argument `future` vouches for.
+    /// `fn … -> Pin<Box<dyn Future>>`, `BoxFuture`, or an alias with the argument `future`.
     Boxed,
-    /// What `async_trait` makes of an `async fn`: one `Box::pin(async move { … })`, wrapped inside.
+    /// Expansion of an `async fn` by `async_trait`: `Box::pin(async move { … })`. The inner block
+    /// is wrapped.
     AsyncTrait,
-    /// Everything else ends at its return.
+    /// Any other function.
     Sync,
 }
 
-/// What the unit's value is.
+/// Output of a function.
 #[derive(Clone, Copy)]
 pub(crate) enum Output<'f> {
     /// No `->`.
     Unit,
-    /// A type that the body can be told.
+    /// A type that can be written in the body.
     Type(&'f Type),
-    /// It holds an `impl Trait`, or is not spelled in the signature: it cannot be named.
+    /// A type that cannot be written: it contains `impl Trait` or is not in the signature.
     Unnamed,
     /// `-> !`
     Never,
 }
 
 impl Function {
-    /// `vouched`: the argument `future` says that the returned type is a future.
-    pub(crate) fn shape(&self, vouched: bool) -> Shape {
+    /// Determines the shape. `is_declared_future`: the argument `future` is set.
+    pub(crate) fn shape(&self, is_declared_future: bool) -> Shape {
         if self.sig.asyncness.is_some() {
             return Shape::Async;
         }
         let ReturnType::Type(_, returned) = &self.sig.output else { return Shape::Sync };
-        match plain(returned) {
+        match unwrap_type(returned) {
             Type::ImplTrait(opaque) if opaque.bounds.iter().any(is_future) => Shape::Opaque,
             returned if is_boxed_future(returned) => {
-                let by_macro = self
+                let is_async_trait = self
                     .sig
                     .generics
                     .lifetimes()
                     .any(|found| found.lifetime.ident == "async_trait");
-                if by_macro { Shape::AsyncTrait } else { Shape::Boxed }
+                if is_async_trait { Shape::AsyncTrait } else { Shape::Boxed }
             }
-            _ if vouched => Shape::Boxed,
+            _ if is_declared_future => Shape::Boxed,
             _ => Shape::Sync,
         }
     }
 
-    /// The value of an `async fn` or a sync fn.
+    /// Determines the output of an `async fn` or a synchronous function.
     pub(crate) fn output(&self) -> Output<'_> {
         match &self.sig.output {
             ReturnType::Default => Output::Unit,
-            ReturnType::Type(_, returned) => match plain(returned) {
+            ReturnType::Type(_, returned) => match unwrap_type(returned) {
                 Type::Never(_) => Output::Never,
-                _ if holds_impl(returned) => Output::Unnamed,
+                _ if contains_impl_trait(returned) => Output::Unnamed,
                 returned => Output::Type(returned),
             },
         }
     }
 }
 
-/// Without the invisible group of a macro's `$ty` and without parentheses.
-fn plain(ty: &Type) -> &Type {
+/// Removes parentheses and the invisible group around a macro's `$ty`.
+fn unwrap_type(ty: &Type) -> &Type {
     match ty {
-        Type::Group(group) => plain(&group.elem),
-        Type::Paren(paren) => plain(&paren.elem),
+        Type::Group(group) => unwrap_type(&group.elem),
+        Type::Paren(paren) => unwrap_type(&paren.elem),
         other => other,
     }
 }
@@ -86,10 +87,11 @@ fn is_boxed_future(ty: &Type) -> bool {
         return true;
     }
     last.ident == "Pin"
-        && argument(&last.arguments).is_some_and(|pinned| match plain(pinned) {
+        && type_argument(&last.arguments).is_some_and(|pinned| match unwrap_type(pinned) {
             Type::Path(boxed) => boxed.path.segments.last().is_some_and(|last| {
                 last.ident == "Box"
-                    && argument(&last.arguments).is_some_and(|inner| is_dyn_future(plain(inner)))
+                    && type_argument(&last.arguments)
+                        .is_some_and(|inner| is_dyn_future(unwrap_type(inner)))
             }),
             _ => false,
         })
@@ -103,8 +105,8 @@ fn is_dyn_future(ty: &Type) -> bool {
     }
 }
 
-/// The one type argument.
-fn argument(arguments: &PathArguments) -> Option<&Type> {
+/// First type argument.
+fn type_argument(arguments: &PathArguments) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = arguments else { return None };
     arguments.args.iter().find_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
@@ -112,15 +114,15 @@ fn argument(arguments: &PathArguments) -> Option<&Type> {
     })
 }
 
-/// Whether an `impl Trait` stands anywhere in the type: `Result<impl Display, E>`.
-fn holds_impl(ty: &Type) -> bool {
+/// Returns whether the type contains `impl Trait`, as `Result<impl Display, E>` does.
+fn contains_impl_trait(ty: &Type) -> bool {
     use quote::ToTokens;
-    fn any(tokens: proc_macro2::TokenStream) -> bool {
+    fn contains_impl(tokens: proc_macro2::TokenStream) -> bool {
         tokens.into_iter().any(|tree| match tree {
-            proc_macro2::TokenTree::Ident(word) => word == "impl",
-            proc_macro2::TokenTree::Group(group) => any(group.stream()),
+            proc_macro2::TokenTree::Ident(name) => name == "impl",
+            proc_macro2::TokenTree::Group(group) => contains_impl(group.stream()),
             _ => false,
         })
     }
-    any(ty.to_token_stream())
+    contains_impl(ty.to_token_stream())
 }
