@@ -30,7 +30,7 @@ use url::Url;
     after_help = "The server must have no other clients during the test.\n\nExit codes: 0 all checks hold, \
                   1 a check failed, 2 usage error, 3 timeout."
 )]
-struct Cli {
+struct BenchCli {
     #[command(flatten)]
     server: client::Server,
     #[command(flatten)]
@@ -95,7 +95,7 @@ impl Plan {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = BenchCli::parse();
     let result = client::main(cli.server, async |api| run_bench(cli.bench, &api).await);
     result.unwrap_or_else(Problem::report).into()
 }
@@ -126,7 +126,7 @@ async fn run_bench(args: BenchArgs, api: &Api) -> Result<Exit, Problem> {
 fn write_report(
     args: &BenchArgs,
     driven: &Driven,
-    report: &reconcile::Report,
+    report: &reconcile::BenchReport,
 ) -> Result<(), Problem> {
     match args.json.as_deref() {
         Some(path) if path.as_os_str() == "-" => print_line(&report.json().to_string()),
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_flag_is_also_a_variable_of_its_name() {
-        let command = Cli::command();
+        let command = BenchCli::command();
         command.clone().debug_assert();
         for argument in command.get_arguments() {
             let Some(flag) = argument.get_long() else { continue };

@@ -69,7 +69,7 @@ impl Check {
 impl Reconciliation<'_> {
     /// Scrapes until every check holds or the timeout elapses, because counting and exporting lag
     /// behind.
-    pub(crate) async fn reconcile(&self, sent: &Sent) -> Result<Report, Problem> {
+    pub(crate) async fn reconcile(&self, sent: &Sent) -> Result<BenchReport, Problem> {
         let deadline = Instant::now() + RECONCILE_TIMEOUT;
         loop {
             let now = self.plan.metrics.scrape().await?;
@@ -81,7 +81,7 @@ impl Reconciliation<'_> {
         }
     }
 
-    fn compare(&self, now: &Scrape, sent: &Sent) -> Report {
+    fn compare(&self, now: &Scrape, sent: &Sent) -> BenchReport {
         let mut checks = self.check_runs(now);
         checks.extend(self.check_spans(now, sent));
         let combinations: BTreeMap<&str, usize> = METRICS[..metric::FIXED]
@@ -98,7 +98,7 @@ impl Reconciliation<'_> {
         for row in self.rows.iter() {
             *statuses.entry(row["status"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
         }
-        Report {
+        BenchReport {
             checks,
             combinations,
             statuses,
@@ -204,7 +204,7 @@ impl Reconciliation<'_> {
 
 /// Result of the comparison.
 #[derive(Debug, Clone)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     checks: Vec<Check>,
     combinations: BTreeMap<&'static str, usize>,
     statuses: BTreeMap<String, u64>,
@@ -214,7 +214,7 @@ pub(crate) struct Report {
     failed: Vec<String>,
 }
 
-impl Report {
+impl BenchReport {
     /// Returns whether every check holds.
     pub(crate) fn holds(&self) -> bool {
         self.checks.iter().all(|check| check.holds)
@@ -240,7 +240,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let statuses: Vec<String> =
             self.statuses.iter().map(|(status, count)| format!("{count} {status}")).collect();

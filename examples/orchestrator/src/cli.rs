@@ -50,7 +50,7 @@ pub enum Command {
         server: client::Server,
         /// The command.
         #[command(subcommand)]
-        command: workflows::Workflows,
+        command: workflows::WorkflowsCommand,
     },
     /// Lists and decides pending approvals.
     Approvals {
@@ -59,7 +59,7 @@ pub enum Command {
         server: client::Server,
         /// The command.
         #[command(subcommand)]
-        command: approvals::Approvals,
+        command: approvals::ApprovalsCommand,
     },
 }
 

@@ -37,16 +37,16 @@ macro_rules! conformance {
 
 conformance!(
     a_name_is_taken_once,
-    a_run_moves_by_compare_and_swap,
+    a_status_changes_by_compare_and_swap,
     a_committed_result_stays,
     one_key_is_one_run,
-    a_decision_counts_once_and_moves_its_run,
-    waiting_for_what_is_decided_is_refused,
+    a_decision_is_stored_once_and_updates_its_run,
+    a_run_does_not_wait_for_a_decided_approval,
     silence_expires,
-    recovery_counts_crashes_and_gives_up,
-    an_incident_starts_a_run_when_it_opens_lasts_and_ends,
+    recovery_counts_crashes_and_fails_crash_loops,
+    an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved,
     a_signature_is_new_once,
-    many_writers_all_get_their_answer,
+    every_concurrent_write_gets_its_result,
 );
 
 async fn seeded(store: &impl Store) -> NewRun {

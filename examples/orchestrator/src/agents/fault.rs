@@ -21,7 +21,7 @@ pub struct Fault;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Input {
+struct FaultInput {
     #[serde(default, deserialize_with = "input::integer")]
     latency_ms: u64,
     #[serde(default = "fault_injected")]
@@ -50,7 +50,7 @@ impl Agent for Fault {
 
     #[expect(clippy::panic, reason = "the purpose of the action `panic`")]
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let input: Input = input::parse(context.input)?;
+        let input: FaultInput = input::parse(context.input)?;
         let Some(kind) = ERROR_TYPES.into_iter().find(|kind| *kind == input.error_type) else {
             let message = format!("error_type must be one of {}", ERROR_TYPES.join(", "));
             return Err(AgentError::permanent("invalid_input", message));

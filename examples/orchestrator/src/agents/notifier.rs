@@ -58,7 +58,7 @@ impl Destination {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Input {
+struct NotifyInput {
     message: String,
     #[serde(default)]
     channel: Option<String>,
@@ -173,7 +173,7 @@ impl Agent for Notifier {
     }
 
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let input: Input = input::parse(context.input)?;
+        let input: NotifyInput = input::parse(context.input)?;
         if input.message.trim().is_empty() {
             return Err(AgentError::permanent("invalid_input", "the message is empty"));
         }

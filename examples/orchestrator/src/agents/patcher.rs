@@ -21,7 +21,7 @@ pub struct Patcher {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Input {
+struct PatchInput {
     #[serde(default)]
     path: Option<String>,
     #[serde(default)]
@@ -46,7 +46,7 @@ impl Agent for Patcher {
     }
 
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let input: Input = input::parse(context.input)?;
+        let input: PatchInput = input::parse(context.input)?;
         let root = self.root.clone();
         // In a task of its own, so that a cancelled run does not stop between two files.
         tokio::task::spawn_blocking(move || apply(&root, &input))
@@ -55,7 +55,7 @@ impl Agent for Patcher {
     }
 }
 
-fn apply(root: &std::path::Path, input: &Input) -> Result<Value, AgentError> {
+fn apply(root: &std::path::Path, input: &PatchInput) -> Result<Value, AgentError> {
     let outside =
         |error: walk::Outside| AgentError::permanent("outside_scan_root", error.to_string());
     let folder =

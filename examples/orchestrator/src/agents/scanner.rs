@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{Agent, AgentContext, AgentError, input};
-use walk::{Limits, Report};
+use walk::{Limits, ScanReport};
 
 /// Maximum of `hold_ms`.
 const MAX_HOLD: Duration = Duration::from_secs(600);
@@ -29,12 +29,12 @@ pub struct Scanner {
     root: PathBuf,
     limits: Limits,
     slots: Semaphore,
-    walks: Mutex<HashMap<PathBuf, Weak<OnceCell<Report>>>>,
+    walks: Mutex<HashMap<PathBuf, Weak<OnceCell<ScanReport>>>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Input {
+struct ScanInput {
     #[serde(default)]
     path: Option<String>,
     #[serde(default, deserialize_with = "input::integer")]
@@ -53,7 +53,7 @@ impl Scanner {
     }
 
     /// Scans a folder. Concurrent scans of one folder share one walk.
-    async fn scan(&self, folder: PathBuf) -> Result<Report, AgentError> {
+    async fn scan(&self, folder: PathBuf) -> Result<ScanReport, AgentError> {
         let walk = {
             let mut walks = self.walks.lock().unwrap_or_else(PoisonError::into_inner);
             walks.retain(|_, walk| walk.strong_count() > 0);
@@ -67,7 +67,7 @@ impl Scanner {
         walk.get_or_try_init(|| self.walk(&folder)).await.cloned()
     }
 
-    async fn walk(&self, folder: &Path) -> Result<Report, AgentError> {
+    async fn walk(&self, folder: &Path) -> Result<ScanReport, AgentError> {
         let gone = |_| AgentError::retryable("scan_interrupted", "the scan was interrupted");
         let _slot = self
             .slots
@@ -102,7 +102,7 @@ impl Agent for Scanner {
     }
 
     async fn execute(&self, context: AgentContext) -> Result<Value, AgentError> {
-        let input: Input = input::parse(context.input)?;
+        let input: ScanInput = input::parse(context.input)?;
         let hold = Duration::from_millis(input.hold_ms);
         if hold > MAX_HOLD {
             let message =
@@ -122,7 +122,7 @@ impl Agent for Scanner {
 }
 
 /// Summarizes the report for notifications.
-fn summarize(report: &Report) -> String {
+fn summarize(report: &ScanReport) -> String {
     let files = match report.files {
         1 => "1 file".to_owned(),
         files => format!("{files} files"),

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 /// A page of approvals.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Approvals {
+pub(super) struct ApprovalPage {
     /// The approvals, newest first.
     approvals: Vec<Approval>,
     /// Offset of the next page. Null on the last page.
@@ -33,7 +33,7 @@ pub(super) struct DecisionQuery {
 #[utoipa::path(
     get, path = "/api/approvals", operation_id = "list_approvals", tag = "approvals", params(PageQuery, DecisionQuery),
     responses(
-        (status = 200, body = Approvals),
+        (status = 200, body = ApprovalPage),
         (status = 400, body = ErrorBody),
         (status = 401, body = ErrorBody),
         (status = 503, body = ErrorBody),
@@ -43,11 +43,11 @@ pub(super) async fn list(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,
     Query(only): Query<DecisionQuery>,
-) -> Result<Json<Approvals>, ApiError> {
+) -> Result<Json<ApprovalPage>, ApiError> {
     let page = page.page()?;
     let approvals = state.engine.store().approvals(only.decision, page).await?;
     let next_offset = next_offset(page, approvals.len());
-    Ok(Json(Approvals { approvals, next_offset }))
+    Ok(Json(ApprovalPage { approvals, next_offset }))
 }
 
 /// A decision.
@@ -55,7 +55,7 @@ pub(super) async fn list(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct DecisionRequest {
     /// The decision.
-    decision: Verdict,
+    decision: FinalDecision,
     /// The person who decides.
     #[schema(min_length = 1, max_length = 200)]
     responded_by: String,
@@ -68,7 +68,7 @@ pub(super) struct DecisionRequest {
 /// The two possible decisions.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Verdict {
+enum FinalDecision {
     Approved,
     Rejected,
 }
@@ -112,8 +112,8 @@ pub(super) async fn decide(
         ));
     }
     let decision = match request.decision {
-        Verdict::Approved => Decision::Approved,
-        Verdict::Rejected => Decision::Rejected,
+        FinalDecision::Approved => Decision::Approved,
+        FinalDecision::Rejected => Decision::Rejected,
     };
     let resolution = Resolution { decision, responded_by, notes: request.notes };
     match state.engine.decide(&id, resolution).await? {

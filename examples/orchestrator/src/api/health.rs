@@ -69,8 +69,7 @@ async fn check_health(state: &AppState) -> (StatusCode, Health) {
 /// Shows the health of the server.
 #[utoipa::path(
     get, path = "/health", tag = "health",
-    (status = 200, body = Health),
-    (status = 503, body = Health),
+    responses((status = 200, body = Health), (status = 503, body = Health))
 )]
 pub(super) async fn health(State(state): State<AppState>) -> Response {
     let (status, health) = check_health(&state).await;
@@ -86,8 +85,7 @@ pub(super) async fn live() -> StatusCode {
 /// Readiness probe.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health",
-    (status = 200, body = Health),
-    (status = 503, body = Health),
+    responses((status = 200, body = Health), (status = 503, body = Health))
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Response {
     let (status, health) = check_health(&state).await;

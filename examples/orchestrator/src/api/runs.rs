@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 /// A page of runs.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Runs {
+pub(super) struct RunPage {
     /// The runs, newest first.
     runs: Vec<RunView>,
     /// Offset of the next page. Null on the last page.
@@ -36,7 +36,7 @@ pub(super) struct StatusQuery {
     get, path = "/api/workflows/{name}/runs", operation_id = "list_runs", tag = "runs",
     params(("name" = String, Path, description = "The workflow's name."), PageQuery, StatusQuery),
     responses(
-        (status = 200, body = Runs),
+        (status = 200, body = RunPage),
         (status = 400, body = ErrorBody),
         (status = 401, body = ErrorBody),
         (status = 404, body = ErrorBody),
@@ -48,13 +48,13 @@ pub(super) async fn list(
     PathParam(name): PathParam,
     Query(page): Query<PageQuery>,
     Query(only): Query<StatusQuery>,
-) -> Result<Json<Runs>, ApiError> {
+) -> Result<Json<RunPage>, ApiError> {
     let page = page.page()?;
     state.engine.workflow(&name).await?;
     let store = state.engine.store();
     let runs = store.runs(&name, only.status, page).await?;
     let next_offset = next_offset(page, runs.len());
-    Ok(Json(Runs { runs: with_nodes(&**store, runs).await?, next_offset }))
+    Ok(Json(RunPage { runs: with_nodes(&**store, runs).await?, next_offset }))
 }
 
 /// Shows a run.

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 /// A page of workflows.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Workflows {
+pub(super) struct WorkflowPage {
     /// The workflows, by name.
     workflows: Vec<Workflow>,
     /// Offset of the next page. Null on the last page.
@@ -28,7 +28,7 @@ pub(super) struct Workflows {
 #[utoipa::path(
     get, path = "/api/workflows", operation_id = "list_workflows", tag = "workflows", params(PageQuery),
     responses(
-        (status = 200, body = Workflows),
+        (status = 200, body = WorkflowPage),
         (status = 400, body = ErrorBody),
         (status = 401, body = ErrorBody),
         (status = 503, body = ErrorBody),
@@ -37,11 +37,11 @@ pub(super) struct Workflows {
 pub(super) async fn list(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Workflows>, ApiError> {
+) -> Result<Json<WorkflowPage>, ApiError> {
     let page = page.page()?;
     let workflows = state.engine.store().workflows(page).await?;
     let next_offset = next_offset(page, workflows.len());
-    Ok(Json(Workflows { workflows, next_offset }))
+    Ok(Json(WorkflowPage { workflows, next_offset }))
 }
 
 /// Stores a workflow. Workflows are immutable: a new version needs a new name.

@@ -8,7 +8,7 @@ use crate::terminal::{Exit, print_line};
 
 /// Lists and decides pending approvals.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Approvals {
+pub enum ApprovalsCommand {
     /// Lists the pending approvals, one per line: id, run, node, action and request time.
     List,
     /// Approves: the run continues.
@@ -30,7 +30,7 @@ pub struct DecisionArgs {
     pub notes: Option<String>,
 }
 
-impl Approvals {
+impl ApprovalsCommand {
     /// Executes the command.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::terminal::{Exit, Problem, print_line};
 
 /// Lists workflows, or validates workflow files.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Workflows {
+pub enum WorkflowsCommand {
     /// Lists the workflows of a running server, one per line: name and description.
     List,
     /// Validates workflows in JSON files against the agents of this build, without a server.
@@ -25,10 +25,10 @@ pub enum Workflows {
 }
 
 /// Executes the command.
-pub(super) fn main(server: Server, command: Workflows) -> Result<Exit, Problem> {
+pub(super) fn main(server: Server, command: WorkflowsCommand) -> Result<Exit, Problem> {
     match command {
-        Workflows::List => client::main(server, async |api| Ok(list(&api).await?)),
-        Workflows::Validate { files } => {
+        WorkflowsCommand::List => client::main(server, async |api| Ok(list(&api).await?)),
+        WorkflowsCommand::Validate { files } => {
             Ok(validate(&files, &builtin_agents(&AgentSettings::default(), &Secrets::default())?))
         }
     }

@@ -1,6 +1,6 @@
 //! The HTTP API: responses to valid and invalid requests, and their OpenAPI document.
 
-use crate::server::{Home, PATIENCE, Server, fault};
+use crate::server::{Home, Server, TIMEOUT, fault};
 use hub_otel_tests::http::Method;
 use hub_otel_tests::poll;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ fn every_error_has_its_status_and_its_code() {
 }
 
 #[test]
-fn the_same_key_gives_the_same_run_and_another_body_a_conflict() {
+fn the_same_key_returns_the_same_run_and_another_body_is_a_conflict() {
     let home = Home::new();
     let server = home.serve(None, &[]);
     server.create("keyed", json!([fault("a", "succeed", &[], json!({}))]));
@@ -96,7 +96,7 @@ fn the_same_key_gives_the_same_run_and_another_body_a_conflict() {
 }
 
 #[test]
-fn a_cancelled_run_stops_where_it_is_and_a_retry_is_a_new_run() {
+fn a_cancelled_run_stops_at_once_and_a_retry_is_a_new_run() {
     let home = Home::new();
     let server = home.serve(None, &[]);
     let nodes =
@@ -111,7 +111,7 @@ fn a_cancelled_run_stops_where_it_is_and_a_retry_is_a_new_run() {
     );
     let cancelled = server.post(&format!("/api/runs/{run}/cancel"), &json!({}));
     assert_eq!((cancelled.status, cancelled.json()["status"].clone()), (200, json!("CANCELLED")));
-    poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
+    poll::until(TIMEOUT, || server.metric("workflows_active", &[]) == 0.0);
     assert_eq!(server.metric("workflow_runs_total", &[("status", "CANCELLED")]), 1.0);
     let retried = server.post(&format!("/api/runs/{run}/retry"), &json!({}));
     assert_eq!(retried.status, 202);
@@ -132,7 +132,7 @@ fn a_cancelled_run_stops_where_it_is_and_a_retry_is_a_new_run() {
 }
 
 #[test]
-fn a_failing_agent_fails_its_run_and_what_depends_on_it_never_starts() {
+fn a_failing_agent_fails_its_run_and_dependent_nodes_do_not_start() {
     let home = Home::new();
     let server = home.serve(None, &[]);
     let nodes = json!([
@@ -258,7 +258,7 @@ fn beyond_loopback_the_api_requires_a_token_and_probes_do_not() {
         .env("OTEL_TRACES_EXPORTER", "none")
         .env("OTEL_LOGS_EXPORTER", "none");
     let process = hub_otel_tests::process::Process::spawn(&mut serve);
-    let line = process.line(PATIENCE, "  API ");
+    let line = process.line(TIMEOUT, "  API ");
     let url = line.split_whitespace().nth(1).unwrap().to_owned();
     let ask = |path: &str, headers: &[(&str, &str)]| {
         hub_otel_tests::http::try_send(Method::GET, format!("{url}{path}"), headers, "")

@@ -1,13 +1,13 @@
 //! Approvals: required by risk level, decided later, by another process, or never.
 
-use crate::server::{Home, PATIENCE, Server, fault};
-use crate::trace_snapshot::picture;
+use crate::server::{Home, Server, TIMEOUT, fault};
+use crate::trace_snapshot::render_run;
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
 
 fn question(server: &Server, run: &str) -> Value {
-    poll::until(PATIENCE, || {
+    poll::until(TIMEOUT, || {
         let page = server.get("/api/approvals?decision=PENDING");
         page["approvals"]
             .as_array()
@@ -26,7 +26,7 @@ fn answer(server: &Server, approval: &Value, decision: &str) -> u16 {
 }
 
 #[test]
-fn a_risky_action_waits_for_a_yes_that_another_process_may_get() {
+fn a_risky_action_waits_for_an_approval_across_processes() {
     let receiver = Receiver::start();
     let home = Home::new();
     let first = home.serve(Some(&receiver), &[]);
@@ -39,7 +39,7 @@ fn a_risky_action_waits_for_a_yes_that_another_process_may_get() {
         Some(1),
         "what one says yes to"
     );
-    poll::until(PATIENCE, || first.metric("workflow_approval_pending", &[]) == 1.0);
+    poll::until(TIMEOUT, || first.metric("workflow_approval_pending", &[]) == 1.0);
     assert_eq!(first.metric("workflows_active", &[]), 0.0, "a run that waits is not active");
     assert_eq!(first.metric("workflow_runs_total", &[]), 0.0, "and has not ended");
     let leak = || std::fs::read_to_string(home.path().join("scanned/leak.env")).unwrap();
@@ -58,10 +58,10 @@ fn a_risky_action_waits_for_a_yes_that_another_process_may_get() {
             .metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "APPROVED")]),
         1.0
     );
-    poll::until(PATIENCE, || second.metric("workflow_approval_pending", &[]) == 0.0);
+    poll::until(TIMEOUT, || second.metric("workflow_approval_pending", &[]) == 0.0);
     second.stop();
     assert_eq!(
-        picture(&receiver, &run, false),
+        render_run(&receiver, &run, false),
         "POST /api/workflows/{name}/trigger 202\n\
          \x20 workflow.execute patch-with-approval SUSPENDED\n\
          \x20   agent.execute scanner.scan SUCCESS\n\
@@ -74,7 +74,7 @@ fn a_risky_action_waits_for_a_yes_that_another_process_may_get() {
 }
 
 #[test]
-fn a_no_ends_the_run_and_is_no_failure() {
+fn a_rejection_ends_the_run_and_is_not_a_failure() {
     let home = Home::new();
     let server = home.serve(None, &[]);
     let mut node = fault("a", "succeed", &[], json!({}));
@@ -96,9 +96,7 @@ fn a_no_ends_the_run_and_is_no_failure() {
     assert_eq!(answer(&server, &asked, "REJECTED"), 200);
     let ended = server.reaches(&run, "REJECTED");
     assert_eq!(ended["nodes"].as_array().map(Vec::len), Some(0));
-    poll::until(PATIENCE, || {
-        server.metric("workflow_runs_total", &[("status", "REJECTED")]) == 1.0
-    });
+    poll::until(TIMEOUT, || server.metric("workflow_runs_total", &[("status", "REJECTED")]) == 1.0);
     assert_eq!(server.metric("workflow_errors_total", &[]), 0.0);
     assert_eq!(
         server
@@ -113,7 +111,7 @@ fn a_no_ends_the_run_and_is_no_failure() {
 }
 
 #[test]
-fn silence_is_a_no_after_its_time() {
+fn an_approval_without_a_decision_expires() {
     let receiver = Receiver::start();
     let home = Home::new();
     let server = home.serve(Some(&receiver), &["--approval-timeout", "400ms"]);
@@ -123,7 +121,7 @@ fn silence_is_a_no_after_its_time() {
     let expired = &server.get("/api/approvals?decision=EXPIRED")["approvals"][0];
     assert_eq!(expired["runId"], run.as_str());
     assert_eq!(answer(&server, expired, "APPROVED"), 410);
-    poll::until(PATIENCE, || {
+    poll::until(TIMEOUT, || {
         server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 1.0
     });
     assert_eq!(
@@ -154,7 +152,7 @@ fn parallel_nodes_continue_and_a_decision_is_applied_at_once() {
 }
 
 #[test]
-fn cancelling_a_run_that_waits_ends_its_question() {
+fn cancelling_a_waiting_run_cancels_its_approval() {
     let home = Home::new();
     let server = home.serve(None, &[]);
     let run = server.trigger("patch-with-approval", json!({}));

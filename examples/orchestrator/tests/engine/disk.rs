@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use crate::server::{Home, PATIENCE, Server, fault};
+use crate::server::{Home, Server, TIMEOUT, fault};
 use crate::trace_snapshot::spans;
 use hub_otel_tests::http::get;
 use hub_otel_tests::poll;
@@ -39,7 +39,7 @@ fn a_read_only_file_is_an_error_at_the_start() {
             .unwrap();
     }
     let mut process = Process::spawn(&mut serve);
-    let status = process.exit(PATIENCE);
+    let status = process.exit(TIMEOUT);
     set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
     let said = process.stderr();
     assert_eq!(status.code(), Some(1), "{said}");
@@ -50,7 +50,7 @@ fn a_read_only_file_is_an_error_at_the_start() {
     assert!(!said.contains("panicked"), "{said}");
 }
 
-/// A server for which a write past its limit is an error (`EFBIG`) and not the end.
+/// A server for which a write past its limit is an error (`EFBIG`) instead of a signal.
 fn limitable(home: &Home, receiver: &Receiver) -> Server {
     let inner = home.command(&[]);
     let mut serve = command("/bin/sh");
@@ -74,7 +74,7 @@ fn limit(server: &Server, bytes: &str) {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_any_more_degrades_the_server_until_it_can_be() {
+fn an_unwritable_file_degrades_the_server_until_it_is_writable() {
     let receiver = Receiver::start();
     let home = Home::new();
     let server = limitable(&home, &receiver);
@@ -103,12 +103,12 @@ fn a_file_that_cannot_be_written_any_more_degrades_the_server_until_it_can_be() 
     assert_eq!(server.run(&run)["status"], "RUNNING", "reads continue");
     // Telemetry continues and records the errors.
     let failed = [("db_operation_name", "INSERT"), ("error_type", "io")];
-    poll::until(PATIENCE, || {
+    poll::until(TIMEOUT, || {
         server.metric("db_client_operation_duration_seconds_count", &failed) >= 1.0
     });
     let trace = refused.json()["traceId"].as_str().unwrap().to_owned();
     let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let statement = poll::until(PATIENCE, || {
+    let statement = poll::until(TIMEOUT, || {
         spans(&receiver)
             .into_iter()
             .find(|span| hex(&span.trace) == trace && span.name == "INSERT workflow_runs")
@@ -117,7 +117,7 @@ fn a_file_that_cannot_be_written_any_more_degrades_the_server_until_it_can_be() 
 
     limit(&server, "unlimited");
     server.reaches(&run, "SUCCESS");
-    poll::until(PATIENCE, || get(format!("{}/health/ready", server.url)).status == 200);
+    poll::until(TIMEOUT, || get(format!("{}/health/ready", server.url)).status == 200);
     let again = server.trigger("slow", json!({}));
     server.reaches(&again, "SUCCESS");
     server.stop();

@@ -1,7 +1,7 @@
 //! Durability of runs: kill -9 at any time, SIGTERM under load, a database that cannot be written.
 
-use crate::server::{Home, PATIENCE, fault};
-use crate::trace_snapshot::{picture, spans};
+use crate::server::{Home, TIMEOUT, fault};
+use crate::trace_snapshot::{render_run, spans};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn chain() -> Value {
 }
 
 #[test]
-fn killed_twenty_times_nothing_is_lost_and_nothing_committed_runs_again() {
+fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
     let receiver = Receiver::start();
     let home = Home::new();
     let mut runs = Vec::new();
@@ -28,7 +28,7 @@ fn killed_twenty_times_nothing_is_lost_and_nothing_committed_runs_again() {
         let server = home.serve(Some(&receiver), &[]);
         server.create("chain", chain());
         runs.extend((0..3).map(|_| server.trigger("chain", json!({}))));
-        // A moment of its own each time, from a fixed sequence.
+        // Another delay each time, from a fixed sequence.
         moment =
             moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis((moment >> 33) % 90));
@@ -59,7 +59,7 @@ fn killed_twenty_times_nothing_is_lost_and_nothing_committed_runs_again() {
 }
 
 #[test]
-fn a_run_that_keeps_crashing_ends_after_three() {
+fn a_run_fails_after_three_crashes() {
     let home = Home::new();
     let mut run = String::new();
     for _ in 0..3 {
@@ -81,7 +81,7 @@ fn a_run_that_keeps_crashing_ends_after_three() {
 }
 
 #[test]
-fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
+fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once() {
     let receiver = Receiver::start();
     let home = Home::new();
     let first = home.serve(Some(&receiver), &[]);
@@ -91,13 +91,13 @@ fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
     ]);
     first.create("two", nodes);
     let run = first.trigger("two", json!({}));
-    poll::until(PATIENCE, || {
+    poll::until(TIMEOUT, || {
         first.run(&run)["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1)
     });
-    // Only what has ended and was sent can be seen after a kill: wait for the first node's span.
+    // Only exported spans survive a kill: wait for the span of the first node.
     let sent =
         || spans(&receiver).iter().any(|span| span.text("agent.run.id") == format!("{run}/a"));
-    poll::until(PATIENCE, sent);
+    poll::until(TIMEOUT, sent);
     first.kill();
     let second = home.serve(Some(&receiver), &[]);
     let ended = second.reaches(&run, "SUCCESS");
@@ -107,7 +107,7 @@ fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
     // The segment of the crashed process was not exported: its ended children have no parent, and
     // the next segment links to it.
     assert_eq!(
-        picture(&receiver, &run, false),
+        render_run(&receiver, &run, false),
         "POST /api/workflows/{name}/trigger 202\n\
          agent.execute fault.succeed SUCCESS\n\
          workflow.execute two SUCCESS -> ?\n\
@@ -124,7 +124,7 @@ fn a_run_that_a_crash_cut_in_two_is_two_linked_segments_and_counts_once() {
 }
 
 #[test]
-fn sigterm_under_load_lets_runs_end_or_hands_them_back_and_loses_nothing() {
+fn sigterm_under_load_completes_or_hands_back_every_run() {
     let receiver = Receiver::start();
     let home = Home::new();
     let mut runs = Vec::new();
@@ -159,18 +159,18 @@ fn sigterm_under_load_lets_runs_end_or_hands_them_back_and_loses_nothing() {
 }
 
 #[test]
-fn several_signals_at_once_are_one_orderly_end() {
+fn several_signals_at_once_are_one_clean_shutdown() {
     let receiver = Receiver::start();
     let home = Home::new();
     let mut server = home.serve(Some(&receiver), &[]);
     server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 1200}))]));
     let run = server.trigger("slow", json!({}));
     server.reaches(&run, "RUNNING");
-    // What `timeout`, a shell and a supervisor do together.
+    // The signals of `timeout`, a shell and a supervisor together.
     server.process.terminate();
     server.process.interrupt();
     server.process.terminate();
-    assert!(server.process.exit(PATIENCE).success(), "{}", server.process.stderr());
+    assert!(server.process.exit(TIMEOUT).success(), "{}", server.process.stderr());
     let said = server.process.stderr();
     assert_eq!(
         said.matches("shutting down, a second signal stops immediately").count(),
@@ -182,7 +182,7 @@ fn several_signals_at_once_are_one_orderly_end() {
     let expected = "POST /api/workflows/{name}/trigger 202\n\
                     \x20 workflow.execute slow SUCCESS\n\
                     \x20   agent.execute fault.succeed SUCCESS\n";
-    assert_eq!(picture(&receiver, &run, false), expected);
+    assert_eq!(render_run(&receiver, &run, false), expected);
     let server = home.serve(None, &[]);
     assert_eq!(server.run(&run)["status"], "SUCCESS");
     server.stop();
@@ -196,7 +196,7 @@ fn a_draining_server_reports_it_and_a_second_signal_stops_it() {
     let run = server.trigger("endless", json!({}));
     server.reaches(&run, "RUNNING");
     server.process.terminate();
-    let refused = poll::until(PATIENCE, || {
+    let refused = poll::until(TIMEOUT, || {
         let reply = server.post("/api/workflows/endless/trigger", &json!({}));
         (reply.status == 503).then_some(reply)
     });
@@ -206,11 +206,11 @@ fn a_draining_server_reports_it_and_a_second_signal_stops_it() {
     assert_eq!((health.status, health.json()["status"].clone()), (503, json!("draining")));
     // Repeated until the process exits: a signal directly after the first is debounced.
     let begun = std::time::Instant::now();
-    poll::until(PATIENCE, || {
+    poll::until(TIMEOUT, || {
         server.process.terminate();
         !server.process.is_running()
     });
-    assert_eq!(server.process.exit(PATIENCE).code(), Some(1));
+    assert_eq!(server.process.exit(TIMEOUT).code(), Some(1));
     assert!(begun.elapsed() < Duration::from_secs(15), "it did not wait for the 20 s of the drain");
     assert!(
         server.process.stderr().contains("stopped by a second signal"),
@@ -218,7 +218,7 @@ fn a_draining_server_reports_it_and_a_second_signal_stops_it() {
         server.process.stderr()
     );
     let server = home.serve(None, &[]);
-    // Taken up again.
+    // Recovered.
     server.reaches(&run, "RUNNING");
     server.kill();
 }
@@ -241,7 +241,7 @@ fn a_locked_database_degrades_the_server_and_loses_no_run() {
     );
     drop(held);
     server.reaches(&run, "SUCCESS");
-    poll::until(PATIENCE, || {
+    poll::until(TIMEOUT, || {
         hub_otel_tests::http::get(format!("{}/health", server.url)).status == 200
     });
     server.stop();

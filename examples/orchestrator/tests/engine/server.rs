@@ -1,4 +1,4 @@
-//! A server of this test, on ports of the system's choice, over a database that outlives it.
+//! A server on free ports, with a database that outlives it.
 
 use hub_otel_tests::http::{self, Method, Reply};
 use hub_otel_tests::process::{Process, command};
@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Timeout of every wait, long enough for a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A folder with a database in it, and what is scanned.
+/// A temporary folder with the database and the scanned files.
 pub(crate) struct Home(pub(crate) tempfile::TempDir);
 
 impl Home {
@@ -24,7 +24,7 @@ impl Home {
         Self(folder)
     }
 
-    /// A server over this folder's database, sending to `receiver`.
+    /// Starts a server with the database of this folder that exports to `receiver`.
     pub(crate) fn serve(&self, receiver: Option<&Receiver>, more: &[&str]) -> Server {
         let mut serve = self.command(more);
         match receiver {
@@ -37,7 +37,7 @@ impl Home {
         Server::start(Process::spawn(&mut serve))
     }
 
-    /// The command that starts a server here.
+    /// Prepares the command of a server in this folder.
     pub(crate) fn command(&self, more: &[&str]) -> std::process::Command {
         let mut serve = command(env!("CARGO_BIN_EXE_orchestrator"));
         serve
@@ -48,13 +48,13 @@ impl Home {
         serve
     }
 
-    /// Takes the database's one place to write, until it is dropped.
+    /// Locks the database for writes until the lock is dropped.
     pub(crate) fn hold_database(&self) -> Held {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let file = self.path().join("orchestrator.db");
         let connection = runtime.block_on(async {
             let options =
-                sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
+                sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(TIMEOUT);
             let mut connection = options.connect().await.unwrap();
             sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
             connection
@@ -67,7 +67,7 @@ impl Home {
     }
 }
 
-/// Locks the database for other writers.
+/// A lock of the database.
 pub(crate) struct Held {
     runtime: tokio::runtime::Runtime,
     connection: Option<sqlx::SqliteConnection>,
@@ -93,8 +93,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(process: Process) -> Self {
-        // The last line of the banner: everything before it is there as well.
-        process.line(PATIENCE, "  try ");
+        // The last line of the banner.
+        process.line(TIMEOUT, "  try ");
         let banner = process.stderr();
         let after = |name: &str| {
             let line = banner.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
@@ -123,13 +123,13 @@ impl Server {
         self.send(Method::POST, path, &[], &body.to_string())
     }
 
-    /// Stores a workflow of these nodes.
+    /// Stores a workflow.
     pub(crate) fn create(&self, name: &str, nodes: Value) {
         let reply = self.post("/api/workflows", &json!({"name": name, "nodes": nodes}));
         assert!([201, 409].contains(&reply.status), "{}", reply.body);
     }
 
-    /// Starts a run: its id.
+    /// Triggers a run. Returns its id.
     pub(crate) fn trigger(&self, workflow: &str, context: Value) -> String {
         let reply = self
             .post(&format!("/api/workflows/{workflow}/trigger"), &json!({"contextJson": context}));
@@ -143,7 +143,7 @@ impl Server {
 
     /// Waits for a status of a run. Returns the run.
     pub(crate) fn reaches(&self, id: &str, status: &str) -> Value {
-        poll::until(PATIENCE, || {
+        poll::until(TIMEOUT, || {
             let run = self.run(id);
             let now = run["status"].as_str().unwrap();
             assert!(now == status || !is_terminal(now), "{run:#}");
@@ -151,30 +151,30 @@ impl Server {
         })
     }
 
-    /// The run, once it has ended in whatever way.
+    /// Waits for the end of a run. Returns the run.
     pub(crate) fn ended(&self, id: &str) -> Value {
-        poll::until(PATIENCE, || {
+        poll::until(TIMEOUT, || {
             let run = self.run(id);
             is_terminal(run["status"].as_str().unwrap()).then_some(run)
         })
     }
 
-    /// The sum of a metric over the series with these labels.
+    /// Sums a metric over the series with these labels.
     pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         scrape::Scrape::of(&*self.metrics).value(name, labels).unwrap_or(0.0)
     }
 
-    /// SIGTERM, and its orderly end.
+    /// Sends SIGTERM and waits for a clean exit.
     pub(crate) fn stop(mut self) {
         self.process.terminate();
-        let status = self.process.exit(PATIENCE);
+        let status = self.process.exit(TIMEOUT);
         assert!(status.success(), "{status}: {}", self.process.stderr());
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(mut self) {
         self.process.kill();
-        self.process.exit(PATIENCE);
+        self.process.exit(TIMEOUT);
     }
 }
 

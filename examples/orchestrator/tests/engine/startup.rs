@@ -1,20 +1,20 @@
 //! A server that cannot start prints the reason and exits with the matching code.
 
-use crate::server::{Home, PATIENCE};
+use crate::server::{Home, TIMEOUT};
 use hub_otel_tests::process::Process;
 
 fn fails(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut serve = home.command(arguments);
     serve.envs(variables.iter().copied());
     let mut process = Process::spawn(&mut serve);
-    let status = process.exit(PATIENCE);
+    let status = process.exit(TIMEOUT);
     let said = process.stderr();
     assert!(!said.contains("panicked"), "{said}");
     (status.code().unwrap(), said)
 }
 
 #[test]
-fn bad_input_is_a_clear_message_and_an_exit_code() {
+fn invalid_input_is_an_error_message_and_an_exit_code() {
     let home = Home::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
@@ -41,39 +41,39 @@ fn bad_input_is_a_clear_message_and_an_exit_code() {
     let mut serve = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
     serve.current_dir(home.path()).args(["--bind", &taken]);
     let mut process = Process::spawn(&mut serve);
-    assert_eq!(process.exit(PATIENCE).code(), Some(1));
+    assert_eq!(process.exit(TIMEOUT).code(), Some(1));
     assert!(process.stderr().contains(&taken), "{}", process.stderr());
     drop(listener);
     let mut serve = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
     serve.current_dir(home.path()).args(["--bind", "0.0.0.0:0"]);
     let mut process = Process::spawn(&mut serve);
-    assert_eq!(process.exit(PATIENCE).code(), Some(2));
+    assert_eq!(process.exit(TIMEOUT).code(), Some(2));
     assert!(process.stderr().contains("HUB_API_TOKEN"), "{}", process.stderr());
 }
 
 #[test]
-fn without_a_collector_and_without_runs_sigterm_ends_it_within_six_seconds() {
+fn sigterm_without_collector_and_runs_exits_within_six_seconds() {
     let home = Home::new();
     let closed = hub_otel_tests::ports::Closed::new();
     let mut serve = home.command(&["--db", ":memory:"]);
     serve.env("OTEL_EXPORTER_OTLP_ENDPOINT", closed.endpoint());
     let mut process = Process::spawn(&mut serve);
-    process.line(PATIENCE, "  try ");
+    process.line(TIMEOUT, "  try ");
     assert!(process.stderr().contains("unreachable"), "{}", process.stderr());
     process.terminate();
     let asked = std::time::Instant::now();
-    assert!(process.exit(PATIENCE).success());
+    assert!(process.exit(TIMEOUT).success());
     assert!(asked.elapsed() < std::time::Duration::from_secs(6), "{:?}", asked.elapsed());
 }
 
 #[test]
-fn a_signal_during_the_start_is_an_orderly_end() {
+fn a_signal_during_the_start_is_a_clean_shutdown() {
     let home = Home::new();
     let mut serve = home.command(&[]);
     serve.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none");
     let mut process = Process::spawn(&mut serve);
     // The first line of output. The server is not ready yet.
-    process.line(PATIENCE, "Instrumentation started");
+    process.line(TIMEOUT, "Instrumentation started");
     process.terminate();
-    assert!(process.exit(PATIENCE).success(), "{}", process.stderr());
+    assert!(process.exit(TIMEOUT).success(), "{}", process.stderr());
 }

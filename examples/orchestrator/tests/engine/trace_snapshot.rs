@@ -4,7 +4,7 @@ use hub_otel_tests::receiver::{Receiver, int, text};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// A span, as it arrived.
+/// A received span.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) trace: Vec<u8>,
@@ -22,7 +22,7 @@ pub(crate) struct Seen {
     pub(crate) events: Vec<String>,
 }
 
-/// Every span so far, each once.
+/// The received spans, without duplicates.
 pub(crate) fn spans(receiver: &Receiver) -> Vec<Seen> {
     let mut spans = BTreeMap::new();
     for span in receiver.spans() {
@@ -93,7 +93,7 @@ impl Seen {
 }
 
 /// Renders the traces of a run, oldest first, optionally with database spans.
-pub(crate) fn picture(receiver: &Receiver, run: &str, database: bool) -> String {
+pub(crate) fn render_run(receiver: &Receiver, run: &str, database: bool) -> String {
     let spans = spans(receiver);
     let mut traces: Vec<_> = spans
         .iter()
@@ -107,7 +107,7 @@ pub(crate) fn picture(receiver: &Receiver, run: &str, database: bool) -> String 
         .collect();
     traces.sort();
     traces.dedup();
-    let mut picture = String::new();
+    let mut text = String::new();
     for (_, trace) in traces {
         let mut shown: Vec<_> = spans
             .iter()
@@ -122,15 +122,15 @@ pub(crate) fn picture(receiver: &Receiver, run: &str, database: bool) -> String 
             .copied()
             .collect();
         for root in roots {
-            draw(&mut picture, root, &shown, &spans, 0);
+            render_span(&mut text, root, &shown, &spans, 0);
         }
     }
-    picture
+    text
 }
 
-fn draw(picture: &mut String, span: &Seen, shown: &[&Seen], all: &[Seen], depth: usize) {
-    let _ = writeln!(picture, "{:indent$}{}", "", span.line(all), indent = depth * 2);
+fn render_span(text: &mut String, span: &Seen, shown: &[&Seen], all: &[Seen], depth: usize) {
+    let _ = writeln!(text, "{:indent$}{}", "", span.line(all), indent = depth * 2);
     for child in shown.iter().filter(|child| child.parent == span.id) {
-        draw(picture, child, shown, all, depth + 1);
+        render_span(text, child, shown, all, depth + 1);
     }
 }

@@ -1,18 +1,18 @@
 //! Telemetry of a run: traces, logs, metrics.
 
-use crate::server::{Home, PATIENCE, fault};
-use crate::trace_snapshot::{picture, spans};
+use crate::server::{Home, TIMEOUT, fault};
+use crate::trace_snapshot::{render_run, spans};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::{Receiver, text};
 use serde_json::json;
 use std::io::Write as _;
 
 #[test]
-fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
+fn a_triggered_run_is_one_trace_with_logs_and_metrics() {
     let receiver = Receiver::start();
     let home = Home::new();
     let server = home.serve(Some(&receiver), &[]);
-    // The counters stand at zero before anything has happened.
+    // The counters are zero before the first run.
     for status in ["SUCCESS", "FAILED", "TIMED_OUT"] {
         let labels = [("workflow_id", "scan-and-notify"), ("status", status)];
         let scrape = hub_otel_tests::scrape::Scrape::of(&*server.metrics);
@@ -25,9 +25,9 @@ fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
     let failed = server.reaches(&bad, "FAILED");
     assert_eq!(failed["errorType"], "fault_injected");
 
-    // A scrape may be as old as the one before it.
+    // A scrape can return cached metrics.
     let runs = |status| server.metric("workflow_runs_total", &[("status", status)]);
-    poll::until(PATIENCE, || (runs("SUCCESS"), runs("FAILED")) == (1.0, 1.0));
+    poll::until(TIMEOUT, || (runs("SUCCESS"), runs("FAILED")) == (1.0, 1.0));
     assert_eq!(server.metric("workflows_active", &[]), 0.0);
     assert_eq!(
         server.metric("workflow_duration_milliseconds_count", &[("status", "SUCCESS")]),
@@ -38,7 +38,7 @@ fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
     server.stop();
 
     assert_eq!(
-        picture(&receiver, &good, true),
+        render_run(&receiver, &good, true),
         "POST /api/workflows/{name}/trigger 202\n\
          \x20 SELECT workflows\n\
          \x20 INSERT workflow_runs\n\
@@ -51,7 +51,7 @@ fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
          \x20   UPDATE workflow_runs\n"
     );
     assert_eq!(
-        picture(&receiver, &bad, false),
+        render_run(&receiver, &bad, false),
         "POST /api/workflows/{name}/trigger 202\n\
          \x20 workflow.execute test-failure FAILED\n\
          \x20   agent.execute fault.fail FAILED\n"
@@ -91,7 +91,7 @@ fn a_triggered_run_is_one_trace_with_its_logs_and_its_numbers() {
 }
 
 #[test]
-fn a_diamond_runs_its_sides_side_by_side_and_shows_the_retry() {
+fn the_sides_of_a_diamond_run_in_parallel_and_the_retry_is_recorded() {
     let receiver = Receiver::start();
     let home = Home::new();
     let server = home.serve(Some(&receiver), &[]);
@@ -106,9 +106,9 @@ fn a_diamond_runs_its_sides_side_by_side_and_shows_the_retry() {
     assert!(node("right")["startedAt"].as_str() < node("left")["finishedAt"].as_str());
     assert_eq!(server.metric("agent_retry_count_total", &[("agent_id", "fault")]), 1.0);
     server.stop();
-    let picture = picture(&receiver, run["id"].as_str().unwrap(), false);
-    let mut lines: Vec<_> = picture.lines().collect();
-    // The sides start within the same moment, in either order.
+    let rendered = render_run(&receiver, run["id"].as_str().unwrap(), false);
+    let mut lines: Vec<_> = rendered.lines().collect();
+    // The sides start at the same time, in either order.
     lines[3..5].sort_unstable();
     assert_eq!(
         lines.join("\n"),
@@ -133,7 +133,7 @@ fn an_alert_is_one_trace_from_the_webhook_to_its_delivery() {
     server.reaches(&run, "SUCCESS");
     server.stop();
     assert_eq!(
-        picture(&receiver, &run, true),
+        render_run(&receiver, &run, true),
         "POST /api/webhooks/grafana 200\n\
          \x20 SELECT workflows\n\
          \x20 INSERT incidents\n\
@@ -153,31 +153,31 @@ fn a_disconnected_client_cancels_its_request_and_the_run_continues() {
     server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 50}))]));
     server.create("probe", json!([fault("a", "succeed", &[], json!({}))]));
     let posts = || server.metric("http_server_active_requests", &[("http_request_method", "POST")]);
-    let run = poll::until(PATIENCE, || {
-        // Nothing is committed meanwhile: the request waits where it is, and its client does not.
+    let run = poll::until(TIMEOUT, || {
+        // The database is locked: the request waits, and its client disconnects.
         let held = home.hold_database();
         let mut client =
             std::net::TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
         let request =
             "POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
         client.write_all(request.as_bytes()).unwrap();
-        poll::until(PATIENCE, || posts() == 1.0);
+        poll::until(TIMEOUT, || posts() == 1.0);
         drop(client);
-        poll::until(PATIENCE, || posts() == 0.0);
+        poll::until(TIMEOUT, || posts() == 0.0);
         drop(held);
         // The run was stored before. On a slow machine the store can have timed out.
-        poll::until(PATIENCE, || {
+        poll::until(TIMEOUT, || {
             server.post("/api/workflows/probe/trigger", &json!({})).status == 202
         });
         let runs = server.get("/api/workflows/slow/runs");
         runs["runs"][0]["id"].as_str().map(str::to_owned)
     });
     server.reaches(&run, "SUCCESS");
-    poll::until(PATIENCE, || server.metric("workflows_active", &[]) == 0.0);
+    poll::until(TIMEOUT, || server.metric("workflows_active", &[]) == 0.0);
     assert_eq!(posts(), 0.0);
     server.stop();
     assert_eq!(
-        picture(&receiver, &run, false),
+        render_run(&receiver, &run, false),
         "POST /api/workflows/{name}/trigger cancelled\n\
          \x20 workflow.execute slow SUCCESS\n\
          \x20   agent.execute fault.succeed SUCCESS\n"
@@ -185,7 +185,7 @@ fn a_disconnected_client_cancels_its_request_and_the_run_continues() {
 }
 
 #[test]
-fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
+fn an_agent_that_panics_or_hangs_fails_only_its_run() {
     let receiver = Receiver::start();
     let home = Home::new();
     let server = home.serve(Some(&receiver), &[]);
@@ -209,7 +209,7 @@ fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
         assert!(run["error"].as_str().unwrap().starts_with(whose), "{run:#}");
     }
     assert_eq!(server.run(&hung)["nodes"][0]["status"], "TIMED_OUT");
-    poll::until(PATIENCE, || {
+    poll::until(TIMEOUT, || {
         server.metric("workflow_runs_total", &[("status", "TIMED_OUT")]) == 2.0
     });
     server.stop();
@@ -218,7 +218,7 @@ fn an_agent_that_panics_or_hangs_fails_its_run_and_nothing_else() {
         (hung, "workflow.execute hangs TIMED_OUT\n    agent.execute fault.hang TIMED_OUT\n"),
         (late, "workflow.execute late TIMED_OUT\n    agent.execute fault.hang CANCELLED\n"),
     ] {
-        let picture = picture(&receiver, &run, false);
-        assert!(picture.ends_with(expected), "{picture}");
+        let rendered = render_run(&receiver, &run, false);
+        assert!(rendered.ends_with(expected), "{rendered}");
     }
 }

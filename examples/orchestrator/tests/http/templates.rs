@@ -15,7 +15,7 @@ fn variables(value: &str) -> Map<String, Value> {
         .unwrap()
 }
 
-/// Pieces of which templates are made, in any order: some are templates, most are nearly.
+/// Parts of templates, combined in any order. Few of the results are valid.
 fn leaf() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![
@@ -100,7 +100,7 @@ proptest! {
 }
 
 #[test]
-fn what_would_grow_past_its_bound_is_an_error_and_not_memory() {
+fn a_template_that_exceeds_a_limit_is_an_error() {
     for leaf in [
         "{{ 'x' * 2000000 }}",
         "{{ [0] * 99999999 }}",
@@ -119,7 +119,7 @@ fn what_would_grow_past_its_bound_is_an_error_and_not_memory() {
 }
 
 #[test]
-fn a_template_reaches_the_runs_variables_and_nothing_else() {
+fn a_template_reads_only_the_variables_of_the_run() {
     for leaf in [
         "{{ env.HOME }}",
         "{{ environ }}",

@@ -49,7 +49,7 @@ pub struct Finding {
 
 /// Result of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Report {
+pub struct ScanReport {
     /// The folder, relative to the scan root.
     pub folder: String,
     /// Number of files read.
@@ -87,9 +87,9 @@ pub struct Outside {
 }
 
 /// Scans `folder`. Blocks the thread. `stop` ends the scan early; its report is then incomplete.
-pub fn scan(root: &Path, folder: &Path, limits: Limits, stop: &AtomicBool) -> Report {
+pub fn scan(root: &Path, folder: &Path, limits: Limits, stop: &AtomicBool) -> ScanReport {
     let started = Instant::now();
-    let mut report = Report { folder: relative(root, folder), ..Report::default() };
+    let mut report = ScanReport { folder: relative(root, folder), ..ScanReport::default() };
     let walk = ignore::WalkBuilder::new(folder)
         .hidden(false)
         .follow_links(false)
@@ -125,7 +125,7 @@ pub fn scan(root: &Path, folder: &Path, limits: Limits, stop: &AtomicBool) -> Re
     report
 }
 
-fn scan_text(path: &str, text: &str, limits: Limits, report: &mut Report) {
+fn scan_text(path: &str, text: &str, limits: Limits, report: &mut ScanReport) {
     for (index, line) in text.lines().enumerate() {
         for place in rules::find_secrets(line) {
             report.total += 1;
