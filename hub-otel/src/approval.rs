@@ -15,6 +15,7 @@ use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
+use opentelemetry::trace::FutureExt;
 use opentelemetry::trace::Link;
 use opentelemetry::trace::Span as _;
 use opentelemetry::trace::SpanBuilder;
@@ -82,7 +83,7 @@ where
 {
     let waiting = Waiting::begin(id.into());
     let decision = match &waiting {
-        Some(waiting) => crate::propagation::follow(waiting.context.clone(), decision).await.into(),
+        Some(waiting) => decision.with_context(waiting.context.clone()).await.into(),
         None => decision.await.into(),
     };
     if let Some(waiting) = waiting {

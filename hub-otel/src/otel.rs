@@ -17,9 +17,12 @@
 //! ```
 
 pub use opentelemetry;
+pub use opentelemetry::trace::FutureExt;
 pub use opentelemetry_sdk;
 
 use crate::Telemetry;
+use crate::propagation::RemoteContext;
+use opentelemetry::Context;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::Sampler;
@@ -44,4 +47,31 @@ pub fn meter_provider(telemetry: &Telemetry) -> SdkMeterProvider {
 pub fn logger_provider(telemetry: &Telemetry) -> SdkLoggerProvider {
     let off = || SdkLoggerProvider::builder().build();
     telemetry.inner().and_then(|inner| inner.logs.clone()).unwrap_or_else(off)
+}
+
+/// Returns the OpenTelemetry context of `remote`.
+///
+/// ```
+/// use hub_otel::otel::opentelemetry::trace::TraceContextExt;
+///
+/// let remote = hub_otel::propagation::from_env();
+/// let trace_id = hub_otel::otel::context_of(&remote).span().span_context().trace_id();
+/// # let _ = trace_id;
+/// ```
+#[must_use]
+pub fn context_of(remote: &RemoteContext) -> &Context {
+    remote.as_otel()
+}
+
+/// Wraps a context that another propagator extracted, so that units can start under it.
+///
+/// ```
+/// use hub_otel::otel::opentelemetry::Context;
+///
+/// let remote = hub_otel::otel::remote_context(Context::current());
+/// remote.in_scope(|| { /* … */ });
+/// ```
+#[must_use]
+pub fn remote_context(context: Context) -> RemoteContext {
+    RemoteContext::new(context)
 }

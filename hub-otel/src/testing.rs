@@ -39,6 +39,7 @@ pub use crate::testing::render::{Event, Span, Spans};
 use crate::instance;
 use crate::instance::{ContextInstanceGuard, Instance};
 use crate::options::{Exceptions, Options, Sampling};
+use opentelemetry::trace::FutureExt;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::InstrumentKind;
 use opentelemetry_sdk::metrics::ManualReader;
@@ -173,7 +174,7 @@ impl Capture {
         let context = instance::root_context(&self.source.instance);
         let travel = ContextInstanceGuard::new();
         async move {
-            let output = crate::propagation::follow(context, future).await;
+            let output = future.with_context(context).await;
             drop(travel);
             output
         }

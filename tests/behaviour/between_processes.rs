@@ -1,7 +1,7 @@
 //! What travels, and what does not.
 
 use axum::http::HeaderMap;
-use hub_otel::propagation::{self, AllowList, Extractor, Injector};
+use hub_otel::propagation::{self, BaggageAllowList, Extractor, Injector};
 use hub_otel::testing::{Settings, capture};
 use hub_otel::{agent, workflow};
 use std::collections::HashMap;
@@ -39,9 +39,6 @@ impl Extractor for Pairs {
     fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
-    fn keys(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).collect()
-    }
 }
 
 #[tokio::test]
@@ -50,7 +47,7 @@ async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
     let sent = async {
         let (mut headers, mut pairs, mut map) =
             (HeaderMap::new(), Pairs::default(), Carrier::new());
-        propagation::inject_run(&mut propagation::HeadersMut(&mut headers));
+        propagation::inject_run(&mut headers);
         propagation::inject_run(&mut pairs);
         propagation::inject_run(&mut map);
         (headers, pairs, map)
@@ -59,12 +56,12 @@ async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
     assert_eq!(headers["traceparent"], map["traceparent"].as_str());
     assert_eq!(headers["baggage"], map["baggage"].as_str());
     let parents = [
-        propagation::extract_run(&propagation::Headers(&headers)),
+        propagation::extract_run(&headers),
         propagation::extract_run(&pairs),
         propagation::extract_run(&map),
     ];
     for parent in parents {
-        propagation::follow(parent, agent("a", "x").run(async {})).await;
+        parent.scope(agent("a", "x").run(async {})).await;
     }
     let spans = capture.spans();
     assert_eq!(
@@ -80,7 +77,7 @@ async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
 #[tokio::test]
 async fn the_run_travels_to_whom_the_caller_names() {
     let capture = capture();
-    let list = AllowList::new(["agents.internal"]);
+    let list = BaggageAllowList::new(["agents.internal"]);
     let sent = async {
         let (mut friend, mut stranger) = (Carrier::new(), Carrier::new());
         list.inject("agents.internal", &mut friend);
@@ -92,8 +89,7 @@ async fn the_run_travels_to_whom_the_caller_names() {
         stranger.contains_key("traceparent") && !stranger.contains_key("baggage"),
         "{stranger:?}"
     );
-    let under = propagation::extract_run(&friend);
-    propagation::follow(under, agent("a", "x").run(async {})).await;
+    propagation::extract_run(&friend).scope(agent("a", "x").run(async {})).await;
     let spans = capture.spans();
     let agent = spans.named("agent.execute")[0];
     assert_eq!(agent.text("workflow.run.id"), "run 7, part;1");

@@ -386,10 +386,7 @@ mod only_counted {
         let capture = Settings::new().parent_based().capture();
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
         let message = Carrier::from([("traceparent".to_owned(), parent.to_owned())]);
-        let attached = extract(&message).attach();
-        let called = outer();
-        let handed_on = called.await;
-        drop(attached);
+        let handed_on = extract(&message).scope(async { outer().await }).await;
         assert_counted(&capture);
         assert_eq!(handed_on.as_deref(), Some(parent));
     }

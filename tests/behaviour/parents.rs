@@ -3,6 +3,7 @@
 use futures_util::StreamExt;
 use hub_otel::testing::{Spans, capture};
 use hub_otel::{instrument_agent, instrument_workflow};
+use opentelemetry::trace::FutureExt;
 use tokio::task::{JoinSet, yield_now};
 
 #[instrument_agent(id = "a", action = "x", run_id = name, name = name)]
@@ -76,11 +77,8 @@ async fn a_spawned_block_inherits_where_the_context_is_handed_over() {
     #[instrument_workflow(id = "w", run_id = "run")]
     async fn workflow() {
         let context = opentelemetry::Context::current();
-        tokio::spawn(hub_otel::propagation::follow(context, async {
-            agent("inside").await;
-        }))
-        .await
-        .unwrap();
+        let task = async { agent("inside").await }.with_context(context);
+        tokio::spawn(task).await.unwrap();
     }
     let capture = capture();
     capture.run(workflow()).await;

@@ -316,7 +316,7 @@ mod case {
         let context = Context::new().with_span(span).with_baggage([KeyValue::new("key", "value")]);
         let mut carrier = std::collections::BTreeMap::new();
         struct Keys<'a>(&'a mut std::collections::BTreeMap<String, String>);
-        impl hub_otel::propagation::Injector for Keys<'_> {
+        impl hub_otel::otel::opentelemetry::propagation::Injector for Keys<'_> {
             fn set(&mut self, key: &str, value: String) {
                 if !value.is_empty() {
                     self.0.insert(key.to_owned(), value);

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["worker", text] => {
-            let words = propagation::follow(propagation::from_env(), count(text)).await?;
+            let words = propagation::from_env().scope(count(text)).await?;
             println!("{words} words");
             Ok(())
         }

@@ -12,7 +12,7 @@ pub use crate::http::client::request::RequestBuilder;
 use crate::Telemetry;
 use crate::http::client::attempt::Attempt;
 use crate::instrumentation::InstanceSource;
-use crate::propagation::AllowList;
+use crate::propagation::BaggageAllowList;
 use reqwest::IntoUrl;
 use reqwest::Method;
 use reqwest::Request;
@@ -57,7 +57,7 @@ pub struct Client {
 pub(super) struct Settings {
     redirects: u32,
     shown: Vec<Box<str>>,
-    baggage: AllowList,
+    baggage: BaggageAllowList,
 }
 
 /// What the caller says about one call, beside the request.
@@ -124,8 +124,7 @@ impl Client {
             );
             return self;
         }
-        let settings = Arc::make_mut(&mut self.settings);
-        settings.baggage = std::mem::take(&mut settings.baggage).with(host);
+        Arc::make_mut(&mut self.settings).baggage.push(host);
         self
     }
 

@@ -1,8 +1,7 @@
 //! How far a caller is believed about the trace that its request belongs to.
 
 use crate::options::Propagation;
-use crate::propagation as context;
-use crate::propagation::{Headers, propagators as spoken};
+use crate::propagation::{OtelExtractor, adopt_run, propagators};
 use http_types::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -41,8 +40,8 @@ impl Trust {
         if self == Self::Nothing {
             return parent;
         }
-        let carrier = Headers(headers);
-        if spoken::trace(told) && headers.contains_key("traceparent") {
+        let carrier = OtelExtractor(headers);
+        if told.trace_context && headers.contains_key("traceparent") {
             let remote =
                 TraceContextPropagator::new().extract_with_context(&parent.context, &carrier);
             if self == Self::Link {
@@ -54,10 +53,12 @@ impl Trust {
             }
             parent.context = remote;
         }
-        if self == Self::TraceAndBaggage && spoken::baggage(told) && headers.contains_key("baggage")
+        if self == Self::TraceAndBaggage
+            && propagators::baggage_is_enabled(told)
+            && headers.contains_key("baggage")
         {
             let context = BaggagePropagator::new().extract_with_context(&parent.context, &carrier);
-            parent.context = context::adopt_run(context, &carrier);
+            parent.context = adopt_run(context, headers);
         }
         parent
     }

@@ -1,40 +1,47 @@
-//! The identity of a run as W3C Baggage: two keys, nothing else of what the header may hold.
+//! The identity of a run as W3C Baggage. Two keys are read and written; other members are ignored.
+//!
+//! Not the SDK's `BaggagePropagator`: it writes all of the context's baggage, which may hold values
+//! that the destination must not see.
 
-use crate::propagation::{Context, Extractor, Injector};
+use crate::propagation::carriers::{Extractor, Injector};
 use crate::semconv::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use crate::shared_str::share_str;
-use crate::unit::lookup as running;
+use crate::unit::lookup;
 use crate::unit::state::Enclosing;
+use opentelemetry::Context;
 use opentelemetry::StringValue;
 use percent_encoding::AsciiSet;
 use percent_encoding::CONTROLS;
 use percent_encoding::percent_decode_str;
 use percent_encoding::utf8_percent_encode;
 
-pub(super) const BAGGAGE: &str = "baggage";
-/// What a baggage value may not hold (W3C Baggage, "baggage-octet").
+const HEADER: &str = "baggage";
+/// The characters that a value must not contain (W3C Baggage, `baggage-octet`), and `%`.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
-/// Longer than any sensible id: what comes in from outside is never kept whole without a bound.
-const LONGEST: usize = 256;
+/// Longer values are ignored: they come from outside and become attributes of every span.
+const MAX_VALUE_BYTES: usize = 256;
 
+/// Writes the identity of the current run; nothing outside of a run.
 pub(super) fn inject(carrier: &mut dyn Injector) {
-    let Some(run) = Context::map_current(running::enclosing) else { return };
-    let value = |text: &StringValue| utf8_percent_encode(text.as_str(), ESCAPED).to_string();
-    let mut baggage = format!("{WORKFLOW_ID}={}", value(&run.id));
+    let Some(run) = Context::map_current(lookup::enclosing) else { return };
+    let encode = |value: &StringValue| utf8_percent_encode(value.as_str(), ESCAPED).to_string();
+    let mut baggage = format!("{WORKFLOW_ID}={}", encode(&run.id));
     if let Some(run_id) = &run.run_id {
-        baggage.push_str(&format!(",{WORKFLOW_RUN_ID}={}", value(run_id)));
+        baggage.push_str(&format!(",{WORKFLOW_RUN_ID}={}", encode(run_id)));
     }
-    carrier.set(BAGGAGE, baggage);
+    carrier.set(HEADER, baggage);
 }
 
+/// Returns `context` with the run's identity; `context` itself if the baggage has no workflow id.
 pub(super) fn extract(context: Context, carrier: &dyn Extractor) -> Context {
-    let Some(baggage) = carrier.get(BAGGAGE) else { return context };
+    let Some(baggage) = carrier.get(HEADER) else { return context };
     let (mut id, mut run_id) = (None, None);
     for member in baggage.split(',') {
+        // Properties of a member follow its value after a `;`: they are not used.
         let member = member.split(';').next().unwrap_or_default();
         let Some((key, value)) = member.split_once('=') else { continue };
         let value = percent_decode_str(value.trim()).decode_utf8_lossy();
-        if value.is_empty() || value.len() > LONGEST {
+        if value.is_empty() || value.len() > MAX_VALUE_BYTES {
             continue;
         }
         match key.trim() {

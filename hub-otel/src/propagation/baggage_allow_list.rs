@@ -1,46 +1,58 @@
-//! Who may learn which run a request belongs to.
+//! The destinations that receive the identity of a run.
 
-use crate::propagation::{Injector, inject, inject_run};
+use crate::propagation::carriers::Injector;
+use crate::propagation::inject_extract::{inject, inject_run};
 
-/// The destinations that are sent `workflow.run.id` and `workflow.id` as baggage. Everybody else gets the trace only.
+/// The hosts that receive `workflow.id` and `workflow.run.id` as baggage. All others receive the
+/// trace context only.
 ///
 /// ```
-/// use hub_otel::propagation::AllowList;
-/// let ours = AllowList::new(["agents.internal", "*.svc.cluster.local"]);
-/// assert!(ours.allows("scanner.svc.cluster.local"));
-/// assert!(!ours.allows("api.example.com"));
+/// use hub_otel::propagation::BaggageAllowList;
+///
+/// let internal = BaggageAllowList::new(["agents.internal", "*.svc.cluster.local"]);
+/// assert!(internal.allows("scanner.svc.cluster.local"));
+/// assert!(!internal.allows("api.example.com"));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AllowList {
+pub struct BaggageAllowList {
     hosts: Vec<String>,
 }
 
-impl AllowList {
-    /// Host names; `*.` at the beginning stands for every name below.
+impl BaggageAllowList {
+    /// Creates a list of host names. `*.example.com` matches every name below `example.com`, but
+    /// not `example.com` itself. Case is ignored.
     pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { hosts: hosts.into_iter().map(|host| host.into().to_ascii_lowercase()).collect() }
     }
 
-    /// These, and one more.
+    /// Adds a host.
     #[cfg(feature = "reqwest")]
-    pub(crate) fn with(mut self, host: &str) -> Self {
+    pub(crate) fn push(&mut self, host: &str) {
         self.hosts.push(host.to_ascii_lowercase());
-        self
     }
 
-    /// Whether `host` is one of them.
+    /// Returns `true` if `host` is on the list.
     #[must_use]
     pub fn allows(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         self.hosts.iter().any(|allowed| match allowed.strip_prefix("*.") {
             Some(parent) => {
-                host.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+                let subdomain = host.strip_suffix(parent);
+                subdomain.is_some_and(|name| name.len() > 1 && name.ends_with('.'))
             }
             None => *allowed == host,
         })
     }
 
-    /// Writes the context of a request to `host`: the run's identity only if it is allowed to see it.
+    /// Writes the current context to a request for `host`: with [`inject_run`] if the host is on
+    /// the list, else with [`inject`].
+    ///
+    /// ```
+    /// # use hub_otel::propagation::BaggageAllowList;
+    /// # let internal = BaggageAllowList::new(["agents.internal"]);
+    /// let mut headers = std::collections::HashMap::new();
+    /// internal.inject("agents.internal", &mut headers);
+    /// ```
     pub fn inject(&self, host: &str, carrier: &mut dyn Injector) {
         if self.allows(host) { inject_run(carrier) } else { inject(carrier) }
     }
@@ -51,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wildcard_stands_for_names_below_it_and_for_nothing_else() {
-        let list = AllowList::new(["*.Example.com"]);
+    fn a_wildcard_matches_names_below_it_and_nothing_else() {
+        let list = BaggageAllowList::new(["*.Example.com"]);
         assert!(list.allows("a.example.COM"));
         for other in ["example.com", ".example.com", "notexample.com", "example.com.evil.org"] {
             assert!(!list.allows(other), "{other}");

@@ -1,25 +1,38 @@
-//! The environment as a carrier (OpenTelemetry specification, "Environment Variables as Context Propagation
-//! Carriers"): for agents that are started as processes or containers.
+//! Environment variables as a carrier, for agents that are started as processes or containers
+//! (OpenTelemetry specification, "Environment Variables as Context Propagation Carriers").
 
-use crate::propagation::{Context, Extractor, Injector, extract_run, inject_run};
+use crate::propagation::carriers::{Extractor, Injector};
+use crate::propagation::inject_extract::{extract_run, inject_run};
+use crate::propagation::remote_context::RemoteContext;
 use std::collections::HashMap;
 use std::process::Command;
 
-/// The three variables, as upper-case names of the carriers' keys.
-const NAMES: [&str; 3] = ["TRACEPARENT", "TRACESTATE", "BAGGAGE"];
+/// The variables: the names of the W3C headers in upper case.
+const VARIABLES: [&str; 3] = ["TRACEPARENT", "TRACESTATE", "BAGGAGE"];
 
-/// Hands the current context, and the run's identity, to a process that is about to be started: TRACEPARENT,
-/// TRACESTATE and BAGGAGE. What this process itself was given is not passed on, unless nothing here records.
+/// Sets TRACEPARENT, TRACESTATE and BAGGAGE of a process to be started: the current context, and
+/// the identity of the current run.
 ///
-/// For `tokio::process::Command`: `to_env(command.as_std_mut())`. For a container, read the three from
-/// [`Command::get_envs`].
+/// The variables that this process itself was started with are not passed on, unless it has no
+/// telemetry.
+///
+/// For `tokio::process::Command` use `to_env(command.as_std_mut())`. For a container, read the
+/// three variables with [`Command::get_envs`].
+///
+/// ```no_run
+/// # fn main() -> std::io::Result<()> {
+/// let mut worker = std::process::Command::new("worker");
+/// hub_otel::propagation::to_env(&mut worker);
+/// worker.spawn()?.wait()?;
+/// # Ok(()) }
+/// ```
 pub fn to_env(command: &mut Command) {
     if !crate::instance::in_use() {
         return;
     }
-    let mut variables = Variables::default();
+    let mut variables = EnvCarrier::default();
     inject_run(&mut variables);
-    for name in NAMES {
+    for name in VARIABLES {
         match variables.0.get(name) {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
@@ -27,10 +40,19 @@ pub fn to_env(command: &mut Command) {
     }
 }
 
-/// The context that the parent process handed over with [`to_env`]; an empty one where it did not.
-pub fn from_env() -> Context {
-    let mut variables = Variables::default();
-    for name in NAMES {
+/// Reads the context that the parent process passed with [`to_env`]; an empty one if it did not.
+///
+/// ```
+/// #[hub_otel::instrument_agent(id = "scanner", action = "scan")]
+/// async fn scan() {}
+///
+/// async fn worker() {
+///     hub_otel::propagation::from_env().scope(scan()).await;
+/// }
+/// ```
+pub fn from_env() -> RemoteContext {
+    let mut variables = EnvCarrier::default();
+    for name in VARIABLES {
         #[expect(
             clippy::disallowed_methods,
             reason = "not configuration: the carrier that the parent process filled"
@@ -43,23 +65,18 @@ pub fn from_env() -> Context {
     extract_run(&variables)
 }
 
-/// Keys as environment variables spell them.
+/// Variables by their upper-case names.
 #[derive(Default)]
-struct Variables(HashMap<String, String>);
+struct EnvCarrier(HashMap<String, String>);
 
-impl Injector for Variables {
+impl Injector for EnvCarrier {
     fn set(&mut self, key: &str, value: String) {
-        if !value.is_empty() {
-            self.0.insert(key.to_ascii_uppercase(), value);
-        }
+        self.0.insert(key.to_ascii_uppercase(), value);
     }
 }
 
-impl Extractor for Variables {
+impl Extractor for EnvCarrier {
     fn get(&self, key: &str) -> Option<&str> {
         self.0.get(&key.to_ascii_uppercase()).map(String::as_str)
-    }
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(String::as_str).collect()
     }
 }

@@ -1,23 +1,19 @@
-//! Which formats are spoken, in both directions: what OTEL_PROPAGATORS says to the telemetry that a context leads to.
+//! The propagators that OTEL_PROPAGATORS enables, for both directions.
 //!
-//! Baggage that may travel still goes only to destinations that the program names, and is believed only where it says so.
+//! Enabled baggage is still sent only to the destinations that the program names, and read only
+//! from the callers that it trusts.
 
 use crate::instance;
 use crate::options::Propagation;
 use opentelemetry::Context;
 
-/// Whether `traceparent` and `tracestate` are.
-pub(crate) fn trace(propagation: Propagation) -> bool {
-    propagation.trace_context
-}
-
-/// Whether `baggage` is, where the program asks for it: unset is no refusal.
-pub(crate) fn baggage(propagation: Propagation) -> bool {
+/// Returns `true` unless OTEL_PROPAGATORS is set and leaves `baggage` out.
+pub(crate) fn baggage_is_enabled(propagation: Propagation) -> bool {
     propagation.baggage != Some(false)
 }
 
-/// What the telemetry that `context` leads to was told.
-pub(super) fn within(context: &Context) -> Propagation {
+/// Returns the propagators of the telemetry that `context` records into.
+pub(super) fn of(context: &Context) -> Propagation {
     if !instance::in_use() {
         return Propagation::default();
     }
@@ -25,7 +21,7 @@ pub(super) fn within(context: &Context) -> Propagation {
         .map_or_else(Propagation::default, |instance| instance.options.propagation)
 }
 
-/// What the current telemetry was told.
-pub(super) fn here() -> Propagation {
-    Context::map_current(within)
+/// Returns the propagators of the telemetry that the caller records into.
+pub(super) fn current() -> Propagation {
+    Context::map_current(of)
 }

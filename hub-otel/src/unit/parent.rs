@@ -1,6 +1,7 @@
 //! Whose child a unit is.
 
 use crate::instance;
+use crate::propagation::RemoteContext;
 use crate::unit::arguments::Opening;
 use crate::unit::state::Enclosing;
 use opentelemetry::Context;
@@ -92,6 +93,18 @@ impl Parent for Context {
 impl Parent for &Context {
     fn into_parent(self) -> Option<Context> {
         Some(self.clone())
+    }
+}
+
+impl Parent for RemoteContext {
+    fn into_parent(self) -> Option<Context> {
+        Some(self.into_otel())
+    }
+}
+
+impl Parent for &RemoteContext {
+    fn into_parent(self) -> Option<Context> {
+        Some(self.as_otel().clone())
     }
 }
 

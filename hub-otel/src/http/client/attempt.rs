@@ -4,7 +4,6 @@ use crate::http::client::{Call, Settings, redact, redirect_policy as refusal};
 use crate::http::method::{Method, bare, status_kind, version};
 use crate::instance::Instance;
 use crate::instrumentation::is_suppressed;
-use crate::propagation::HeadersMut;
 use crate::semconv::{attribute as a, instrumentation as boundary, kv};
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
@@ -84,7 +83,7 @@ impl Attempt {
         let context = parent.with_span(span);
         let host = bare(request.url().host_str().unwrap_or_default()).to_owned();
         let guard = context.clone().attach();
-        settings.baggage.inject(&host, &mut HeadersMut(request.headers_mut()));
+        settings.baggage.inject(&host, request.headers_mut());
         drop(guard);
         Some(Self {
             context,

@@ -1,0 +1,124 @@
+//! Writes the current context to a carrier, and reads one from it.
+
+use crate::instance;
+use crate::propagation::carriers::{Extractor, Injector, OtelExtractor, OtelInjector};
+use crate::propagation::remote_context::RemoteContext;
+use crate::propagation::{baggage, propagators};
+use crate::unit::{lookup, run_id};
+use opentelemetry::Context;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::SpanId;
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::TraceFlags;
+use opentelemetry::trace::TraceId;
+use opentelemetry::trace::TraceState;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+
+/// Writes `traceparent` and `tracestate` of the current context to `carrier`.
+///
+/// Without telemetry nothing is written. Baggage is never written: see [`inject_run`].
+///
+/// ```
+/// let mut headers = std::collections::HashMap::new();
+/// hub_otel::propagation::inject(&mut headers);
+/// ```
+pub fn inject(carrier: &mut dyn Injector) {
+    if instance::in_use() && propagators::current().trace_context {
+        TraceContextPropagator::new().inject_context(&outgoing(), &mut OtelInjector(carrier));
+    }
+}
+
+/// Reads `traceparent` and `tracestate` from `carrier`.
+///
+/// Baggage is not read: a caller that is not trusted must not set the identity of a run. See
+/// [`extract_run`].
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// async fn receive(headers: HashMap<String, String>) {
+///     let parent = hub_otel::propagation::extract(&headers);
+///     hub_otel::agent("scanner", "scan").parent(parent).run(async { /* … */ }).await;
+/// }
+/// ```
+pub fn extract(carrier: &dyn Extractor) -> RemoteContext {
+    RemoteContext::new(extract_trace(carrier))
+}
+
+/// Does what [`inject`] does, and writes the identity of the current run as baggage
+/// (`workflow.id`, `workflow.run.id`).
+///
+/// For destinations that may see it; [`BaggageAllowList`](super::BaggageAllowList) keeps a list of
+/// them.
+///
+/// ```
+/// #[hub_otel::instrument_workflow]
+/// async fn nightly() {
+///     let mut headers = std::collections::HashMap::new();
+///     hub_otel::propagation::inject_run(&mut headers);
+///     // `headers` has `traceparent` and `baggage: workflow.id=nightly,workflow.run.id=…`.
+/// }
+/// ```
+pub fn inject_run(carrier: &mut dyn Injector) {
+    inject(carrier);
+    if propagators::baggage_is_enabled(propagators::current()) {
+        baggage::inject(carrier);
+    }
+}
+
+/// Does what [`extract`] does, and reads the identity of the caller's run: agents that start under
+/// the context belong to that run.
+///
+/// For callers that are trusted.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// async fn receive(headers: HashMap<String, String>) {
+///     let caller = hub_otel::propagation::extract_run(&headers);
+///     caller.scope(async { /* … */ }).await;
+/// }
+/// ```
+pub fn extract_run(carrier: &dyn Extractor) -> RemoteContext {
+    RemoteContext::new(adopt_run(extract_trace(carrier), carrier))
+}
+
+fn extract_trace(carrier: &dyn Extractor) -> Context {
+    let context = if propagators::current().trace_context {
+        let empty = Context::new();
+        TraceContextPropagator::new().extract_with_context(&empty, &OtelExtractor(carrier))
+    } else {
+        Context::new()
+    };
+    Context::map_current(|current| instance::inherit_instance(current, context))
+}
+
+/// Returns `context` with the run's identity from `carrier`, whose sender is trusted.
+pub(crate) fn adopt_run(context: Context, carrier: &dyn Extractor) -> Context {
+    if propagators::baggage_is_enabled(propagators::of(&context)) {
+        baggage::extract(context, carrier)
+    } else {
+        context
+    }
+}
+
+/// Returns the current context as the next process must see it.
+///
+/// A unit that is not sampled has no span, and so no span context to send. Without `traceparent` the
+/// next process would start a trace of its own: it is sent a random one that is not sampled.
+fn outgoing() -> Context {
+    let current = Context::current();
+    if current.span().span_context().is_valid() || !lookup::counts(&current) {
+        return current;
+    }
+    let (high, low, span) = (run_id::random(), run_id::random(), run_id::random());
+    let unsampled = SpanContext::new(
+        TraceId::from((u128::from(high) << 64) | u128::from(low | 1)),
+        SpanId::from(span | 1),
+        TraceFlags::NOT_SAMPLED,
+        false,
+        TraceState::NONE,
+    );
+    current.with_remote_span_context(unsampled)
+}
