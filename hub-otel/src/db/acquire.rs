@@ -1,65 +1,49 @@
-//! Waiting for a connection of the pool: told of only where it was in vain.
+//! Spans for connections that could not be acquired.
 //!
-//! To take a connection that is there is no database operation and makes no span. One that does not come in time is what
-//! an alert on a lost database looks at: it is recorded like a statement that failed, from the moment it was asked for.
+//! Acquiring a connection is not a database operation, so a successful one has no span. A failure
+//! is what an alert on a lost database needs: it is recorded like a failed statement, with the time
+//! of the call as its start.
 
-use crate::db::call::Call;
-use crate::db::executor::Watcher;
+use crate::db::operation::{Operation, StartTime};
+use crate::db::tracer::StatementTracer;
 use sqlx::Error;
 use std::future::Future;
-use std::time::Instant;
-use std::time::SystemTime;
 
-/// When something was begun, on both clocks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Begun {
-    pub(super) at: SystemTime,
-    pub(super) instant: Instant,
+/// A call that waits for a connection. Dropped before it is done, it is recorded as cancelled.
+struct PendingAcquire<'a> {
+    tracer: &'a StatementTracer,
+    start: StartTime,
+    done: bool,
 }
 
-impl Begun {
-    pub(super) fn now() -> Self {
-        Self { at: SystemTime::now(), instant: Instant::now() }
+impl PendingAcquire<'_> {
+    fn operation(&self) -> Option<Operation> {
+        let instance = self.tracer.source.resolve()?;
+        Some(Operation::without_statement(instance, &self.tracer.system, self.start))
     }
 }
 
-/// A caller that waits. Dropped while it waits, it gave up.
-struct Waiting<'a> {
-    watcher: &'a Watcher,
-    begun: Begun,
-    over: bool,
-}
-
-impl Waiting<'_> {
-    fn call(&self) -> Option<Call> {
-        self.watcher
-            .target
-            .resolve()
-            .map(|instance| Call::begun(instance, &self.watcher.system, self.begun))
-    }
-}
-
-impl Drop for Waiting<'_> {
+impl Drop for PendingAcquire<'_> {
     fn drop(&mut self) {
-        if !self.over {
-            // A call that is dropped while it waits is cancelled.
-            drop(self.call());
+        if !self.done {
+            // An operation that is dropped while it waits ends as cancelled.
+            drop(self.operation());
         }
     }
 }
 
-/// Watches `asked`, which gives a connection.
+/// Awaits `connection`, and records a failure or a cancellation.
 pub(super) async fn acquire<T>(
-    watcher: &Watcher,
-    asked: impl Future<Output = Result<T, Error>>,
+    tracer: &StatementTracer,
+    connection: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let mut waiting = Waiting { watcher, begun: Begun::now(), over: false };
-    let result = asked.await;
-    waiting.over = true;
+    let mut pending = PendingAcquire { tracer, start: StartTime::now(), done: false };
+    let result = connection.await;
+    pending.done = true;
     if let Err(error) = &result
-        && let Some(call) = waiting.call()
+        && let Some(operation) = pending.operation()
     {
-        call.failed(error);
+        operation.fail(error);
     }
     result
 }

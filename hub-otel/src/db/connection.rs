@@ -1,43 +1,58 @@
-//! One connection, traced: what a pool hands out and what a transaction runs on.
+//! A traced connection: the result of [`Db::acquire`](super::Db::acquire), and the base of a
+//! transaction.
 
-use crate::db::executor::{Watcher, executor};
+use crate::db::executor::executor;
+use crate::db::tracer::StatementTracer;
 use sqlx::Database;
 use sqlx::Executor;
 use sqlx::pool::PoolConnection;
 use std::marker::PhantomData;
 use std::ops::DerefMut;
 
-/// A connection whose statements are traced: `query(…).execute(&mut connection)`.
+/// A connection whose statements are traced.
+///
+/// ```
+/// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+/// let mut connection = db.acquire().await?;
+/// sqlx::query("DELETE FROM runs").execute(&mut connection).await?;
+/// # Ok(()) }
+/// ```
 pub struct Connection<DB: Database, C = PoolConnection<DB>> {
     inner: C,
-    watcher: Watcher,
+    tracer: StatementTracer,
     database: PhantomData<fn() -> DB>,
 }
 
 impl<DB: Database, C> Connection<DB, C> {
-    pub(super) fn new(inner: C, watcher: Watcher) -> Self {
-        Self { inner, watcher, database: PhantomData }
+    pub(super) fn new(inner: C, tracer: StatementTracer) -> Self {
+        Self { inner, tracer, database: PhantomData }
     }
 
-    /// The connection inside: what goes through it is not traced.
+    /// Returns the inner connection, whose statements are not traced.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let mut connection = db.acquire().await?;
+    /// sqlx::query("SELECT 1").execute(&mut **connection.untraced()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn untraced(&mut self) -> &mut C {
         &mut self.inner
     }
 
-    pub(super) fn into_parts(self) -> (C, Watcher) {
-        (self.inner, self.watcher)
+    pub(super) fn into_parts(self) -> (C, StatementTracer) {
+        (self.inner, self.tracer)
     }
 
-    pub(super) fn watcher(&self) -> &Watcher {
-        &self.watcher
+    pub(super) fn tracer(&self) -> &StatementTracer {
+        &self.tracer
     }
 }
 
 impl<DB: Database, C> std::fmt::Debug for Connection<DB, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection")
-            .field("system", &self.watcher.system.name)
-            .finish_non_exhaustive()
+        let mut output = f.debug_struct("Connection");
+        output.field("system", &self.tracer.system.name).finish_non_exhaustive()
     }
 }
 
@@ -47,5 +62,5 @@ where
     C: DerefMut<Target = DB::Connection> + Send,
     for<'a> &'a mut DB::Connection: Executor<'a, Database = DB>,
 {
-    executor!(self, self.watcher.clone(), (&mut *self.inner));
+    executor!(self, self.tracer.clone(), (&mut *self.inner));
 }

@@ -1,15 +1,16 @@
-//! Database errors by kind, so that an alert on a lost database is not raised by a unique violation.
+//! Classifies database errors, so that an alert on a lost database is not raised by a unique
+//! violation.
 
 use crate::semconv::instrumentation::{TIMEOUT, db as kind};
 use sqlx::error::DatabaseError;
 use sqlx::error::ErrorKind;
 use std::io;
 
-/// `error.type`.
-pub(super) fn kind(error: &sqlx::Error) -> &'static str {
+/// Returns the `error.type` of an error.
+pub(super) fn error_type(error: &sqlx::Error) -> &'static str {
     use sqlx::Error as E;
     match error {
-        E::Database(error) => database(error.as_ref()),
+        E::Database(error) => by_code(error.as_ref()),
         E::Io(error) => by_io(error),
         E::Tls(_) => kind::TLS,
         E::PoolTimedOut => kind::POOL_TIMEOUT,
@@ -27,31 +28,34 @@ pub(super) fn kind(error: &sqlx::Error) -> &'static str {
     }
 }
 
-/// `db.response.status_code`: SQLSTATE, or SQLite's extended result code.
-pub(super) fn code(error: &sqlx::Error) -> Option<String> {
+/// Returns `db.response.status_code`: SQLSTATE, or SQLite's extended result code.
+pub(super) fn status_code(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
+/// `sqlx::Error::Io` is an error in the communication with the server, except for errors of local
+/// files and of the protocol. A failed lookup of the host's name has no `io::ErrorKind` of its own.
 fn by_io(error: &io::Error) -> &'static str {
     use io::ErrorKind as K;
     match error.kind() {
-        K::ConnectionRefused
-        | K::ConnectionReset
-        | K::ConnectionAborted
-        | K::NotConnected
-        | K::BrokenPipe
-        | K::UnexpectedEof
-        | K::TimedOut
-        | K::HostUnreachable
-        | K::NetworkUnreachable
-        | K::NotFound => kind::CONNECTION,
-        // The name of the host has no address: std has no kind for it.
-        _ if error.to_string().starts_with("failed to lookup address") => kind::CONNECTION,
-        _ => kind::IO,
+        K::PermissionDenied
+        | K::AlreadyExists
+        | K::StorageFull
+        | K::QuotaExceeded
+        | K::FileTooLarge
+        | K::ReadOnlyFilesystem
+        | K::IsADirectory
+        | K::NotADirectory
+        | K::InvalidData
+        | K::InvalidInput
+        | K::Unsupported
+        | K::OutOfMemory
+        | K::Other => kind::IO,
+        _ => kind::CONNECTION,
     }
 }
 
-fn database(error: &dyn DatabaseError) -> &'static str {
+fn by_code(error: &dyn DatabaseError) -> &'static str {
     if !matches!(error.kind(), ErrorKind::Other) {
         return kind::CONSTRAINT;
     }
@@ -62,7 +66,7 @@ fn database(error: &dyn DatabaseError) -> &'static str {
     }
 }
 
-/// PostgreSQL, appendix A ("PostgreSQL Error Codes"): the first two characters are the class.
+/// PostgreSQL manual, appendix A ("PostgreSQL Error Codes"): the first two characters are the class.
 fn by_sqlstate(code: &str) -> &'static str {
     match code {
         "57014" | "25P03" | "25P04" => return TIMEOUT,
@@ -85,7 +89,7 @@ fn by_sqlstate(code: &str) -> &'static str {
     }
 }
 
-/// SQLite, "Result and Error Codes": the low byte of an extended code is the primary one.
+/// SQLite manual, "Result and Error Codes": the low byte of an extended code is the primary code.
 fn by_sqlite(code: u32) -> &'static str {
     match code & 0xff {
         1 => kind::STATEMENT,
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_that_mean_a_lost_database_are_never_those_of_a_wrong_statement() {
+    fn a_lost_database_is_distinguished_from_a_wrong_statement() {
         for (code, expected) in [
             ("08006", kind::CONNECTION),
             ("57P01", kind::CONNECTION),
@@ -135,11 +139,11 @@ mod tests {
         ] {
             assert_eq!(by_sqlite(code), expected, "{code}");
         }
-        assert_eq!(kind(&sqlx::Error::PoolTimedOut), kind::POOL_TIMEOUT);
+        assert_eq!(error_type(&sqlx::Error::PoolTimedOut), kind::POOL_TIMEOUT);
         assert_eq!(
             kind(&sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into())),
             kind::CONNECTION
         );
-        assert_eq!(kind(&sqlx::Error::Io(io::ErrorKind::StorageFull.into())), kind::IO);
+        assert_eq!(error_type(&sqlx::Error::Io(io::ErrorKind::StorageFull.into())), kind::IO);
     }
 }

@@ -1,152 +1,102 @@
-//! A call of sqlx's `Executor`, watched: as a stream of rows, and as a future of one answer.
+//! The traced implementation of sqlx's `Executor`, shared by the pool and by connections.
 
-use crate::db::call::Call;
-use crate::db::statement::Text;
-use crate::db::system::System;
-use crate::instrumentation::InstanceSource;
+use crate::db::operation::Operation;
+use crate::db::statement::StatementText;
+use crate::db::tracer::StatementTracer;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use opentelemetry::trace::SpanContext;
 use sqlx::Database;
 use sqlx::Either;
 use sqlx::Error;
-use std::future::Future;
-use std::future::poll_fn;
 use std::pin::Pin;
-use std::pin::pin;
-use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
 
-/// What the executors of one database share.
-#[derive(Debug, Clone)]
-pub(super) struct Watcher {
-    pub(super) system: Arc<System>,
-    pub(super) target: InstanceSource,
-}
-
-impl Watcher {
-    fn begin(&self, sql: &str) -> Option<Call> {
-        self.begin_linked(sql, Vec::new())
-    }
-
-    fn begin_linked(&self, sql: &str, links: Vec<SpanContext>) -> Option<Call> {
-        self.target.resolve().map(|instance| Call::begin(instance, &self.system, sql, links))
-    }
-
-    /// Watches a transaction on behalf of the statements it links to.
-    pub(super) async fn linked<T>(
-        self,
-        sql: &str,
-        links: Vec<SpanContext>,
-        future: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        watch(self.begin_linked(sql, links), |_| false, future).await
-    }
-
-    /// Watches a statement that gives one answer.
-    pub(super) async fn answer<T>(
-        self,
-        sql: impl AsRef<str>,
-        rows: impl FnOnce(&T) -> bool,
-        future: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        watch(self.begin(sql.as_ref()), rows, future).await
-    }
-}
-
-async fn watch<T>(
-    call: Option<Call>,
-    rows: impl FnOnce(&T) -> bool,
-    future: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let Some(mut call) = call else { return future.await };
-    let mut future = pin!(future);
-    let result = poll_fn(|task| call.run(|| future.as_mut().poll(task))).await;
-    match &result {
-        Ok(value) => {
-            if rows(value) {
-                call.row();
-            }
-            call.succeeded();
-        }
-        Err(error) => call.failed(error),
-    }
-    result
-}
-
-pub(super) type Step<DB> =
+/// An item of `Executor::fetch_many`.
+pub(super) type RowOrResult<DB> =
     Result<Either<<DB as Database>::QueryResult, <DB as Database>::Row>, Error>;
 
-/// A stream of rows whose span opens with its first poll.
-pub(super) struct Rows<'e, DB: Database> {
-    inner: BoxStream<'e, Step<DB>>,
-    state: State,
+/// A traced stream of rows. Its span starts with the first poll.
+pub(super) struct TracedRows<'e, DB: Database> {
+    inner: BoxStream<'e, RowOrResult<DB>>,
+    state: StreamState,
 }
 
-enum State {
-    Fresh { watcher: Watcher, sql: Text },
-    Running { call: Call },
-    Over,
+enum StreamState {
+    NotPolled {
+        tracer: StatementTracer,
+        sql: StatementText,
+    },
+    Running {
+        operation: Operation,
+    },
+    /// Ended, or not traced.
+    Done,
 }
 
-impl<'e, DB: Database> Rows<'e, DB> {
-    pub(super) fn new(watcher: Watcher, sql: Text, inner: BoxStream<'e, Step<DB>>) -> Self {
-        Self { inner, state: State::Fresh { watcher, sql } }
+impl<'e, DB: Database> TracedRows<'e, DB> {
+    pub(super) fn new(
+        tracer: StatementTracer,
+        sql: StatementText,
+        inner: BoxStream<'e, RowOrResult<DB>>,
+    ) -> Self {
+        Self { inner, state: StreamState::NotPolled { tracer, sql } }
     }
 }
 
-impl<DB: Database> Stream for Rows<'_, DB> {
-    type Item = Step<DB>;
+impl<DB: Database> Stream for TracedRows<'_, DB> {
+    type Item = RowOrResult<DB>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let State::Fresh { watcher, sql } = &this.state {
+        if let StreamState::NotPolled { tracer, sql } = &this.state {
+            let operation = tracer.start(sql.as_ref());
             this.state =
-                watcher.begin(sql.as_ref()).map_or(State::Over, |call| State::Running { call });
+                operation.map_or(StreamState::Done, |operation| StreamState::Running { operation });
         }
-        let State::Running { call } = &mut this.state else {
+        let StreamState::Running { operation } = &mut this.state else {
             return this.inner.as_mut().poll_next(task);
         };
-        let step = ready!(call.run(|| this.inner.as_mut().poll_next(task)));
-        match &step {
-            Some(Ok(step)) => {
-                if step.is_right() {
-                    call.row();
-                }
-                call.answered();
+        let item = ready!(operation.poll(|| this.inner.as_mut().poll_next(task)));
+        if let Some(Ok(row_or_result)) = &item {
+            if row_or_result.is_right() {
+                operation.count_row();
             }
-            None | Some(Err(_)) => {
-                if let State::Running { call } = std::mem::replace(&mut this.state, State::Over) {
-                    match &step {
-                        Some(Err(error)) => call.failed(error),
-                        _ => call.succeeded(),
-                    }
-                }
+            operation.set_yielded();
+        } else if let StreamState::Running { operation } =
+            std::mem::replace(&mut this.state, StreamState::Done)
+        {
+            match &item {
+                Some(Err(error)) => operation.fail(error),
+                _ => operation.succeed(),
             }
         }
-        Poll::Ready(step)
+        Poll::Ready(item)
     }
 }
 
-/// Implements `Executor` for a type with a `watcher` and an inner executor.
+/// Implements `Executor` with a [`StatementTracer`] and an inner executor.
+///
+/// A macro, because the inner executor is borrowed from `self` in each of the methods: its type
+/// cannot be named in a generic function.
 macro_rules! executor {
-    ($self:ident, $watcher:expr, $inner:expr) => {
+    ($self:ident, $tracer:expr, $inner:expr) => {
         type Database = DB;
 
         fn fetch_many<'e, 'q: 'e, E>(
             $self,
             query: E,
-        ) -> futures_core::stream::BoxStream<'e, $crate::db::executor::Step<DB>>
+        ) -> futures_core::stream::BoxStream<'e, $crate::db::executor::RowOrResult<DB>>
         where
             'c: 'e,
             E: 'q + sqlx::Execute<'q, DB>,
         {
             let statement = $crate::db::statement::Statement::<DB>::new(query);
-            let watcher = $watcher;
+            let tracer = $tracer;
             let sql = statement.text();
-            Box::pin($crate::db::executor::Rows::<DB>::new(watcher, sql, $inner.fetch_many(statement)))
+            let rows = $inner.fetch_many(statement);
+            Box::pin($crate::db::executor::TracedRows::<DB>::new(tracer, sql, rows))
         }
 
         fn fetch_optional<'e, 'q: 'e, E>(
@@ -158,9 +108,9 @@ macro_rules! executor {
             E: 'q + sqlx::Execute<'q, DB>,
         {
             let statement = $crate::db::statement::Statement::<DB>::new(query);
-            let watcher = $watcher;
+            let tracer = $tracer;
             let sql = statement.text();
-            Box::pin(watcher.answer(sql, Option::is_some, $inner.fetch_optional(statement)))
+            Box::pin(tracer.trace(sql, Option::is_some, $inner.fetch_optional(statement)))
         }
 
         fn prepare_with<'e>(

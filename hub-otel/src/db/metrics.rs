@@ -1,4 +1,4 @@
-//! The database client's instrument, and the summaries of the statements seen so far.
+//! The database client's instrument, and a cache of statement summaries.
 
 use crate::db::summary::Summary;
 use crate::instance::Instance;
@@ -11,22 +11,24 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
-/// Programs have few statements; what builds SQL at run time must not grow this for ever.
-const SUMMARIES: usize = 1024;
-const LONGEST: usize = 8 * 1024;
+/// The size of the cache. Most programs have fewer statements; one that builds SQL at run time must
+/// not make the cache grow without a bound.
+const MAX_SUMMARIES: usize = 1024;
+/// Longer statements are summarised on each call and not cached.
+const MAX_CACHED_BYTES: usize = 8 * 1024;
 
-pub(crate) struct Metrics {
+pub(crate) struct DbMetrics {
     pub(super) duration: Histogram<f64>,
     summaries: RwLock<HashMap<Box<str>, Arc<Summary>>>,
 }
 
 impl Instance {
-    pub(crate) fn db(&self) -> &Metrics {
-        self.extensions.get_or_init(|| Metrics::new(&self.meter))
+    pub(crate) fn db(&self) -> &DbMetrics {
+        self.extensions.get_or_init(|| DbMetrics::new(&self.meter))
     }
 }
 
-impl Metrics {
+impl DbMetrics {
     pub(crate) fn new(meter: &Meter) -> Self {
         Self {
             duration: instruments::build_histogram(meter, &metric::DB_CLIENT_OPERATION_DURATION),
@@ -34,17 +36,17 @@ impl Metrics {
         }
     }
 
-    /// The summary of `sql`, read once per text.
+    /// Returns the summary of `sql`, from the cache if it is there.
     pub(super) fn summary(&self, sql: &str) -> Arc<Summary> {
-        if let Some(summary) =
-            self.summaries.read().unwrap_or_else(PoisonError::into_inner).get(sql)
-        {
+        let summaries = self.summaries.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(summary) = summaries.get(sql) {
             return summary.clone();
         }
+        drop(summaries);
         let summary = Arc::new(Summary::of(sql));
-        if sql.len() <= LONGEST {
+        if sql.len() <= MAX_CACHED_BYTES {
             let mut summaries = self.summaries.write().unwrap_or_else(PoisonError::into_inner);
-            if summaries.len() < SUMMARIES {
+            if summaries.len() < MAX_SUMMARIES {
                 summaries.insert(sql.into(), summary.clone());
             }
         }

@@ -1,10 +1,11 @@
-//! The pool: what the program holds in place of sqlx's.
+//! The traced pool.
 
 use crate::Telemetry;
 use crate::db::acquire::acquire;
 use crate::db::connection::Connection;
-use crate::db::executor::{Watcher, executor};
+use crate::db::executor::executor;
 use crate::db::system::System;
+use crate::db::tracer::StatementTracer;
 use crate::db::transaction::Transaction;
 use crate::instrumentation::InstanceSource;
 use futures_core::future::BoxFuture;
@@ -15,15 +16,16 @@ use sqlx::Executor;
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
-/// A sqlx pool whose statements are traced: a span and `db.client.operation.duration` per statement, by the stable
-/// semantic conventions (database spans, database metrics).
+/// A sqlx pool whose statements are traced: a span and `db.client.operation.duration` per
+/// statement, by the stable semantic conventions (database spans, database metrics).
 ///
-/// It is an sqlx executor, so queries stay as they are:
+/// It is an sqlx executor, so queries do not change:
 ///
 /// ```no_run
 /// # async fn run(pool: sqlx::Pool<sqlx::Postgres>) -> Result<(), sqlx::Error> {
 /// let db = hub_otel::db::Db::new(pool);
-/// let names: Vec<(String,)> = sqlx::query_as("SELECT name FROM workflows").fetch_all(&db).await?;
+/// let names: Vec<(String,)> =
+///     sqlx::query_as("SELECT name FROM workflows").fetch_all(&db).await?;
 ///
 /// let mut tx = db.begin().await?;
 /// sqlx::query("DELETE FROM workflows WHERE name = $1").bind("old").execute(&mut *tx).await?;
@@ -31,56 +33,87 @@ use sqlx::pool::PoolConnection;
 /// # let _ = names; Ok(()) }
 /// ```
 ///
-/// The span is named after the statement's summary (`SELECT workflows`) and lasts from the call (waiting for a
-/// connection included) to the last row. Neither bound values nor the statement's text are recorded. `error.type` is a
-/// kind: `connection`, `pool_timeout`, `constraint`, … ([`contract::boundary::db`](crate::semconv::instrumentation::db)). A
-/// caller who drops the future has it end as `cancelled`.
+/// The span is named after the summary of the statement (`SELECT workflows`). It lasts from the
+/// call, including the wait for a connection, to the last row. Neither bound values nor the text of
+/// the statement are recorded. `error.type` is one of a fixed set: `connection`, `pool_timeout`,
+/// `constraint`, … ([`semconv::instrumentation::db`](crate::semconv::instrumentation::db)). If the
+/// future is dropped, the span ends with `error.type` = `cancelled`.
 pub struct Db<DB: Database> {
     pool: Pool<DB>,
-    pub(super) watcher: Watcher,
+    pub(super) tracer: StatementTracer,
 }
 
 impl<DB: Database> Db<DB> {
-    /// Traces what goes through this pool.
+    /// Traces the statements that are executed on `pool` through the returned value.
     pub fn new(pool: Pool<DB>) -> Self {
-        let watcher = Watcher { system: System::of(&pool), target: InstanceSource::from_context() };
-        Self { pool, watcher }
+        let tracer =
+            StatementTracer { system: System::of(&pool), source: InstanceSource::from_context() };
+        Self { pool, tracer }
     }
 
-    /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
+    /// Records into `telemetry` instead of the installed one: for tests, and for programs with
+    /// several.
+    ///
+    /// ```
+    /// # fn run(pool: sqlx::SqlitePool, telemetry: &hub_otel::Telemetry) {
+    /// let db = hub_otel::db::Db::new(pool).telemetry(telemetry);
+    /// # let _ = db; }
+    /// ```
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.watcher.target = telemetry
+        self.tracer.source = telemetry
             .instance()
             .cloned()
             .map_or_else(InstanceSource::default, InstanceSource::explicit);
         self
     }
 
-    /// The pool inside: what goes through it is not traced.
+    /// Returns the inner pool, whose statements are not traced.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// sqlx::query("SELECT 1").execute(db.untraced()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn untraced(&self) -> &Pool<DB> {
         &self.pool
     }
 
-    /// A connection of the pool, traced. One that does not come (in time) leaves a span of its own, with `error.type` =
-    /// `pool_timeout`, `connection`, …
+    /// Acquires a connection, whose statements are traced.
+    ///
+    /// Only a failure has a span: `error.type` = `pool_timeout`, `connection`, …
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let mut connection = db.acquire().await?;
+    /// sqlx::query("PRAGMA optimize").execute(&mut connection).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As `Pool::acquire`.
+    /// Those of `Pool::acquire`.
     ///
     /// # Cancellation
-    /// A dropped future leaves a span that is `cancelled`.
+    /// A dropped future leaves a span with `error.type` = `cancelled`.
     pub async fn acquire(&self) -> Result<Connection<DB>, Error> {
-        let connection = acquire(&self.watcher, self.pool.acquire()).await?;
-        Ok(Connection::new(connection, self.watcher.clone()))
+        let connection = acquire(&self.tracer, self.pool.acquire()).await?;
+        Ok(Connection::new(connection, self.tracer.clone()))
     }
 
-    /// A transaction: `BEGIN`, every statement and `COMMIT` or `ROLLBACK` have spans of their own.
+    /// Begins a transaction: `BEGIN`, each statement, and `COMMIT` or `ROLLBACK` have a span.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let mut tx = db.begin().await?;
+    /// sqlx::query("DELETE FROM runs").execute(&mut *tx).await?;
+    /// tx.commit().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As `Pool::begin`.
+    /// Those of `Pool::begin`.
     pub async fn begin(&self) -> Result<Transaction<'static, DB>, Error> {
-        let inner = self.watcher.clone().answer("BEGIN", |_| false, self.pool.begin()).await?;
-        Ok(Transaction::new(inner, self.watcher.clone()))
+        let inner = self.tracer.clone().trace("BEGIN", |_| false, self.pool.begin()).await?;
+        Ok(Transaction::new(inner, self.tracer.clone()))
     }
 
     /// Closes the pool: see `Pool::close`.
@@ -91,14 +124,14 @@ impl<DB: Database> Db<DB> {
 
 impl<DB: Database> Clone for Db<DB> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), watcher: self.watcher.clone() }
+        Self { pool: self.pool.clone(), tracer: self.tracer.clone() }
     }
 }
 
 impl<DB: Database> std::fmt::Debug for Db<DB> {
-    /// Without the pool's options: they know the password.
+    /// Without the options of the pool, which contain the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Db").field("system", &self.watcher.system.name).finish_non_exhaustive()
+        f.debug_struct("Db").field("system", &self.tracer.system.name).finish_non_exhaustive()
     }
 }
 
@@ -112,22 +145,22 @@ impl<'c, DB: Database> Executor<'c> for &'c Db<DB>
 where
     for<'a> &'a mut DB::Connection: Executor<'a, Database = DB>,
 {
-    executor!(self, self.watcher.clone(), (&self.pool));
+    executor!(self, self.tracer.clone(), (&self.pool));
 }
 
-/// For what asks for a connection by itself, as migrations do (`migrate!().run(&db)`): what runs on it is not traced, a
-/// connection that does not come is.
+/// For code that acquires a connection by itself, such as migrations (`migrate!().run(&db)`). The
+/// statements on that connection are not traced; a failure to acquire it is.
 impl<'a, DB: Database> Acquire<'a> for &Db<DB> {
     type Database = DB;
     type Connection = PoolConnection<DB>;
 
     fn acquire(self) -> BoxFuture<'a, Result<Self::Connection, Error>> {
-        let Db { pool, watcher } = self.clone();
-        Box::pin(async move { acquire(&watcher, pool.acquire()).await })
+        let Db { pool, tracer } = self.clone();
+        Box::pin(async move { acquire(&tracer, pool.acquire()).await })
     }
 
     fn begin(self) -> BoxFuture<'a, Result<sqlx::Transaction<'a, DB>, Error>> {
-        let Db { pool, watcher } = self.clone();
-        Box::pin(async move { acquire(&watcher, pool.begin()).await })
+        let Db { pool, tracer } = self.clone();
+        Box::pin(async move { acquire(&tracer, pool.begin()).await })
     }
 }

@@ -1,4 +1,4 @@
-//! A statement taken apart and put together again: sqlx hands out its text only for good.
+//! A statement whose text can be read before it is executed.
 
 use sqlx::Database;
 use sqlx::Execute;
@@ -6,7 +6,8 @@ use sqlx::SqlSafeStr;
 use sqlx::SqlStr;
 use sqlx::error::BoxDynError;
 
-/// What `Execute` knows, with the text in reach.
+/// The parts of an `Execute`, reassembled: `Execute::sql` consumes the statement, and the text is
+/// needed before.
 pub(super) struct Statement<DB: Database> {
     sql: SqlStr,
     prepared: Option<DB::Statement>,
@@ -14,10 +15,10 @@ pub(super) struct Statement<DB: Database> {
     persistent: bool,
 }
 
-/// A statement's text: not copied where it is the program's own.
-pub(super) struct Text(SqlStr);
+/// The text of a statement, shared with the statement.
+pub(super) struct StatementText(SqlStr);
 
-impl AsRef<str> for Text {
+impl AsRef<str> for StatementText {
     fn as_ref(&self) -> &str {
         self.0.as_str()
     }
@@ -31,8 +32,8 @@ impl<DB: Database> Statement<DB> {
         Self { sql: query.sql(), prepared, arguments, persistent }
     }
 
-    pub(super) fn text(&self) -> Text {
-        Text(self.sql.clone())
+    pub(super) fn text(&self) -> StatementText {
+        StatementText(self.sql.clone())
     }
 }
 

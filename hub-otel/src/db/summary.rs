@@ -1,64 +1,69 @@
-//! What a statement does, in a few words: `SELECT workflow_runs`. Keywords and names only, never a value.
+//! Statement summaries: `SELECT workflow_runs`. Keywords and table names only, never a value.
 //!
-//! By "Generating query summary" of the database conventions: operations and their targets in order of appearance, at
-//! most 255 characters. A literal cannot get in: names are taken only after a keyword that asks for one, and a quoted
-//! string is not a name.
+//! Database spans, "Generating a summary of the query": operations and their targets in order of
+//! appearance, at most 255 characters. A literal is never part of a summary: names are taken only
+//! after a keyword that is followed by one, and a string literal is not a name.
+//!
+//! Not the crate `sqlparser`: a summary must tolerate every dialect and statements that do not
+//! parse, and needs a few keywords only.
 
 use std::sync::Arc;
 
-const LONGEST: usize = 255;
+/// The maximum that the conventions set.
+const MAX_BYTES: usize = 255;
 
 /// A statement's `db.operation.name`, `db.collection.name` and `db.query.summary`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) operation: Option<Arc<str>>,
-    /// Only where the statement names exactly one.
+    /// `None` unless the statement names exactly one.
     pub(super) collection: Option<Arc<str>>,
     pub(super) text: Option<Arc<str>>,
 }
 
 impl Summary {
     pub(super) fn of(sql: &str) -> Self {
-        let mut reader = Reader::default();
+        let mut builder = SummaryBuilder::default();
         for token in Tokens(sql) {
-            reader.take(token);
+            builder.push(token);
         }
-        reader.finish()
+        builder.finish()
     }
 
-    /// Whether the statement asks for rows.
-    pub(super) fn selects(&self) -> bool {
+    /// Returns `true` if the statement is a query.
+    pub(super) fn is_select(&self) -> bool {
         self.operation.as_deref() == Some("SELECT")
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'a> {
-    /// A bare word, or a name in its quotes.
+    /// A keyword or a name.
     Word(&'a str),
+    /// A name in quotes.
     Quoted(&'a str),
-    /// A literal.
-    Value,
-    Sign(char),
+    Literal,
+    Symbol(char),
 }
 
-/// What the next name would be.
+/// The meaning of the next name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Expect {
+enum NextName {
     #[default]
     Nothing,
     /// A table.
     Target,
-    /// Nothing, or an alias; a dot goes on with the name, a comma with the list.
+    /// An alias. A dot continues the name, a comma continues the list of tables.
     AfterTarget,
-    /// The rest of a name, after its dot.
-    Rest,
-    /// Nothing; a comma goes on with the list.
+    /// The second part of a name: `runs` in `public.runs`.
+    AfterDot,
+    /// Nothing. A comma continues the list of tables.
     AfterAlias,
 }
 
-/// Statements that begin with a word of their own. What is not known is not said: it may be anything.
-const OTHERS: &[&str] = &[
+/// Other keywords that start a statement. A statement with an unknown first word has no summary: the
+/// word may be anything.
+const OTHER_OPERATIONS: &[&str] = &[
     "ABORT",
     "ALTER",
     "ANALYZE",
@@ -100,119 +105,125 @@ const OTHERS: &[&str] = &[
 ];
 
 #[derive(Default)]
-struct Reader<'a> {
+struct SummaryBuilder<'a> {
     words: Vec<String>,
     operation: Option<String>,
-    /// The places of the tables in `words`.
+    /// The indexes of the tables in `words`.
     targets: Vec<usize>,
-    /// Names that `WITH` defined: no tables.
-    local: Vec<&'a str>,
-    expect: Expect,
+    /// The names that `WITH` defines, which are not tables.
+    cte_names: Vec<&'a str>,
+    next_name: NextName,
     last_word: &'a str,
-    with: bool,
+    /// The statement starts with `WITH`.
+    has_with: bool,
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, token: Token<'a>) {
+impl<'a> SummaryBuilder<'a> {
+    fn push(&mut self, token: Token<'a>) {
         match token {
-            Token::Word(word) => self.word(word),
-            Token::Quoted(name) => self.name(name),
-            Token::Sign('.') if self.expect == Expect::AfterTarget => self.expect = Expect::Rest,
-            Token::Sign(',') if matches!(self.expect, Expect::AfterTarget | Expect::AfterAlias) => {
-                self.expect = Expect::Target;
+            Token::Word(word) => self.push_word(word),
+            Token::Quoted(name) => self.push_name(name),
+            Token::Symbol('.') if self.next_name == NextName::AfterTarget => {
+                self.next_name = NextName::AfterDot
             }
-            Token::Value | Token::Sign(_) => self.expect = Expect::Nothing,
+            Token::Symbol(',')
+                if matches!(self.next_name, NextName::AfterTarget | NextName::AfterAlias) =>
+            {
+                self.next_name = NextName::Target;
+            }
+            Token::Literal | Token::Symbol(_) => self.next_name = NextName::Nothing,
         }
     }
 
-    fn word(&mut self, word: &'a str) {
+    fn push_word(&mut self, word: &'a str) {
         let keyword = word.to_ascii_uppercase();
         let before = std::mem::replace(&mut self.last_word, word);
         match keyword.as_str() {
-            "WITH" if self.words.is_empty() => self.with = true,
+            "WITH" if self.words.is_empty() => self.has_with = true,
             "SELECT" | "INSERT" | "DELETE" | "REPLACE" | "MERGE" | "TRUNCATE" | "VALUES"
             | "CALL" | "COPY"
                 if self.starts_operation(&keyword, before) =>
             {
-                self.operate(keyword);
+                self.push_operation(keyword);
                 if word.eq_ignore_ascii_case("COPY") || word.eq_ignore_ascii_case("TRUNCATE") {
-                    self.expect = Expect::Target;
+                    self.next_name = NextName::Target;
                 }
             }
             "UPDATE" if self.starts_operation(&keyword, before) => {
-                self.operate(keyword);
-                self.expect = Expect::Target;
+                self.push_operation(keyword);
+                self.next_name = NextName::Target;
             }
             "FROM" | "JOIN" | "INTO" | "USING" if !self.words.is_empty() => {
-                self.expect = Expect::Target
+                self.next_name = NextName::Target
             }
             "TABLE" | "INDEX" | "VIEW" | "TRIGGER" | "SCHEMA" | "TYPE" | "SEQUENCE"
             | "DATABASE" | "FUNCTION"
-                if self.defines() && self.targets.is_empty() =>
+                if self.is_definition() && self.targets.is_empty() =>
             {
                 self.words.push(keyword);
-                self.expect = Expect::Target;
+                self.next_name = NextName::Target;
             }
             "TABLE" | "IF" | "NOT" | "EXISTS" | "ONLY" | "CONCURRENTLY" | "LATERAL"
-                if self.expect == Expect::Target => {}
-            "AS" if self.with && self.words.is_empty() => self.local.push(before),
+                if self.next_name == NextName::Target => {}
+            "AS" if self.has_with && self.words.is_empty() => self.cte_names.push(before),
             "ON" | "WHERE" | "SET" | "GROUP" | "ORDER" | "LIMIT" | "RETURNING" | "UNION"
                 if !self.words.is_empty() =>
             {
-                self.expect = Expect::Nothing;
+                self.next_name = NextName::Nothing;
             }
-            other if self.words.is_empty() && !self.with => {
-                if OTHERS.contains(&other) {
-                    self.operate(keyword);
+            other if self.words.is_empty() && !self.has_with => {
+                if OTHER_OPERATIONS.contains(&other) {
+                    self.push_operation(keyword);
                 }
             }
-            _ => self.name(word),
+            _ => self.push_name(word),
         }
     }
 
-    fn defines(&self) -> bool {
+    fn is_definition(&self) -> bool {
         matches!(self.operation.as_deref(), Some("CREATE" | "DROP" | "ALTER"))
     }
 
-    /// `ON CONFLICT DO UPDATE`, `ON DELETE CASCADE`, `FOR UPDATE`, `replace(…)` start nothing.
+    /// Returns `false` where `keyword` is part of another clause: `ON CONFLICT DO UPDATE`,
+    /// `ON DELETE CASCADE`, `FOR UPDATE`, `replace(…)`.
     fn starts_operation(&self, keyword: &str, before: &str) -> bool {
-        if self.defines()
+        if self.is_definition()
             || matches!(self.operation.as_deref(), Some("PRAGMA" | "GRANT" | "REVOKE"))
         {
             return false;
         }
-        let follows = ["DO", "ON", "FOR", "KEY", "THEN", "OR"]
+        let is_in_clause = ["DO", "ON", "FOR", "KEY", "THEN", "OR"]
             .iter()
             .any(|word| before.eq_ignore_ascii_case(word));
-        let function =
+        let is_function =
             matches!(keyword, "REPLACE" | "VALUES" | "MERGE" | "CALL" | "COPY" | "TRUNCATE");
-        !follows && (!function || self.words.is_empty())
+        !is_in_clause && (!is_function || self.words.is_empty())
     }
 
-    fn operate(&mut self, keyword: String) {
+    fn push_operation(&mut self, keyword: String) {
         if self.operation.is_none() {
             self.operation = Some(keyword.clone());
         }
         self.words.push(keyword);
-        self.expect = Expect::Nothing;
+        self.next_name = NextName::Nothing;
     }
 
-    fn name(&mut self, name: &'a str) {
-        match self.expect {
-            Expect::Nothing | Expect::AfterAlias => {}
-            Expect::AfterTarget => self.expect = Expect::AfterAlias,
-            Expect::Target => {
-                self.expect = Expect::AfterTarget;
+    fn push_name(&mut self, name: &'a str) {
+        match self.next_name {
+            NextName::Nothing | NextName::AfterAlias => {}
+            NextName::AfterTarget => self.next_name = NextName::AfterAlias,
+            NextName::Target => {
+                self.next_name = NextName::AfterTarget;
                 if is_plain(name)
-                    && !self.local.iter().any(|local| local.eq_ignore_ascii_case(name))
+                    && !self.cte_names.iter().any(|cte| cte.eq_ignore_ascii_case(name))
                 {
                     self.targets.push(self.words.len());
                     self.words.push(name.to_owned());
                 }
             }
-            Expect::Rest => {
-                self.expect = Expect::AfterTarget;
-                let last = self.targets.last().and_then(|place| self.words.get_mut(*place));
+            NextName::AfterDot => {
+                self.next_name = NextName::AfterTarget;
+                let last = self.targets.last().and_then(|index| self.words.get_mut(*index));
                 if let (true, Some(word)) = (is_plain(name), last) {
                     word.push('.');
                     word.push_str(name);
@@ -224,7 +235,7 @@ impl<'a> Reader<'a> {
     fn finish(self) -> Summary {
         let mut text = String::new();
         for word in &self.words {
-            if text.len() + word.len() + 1 > LONGEST {
+            if text.len() + word.len() + 1 > MAX_BYTES {
                 break;
             }
             if !text.is_empty() {
@@ -232,7 +243,7 @@ impl<'a> Reader<'a> {
             }
             text.push_str(word);
         }
-        let mut tables = self.targets.iter().filter_map(|place| self.words.get(*place));
+        let mut tables = self.targets.iter().filter_map(|index| self.words.get(*index));
         let first = tables.next();
         let collection = first.filter(|first| tables.all(|other| other == *first));
         Summary {
@@ -243,7 +254,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A name made of letters, digits and the signs that names have: anything else may be somebody's data.
+/// Returns `true` for a name of letters, digits and `_`, `$`, `-`. A quoted name with other
+/// characters is left out: it may contain data.
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 63
@@ -251,6 +263,7 @@ fn is_plain(name: &str) -> bool {
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '-'))
 }
 
+/// The tokens of the remaining text.
 struct Tokens<'a>(&'a str);
 
 impl<'a> Iterator for Tokens<'a> {
@@ -271,7 +284,7 @@ impl<'a> Iterator for Tokens<'a> {
             return Some(match first {
                 '\'' => {
                     self.quoted('\'');
-                    Token::Value
+                    Token::Literal
                 }
                 '"' | '`' => Token::Quoted(self.quoted(first)),
                 '[' => Token::Quoted(self.quoted(']')),
@@ -280,12 +293,12 @@ impl<'a> Iterator for Tokens<'a> {
                     let end = self.0[1..]
                         .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | ':')));
                     self.skip(end.map_or(self.0.len(), |end| end + 1));
-                    Token::Value
+                    Token::Literal
                 }
                 c if c.is_alphabetic() || c == '_' => self.word(),
                 c => {
                     self.skip(c.len_utf8());
-                    Token::Sign(c)
+                    Token::Symbol(c)
                 }
             });
         }
@@ -294,23 +307,24 @@ impl<'a> Iterator for Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     fn skip(&mut self, bytes: usize) -> &'a str {
-        let (taken, rest) = self.0.split_at(bytes);
-        self.0 = rest;
-        taken
+        let (skipped, remaining) = self.0.split_at(bytes);
+        self.0 = remaining;
+        skipped
     }
 
     fn word(&mut self) -> Token<'a> {
         let end = self.0.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$')));
         let word = self.skip(end.unwrap_or(self.0.len()));
-        // `E'…'`, `X'…'`: a literal with a letter before it.
+        // `E'…'`, `X'…'`: a literal with a prefix.
         if word.len() == 1 && self.0.starts_with('\'') {
             self.quoted('\'');
-            return Token::Value;
+            return Token::Literal;
         }
         Token::Word(word)
     }
 
-    /// Up to the closing quote; a doubled one stands for itself. An open end takes the rest.
+    /// Skips to the closing quote, and returns what is between the quotes. A doubled quote is part of
+    /// it. Without a closing quote the rest of the statement is skipped.
     fn quoted(&mut self, close: char) -> &'a str {
         let start = self.0;
         let mut end = 1;
@@ -331,7 +345,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// `$1`, or `$tag$ … $tag$`.
+    /// Skips a parameter (`$1`) or a literal (`$tag$ … $tag$`).
     fn dollar(&mut self) -> Token<'a> {
         let name = self.0[1..]
             .find(|c: char| !(c.is_alphanumeric() || c == '_'))
@@ -345,7 +359,7 @@ impl<'a> Tokens<'a> {
         } else {
             self.skip(name);
         }
-        Token::Value
+        Token::Literal
     }
 }
 

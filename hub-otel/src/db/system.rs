@@ -1,4 +1,4 @@
-//! Which database, and where: read once from the pool's options, without user and password.
+//! Database system, server and namespace, read once from the options of a pool.
 
 use crate::semconv::{attribute as a, kv};
 use opentelemetry::KeyValue;
@@ -7,18 +7,18 @@ use sqlx::Database;
 use sqlx::Pool;
 use std::sync::Arc;
 
-/// `db.system.name`, `server.address`, `server.port`, `db.namespace`.
+/// `db.system.name`, `server.address`, `server.port`, `db.namespace`. Never user and password.
 #[derive(Debug)]
 pub(super) struct System {
     pub(super) name: &'static str,
-    /// What a span is named after where its statement has no summary (database spans, "Name").
+    /// The name of a span whose statement has no summary (database spans, "Name").
     pub(super) target: String,
     pub(super) attributes: Vec<KeyValue>,
 }
 
 impl System {
     pub(super) fn of<DB: Database>(pool: &Pool<DB>) -> Arc<Self> {
-        let (name, usual_port) = match DB::NAME {
+        let (name, default_port) = match DB::NAME {
             "PostgreSQL" => ("postgresql", Some(5432)),
             "MySQL" => ("mysql", Some(3306)),
             "SQLite" => ("sqlite", None),
@@ -26,15 +26,15 @@ impl System {
         };
         let mut attributes = vec![kv(a::DB_SYSTEM_NAME, name)];
         let mut target = name.to_owned();
-        // Only these two build a URL from their options, and only theirs has a server in it.
+        // The URL of the other systems has no server in it, and may have a file's path.
         if matches!(name, "postgresql" | "mysql") {
             let url = pool.connect_options().to_url_lossy();
             if let Some(host) = url.host_str() {
                 attributes.push(kv(a::SERVER_ADDRESS, host.to_owned()));
                 host.clone_into(&mut target);
             }
-            // Asked for only where it is not the usual one (database spans, `server.port`).
-            if let Some(port) = url.port().filter(|port| Some(*port) != usual_port) {
+            // Required only if it is not the default port (database spans, `server.port`).
+            if let Some(port) = url.port().filter(|port| Some(*port) != default_port) {
                 attributes.push(kv(a::SERVER_PORT, i64::from(port)));
                 target.push_str(&format!(":{port}"));
             }

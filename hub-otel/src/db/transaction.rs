@@ -1,53 +1,80 @@
-//! A transaction, traced from BEGIN to COMMIT or ROLLBACK.
+//! A traced transaction.
 
 use crate::db::connection::Connection;
-use crate::db::executor::Watcher;
+use crate::db::tracer::StatementTracer;
 use sqlx::Acquire;
 use sqlx::Database;
 use sqlx::Error;
 use std::ops::Deref;
 use std::ops::DerefMut;
 
-/// A transaction or savepoint whose statements are traced: `query(…).execute(&mut *tx)`.
+/// A transaction or savepoint whose statements are traced.
+///
+/// ```
+/// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+/// let mut tx = db.begin().await?;
+/// sqlx::query("DELETE FROM runs").execute(&mut *tx).await?;
+/// tx.commit().await?;
+/// # Ok(()) }
+/// ```
 ///
 /// # Cancellation
-/// Dropped without [`Transaction::commit`], it is rolled back: by sqlx, later, on the connection's next use.
+/// Dropped without [`Transaction::commit`], it is rolled back by sqlx on the next use of the
+/// connection. That rollback has no span.
 pub struct Transaction<'c, DB: Database> {
     connection: Connection<DB, sqlx::Transaction<'c, DB>>,
 }
 
 impl<'c, DB: Database> Transaction<'c, DB> {
-    pub(super) fn new(inner: sqlx::Transaction<'c, DB>, watcher: Watcher) -> Self {
-        Self { connection: Connection::new(inner, watcher) }
+    pub(super) fn new(inner: sqlx::Transaction<'c, DB>, tracer: StatementTracer) -> Self {
+        Self { connection: Connection::new(inner, tracer) }
     }
 
-    /// Commits.
+    /// Commits the transaction, or releases the savepoint.
     ///
     /// # Errors
-    /// As sqlx's: the transaction is then rolled back.
+    /// Those of sqlx. The transaction is then rolled back.
     pub async fn commit(self) -> Result<(), Error> {
-        let (inner, watcher) = self.connection.into_parts();
-        watcher.answer("COMMIT", |()| false, inner.commit()).await
+        let (inner, tracer) = self.connection.into_parts();
+        tracer.trace("COMMIT", |()| false, inner.commit()).await
     }
 
-    /// Rolls back.
+    /// Rolls back the transaction, or to the savepoint.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let mut tx = db.begin().await?;
+    /// let deleted = sqlx::query("DELETE FROM runs").execute(&mut *tx).await?.rows_affected();
+    /// if deleted > 100 { tx.rollback().await? } else { tx.commit().await? }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As sqlx's.
+    /// Those of sqlx.
     pub async fn rollback(self) -> Result<(), Error> {
-        let (inner, watcher) = self.connection.into_parts();
-        watcher.answer("ROLLBACK", |()| false, inner.rollback()).await
+        let (inner, tracer) = self.connection.into_parts();
+        tracer.trace("ROLLBACK", |()| false, inner.rollback()).await
     }
 
-    /// A savepoint inside this transaction.
+    /// Begins a savepoint inside this transaction.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let mut tx = db.begin().await?;
+    /// let mut savepoint = tx.begin().await?;
+    /// sqlx::query("DELETE FROM runs").execute(&mut *savepoint).await?;
+    /// savepoint.rollback().await?;
+    /// tx.commit().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As sqlx's.
+    /// Those of sqlx.
     pub async fn begin(&mut self) -> Result<Transaction<'_, DB>, Error> {
-        let watcher = self.connection.watcher().clone();
-        let inner = Acquire::begin(self.connection.untraced());
-        let inner = watcher.clone().answer("SAVEPOINT", |_| false, inner).await?;
-        Ok(Transaction::new(inner, watcher))
+        let tracer = self.connection.tracer().clone();
+        let savepoint = Acquire::begin(self.connection.untraced());
+        let inner = tracer.clone().trace("SAVEPOINT", |_| false, savepoint).await?;
+        Ok(Transaction::new(inner, tracer))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::store::{Result, StoreError};
 use futures_util::future::BoxFuture;
-use hub_otel::db::{Caller, Db};
+use hub_otel::db::{BatchMember, Db};
 use sqlx::{Sqlite, SqlitePool};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,8 +84,8 @@ impl Writer {
         let mut store_error = Ok(());
         let execute = async {
             let (reply, result) = oneshot::channel();
-            let caller = Caller::current();
-            let job = Statement { arguments, statement, output: None, reply: Some(reply), caller };
+            let member = BatchMember::current();
+            let job = Statement { arguments, statement, output: None, reply: Some(reply), member };
             if self.queue.send(Box::new(job)).await.is_err() {
                 store_error = Err(StoreError::Closed);
                 return Err(sqlx::Error::PoolClosed);
@@ -104,7 +104,7 @@ impl Writer {
                 }
             }
         };
-        let output = self.shared.db.statement(summary, execute).await;
+        let output = self.shared.db.trace_statement(summary, execute).await;
         store_error?;
         Ok(output?)
     }
@@ -125,7 +125,7 @@ trait Job: Send {
     async fn execute(&mut self, connection: &mut Connection) -> Result<()>;
     /// Sends the error, or else the output, to the caller.
     fn complete(&mut self, error: Option<StoreError>);
-    fn caller(&self) -> Caller;
+    fn member(&self) -> BatchMember;
 }
 
 struct Statement<A, T, F> {
@@ -133,7 +133,7 @@ struct Statement<A, T, F> {
     statement: F,
     output: Option<T>,
     reply: Option<oneshot::Sender<Result<T>>>,
-    caller: Caller,
+    member: BatchMember,
 }
 
 #[async_trait::async_trait]
@@ -161,8 +161,8 @@ where
         }
     }
 
-    fn caller(&self) -> Caller {
-        self.caller.clone()
+    fn member(&self) -> BatchMember {
+        self.member.clone()
     }
 }
 
@@ -176,14 +176,14 @@ async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         if group.is_empty() {
             continue;
         }
-        let callers = group.iter().map(|job| job.caller()).collect();
+        let members = group.iter().map(|job| job.member()).collect();
         let together = async {
             commit(&shared, &mut group).await.map_err(|error| match error {
                 StoreError::Database(error) => error,
                 other => sqlx::Error::Protocol(other.to_string()),
             })
         };
-        match shared.db.group(callers, together).await {
+        match shared.db.trace_batch(members, together).await {
             Ok(()) => group.iter_mut().for_each(|job| job.complete(None)),
             // One transaction per statement isolates the failed one.
             Err(_) => {
