@@ -1,8 +1,10 @@
-//! HTTP at both ends: a tower layer for axum's router, a wrapper of reqwest's client.
+//! HTTP server and client instrumentation: a tower layer for axum's router, and a wrapper of
+//! reqwest's client.
 //!
-//! Both follow the stable semantic conventions (HTTP spans, HTTP metrics): names with the route's template and never with
-//! the path, no query string, no header that was not named, `error.type` a kind and never a text. Every end is a drop
-//! guard's: a client that hangs up, a handler that panics and a body that stops half-way end like everything else.
+//! Both follow the stable semantic conventions (HTTP spans, HTTP metrics). Spans are named after
+//! the template of the route, never after the path. Query strings are not recorded, headers only if
+//! they are named, and `error.type` is one of a fixed set. Spans are ended by drop guards: a client
+//! that disconnects, a handler that panics and a body that fails half-way end theirs too.
 
 #[cfg(feature = "reqwest")]
 pub(crate) mod client;

@@ -1,18 +1,18 @@
-//! HTTP client spans and metrics: [`Client`], a reqwest client that is traced.
+//! HTTP client spans and metrics: [`Client`], a reqwest client whose requests are traced.
 
 mod attempt;
 mod metrics;
-mod redact;
 mod redirect;
-mod redirect_policy;
 mod request;
+mod settings;
 
 pub use crate::http::client::request::RequestBuilder;
 
 use crate::Telemetry;
 use crate::http::client::attempt::Attempt;
+use crate::http::client::redirect::Replay;
+use crate::http::client::settings::{CallOptions, ClientSettings};
 use crate::instrumentation::InstanceSource;
-use crate::propagation::BaggageAllowList;
 use reqwest::IntoUrl;
 use reqwest::Method;
 use reqwest::Request;
@@ -20,11 +20,12 @@ use reqwest::Response;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many redirects [`Client::new`] follows: as many as reqwest does.
-const REDIRECTS: u32 = 10;
+/// The redirect limit of [`Client::new`], which is reqwest's.
+const DEFAULT_MAX_REDIRECTS: u32 = 10;
 
-/// A reqwest client whose requests are traced: a span and `http.client.request.duration` per request that is sent, W3C
-/// headers out (HTTP spans, "HTTP client span"; HTTP metrics, "HTTP client").
+/// A reqwest client whose requests are traced: a span and `http.client.request.duration` per
+/// request on the wire, and W3C trace headers (HTTP spans, "HTTP client span"; HTTP metrics,
+/// "HTTP client").
 ///
 /// ```
 /// # async fn run() -> Result<(), reqwest::Error> {
@@ -33,53 +34,42 @@ const REDIRECTS: u32 = 10;
 /// # let _ = users; Ok(()) }
 /// ```
 ///
-/// **A URL is a secret until told otherwise.** Of `https://hooks.slack.com/services/T0/B0/x?y=z` the span shows
-/// `https://hooks.slack.com/REDACTED`: a webhook's path is its password, and nothing in a URL says which one is. Name the
-/// hosts whose paths may be seen ([`Client::show_path`]), or give the request a template
-/// ([`RequestBuilder::template`]). Query strings, fragments and userinfo are never shown.
+/// **Paths are redacted by default.** Of `https://hooks.slack.com/services/T0/B0/x?y=z` the span
+/// shows `https://hooks.slack.com/REDACTED`: the path of a webhook is its password, and a URL does
+/// not show which path is one. Name the hosts whose paths may be recorded ([`Client::show_path`]),
+/// or give the request a template ([`RequestBuilder::template`]). Query strings, fragments and
+/// credentials are never recorded.
 ///
-/// The span ends when the response's head has arrived; reading the body is the caller's. Every request that goes over the
-/// wire has a span of its own: a redirect that this client follows is a new one with `http.request.resend_count`.
+/// The span ends with the head of the response; the body is read by the caller after that. Each
+/// redirect that this client follows is a request with a span and `http.request.resend_count`.
 ///
-/// [`Client::build`] takes reqwest's settings. A client that is ready (`Client::from`) keeps its own redirect policy, whose
-/// hops happen out of sight: it is one span for all of them, and it is never given baggage, which reqwest would carry on
-/// to wherever it is sent.
+/// [`Client::build`] takes reqwest's settings. A client that was built before
+/// (`Client::from(client)`) keeps its own redirect policy. The redirects that it follows by itself
+/// share one span. It is never given baggage, because reqwest sends the headers of the first
+/// request to the destinations of redirects too.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: reqwest::Client,
-    /// Redirects are followed here and nowhere else.
-    follows: bool,
-    settings: Arc<Settings>,
-    target: InstanceSource,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Settings {
-    redirects: u32,
-    shown: Vec<Box<str>>,
-    baggage: BaggageAllowList,
-}
-
-/// What the caller says about one call, beside the request.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Call {
-    template: Option<&'static str>,
-    resends: u32,
+    /// The inner client follows no redirect by itself.
+    has_own_policy: bool,
+    settings: Arc<ClientSettings>,
+    source: InstanceSource,
 }
 
 impl Client {
-    /// A client with reqwest's defaults, whose redirects (up to ten) are seen.
+    /// Creates a client with reqwest's defaults. Up to ten redirects are followed, each with a
+    /// span.
     ///
     /// # Panics
-    /// Where `reqwest::Client::new` does: when TLS cannot be set up.
+    /// If TLS cannot be set up, as `reqwest::Client::new`.
     pub fn new() -> Self {
-        // Where it fails, `new` says what is wrong in reqwest's own words.
+        // If it fails, `reqwest::Client::new` panics with the cause.
         Self::build(reqwest::Client::builder())
             .unwrap_or_else(|_| Self::from(reqwest::Client::new()))
     }
 
-    /// A client with these settings, but for their redirect policy: up to ten are followed, and seen;
-    /// [`Client::follow_redirects`] says how many.
+    /// Creates a client with reqwest's settings, except for their redirect policy: see
+    /// [`Client::follow_redirects`].
     ///
     /// ```
     /// # fn run() -> Result<(), reqwest::Error> {
@@ -89,38 +79,58 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// As `reqwest::ClientBuilder::build`: when TLS or the resolver cannot be set up.
+    /// Those of `reqwest::ClientBuilder::build`: TLS or the resolver cannot be set up.
     pub fn build(settings: reqwest::ClientBuilder) -> Result<Self, reqwest::Error> {
         let inner = settings.redirect(redirect::policy()).build()?;
-        Ok(Self { follows: true, ..Self::from(inner) }.follow_redirects(REDIRECTS))
+        let client = Self { has_own_policy: true, ..Self::from(inner) };
+        Ok(client.follow_redirects(DEFAULT_MAX_REDIRECTS))
     }
 
-    /// Follows up to `limit` redirects, each with a span of its own; `0` follows none, and the redirect is the response.
+    /// Follows up to `limit` redirects (default: ten), each with a span. With `0` a redirect is
+    /// returned as the response.
     ///
-    /// Methods, bodies and credentials change as in reqwest; one redirect too many is reqwest's error. Of a client that
-    /// was ready (`Client::from`) only those that were built with `redirect::Policy::none()` leave them to this one, and
-    /// after the last the redirect itself is the response.
+    /// Methods, bodies and credentials change as in reqwest. One redirect too many is reqwest's
+    /// error. A client that was built before follows redirects by itself, unless it was built with
+    /// `redirect::Policy::none()`; then this setting applies, and a redirect beyond the limit is
+    /// returned as the response.
+    ///
+    /// ```
+    /// let http = hub_otel::http::Client::new().follow_redirects(3);
+    /// # let _ = http;
+    /// ```
     pub fn follow_redirects(mut self, limit: u32) -> Self {
-        Arc::make_mut(&mut self.settings).redirects = limit;
+        Arc::make_mut(&mut self.settings).max_redirects = limit;
         self
     }
 
-    /// Shows the paths of this host's URLs in spans: for hosts whose paths are no secrets.
-    pub fn show_path(mut self, host: &str) -> Self {
-        Arc::make_mut(&mut self.settings).shown.push(host.into());
-        self
-    }
-
-    /// Sends W3C baggage (workflow.run.id and workflow.id) to this host, `*.svc.local` to every name below. Without it
-    /// baggage goes nowhere; nor does it where OTEL_PROPAGATORS leaves it out.
+    /// Records the paths of the URLs of `host`, which must not be secret.
     ///
-    /// Not for a client that was ready (`Client::from`): it may follow redirects by itself and take baggage along to hosts
-    /// that were not named. A warning says so, and nothing is sent.
+    /// ```
+    /// // `url.full` = `https://api.internal/users/7`, not `https://api.internal/REDACTED`.
+    /// let http = hub_otel::http::Client::new().show_path("api.internal");
+    /// # let _ = http;
+    /// ```
+    pub fn show_path(mut self, host: &str) -> Self {
+        Arc::make_mut(&mut self.settings).shown_hosts.push(host.into());
+        self
+    }
+
+    /// Sends the identity of the run (`workflow.id`, `workflow.run.id`) as W3C baggage to `host`;
+    /// `*.svc.local` matches every name below `svc.local`. By default it is sent to no host. It is
+    /// not sent if OTEL_PROPAGATORS leaves `baggage` out.
+    ///
+    /// Has no effect except a warning on a client that was built before: it may follow redirects by
+    /// itself, and would send the baggage to hosts that are not allowed.
+    ///
+    /// ```
+    /// let http = hub_otel::http::Client::new().baggage_to("*.svc.cluster.local");
+    /// # let _ = http;
+    /// ```
     pub fn baggage_to(mut self, host: &str) -> Self {
-        if !self.follows {
+        if !self.has_own_policy {
             tracing::warn!(
-                "no baggage is sent to {host} by a client that may follow redirects by itself: make it with \
-                 `hub_otel::http::Client::build`"
+                "no baggage is sent to {host} by a client that may follow redirects by itself: \
+                 create it with `hub_otel::http::Client::build`"
             );
             return self;
         }
@@ -128,93 +138,122 @@ impl Client {
         self
     }
 
-    /// Records into this telemetry where it is not the installed one: for tests, and for programs with several.
+    /// Records into `telemetry` instead of the installed one: for tests, and for programs with
+    /// several.
+    ///
+    /// ```
+    /// # fn run(telemetry: &hub_otel::Telemetry) {
+    /// let http = hub_otel::http::Client::new().telemetry(telemetry);
+    /// # let _ = http; }
+    /// ```
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.target = telemetry
+        self.source = telemetry
             .instance()
             .cloned()
             .map_or_else(InstanceSource::default, InstanceSource::explicit);
         self
     }
 
-    /// The reqwest client inside: what it sends is not traced.
+    /// Returns the inner client, whose requests are not traced.
     pub fn untraced(&self) -> &reqwest::Client {
         &self.inner
     }
 
-    /// Begins a GET request.
+    /// Builds a GET request.
     pub fn get<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::GET, url)
     }
 
-    /// Begins a POST request.
+    /// Builds a POST request.
     pub fn post<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::POST, url)
     }
 
-    /// Begins a PUT request.
+    /// Builds a PUT request.
     pub fn put<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::PUT, url)
     }
 
-    /// Begins a PATCH request.
+    /// Builds a PATCH request.
     pub fn patch<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::PATCH, url)
     }
 
-    /// Begins a DELETE request.
+    /// Builds a DELETE request.
     pub fn delete<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::DELETE, url)
     }
 
-    /// Begins a HEAD request.
+    /// Builds a HEAD request.
     pub fn head<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::HEAD, url)
     }
 
-    /// Begins a request.
+    /// Builds a request.
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), reqwest::Error> {
+    /// let http = hub_otel::http::Client::new();
+    /// http.request(reqwest::Method::OPTIONS, "https://api.internal/users").send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn request<U: IntoUrl>(&self, method: Method, url: U) -> RequestBuilder {
         RequestBuilder::new(self.clone(), self.inner.request(method, url))
     }
 
     /// Sends a request that was built elsewhere.
     ///
+    /// ```
+    /// # async fn run(request: reqwest::Request) -> Result<(), reqwest::Error> {
+    /// let response = hub_otel::http::Client::new().execute(request).await?;
+    /// # let _ = response; Ok(()) }
+    /// ```
+    ///
     /// # Errors
-    /// As reqwest's: no connection, a deadline that passed, a redirect that is refused.
+    /// Those of reqwest: no connection, a timeout, a redirect that is refused.
     ///
     /// # Cancellation
-    /// A dropped future ends its span with `error.type` = `cancelled`.
+    /// If the future is dropped, the span ends with `error.type` = `cancelled`.
     pub async fn execute(&self, request: Request) -> Result<Response, reqwest::Error> {
-        self.run(request, Call::default()).await
+        self.send(request, CallOptions::default()).await
     }
 
-    async fn run(&self, mut request: Request, mut call: Call) -> Result<Response, reqwest::Error> {
-        let instance = self.target.resolve();
-        // reqwest's timeout is one for the whole call, redirects included.
+    async fn send(
+        &self,
+        mut request: Request,
+        mut options: CallOptions,
+    ) -> Result<Response, reqwest::Error> {
+        let instance = self.source.resolve();
+        // reqwest's timeout applies to the whole call, redirects included.
         let deadline = request.timeout().and_then(|timeout| Instant::now().checked_add(*timeout));
         let mut followed = 0;
         loop {
-            let is_last = followed >= self.settings.redirects;
-            let replay = if is_last { None } else { redirect::Replay::of(&request) };
-            let attempt = match &instance {
-                Some(instance) => Attempt::begin(instance, &self.settings, &mut request, call),
-                None => None,
-            };
-            // One too many is an error, as in reqwest, where any are followed at all.
-            let refuse = self.follows && is_last && self.settings.redirects > 0;
-            let sent = redirect::under(refuse, self.inner.execute(request));
+            let is_last = followed >= self.settings.max_redirects;
+            let replay = (!is_last).then(|| Replay::of(&request));
+            let attempt = instance.as_ref().and_then(|instance| {
+                Attempt::start(instance, &self.settings, &mut request, options)
+            });
+            // One redirect too many is an error only if any are followed, as in reqwest.
+            let refuses_redirect =
+                self.has_own_policy && is_last && self.settings.max_redirects > 0;
+            let sent = redirect::send(refuses_redirect, self.inner.execute(request));
             let response = match attempt {
-                Some(attempt) => attempt.watch(sent).await?,
+                Some(attempt) => attempt.trace(sent).await?,
                 None => sent.await?,
             };
-            let Some(next) = replay.and_then(|replay| replay.after(&response, deadline)) else {
+            let Some(next) = replay.and_then(|replay| replay.redirected(&response, deadline))
+            else {
                 return Ok(response);
             };
+            if !matches!(next.url().scheme(), "http" | "https") {
+                // reqwest returns its error for the scheme and sends nothing: no span.
+                return self.inner.execute(next).await;
+            }
             request = next;
             followed += 1;
-            call.resends += 1;
-            // The template was the first URL's.
-            call.template = None;
+            options.resend_count += 1;
+            // The template belongs to the first URL.
+            options.template = None;
         }
     }
 }
@@ -225,13 +264,14 @@ impl Default for Client {
     }
 }
 
+/// Traces a client that was built before. It keeps its own redirect policy.
 impl From<reqwest::Client> for Client {
     fn from(inner: reqwest::Client) -> Self {
         Self {
             inner,
-            follows: false,
+            has_own_policy: false,
             settings: Arc::default(),
-            target: InstanceSource::from_context(),
+            source: InstanceSource::from_context(),
         }
     }
 }

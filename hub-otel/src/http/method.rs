@@ -1,7 +1,8 @@
-//! The request's method as a label: the known ones by name, everything else `_OTHER`, so that a stranger cannot make series.
+//! Label values that client and server share: method, protocol version, status, host.
 //!
-//! Which ones are known is the conventions' word, or OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS's (HTTP spans,
-//! `http.request.method`).
+//! A method is a label only if it is known, else it is `_OTHER`: a client must not be able to create
+//! series. The known methods are those of the conventions, or of
+//! OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS (HTTP spans, `http.request.method`).
 
 use crate::instance::Instance;
 use crate::semconv::instrumentation as boundary;
@@ -9,21 +10,22 @@ use opentelemetry::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// RFC 9110, PATCH and QUERY; the most frequent ones first, because they are looked through.
+/// The methods of RFC 9110, PATCH and QUERY. The most frequent ones come first: the lookup is
+/// linear.
 const DEFAULT: [&str; 10] =
     ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "QUERY", "CONNECT", "TRACE"];
 
-/// A method that is known, or none of them.
+/// A known method, or any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Method {
-    /// One that the conventions know.
+    /// A method of the conventions.
     Default(&'static str),
-    /// One that the environment knows.
-    Listed(Arc<str>),
+    /// A method of OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS.
+    Configured(Arc<str>),
     Other,
 }
 
-/// The methods that have series of their own.
+/// The methods that are label values.
 pub(crate) struct KnownMethods(Box<[Method]>);
 
 impl Default for KnownMethods {
@@ -37,16 +39,16 @@ impl Instance {
         self.extensions.get_or_init(KnownMethods::default)
     }
 
-    /// Restricts the methods with series of their own to `names`. No effect after the first request.
+    /// Replaces the list of known methods. Has no effect after the first request.
     pub(crate) fn set_http_methods(&self, names: &[Arc<str>]) {
         self.extensions.get_or_init(|| KnownMethods::only(names));
     }
 }
 
 impl KnownMethods {
-    /// These and no others: the list replaces the default.
+    /// Creates a list that replaces the default.
     pub(crate) fn only(names: &[Arc<str>]) -> Self {
-        Self(names.iter().cloned().map(Method::Listed).collect())
+        Self(names.iter().cloned().map(Method::Configured).collect())
     }
 
     pub(crate) fn of(&self, method: &http_types::Method) -> Method {
@@ -59,16 +61,16 @@ impl Method {
     fn name(&self) -> &str {
         match self {
             Self::Default(name) => name,
-            Self::Listed(name) => name,
+            Self::Configured(name) => name,
             Self::Other => boundary::OTHER,
         }
     }
 
-    /// `http.request.method`.
+    /// Returns `http.request.method`.
     pub(crate) fn label(&self) -> Value {
         match self {
             Self::Default(name) => Value::from(*name),
-            Self::Listed(name) => Value::from(name.clone()),
+            Self::Configured(name) => Value::from(name.clone()),
             Self::Other => Value::from(boundary::OTHER),
         }
     }
@@ -78,18 +80,18 @@ impl Method {
         self.name() == method.as_str()
     }
 
-    /// The method in a span's name: `HTTP` where it is not known (HTTP spans, "Name").
-    fn in_name(&self) -> Cow<'static, str> {
+    /// Returns the method in the name of a span: `HTTP` if it is not known (HTTP spans, "Name").
+    fn span_name_prefix(&self) -> Cow<'static, str> {
         match self {
             Self::Default(name) => Cow::Borrowed(name),
-            Self::Listed(name) => Cow::Owned((**name).to_owned()),
+            Self::Configured(name) => Cow::Owned((**name).to_owned()),
             Self::Other => Cow::Borrowed("HTTP"),
         }
     }
 
-    /// `{method} {template}`, or the method alone where no template is known: never the path.
+    /// Returns `{method} {template}`, or the method if there is no template. Never the path.
     pub(crate) fn span_name(&self, template: Option<&str>) -> Cow<'static, str> {
-        let method = self.in_name();
+        let method = self.span_name_prefix();
         match template {
             Some(template) => {
                 let mut name = String::with_capacity(method.len() + 1 + template.len());
@@ -103,13 +105,13 @@ impl Method {
     }
 }
 
-/// `server.address`: a host as it is written, an IPv6 address without its brackets.
-pub(crate) fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+/// Returns `host` without the brackets of an IPv6 address, as in `server.address`.
+pub(crate) fn strip_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// `network.protocol.version`.
-pub(crate) fn version(version: http_types::Version) -> &'static str {
+/// Returns `network.protocol.version`.
+pub(crate) fn protocol_version(version: http_types::Version) -> &'static str {
     match version {
         http_types::Version::HTTP_09 => "0.9",
         http_types::Version::HTTP_10 => "1.0",
@@ -119,8 +121,8 @@ pub(crate) fn version(version: http_types::Version) -> &'static str {
     }
 }
 
-/// A status code as an `error.type`.
-pub(crate) fn status_kind(status: http_types::StatusCode) -> Cow<'static, str> {
+/// Returns the `error.type` of a status code. The frequent ones are not allocated.
+pub(crate) fn status_error_type(status: http_types::StatusCode) -> Cow<'static, str> {
     match status.as_u16() {
         400 => "400".into(),
         401 => "401".into(),

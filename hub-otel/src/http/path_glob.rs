@@ -1,10 +1,14 @@
-//! Paths by pattern: `/health/live`, `/health/*`, `*.js`. A `*` stands for any characters, slashes included.
+//! Path patterns: `/health/live`, `/health/*`, `*.js`. `*` matches any characters, slashes
+//! included.
+//!
+//! Not the crate `glob`, whose `*` stops at a slash and whose other special characters are valid in
+//! paths.
 
-/// A pattern, split at its stars.
+/// A pattern, split at its `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(Vec<Box<str>>);
+pub(crate) struct PathGlob(Vec<Box<str>>);
 
-impl Pattern {
+impl PathGlob {
     pub(crate) fn new(pattern: &str) -> Self {
         Self(pattern.split('*').map(Box::from).collect())
     }
@@ -13,11 +17,11 @@ impl Pattern {
         let [first, middle @ .., last] = self.0.as_slice() else {
             return self.0.first().is_some_and(|only| &**only == path);
         };
-        let Some(rest) = path.strip_prefix(&**first) else { return false };
-        let Some(mut rest) = rest.strip_suffix(&**last) else { return false };
+        let Some(path) = path.strip_prefix(&**first) else { return false };
+        let Some(mut remaining) = path.strip_suffix(&**last) else { return false };
         for part in middle {
-            match rest.find(&**part) {
-                Some(at) => rest = &rest[at + part.len()..],
+            match remaining.find(&**part) {
+                Some(at) => remaining = &remaining[at + part.len()..],
                 None => return false,
             }
         }
@@ -27,10 +31,10 @@ impl Pattern {
 
 #[cfg(test)]
 mod tests {
-    use crate::http::path_glob::Pattern;
+    use super::*;
 
     #[test]
-    fn a_star_stands_for_any_characters_and_nothing_else_is_special() {
+    fn a_star_matches_any_characters_and_no_other_character_is_special() {
         for (pattern, path, expected) in [
             ("/health/live", "/health/live", true),
             ("/health/live", "/health/live/", false),
@@ -46,7 +50,7 @@ mod tests {
             ("/metrics", "/metrics?x", false),
             ("/a.c", "/abc", false),
         ] {
-            assert_eq!(Pattern::new(pattern).matches(path), expected, "{pattern} {path}");
+            assert_eq!(PathGlob::new(pattern).matches(path), expected, "{pattern} {path}");
         }
     }
 }

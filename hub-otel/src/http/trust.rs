@@ -1,4 +1,4 @@
-//! How far a caller is believed about the trace that its request belongs to.
+//! [`Trust`]: the propagation headers that a server accepts.
 
 use crate::options::Propagation;
 use crate::propagation::{OtelExtractor, adopt_run, propagators};
@@ -10,40 +10,57 @@ use opentelemetry::trace::TraceContextExt;
 use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
-/// What a server takes from a request's W3C headers.
+/// The propagation headers that a server accepts from its callers.
 ///
-/// A stranger who is believed can put spans into any trace and have every request sampled; one whose baggage is taken can
-/// put words into it. Whatever is believed, OTEL_PROPAGATORS decides what is read at all.
+/// A caller whose `traceparent` is accepted can add spans to any trace, and have each of its
+/// requests sampled. A caller whose `baggage` is accepted can set the identity of the run. Headers
+/// that OTEL_PROPAGATORS leaves out are never read.
+///
+/// ```
+/// use hub_otel::http::{ServerLayer, Trust};
+///
+/// let public = ServerLayer::new().trust(Trust::Link);
+/// let internal = ServerLayer::new().trust(Trust::TraceAndBaggage);
+/// # let _ = (public, internal);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trust {
-    /// Nothing: every request starts a trace of its own. For a public edge.
+    /// None: every request starts a trace of its own. For public servers.
     Nothing,
-    /// A trace of its own, with a link to the caller's. For a public edge whose callers are instrumented too.
+    /// `traceparent` as a link: every request starts a trace of its own, with a link to the
+    /// caller's span. For public servers whose callers are instrumented too.
     Link,
-    /// `traceparent` and `tracestate`; `baggage` is dropped.
+    /// `traceparent` and `tracestate`, but not `baggage`.
     #[default]
     Trace,
-    /// `baggage` too, and with it the identity of the run that the caller works for. For callers that are your own.
+    /// `traceparent`, `tracestate` and `baggage`, which contains the identity of the caller's run.
+    /// For internal callers.
     TraceAndBaggage,
 }
 
-/// Where a request's span belongs.
-pub(super) struct Parent {
+/// The parent of a request's span.
+pub(super) struct RequestParent {
     pub(super) context: Context,
     pub(super) links: Vec<Link>,
 }
 
 impl Trust {
-    pub(super) fn read(self, headers: &HeaderMap, local: Context, told: Propagation) -> Parent {
-        let mut parent = Parent { context: local, links: Vec::new() };
+    /// Reads the accepted headers. `local` is the context without them.
+    pub(super) fn extract(
+        self,
+        headers: &HeaderMap,
+        local: Context,
+        propagation: Propagation,
+    ) -> RequestParent {
+        let mut parent = RequestParent { context: local, links: Vec::new() };
         if self == Self::Nothing {
             return parent;
         }
         let carrier = OtelExtractor(headers);
-        if told.trace_context && headers.contains_key("traceparent") {
-            let remote =
-                TraceContextPropagator::new().extract_with_context(&parent.context, &carrier);
+        if propagation.trace_context && headers.contains_key("traceparent") {
+            let propagator = TraceContextPropagator::new();
+            let remote = propagator.extract_with_context(&parent.context, &carrier);
             if self == Self::Link {
                 let caller = remote.span().span_context().clone();
                 if caller.is_remote() && caller.is_valid() {
@@ -54,10 +71,11 @@ impl Trust {
             parent.context = remote;
         }
         if self == Self::TraceAndBaggage
-            && propagators::baggage_is_enabled(told)
+            && propagators::baggage_is_enabled(propagation)
             && headers.contains_key("baggage")
         {
-            let context = BaggagePropagator::new().extract_with_context(&parent.context, &carrier);
+            let propagator = BaggagePropagator::new();
+            let context = propagator.extract_with_context(&parent.context, &carrier);
             parent.context = adopt_run(context, headers);
         }
         parent

@@ -1,7 +1,9 @@
-//! One request over the wire: its span, its duration, its W3C headers, and the drop guard that ends it.
+//! One request on the wire: its span, its duration, its propagation headers, and the drop guard
+//! that ends it.
 
-use crate::http::client::{Call, Settings, redact, redirect_policy as refusal};
-use crate::http::method::{Method, bare, status_kind, version};
+use crate::http::client::redirect;
+use crate::http::client::settings::{CallOptions, ClientSettings};
+use crate::http::method::{Method, protocol_version, status_error_type, strip_brackets};
 use crate::instance::Instance;
 use crate::instrumentation::is_suppressed;
 use crate::semconv::{attribute as a, instrumentation as boundary, kv};
@@ -21,24 +23,25 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A request that was sent and not answered. Dropping it ends it.
+/// A request that was sent and has no response yet. Dropping it ends it.
 pub(super) struct Attempt {
     context: Context,
     instance: Arc<Instance>,
     labels: Vec<KeyValue>,
     started: Instant,
-    inside: bool,
+    /// reqwest is being polled. Still set in `drop`: reqwest panicked.
+    is_polling: bool,
     ended: bool,
 }
 
 impl Attempt {
-    /// Opens the span and writes its context into the request's headers; `None` where telemetry is suppressed (an
-    /// exporter's own requests).
-    pub(super) fn begin(
+    /// Opens the span and writes its context to the headers of the request; `None` if telemetry is
+    /// suppressed (the requests of an exporter).
+    pub(super) fn start(
         instance: &Arc<Instance>,
-        settings: &Settings,
+        settings: &ClientSettings,
         request: &mut Request,
-        call: Call,
+        options: CallOptions,
     ) -> Option<Self> {
         let parent = Context::current();
         if parent.is_telemetry_suppressed() {
@@ -46,87 +49,82 @@ impl Attempt {
         }
         let started = Instant::now();
         let method = instance.http_methods().of(request.method());
-        let url = request.url();
-        let mut labels = Vec::with_capacity(6);
-        labels.push(kv(a::HTTP_REQUEST_METHOD, method.label()));
-        if let Some(host) = url.host_str() {
-            labels.push(kv(a::SERVER_ADDRESS, bare(host).to_owned()));
-        }
-        if let Some(port) = url.port_or_known_default() {
-            labels.push(kv(a::SERVER_PORT, i64::from(port)));
-        }
-        if is_suppressed(&parent) {
-            return Some(Self {
-                context: parent,
-                instance: instance.clone(),
-                labels,
-                started,
-                inside: false,
-                ended: false,
-            });
-        }
-        let mut attributes = labels.clone();
-        attributes.push(kv(a::URL_FULL, redact::url(url, settings, call.template)));
-        if method == Method::Other {
-            attributes
-                .push(kv(a::HTTP_REQUEST_METHOD_ORIGINAL, request.method().as_str().to_owned()));
-        }
-        attributes.extend(call.template.map(|template| kv(a::URL_TEMPLATE, template)));
-        if call.resends > 0 {
-            attributes.push(kv(a::HTTP_REQUEST_RESEND_COUNT, i64::from(call.resends)));
-        }
-        let builder = SpanBuilder::from_name(method.span_name(call.template))
-            .with_kind(SpanKind::Client)
-            .with_attributes(attributes);
-        #[expect(clippy::disallowed_methods, reason = "the one opener of HTTP client spans")]
-        let span = instance.tracer.build_with_context(builder, &parent);
-        let context = parent.with_span(span);
-        let host = bare(request.url().host_str().unwrap_or_default()).to_owned();
-        let guard = context.clone().attach();
-        settings.baggage.inject(&host, request.headers_mut());
-        drop(guard);
-        Some(Self {
-            context,
+        let labels = labels(&method, request);
+        let mut attempt = Self {
+            context: parent,
             instance: instance.clone(),
             labels,
             started,
-            inside: false,
+            is_polling: false,
             ended: false,
-        })
+        };
+        // Under an excluded server request there is a measurement and no span.
+        if !is_suppressed(&attempt.context) {
+            attempt.open_span(settings, &method, request, options);
+            let host = strip_brackets(request.url().host_str().unwrap_or_default()).to_owned();
+            let guard = attempt.context.clone().attach();
+            settings.baggage.inject(&host, request.headers_mut());
+            drop(guard);
+        }
+        Some(attempt)
     }
 
-    /// Waits for the response's head inside the span, and ends it.
-    pub(super) async fn watch(
+    fn open_span(
+        &mut self,
+        settings: &ClientSettings,
+        method: &Method,
+        request: &Request,
+        options: CallOptions,
+    ) {
+        let mut attributes = self.labels.clone();
+        let url = settings.redact_url(request.url(), options.template);
+        attributes.push(kv(a::URL_FULL, url));
+        if *method == Method::Other {
+            let original = request.method().as_str().to_owned();
+            attributes.push(kv(a::HTTP_REQUEST_METHOD_ORIGINAL, original));
+        }
+        attributes.extend(options.template.map(|template| kv(a::URL_TEMPLATE, template)));
+        if options.resend_count > 0 {
+            let count = i64::from(options.resend_count);
+            attributes.push(kv(a::HTTP_REQUEST_RESEND_COUNT, count));
+        }
+        let builder = SpanBuilder::from_name(method.span_name(options.template))
+            .with_kind(SpanKind::Client)
+            .with_attributes(attributes);
+        #[expect(clippy::disallowed_methods, reason = "the only opener of HTTP client spans")]
+        let span = self.instance.tracer.build_with_context(builder, &self.context);
+        self.context = self.context.with_span(span);
+    }
+
+    /// Awaits the head of the response under the span, and ends the span.
+    pub(super) async fn trace(
         mut self,
         sent: impl Future<Output = Result<Response, reqwest::Error>>,
     ) -> Result<Response, reqwest::Error> {
         let mut sent = pin!(sent);
         let result = poll_fn(|task| {
-            self.inside = true;
+            self.is_polling = true;
             let guard = self.context.clone().attach();
             let poll = sent.as_mut().poll(task);
             drop(guard);
-            self.inside = false;
+            self.is_polling = false;
             poll
         })
         .await;
         match &result {
-            Ok(response) => self.answered(response),
-            Err(error) => {
-                self.refused(error);
-                self.end(Some(kind(error).into()));
-            }
+            Ok(response) => self.succeed(response),
+            Err(error) => self.fail(error),
         }
         result
     }
 
-    fn answered(&mut self, response: &Response) {
+    fn succeed(&mut self, response: &Response) {
         let status = response.status();
-        let protocol = kv(a::NETWORK_PROTOCOL_VERSION, version(response.version()));
+        let version = kv(a::NETWORK_PROTOCOL_VERSION, protocol_version(response.version()));
         let code = kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
         let span = self.context.span();
         if span.is_recording() {
-            span.set_attributes([protocol.clone(), code.clone()]);
+            span.set_attributes([version.clone(), code.clone()]);
             if let Some(peer) = response.remote_addr() {
                 span.set_attributes([
                     kv(a::NETWORK_PEER_ADDRESS, peer.ip().to_string()),
@@ -134,49 +132,61 @@ impl Attempt {
                 ]);
             }
         }
-        self.labels.extend([protocol, code]);
-        let refused = status.is_client_error() || status.is_server_error();
-        self.end(refused.then(|| status_kind(status)));
+        self.labels.extend([version, code]);
+        let is_error = status.is_client_error() || status.is_server_error();
+        self.end(is_error.then(|| status_error_type(status)));
     }
 
-    /// A redirect that is an error was an answer too: its status is known.
-    fn refused(&mut self, error: &reqwest::Error) {
-        if let Some(status) = refusal::status()
-            && (error.is_redirect() || error.is_builder())
-        {
+    fn fail(&mut self, error: &reqwest::Error) {
+        // A redirect that was refused is a response too: its status is known.
+        if let Some(status) = redirect::refused_status(error) {
             let code = kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
             self.context.span().set_attribute(code.clone());
             self.labels.push(code);
         }
+        self.end(Some(error_type(error).into()));
     }
 
-    fn end(&mut self, error: Option<Cow<'static, str>>) {
+    fn end(&mut self, error_type: Option<Cow<'static, str>>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let span = self.context.span();
-        if let Some(error) = error {
-            let error = kv(a::ERROR_TYPE, error);
-            span.set_attribute(error.clone());
+        if let Some(error_type) = error_type {
+            let error_type = kv(a::ERROR_TYPE, error_type);
+            span.set_attribute(error_type.clone());
             span.set_status(Status::error(""));
-            self.labels.push(error);
+            self.labels.push(error_type);
         }
-        self.instance
-            .http_client()
-            .duration
-            .record(self.started.elapsed().as_secs_f64(), &self.labels);
+        let duration = self.started.elapsed().as_secs_f64();
+        self.instance.http_client().duration.record(duration, &self.labels);
         span.end();
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.end(Some(if self.inside { boundary::PANIC } else { boundary::CANCELLED }.into()));
+        let error_type = if self.is_polling { boundary::PANIC } else { boundary::CANCELLED };
+        self.end(Some(error_type.into()));
     }
 }
 
-/// What went wrong, as a kind. The error's text has the URL in it.
-fn kind(error: &reqwest::Error) -> &'static str {
+/// Returns the attributes of span and metric that are known before the request is sent.
+fn labels(method: &Method, request: &Request) -> Vec<KeyValue> {
+    let url = request.url();
+    let mut labels = Vec::with_capacity(6);
+    labels.push(kv(a::HTTP_REQUEST_METHOD, method.label()));
+    if let Some(host) = url.host_str() {
+        labels.push(kv(a::SERVER_ADDRESS, strip_brackets(host).to_owned()));
+    }
+    if let Some(port) = url.port_or_known_default() {
+        labels.push(kv(a::SERVER_PORT, i64::from(port)));
+    }
+    labels
+}
+
+/// Returns the `error.type` of an error. Its message is not used: it contains the URL.
+fn error_type(error: &reqwest::Error) -> &'static str {
     use boundary::client as c;
     match () {
         () if error.is_timeout() => boundary::TIMEOUT,

@@ -1,4 +1,5 @@
-//! The client's instrument. A host arrives at run time: the SDK's cardinality limit caps it.
+//! The HTTP client's instrument. Host names are label values that arrive at run time: the SDK's
+//! cardinality limit bounds them.
 
 use crate::instance::Instance;
 use crate::metrics::instruments;
@@ -6,17 +7,17 @@ use crate::semconv::metric;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::metrics::Meter;
 
-pub(crate) struct Metrics {
+pub(crate) struct HttpClientMetrics {
     pub(super) duration: Histogram<f64>,
 }
 
 impl Instance {
-    pub(crate) fn http_client(&self) -> &Metrics {
-        self.extensions.get_or_init(|| Metrics::new(&self.meter))
+    pub(crate) fn http_client(&self) -> &HttpClientMetrics {
+        self.extensions.get_or_init(|| HttpClientMetrics::new(&self.meter))
     }
 }
 
-impl Metrics {
+impl HttpClientMetrics {
     pub(crate) fn new(meter: &Meter) -> Self {
         Self {
             duration: instruments::build_histogram(meter, &metric::HTTP_CLIENT_REQUEST_DURATION),

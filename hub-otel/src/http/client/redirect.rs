@@ -1,6 +1,8 @@
-//! Following a redirect as reqwest does, one request at a time, so that each has a span of its own, and headers of its own.
+//! Redirects, followed one request at a time: each has a span and headers of its own.
+//!
+//! The rules are reqwest's. They are repeated here because reqwest sends the headers of the first
+//! request to every destination, and reports all requests as one.
 
-use crate::http::client::redirect_policy as refusal;
 use reqwest::Method;
 use reqwest::Request;
 use reqwest::Response;
@@ -18,89 +20,149 @@ use reqwest::header::PROXY_AUTHORIZATION;
 use reqwest::header::REFERER;
 use reqwest::header::TRANSFER_ENCODING;
 use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::redirect::Policy;
+use std::error::Error;
+use std::future::Future;
 use std::time::Instant;
 
-pub(super) use refusal::policy;
-pub(super) use refusal::under;
+tokio::task_local! {
+    /// `true` while a request is sent that must not be redirected any further.
+    ///
+    /// Only reqwest can create a `reqwest::Error`, so its redirect policy has to refuse the last
+    /// redirect. A policy belongs to the client and sees no request: this tells it which one it is
+    /// called for.
+    static IS_LAST: bool;
+}
 
-/// A request that can be sent once more.
+/// Returns the policy of the inner client: a redirect is a response, and an error for the last
+/// request.
+pub(super) fn policy() -> Policy {
+    Policy::custom(|attempt| {
+        if IS_LAST.try_with(|is_last| *is_last).unwrap_or(false) {
+            let status = attempt.status();
+            attempt.error(TooManyRedirects { status })
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
+/// Awaits `sent`; if `is_last`, [`policy`] refuses a redirect.
+pub(super) async fn send<F: Future>(is_last: bool, sent: F) -> F::Output {
+    IS_LAST.scope(is_last, sent).await
+}
+
+/// Returns the status of the redirect that [`policy`] refused, if that is the cause of `error`.
+pub(super) fn refused_status(error: &reqwest::Error) -> Option<StatusCode> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(refusal) = error.downcast_ref::<TooManyRedirects>() {
+            return Some(refusal.status);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The cause of the error for one redirect too many.
+#[derive(Debug)]
+struct TooManyRedirects {
+    status: StatusCode,
+}
+
+impl std::fmt::Display for TooManyRedirects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("too many redirects")
+    }
+}
+
+impl Error for TooManyRedirects {}
+
+/// A copy of a request, for the case that its response is a redirect.
 pub(super) struct Replay {
     request: Request,
-    /// The body is a stream: it is gone, and only what goes on without it can be sent.
-    bodiless: bool,
+    /// The body is a stream, which cannot be sent again.
+    is_bodiless: bool,
 }
 
 impl Replay {
-    pub(super) fn of(request: &Request) -> Option<Self> {
+    pub(super) fn of(request: &Request) -> Self {
         if let Some(request) = request.try_clone() {
-            return Some(Self { request, bodiless: false });
+            return Self { request, is_bodiless: false };
         }
         let mut copy = Request::new(request.method().clone(), request.url().clone());
         *copy.headers_mut() = request.headers().clone();
         *copy.version_mut() = request.version();
         *copy.timeout_mut() = request.timeout().copied();
-        Some(Self { request: copy, bodiless: true })
+        Self { request: copy, is_bodiless: true }
     }
 
-    /// The request that `response` asks for; `None` when it is an answer, or cannot be followed.
-    pub(super) fn after(self, response: &Response, deadline: Option<Instant>) -> Option<Request> {
-        let Self { request: mut sent, bodiless } = self;
-        let drops_its_body = match response.status() {
-            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *sent.method() == Method::POST,
+    /// Returns the request that follows `response`; `None` if it is not a redirect, or one that
+    /// cannot be followed.
+    pub(super) fn redirected(
+        self,
+        response: &Response,
+        deadline: Option<Instant>,
+    ) -> Option<Request> {
+        let Self { mut request, is_bodiless } = self;
+        // RFC 9110, "Redirection 3xx".
+        let drops_body = match response.status() {
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *request.method() == Method::POST,
             StatusCode::SEE_OTHER => true,
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
             _ => return None,
         };
-        if bodiless && !drops_its_body {
+        if is_bodiless && !drops_body {
             return None;
         }
         let location = response.headers().get(LOCATION)?.to_str().ok()?;
-        let from = sent.url().clone();
-        let to = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-        if drops_its_body {
-            if sent.method() != Method::HEAD {
-                *sent.method_mut() = Method::GET;
+        let from = request.url().clone();
+        let to = from.join(location).ok()?;
+        if drops_body {
+            if request.method() != Method::HEAD {
+                *request.method_mut() = Method::GET;
             }
-            *sent.body_mut() = None;
+            *request.body_mut() = None;
             for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING] {
-                sent.headers_mut().remove(name);
+                request.headers_mut().remove(name);
             }
         }
-        if is_elsewhere(&from, &to) {
-            forget_credentials(sent.headers_mut());
+        if is_cross_origin(&from, &to) {
+            remove_credentials(request.headers_mut());
         }
         if let Some(referer) = referer(&from, &to) {
-            sent.headers_mut().insert(REFERER, referer);
+            request.headers_mut().insert(REFERER, referer);
         }
         if let Some(deadline) = deadline {
-            *sent.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
+            *request.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
         }
-        *sent.url_mut() = to;
-        Some(sent)
+        *request.url_mut() = to;
+        Some(request)
     }
 }
 
-fn is_elsewhere(from: &Url, to: &Url) -> bool {
+fn is_cross_origin(from: &Url, to: &Url) -> bool {
     from.host_str() != to.host_str()
         || from.port_or_known_default() != to.port_or_known_default()
         || from.scheme() != to.scheme()
 }
 
-fn forget_credentials(headers: &mut HeaderMap) {
+fn remove_credentials(headers: &mut HeaderMap) {
     for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE] {
         headers.remove(name);
     }
     headers.remove("cookie2");
 }
 
-/// No referer from https to http; none of its secrets otherwise.
+/// Returns `from` without credentials and fragment; `None` from https to http (RFC 9110,
+/// "Referer").
 fn referer(from: &Url, to: &Url) -> Option<HeaderValue> {
     if from.scheme() == "https" && to.scheme() == "http" {
         return None;
     }
-    let mut shown = from.clone();
-    shown.set_username("").ok()?;
-    shown.set_password(None).ok()?;
-    shown.set_fragment(None);
-    shown.as_str().parse().ok()
+    let mut referer = from.clone();
+    referer.set_username("").ok()?;
+    referer.set_password(None).ok()?;
+    referer.set_fragment(None);
+    referer.as_str().parse().ok()
 }

@@ -1,6 +1,7 @@
 //! reqwest's request builder, whose `send` is traced.
 
-use crate::http::client::{Call, Client};
+use crate::http::client::Client;
+use crate::http::client::settings::CallOptions;
 use http_types::HeaderMap;
 use http_types::HeaderName;
 use http_types::HeaderValue;
@@ -12,35 +13,70 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::time::Duration;
 
-/// Builds a request; [`RequestBuilder::send`] traces it. Whatever has no method here goes through
-/// [`RequestBuilder::map`].
+/// Builds a request that is traced when it is sent. Methods of reqwest's builder that are missing
+/// here are available through [`RequestBuilder::map`].
+///
+/// ```
+/// # async fn run() -> Result<(), reqwest::Error> {
+/// let http = hub_otel::http::Client::new();
+/// let request = http.get("https://api.internal/users/7").template("/users/{id}");
+/// let user = request.bearer_auth("token").send().await?.text().await?;
+/// # let _ = user; Ok(()) }
+/// ```
 #[must_use = "a RequestBuilder does nothing until it is sent"]
 #[derive(Debug)]
 pub struct RequestBuilder {
     client: Client,
     inner: reqwest::RequestBuilder,
-    call: Call,
+    options: CallOptions,
 }
 
 impl RequestBuilder {
     pub(super) fn new(client: Client, inner: reqwest::RequestBuilder) -> Self {
-        Self { client, inner, call: Call::default() }
+        Self { client, inner, options: CallOptions::default() }
     }
 
-    /// The path's template, `/users/{id}`: the span is named after it and shows it in place of the path.
+    /// Sets the template of the path. The span is named after it (`GET /users/{id}`) and records it
+    /// instead of the path.
+    ///
+    /// ```
+    /// # async fn run(http: hub_otel::http::Client, id: u64) -> Result<(), reqwest::Error> {
+    /// let url = format!("https://api.internal/users/{id}");
+    /// http.get(url).template("/users/{id}").send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn template(mut self, template: &'static str) -> Self {
-        self.call.template = Some(template);
+        self.options.template = Some(template);
         self
     }
 
-    /// Says that this request was sent before, `count` times: `http.request.resend_count`. For retries that the caller
-    /// makes.
+    /// Sets `http.request.resend_count`: the number of times that the caller has sent this request
+    /// before.
+    ///
+    /// ```
+    /// # async fn run(http: hub_otel::http::Client) -> Result<(), reqwest::Error> {
+    /// for retry in 0..3 {
+    ///     let request = http.get("https://api.internal/users").resend_count(retry);
+    ///     if request.send().await?.status().is_success() { break; }
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn resend_count(mut self, count: u32) -> Self {
-        self.call.resends = count;
+        self.options.resend_count = count;
         self
     }
 
-    /// Anything that reqwest's builder can do.
+    /// Applies a function to reqwest's builder.
+    ///
+    /// ```
+    /// fn authenticate(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    ///     request.header("x-api-key", "key")
+    /// }
+    ///
+    /// # async fn run(http: hub_otel::http::Client) -> Result<(), reqwest::Error> {
+    /// http.get("https://api.internal/users").map(authenticate).send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn map(
         mut self,
         change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
@@ -60,74 +96,74 @@ impl RequestBuilder {
         self.map(|inner| inner.header(key, value))
     }
 
-    /// Adds headers; those that are there are replaced.
+    /// Sets headers, and replaces those with the same names.
     pub fn headers(self, headers: HeaderMap) -> Self {
         self.map(|inner| inner.headers(headers))
     }
 
-    /// Basic authentication.
+    /// Sets the header of basic authentication.
     pub fn basic_auth<U: Display, P: Display>(self, username: U, password: Option<P>) -> Self {
         self.map(|inner| inner.basic_auth(username, password))
     }
 
-    /// Bearer authentication.
+    /// Sets the header of bearer authentication.
     pub fn bearer_auth<T: Display>(self, token: T) -> Self {
         self.map(|inner| inner.bearer_auth(token))
     }
 
-    /// The body.
+    /// Sets the body.
     pub fn body<T: Into<Body>>(self, body: T) -> Self {
         self.map(|inner| inner.body(body))
     }
 
-    /// A deadline for the whole call.
+    /// Sets the timeout of the whole call, redirects included.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.map(|inner| inner.timeout(timeout))
     }
 
-    /// The HTTP version to ask for.
+    /// Sets the HTTP version.
     pub fn version(self, version: Version) -> Self {
         self.map(|inner| inner.version(version))
     }
 
-    /// Adds to the query string.
+    /// Adds parameters to the query string, which is never recorded.
     pub fn query<T: Serialize + ?Sized>(self, query: &T) -> Self {
         self.map(|inner| inner.query(query))
     }
 
-    /// A form as the body.
+    /// Sets the body to a form.
     pub fn form<T: Serialize + ?Sized>(self, form: &T) -> Self {
         self.map(|inner| inner.form(form))
     }
 
-    /// JSON as the body.
+    /// Sets the body to JSON.
     pub fn json<T: Serialize + ?Sized>(self, json: &T) -> Self {
         self.map(|inner| inner.json(json))
     }
 
-    /// The request, not sent: [`Client::execute`] sends and traces it.
+    /// Returns the request without sending it; [`Client::execute`] sends and traces it.
     ///
     /// # Errors
-    /// When a URL, a header or a body could not be built.
+    /// If the URL, a header or the body is invalid.
     pub fn build(self) -> Result<Request, reqwest::Error> {
         self.inner.build()
     }
 
-    /// A copy, unless the body is a stream.
+    /// Returns a copy; `None` if the body is a stream.
     pub fn try_clone(&self) -> Option<Self> {
         let inner = self.inner.try_clone()?;
-        Some(Self { client: self.client.clone(), inner, call: self.call })
+        Some(Self { client: self.client.clone(), inner, options: self.options })
     }
 
     /// Sends the request.
     ///
     /// # Errors
-    /// As reqwest's: see [`Client::execute`].
+    /// Those of reqwest: see [`Client::execute`].
     ///
     /// # Cancellation
-    /// A dropped future ends its span with `error.type` = `cancelled`.
+    /// If the future is dropped, the span ends with `error.type` = `cancelled`.
     pub async fn send(self) -> Result<Response, reqwest::Error> {
         let request = self.inner.build()?;
-        self.client.run(request, self.call).await
+        self.client.send(request, self.options).await
     }
 }

@@ -1,9 +1,9 @@
-//! What a server span knows from its start (HTTP spans, "HTTP server span").
+//! The attributes of a server span at its start (HTTP spans, "HTTP server span").
 
-use crate::http::method::{Method, bare, version};
-use crate::http::server::Settings;
+use crate::http::method::{Method, protocol_version, strip_brackets};
 use crate::http::server::forwarded::Forwarded;
 use crate::http::server::metrics::{Route, Scheme};
+use crate::http::server::settings::ServerSettings;
 use crate::semconv::{attribute as a, kv};
 use axum::extract::ConnectInfo;
 use http_types::HeaderMap;
@@ -16,18 +16,19 @@ use opentelemetry::StringValue;
 use opentelemetry::Value;
 use std::net::SocketAddr;
 
+/// Returns `url.scheme`: from a trusted proxy, else from the settings, else from the request.
 pub(super) fn scheme<B>(
-    settings: &Settings,
+    settings: &ServerSettings,
     request: &Request<B>,
     forwarded: &Forwarded<'_>,
 ) -> Scheme {
-    let seen = || settings.https || request.uri().scheme_str() == Some("https");
-    let https = forwarded.https.unwrap_or_else(seen);
-    if https { Scheme::Https } else { Scheme::Http }
+    let is_tls = || settings.behind_tls || request.uri().scheme_str() == Some("https");
+    let is_https = forwarded.https.unwrap_or_else(is_tls);
+    if is_https { Scheme::Https } else { Scheme::Http }
 }
 
 pub(super) fn at_start<B>(
-    settings: &Settings,
+    settings: &ServerSettings,
     request: &Request<B>,
     forwarded: &Forwarded<'_>,
     method: &Method,
@@ -40,21 +41,21 @@ pub(super) fn at_start<B>(
         attributes.push(kv(a::HTTP_REQUEST_METHOD_ORIGINAL, request.method().as_str().to_owned()));
     }
     attributes.push(kv(a::URL_SCHEME, scheme.label()));
-    attributes.push(kv(a::NETWORK_PROTOCOL_VERSION, version(request.version())));
+    attributes.push(kv(a::NETWORK_PROTOCOL_VERSION, protocol_version(request.version())));
     let path = request.uri().path();
     match &route.template {
         Some(template) => {
             attributes.push(kv(a::HTTP_ROUTE, template.clone()));
-            if settings.is_hidden(path) || **template == *path {
+            if settings.is_redacted(path) || **template == *path {
                 attributes.push(kv(a::URL_PATH, template.clone()));
             } else {
                 attributes.push(kv(a::URL_PATH, path.to_owned()));
             }
         }
-        None if settings.is_hidden(path) => attributes.push(kv(a::URL_PATH, "/REDACTED")),
+        None if settings.is_redacted(path) => attributes.push(kv(a::URL_PATH, "/REDACTED")),
         None => attributes.push(kv(a::URL_PATH, path.to_owned())),
     }
-    server(request, forwarded, &mut attributes);
+    push_server(request, forwarded, &mut attributes);
     if let Some(client) = forwarded.client {
         attributes.push(kv(a::CLIENT_ADDRESS, client.to_string()));
     }
@@ -71,14 +72,18 @@ pub(super) fn at_start<B>(
             let agent = request.headers().get(name).and_then(|value| value.to_str().ok());
             attributes.extend(agent.map(|agent| kv(a::USER_AGENT_ORIGINAL, agent.to_owned())));
         } else {
-            attributes.extend(named(a::HTTP_REQUEST_HEADER, name, request.headers()));
+            attributes.extend(header_attribute(a::HTTP_REQUEST_HEADER, name, request.headers()));
         }
     }
     attributes
 }
 
-/// A header that was named: a list, because a header may come more than once.
-pub(super) fn named(prefix: &str, name: &HeaderName, headers: &HeaderMap) -> Option<KeyValue> {
+/// Returns the attribute of a header: a list, because a header may occur more than once.
+pub(super) fn header_attribute(
+    prefix: &str,
+    name: &HeaderName,
+    headers: &HeaderMap,
+) -> Option<KeyValue> {
     let values: Vec<StringValue> = headers
         .get_all(name)
         .iter()
@@ -91,14 +96,14 @@ pub(super) fn named(prefix: &str, name: &HeaderName, headers: &HeaderMap) -> Opt
 
 /// `server.address` and `server.port` as the client asked for them: what a trusted proxy says, `:authority`, or `Host`
 /// (HTTP spans, "Setting `server.address` and `server.port` attributes"); never with userinfo.
-fn server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut Vec<KeyValue>) {
+fn push_server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut Vec<KeyValue>) {
     let host = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let asked = match (forwarded.host, request.uri().authority()) {
-        (None, Some(authority)) => Some((authority.host(), authority.port_u16())),
+    let authority = match (forwarded.host, request.uri().authority()) {
+        (None, Some(uri)) => Some((uri.host(), uri.port_u16())),
         (forwarded, _) => forwarded.or_else(host).and_then(host_and_port),
     };
-    let Some((host, port)) = asked else { return };
-    attributes.push(kv(a::SERVER_ADDRESS, bare(host).to_owned()));
+    let Some((host, port)) = authority else { return };
+    attributes.push(kv(a::SERVER_ADDRESS, strip_brackets(host).to_owned()));
     attributes.extend(port.map(|port| kv(a::SERVER_PORT, i64::from(port))));
 }
 
@@ -129,7 +134,7 @@ mod tests {
     use crate::http::server::attributes::host_and_port;
 
     #[test]
-    fn a_host_is_read_with_and_without_its_port_and_nothing_else_is() {
+    fn a_host_is_parsed_with_or_without_a_port_and_anything_else_is_rejected() {
         for (text, expected) in [
             ("example.com", ("example.com", None)),
             ("example.com:8080", ("example.com", Some(8080))),

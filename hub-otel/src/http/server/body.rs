@@ -1,4 +1,4 @@
-//! The response's body: the request ends when it does.
+//! The body of a response: the request ends with it.
 
 use crate::http::server::in_flight::InFlight;
 use crate::semconv::instrumentation as boundary;
@@ -15,12 +15,12 @@ use std::task::Poll;
 use std::task::ready;
 
 pin_project! {
-    /// A response body whose end is the end of the request's span.
+    /// A response body that ends the span of its request.
     pub struct ServerBody<B> {
         #[pin]
         inner: B,
         request: Option<InFlight>,
-        // What is left of a declared length: a server stops asking once it has sent that much.
+        // The unsent bytes of a declared length. hyper stops polling when there are none left.
         remaining: Option<u64>,
     }
 }
@@ -44,7 +44,7 @@ impl<B: Body> ServerBody<B> {
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok());
         let remaining = declared.or_else(|| inner.size_hint().exact());
-        let request = request.answered(head, inner.is_end_stream() || remaining == Some(0));
+        let request = request.respond(head, inner.is_end_stream() || remaining == Some(0));
         Self { inner, request, remaining }
     }
 }
@@ -61,7 +61,7 @@ impl<B: Body> Body for ServerBody<B> {
         let Some(request) = this.request.as_mut() else {
             return this.inner.poll_frame(task);
         };
-        let frame = ready!(request.run(|| this.inner.as_mut().poll_frame(task)));
+        let frame = ready!(request.poll(|| this.inner.as_mut().poll_frame(task)));
         let end = match &frame {
             None => Some(None),
             Some(Err(_)) => Some(Some(boundary::BODY)),
@@ -72,10 +72,10 @@ impl<B: Body> Body for ServerBody<B> {
                 (*this.remaining == Some(0) || this.inner.is_end_stream()).then_some(None)
             }
         };
-        if let Some(failure) = end
+        if let Some(error_type) = end
             && let Some(request) = this.request.take()
         {
-            request.finish(failure);
+            request.finish(error_type);
         }
         Poll::Ready(frame)
     }

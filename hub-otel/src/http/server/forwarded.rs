@@ -1,14 +1,16 @@
-//! What proxies say about the client: `Forwarded` (RFC 7239), else the `X-Forwarded-` headers.
+//! The client of a request that came through proxies: `Forwarded` (RFC 7239), else the
+//! `X-Forwarded-` headers.
 //!
-//! Every proxy adds to the right whom it was asked by. With `n` proxies that are trusted, the n-th entry from the right is
-//! the client as the outermost of them saw it; whatever stands further left came from outside, and may be a lie.
+//! Each proxy appends the address of its peer to the list. With `n` trusted proxies, the n-th entry
+//! from the right is the client as the outermost of them saw it. Entries further to the left come
+//! from outside and may be forged.
 
-use crate::http::method::bare;
+use crate::http::method::strip_brackets;
 use http_types::HeaderMap;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
-/// What was said, as far as it is trusted.
+/// The entry of the outermost trusted proxy.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Forwarded<'a> {
     pub(super) client: Option<IpAddr>,
@@ -21,36 +23,36 @@ impl<'a> Forwarded<'a> {
         if proxies == 0 {
             return Self::default();
         }
-        match nth(headers, "forwarded", proxies) {
-            Some(element) => Self::by_rfc_7239(element),
+        match nth_from_right(headers, "forwarded", proxies) {
+            Some(element) => Self::parse_element(element),
             None => Self {
-                client: nth(headers, "x-forwarded-for", proxies).and_then(address),
-                https: nth(headers, "x-forwarded-proto", proxies).and_then(is_https),
-                host: nth(headers, "x-forwarded-host", proxies),
+                client: nth_from_right(headers, "x-forwarded-for", proxies).and_then(address),
+                https: nth_from_right(headers, "x-forwarded-proto", proxies).and_then(is_https),
+                host: nth_from_right(headers, "x-forwarded-host", proxies),
             },
         }
     }
 
-    /// `for=192.0.2.1;proto=https;host=example.com`, values in quotes or not.
-    fn by_rfc_7239(element: &'a str) -> Self {
-        let mut said = Self::default();
+    /// Parses `for=192.0.2.1;proto=https;host=example.com`, with or without quotes.
+    fn parse_element(element: &'a str) -> Self {
+        let mut forwarded = Self::default();
         for pair in element.split(';') {
             let Some((name, value)) = pair.split_once('=') else { continue };
             let value = value.trim().trim_matches('"');
             match name.trim() {
-                name if name.eq_ignore_ascii_case("for") => said.client = address(value),
-                name if name.eq_ignore_ascii_case("proto") => said.https = is_https(value),
-                name if name.eq_ignore_ascii_case("host") => said.host = Some(value),
+                name if name.eq_ignore_ascii_case("for") => forwarded.client = address(value),
+                name if name.eq_ignore_ascii_case("proto") => forwarded.https = is_https(value),
+                name if name.eq_ignore_ascii_case("host") => forwarded.host = Some(value),
                 _ => {}
             }
         }
-        said
+        forwarded
     }
 }
 
-/// The `count`-th entry from the right of a header that is a list, over all its lines; the first one of a shorter list,
-/// whose entries were all added by proxies that are trusted.
-fn nth<'a>(headers: &'a HeaderMap, name: &str, count: usize) -> Option<&'a str> {
+/// Returns the `count`-th entry from the right of a header that is a list, over all its lines. Of a
+/// shorter list it returns the first entry: all were appended by trusted proxies.
+fn nth_from_right<'a>(headers: &'a HeaderMap, name: &str, count: usize) -> Option<&'a str> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let entries: Vec<&str> = lines
         .flat_map(|line| line.split(','))
@@ -60,12 +62,11 @@ fn nth<'a>(headers: &'a HeaderMap, name: &str, count: usize) -> Option<&'a str> 
     entries.get(entries.len().saturating_sub(count)).copied()
 }
 
-/// An address with or without a port; `unknown` and hidden names (`_proxy`) are none.
-fn address(text: &str) -> Option<IpAddr> {
-    bare(text)
-        .parse()
-        .ok()
-        .or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+/// Parses an address with or without a port. `unknown` and obfuscated identifiers (`_proxy`) are
+/// not addresses (RFC 7239, "Node Identifiers").
+fn address(value: &str) -> Option<IpAddr> {
+    let with_port = || value.parse().ok().map(|address: SocketAddr| address.ip());
+    strip_brackets(value).parse().ok().or_else(with_port)
 }
 
 fn is_https(scheme: &str) -> Option<bool> {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_trusted_proxies_wrote_is_read() {
+    fn only_entries_of_trusted_proxies_are_read() {
         let lines = [("x-forwarded-for", "6.6.6.6, 192.0.2.1"), ("x-forwarded-for", "10.0.0.1")];
         for (proxies, expected) in [
             (0, None),
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_7239_wins_over_what_came_before_it() {
+    fn forwarded_takes_precedence_over_x_forwarded() {
         let lines = [
             (
                 "forwarded",
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_none() {
+    fn an_invalid_address_or_scheme_is_ignored() {
         for text in ["unknown", "_hidden", "", "1.2.3", "[::1", "example.com"] {
             assert_eq!(address(text), None, "{text}");
         }

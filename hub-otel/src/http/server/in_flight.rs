@@ -1,9 +1,11 @@
-//! One request, from its first byte to the end of its response's body: the drop guard that ends it exactly once.
+//! One request, up to the end of the response's body: its span, its metrics, and the drop guard that
+//! ends it exactly once.
 
-use crate::http::method::{Method, status_kind, version};
+use crate::http::method::{Method, protocol_version, status_error_type};
+use crate::http::server::attributes;
 use crate::http::server::forwarded::Forwarded;
 use crate::http::server::metrics::{Labels, Route, Scheme};
-use crate::http::server::{Settings, attributes};
+use crate::http::server::settings::ServerSettings;
 use crate::instance::Instance;
 use crate::semconv::{attribute as a, instrumentation as boundary, kv};
 use axum::extract::MatchedPath;
@@ -11,6 +13,7 @@ use http_types::Request;
 use http_types::StatusCode;
 use http_types::response;
 use opentelemetry::Context;
+use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::trace::SpanBuilder;
 use opentelemetry::trace::SpanKind;
 use opentelemetry::trace::Status;
@@ -20,27 +23,27 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A request that has begun and not ended. Dropping it ends it.
+/// A request whose response has not been sent. Dropping it ends it.
 pub(super) struct InFlight {
     context: Context,
     instance: Arc<Instance>,
-    settings: Arc<Settings>,
-    active: Arc<opentelemetry::metrics::BoundUpDownCounter<i64>>,
+    settings: Arc<ServerSettings>,
+    active: Arc<BoundUpDownCounter<i64>>,
     route: Arc<Route>,
     method: Method,
     scheme: Scheme,
     version: &'static str,
     status: Option<StatusCode>,
     started: Instant,
-    /// The user's code runs now. Still set when dropped: it panicked.
-    inside: bool,
+    /// The router or the body is being polled. Still set in `drop`: it panicked.
+    is_polling: bool,
     ended: bool,
 }
 
 impl InFlight {
-    pub(super) fn begin<B>(
+    pub(super) fn start<B>(
         instance: Arc<Instance>,
-        settings: Arc<Settings>,
+        settings: Arc<ServerSettings>,
         local: Context,
         request: &Request<B>,
     ) -> Self {
@@ -49,10 +52,10 @@ impl InFlight {
         let route =
             metrics.route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
         let method = instance.http_methods().of(request.method());
-        let forwarded = Forwarded::read(request.headers(), settings.proxies);
+        let forwarded = Forwarded::read(request.headers(), settings.trusted_proxies);
         let scheme = attributes::scheme(&settings, request, &forwarded);
         let active = metrics.active(&method, scheme);
-        let parent = settings.trust.read(request.headers(), local, instance.options.propagation);
+        let parent = settings.trust.extract(request.headers(), local, instance.options.propagation);
         let mut builder = SpanBuilder::from_name(method.span_name(route.template.as_deref()))
             .with_kind(SpanKind::Server)
             .with_attributes(attributes::at_start(
@@ -61,7 +64,7 @@ impl InFlight {
         if !parent.links.is_empty() {
             builder = builder.with_links(parent.links);
         }
-        #[expect(clippy::disallowed_methods, reason = "the one opener of HTTP server spans")]
+        #[expect(clippy::disallowed_methods, reason = "the only opener of HTTP server spans")]
         let span = instance.tracer.build_with_context(builder, &parent.context);
         active.add(1);
         Self {
@@ -70,31 +73,33 @@ impl InFlight {
             route,
             method,
             scheme,
-            version: version(request.version()),
+            version: protocol_version(request.version()),
             status: None,
             started,
-            inside: false,
+            is_polling: false,
             ended: false,
             instance,
             settings,
         }
     }
 
-    /// Runs the user's code inside the request's context.
-    pub(super) fn run<R>(&mut self, code: impl FnOnce() -> R) -> R {
-        self.inside = true;
+    /// Polls the router or the body with the context of the request attached.
+    pub(super) fn poll<R>(&mut self, code: impl FnOnce() -> R) -> R {
+        self.is_polling = true;
         let guard = self.context.clone().attach();
         let result = code();
         drop(guard);
-        self.inside = false;
+        self.is_polling = false;
         result
     }
 
-    /// The response's head is known. Gives the guard back when there is a body to wait for.
-    pub(super) fn answered(mut self, head: &response::Parts, body_has_ended: bool) -> Option<Self> {
+    /// Records the head of the response. Returns the guard if there is a body to wait for.
+    pub(super) fn respond(mut self, head: &response::Parts, body_has_ended: bool) -> Option<Self> {
         self.status = Some(head.status);
         for name in &self.settings.response_headers {
-            if let Some(header) = attributes::named(a::HTTP_RESPONSE_HEADER, name, &head.headers) {
+            if let Some(header) =
+                attributes::header_attribute(a::HTTP_RESPONSE_HEADER, name, &head.headers)
+            {
                 self.context.span().set_attribute(header);
             }
         }
@@ -112,18 +117,18 @@ impl InFlight {
         Some(self)
     }
 
-    /// Ends the request: `failure` says what went wrong besides the status code.
-    pub(super) fn finish(mut self, failure: Option<&'static str>) {
-        self.end(failure);
+    /// Ends the request. `error_type` is an error other than the status code.
+    pub(super) fn finish(mut self, error_type: Option<&'static str>) {
+        self.end(error_type);
     }
 
-    fn end(&mut self, failure: Option<&'static str>) {
+    fn end(&mut self, error_type: Option<&'static str>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let error: Option<Cow<'static, str>> = match (failure, self.status) {
-            (Some(kind), _) => Some(kind.into()),
-            (None, Some(status)) if status.is_server_error() => Some(status_kind(status)),
+        let error: Option<Cow<'static, str>> = match (error_type, self.status) {
+            (Some(error_type), _) => Some(error_type.into()),
+            (None, Some(status)) if status.is_server_error() => Some(status_error_type(status)),
             (None, _) => None,
         };
         let span = self.context.span();
@@ -143,7 +148,7 @@ impl InFlight {
             status: self.status.map(|status| status.as_u16()),
             error,
         };
-        // Record before ending the span: a reader may need the span while it still records.
+        // Recorded before the span ends: an ended span always has its measurement.
         self.instance.http_server().record(&self.route, labels, self.started.elapsed());
         self.active.add(-1);
         span.end();
@@ -152,6 +157,6 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.end(Some(if self.inside { boundary::PANIC } else { boundary::CANCELLED }));
+        self.end(Some(if self.is_polling { boundary::PANIC } else { boundary::CANCELLED }));
     }
 }

@@ -1,4 +1,4 @@
-//! The server's two metrics, bound per label set: a request that looks like one before it hashes no attribute.
+//! The server's two metrics, bound per label set: the attributes of a label set are hashed once.
 
 use crate::http::method::Method;
 use crate::instance::Instance;
@@ -18,24 +18,24 @@ use std::sync::RwLock;
 /// The instruments, and the routes seen so far.
 ///
 /// Everything that makes a series is bounded by the program: templates, known methods, status codes, kinds of errors.
-pub(crate) struct Metrics {
+pub(crate) struct HttpServerMetrics {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
-    levels: Entries<(Method, Scheme), BoundUpDownCounter<i64>>,
+    active_series: Entries<(Method, Scheme), BoundUpDownCounter<i64>>,
     routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
     unmatched: Arc<Route>,
 }
 
-/// How axum spells what it matches where no route does: a fallback below `nest`, or an opaque service.
+/// Part of axum's `MatchedPath` if no route matches: a fallback below `nest`, or an opaque service.
 const NO_ROUTE: &str = "__private__axum";
 
-/// A route's template and its series.
+/// The template and the series of a route.
 pub(crate) struct Route {
     pub(crate) template: Option<Arc<str>>,
     durations: Entries<Labels, BoundHistogram<f64>>,
 }
 
-/// `url.scheme`: what is neither is plain HTTP.
+/// `url.scheme`. Any other scheme counts as plain HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
@@ -62,17 +62,17 @@ pub(crate) struct Labels {
 }
 
 impl Instance {
-    pub(crate) fn http_server(&self) -> &Metrics {
-        self.extensions.get_or_init(|| Metrics::new(&self.meter))
+    pub(crate) fn http_server(&self) -> &HttpServerMetrics {
+        self.extensions.get_or_init(|| HttpServerMetrics::new(&self.meter))
     }
 }
 
-impl Metrics {
+impl HttpServerMetrics {
     pub(crate) fn new(meter: &Meter) -> Self {
         Self {
             duration: instruments::build_histogram(meter, &metric::HTTP_SERVER_REQUEST_DURATION),
             active: instruments::build_up_down_counter(meter, &metric::HTTP_SERVER_ACTIVE_REQUESTS),
-            levels: RwLock::default(),
+            active_series: RwLock::default(),
             routes: RwLock::default(),
             unmatched: Arc::new(Route::new(None)),
         }
@@ -99,8 +99,10 @@ impl Metrics {
     }
 
     pub(crate) fn active(&self, method: &Method, scheme: Scheme) -> Arc<BoundUpDownCounter<i64>> {
-        let is_it = |(known, of): &(Method, Scheme)| known == method && *of == scheme;
-        find_or_add(&self.levels, is_it, || {
+        let is_same = |(known_method, known_scheme): &(Method, Scheme)| {
+            known_method == method && *known_scheme == scheme
+        };
+        find_or_add(&self.active_series, is_same, || {
             let key = (method.clone(), scheme);
             let labels =
                 [kv(a::HTTP_REQUEST_METHOD, method.label()), kv(a::URL_SCHEME, scheme.label())];
@@ -137,17 +139,16 @@ impl Route {
     }
 }
 
-/// Few enough to look through.
+/// A list, because a linear search is cheaper than a hash for a few entries.
 type Entries<K, V> = RwLock<Vec<(K, Arc<V>)>>;
 
-/// A handful of entries: looking through them is cheaper than hashing the key.
 fn find_or_add<K, V>(
     entries: &Entries<K, V>,
-    is_it: impl Fn(&K) -> bool,
+    is_same: impl Fn(&K) -> bool,
     make: impl FnOnce() -> (K, V),
 ) -> Arc<V> {
     let found = |entries: &[(K, Arc<V>)]| {
-        entries.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value.clone())
+        entries.iter().find(|(key, _)| is_same(key)).map(|(_, value)| value.clone())
     };
     if let Some(value) = found(&entries.read().unwrap_or_else(PoisonError::into_inner)) {
         return value;

@@ -1,8 +1,8 @@
-//! The service around the router, and the future of one response.
+//! The service around the router, and the future of a response.
 
-use crate::http::server::Settings;
 use crate::http::server::body::ServerBody;
 use crate::http::server::in_flight::InFlight;
+use crate::http::server::settings::ServerSettings;
 use crate::instrumentation::{InstanceSource, suppress};
 use crate::semconv::instrumentation as boundary;
 use http_body::Body;
@@ -16,17 +16,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::task::ready;
 
-/// What [`ServerLayer`](crate::http::server::ServerLayer) makes of a service.
+/// The service of a [`ServerLayer`](super::ServerLayer).
 #[derive(Debug, Clone)]
 pub struct ServerService<S> {
     inner: S,
-    settings: Arc<Settings>,
-    target: InstanceSource,
+    settings: Arc<ServerSettings>,
+    source: InstanceSource,
 }
 
 impl<S> ServerService<S> {
-    pub(super) fn new(inner: S, settings: Arc<Settings>, target: InstanceSource) -> Self {
-        Self { inner, settings, target }
+    pub(super) fn new(inner: S, settings: Arc<ServerSettings>, source: InstanceSource) -> Self {
+        Self { inner, settings, source }
     }
 }
 
@@ -49,31 +49,37 @@ where
             let guard = context.clone().attach();
             let future = self.inner.call(request);
             drop(guard);
-            return ServerFuture { future, watch: Watch::Silent { context } };
+            return ServerFuture { future, tracking: Tracking::Suppressed { context } };
         }
-        let Some(instance) = self.target.resolve() else {
-            return ServerFuture { future: self.inner.call(request), watch: Watch::Done };
+        let Some(instance) = self.source.resolve() else {
+            return ServerFuture { future: self.inner.call(request), tracking: Tracking::Done };
         };
-        let mut request_guard =
-            InFlight::begin(instance, self.settings.clone(), self.target.context(), &request);
-        let future = request_guard.run(|| self.inner.call(request));
-        ServerFuture { future, watch: Watch::InFlight { request: request_guard } }
+        let mut in_flight =
+            InFlight::start(instance, self.settings.clone(), self.source.context(), &request);
+        let future = in_flight.poll(|| self.inner.call(request));
+        ServerFuture { future, tracking: Tracking::InFlight { request: in_flight } }
     }
 }
 
-enum Watch {
-    InFlight { request: InFlight },
-    Silent { context: Context },
+enum Tracking {
+    InFlight {
+        request: InFlight,
+    },
+    /// An excluded request: nested calls start no traces.
+    Suppressed {
+        context: Context,
+    },
+    /// The response was returned, or there is no telemetry.
     Done,
 }
 
 pin_project! {
-    /// The future of one response.
+    /// The future of a response.
     #[must_use = "futures do nothing unless polled"]
     pub struct ServerFuture<F> {
         #[pin]
         future: F,
-        watch: Watch,
+        tracking: Tracking,
     }
 }
 
@@ -92,19 +98,19 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = match this.watch {
-            Watch::InFlight { request } => ready!(request.run(|| this.future.poll(task))),
-            Watch::Silent { context } => {
+        let result = match this.tracking {
+            Tracking::InFlight { request } => ready!(request.poll(|| this.future.poll(task))),
+            Tracking::Suppressed { context } => {
                 let guard = context.clone().attach();
                 let poll = this.future.poll(task);
                 drop(guard);
                 ready!(poll)
             }
-            Watch::Done => ready!(this.future.poll(task)),
+            Tracking::Done => ready!(this.future.poll(task)),
         };
-        let request = match std::mem::replace(this.watch, Watch::Done) {
-            Watch::InFlight { request } => Some(request),
-            Watch::Silent { .. } | Watch::Done => None,
+        let request = match std::mem::replace(this.tracking, Tracking::Done) {
+            Tracking::InFlight { request } => Some(request),
+            Tracking::Suppressed { .. } | Tracking::Done => None,
         };
         Poll::Ready(match (result, request) {
             (Ok(response), None) => Ok(response.map(ServerBody::untracked)),
