@@ -1,11 +1,14 @@
-//! Process and runtime metrics: CPU, memory, threads, file descriptors, uptime, memory limit; how late and how busy the
-//! application's runtime is.
+//! Process and runtime metrics: CPU, memory, threads, file descriptors, uptime and memory limit of
+//! the process; lag and load of the application's tokio runtime.
 //!
-//! Read by a sampler on the library's private runtime; the meter's callbacks only read the last sample and never wait.
-//! Through our own meter: the instrumentation crates take the global one and report the wrong kinds.
+//! A task on the library's own runtime takes a sample every second. The callbacks of the meter read
+//! the last sample and never block.
+//!
+//! Not an instrumentation crate: those use the global meter provider, and report some of the
+//! metrics with an instrument that the conventions do not ask for.
 
 mod lag;
-mod limit;
+mod memory_limit;
 mod sample;
 
 use crate::instance::Instance;
@@ -14,47 +17,23 @@ use crate::process::sample::Sample;
 use crate::semconv::{attribute as a, kv, metric};
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::runtime::RuntimeMetrics;
 use tokio::task::JoinHandle;
 
-/// How often the process is looked at.
+/// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The samplers. Dropping it stops them; the last sample stays.
+/// The tasks that take samples. Dropping it stops them; the last sample is kept.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Sampler {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Watches this process, and the application's runtime where there is one, until the result is dropped.
-///
-/// Called again for a runtime that was made later: the process itself is registered once per instance.
-pub(crate) fn watch(
-    instance: &Arc<Instance>,
-    application: Option<Handle>,
-    private: &Handle,
-) -> Watch {
-    let mut tasks = Vec::new();
-    let watched = instance.extensions.get_or_init(|| {
-        let watched = Arc::new(Watched::default());
-        *watched.sample.lock().unwrap_or_else(PoisonError::into_inner) = Sample::read();
-        register(instance, &watched);
-        register_runtimes(instance, &watched);
-        tasks.push(private.spawn(keep_sampling(watched.clone())));
-        watched
-    });
-    if let Some(application) = application {
-        watched.runtimes.lock().unwrap_or_else(PoisonError::into_inner).push(application.metrics());
-        let lag = instruments::build_histogram(&instance.meter, &metric::RUNTIME_LAG);
-        tasks.push(private.spawn(lag::keep_measuring(lag, application)));
-    }
-    Watch { tasks }
-}
-
-impl Drop for Watch {
+impl Drop for Sampler {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
@@ -62,112 +41,147 @@ impl Drop for Watch {
     }
 }
 
-/// What the callbacks read: they never wait for anything but each other.
+/// Starts to sample this process, and the runtime of the application if there is one.
+///
+/// Can be called again for a runtime that is created later. The process is sampled once per
+/// instance.
+pub(crate) fn start_sampler(
+    instance: &Arc<Instance>,
+    application: Option<Handle>,
+    own_runtime: &Handle,
+) -> Sampler {
+    let mut tasks = Vec::new();
+    let samples = instance.extensions.get_or_init(|| {
+        let samples = Arc::new(Samples::default());
+        *samples.process() = Sample::read();
+        register_process(instance, &samples);
+        register_runtimes(instance, &samples);
+        tasks.push(own_runtime.spawn(sample_repeatedly(samples.clone())));
+        samples
+    });
+    if let Some(application) = application {
+        samples.runtimes().push(application.metrics());
+        let lag = instruments::build_histogram(&instance.meter, &metric::RUNTIME_LAG);
+        tasks.push(own_runtime.spawn(lag::measure_repeatedly(lag, application)));
+    }
+    Sampler { tasks }
+}
+
+/// The last sample of the process, and the runtimes to read.
 #[derive(Debug, Default)]
-pub(crate) struct Watched {
-    sample: Mutex<Sample>,
+struct Samples {
+    process: Mutex<Sample>,
     runtimes: Mutex<Vec<RuntimeMetrics>>,
 }
 
-impl Watched {
-    fn last(&self) -> Sample {
-        *self.sample.lock().unwrap_or_else(PoisonError::into_inner)
+impl Samples {
+    fn process(&self) -> MutexGuard<'_, Sample> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Summed over the runtimes; absent where none is watched.
-    fn runtimes(&self, of: impl Fn(&RuntimeMetrics) -> usize) -> Option<i64> {
-        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        (!runtimes.is_empty())
-            .then(|| i64::try_from(runtimes.iter().map(of).sum::<usize>()).ok())?
+    fn runtimes(&self) -> MutexGuard<'_, Vec<RuntimeMetrics>> {
+        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the sum over the runtimes; `None` if there are none.
+    fn sum_of(&self, value: impl Fn(&RuntimeMetrics) -> usize) -> Option<i64> {
+        let runtimes = self.runtimes();
+        if runtimes.is_empty() {
+            return None;
+        }
+        i64::try_from(runtimes.iter().map(value).sum::<usize>()).ok()
     }
 }
 
-async fn keep_sampling(watched: Arc<Watched>) {
-    let mut clock = tokio::time::interval(INTERVAL);
-    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+async fn sample_repeatedly(samples: Arc<Samples>) {
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        clock.tick().await;
+        interval.tick().await;
         let sample = Sample::read();
-        *watched.sample.lock().unwrap_or_else(PoisonError::into_inner) = sample;
+        *samples.process() = sample;
     }
 }
 
-/// What the platform does not tell stays absent, and is never zero.
-fn register(instance: &Instance, watched: &Arc<Watched>) {
+/// Registers the metrics of the process. A value that the platform does not provide is absent, not
+/// zero.
+fn register_process(instance: &Instance, samples: &Arc<Samples>) {
     let meter = &instance.meter;
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_f64_counter(meter, &metric::PROCESS_CPU_TIME, move |observer| {
-        if let Some(cpu) = read.last().cpu {
+        let cpu = read.process().cpu;
+        if let Some(cpu) = cpu {
             observer.observe(cpu.user, &[kv(a::CPU_MODE, "user")]);
             observer.observe(cpu.system, &[kv(a::CPU_MODE, "system")]);
         }
     });
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_i64_up_down_counter(
         meter,
         &metric::PROCESS_MEMORY_USAGE,
-        observe_if_some(move || read.last().memory),
+        observe_if_some(move || read.process().memory),
     );
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_i64_up_down_counter(
         meter,
         &metric::PROCESS_THREAD_COUNT,
-        observe_if_some(move || read.last().threads),
+        observe_if_some(move || read.process().threads),
     );
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_i64_up_down_counter(
         meter,
         &metric::PROCESS_FILE_DESCRIPTOR_COUNT,
-        observe_if_some(move || read.last().file_descriptors),
+        observe_if_some(move || read.process().file_descriptors),
     );
-    let started = sample::started();
+    let started = sample::process_start();
     instruments::observe_f64_gauge(
         meter,
         &metric::PROCESS_UPTIME,
         observe_if_some(move || Some(started.elapsed().as_secs_f64())),
     );
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_u64_gauge(
         meter,
         &metric::PROCESS_MEMORY_LIMIT,
-        observe_if_some(move || read.last().memory_limit),
+        observe_if_some(move || read.process().memory_limit),
     );
 }
 
-fn register_runtimes(instance: &Instance, watched: &Arc<Watched>) {
+/// Registers the metrics of the runtimes, which tokio provides without a sample.
+fn register_runtimes(instance: &Instance, samples: &Arc<Samples>) {
     let meter = &instance.meter;
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_i64_up_down_counter(
         meter,
         &metric::RUNTIME_WORKERS,
-        observe_if_some(move || read.runtimes(RuntimeMetrics::num_workers)),
+        observe_if_some(move || read.sum_of(RuntimeMetrics::num_workers)),
     );
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_i64_up_down_counter(
         meter,
         &metric::RUNTIME_TASKS,
-        observe_if_some(move || read.runtimes(RuntimeMetrics::num_alive_tasks)),
+        observe_if_some(move || read.sum_of(RuntimeMetrics::num_alive_tasks)),
     );
-    let read = watched.clone();
+    let read = samples.clone();
     instruments::observe_i64_up_down_counter(
         meter,
         &metric::RUNTIME_QUEUE_DEPTH,
-        observe_if_some(move || read.runtimes(RuntimeMetrics::global_queue_depth)),
+        observe_if_some(move || read.sum_of(RuntimeMetrics::global_queue_depth)),
     );
+    // tokio has busy times only on platforms with 64-bit atomics.
     #[cfg(target_has_atomic = "64")]
     {
-        let read = watched.clone();
+        let read = samples.clone();
         instruments::observe_f64_counter(meter, &metric::RUNTIME_BUSY_TIME, move |observer| {
-            let runtimes = read.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+            let runtimes = read.runtimes();
             if runtimes.is_empty() {
                 return;
             }
-            let busy = |runtime: &RuntimeMetrics| -> Duration {
-                (0..runtime.num_workers())
-                    .map(|worker| runtime.worker_total_busy_duration(worker))
-                    .sum()
+            let busy_time = |runtime: &RuntimeMetrics| -> Duration {
+                let workers = 0..runtime.num_workers();
+                workers.map(|worker| runtime.worker_total_busy_duration(worker)).sum()
             };
-            observer.observe(runtimes.iter().map(busy).sum::<Duration>().as_secs_f64(), &[]);
+            observer.observe(runtimes.iter().map(busy_time).sum::<Duration>().as_secs_f64(), &[]);
         });
     }
 }

@@ -226,7 +226,11 @@ pub(crate) fn build(builder: TelemetryBuilder) -> Result<Telemetry, InitError> {
     #[cfg(feature = "process")]
     let watches = {
         let application = tokio::runtime::Handle::try_current().ok();
-        Mutex::new(vec![crate::process::watch(&instance, application, site.private.handle())])
+        Mutex::new(vec![crate::process::start_sampler(
+            &instance,
+            application,
+            site.private.handle(),
+        )])
     };
     let inner = Arc::new(Inner {
         config: site.config,

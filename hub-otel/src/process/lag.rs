@@ -1,26 +1,27 @@
-//! How late the application's runtime serves a timer: the counterpart of an event loop's lag.
+//! The scheduling lag of the application's runtime: the time from a due timer to the start of a
+//! task on that runtime, like the event-loop lag of other platforms.
 //!
-//! The timer is the private runtime's, because the application's may have none; what is measured is how long the
-//! application's runtime takes to serve it. One probe at a time: a runtime that is stuck is not piled upon, and shows as
-//! one long lag when it moves again.
+//! The timer is one of the library's own runtime, because the application's may have none. A probe
+//! is sent only after the last one has run: a blocked runtime is not given more tasks, and shows as
+//! one long lag.
 
 use opentelemetry::metrics::Histogram;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::runtime::Handle;
 
-/// How often the application's runtime is asked.
+/// The time between two probes.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-pub(super) async fn keep_measuring(lag: Histogram<f64>, application: Handle) {
-    let mut clock = tokio::time::interval(INTERVAL);
-    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+pub(super) async fn measure_repeatedly(lag: Histogram<f64>, application: Handle) {
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        clock.tick().await;
+        interval.tick().await;
         let due = Instant::now();
         match application.spawn(async move { due.elapsed() }).await {
-            Ok(late) => lag.record(late.as_secs_f64(), &[]),
-            // The application's runtime is gone.
+            Ok(elapsed) => lag.record(elapsed.as_secs_f64(), &[]),
+            // The application's runtime has shut down.
             Err(_) => return,
         }
     }

@@ -1,21 +1,21 @@
-//! One look at the process.
+//! One sample of the process.
 
-use crate::process::limit;
+use crate::process::memory_limit;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// Time on a CPU, in seconds.
+/// CPU time in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cpu {
     pub(super) user: f64,
     pub(super) system: f64,
 }
 
-/// What was seen; `None` is what the platform does not tell.
+/// The values at one time. `None` if the platform does not provide the value.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sample {
     pub(super) cpu: Option<Cpu>,
-    /// Resident, in bytes.
+    /// Resident set size in bytes.
     pub(super) memory: Option<i64>,
     pub(super) threads: Option<i64>,
     pub(super) file_descriptors: Option<i64>,
@@ -25,7 +25,7 @@ pub(super) struct Sample {
 impl Sample {
     #[cfg(target_os = "linux")]
     pub(super) fn read() -> Self {
-        let mut sample = Self { memory_limit: limit::memory(), ..Self::default() };
+        let mut sample = Self { memory_limit: memory_limit::read(), ..Self::default() };
         let Ok(process) = procfs::process::Process::myself() else { return sample };
         if let Ok(stat) = process.stat() {
             let ticks = procfs::ticks_per_second() as f64;
@@ -41,12 +41,13 @@ impl Sample {
 
     #[cfg(not(target_os = "linux"))]
     pub(super) fn read() -> Self {
-        Self { memory_limit: limit::memory(), ..Self::default() }
+        Self { memory_limit: memory_limit::read(), ..Self::default() }
     }
 }
 
-/// When the process started, as well as the platform tells.
-pub(super) fn started() -> Instant {
+/// Returns the start time of the process; the time of the first call if the platform does not
+/// provide it.
+pub(super) fn process_start() -> Instant {
     static STARTED: OnceLock<Instant> = OnceLock::new();
     *STARTED.get_or_init(|| {
         let now = Instant::now();

@@ -167,7 +167,7 @@ impl Telemetry {
     #[cfg(feature = "process")]
     pub fn monitor_runtime(&self, application: &tokio::runtime::Handle) {
         if let Some(inner) = &self.inner {
-            let watch = crate::process::watch(
+            let watch = crate::process::start_sampler(
                 &inner.instance,
                 Some(application.clone()),
                 inner.private.handle(),

@@ -60,7 +60,7 @@ pub(crate) struct Inner {
     /// Whether somebody took its layer.
     pub(crate) layered: AtomicBool,
     #[cfg(feature = "process")]
-    pub(crate) watches: Mutex<Vec<crate::process::Watch>>,
+    pub(crate) watches: Mutex<Vec<crate::process::Sampler>>,
 }
 
 impl Inner {

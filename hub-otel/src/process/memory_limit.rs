@@ -1,84 +1,83 @@
-//! How much memory the process may use before it is killed: the cgroup's limit (v2, then v1), else the physical memory.
+//! The memory limit of the process: the limit of its control group (v2, else v1), at most the
+//! physical memory.
 
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// A limit beyond this is v1's way to say that there is none.
+/// Limits from here on are how cgroup v1 represents "no limit".
 const UNLIMITED: u64 = 1 << 60;
 
-/// The limit in bytes; `None` where the platform does not tell.
-pub(super) fn memory() -> Option<u64> {
-    read(Path::new("/"))
+/// Returns the limit in bytes; `None` if the platform does not provide it.
+pub(super) fn read() -> Option<u64> {
+    read_below(Path::new("/"))
 }
 
-/// Of a file system that begins at `root`: the tests bring their own.
-fn read(root: &Path) -> Option<u64> {
-    let physical = physical(&root.join("proc/meminfo"));
+/// Reads the limit from a file system at `root`.
+fn read_below(root: &Path) -> Option<u64> {
+    let physical = physical_memory(&root.join("proc/meminfo"));
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
-    let limit = version_2(root, &groups).or_else(|| version_1(root, &groups));
+    let limit = cgroup_v2_limit(root, &groups).or_else(|| cgroup_v1_limit(root, &groups));
     match (limit, physical) {
         (Some(limit), Some(physical)) => Some(limit.min(physical)),
         (limit, physical) => limit.or(physical),
     }
 }
 
-/// `0::/path`: the tightest `memory.max` on the way up counts.
-fn version_2(root: &Path, groups: &str) -> Option<u64> {
+/// The line of the group is `0::/path`.
+fn cgroup_v2_limit(root: &Path, groups: &str) -> Option<u64> {
     let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    tightest(&root.join("sys/fs/cgroup"), path, "memory.max")
+    lowest_limit(&root.join("sys/fs/cgroup"), path, "memory.max")
 }
 
-/// `5:memory:/path`, on a hierarchy of its own.
-fn version_1(root: &Path, groups: &str) -> Option<u64> {
+/// The line of the group is `5:memory:/path`.
+fn cgroup_v1_limit(root: &Path, groups: &str) -> Option<u64> {
     let path = groups.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let controllers = fields.next()?;
         controllers.split(',').any(|name| name == "memory").then(|| fields.next())?
     })?;
-    tightest(&root.join("sys/fs/cgroup/memory"), path, "memory.limit_in_bytes")
+    lowest_limit(&root.join("sys/fs/cgroup/memory"), path, "memory.limit_in_bytes")
 }
 
-/// In a container the path may be the host's and the mount the group's own: what is not there is passed over.
-fn tightest(mount: &Path, path: &str, file: &str) -> Option<u64> {
-    let mut relative = PathBuf::from(path.trim_start_matches('/'));
-    let mut limit: Option<u64> = None;
+/// Returns the lowest limit of a group and its ancestors. Missing files are skipped: in a container
+/// `path` may be the host's, while only the group itself is mounted.
+fn lowest_limit(mount: &Path, path: &str, file: &str) -> Option<u64> {
+    let mut group = PathBuf::from(path.trim_start_matches('/'));
+    let mut lowest: Option<u64> = None;
     loop {
-        let found = fs::read_to_string(mount.join(&relative).join(file)).ok();
-        if let Some(bytes) = found
-            .and_then(|text| text.trim().parse::<u64>().ok())
-            .filter(|bytes| *bytes < UNLIMITED)
-        {
-            limit = Some(limit.map_or(bytes, |limit| limit.min(bytes)));
+        let content = fs::read_to_string(mount.join(&group).join(file)).ok();
+        let limit = content.and_then(|content| content.trim().parse::<u64>().ok());
+        if let Some(limit) = limit.filter(|limit| *limit < UNLIMITED) {
+            lowest = Some(lowest.map_or(limit, |lowest| lowest.min(limit)));
         }
-        if !relative.pop() {
-            return limit;
+        if !group.pop() {
+            return lowest;
         }
     }
 }
 
-fn physical(meminfo: &Path) -> Option<u64> {
-    let text = fs::read_to_string(meminfo).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+fn physical_memory(meminfo: &Path) -> Option<u64> {
+    let content = fs::read_to_string(meminfo).ok()?;
+    let line = content.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::process::limit::read;
-    use std::fs;
+    use super::*;
 
     fn limit(files: &[(&str, &str)]) -> Option<u64> {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let root =
-            std::env::temp_dir().join(format!("hub-otel-limit-{}-{number}", std::process::id()));
-        for (name, text) in files {
+        let name = format!("hub-otel-memory-limit-{}-{number}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        for (name, content) in files {
             let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            fs::write(path, content).unwrap();
         }
-        let limit = read(&root);
+        let limit = read_below(&root);
         let _ = fs::remove_dir_all(&root);
         limit
     }
@@ -86,7 +85,7 @@ mod tests {
     const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal:       8000 kB\nMemFree:  1 kB\n");
 
     #[test]
-    fn the_tightest_limit_of_cgroup_v2_counts() {
+    fn the_lowest_limit_of_cgroup_v2_applies() {
         let files = [
             MEMINFO,
             ("proc/self/cgroup", "0::/a/b\n"),
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_sees_its_own_group_at_the_root_of_the_mount() {
+    fn a_container_reads_its_group_at_the_root_of_the_mount() {
         let files = [
             MEMINFO,
             ("proc/self/cgroup", "0::/docker/abc\n"),
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_it_is_the_physical_memory() {
+    fn without_a_limit_the_physical_memory_is_used() {
         let unlimited = [
             MEMINFO,
             ("proc/self/cgroup", "5:memory:/a\n"),
