@@ -1,4 +1,9 @@
-//! Waiting for a person: in process, or across the life of one.
+//! Human approvals: waiting for a decision in process, or across the restarts of a process.
+//!
+//! [`wait`] is for a workflow that awaits the decision. [`record`] is for a workflow that suspends
+//! and is resumed after the decision.
+//! [`Telemetry::observe_approvals`](crate::Telemetry::observe_approvals) exports the number of
+//! pending approvals.
 
 mod backlog;
 
@@ -7,8 +12,8 @@ pub use crate::approval::backlog::Backlog;
 use crate::instance;
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet, overflow_label};
-use crate::semconv::{attribute as a, event, kv, metric, span, status};
-use crate::unit::lookup as running;
+use crate::semconv::{SCOPE, attribute as a, event, kv, metric, span, status};
+use crate::unit::lookup;
 use crate::unit::segment::Segment;
 use crate::unit::state::Enclosing;
 use crate::unit_kind::UnitKind;
@@ -27,24 +32,32 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
+use tracing::Level;
 
-/// The decision of an approval.
+/// The decision on an approval.
 ///
 /// Exhaustive: the values of `workflow.approval.decision` are a closed list.
+///
+/// ```
+/// use hub_otel::approval::Decision;
+///
+/// assert_eq!(Decision::from(true), Decision::Approved);
+/// assert_eq!(Decision::Expired.as_str(), "EXPIRED");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
-    /// Yes.
+    /// The request was approved.
     Approved,
-    /// No.
+    /// The request was rejected.
     Rejected,
-    /// Nobody decided in time.
+    /// No decision was made in time.
     Expired,
-    /// The run was cancelled while it waited.
+    /// The run was cancelled before a decision.
     Cancelled,
 }
 
 impl Decision {
-    /// The value as it stands in spans and metrics.
+    /// Returns the value in spans and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Approved => status::DECISION_APPROVED,
@@ -56,24 +69,27 @@ impl Decision {
 }
 
 impl From<bool> for Decision {
-    /// `true`: approved.
+    /// Converts `true` to [`Decision::Approved`] and `false` to [`Decision::Rejected`].
     fn from(approved: bool) -> Self {
         if approved { Self::Approved } else { Self::Rejected }
     }
 }
 
-/// Waits in process for the decision of approval `id`. The workflow's span stays open; the wait does not count as time
-/// that the run has executed.
+/// Waits for the decision on the approval `id`, and records it: a span, the event of the request and
+/// of the decision, and `workflow.approval.wait_time`.
+///
+/// The span of the workflow stays open. The wait does not count as execution time of the run.
 ///
 /// # Cancellation
-/// A wait that is dropped is recorded as [`Decision::Cancelled`].
+/// If the future is dropped, the decision is recorded as [`Decision::Cancelled`].
 ///
 /// ```
 /// # use hub_otel::approval::{self, Decision};
-/// # async fn ask_somebody() -> bool { true }
+/// # async fn decision_of(id: &str) -> bool { true }
 /// #[hub_otel::instrument_workflow]
 /// async fn patch() {
-///     if approval::wait("approval-1", ask_somebody()).await == Decision::Approved { /* … */ }
+///     let decision = approval::wait("approval-1", decision_of("approval-1")).await;
+///     if decision == Decision::Approved { /* … */ }
 /// }
 /// ```
 pub async fn wait<F>(id: impl Into<String>, decision: F) -> Decision
@@ -81,48 +97,37 @@ where
     F: Future,
     F::Output: Into<Decision>,
 {
-    let waiting = Waiting::begin(id.into());
-    let decision = match &waiting {
-        Some(waiting) => decision.with_context(waiting.context.clone()).await.into(),
-        None => decision.await.into(),
-    };
-    if let Some(waiting) = waiting {
-        waiting.end(decision);
-    }
+    let Some(pending) = PendingApproval::start(id.into()) else { return decision.await.into() };
+    let decision = decision.with_context(pending.context.clone()).await.into();
+    pending.end(decision);
     decision
 }
 
-/// An approval that is waited for. Dropped without a decision, it was cancelled.
-struct Waiting {
+/// An approval without a decision. Dropped, it is recorded as cancelled.
+struct PendingApproval {
     instance: Arc<Instance>,
     run: Option<(Arc<LabelSet>, Arc<Enclosing>)>,
     unit: crate::Current,
     id: String,
     context: Context,
-    began: Instant,
+    started: Instant,
     ended: bool,
 }
 
-impl Waiting {
-    fn begin(id: String) -> Option<Self> {
+impl PendingApproval {
+    fn start(id: String) -> Option<Self> {
         let instance = instance::current()?;
         let run = Context::map_current(|context| run_of(&instance, context));
-        let (began, now) = crate::unit::finish::now();
-        let builder = builder(&id, run.as_ref().map(|(_, run)| &**run), now, Vec::new());
-        #[expect(clippy::disallowed_methods, reason = "a span of the contract")]
+        let workflow = run.as_ref().map(|(_, workflow)| &**workflow);
+        let (started, now) = crate::unit::finish::now();
+        let builder = span_builder(&id, workflow, now, Vec::new());
+        #[expect(clippy::disallowed_methods, reason = "the only opener of approval spans")]
         let span =
             Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
         let context = Context::map_current(|parent| parent.with_span(span));
-        requested(&id, run.as_ref().map(|(_, run)| &**run));
-        Some(Self {
-            instance,
-            run,
-            unit: crate::unit::current::current(),
-            id,
-            context,
-            began,
-            ended: false,
-        })
+        emit_requested(&id, workflow);
+        let unit = crate::unit::current::current();
+        Some(Self { instance, run, unit, id, context, started, ended: false })
     }
 
     fn end(mut self, decision: Decision) {
@@ -133,110 +138,140 @@ impl Waiting {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let wait = self.began.elapsed();
+        let wait = self.started.elapsed();
         self.unit.waited(wait);
-        let (set, run) =
-            self.run.as_ref().map_or((None, None), |(set, run)| (Some(&**set), Some(&**run)));
-        observe(&self.instance, set, decision, wait);
+        let labels = self.run.as_ref().map(|(labels, _)| &**labels);
+        let workflow = self.run.as_ref().map(|(_, workflow)| &**workflow);
+        record_wait_time(&self.instance, labels, decision, wait);
+        // The event belongs to the span of the approval.
         let _attached = self.context.clone().attach();
-        decided(&self.id, run, decision);
+        emit_decided(&self.id, workflow, decision);
         let span = self.context.span();
         span.set_attribute(kv(a::WORKFLOW_APPROVAL_DECISION, decision.as_str()));
         span.end();
     }
 }
 
-impl Drop for Waiting {
+impl Drop for PendingApproval {
     fn drop(&mut self) {
         self.finish(Decision::Cancelled);
     }
 }
 
-/// Records an approval that outlived the process that asked for it: requested at `requested`, decided now, for the run
-/// that `segment` belongs to.
+/// Records the decision on an approval whose run was suspended meanwhile, possibly in another
+/// process: what [`wait`] records, for a wait from `requested_at` until now.
+///
+/// `segment` is the last segment of the run that waited. The span has a link to it.
+///
+/// ```
+/// use hub_otel::approval::{self, Decision};
+/// use std::time::SystemTime;
+///
+/// /// A pending approval, as the application stored it.
+/// struct Stored {
+///     id: String,
+///     segment: hub_otel::Segment,
+///     requested_at: SystemTime,
+/// }
+///
+/// fn decide(stored: &Stored, approved: bool) {
+///     approval::record(&stored.id, &stored.segment, stored.requested_at, approved.into());
+/// }
+/// ```
 pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: Decision) {
     let Some(instance) = instance::current() else { return };
-    let run = Enclosing {
+    let workflow = Enclosing {
         id: segment.workflow_id.clone().into(),
         run_id: Some(segment.run_id.clone().into()),
     };
     let dimensions =
         Dimensions { id: &segment.workflow_id, trigger_or_action: &segment.trigger, extra: &[] };
-    let set = instance.units.label_set(UnitKind::Workflow, &dimensions);
+    let labels = instance.units.label_set(UnitKind::Workflow, &dimensions);
     let (_, now) = crate::unit::finish::now();
-    // A clock that was set back is no wait.
+    // Zero if the clock was set back meanwhile.
     let wait = now.duration_since(requested_at).unwrap_or_default();
-    observe(&instance, Some(&set), decision, wait);
-    let links =
-        segment.span_context().map(|last| Link::new(last, Vec::new(), 0)).into_iter().collect();
-    let builder = builder(id, Some(&run), now - wait, links);
-    #[expect(clippy::disallowed_methods, reason = "a span of the contract, written after the fact")]
+    record_wait_time(&instance, Some(&labels), decision, wait);
+    let last_segment = segment.span_context();
+    let links = last_segment.map(|span| Link::new(span, Vec::new(), 0)).into_iter().collect();
+    let builder = span_builder(id, Some(&workflow), now - wait, links);
+    #[expect(clippy::disallowed_methods, reason = "an approval span, written after the fact")]
     let mut span =
         Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
     span.set_attribute(kv(a::WORKFLOW_APPROVAL_DECISION, decision.as_str()));
     span.end_with_timestamp(now);
-    decided(id, Some(&run), decision);
+    emit_decided(id, Some(&workflow), decision);
 }
 
-/// The run that waits under `context`, and where its numbers go.
+/// Returns the workflow that waits under `context`, and its label set.
 fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<Enclosing>)> {
-    let run = running::enclosing(context)?;
-    let own = running::unit(context).filter(|(unit, _)| unit.kind == UnitKind::Workflow);
-    let set = match own {
+    let workflow = lookup::enclosing(context)?;
+    let unit = lookup::unit(context).filter(|(unit, _)| unit.kind == UnitKind::Workflow);
+    let labels = match unit {
         Some((unit, _)) => Arc::clone(&unit.late().set),
         None => {
-            let dimensions = Dimensions {
-                id: run.id.as_str(),
-                trigger_or_action: status::TRIGGER_MANUAL,
-                extra: &[],
-            };
+            let id = workflow.id.as_str();
+            let dimensions =
+                Dimensions { id, trigger_or_action: status::TRIGGER_MANUAL, extra: &[] };
             instance.units.undeclared_workflow(&dimensions)
         }
     };
-    Some((set, run))
+    Some((labels, workflow))
 }
 
-fn builder(id: &str, run: Option<&Enclosing>, began: SystemTime, links: Vec<Link>) -> SpanBuilder {
+fn span_builder(
+    id: &str,
+    workflow: Option<&Enclosing>,
+    started: SystemTime,
+    links: Vec<Link>,
+) -> SpanBuilder {
     let mut attributes = vec![kv(a::WORKFLOW_APPROVAL_ID, id.to_owned())];
-    if let Some(run) = run {
-        attributes.extend(run.run_id.clone().map(|run_id| kv(a::WORKFLOW_RUN_ID, run_id)));
-        attributes.push(kv(a::WORKFLOW_ID, run.id.clone()));
+    if let Some(workflow) = workflow {
+        attributes.extend(workflow.run_id.clone().map(|run_id| kv(a::WORKFLOW_RUN_ID, run_id)));
+        attributes.push(kv(a::WORKFLOW_ID, workflow.id.clone()));
     }
     SpanBuilder::from_name(span::WORKFLOW_APPROVAL)
         .with_kind(SpanKind::Internal)
-        .with_start_time(began)
+        .with_start_time(started)
         .with_attributes(attributes)
         .with_links(links)
 }
 
-fn observe(instance: &Instance, set: Option<&LabelSet>, decision: Decision, wait: Duration) {
-    let [workflow_id, label] = [a::label::WORKFLOW_ID, a::label::DECISION];
-    debug_assert_eq!(metric::WORKFLOW_APPROVAL_WAIT_TIME.labels, [workflow_id, label]);
-    let labels: Vec<KeyValue> = match set {
-        Some(set) if set.overflowing => vec![overflow_label()],
-        Some(set) => vec![kv(workflow_id, set.id.clone()), kv(label, decision.as_str())],
-        None => vec![kv(label, decision.as_str())],
+fn record_wait_time(
+    instance: &Instance,
+    labels: Option<&LabelSet>,
+    decision: Decision,
+    wait: Duration,
+) {
+    let [workflow_id, decision_label] = [a::label::WORKFLOW_ID, a::label::DECISION];
+    debug_assert_eq!(metric::WORKFLOW_APPROVAL_WAIT_TIME.labels, [workflow_id, decision_label]);
+    let labels: Vec<KeyValue> = match labels {
+        Some(labels) if labels.overflowing => vec![overflow_label()],
+        Some(labels) => {
+            vec![kv(workflow_id, labels.id.clone()), kv(decision_label, decision.as_str())]
+        }
+        None => vec![kv(decision_label, decision.as_str())],
     };
     instance.units.instruments.approval_wait.record(wait.as_secs_f64() * 1_000.0, &labels);
 }
 
-fn texts(run: Option<&Enclosing>) -> (Option<&str>, Option<&str>) {
-    let id = run.map(|run| run.id.as_str());
-    (id, run.and_then(|run| run.run_id.as_ref()).map(StringValue::as_str))
+/// Returns the ids of workflow and run, for an event.
+fn ids(workflow: Option<&Enclosing>) -> (Option<&str>, Option<&str>) {
+    let run_id = workflow.and_then(|workflow| workflow.run_id.as_ref());
+    (workflow.map(|workflow| workflow.id.as_str()), run_id.map(StringValue::as_str))
 }
 
-fn requested(id: &str, run: Option<&Enclosing>) {
-    let (workflow_id, run_id) = texts(run);
-    tracing::event!(name: event::WORKFLOW_APPROVAL_REQUESTED, target: crate::semconv::SCOPE, tracing::Level::INFO, {
+fn emit_requested(id: &str, workflow: Option<&Enclosing>) {
+    let (workflow_id, run_id) = ids(workflow);
+    tracing::event!(name: event::WORKFLOW_APPROVAL_REQUESTED, target: SCOPE, Level::INFO, {
         { a::WORKFLOW_APPROVAL_ID } = id,
         { a::WORKFLOW_ID } = workflow_id,
         { a::WORKFLOW_RUN_ID } = run_id,
     }, "{}", event::WORKFLOW_APPROVAL_REQUESTED);
 }
 
-fn decided(id: &str, run: Option<&Enclosing>, decision: Decision) {
-    let (workflow_id, run_id) = texts(run);
-    tracing::event!(name: event::WORKFLOW_APPROVAL_DECIDED, target: crate::semconv::SCOPE, tracing::Level::INFO, {
+fn emit_decided(id: &str, workflow: Option<&Enclosing>, decision: Decision) {
+    let (workflow_id, run_id) = ids(workflow);
+    tracing::event!(name: event::WORKFLOW_APPROVAL_DECIDED, target: SCOPE, Level::INFO, {
         { a::WORKFLOW_APPROVAL_ID } = id,
         { a::WORKFLOW_APPROVAL_DECISION } = decision.as_str(),
         { a::WORKFLOW_ID } = workflow_id,

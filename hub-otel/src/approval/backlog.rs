@@ -1,5 +1,5 @@
-//! The approvals that wait, as their owner counts them: asked every five seconds on the application's runtime. The
-//! SDK's callbacks read the last snapshot and never wait.
+//! The pending approvals, counted by the application every five seconds. The SDK's callbacks read
+//! the last snapshot and never block.
 
 use crate::instance::Instance;
 use crate::metrics::instruments;
@@ -15,18 +15,27 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-const EVERY: Duration = Duration::from_secs(5);
-/// Workflows in a snapshot: label values are bounded here as everywhere.
-const MOST: usize = crate::metrics::MAX_LABEL_SETS;
+const INTERVAL: Duration = Duration::from_secs(5);
+/// The maximum of workflows in a snapshot: the values of a label are bounded.
+const MAX_WORKFLOWS: usize = crate::metrics::MAX_LABEL_SETS;
 
-/// The approvals of one workflow that wait for a decision.
+/// The pending approvals of one workflow.
+///
+/// ```
+/// use hub_otel::approval::Backlog;
+/// use std::time::Duration;
+///
+/// let backlog =
+///     Backlog { workflow_id: "patch".into(), pending: 2, oldest_age: Duration::from_secs(90) };
+/// # let _ = backlog;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backlog {
-    /// The workflow's stable slug.
+    /// The id of the workflow.
     pub workflow_id: String,
-    /// How many wait.
+    /// The number of approvals without a decision.
     pub pending: u64,
-    /// How long the oldest of them has waited.
+    /// The age of the oldest of them.
     pub oldest_age: Duration,
 }
 
@@ -38,20 +47,21 @@ impl Snapshot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A workflow that was seen once and waits no more stands at zero: an absent series would keep its last value.
+    /// Replaces the values. A workflow without pending approvals is kept with zero: without a value
+    /// its series would keep the last one.
     fn replace(&self, backlog: Vec<Backlog>) {
-        let mut seen = self.lock();
-        for value in seen.values_mut() {
+        let mut workflows = self.lock();
+        for value in workflows.values_mut() {
             *value = (0, Duration::ZERO);
         }
         for Backlog { workflow_id, pending, oldest_age } in backlog {
-            if seen.len() < MOST || seen.contains_key(&workflow_id) {
-                seen.insert(workflow_id, (pending, oldest_age));
+            if workflows.len() < MAX_WORKFLOWS || workflows.contains_key(&workflow_id) {
+                workflows.insert(workflow_id, (pending, oldest_age));
             }
         }
     }
 
-    fn each(&self, mut report: impl FnMut(&str, u64, Duration)) {
+    fn for_each(&self, mut report: impl FnMut(&str, u64, Duration)) {
         for (id, (pending, age)) in &*self.lock() {
             report(id, *pending, *age);
         }
@@ -59,10 +69,22 @@ impl Snapshot {
 }
 
 impl Telemetry {
-    /// Asks `backlog` every five seconds how many approvals wait, and for how long: `workflow.approval.pending` and
-    /// `workflow.approval.oldest_age`. It runs on the caller's runtime, as part of the application, and ends with it.
+    /// Exports `workflow.approval.pending` and `workflow.approval.oldest_age`.
     ///
-    /// Outside a tokio runtime nothing is watched, and a warning says so.
+    /// `backlog` counts the pending approvals. It is called every five seconds on the caller's
+    /// tokio runtime, until the runtime or the telemetry shuts down. If it panics, a warning is
+    /// logged and the last values stay. Outside a tokio runtime nothing is exported, and a warning
+    /// is logged.
+    ///
+    /// ```
+    /// use hub_otel::approval::Backlog;
+    ///
+    /// # async fn pending_approvals() -> Vec<Backlog> { Vec::new() }
+    /// fn observe(telemetry: &hub_otel::Telemetry) {
+    ///     // For example `SELECT workflow_id, count(*), min(requested_at) … GROUP BY workflow_id`.
+    ///     telemetry.observe_approvals(pending_approvals);
+    /// }
+    /// ```
     pub fn observe_approvals<F, B>(&self, backlog: F)
     where
         F: Fn() -> B + Send + 'static,
@@ -70,22 +92,22 @@ impl Telemetry {
     {
         let Some(instance) = self.instance() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            tracing::warn!(target: SCOPE, "approvals are not watched: call `observe_approvals` inside a tokio runtime");
+            tracing::warn!(target: SCOPE, "approvals are not observed: call `observe_approvals` inside a tokio runtime");
             return;
         };
         let snapshot = Arc::new(Snapshot::default());
-        observe(instance, &snapshot);
-        let (instance, watched) = (Arc::downgrade(instance), runtime.clone());
+        register(instance, &snapshot);
+        let (instance, spawner) = (Arc::downgrade(instance), runtime.clone());
         runtime.spawn(async move {
-            let mut every = tokio::time::interval(EVERY);
-            every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut interval = tokio::time::interval(INTERVAL);
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
-                every.tick().await;
+                interval.tick().await;
                 if instance.strong_count() == 0 {
                     return;
                 }
-                // In a task of its own: a panic in the application's code does not end the watch.
-                match watched.spawn(backlog()).await {
+                // In a task of its own, so that a panic in `backlog` does not end the loop.
+                match spawner.spawn(backlog()).await {
                     Ok(backlog) => snapshot.replace(backlog),
                     Err(error) => {
                         tracing::warn!(target: SCOPE, %error, "the approvals could not be counted")
@@ -96,13 +118,13 @@ impl Telemetry {
     }
 }
 
-fn observe(instance: &Instance, snapshot: &Arc<Snapshot>) {
+fn register(instance: &Instance, snapshot: &Arc<Snapshot>) {
     let pending = Arc::clone(snapshot);
     instruments::observe_i64_up_down_counter(
         &instance.meter,
         &metric::WORKFLOW_APPROVAL_PENDING,
         move |observer: &dyn AsyncInstrument<i64>| {
-            pending.each(|id, pending, _| {
+            pending.for_each(|id, pending, _| {
                 let pending = i64::try_from(pending).unwrap_or(i64::MAX);
                 observer.observe(pending, &[kv(label::WORKFLOW_ID, id.to_owned())]);
             });
@@ -113,7 +135,7 @@ fn observe(instance: &Instance, snapshot: &Arc<Snapshot>) {
         &instance.meter,
         &metric::WORKFLOW_APPROVAL_OLDEST_AGE,
         move |observer: &dyn AsyncInstrument<f64>| {
-            oldest.each(|id, _, age| {
+            oldest.for_each(|id, _, age| {
                 observer.observe(age.as_secs_f64(), &[kv(label::WORKFLOW_ID, id.to_owned())])
             });
         },
@@ -125,17 +147,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workflow_that_was_seen_once_and_waits_no_more_stands_at_zero() {
+    fn a_workflow_without_pending_approvals_keeps_a_series_of_zero() {
         let snapshot = Snapshot::default();
-        let waits = |pending| Backlog {
+        let backlog = |pending| Backlog {
             workflow_id: "patch".into(),
             pending,
             oldest_age: Duration::from_secs(9),
         };
-        snapshot.replace(vec![waits(2)]);
+        snapshot.replace(vec![backlog(2)]);
         snapshot.replace(Vec::new());
-        let mut seen = Vec::new();
-        snapshot.each(|id, pending, age| seen.push((id.to_owned(), pending, age)));
-        assert_eq!(seen, [("patch".to_owned(), 0, Duration::ZERO)]);
+        let mut values = Vec::new();
+        snapshot.for_each(|id, pending, age| values.push((id.to_owned(), pending, age)));
+        assert_eq!(values, [("patch".to_owned(), 0, Duration::ZERO)]);
     }
 }
