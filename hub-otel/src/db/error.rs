@@ -141,7 +141,7 @@ mod tests {
         }
         assert_eq!(error_type(&sqlx::Error::PoolTimedOut), kind::POOL_TIMEOUT);
         assert_eq!(
-            kind(&sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into())),
+            error_type(&sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into())),
             kind::CONNECTION
         );
         assert_eq!(error_type(&sqlx::Error::Io(io::ErrorKind::StorageFull.into())), kind::IO);
