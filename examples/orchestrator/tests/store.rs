@@ -159,9 +159,8 @@ async fn one_key_is_one_run(store: SqliteStore) {
     let first = store.create_run(run.clone()).await.unwrap();
     assert!(matches!(first, Created::New(_)));
     let mut again = NewRun { id: uuid::Uuid::now_v7().to_string(), ..run.clone() };
-    assert!(
-        matches!(store.create_run(again.clone()).await.unwrap(), Created::Existing(known) if known.id == run.id)
-    );
+    let created = store.create_run(again.clone()).await.unwrap();
+    assert!(matches!(created, Created::Existing(known) if known.id == run.id));
     again.idempotency = Some(("key".into(), "other".into()));
     assert!(matches!(store.create_run(again).await.unwrap(), Created::Conflict));
     assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 1);
@@ -175,9 +174,8 @@ async fn a_decision_is_stored_once_and_updates_its_run(store: SqliteStore) {
     assert_eq!(store.backlog().await.unwrap()[0].pending, 1);
     assert!(store.suspend(&id, Some("s".into()), 7).await.unwrap());
     let (decided, _) = store.decide(&asked.id, yes()).await.unwrap();
-    assert!(
-        matches!(decided, Decided::Now(_, run) if run.status == RunStatus::Pending && run.executed_ms == 7)
-    );
+    let Decided::Now(_, run) = decided else { panic!("{decided:?}") };
+    assert_eq!((run.status, run.executed_ms), (RunStatus::Pending, 7));
     assert!(matches!(store.decide(&asked.id, yes()).await.unwrap().0, Decided::Already(_)));
     assert!(matches!(store.decide("unknown", yes()).await.unwrap().0, Decided::Unknown));
     assert!(store.backlog().await.unwrap().is_empty());

@@ -215,12 +215,24 @@ fn the_document_names_every_route_and_every_route_is_in_the_document() {
         })
         .collect();
     operations.sort();
-    let expected = "get /api/approvals\nget /api/runs/{id}\nget /api/workflows\nget /api/workflows/{name}\n\
-                    get /api/workflows/{name}/runs\nget /health\nget /health/live\nget /health/ready\n\
-                    post /api/approvals/{id}/decision\npost /api/runs/{id}/cancel\npost /api/runs/{id}/retry\n\
-                    post /api/webhooks/grafana\npost /api/workflows\npost /api/workflows/{name}/trigger\n\
-                    put /api/webhooks/grafana";
-    assert_eq!(operations.join("\n"), expected);
+    let expected = [
+        "get /api/approvals",
+        "get /api/runs/{id}",
+        "get /api/workflows",
+        "get /api/workflows/{name}",
+        "get /api/workflows/{name}/runs",
+        "get /health",
+        "get /health/live",
+        "get /health/ready",
+        "post /api/approvals/{id}/decision",
+        "post /api/runs/{id}/cancel",
+        "post /api/runs/{id}/retry",
+        "post /api/webhooks/grafana",
+        "post /api/workflows",
+        "post /api/workflows/{name}/trigger",
+        "put /api/webhooks/grafana",
+    ];
+    assert_eq!(operations, expected);
     let ids: std::collections::BTreeSet<_> = operations
         .iter()
         .map(|operation| {

@@ -8,6 +8,15 @@ use crate::domain::{Approval, Decision, Run, RunStatus};
 use crate::store::{ApprovalStore, Decided, Page, PendingApprovals, Resolution, Result};
 use async_trait::async_trait;
 
+/// Inserts an approval of a RUNNING run, once per node.
+const INSERT: &str = "INSERT INTO approvals (id, run_id, workflow, node_id, agent, action, input, \
+    decision, requested_at, expires_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'PENDING', ?8, ?9 \
+    WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?2 AND status = 'RUNNING') \
+    ON CONFLICT DO NOTHING RETURNING *";
+/// Selects the approvals to expire, a limited number per transaction.
+const DUE: &str = "SELECT id FROM approvals WHERE decision = 'PENDING' AND expires_at <= ?1 \
+    ORDER BY id LIMIT 500";
+/// Decides a pending approval.
 const DECIDE: &str = "UPDATE approvals SET decision = ?2, decided_at = ?3, responded_by = ?4, notes = ?5 \
                       WHERE id = ?1 AND decision = 'PENDING' RETURNING *";
 
@@ -48,27 +57,24 @@ impl ApprovalStore for SqliteStore {
         self.writer
             .write("INSERT INTO approvals", approval, |connection, approval| {
                 Box::pin(async move {
-                    let inserted = sqlx::query_as(
-                        "INSERT INTO approvals (id, run_id, workflow, node_id, agent, action, input, decision, \
-                         requested_at, expires_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'PENDING', ?8, ?9 \
-                         WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?2 AND status = 'RUNNING') \
-                         ON CONFLICT DO NOTHING RETURNING *",
-                    )
-                    .bind(&approval.id)
-                    .bind(&approval.run_id)
-                    .bind(&approval.workflow)
-                    .bind(&approval.node_id)
-                    .bind(&approval.agent)
-                    .bind(&approval.action)
-                    .bind(&approval.input)
-                    .bind(approval.requested_at)
-                    .bind(approval.expires_at)
-                    .fetch_optional(&mut *connection)
-                    .await?;
+                    let inserted = sqlx::query_as(INSERT)
+                        .bind(&approval.id)
+                        .bind(&approval.run_id)
+                        .bind(&approval.workflow)
+                        .bind(&approval.node_id)
+                        .bind(&approval.agent)
+                        .bind(&approval.action)
+                        .bind(&approval.input)
+                        .bind(approval.requested_at)
+                        .bind(approval.expires_at)
+                        .fetch_optional(&mut *connection)
+                        .await?;
                     if inserted.is_some() {
                         return Ok(inserted);
                     }
-                    let known = sqlx::query_as("SELECT * FROM approvals WHERE run_id = ?1 AND node_id = ?2");
+                    let known = sqlx::query_as(
+                        "SELECT * FROM approvals WHERE run_id = ?1 AND node_id = ?2",
+                    );
                     let known = known.bind(&approval.run_id).bind(&approval.node_id);
                     Ok(known.fetch_optional(connection).await?)
                 })
@@ -136,18 +142,14 @@ impl ApprovalStore for SqliteStore {
             .write("UPDATE approvals", (), |connection, ()| {
                 Box::pin(async move {
                     let now = Timestamp::now();
-                    let due: Vec<String> = sqlx::query_scalar(
-                        "SELECT id FROM approvals WHERE decision = 'PENDING' AND expires_at <= ?1 ORDER BY id LIMIT 500",
-                    )
-                    .bind(now)
-                    .fetch_all(&mut *connection)
-                    .await?;
+                    let due: Vec<String> =
+                        sqlx::query_scalar(DUE).bind(now).fetch_all(&mut *connection).await?;
                     let mut expired = Vec::with_capacity(due.len());
                     for id in due {
-                        let decide = sqlx::query_as(DECIDE).bind(id).bind(Decision::Expired).bind(now);
-                        let decide = decide.bind(None::<String>).bind(None::<String>);
+                        let expire = sqlx::query_as(DECIDE).bind(id).bind(Decision::Expired);
+                        let expire = expire.bind(now).bind(None::<String>).bind(None::<String>);
                         // `None` if the expiry of the run's first approval cancelled it.
-                        if let Some(approval) = decide.fetch_optional(&mut *connection).await? {
+                        if let Some(approval) = expire.fetch_optional(&mut *connection).await? {
                             let (run, others) = update_run(connection, &approval).await?;
                             expired.push((approval, run.clone()));
                             expired.extend(others.into_iter().map(|other| (other, run.clone())));

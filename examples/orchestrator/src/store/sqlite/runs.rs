@@ -9,6 +9,19 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 
+/// Inserts the result of a node of a RUNNING run. Keeps an existing result.
+const SAVE_NODE: &str = "INSERT INTO node_results \
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 \
+    WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?1 AND status = 'RUNNING') \
+    ON CONFLICT DO NOTHING";
+/// Suspends a run, unless it would wait for an approval that is decided and not executed yet.
+const PAUSE: &str = "UPDATE workflow_runs SET status = ?2, segment = coalesce(?3, segment), \
+    executed_ms = ?4, waits = waits + (?2 = 'WAITING_APPROVAL'), owner = NULL \
+    WHERE id = ?1 AND status = 'RUNNING' AND (?2 = 'PENDING' OR NOT EXISTS ( \
+        SELECT 1 FROM approvals AS a WHERE a.run_id = ?1 AND a.decision <> 'PENDING' \
+        AND NOT EXISTS (SELECT 1 FROM node_results AS n \
+            WHERE n.run_id = ?1 AND n.node_id = a.node_id)))";
+
 #[async_trait]
 impl RunStore for SqliteStore {
     async fn create_run(&self, run: NewRun) -> Result<Created> {
@@ -90,29 +103,29 @@ impl RunStore for SqliteStore {
 
     async fn save_node(&self, run: &str, record: NodeRecord) -> Result<bool> {
         self.writer
-            .write("INSERT INTO node_results", (run.to_owned(), record), |connection, (run, record)| {
-                Box::pin(async move {
-                    let done = sqlx::query(
-                        "INSERT INTO node_results SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 \
-                         WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?1 AND status = 'RUNNING') \
-                         ON CONFLICT DO NOTHING",
-                    )
-                    .bind(run)
-                    .bind(&record.id)
-                    .bind(&record.agent)
-                    .bind(&record.action)
-                    .bind(record.status)
-                    .bind(&record.output)
-                    .bind(&record.error_type)
-                    .bind(&record.error)
-                    .bind(record.attempts)
-                    .bind(record.started_at)
-                    .bind(record.finished_at)
-                    .execute(connection)
-                    .await?;
-                    Ok(done.rows_affected() == 1)
-                })
-            })
+            .write(
+                "INSERT INTO node_results",
+                (run.to_owned(), record),
+                |connection, (run, record)| {
+                    Box::pin(async move {
+                        let done = sqlx::query(SAVE_NODE)
+                            .bind(run)
+                            .bind(&record.id)
+                            .bind(&record.agent)
+                            .bind(&record.action)
+                            .bind(record.status)
+                            .bind(&record.output)
+                            .bind(&record.error_type)
+                            .bind(&record.error)
+                            .bind(record.attempts)
+                            .bind(record.started_at)
+                            .bind(record.finished_at)
+                            .execute(connection)
+                            .await?;
+                        Ok(done.rows_affected() == 1)
+                    })
+                },
+            )
             .await
     }
 
@@ -151,24 +164,22 @@ impl RunStore for SqliteStore {
         let arguments =
             (id.to_owned(), to, segment, i64::try_from(executed_ms).unwrap_or(i64::MAX));
         self.writer
-            .write("UPDATE workflow_runs", arguments, |connection, (id, to, segment, executed_ms)| {
-                Box::pin(async move {
-                    let done = sqlx::query(
-                        "UPDATE workflow_runs SET status = ?2, segment = coalesce(?3, segment), executed_ms = ?4, \
-                         waits = waits + (?2 = 'WAITING_APPROVAL'), owner = NULL \
-                         WHERE id = ?1 AND status = 'RUNNING' AND (?2 = 'PENDING' OR NOT EXISTS ( \
-                             SELECT 1 FROM approvals AS a WHERE a.run_id = ?1 AND a.decision <> 'PENDING' \
-                             AND NOT EXISTS (SELECT 1 FROM node_results AS n WHERE n.run_id = ?1 AND n.node_id = a.node_id)))",
-                    )
-                    .bind(id)
-                    .bind(to)
-                    .bind(segment)
-                    .bind(executed_ms)
-                    .execute(connection)
-                    .await?;
-                    Ok(done.rows_affected() == 1)
-                })
-            })
+            .write(
+                "UPDATE workflow_runs",
+                arguments,
+                |connection, (id, to, segment, executed_ms)| {
+                    Box::pin(async move {
+                        let done = sqlx::query(PAUSE)
+                            .bind(id)
+                            .bind(to)
+                            .bind(segment)
+                            .bind(executed_ms)
+                            .execute(connection)
+                            .await?;
+                        Ok(done.rows_affected() == 1)
+                    })
+                },
+            )
             .await
     }
 

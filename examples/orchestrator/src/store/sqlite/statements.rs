@@ -14,8 +14,9 @@ pub(super) async fn insert_run(
 ) -> Result<Option<Run>> {
     let (key, fingerprint) = run.idempotency.as_ref().map(|(key, print)| (key, print)).unzip();
     Ok(sqlx::query_as(
-        "INSERT INTO workflow_runs (id, workflow, trigger, context, status, retry_of, trace_id, idempotency_key, \
-         idempotency_fingerprint, created_at) VALUES (?1, ?2, ?3, ?4, 'PENDING', ?5, ?6, ?7, ?8, ?9) \
+        "INSERT INTO workflow_runs (id, workflow, trigger, context, status, retry_of, trace_id, \
+         idempotency_key, idempotency_fingerprint, created_at) \
+         VALUES (?1, ?2, ?3, ?4, 'PENDING', ?5, ?6, ?7, ?8, ?9) \
          ON CONFLICT (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING *",
     )
     .bind(&run.id)
