@@ -147,7 +147,7 @@ pub(crate) fn derive_error_type(input: &DeriveInput) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impl_generics #runtime::ErrorType for #name #type_generics #bounds {
-            fn error_type(&self) -> &'static ::core::primitive::str { #names }
+            fn error_type(&self) -> #runtime::Cow<'static, ::core::primitive::str> { #names }
             fn timed_out(&self) -> ::core::primitive::bool { #timeouts }
         }
     }
@@ -182,7 +182,10 @@ fn match_arms(
     let Some(transparent) = &options.transparent else {
         let value = variant_identifier(name, options, seen, errors);
         let timed_out = options.timed_out.is_some();
-        return (quote!(#pattern { .. } => #value,), quote!(#pattern { .. } => #timed_out,));
+        return (
+            quote!(#pattern { .. } => #runtime::Cow::Borrowed(#value),),
+            quote!(#pattern { .. } => #timed_out,),
+        );
     };
     if options.rename.is_some() || options.timed_out.is_some() {
         errors.add(

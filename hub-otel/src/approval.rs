@@ -15,7 +15,7 @@ use crate::metrics::{Dimensions, LabelSet, overflow_label};
 use crate::semconv::{SCOPE, attribute as a, event, kv, metric, span, status};
 use crate::unit::lookup;
 use crate::unit::segment::Segment;
-use crate::unit::state::Enclosing;
+use crate::unit::state::ParentWorkflow;
 use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
@@ -106,7 +106,7 @@ where
 /// An approval without a decision. Dropped, it is recorded as cancelled.
 struct PendingApproval {
     instance: Arc<Instance>,
-    run: Option<(Arc<LabelSet>, Arc<Enclosing>)>,
+    run: Option<(Arc<LabelSet>, ParentWorkflow)>,
     unit: crate::Current,
     id: String,
     context: Context,
@@ -118,8 +118,8 @@ impl PendingApproval {
     fn start(id: String) -> Option<Self> {
         let instance = instance::current()?;
         let run = Context::map_current(|context| run_of(&instance, context));
-        let workflow = run.as_ref().map(|(_, workflow)| &**workflow);
-        let (started, now) = crate::unit::finish::now();
+        let workflow = run.as_ref().map(|(_, workflow)| workflow);
+        let (started, now) = crate::unit::clock::now();
         let builder = span_builder(&id, workflow, now, Vec::new());
         #[expect(clippy::disallowed_methods, reason = "the only opener of approval spans")]
         let span =
@@ -139,9 +139,9 @@ impl PendingApproval {
             return;
         }
         let wait = self.started.elapsed();
-        self.unit.waited(wait);
+        self.unit.add_wait(wait);
         let labels = self.run.as_ref().map(|(labels, _)| &**labels);
-        let workflow = self.run.as_ref().map(|(_, workflow)| &**workflow);
+        let workflow = self.run.as_ref().map(|(_, workflow)| workflow);
         record_wait_time(&self.instance, labels, decision, wait);
         // The event belongs to the span of the approval.
         let _attached = self.context.clone().attach();
@@ -180,18 +180,18 @@ impl Drop for PendingApproval {
 /// ```
 pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: Decision) {
     let Some(instance) = instance::current() else { return };
-    let workflow = Enclosing {
-        id: segment.workflow_id.clone().into(),
-        run_id: Some(segment.run_id.clone().into()),
+    let workflow = ParentWorkflow {
+        id: segment.workflow_id().to_owned().into(),
+        run_id: Some(segment.run_id().to_owned().into()),
     };
     let dimensions =
-        Dimensions { id: &segment.workflow_id, trigger_or_action: &segment.trigger, extra: &[] };
+        Dimensions { id: segment.workflow_id(), trigger_or_action: segment.trigger(), extra: &[] };
     let labels = instance.units.label_set(UnitKind::Workflow, &dimensions);
-    let (_, now) = crate::unit::finish::now();
+    let (_, now) = crate::unit::clock::now();
     // Zero if the clock was set back meanwhile.
     let wait = now.duration_since(requested_at).unwrap_or_default();
     record_wait_time(&instance, Some(&labels), decision, wait);
-    let last_segment = segment.span_context();
+    let last_segment = segment.last_span();
     let links = last_segment.map(|span| Link::new(span, Vec::new(), 0)).into_iter().collect();
     let builder = span_builder(id, Some(&workflow), now - wait, links);
     #[expect(clippy::disallowed_methods, reason = "an approval span, written after the fact")]
@@ -203,11 +203,11 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
 }
 
 /// Returns the workflow that waits under `context`, and its label set.
-fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<Enclosing>)> {
-    let workflow = lookup::enclosing(context)?;
-    let unit = lookup::unit(context).filter(|(unit, _)| unit.kind == UnitKind::Workflow);
+fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, ParentWorkflow)> {
+    let workflow = lookup::parent_workflow(context)?;
+    let unit = lookup::active_unit(context).filter(|unit| unit.kind == UnitKind::Workflow);
     let labels = match unit {
-        Some((unit, _)) => Arc::clone(&unit.late().set),
+        Some(unit) => Arc::clone(&unit.late().label_set),
         None => {
             let id = workflow.id.as_str();
             let dimensions =
@@ -220,7 +220,7 @@ fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Arc<
 
 fn span_builder(
     id: &str,
-    workflow: Option<&Enclosing>,
+    workflow: Option<&ParentWorkflow>,
     started: SystemTime,
     links: Vec<Link>,
 ) -> SpanBuilder {
@@ -255,12 +255,12 @@ fn record_wait_time(
 }
 
 /// Returns the ids of workflow and run, for an event.
-fn ids(workflow: Option<&Enclosing>) -> (Option<&str>, Option<&str>) {
+fn ids(workflow: Option<&ParentWorkflow>) -> (Option<&str>, Option<&str>) {
     let run_id = workflow.and_then(|workflow| workflow.run_id.as_ref());
     (workflow.map(|workflow| workflow.id.as_str()), run_id.map(StringValue::as_str))
 }
 
-fn emit_requested(id: &str, workflow: Option<&Enclosing>) {
+fn emit_requested(id: &str, workflow: Option<&ParentWorkflow>) {
     let (workflow_id, run_id) = ids(workflow);
     tracing::event!(name: event::WORKFLOW_APPROVAL_REQUESTED, target: SCOPE, Level::INFO, {
         { a::WORKFLOW_APPROVAL_ID } = id,
@@ -269,7 +269,7 @@ fn emit_requested(id: &str, workflow: Option<&Enclosing>) {
     }, "{}", event::WORKFLOW_APPROVAL_REQUESTED);
 }
 
-fn emit_decided(id: &str, workflow: Option<&Enclosing>, decision: Decision) {
+fn emit_decided(id: &str, workflow: Option<&ParentWorkflow>, decision: Decision) {
     let (workflow_id, run_id) = ids(workflow);
     tracing::event!(name: event::WORKFLOW_APPROVAL_DECIDED, target: SCOPE, Level::INFO, {
         { a::WORKFLOW_APPROVAL_ID } = id,

@@ -1,6 +1,7 @@
 //! The stable identifier of an error: what `error.type` says on spans and `error_type` in metrics.
 
 use crate::semconv::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
+use std::borrow::Cow;
 use std::error::Error;
 
 /// An error that knows its stable identifier.
@@ -10,10 +11,12 @@ use std::error::Error;
 /// and has to come from a small, fixed set.
 ///
 /// ```
+/// use std::borrow::Cow;
+///
 /// struct QuotaExceeded;
 /// impl hub_otel::ErrorType for QuotaExceeded {
-///     fn error_type(&self) -> &'static str {
-///         "quota_exceeded"
+///     fn error_type(&self) -> Cow<'static, str> {
+///         "quota_exceeded".into()
 ///     }
 /// }
 /// ```
@@ -28,7 +31,7 @@ use std::error::Error;
 )]
 pub trait ErrorType {
     /// A stable identifier in snake_case, or a code.
-    fn error_type(&self) -> &'static str;
+    fn error_type(&self) -> Cow<'static, str>;
 
     /// `true`: the unit ends TIMED_OUT instead of FAILED.
     fn timed_out(&self) -> bool {
@@ -37,7 +40,7 @@ pub trait ErrorType {
 }
 
 impl<E: ErrorType + ?Sized> ErrorType for &E {
-    fn error_type(&self) -> &'static str {
+    fn error_type(&self) -> Cow<'static, str> {
         E::error_type(self)
     }
     fn timed_out(&self) -> bool {
@@ -46,7 +49,7 @@ impl<E: ErrorType + ?Sized> ErrorType for &E {
 }
 
 impl<E: ErrorType + ?Sized> ErrorType for Box<E> {
-    fn error_type(&self) -> &'static str {
+    fn error_type(&self) -> Cow<'static, str> {
         E::error_type(self)
     }
     fn timed_out(&self) -> bool {
@@ -55,7 +58,7 @@ impl<E: ErrorType + ?Sized> ErrorType for Box<E> {
 }
 
 impl<E: ErrorType + ?Sized> ErrorType for std::sync::Arc<E> {
-    fn error_type(&self) -> &'static str {
+    fn error_type(&self) -> Cow<'static, str> {
         E::error_type(self)
     }
     fn timed_out(&self) -> bool {
@@ -64,14 +67,14 @@ impl<E: ErrorType + ?Sized> ErrorType for std::sync::Arc<E> {
 }
 
 impl ErrorType for std::convert::Infallible {
-    fn error_type(&self) -> &'static str {
-        ERROR_TYPE_OTHER
+    fn error_type(&self) -> Cow<'static, str> {
+        ERROR_TYPE_OTHER.into()
     }
 }
 
 impl ErrorType for tokio::time::error::Elapsed {
-    fn error_type(&self) -> &'static str {
-        ERROR_TYPE_TIMEOUT
+    fn error_type(&self) -> Cow<'static, str> {
+        ERROR_TYPE_TIMEOUT.into()
     }
     fn timed_out(&self) -> bool {
         true
@@ -80,14 +83,14 @@ impl ErrorType for tokio::time::error::Elapsed {
 
 /// A text is no identifier: its type is.
 impl ErrorType for str {
-    fn error_type(&self) -> &'static str {
-        "str"
+    fn error_type(&self) -> Cow<'static, str> {
+        "str".into()
     }
 }
 
 impl ErrorType for String {
-    fn error_type(&self) -> &'static str {
-        "String"
+    fn error_type(&self) -> Cow<'static, str> {
+        "String".into()
     }
 }
 
@@ -95,8 +98,8 @@ impl ErrorType for String {
 macro_rules! erased {
     ($($erased:ty),*) => {$(
         impl ErrorType for $erased {
-            fn error_type(&self) -> &'static str {
-                within(self).map_or(ERROR_TYPE_OTHER, ErrorType::error_type)
+            fn error_type(&self) -> Cow<'static, str> {
+                within(self).map_or(ERROR_TYPE_OTHER.into(), ErrorType::error_type)
             }
             fn timed_out(&self) -> bool {
                 within(self).is_some_and(ErrorType::timed_out)
@@ -118,12 +121,12 @@ fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn ErrorType> {
 }
 
 impl ErrorType for std::io::Error {
-    fn error_type(&self) -> &'static str {
+    fn error_type(&self) -> Cow<'static, str> {
         use std::io::ErrorKind as K;
         if self.timed_out() {
-            return ERROR_TYPE_TIMEOUT;
+            return ERROR_TYPE_TIMEOUT.into();
         }
-        match self.kind() {
+        let error_type = match self.kind() {
             K::NotFound => "io_not_found",
             K::PermissionDenied => "io_permission_denied",
             K::ConnectionRefused => "io_connection_refused",
@@ -143,7 +146,8 @@ impl ErrorType for std::io::Error {
             K::OutOfMemory => "io_out_of_memory",
             K::StorageFull => "io_storage_full",
             _ => "io_other",
-        }
+        };
+        error_type.into()
     }
     /// A deadline of ours that went through `?`. A socket's own `TimedOut` is a failure like any other.
     fn timed_out(&self) -> bool {
@@ -167,8 +171,8 @@ impl std::fmt::Display for TimedOut {
 impl Error for TimedOut {}
 
 impl ErrorType for TimedOut {
-    fn error_type(&self) -> &'static str {
-        ERROR_TYPE_TIMEOUT
+    fn error_type(&self) -> Cow<'static, str> {
+        ERROR_TYPE_TIMEOUT.into()
     }
     fn timed_out(&self) -> bool {
         true

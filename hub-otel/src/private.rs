@@ -1,57 +1,60 @@
-//! What generated code calls, and nothing else does: the one door between the macros and the runtime.
+//! Items that generated code uses. Not public API: everything here may change in any version.
+//! `hub-otel-macros` has exactly the same version.
 //!
-//! Not public API: everything here may change in any version. `hub-otel-macros` has the same version, to the digit.
-//!
-//! # The expansion
+//! # Expansion
 //!
 //! ```text
 //! fn f(arguments) -> impl Future<Output = T> {
 //!     use ::hub_otel::__private::{self as __hub, via::*};
-//!     static __SITE: __hub::Site = __hub::Site::workflow("f")…;   // or agent("id", "action"); const, literals only
-//!     __hub::run(&__SITE, async move {
-//!         let _ = &last; … let _ = &first;                        // captured in place: last to first, as they are dropped
+//!     static __CALLSITE: __hub::Callsite = __hub::Callsite::workflow("f")…;  // literals only
+//!     __hub::run(&__CALLSITE, async move {
+//!         let _ = &last; … let _ = &first;         // captures in the order of parameter drops
 //!         __hub::open(|unit| unit.id(…).run_id(…).begin(|fields| { fields.value("key", &expression); … }));
 //!         match () { () => { the user's block } }
-//!     }, |value, closing| (&&&&&&&__hub::ValueOf(value)).hub_otel_close(closing))
+//!     }, |value, outcome| (&&&&&&&__hub::ReturnedValue(value)).hub_otel_classify(outcome))
 //! }
 //! ```
 //!
-//! | argument | call |
+//! | argument | expansion |
 //! |---|---|
-//! | `id`, `name`, `trigger`, `action`, `run_id`, `span_name` as literals | on the site, in the static |
-//! | the same as expressions, `fields`, `labels`, `parent`, `links`, `resume`, `enabled` | [`open`] in the body of a site that is `deferred()` |
-//! | `gen_ai`, `kind`, `root` | on the site |
-//! | `timeout = e` | `run(&__SITE, within(async move { …; deadline(e); open(…); … }), …)`; also with the feature `enabled` off |
+//! | `id`, `name`, `trigger`, `action`, `run_id`, `span_name` as literals | on the call site, in the static |
+//! | the same as expressions, `fields`, `labels`, `parent`, `links`, `resume`, `enabled` | [`open`] in the body; the call site is `deferred()` |
+//! | `gen_ai`, `kind`, `root` | on the call site |
+//! | `timeout = e` | `let t = e; open(…); limit(t, async move { … }).await` in the body; also without the feature `enabled` |
 //! | `err`, `none`, `status`, `ret` | in the classifier |
 //! | `boxed` | [`boxed`]`(run(…))` |
-//! | a function that returns a future | `let prepared = prepare(&__SITE, \|unit\| unit.id(…).prepare(\|fields\| …)); run_prepared(prepared, future, …)` |
-//! | a function that is not async | `call(&__SITE, move \|\| { open(…); block }, \|value, closing\| …)` |
-//! | `keep_async` | `async fn f(…) { run(&__SITE, async move { … }, …).await }` |
+//! | a function that returns a future | `let prepared = prepare(&__CALLSITE, \|unit\| unit.id(…).prepare(\|fields\| …)); run_prepared(prepared, future, …)` |
+//! | a function that is not async | `call(&__CALLSITE, move \|\| { open(…); block }, \|value, outcome\| …)` |
+//! | `keep_async` | `async fn f(…) { run(&__CALLSITE, async move { … }, …).await }` |
 //!
-//! `open` runs its closure only where the unit is recorded; it must be the first statement of the body (after
-//! `deadline`), with nothing awaited before it. The chain on `o` has to be one expression, so that its temporaries live
-//! until `begin`. A classifier captures nothing (`Fn`).
+//! `open` must run before the first await of the body. Its chain is one expression, so that its
+//! temporaries are dropped after `begin`. A classifier captures nothing (`Fn`).
 
 pub use crate::error_type::{ErrorType, TimedOut};
 pub use crate::label::{Label, LabelValue};
 pub use crate::status::UnitStatus;
-pub use crate::unit::arguments::{Opening, Prepared, open};
-pub use crate::unit::attribute_value::{Field, Fields};
-pub use crate::unit::autoref_specialization::ValueOf;
-pub use crate::unit::callsite::Site;
-pub use crate::unit::identity::{Text, TextOf};
-pub use crate::unit::instrumented::{Run, call, prepare, run, run_prepared};
+pub use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
+pub use crate::unit::attribute_value::{AttributeValue, Fields};
+pub use crate::unit::autoref_specialization::ReturnedValue;
+pub use crate::unit::callsite::Callsite;
+pub use crate::unit::identity::{IdentityExpr, IdentityValue};
+pub use crate::unit::instrumented::{Instrumented, call, prepare, run, run_prepared};
 pub use crate::unit::outcome::Classification;
-pub use crate::unit::timeout::{TimeLimited, Within, deadline, within};
-pub use opentelemetry::trace::SpanKind;
+pub use crate::unit::span_kind::SpanKind;
+pub use crate::unit::start::open;
+pub use crate::unit::timeout::{TimeLimited, Timeout, limit};
+pub use std::borrow::Cow;
 pub use std::option::Option::None;
 pub use std::option::Option::Some;
 pub use std::time::Duration;
 
-/// The traits whose methods find out what a type can do. Nameless: they hide no name of the user's.
+/// Traits whose methods depend on the type of a value. Imported without a name, so that they hide
+/// none of the user's names.
 pub mod via {
-    pub use crate::unit::autoref_specialization::{Close as _, ErrorOf as _, OkOf as _};
-    pub use crate::unit::identity::{NoText as _, ViaText as _};
+    pub use crate::unit::autoref_specialization::{
+        ClassifyReturned as _, ReturnedError as _, ReturnedOk as _,
+    };
+    pub use crate::unit::identity::{IdentityUnsupported as _, IdentityVia as _};
 }
 
 /// `boxed`
@@ -66,8 +69,11 @@ pub fn is_none<T>(value: &Option<T>) -> bool {
     value.is_none()
 }
 
-/// `enabled = …` of a function that returns a future.
+/// `enabled = …`, for a function that returns a future
 #[inline]
-pub fn when(enabled: bool, prepare: impl FnOnce() -> Option<Prepared>) -> Option<Prepared> {
+pub fn when(
+    enabled: bool,
+    prepare: impl FnOnce() -> Option<EvaluatedArgs>,
+) -> Option<EvaluatedArgs> {
     if enabled { prepare() } else { None }
 }

@@ -228,7 +228,7 @@ impl SpanProcessor for Collected {
     fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &opentelemetry::Context) {}
 
     fn on_end(&self, mut span: SpanData) {
-        crate::unit::span::settle(&mut span);
+        crate::unit::span::dedup_attributes(&mut span);
         self.lock().push(span);
     }
 

@@ -250,8 +250,8 @@ async fn a_unit_that_says_it_timed_out_has_timed_out() {
 async fn the_error_type_knows_its_name_and_that_it_is_a_deadline() {
     struct Late;
     impl ErrorType for Late {
-        fn error_type(&self) -> &'static str {
-            "upstream_deadline"
+        fn error_type(&self) -> std::borrow::Cow<'static, str> {
+            "upstream_deadline".into()
         }
         fn timed_out(&self) -> bool {
             true

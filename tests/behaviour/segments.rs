@@ -2,6 +2,7 @@
 
 use hub_otel::testing::{Settings, capture};
 use hub_otel::{Segment, UnitStatus, current, instrument_workflow, workflow};
+use std::time::Duration;
 
 #[instrument_workflow(id = "patch", name = "Patch", run_id = "run", trigger = "event")]
 async fn first() -> Segment {
@@ -45,8 +46,7 @@ async fn a_suspended_segment_counts_nothing_and_the_next_one_ends_the_run() {
 #[tokio::test]
 async fn the_duration_of_a_run_is_the_time_executed_over_all_segments() {
     let capture = capture();
-    let mut segment = first().await;
-    segment.elapsed_ms = 60_000;
+    let segment = first().await.with_elapsed(Duration::from_secs(60));
     workflow("ignored").resume(segment).run(async {}).await;
     let metrics = capture.metrics();
     let duration = metrics.iter().find(|series| series.name == "workflow.duration").unwrap();
@@ -62,8 +62,7 @@ async fn a_run_that_ends_while_nothing_runs_is_recorded_by_its_segment() {
     let capture = capture();
     let segment = first().await;
     segment.record_end(UnitStatus::Rejected, None);
-    (Segment { run_id: "other".into(), ..segment })
-        .record_end(UnitStatus::Failed, Some("crash_loop"));
+    segment.with_run_id("other").record_end(UnitStatus::Failed, Some("crash_loop"));
     let spans = capture.spans();
     let [suspended, rejected, failed] = spans.named("workflow.execute")[..] else {
         panic!("{}", spans.tree())
@@ -85,9 +84,9 @@ async fn a_segment_of_a_run_that_is_not_recorded_still_knows_its_run() {
     let capture = Settings::new().unsampled().capture();
     let segment =
         workflow("patch").run_with(async { current().segment().unwrap() }, |_, _| {}).await;
-    assert_eq!(segment.workflow_id, "patch");
-    assert!(!segment.run_id.is_empty());
-    assert_eq!(segment.traceparent, None);
+    assert_eq!(segment.workflow_id(), "patch");
+    assert!(!segment.run_id().is_empty());
+    assert_eq!(segment.traceparent(), None);
     drop(capture);
 }
 

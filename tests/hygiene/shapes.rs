@@ -95,7 +95,7 @@ pub type Answer<T> = Result<T, SyncError>;
     gen_ai,
     span_name = "agent.everything",
     kind = client,
-    links = None,
+    links = None::<opentelemetry::trace::SpanContext>,
     enabled = run.attempt < 100,
 )]
 pub async fn everything(run: &Run, region: Region, text: String) -> Result<String, SyncError> {

@@ -33,7 +33,7 @@ impl Expansion<'_> {
             })
     }
 
-    /// Writes `static __SITE: Site = …;`. Items are not hygienic, so its name must not occur in a
+    /// Writes `static __CALLSITE: Callsite = …;`. Items are not hygienic, so its name must not occur in a
     /// user's body.
     pub(super) fn callsite(&self, deferred: bool) -> TokenStream {
         let constructor = Ident::new(self.kind.constructor, Span::call_site());
@@ -67,14 +67,10 @@ impl Expansion<'_> {
             }
         }
         if deferred {
-            calls.extend(if self.has_dynamic_identity() {
-                quote!(.deferred())
-            } else {
-                quote!(.deferred_fields())
-            });
+            calls.extend(quote!(.deferred()));
         }
         let import = self.import_runtime();
-        quote!(#import static __SITE: __hub::Site = __hub::Site::#constructor(#id #action) #calls;)
+        quote!(#import static __CALLSITE: __hub::Callsite = __hub::Callsite::#constructor(#id #action) #calls;)
     }
 
     /// Imports the runtime under a short name, with its autoref-specialized methods.
@@ -131,7 +127,7 @@ impl Expansion<'_> {
     fn identity_value(&self, expression: &Expr) -> TokenStream {
         let span = Span::mixed_site().located_at(expression.span());
         let value = borrow_at_span(expression);
-        quote_spanned!(span=> (&&&&__hub::TextOf(#value)).hub_otel_text())
+        quote_spanned!(span=> (&&&&__hub::IdentityExpr(#value)).hub_otel_identity())
     }
 
     /// Closure that sets the attributes of `fields(…)`: `|fields| { fields.value("key", &value);

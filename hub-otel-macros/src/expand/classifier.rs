@@ -28,7 +28,7 @@ pub(super) fn classify_closure(unit: &Expansion<'_>, output: Output<'_>) -> Toke
         let (out, fields_name) = (hygienic_ident("__out"), hygienic_ident("__fields"));
         let calls = set_calls(&fields_name, fields);
         statements.extend(quote! {
-            if let __hub::Some(#out) = (&&__hub::ValueOf(#value)).hub_otel_ok() {
+            if let __hub::Some(#out) = (&&__hub::ReturnedValue(#value)).hub_otel_ok() {
                 #closing.ret(|#fields_name| { let #pattern = #out; #calls });
             }
         });
@@ -42,7 +42,7 @@ pub(super) fn classify_closure(unit: &Expansion<'_>, output: Output<'_>) -> Toke
 
 /// Classifies by type: an `Err` is a failure, unless `err(expected = …)` accepts it.
 fn classify_result(unit: &Expansion<'_>, value: &Ident, closing: &Ident) -> TokenStream {
-    let close = quote!((&&&&&&&__hub::ValueOf(#value)).hub_otel_close(#closing););
+    let close = quote!((&&&&&&&__hub::ReturnedValue(#value)).hub_otel_classify(#closing););
     let Some(expected) = unit.arguments.expression(Arg::Err) else { return close };
     let error = hygienic_ident("__error");
     let span = Span::mixed_site().located_at(expected.span());
@@ -50,7 +50,7 @@ fn classify_result(unit: &Expansion<'_>, value: &Ident, closing: &Ident) -> Toke
     let spanned = Ident::new("__error", span);
     let is_expected = quote_spanned!(span=> (#expected)(#spanned));
     quote! {
-        match (&&__hub::ValueOf(#value)).hub_otel_error() {
+        match (&&__hub::ReturnedValue(#value)).hub_otel_error() {
             __hub::Some(#error) if #is_expected => #closing.expected(),
             _ => { #close }
         }

@@ -11,7 +11,7 @@ use super::parameters::{Parameters, capture_parameters};
 use crate::args::ArgValue;
 use crate::item::Shape;
 use crate::table::Arg;
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{ToTokens, quote};
 
 pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
@@ -21,14 +21,7 @@ pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     let contents = body.stream();
     let contents = match function.shape(unit.arguments.has(Arg::Future)) {
         _ if !unit.arguments.has(Arg::Timeout) => contents,
-        Shape::Async => {
-            let Parameters { captures, .. } = capture_parameters(unit, false);
-            let deadline = unit.timeout_statement();
-            let limited =
-                unit.wrap_in_timeout(quote!(async move { #captures #deadline #contents }));
-            quote!(#limited.await)
-        }
-        shape => limit_returned_future(unit, shape, &contents),
+        shape => with_timeout(unit, shape, &contents),
     };
     let needs_runtime = unit.arguments.has(Arg::Timeout) || unit.arguments.has(Arg::Labels);
     let import = needs_runtime.then(|| unit.import_runtime());
@@ -41,23 +34,21 @@ pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     tokens
 }
 
-/// Applies the timeout to a function that returns a future.
-fn limit_returned_future(
-    unit: &Expansion<'_>,
-    shape: Shape,
-    contents: &TokenStream,
-) -> TokenStream {
+/// Applies the timeout to the body of a function that is async, or returns a future.
+fn with_timeout(unit: &Expansion<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
     let Some(expression) = unit.arguments.expression(Arg::Timeout) else {
         return contents.clone();
     };
-    let deadline = Ident::new("__deadline", Span::mixed_site());
+    let timeout = unit.timeout_statement(expression);
     let Parameters { captures, .. } = capture_parameters(unit, false);
+    if shape == Shape::Async {
+        let limited = unit.wrap_in_timeout(quote!(async move { #captures #contents }));
+        return quote!(#timeout #limited.await);
+    }
     let output = closure_output(unit);
-    let limited = unit.wrap_in_timeout(quote! {
-        { let __future = (move || #output { #captures #contents })(); async move { __hub::deadline(#deadline); __future.await } }
-    });
+    let limited = unit.wrap_in_timeout(quote!((move || #output { #captures #contents })()));
     let limited = if shape == Shape::Opaque { limited } else { quote!(__hub::boxed(#limited)) };
-    quote!(let #deadline: __hub::Duration = #expression; #limited)
+    quote!(#timeout #limited)
 }
 
 /// Writes `let _ = || { let _ = &expression; … };`.

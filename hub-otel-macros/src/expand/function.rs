@@ -8,7 +8,7 @@ use crate::item::{Output, Shape};
 use crate::table::Arg;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ReturnType, Signature};
+use syn::{Expr, ReturnType, Signature};
 
 /// Wraps the function. `keep_signature`: another macro reads its signature.
 pub(super) fn wrap_function(unit: &Expansion<'_>, keep_signature: bool) -> TokenStream {
@@ -32,13 +32,13 @@ pub(super) fn wrap_function(unit: &Expansion<'_>, keep_signature: bool) -> Token
 
 /// `async fn` → `fn … -> impl Future`: one future around the user's block.
 fn desugared_async(unit: &Expansion<'_>) -> TokenStream {
-    let Parameters { inputs, captures } = capture_parameters(unit, true);
+    let Parameters { inputs, captures, moves } = capture_parameters(unit, true);
     let output = match &unit.function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, output) => output.to_token_stream(),
     };
     let callsite = unit.callsite(unit.is_deferred());
-    let future = unit.run_call(&unit.unit_future(captures, typed_body(unit)));
+    let future = unit.run_call(&unit.unit_future(captures, moves, typed_body(unit)));
     let arrow = quote!(-> impl ::core::future::Future<Output = #output>);
     let sig = Signature { asyncness: None, inputs, ..unit.function.sig.clone() };
     unit.emit_function(&sig, Some(arrow), &quote!(#callsite #future))
@@ -47,22 +47,23 @@ fn desugared_async(unit: &Expansion<'_>) -> TokenStream {
 /// Keeps `async fn`: another macro reads it, its output is `!`, or `#[must_use]` refers to its
 /// output.
 fn plain_async(unit: &Expansion<'_>) -> TokenStream {
-    let Parameters { captures, .. } = capture_parameters(unit, false);
+    let Parameters { captures, moves, .. } = capture_parameters(unit, false);
     let callsite = unit.callsite(unit.is_deferred());
-    let future = unit.run_call(&unit.unit_future(captures, typed_body(unit)));
+    let future = unit.run_call(&unit.unit_future(captures, moves, typed_body(unit)));
     unit.emit_function(&unit.function.sig, None, &quote!(#callsite #future.await))
 }
 
 /// Wraps a synchronous function. The unit ends when it returns.
 fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
-    let Parameters { inputs, captures } = capture_parameters(unit, movable);
+    let Parameters { inputs, captures, .. } = capture_parameters(unit, movable);
     let deferred = unit.is_deferred();
     let (callsite, open, body) =
         (unit.callsite(deferred), unit.open_statement(deferred), unit.body_block());
     let output = closure_output(unit);
     let classify = classifier::classify_closure(unit, unit.function.output());
     let sig = Signature { inputs, ..unit.function.sig.clone() };
-    let call = quote!(__hub::call(&__SITE, move || #output { #captures #open #body }, #classify));
+    let call =
+        quote!(__hub::call(&__CALLSITE, move || #output { #captures #open #body }, #classify));
     unit.emit_function(&sig, None, &quote!(#callsite #call))
 }
 
@@ -77,13 +78,8 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     let mut future = quote!((move || #output { #captures #body })());
     let mut before = TokenStream::new();
     if let Some(expression) = unit.arguments.expression(Arg::Timeout) {
-        let (deadline, within) =
-            (Ident::new("__deadline", Span::mixed_site()), unit.timeout_function());
-        before.extend(quote!(let #deadline: __hub::Duration = #expression;));
-        future = quote!({
-            let __future = #future;
-            #within(async move { __hub::deadline(#deadline); __future.await })
-        });
+        before.extend(unit.timeout_statement(expression));
+        future = unit.wrap_in_timeout(future);
     }
     let classify = classifier::classify_closure(unit, Output::Unnamed);
     let mut run = if deferred {
@@ -92,7 +88,7 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
         before.extend(quote!(let #name = #prepared;));
         quote!(__hub::run_prepared(#name, #future, #classify))
     } else {
-        quote!(__hub::run(&__SITE, #future, #classify))
+        quote!(__hub::run(&__CALLSITE, #future, #classify))
     };
     if shape == Shape::Boxed || unit.arguments.has(Arg::Boxed) {
         run = quote!(__hub::boxed(#run));
@@ -125,12 +121,10 @@ fn async_trait(unit: &Expansion<'_>) -> Option<TokenStream> {
     {
         return None;
     }
-    let deferred = unit.is_deferred();
-    let (callsite, open, deadline) =
-        (unit.callsite(deferred), unit.open_statement(deferred), unit.timeout_statement());
-    let contents = block.stream();
-    let future =
-        unit.run_call(&unit.wrap_in_timeout(quote!(async move { #deadline #open #contents })));
+    let callsite = unit.callsite(unit.is_deferred());
+    // `async_trait` moves the parameters itself, at the top of the block.
+    let none = TokenStream::new();
+    let future = unit.run_call(&unit.unit_future(none.clone(), none, block.stream()));
     Some(unit.emit_function(&unit.function.sig, None, &quote!(#callsite __hub::boxed(#future))))
 }
 
@@ -164,6 +158,10 @@ pub(super) fn closure_output(unit: &Expansion<'_>) -> TokenStream {
     }
 }
 
+fn timeout_ident() -> Ident {
+    Ident::new("__timeout", Span::mixed_site())
+}
+
 impl Expansion<'_> {
     /// The user's braces inside a `match`, because rustc warns about unnecessary braces elsewhere.
     fn body_block(&self) -> TokenStream {
@@ -172,15 +170,28 @@ impl Expansion<'_> {
     }
 
     /// `async move { … }` with the captured parameters, the start of the unit and the body.
-    fn unit_future(&self, captures: TokenStream, body: TokenStream) -> TokenStream {
-        let (open, deadline) = (self.open_statement(self.is_deferred()), self.timeout_statement());
-        self.wrap_in_timeout(quote!(async move { #captures #deadline #open #body }))
+    ///
+    /// With a timeout, the body is a future of its own, and `moves` moves the parameters into it.
+    /// The timeout is evaluated outside of it, because its expression may use the parameters.
+    fn unit_future(
+        &self,
+        captures: TokenStream,
+        moves: TokenStream,
+        body: TokenStream,
+    ) -> TokenStream {
+        let open = self.open_statement(self.is_deferred());
+        let Some(expression) = self.arguments.expression(Arg::Timeout) else {
+            return quote!(async move { #captures #open #body });
+        };
+        let timeout = self.timeout_statement(expression);
+        let limited = self.wrap_in_timeout(quote!(async move { #moves #body }));
+        quote!(async move { #captures #timeout #open #limited.await })
     }
 
     /// The call of the runtime that runs the future.
     fn run_call(&self, future: &TokenStream) -> TokenStream {
         let classify = classifier::classify_closure(self, self.function.output());
-        let run = quote!(__hub::run(&__SITE, #future, #classify));
+        let run = quote!(__hub::run(&__CALLSITE, #future, #classify));
         if self.arguments.has(Arg::Boxed) { quote!(__hub::boxed(#run)) } else { run }
     }
 
@@ -203,42 +214,33 @@ impl Expansion<'_> {
     fn prepare_call(&self) -> TokenStream {
         let unit = Ident::new("__unit", Span::mixed_site());
         let (describe, fields) = (self.dynamic_identity(), self.fields_closure());
-        let prepare = quote!(__hub::prepare(&__SITE, |#unit| #unit #describe.prepare(#fields)));
+        let prepare = quote!(__hub::prepare(&__CALLSITE, |#unit| #unit #describe.prepare(#fields)));
         match self.arguments.expression(Arg::Enabled) {
             Some(condition) => quote!(__hub::when(#condition, || #prepare)),
             None => prepare,
         }
     }
 
-    /// Statement that sets the timeout at the beginning of the body.
-    pub(super) fn timeout_statement(&self) -> TokenStream {
-        let deadline = self.arguments.expression(Arg::Timeout);
-        deadline.map_or_else(TokenStream::new, |deadline| quote!(__hub::deadline(#deadline);))
+    /// Statement that evaluates the timeout.
+    pub(super) fn timeout_statement(&self, expression: &Expr) -> TokenStream {
+        let timeout = timeout_ident();
+        quote!(let #timeout: __hub::Duration = #expression;)
     }
 
-    /// Wraps `future` in the timeout, if there is one.
+    /// Limits `future` to the value of [`timeout_statement`](Self::timeout_statement).
     pub(super) fn wrap_in_timeout(&self, future: TokenStream) -> TokenStream {
-        if self.arguments.has(Arg::Timeout) {
-            // The future gets the argument's span, so that rustc reports an output without an error
-            // type there.
-            let (within, span) = (self.timeout_function(), self.timeout_span());
-            let future: TokenStream = future
-                .into_iter()
-                .map(|mut tree| {
-                    tree.set_span(span);
-                    tree
-                })
-                .collect();
-            quote!(#within(#future))
-        } else {
-            future
-        }
-    }
-
-    /// Path of the runtime's timeout function, with the span of the argument.
-    fn timeout_function(&self) -> TokenStream {
-        let span = self.timeout_span();
-        quote_spanned!(span=> __hub::within)
+        // The future gets the argument's span, so that rustc reports an output without an error
+        // type there.
+        let (timeout, span) = (timeout_ident(), self.timeout_span());
+        let future: TokenStream = future
+            .into_iter()
+            .map(|mut tree| {
+                tree.set_span(span);
+                tree
+            })
+            .collect();
+        let limit = quote_spanned!(span=> __hub::limit);
+        quote!(#limit(#timeout, #future))
     }
 
     fn timeout_span(&self) -> Span {

@@ -16,6 +16,8 @@ use syn::{Attribute, FnArg, Pat, PatIdent, Token};
 pub(super) struct Parameters {
     pub(super) inputs: Punctuated<FnArg, Token![,]>,
     pub(super) captures: TokenStream,
+    /// Moves the parameters on, from the body into a future inside it.
+    pub(super) moves: TokenStream,
 }
 
 /// Captures the parameters. `movable`: they may be renamed, because no other macro reads the
@@ -31,12 +33,14 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
         usize::MAX
     };
     let mut in_place = Vec::new();
+    let mut moves = Vec::new();
     let mut locals = TokenStream::new();
     for (index, input) in inputs.iter_mut().enumerate() {
         match input {
             FnArg::Receiver(receiver) => {
                 let (cfg, name) = (cfg_attributes(&receiver.attrs), receiver.self_token);
                 in_place.push(quote!(#cfg let _ = &#name;));
+                moves.push(quote!(#cfg let _ = &#name;));
             }
             FnArg::Typed(typed) => {
                 let cfg = cfg_attributes(&typed.attrs);
@@ -54,30 +58,42 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
                     let allow = starts_with_underscore(&pattern)
                         .then(|| quote!(#[allow(clippy::no_effect_underscore_binding)]));
                     locals.extend(quote!(#cfg #allow let #pattern = #hidden;));
+                    let mut names = Vec::new();
+                    collect_bindings(&pattern, &mut names);
+                    moves.extend(names.iter().map(|name| borrow_statement(&cfg, name)));
                 } else if matches!(*typed.pat, Pat::Wild(_)) && movable {
                     let hidden = hidden_ident(index);
                     *typed.pat = ident_pattern(&hidden);
                     in_place.push(quote!(#cfg let _ = &#hidden;));
+                    moves.push(quote!(#cfg let _ = &#hidden;));
                 } else {
                     let mut names = Vec::new();
                     collect_bindings(&typed.pat, &mut names);
                     in_place.extend(names.iter().map(|name| reference_parameter(unit, &cfg, name)));
+                    moves.extend(names.iter().map(|name| borrow_statement(&cfg, name)));
                 }
             }
         }
     }
     let captures = in_place.into_iter().rev().chain([locals]).collect();
-    Parameters { inputs, captures }
+    let moves = moves.into_iter().rev().collect();
+    Parameters { inputs, captures, moves }
 }
 
 /// Writes `let _ = &name;`.
+fn borrow_statement(cfg: &TokenStream, name: &Ident) -> TokenStream {
+    // clippy::pedantic reports the use of `_name` as if it were in the user's code.
+    let allow = name
+        .to_string()
+        .starts_with('_')
+        .then(|| quote!(#[allow(clippy::used_underscore_binding)]));
+    quote!(#cfg #allow let _ = &#name;)
+}
+
+/// Captures a parameter. rustc still reports it if it is unused.
 fn reference_parameter(unit: &Expansion<'_>, cfg: &TokenStream, name: &Ident) -> TokenStream {
-    if name.to_string().starts_with('_') {
-        // clippy::pedantic reports the use of `_name` as if it were in the user's code.
-        return quote!(#cfg #[allow(clippy::used_underscore_binding)] let _ = &#name;);
-    }
-    let capture = quote!(#cfg let _ = &#name;);
-    if unit.uses_parameter(name) {
+    let capture = borrow_statement(cfg, name);
+    if name.to_string().starts_with('_') || unit.uses_parameter(name) {
         return capture;
     }
     // The reference would hide an unused parameter from rustc. An unused variable of the same name

@@ -35,7 +35,7 @@ impl SpanProcessor for Spans {
     }
 
     fn on_end(&self, mut span: SpanData) {
-        crate::unit::span::settle(&mut span);
+        crate::unit::span::dedup_attributes(&mut span);
         if !span.span_context.is_sampled() {
             return;
         }

@@ -4,16 +4,15 @@ use crate::instance;
 use crate::propagation::carriers::{Extractor, Injector, OtelExtractor, OtelInjector};
 use crate::propagation::remote_context::RemoteContext;
 use crate::propagation::{baggage, propagators};
-use crate::unit::{lookup, run_id};
+use crate::unit::lookup;
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::SpanContext;
-use opentelemetry::trace::SpanId;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::trace::TraceFlags;
-use opentelemetry::trace::TraceId;
 use opentelemetry::trace::TraceState;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
 /// Writes `traceparent` and `tracestate` of the current context to `carrier`.
 ///
@@ -109,13 +108,13 @@ pub(crate) fn adopt_run(context: Context, carrier: &dyn Extractor) -> Context {
 /// next process would start a trace of its own: it is sent a random one that is not sampled.
 fn outgoing() -> Context {
     let current = Context::current();
-    if current.span().span_context().is_valid() || !lookup::counts(&current) {
+    if current.span().span_context().is_valid() || !lookup::is_unsampled(&current) {
         return current;
     }
-    let (high, low, span) = (run_id::random(), run_id::random(), run_id::random());
+    let ids = RandomIdGenerator::default();
     let unsampled = SpanContext::new(
-        TraceId::from((u128::from(high) << 64) | u128::from(low | 1)),
-        SpanId::from(span | 1),
+        ids.new_trace_id(),
+        ids.new_span_id(),
         TraceFlags::NOT_SAMPLED,
         false,
         TraceState::NONE,

@@ -1,179 +1,152 @@
-//! What a unit is told before it opens: one method for each argument that only a call knows.
+//! Arguments of a unit that are only known at the call: data, and one method for each argument.
 
 use crate::instance;
 use crate::label::LabelValue;
 use crate::options::Sampling;
 use crate::semconv::kv;
 use crate::unit::attribute_value::Fields;
-use crate::unit::callsite::Site;
-use crate::unit::identity::Text;
-use crate::unit::parent::Parent;
-use crate::unit::segment::{Resume, Segment};
-use crate::unit::stack as frame;
-use crate::unit::start::start;
+use crate::unit::callsite::Callsite;
+use crate::unit::identity::IdentityValue;
+use crate::unit::parent::{IntoLink, IntoParent};
+use crate::unit::segment::{IntoSegment, Segment};
+use crate::unit::span_kind::SpanKind;
 use crate::unit_kind::UnitKind;
-use opentelemetry::Context;
-use opentelemetry::KeyValue;
 use opentelemetry::trace::Link;
-use opentelemetry::trace::SpanContext;
-use opentelemetry::trace::SpanKind;
+use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
 
-/// Runs `describe` with the unit whose first poll this is. Nothing is evaluated where nothing records.
-#[inline]
-pub fn open(describe: impl FnOnce(Opening<'static>)) {
-    if instance::in_use()
-        && let Some((site, captured)) = frame::deferred()
-    {
-        describe(Opening::new(site, captured));
-    }
-}
-
-/// A unit that is about to open. Each method sets one thing; [`begin`](Opening::begin) opens it.
-pub struct Opening<'a> {
-    pub(super) site: Option<&'static Site>,
+/// Arguments of a unit that is about to start. Each method sets one argument.
+pub struct UnitArgs<'a> {
+    pub(super) callsite: Option<&'static Callsite>,
+    /// Context of the call.
     pub(super) captured: Context,
     pub(super) kind: UnitKind,
-    pub(super) id: Text<'a>,
-    pub(super) name: Text<'a>,
-    /// trigger or action.
-    pub(super) second: Text<'a>,
-    pub(super) run_id: Text<'a>,
+    pub(super) id: IdentityValue<'a>,
+    pub(super) name: IdentityValue<'a>,
+    /// Trigger of a workflow, action of an agent.
+    pub(super) trigger_or_action: IdentityValue<'a>,
+    pub(super) run_id: IdentityValue<'a>,
     pub(super) labels: Cow<'a, [(&'static str, LabelValue)]>,
     pub(super) gen_ai: bool,
-    pub(super) asked: Option<Box<Asked>>,
+    pub(super) rare: Option<Box<RareArgs>>,
 }
 
-/// What few units ask for.
+/// Arguments that few units have. Boxed, to keep [`UnitArgs`] small.
 #[derive(Default)]
-pub(super) struct Asked {
+pub(super) struct RareArgs {
     pub(super) span_name: Option<Cow<'static, str>>,
     pub(super) span_kind: Option<SpanKind>,
     pub(super) root: bool,
     pub(super) parent: Option<Context>,
     pub(super) links: Vec<Link>,
-    pub(super) resume: Option<Segment>,
+    pub(super) segment: Option<Segment>,
 }
 
-/// An opening whose expressions were evaluated at the call: for functions that return a future.
-pub struct Prepared {
-    pub(super) opening: Opening<'static>,
-    fields: Vec<KeyValue>,
+/// Arguments that were evaluated at the call, for a unit that starts on its first poll.
+pub struct EvaluatedArgs {
+    pub(super) args: UnitArgs<'static>,
+    pub(super) fields: Vec<KeyValue>,
 }
 
-impl Prepared {
-    /// The same, called under `context`.
+impl EvaluatedArgs {
+    /// Sets the context of the call.
     pub(super) fn captured(mut self, context: Context) -> Self {
-        self.opening.captured = context;
+        self.args.captured = context;
         self
     }
+}
 
-    /// Opens the unit.
-    pub(super) fn begin(mut self) {
-        let mut evaluated = self.fields;
-        start(&mut self.opening, &mut |fields| {
-            for KeyValue { key, value, .. } in evaluated.drain(..) {
-                (fields.set)(key, value);
-            }
-        });
+impl UnitArgs<'static> {
+    /// Adds fields that were evaluated before.
+    pub(super) fn with_fields(self, fields: Vec<KeyValue>) -> EvaluatedArgs {
+        EvaluatedArgs { args: self, fields }
     }
 }
 
-impl Opening<'static> {
-    /// The opening with fields that were evaluated already.
-    pub(crate) fn with(self, fields: Vec<KeyValue>) -> Prepared {
-        Prepared { opening: self, fields }
-    }
-}
-
-impl<'a> Opening<'a> {
-    #[inline]
-    pub(super) fn new(site: &'static Site, captured: Context) -> Self {
-        Self { site: Some(site), captured, ..Self::bare(site.kind) }
+impl<'a> UnitArgs<'a> {
+    pub(super) fn new(callsite: &'static Callsite, captured: Context) -> Self {
+        Self { callsite: Some(callsite), captured, ..Self::without_callsite(callsite.kind) }
     }
 
-    /// An opening that belongs to no call site.
-    #[inline]
-    pub(crate) fn bare(kind: UnitKind) -> Self {
+    pub(super) fn without_callsite(kind: UnitKind) -> Self {
         Self {
-            site: None,
+            callsite: None,
             captured: Context::new(),
             kind,
-            id: Text::None,
-            name: Text::None,
-            second: Text::None,
-            run_id: Text::None,
+            id: IdentityValue::Absent,
+            name: IdentityValue::Absent,
+            trigger_or_action: IdentityValue::Absent,
+            run_id: IdentityValue::Absent,
             labels: Cow::Borrowed(&[]),
             gen_ai: false,
-            asked: None,
+            rare: None,
         }
     }
 
-    /// For [`Prepared`]: the opening of a call site, before its first poll.
-    pub(crate) fn prepared(site: &'static Site) -> Self {
-        Self::new(site, Context::new())
+    /// Returns the segment that the unit resumes.
+    pub(super) fn segment(&self) -> Option<&Segment> {
+        self.rare.as_deref()?.segment.as_ref()
     }
 
-    /// The segment that goes on.
-    #[inline]
-    pub(super) fn resumed(&self) -> Option<&Segment> {
-        self.asked.as_deref()?.resume.as_ref()
+    /// Returns whether the unit starts a trace of its own.
+    pub(super) fn is_root(&self) -> bool {
+        self.callsite.is_some_and(|callsite| callsite.root)
+            || self.rare.as_deref().is_some_and(|rare| rare.root)
     }
 
-    fn ask(&mut self) -> &mut Asked {
-        self.asked.get_or_insert_default()
+    fn rare(&mut self) -> &mut RareArgs {
+        self.rare.get_or_insert_default()
     }
 
     /// `id = …`
-    #[inline]
     #[must_use]
-    pub fn id(mut self, id: Text<'a>) -> Self {
+    pub fn id(mut self, id: IdentityValue<'a>) -> Self {
         self.id = id;
         self
     }
 
     /// `name = …`
-    #[inline]
     #[must_use]
-    pub fn name(mut self, name: Text<'a>) -> Self {
+    pub fn name(mut self, name: IdentityValue<'a>) -> Self {
         self.name = name;
         self
     }
 
     /// `trigger = …` (workflows)
-    #[inline]
     #[must_use]
-    pub fn trigger(mut self, trigger: Text<'a>) -> Self {
-        self.second = trigger;
+    pub fn trigger(mut self, trigger: IdentityValue<'a>) -> Self {
+        self.trigger_or_action = trigger;
         self
     }
 
     /// `action = …` (agents)
-    #[inline]
     #[must_use]
-    pub fn action(mut self, action: Text<'a>) -> Self {
-        self.second = action;
+    pub fn action(mut self, action: IdentityValue<'a>) -> Self {
+        self.trigger_or_action = action;
         self
     }
 
     /// `run_id = …`
-    #[inline]
     #[must_use]
-    pub fn run_id(mut self, run_id: Text<'a>) -> Self {
+    pub fn run_id(mut self, run_id: IdentityValue<'a>) -> Self {
         self.run_id = run_id;
         self
     }
 
     /// `labels(…)`
-    #[inline]
     #[must_use]
     pub fn labels(mut self, labels: &'a [(&'static str, LabelValue)]) -> Self {
         self.labels = Cow::Borrowed(labels);
         self
     }
 
+    /// `labels(…)`, owned by the unit.
+    pub(super) fn owned_labels(mut self, labels: Vec<(&'static str, LabelValue)>) -> Self {
+        self.labels = Cow::Owned(labels);
+        self
+    }
+
     /// `gen_ai`
-    #[inline]
     #[must_use]
     pub fn gen_ai(mut self) -> Self {
         self.gen_ai = true;
@@ -181,95 +154,72 @@ impl<'a> Opening<'a> {
     }
 
     /// `span_name = …`
-    #[inline]
     #[must_use]
     pub fn span_name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.ask().span_name = Some(name.into());
+        self.rare().span_name = Some(name.into());
         self
     }
 
     /// `kind = …`
-    #[inline]
     #[must_use]
     pub fn span_kind(mut self, kind: SpanKind) -> Self {
-        self.ask().span_kind = Some(kind);
+        self.rare().span_kind = Some(kind);
         self
     }
 
     /// `root`
-    #[inline]
     #[must_use]
     pub fn root(mut self) -> Self {
-        self.ask().root = true;
+        self.rare().root = true;
         self
     }
 
     /// `parent = …`
-    #[inline]
     #[must_use]
-    pub fn parent(mut self, parent: impl Parent) -> Self {
-        self.ask().parent = parent.into_parent();
+    pub fn parent(mut self, parent: impl IntoParent) -> Self {
+        self.rare().parent = parent.into_parent();
         self
     }
 
     /// `links = …`
-    #[inline]
     #[must_use]
-    pub fn links(mut self, links: impl IntoIterator<Item = SpanContext>) -> Self {
-        let links = links.into_iter().filter(SpanContext::is_valid);
-        self.ask().links.extend(links.map(|link| Link::new(link, Vec::new(), 0)));
+    pub fn links<L: IntoLink>(mut self, links: impl IntoIterator<Item = L>) -> Self {
+        let links = links.into_iter().filter_map(IntoLink::into_link);
+        self.rare().links.extend(links.map(|link| Link::new(link, Vec::new(), 0)));
         self
     }
 
-    /// `resume = …`: the next segment of a run.
-    #[inline]
+    /// `resume = …`
     #[must_use]
-    pub fn resume(mut self, segment: impl Resume) -> Self {
-        self.ask().resume = segment.segment();
+    pub fn resume(mut self, segment: impl IntoSegment) -> Self {
+        self.rare().segment = segment.to_segment();
         self
     }
 
-    /// Opens the unit. `fields` is called when it records.
-    #[inline]
-    pub fn begin(mut self, fields: impl FnOnce(&mut Fields<'_>)) {
-        let mut fields = Some(fields);
-        start(&mut self, &mut |recorded| {
-            if let Some(fields) = fields.take() {
-                fields(recorded);
-            }
-        });
-    }
-
-    /// `enabled = …` was false: nothing of this call is recorded.
+    /// `enabled = …` is false: the call is not recorded.
     pub fn skip(self) {}
 
-    /// Evaluates everything now, for a unit that opens later.
-    pub fn prepare(self, fields: impl FnOnce(&mut Fields<'_>)) -> Prepared {
+    /// Evaluates all arguments now, for a unit that starts later.
+    pub fn prepare(self, fields: impl FnOnce(&mut Fields<'_>)) -> EvaluatedArgs {
         let mut evaluated = Vec::new();
-        // Whether it will record is not known yet; only a sampler that never samples is known beforehand.
+        // The sampling decision is made later. Only `Off` is known beforehand.
         let may_record =
             instance::current().is_some_and(|current| current.options.sampling != Sampling::Off);
         if may_record {
             fields(&mut Fields { set: &mut |key, value| evaluated.push(kv(key, value)) });
         }
-        let opening = Opening {
+        let args = UnitArgs {
             id: self.id.into_owned(),
             name: self.name.into_owned(),
-            second: self.second.into_owned(),
+            trigger_or_action: self.trigger_or_action.into_owned(),
             run_id: self.run_id.into_owned(),
             labels: Cow::Owned(self.labels.into_owned()),
-            site: self.site,
+            callsite: self.callsite,
             captured: self.captured,
             kind: self.kind,
             gen_ai: self.gen_ai,
-            asked: self.asked,
+            rare: self.rare,
         };
-        Prepared { opening, fields: evaluated }
-    }
-
-    /// The opening with labels of its own.
-    pub(crate) fn owning(mut self, labels: Vec<(&'static str, LabelValue)>) -> Self {
-        self.labels = Cow::Owned(labels);
-        self
+        EvaluatedArgs { args, fields: evaluated }
     }
 }

@@ -1,25 +1,38 @@
-//! Values of `fields(…)`, `ret(…)` and late attributes: typed where OpenTelemetry has the type.
+//! Attribute values: the types that map to a type of OpenTelemetry.
 
-use opentelemetry::Key;
-use opentelemetry::Value;
+use opentelemetry::{Key, Value};
 use std::borrow::Cow;
-use std::fmt::Debug;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
-/// A value that OpenTelemetry has a type for.
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A value of a span attribute: `fields(…)`, `ret(…)`, [`Unit::field`](crate::Unit::field),
+/// [`Current::record`](crate::Current::record).
+///
+/// Implemented for `bool`, integers, floats, strings, `char`, references and boxes of them, and for
+/// `Option`: `None` omits the attribute. Integers beyond 64 bits become strings. Sealed: other
+/// crates cannot implement it.
+///
+/// ```
+/// hub_otel::current().record("tokens", 1_024_u64).record("model", Some("m-1"));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no OpenTelemetry type",
     label = "write `%` (Display) or `?` (Debug) before this expression"
 )]
-pub trait Field {
-    /// The value; `None` leaves the attribute out.
-    fn value(&self) -> Option<Value>;
+pub trait AttributeValue: sealed::Sealed {
+    /// Returns OpenTelemetry's value; `None` omits the attribute.
+    #[doc(hidden)]
+    fn to_otel(&self) -> Option<Value>;
 }
 
-macro_rules! fields {
+macro_rules! values {
     ($($type:ty => |$value:ident| $into:expr;)*) => {$(
-        impl Field for $type {
-            fn value(&self) -> Option<Value> {
+        impl sealed::Sealed for $type {}
+        impl AttributeValue for $type {
+            fn to_otel(&self) -> Option<Value> {
                 let $value = self;
                 Some($into)
             }
@@ -27,7 +40,7 @@ macro_rules! fields {
     )*};
 }
 
-fields! {
+values! {
     bool => |v| Value::Bool(*v);
     i8 => |v| Value::I64(i64::from(*v));
     i16 => |v| Value::I64(i64::from(*v));
@@ -51,44 +64,40 @@ fields! {
     Value => |v| v.clone();
 }
 
-/// What does not fit into OpenTelemetry's 64 bits is written out.
+/// Formats an integer that does not fit into OpenTelemetry's 64 bits.
 fn integer<T: TryInto<i64> + Display + Copy>(value: T) -> Value {
     value.try_into().map_or_else(|_| Value::String(value.to_string().into()), Value::I64)
 }
 
-impl<T: Field + ?Sized> Field for &T {
-    fn value(&self) -> Option<Value> {
-        T::value(self)
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<T: sealed::Sealed + ?Sized> sealed::Sealed for $pointer {}
+        impl<T: AttributeValue + ?Sized> AttributeValue for $pointer {
+            fn to_otel(&self) -> Option<Value> {
+                T::to_otel(self)
+            }
+        }
+    )*};
+}
+
+pointers!(&T, &mut T, Box<T>);
+
+impl<T: sealed::Sealed> sealed::Sealed for Option<T> {}
+impl<T: AttributeValue> AttributeValue for Option<T> {
+    fn to_otel(&self) -> Option<Value> {
+        self.as_ref().and_then(AttributeValue::to_otel)
     }
 }
 
-impl<T: Field + ?Sized> Field for &mut T {
-    fn value(&self) -> Option<Value> {
-        T::value(self)
-    }
-}
-
-impl<T: Field + ?Sized> Field for Box<T> {
-    fn value(&self) -> Option<Value> {
-        T::value(self)
-    }
-}
-
-impl<T: Field> Field for Option<T> {
-    fn value(&self) -> Option<Value> {
-        self.as_ref().and_then(Field::value)
-    }
-}
-
-/// Takes attributes one by one. Exists only while something records.
+/// Sink for attributes. Only exists for a unit that is sampled.
 pub struct Fields<'a> {
     pub(crate) set: &'a mut dyn FnMut(Key, Value),
 }
 
 impl Fields<'_> {
     /// `key = expression`
-    pub fn value(&mut self, key: &'static str, value: &(impl Field + ?Sized)) {
-        if let Some(value) = value.value() {
+    pub fn value(&mut self, key: &'static str, value: &(impl AttributeValue + ?Sized)) {
+        if let Some(value) = value.to_otel() {
             (self.set)(Key::from_static_str(key), value);
         }
     }

@@ -1,48 +1,110 @@
-//! Who a unit is: its label set, and the attributes that the contract has at its start.
+//! Identity of a unit at its start: label set and start attributes.
 
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet};
 use crate::semconv::{attribute as a, gen_ai, kv};
 use crate::shared_str::share_str;
-use crate::unit::arguments::Opening;
-use crate::unit::identity::Text;
-use crate::unit::run_id;
+use crate::unit::arguments::UnitArgs;
+use crate::unit::identity::{IdentityValue, new_run_id};
 use crate::unit::segment::Segment;
-use crate::unit::state::{Given, Unit};
+use crate::unit::state::ParentWorkflow;
 use crate::unit_kind::UnitKind;
-use opentelemetry::KeyValue;
-use opentelemetry::StringValue;
+use opentelemetry::{KeyValue, StringValue};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-/// Room for the contract's attributes at start and end and for a few fields, without growing.
+/// Capacity for the attributes of start and end and a few fields.
 const CAPACITY: usize = 14;
 
-impl Opening<'_> {
-    /// A resumed run is who it was.
+/// Identity of a unit, from the arguments of the call and the literals of its call site.
+pub(super) struct StartIdentity {
+    pub(super) id: StringValue,
+    pub(super) name: Option<StringValue>,
+    pub(super) trigger_or_action: StringValue,
+    /// `None` until an attribute or an agent needs it.
+    pub(super) run_id: Option<StringValue>,
+    /// Workflow around an agent.
+    pub(super) workflow: Option<ParentWorkflow>,
+}
+
+impl StartIdentity {
+    pub(super) fn new(
+        args: &UnitArgs<'_>,
+        label_set: &LabelSet,
+        workflow: Option<ParentWorkflow>,
+    ) -> Self {
+        let callsite = args.callsite;
+        let id = callsite.map(|callsite| callsite.id);
+        let trigger_or_action = callsite.map(|callsite| callsite.trigger_or_action);
+        let name = callsite.and_then(|callsite| callsite.name);
+        let run_id = callsite.and_then(|callsite| callsite.run_id);
+        Self {
+            id: label_value(&args.id, id, label_set, &label_set.id),
+            name: argument_or_literal(&args.name, name),
+            trigger_or_action: label_value(
+                &args.trigger_or_action,
+                trigger_or_action,
+                label_set,
+                &label_set.trigger_or_action,
+            ),
+            run_id: argument_or_literal(&args.run_id, run_id),
+            workflow,
+        }
+    }
+}
+
+/// Returns a value that is also a label, without a new allocation where possible.
+///
+/// The label set of a label overflow stands for many units: its values are not the unit's own.
+fn label_value(
+    argument: &IdentityValue<'_>,
+    literal: Option<&'static str>,
+    label_set: &LabelSet,
+    label: &StringValue,
+) -> StringValue {
+    match (argument, literal) {
+        (IdentityValue::Absent, Some(literal)) => StringValue::from(literal),
+        (argument, _) if label_set.overflowing => {
+            argument.as_str().map_or_else(|| label.clone(), share_str)
+        }
+        _ => label.clone(),
+    }
+}
+
+fn argument_or_literal(
+    argument: &IdentityValue<'_>,
+    literal: Option<&'static str>,
+) -> Option<StringValue> {
+    argument.to_shared().or_else(|| literal.map(StringValue::from))
+}
+
+impl UnitArgs<'_> {
+    /// Takes over the identity of the segment that the unit resumes.
     #[cold]
-    pub(super) fn take_over(&mut self, segment: Segment) {
-        self.id = Text::Owned(segment.workflow_id);
-        self.second = Text::Owned(segment.trigger);
-        self.run_id = Text::Owned(segment.run_id);
-        if let (Some(name), Text::None) = (segment.name, &self.name) {
-            self.name = Text::Owned(name);
+    pub(super) fn take_identity(&mut self, segment: Segment) {
+        self.id = IdentityValue::Owned(segment.workflow_id);
+        self.trigger_or_action = IdentityValue::Owned(segment.trigger);
+        self.run_id = IdentityValue::Owned(segment.run_id);
+        if let (Some(name), IdentityValue::Absent) = (segment.name, &self.name) {
+            self.name = IdentityValue::Owned(name);
         }
     }
 
-    #[inline]
+    /// Returns the label set of the unit.
     pub(super) fn label_set(&self, instance: &Instance) -> Arc<LabelSet> {
-        match (self.site, &self.id, &self.second) {
-            (Some(site), Text::None, Text::None) if self.labels.is_empty() => {
-                site.label_set(instance)
+        match (self.callsite, &self.id, &self.trigger_or_action) {
+            (Some(callsite), IdentityValue::Absent, IdentityValue::Absent)
+                if self.labels.is_empty() =>
+            {
+                callsite.label_set(instance)
             }
-            (site, id, second) => {
+            (callsite, id, trigger_or_action) => {
+                let id = id.as_str().or(callsite.map(|callsite| callsite.id));
+                let trigger_or_action = trigger_or_action
+                    .as_str()
+                    .or(callsite.map(|callsite| callsite.trigger_or_action));
                 let dimensions = Dimensions {
-                    id: id.as_str().or(site.map(|site| site.id)).unwrap_or_default(),
-                    trigger_or_action: second
-                        .as_str()
-                        .or(site.map(|site| site.second))
-                        .unwrap_or_default(),
+                    id: id.unwrap_or_default(),
+                    trigger_or_action: trigger_or_action.unwrap_or_default(),
                     extra: &self.labels,
                 };
                 instance.units.label_set(self.kind, &dimensions)
@@ -50,94 +112,40 @@ impl Opening<'_> {
         }
     }
 
-    /// The id as given: the label set may stand for many.
-    #[inline]
-    pub(super) fn own_id(&self, set: &LabelSet) -> StringValue {
-        own(&self.id, self.site.map(|site| site.id), set, &set.id)
-    }
-
-    #[inline]
-    fn own_second(&self, set: &LabelSet) -> StringValue {
-        own(&self.second, self.site.map(|site| site.second), set, &set.trigger_or_action)
-    }
-
-    /// The attributes at start. Texts that nobody but this call knows are kept in `given`.
-    pub(super) fn attributes(
+    /// Returns the start attributes. Gives the unit a run id if it has none.
+    pub(super) fn start_attributes(
         &self,
-        unit: &Unit,
-        given: &mut Given,
-        began: SystemTime,
+        identity: &mut StartIdentity,
         gen_ai: bool,
     ) -> Vec<KeyValue> {
         let mut attributes = Vec::with_capacity(CAPACITY);
-        let set = &*unit.set;
-        let literal = self.site.map(|site| (site.name, site.run_id));
-        let (name, run_id) = literal.unwrap_or_default();
+        let run_id = identity.run_id.get_or_insert_with(new_run_id).clone();
+        let id = identity.id.clone();
+        let trigger_or_action = identity.trigger_or_action.clone();
         match self.kind {
             UnitKind::Workflow => {
-                let run_id = told(&self.run_id, run_id, &mut given.run_id, || run_id::new(began));
+                let name = identity.name.clone().unwrap_or_else(|| id.clone());
                 attributes.push(kv(a::WORKFLOW_RUN_ID, run_id));
-                attributes.push(kv(a::WORKFLOW_ID, self.own_id(set)));
-                let name = told(&self.name, name, &mut given.name, || self.own_id(set));
+                attributes.push(kv(a::WORKFLOW_ID, id));
                 attributes.push(kv(a::WORKFLOW_NAME, name));
-                attributes.push(kv(a::WORKFLOW_TRIGGER, self.own_second(set)));
+                attributes.push(kv(a::WORKFLOW_TRIGGER, trigger_or_action));
             }
             UnitKind::Agent => {
-                attributes.push(kv(a::AGENT_ID, self.own_id(set)));
-                if let Some(given_name) = self.name.value() {
-                    attributes.push(kv(a::AGENT_NAME, given.name.insert(given_name).clone()));
-                } else if let Some(name) = name {
-                    attributes.push(kv(a::AGENT_NAME, name));
-                }
-                attributes.push(kv(a::AGENT_ACTION, self.own_second(set)));
-                let run_id = told(&self.run_id, run_id, &mut given.run_id, || run_id::new(began));
+                attributes.push(kv(a::AGENT_ID, id));
+                attributes.extend(identity.name.clone().map(|name| kv(a::AGENT_NAME, name)));
+                attributes.push(kv(a::AGENT_ACTION, trigger_or_action));
                 attributes.push(kv(a::AGENT_RUN_ID, run_id));
-                if let Some(workflow) = &unit.workflow {
-                    if let Some(run_id) = &workflow.run_id {
-                        attributes.push(kv(a::WORKFLOW_RUN_ID, run_id.clone()));
-                    }
+                if let Some(workflow) = &identity.workflow {
+                    let run_id = workflow.run_id.clone();
+                    attributes.extend(run_id.map(|run_id| kv(a::WORKFLOW_RUN_ID, run_id)));
                     attributes.push(kv(a::WORKFLOW_ID, workflow.id.clone()));
                 }
             }
         }
-        if gen_ai || self.gen_ai || self.site.is_some_and(|site| site.gen_ai) {
-            let name = given.name.clone().or_else(|| name.map(StringValue::from));
-            gen_ai::describe(
-                self.kind == UnitKind::Workflow,
-                &set.id,
-                name.as_ref(),
-                &mut attributes,
-            );
+        if gen_ai || self.gen_ai || self.callsite.is_some_and(|callsite| callsite.gen_ai) {
+            let is_workflow = self.kind == UnitKind::Workflow;
+            gen_ai::describe(is_workflow, &identity.id, identity.name.as_ref(), &mut attributes);
         }
         attributes
     }
-}
-
-/// A literal costs nothing to copy; what a call gives is shared with the label set that it led to.
-#[inline]
-fn own(
-    given: &Text<'_>,
-    literal: Option<&'static str>,
-    set: &LabelSet,
-    known: &StringValue,
-) -> StringValue {
-    match (given, literal) {
-        (Text::None, Some(literal)) => StringValue::from(literal),
-        (given, _) if set.overflowing => given.as_str().map_or_else(|| known.clone(), share_str),
-        _ => known.clone(),
-    }
-}
-
-/// A text of the span; kept in `given` unless the call site has it.
-#[inline]
-fn told(
-    text: &Text<'_>,
-    literal: Option<&'static str>,
-    given: &mut Option<StringValue>,
-    otherwise: impl FnOnce() -> StringValue,
-) -> StringValue {
-    if let (Text::None, Some(literal)) = (text, literal) {
-        return StringValue::from(literal);
-    }
-    given.insert(text.value().unwrap_or_else(otherwise)).clone()
 }

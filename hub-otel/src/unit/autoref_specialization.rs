@@ -1,95 +1,98 @@
-//! What a returned value says, by its type and not by its name: aliases, early returns and `?` are all seen.
+//! Classification of a returned value by its concrete type, in generated code.
 //!
-//! Generated code calls a method on `&&…ValueOf(value)`. Method lookup takes one `&` away at a time, so the
-//! implementation for the most references that fits the type wins; that is how an error that has Display is written by
-//! Display, one that has only Debug by Debug, and one with neither not at all. The methods have names that no user's
-//! type has, because the traits are in scope of the user's expressions.
+//! Generated code calls a method on `&&…ReturnedValue(&value)`. Method resolution removes one `&`
+//! at a time, so the implementation with the most references that fits the type is chosen: an
+//! error with Display is formatted with Display, one with only Debug with Debug, any other not at
+//! all. Aliases, early returns and `?` make no difference, because the type decides and not the
+//! source code. The technique is described in
+//! <https://github.com/dtolnay/case-studies/blob/master/autoref-specialization/README.md>.
+//!
+//! The methods have unusual names because their traits are in scope of the user's expressions.
 
 use crate::error_type::ErrorType;
-use crate::unit::outcome::{Classification, Debugged, Displayed, Silent, known, of_type};
+use crate::unit::outcome::{Classification, DebugMessage, DisplayMessage, ErrorKind, NoMessage};
 use std::convert::Infallible;
-use std::fmt::Debug;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
-/// A value that was returned.
+/// A returned value.
 #[derive(Debug)]
-pub struct ValueOf<'a, T: ?Sized>(pub &'a T);
+pub struct ReturnedValue<'a, T: ?Sized>(pub &'a T);
 
-/// `(&&&&&&&ValueOf(value)).hub_otel_close(closing)` says what the value means.
-pub trait Close {
-    /// Tells `closing`.
-    fn hub_otel_close(&self, closing: &mut Classification);
+/// Classifies a value: `(&&&&&&&ReturnedValue(value)).hub_otel_classify(outcome)`.
+pub trait ClassifyReturned {
+    /// Sets `outcome`.
+    fn hub_otel_classify(&self, outcome: &mut Classification);
 }
 
-impl<T, E: ErrorType + Display> Close for &&&&&&ValueOf<'_, Result<T, E>> {
+impl<T, E: ErrorType + Display> ClassifyReturned for &&&&&&ReturnedValue<'_, Result<T, E>> {
     #[inline]
-    fn hub_otel_close(&self, closing: &mut Classification) {
+    fn hub_otel_classify(&self, outcome: &mut Classification) {
         if let Err(error) = self.0 {
-            closing.error(known(error), &Displayed(error));
+            outcome.fail(ErrorKind::of_error(error), &DisplayMessage(error));
         }
     }
 }
 
-impl<T, E: ErrorType + Debug> Close for &&&&&ValueOf<'_, Result<T, E>> {
+impl<T, E: ErrorType + Debug> ClassifyReturned for &&&&&ReturnedValue<'_, Result<T, E>> {
     #[inline]
-    fn hub_otel_close(&self, closing: &mut Classification) {
+    fn hub_otel_classify(&self, outcome: &mut Classification) {
         if let Err(error) = self.0 {
-            closing.error(known(error), &Debugged(error));
+            outcome.fail(ErrorKind::of_error(error), &DebugMessage(error));
         }
     }
 }
 
-impl<T, E: ErrorType> Close for &&&&ValueOf<'_, Result<T, E>> {
+impl<T, E: ErrorType> ClassifyReturned for &&&&ReturnedValue<'_, Result<T, E>> {
     #[inline]
-    fn hub_otel_close(&self, closing: &mut Classification) {
+    fn hub_otel_classify(&self, outcome: &mut Classification) {
         if let Err(error) = self.0 {
-            closing.error(known(error), &Silent);
+            outcome.fail(ErrorKind::of_error(error), &NoMessage);
         }
     }
 }
 
-impl<T, E: Display> Close for &&&ValueOf<'_, Result<T, E>> {
+impl<T, E: Display> ClassifyReturned for &&&ReturnedValue<'_, Result<T, E>> {
     #[inline]
-    fn hub_otel_close(&self, closing: &mut Classification) {
+    fn hub_otel_classify(&self, outcome: &mut Classification) {
         if let Err(error) = self.0 {
-            closing.error(of_type::<E>(), &Displayed(error));
+            outcome.fail(ErrorKind::of_type::<E>(), &DisplayMessage(error));
         }
     }
 }
 
-impl<T, E: Debug> Close for &&ValueOf<'_, Result<T, E>> {
+impl<T, E: Debug> ClassifyReturned for &&ReturnedValue<'_, Result<T, E>> {
     #[inline]
-    fn hub_otel_close(&self, closing: &mut Classification) {
+    fn hub_otel_classify(&self, outcome: &mut Classification) {
         if let Err(error) = self.0 {
-            closing.error(of_type::<E>(), &Debugged(error));
+            outcome.fail(ErrorKind::of_type::<E>(), &DebugMessage(error));
         }
     }
 }
 
-impl<T, E> Close for &ValueOf<'_, Result<T, E>> {
+impl<T, E> ClassifyReturned for &ReturnedValue<'_, Result<T, E>> {
     #[inline]
-    fn hub_otel_close(&self, closing: &mut Classification) {
+    fn hub_otel_classify(&self, outcome: &mut Classification) {
         if self.0.is_err() {
-            closing.error(of_type::<E>(), &Silent);
+            outcome.fail(ErrorKind::of_type::<E>(), &NoMessage);
         }
     }
 }
 
-/// Anything else is a success.
-impl<T: ?Sized> Close for ValueOf<'_, T> {
+/// Any other value is a success.
+impl<T: ?Sized> ClassifyReturned for ReturnedValue<'_, T> {
     #[inline]
-    fn hub_otel_close(&self, _: &mut Classification) {}
+    fn hub_otel_classify(&self, _: &mut Classification) {}
 }
 
-/// `(&&ValueOf(value)).hub_otel_error()` is the error, if the value is one.
-pub trait ErrorOf<'a> {
-    /// The error's type.
+/// Error of a value, for `err(expected = …)`: `(&&ReturnedValue(value)).hub_otel_error()`.
+pub trait ReturnedError<'a> {
+    /// Type of the error.
     type Error: ?Sized;
-    /// The error.
+    /// Returns the error, if the value is one.
     fn hub_otel_error(&self) -> Option<&'a Self::Error>;
 }
 
-impl<'a, T, E> ErrorOf<'a> for &ValueOf<'a, Result<T, E>> {
+impl<'a, T, E> ReturnedError<'a> for &ReturnedValue<'a, Result<T, E>> {
     type Error = E;
     #[inline]
     fn hub_otel_error(&self) -> Option<&'a E> {
@@ -97,7 +100,7 @@ impl<'a, T, E> ErrorOf<'a> for &ValueOf<'a, Result<T, E>> {
     }
 }
 
-impl<'a, T: ?Sized> ErrorOf<'a> for ValueOf<'a, T> {
+impl<'a, T: ?Sized> ReturnedError<'a> for ReturnedValue<'a, T> {
     type Error = Infallible;
     #[inline]
     fn hub_otel_error(&self) -> Option<&'a Infallible> {
@@ -105,15 +108,16 @@ impl<'a, T: ?Sized> ErrorOf<'a> for ValueOf<'a, T> {
     }
 }
 
-/// `(&&ValueOf(value)).hub_otel_ok()` is what `ret(…)` reads: the Ok value of a Result, anything else itself.
-pub trait OkOf<'a> {
-    /// The value's type.
+/// Value that `ret(…)` reads: `(&&ReturnedValue(value)).hub_otel_ok()`. The Ok value of a Result, any
+/// other value itself.
+pub trait ReturnedOk<'a> {
+    /// Type of the value.
     type Value: ?Sized;
-    /// The value.
+    /// Returns the value, unless it is an error.
     fn hub_otel_ok(&self) -> Option<&'a Self::Value>;
 }
 
-impl<'a, T, E> OkOf<'a> for &ValueOf<'a, Result<T, E>> {
+impl<'a, T, E> ReturnedOk<'a> for &ReturnedValue<'a, Result<T, E>> {
     type Value = T;
     #[inline]
     fn hub_otel_ok(&self) -> Option<&'a T> {
@@ -121,7 +125,7 @@ impl<'a, T, E> OkOf<'a> for &ValueOf<'a, Result<T, E>> {
     }
 }
 
-impl<'a, T: ?Sized> OkOf<'a> for ValueOf<'a, T> {
+impl<'a, T: ?Sized> ReturnedOk<'a> for ReturnedValue<'a, T> {
     type Value = T;
     #[inline]
     fn hub_otel_ok(&self) -> Option<&'a T> {
@@ -133,61 +137,63 @@ impl<'a, T: ?Sized> OkOf<'a> for ValueOf<'a, T> {
 mod tests {
     use super::*;
     use crate::status::UnitStatus;
+    use std::borrow::Cow;
 
     struct Bare;
     #[derive(Debug)]
     struct OnlyDebug;
     struct Known;
     impl ErrorType for Known {
-        fn error_type(&self) -> &'static str {
-            "known"
+        fn error_type(&self) -> Cow<'static, str> {
+            "known".into()
         }
         fn timed_out(&self) -> bool {
             true
         }
     }
 
-    macro_rules! close {
+    macro_rules! classify {
         ($value:expr) => {{
-            let mut closing = Classification::new(true);
-            (&&&&&&&ValueOf(&$value)).hub_otel_close(&mut closing);
-            let failure = closing.ending.failure;
-            (closing.ending.status, failure.map(|f| (f.error_type.into_owned(), f.message)))
+            let mut outcome = Classification::new(true);
+            (&&&&&&&ReturnedValue(&$value)).hub_otel_classify(&mut outcome);
+            let ending = outcome.into_ending();
+            let failure = ending.failure;
+            (ending.status, failure.map(|f| (f.error_type.into_owned(), f.message)))
         }};
     }
 
-    fn said(error_type: &str, message: Option<&str>) -> Option<(String, Option<String>)> {
+    fn failure(error_type: &str, message: Option<&str>) -> Option<(String, Option<String>)> {
         Some((error_type.to_owned(), message.map(str::to_owned)))
     }
 
     #[test]
-    fn a_value_is_a_failure_when_it_is_a_result_with_an_error() {
-        assert_eq!(close!(7), (UnitStatus::Success, None));
-        assert_eq!(close!(Ok::<_, Bare>(7)), (UnitStatus::Success, None));
-        assert_eq!(close!(Err::<(), _>(Bare)), (UnitStatus::Failed, said("Bare", None)));
+    fn only_a_result_with_an_error_is_a_failure() {
+        assert_eq!(classify!(7), (UnitStatus::Success, None));
+        assert_eq!(classify!(Ok::<_, Bare>(7)), (UnitStatus::Success, None));
+        assert_eq!(classify!(Err::<(), _>(Bare)), (UnitStatus::Failed, failure("Bare", None)));
     }
 
     #[test]
-    fn an_error_is_written_by_the_best_that_its_type_has() {
+    fn an_error_is_formatted_with_the_best_trait_of_its_type() {
         let shown = "x".parse::<u8>().map_err(|error| error.to_string());
         assert_eq!(
-            close!(shown),
-            (UnitStatus::Failed, said("String", Some("invalid digit found in string")))
+            classify!(shown),
+            (UnitStatus::Failed, failure("String", Some("invalid digit found in string")))
         );
         assert_eq!(
-            close!(Err::<(), _>(OnlyDebug)),
-            (UnitStatus::Failed, said("OnlyDebug", Some("OnlyDebug")))
+            classify!(Err::<(), _>(OnlyDebug)),
+            (UnitStatus::Failed, failure("OnlyDebug", Some("OnlyDebug")))
         );
-        assert_eq!(close!(Err::<(), _>(Known)), (UnitStatus::TimedOut, said("known", None)));
+        assert_eq!(classify!(Err::<(), _>(Known)), (UnitStatus::TimedOut, failure("known", None)));
     }
 
     #[test]
     #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
-    fn what_ret_reads_is_the_value_of_a_success() {
-        assert_eq!((&&ValueOf(&Ok::<_, Bare>(7))).hub_otel_ok(), Some(&7));
-        assert_eq!((&&ValueOf(&Err::<u8, _>(Bare))).hub_otel_ok(), None);
-        assert_eq!((&&ValueOf(&7)).hub_otel_ok(), Some(&7));
-        assert!((&&ValueOf(&Err::<u8, _>(Bare))).hub_otel_error().is_some());
-        assert!((&&ValueOf(&7)).hub_otel_error().is_none());
+    fn ret_reads_the_value_of_a_success() {
+        assert_eq!((&&ReturnedValue(&Ok::<_, Bare>(7))).hub_otel_ok(), Some(&7));
+        assert_eq!((&&ReturnedValue(&Err::<u8, _>(Bare))).hub_otel_ok(), None);
+        assert_eq!((&&ReturnedValue(&7)).hub_otel_ok(), Some(&7));
+        assert!((&&ReturnedValue(&Err::<u8, _>(Bare))).hub_otel_error().is_some());
+        assert!((&&ReturnedValue(&7)).hub_otel_error().is_none());
     }
 }

@@ -1,198 +1,263 @@
-//! What the builders of workflows and agents share.
+//! Units without the macros: [`workflow()`], [`agent()`] and the builder that they return.
 
 use crate::instance;
-use crate::label::LabelValue;
-use crate::unit::arguments::Opening;
-use crate::unit::attribute_value::Field;
-use crate::unit::instrumented::{Run, run_inside};
-use crate::unit::outcome::{Classification, Outcome};
+use crate::label::{Label, LabelValue};
+use crate::semconv::{kv, status};
+use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
+use crate::unit::attribute_value::AttributeValue;
+use crate::unit::identity::IdentityValue;
+use crate::unit::instrumented::{Instrumented, call_prepared, run_prepared};
+use crate::unit::outcome::{Classification, Classify};
+use crate::unit::parent::{IntoLink, IntoParent};
+use crate::unit::segment::IntoSegment;
+use crate::unit::span_kind::SpanKind;
 use crate::unit_kind::UnitKind;
-
-use opentelemetry::Key;
-use opentelemetry::KeyValue;
+use opentelemetry::{Key, KeyValue};
 use std::borrow::Cow;
 use std::future::Future;
+use std::marker::PhantomData;
 
-/// A unit that is being described; empty where nothing records.
-pub(crate) struct Draft {
-    pub(crate) opening: Option<Opening<'static>>,
-    pub(crate) labels: Vec<(&'static str, LabelValue)>,
-    pub(crate) fields: Vec<KeyValue>,
+/// Describes one segment of a workflow's run, for code without a function to annotate.
+///
+/// `id` is a metric label: a stable slug, never a generated id.
+///
+/// ```
+/// # async fn scan() -> Result<(), std::io::Error> { Ok(()) }
+/// # async fn example() -> Result<(), std::io::Error> {
+/// hub_otel::workflow("scan-and-notify").run_id("run-7").trigger("schedule").run(scan()).await?;
+/// # Ok(()) }
+/// ```
+pub fn workflow(id: impl Into<String>) -> Workflow {
+    Unit::new(UnitKind::Workflow, |args| {
+        args.id(IdentityValue::Owned(id.into()))
+            .trigger(IdentityValue::Static(status::TRIGGER_MANUAL))
+    })
 }
 
-impl Draft {
-    pub(crate) fn new(kind: UnitKind) -> Self {
-        let opening = instance::in_use().then(|| Opening::bare(kind));
-        Self { opening, labels: Vec::new(), fields: Vec::new() }
+/// Describes one logical execution of an agent, all attempts included, for code without a function
+/// to annotate.
+///
+/// `id` and `action` are metric labels: stable slugs, never generated ids.
+///
+/// ```
+/// # async fn plan() -> Result<String, std::io::Error> { Ok(String::new()) }
+/// # async fn example() -> Result<(), std::io::Error> {
+/// let plan = hub_otel::agent("planner", "plan").field("model", "m-1").run(plan()).await?;
+/// # Ok(()) }
+/// ```
+pub fn agent(id: impl Into<String>, action: impl Into<String>) -> Agent {
+    Unit::new(UnitKind::Agent, |args| {
+        args.id(IdentityValue::Owned(id.into())).action(IdentityValue::Owned(action.into()))
+    })
+}
+
+/// Marks a [`Unit`] as a workflow.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct WorkflowKind;
+
+/// Marks a [`Unit`] as an agent.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct AgentKind;
+
+/// A segment of a workflow's run, before it starts. See [`workflow()`].
+pub type Workflow = Unit<WorkflowKind>;
+
+/// An execution of an agent, before it starts. See [`agent()`].
+pub type Agent = Unit<AgentKind>;
+
+/// A unit of work, before it starts: a [`Workflow`] or an [`Agent`].
+///
+/// [`run`](Self::run) and [`run_with`](Self::run_with) wrap a future, [`call`](Self::call) and
+/// [`call_with`](Self::call_with) a closure. Without telemetry the unit keeps nothing and the body
+/// runs unchanged.
+///
+/// ```
+/// # async fn scan(path: &str) -> Result<u64, std::io::Error> { Ok(1) }
+/// # async fn example() -> Result<(), std::io::Error> {
+/// let files = hub_otel::agent("scanner", "scan")
+///     .name("File scanner")
+///     .field("path", "/srv")
+///     .label("region", "eu-west")
+///     .run(scan("/srv"))
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "a unit does nothing before `run` or `call`"]
+pub struct Unit<K> {
+    /// `None` without telemetry.
+    args: Option<UnitArgs<'static>>,
+    labels: Vec<(&'static str, LabelValue)>,
+    fields: Vec<KeyValue>,
+    kind: PhantomData<K>,
+}
+
+impl Unit<WorkflowKind> {
+    /// Sets what started the run: `manual` (the default), `schedule`, `event`, …
+    pub fn trigger(self, trigger: impl Into<String>) -> Self {
+        self.map(|args| args.trigger(IdentityValue::Owned(trigger.into())))
     }
 
-    pub(crate) fn map(&mut self, change: impl FnOnce(Opening<'static>) -> Opening<'static>) {
-        self.opening = self.opening.take().map(change);
+    /// Resumes a run that was suspended or handed over. Id, trigger, run id and executed time are
+    /// those of the segment.
+    ///
+    /// ```
+    /// # async fn apply() {}
+    /// # async fn example(stored: hub_otel::Segment) {
+    /// hub_otel::workflow("patch").resume(stored).run(apply()).await;
+    /// # }
+    /// ```
+    pub fn resume(self, segment: impl IntoSegment) -> Self {
+        self.map(|args| args.resume(segment))
+    }
+}
+
+impl<K> Unit<K> {
+    fn new(kind: UnitKind, describe: impl FnOnce(UnitArgs<'static>) -> UnitArgs<'static>) -> Self {
+        let args = instance::in_use().then(|| describe(UnitArgs::without_callsite(kind)));
+        Self { args, labels: Vec::new(), fields: Vec::new(), kind: PhantomData }
     }
 
-    pub(crate) fn field(&mut self, key: Cow<'static, str>, value: impl Field) {
-        if self.opening.is_some()
-            && let Some(value) = value.value()
+    fn map(mut self, change: impl FnOnce(UnitArgs<'static>) -> UnitArgs<'static>) -> Self {
+        self.args = self.args.map(change);
+        self
+    }
+
+    fn prepare(self) -> Option<EvaluatedArgs> {
+        let Self { args, labels, fields, .. } = self;
+        Some(args?.owned_labels(labels).with_fields(fields))
+    }
+
+    /// Sets the run id. Defaults to a new UUIDv7.
+    pub fn run_id(self, run_id: impl Into<String>) -> Self {
+        self.map(|args| args.run_id(IdentityValue::Owned(run_id.into())))
+    }
+
+    /// Sets the display name.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        self.map(|args| args.name(IdentityValue::Owned(name.into())))
+    }
+
+    /// Sets a span attribute.
+    pub fn field(mut self, key: impl Into<Cow<'static, str>>, value: impl AttributeValue) -> Self {
+        if self.args.is_some()
+            && let Some(value) = value.to_otel()
         {
-            self.fields.push(crate::semconv::kv(Key::from(key), value));
+            self.fields.push(kv(Key::from(key.into()), value));
         }
+        self
     }
 
-    pub(crate) fn run<F, C>(self, future: F, classify: C) -> Run<F, C>
+    /// Adds a label to the runs counter and the duration histogram.
+    pub fn label(mut self, key: &'static str, value: impl Label) -> Self {
+        self.labels.push((key, value.label()));
+        self
+    }
+
+    /// Sets the parent. Defaults to the active span.
+    ///
+    /// ```
+    /// # async fn handle() {}
+    /// # async fn example(headers: std::collections::HashMap<String, String>) {
+    /// let caller = hub_otel::propagation::extract(&headers);
+    /// hub_otel::agent("scanner", "scan").parent(caller).run(handle()).await;
+    /// # }
+    /// ```
+    pub fn parent(self, parent: impl IntoParent) -> Self {
+        self.map(|args| args.parent(parent))
+    }
+
+    /// Starts a trace of its own, linked to the active span.
+    pub fn root(self) -> Self {
+        self.map(UnitArgs::root)
+    }
+
+    /// Links the unit to other spans.
+    pub fn links<L: IntoLink>(self, links: impl IntoIterator<Item = L>) -> Self {
+        self.map(|args| args.links(links))
+    }
+
+    /// Sets the span kind. Defaults to [`SpanKind::Internal`].
+    pub fn kind(self, kind: SpanKind) -> Self {
+        self.map(|args| args.span_kind(kind))
+    }
+
+    /// Adds the GenAI attributes to the span.
+    pub fn gen_ai(self) -> Self {
+        self.map(UnitArgs::gen_ai)
+    }
+
+    /// Runs `future` as this unit.
+    ///
+    /// The output defines the outcome: an error fails the unit, with the type that its
+    /// [`ErrorType`](crate::ErrorType) returns. For errors without `ErrorType`, and for other
+    /// outputs, use [`run_with`](Self::run_with).
+    ///
+    /// # Cancellation
+    /// A future that is dropped before completion ends the unit CANCELLED.
+    pub fn run<F>(self, future: F) -> Instrumented<F, fn(&F::Output, &mut Classification)>
+    where
+        F: Future,
+        F::Output: Classify,
+    {
+        run_prepared(self.prepare(), future, classify::<F::Output>)
+    }
+
+    /// Runs `future` as this unit. `classify` sets the outcome.
+    ///
+    /// ```
+    /// # use std::fmt::Error as Foreign;
+    /// # async fn review() -> Result<Option<String>, Foreign> { Ok(None) }
+    /// # async fn example() -> Result<Option<String>, Foreign> {
+    /// use hub_otel::{Classification, UnitStatus};
+    ///
+    /// fn classify(result: &Result<Option<String>, Foreign>, outcome: &mut Classification) {
+    ///     match result {
+    ///         Ok(None) => outcome.status(UnitStatus::Rejected),
+    ///         result => outcome.by_error_type(result),
+    ///     }
+    /// }
+    /// hub_otel::workflow("release").run_with(review(), classify).await
+    /// # }
+    /// ```
+    ///
+    /// # Cancellation
+    /// A future that is dropped before completion ends the unit CANCELLED.
+    pub fn run_with<F, C>(self, future: F, classify: C) -> Instrumented<F, C>
     where
         F: Future,
         C: Fn(&F::Output, &mut Classification),
     {
-        let Self { opening, labels, fields } = self;
-        run_inside(opening.map(|opening| opening.owning(labels).with(fields)), future, classify)
+        run_prepared(self.prepare(), future, classify)
     }
 
-    pub(crate) fn call<T>(
+    /// Calls `body`, which is not async, as this unit.
+    ///
+    /// ```
+    /// let parsed = hub_otel::agent("parser", "parse").call(|| "7".parse::<u8>().map_err(|_| "no"));
+    /// assert_eq!(parsed, Ok(7));
+    /// ```
+    pub fn call<T: Classify>(self, body: impl FnOnce() -> T) -> T {
+        call_prepared(self.prepare(), body, classify::<T>)
+    }
+
+    /// Calls `body`, which is not async, as this unit. `classify` sets the outcome.
+    pub fn call_with<T>(
         self,
         body: impl FnOnce() -> T,
         classify: impl FnOnce(&T, &mut Classification),
     ) -> T {
-        let Self { opening, labels, fields } = self;
-        crate::unit::instrumented::call_inside(
-            opening.map(|opening| opening.owning(labels).with(fields)),
-            body,
-            classify,
-        )
+        call_prepared(self.prepare(), body, classify)
     }
 }
 
-/// How a value is judged by its [`Outcome`].
-pub(crate) fn judge<T: Outcome>(value: &T, closing: &mut Classification) {
-    value.close(closing);
+fn classify<T: Classify>(value: &T, outcome: &mut Classification) {
+    value.classify(outcome);
 }
 
-/// The methods that both builders have.
-macro_rules! common {
-    () => {
-        /// Identifies the run; made up where it is not given.
-        pub fn run_id(mut self, run_id: impl Into<String>) -> Self {
-            self.draft.map(|opening| opening.run_id(Text::Owned(run_id.into())));
-            self
-        }
-
-        /// The name for people.
-        pub fn name(mut self, name: impl Into<String>) -> Self {
-            self.draft.map(|opening| opening.name(Text::Owned(name.into())));
-            self
-        }
-
-        /// A span attribute.
-        pub fn field(mut self, key: impl Into<Cow<'static, str>>, value: impl Field) -> Self {
-            self.draft.field(key.into(), value);
-            self
-        }
-
-        /// An extra label of the runs counter and the duration.
-        pub fn label(mut self, key: &'static str, value: impl Label) -> Self {
-            self.draft.labels.push((key, value.label()));
-            self
-        }
-
-        /// The parent, where it is not the active span: a context that was [extracted](crate::propagation::extract).
-        pub fn parent(mut self, parent: impl Parent) -> Self {
-            self.draft.map(|opening| opening.parent(parent));
-            self
-        }
-
-        /// Begins a trace of its own, linked to the active span.
-        pub fn root(mut self) -> Self {
-            self.draft.map(Opening::root);
-            self
-        }
-
-        /// Links to other spans.
-        pub fn links(mut self, links: impl IntoIterator<Item = SpanContext>) -> Self {
-            self.draft.map(|opening| opening.links(links));
-            self
-        }
-
-        /// Another span kind than INTERNAL: CONSUMER for a unit that a message broker started.
-        pub fn kind(mut self, kind: SpanKind) -> Self {
-            self.draft.map(|opening| opening.span_kind(kind));
-            self
-        }
-
-        /// GenAI attributes on this span.
-        pub fn gen_ai(mut self) -> Self {
-            self.draft.map(Opening::gen_ai);
-            self
-        }
-
-        /// Runs `future` as this unit. Its `Result` says whether it failed, and its error, an
-        /// [`ErrorType`](crate::ErrorType), which failure it was and whether a deadline passed. For a foreign error, and
-        /// for other values: [`run_with`](Self::run_with).
-        ///
-        /// # Cancellation
-        /// A future that is dropped before it finished ends the unit CANCELLED.
-        pub fn run<F>(self, future: F) -> Run<F, fn(&F::Output, &mut Classification)>
-        where
-            F: Future,
-            F::Output: Outcome,
-        {
-            self.draft.run(future, judge::<F::Output>)
-        }
-
-        /// Runs `future` as this unit; `judge` says what its value means.
-        ///
-        /// ```
-        /// # use std::fmt::Error as Foreign;
-        /// # async fn ask() -> Result<Option<String>, Foreign> { Ok(None) }
-        /// # async fn example() -> Result<Option<String>, Foreign> {
-        /// use hub_otel::UnitStatus;
-        ///
-        /// let judge = |result: &Result<Option<String>, Foreign>, unit: &mut hub_otel::Classification| match result {
-        ///     Ok(None) => unit.status(Status::Rejected),
-        ///     result => unit.by_error_type(result),
-        /// };
-        /// hub_otel::workflow("release").run_with(ask(), judge).await
-        /// # }
-        /// ```
-        ///
-        /// # Cancellation
-        /// A future that is dropped before it finished ends the unit CANCELLED.
-        pub fn run_with<F, C>(self, future: F, judge: C) -> Run<F, C>
-        where
-            F: Future,
-            C: Fn(&F::Output, &mut Classification),
-        {
-            self.draft.run(future, judge)
-        }
-
-        /// Runs `body`, which is not async, as this unit.
-        pub fn call<T: Outcome>(self, body: impl FnOnce() -> T) -> T {
-            self.draft.call(body, judge::<T>)
-        }
-
-        /// Runs `body`, which is not async, as this unit; `judge` says what its value means.
-        pub fn call_with<T>(
-            self,
-            body: impl FnOnce() -> T,
-            judge: impl FnOnce(&T, &mut Classification),
-        ) -> T {
-            self.draft.call(body, judge)
-        }
-    };
-}
-
-pub(crate) use common;
-
-/// So that both builders import one list.
-pub(crate) mod prelude {
-    pub(crate) use crate::label::Label;
-    pub(crate) use crate::unit::arguments::Opening;
-    pub(crate) use crate::unit::attribute_value::Field;
-    pub(crate) use crate::unit::builder::{Draft, common, judge};
-    pub(crate) use crate::unit::identity::Text;
-    pub(crate) use crate::unit::instrumented::Run;
-    pub(crate) use crate::unit::outcome::{Classification, Outcome};
-    pub(crate) use crate::unit::parent::Parent;
-    pub(crate) use opentelemetry::trace::SpanContext;
-    pub(crate) use opentelemetry::trace::SpanKind;
-    pub(crate) use std::borrow::Cow;
-    pub(crate) use std::future::Future;
+impl<K> std::fmt::Debug for Unit<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unit").finish_non_exhaustive()
+    }
 }

@@ -1,27 +1,30 @@
-//! Wall-clock time from the monotonic clock: a call reads the clock twice, not four times.
+//! Wall-clock time, derived from the monotonic clock: start and end of a unit read one clock each.
 //!
-//! The distance between both clocks is measured again when it is older than a second, so that corrections of the
-//! system's clock arrive.
+//! The offset between the clocks is measured again after a second, so that corrections of the
+//! system clock apply.
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const STALE: u64 = 1_000_000_000;
+/// Maximum age of a measurement, in nanoseconds.
+const MAX_AGE: u64 = 1_000_000_000;
 
 struct Anchor {
     origin: Instant,
-    /// Nanoseconds since the epoch at `origin`, by the last measurement.
+    /// Nanoseconds since the epoch at `origin`. Zero before the first measurement.
     wall: AtomicU64,
     /// Nanoseconds since `origin` of the last measurement.
     measured: AtomicU64,
 }
 
-/// The wall-clock time at `instant`.
+/// Returns the current time of both clocks.
+pub(crate) fn now() -> (Instant, SystemTime) {
+    let now = Instant::now();
+    (now, wall(now))
+}
+
+/// Returns the wall-clock time at `instant`.
 pub(crate) fn wall(instant: Instant) -> SystemTime {
     static ANCHOR: OnceLock<Anchor> = OnceLock::new();
     let anchor = ANCHOR.get_or_init(|| Anchor {
@@ -31,7 +34,7 @@ pub(crate) fn wall(instant: Instant) -> SystemTime {
     });
     let since = nanoseconds(instant.saturating_duration_since(anchor.origin));
     let mut wall = anchor.wall.load(Ordering::Relaxed);
-    if wall == 0 || since.saturating_sub(anchor.measured.load(Ordering::Relaxed)) > STALE {
+    if wall == 0 || since.saturating_sub(anchor.measured.load(Ordering::Relaxed)) > MAX_AGE {
         wall = measure(anchor);
     }
     UNIX_EPOCH + Duration::from_nanos(wall.saturating_add(since))
@@ -56,11 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_is_placed_on_the_wall_clock() {
+    fn an_instant_maps_to_the_wall_clock() {
         let before = SystemTime::now();
         let placed = wall(Instant::now());
         let after = SystemTime::now();
-        // The two clocks are read one after the other: allow what a busy machine puts in between.
+        // The clocks are read one after the other: allow for a busy machine.
         let slack = Duration::from_secs(1);
         assert!(
             placed >= before - slack && placed <= after + slack,
@@ -69,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_kept() {
+    fn order_is_preserved() {
         let first = Instant::now();
         let second = first + Duration::from_nanos(1);
         assert!(wall(first) <= wall(second));

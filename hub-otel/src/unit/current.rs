@@ -1,29 +1,23 @@
-//! The running unit, for facts that only turn up while it runs.
+//! Handle to the unit in progress, for facts that are only known while it runs.
 
 use crate::instance;
 use crate::metrics::{Dimensions, LabelSet};
 use crate::semconv::{attribute as a, event, kv};
-use crate::sync::MutexGuard;
-use crate::unit::attribute_value::Field;
-use crate::unit::finish::text;
-use crate::unit::sealable::Told;
-use crate::unit::segment::Segment;
-use crate::unit::state::{Enclosing, Late, Shared};
-use crate::unit::{lookup as running, segment};
+use crate::shared_str::share_str;
+use crate::unit::attribute_value::AttributeValue;
+use crate::unit::segment::{Segment, format_traceparent};
+use crate::unit::span::OpenSpan;
+use crate::unit::state::{ActiveUnit, LateState};
+use crate::unit::{events, lookup};
 use crate::unit_kind::UnitKind;
-use opentelemetry::Context;
-use opentelemetry::Key;
-use opentelemetry::KeyValue;
-use opentelemetry::StringValue;
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::Span as _;
+use opentelemetry::{Context, Key, KeyValue, StringValue};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The unit of work that is running here: the innermost annotated function, or builder, around this line.
-///
-/// Outside any unit, and where nothing records, the handle does nothing. It may be kept, and sent to another thread;
-/// after the unit has ended it does nothing any more.
+/// Returns a handle to the unit in progress: the innermost annotated function, or builder, around
+/// the call.
 ///
 /// ```
 /// # struct Plan { model: String } fn plan() -> Plan { Plan { model: "m".into() } }
@@ -34,39 +28,54 @@ use std::time::Duration;
 /// }
 /// ```
 pub fn current() -> Current {
-    if !instance::in_use() {
-        return Current { unit: None };
-    }
-    let (unit, _) = Context::map_current(|context| (running::unit(context), ()));
-    Current { unit: unit.map(|(shared, context)| Unit { shared, context }) }
+    let unit = instance::in_use().then(|| Context::map_current(lookup::active_unit)).flatten();
+    Current { unit }
 }
 
-/// A handle to a running unit. See [`current`].
+/// A handle to a unit in progress. See [`current`].
+///
+/// The handle may be kept and sent to another thread. Its methods have no effect outside a unit,
+/// after the unit's end, and without telemetry.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # async fn request() -> Result<String, std::io::Error> { Ok(String::new()) }
+/// #[hub_otel::instrument_agent(id = "planner", action = "plan")]
+/// async fn plan() -> Result<String, std::io::Error> {
+///     let unit = hub_otel::current();
+///     match request().await {
+///         Ok(plan) => Ok(plan),
+///         Err(_) => {
+///             unit.record_retry_after("unreachable", Duration::from_millis(250));
+///             request().await
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a handle does nothing by itself"]
 pub struct Current {
-    unit: Option<Unit>,
-}
-
-#[derive(Debug, Clone)]
-struct Unit {
-    shared: Arc<Shared>,
-    /// The unit's span; absent when it only counts.
-    context: Option<Context>,
+    unit: Option<Arc<ActiveUnit>>,
 }
 
 impl Current {
-    /// Sets a span attribute. The last value of a key stays.
-    pub fn record(&self, key: impl Into<Cow<'static, str>>, value: impl Field) -> &Self {
-        if let Some(Unit { context: Some(context), .. }) = &self.unit
-            && let Some(value) = value.value()
+    /// Sets a span attribute. A later value of the same key replaces it.
+    pub fn record(&self, key: impl Into<Cow<'static, str>>, value: impl AttributeValue) -> &Self {
+        if self.is_recording()
+            && let Some(value) = value.to_otel()
         {
-            context.span().set_attribute(kv(Key::from(key.into()), value));
+            let attribute = kv(Key::from(key.into()), value);
+            self.change_span(|open| open.sdk.set_attribute(attribute));
         }
         self
     }
 
     /// Adds a span event.
+    ///
+    /// ```
+    /// hub_otel::current().add_event("cache.lookup", [("hit", true)]);
+    /// ```
     pub fn add_event<K, V>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -74,177 +83,207 @@ impl Current {
     ) -> &Self
     where
         K: Into<Cow<'static, str>>,
-        V: Field,
+        V: AttributeValue,
     {
-        if let Some(Unit { context: Some(context), .. }) = &self.unit {
-            let attributes = attributes.into_iter();
+        if self.is_recording() {
+            // Collected before the span is locked: the iterator is user code.
             let attributes = attributes
-                .filter_map(|(key, value)| Some(kv(Key::from(key.into()), value.value()?)));
-            context.span().add_event(name, attributes.collect());
+                .into_iter()
+                .filter_map(|(key, value)| Some(kv(Key::from(key.into()), value.to_otel()?)))
+                .collect();
+            let name = name.into();
+            self.change_span(|open| open.sdk.add_event(name, attributes));
         }
         self
     }
 
-    /// An attempt failed for `reason`, a stable word, and is tried again: counts in agent.retry.count.
+    /// Records an attempt that failed for `reason`, a stable word, and is retried: counts in
+    /// `agent.retry.count`.
     pub fn record_retry(&self, reason: impl Into<Cow<'static, str>>) -> &Self {
-        self.retried(reason.into(), None)
+        self.retry(reason.into(), None)
     }
 
-    /// Like [`retry`](Self::retry), and says how long until the next attempt.
+    /// Does what [`record_retry`](Self::record_retry) does, with the delay until the next attempt.
     pub fn record_retry_after(
         &self,
         reason: impl Into<Cow<'static, str>>,
         delay: Duration,
     ) -> &Self {
-        self.retried(reason.into(), Some(delay))
+        self.retry(reason.into(), Some(delay))
     }
 
-    fn retried(&self, reason: Cow<'static, str>, delay: Option<Duration>) -> &Self {
-        let Some((unit, mut late)) = self.running() else { return self };
+    fn retry(&self, reason: Cow<'static, str>, delay: Option<Duration>) -> &Self {
+        let Some(mut late) = self.unit.as_ref().and_then(|unit| unit.change_late()) else {
+            return self;
+        };
         late.retries += 1;
         let attempt = late.retries;
-        let set = Arc::clone(&late.set);
+        let label_set = Arc::clone(&late.label_set);
         drop(late);
-        set.record_retry(&reason);
-        let delay_ms = delay.map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
-        tracing::event!(name: event::AGENT_RETRY, target: crate::semconv::SCOPE, tracing::Level::WARN, {
-            { a::AGENT_ID } = set.id.as_str(),
-            { a::AGENT_RETRY_ATTEMPT } = attempt,
-            { a::AGENT_RETRY_REASON } = &*reason,
-            { a::AGENT_RETRY_DELAY_MS } = delay_ms,
-        }, "{}", event::AGENT_RETRY);
-        if let Some(context) = &unit.context {
+        label_set.record_retry(&reason);
+        let delay_ms = delay.map(events::whole_milliseconds);
+        events::log_retry(&label_set, attempt, &reason, delay_ms);
+        self.change_span(|open| {
             let mut attributes: Vec<KeyValue> =
-                vec![kv(a::AGENT_RETRY_ATTEMPT, attempt), kv(a::AGENT_RETRY_REASON, text(reason))];
+                vec![kv(a::AGENT_RETRY_ATTEMPT, attempt), kv(a::AGENT_RETRY_REASON, reason)];
             attributes.extend(delay_ms.map(|delay| kv(a::AGENT_RETRY_DELAY_MS, delay)));
-            context.span().add_event(event::AGENT_RETRY, attributes);
-        }
+            open.sdk.add_event(event::AGENT_RETRY, attributes);
+        });
         self
     }
 
-    /// The identity of a workflow that is only known after a database read. Moves the unit: one fewer is active under
-    /// the old id, one more under the new one.
+    /// Sets the identity of a workflow that is only known after it started.
+    ///
+    /// `None` as name sets the id as name; `None` as trigger keeps the trigger. The gauge of active
+    /// workflows moves from the old id to the new one.
+    ///
+    /// ```
+    /// #[hub_otel::instrument_workflow]
+    /// async fn execute(row: u64) {
+    ///     // … after the database read:
+    ///     hub_otel::current().set_workflow("nightly-sync", "Nightly sync", "schedule");
+    /// }
+    /// ```
     pub fn set_workflow<'a>(
         &self,
         id: &str,
         name: impl Into<Option<&'a str>>,
         trigger: impl Into<Option<&'a str>>,
     ) -> &Self {
-        let Some((unit, mut late)) = self.running() else { return self };
-        if unit.shared.kind != UnitKind::Workflow {
-            return self;
-        }
-        let old = Arc::clone(&late.set);
+        let Some(unit) = self.workflow_unit() else { return self };
+        let Some(mut late) = unit.change_late() else { return self };
+        let old = Arc::clone(&late.label_set);
         let trigger = trigger.into().unwrap_or(old.trigger_or_action.as_str());
         let dimensions = Dimensions { id, trigger_or_action: trigger, extra: old.extra() };
-        let Some(set) = sibling(unit, &old, &dimensions) else { return self };
-        let id = own(&set, id, &set.id);
-        let trigger = own(&set, trigger, &set.trigger_or_action);
-        let name = name.into().map_or_else(|| id.clone(), crate::shared_str::share_str);
-        late.set = Arc::clone(&set);
+        let new = unit.instance.units.label_set(UnitKind::Workflow, &dimensions);
+        let id = label_value(&new, id, &new.id);
+        let trigger = label_value(&new, trigger, &new.trigger_or_action);
+        let name = name.into().map_or_else(|| id.clone(), share_str);
+        late.label_set = Arc::clone(&new);
         late.name = Some(name.clone());
         if let Some(workflow) = &mut late.workflow {
-            *workflow = Arc::new(Enclosing { id: id.clone(), run_id: workflow.run_id.clone() });
+            workflow.id = id.clone();
         }
-        // Before the lock is let go: an end in between would take the new one from a gauge that has not got it yet.
-        set.add_active(1);
+        // Under the lock: an end in between would decrement the new gauge before its increment.
+        new.add_active(1);
         old.add_active(-1);
         drop(late);
-        if let Some(context) = &unit.context {
-            context.span().set_attributes([
+        self.change_span(|open| {
+            open.sdk.set_attributes([
                 kv(a::WORKFLOW_ID, id),
                 kv(a::WORKFLOW_NAME, name),
                 kv(a::WORKFLOW_TRIGGER, trigger),
             ]);
-        }
+        });
         self
     }
 
-    /// The unit will end FAILED with this error type, a stable word, whatever it returns.
-    pub fn set_failed(&self, kind: impl Into<Cow<'static, str>>) -> &Self {
-        self.late(|late| late.failed = Some(kind.into()))
+    /// Ends the unit FAILED with this error type, a stable word. Overrides its result.
+    pub fn set_failed(&self, error_type: impl Into<Cow<'static, str>>) -> &Self {
+        self.change_late(|late| late.failed = Some(error_type.into()))
     }
 
-    /// The unit will end TIMED_OUT, whatever it returns.
+    /// Ends the unit TIMED_OUT. Overrides its result.
     pub fn set_timed_out(&self) -> &Self {
-        self.late(|late| late.timed_out = true)
+        self.change_late(|late| late.timed_out = true)
     }
 
-    /// The workflow's segment ends SUSPENDED when its future finishes, whatever it returns: the run goes on later.
-    /// Neither the counter nor the histogram sees it. Take the [`segment`](Self::segment) too, to resume it.
+    /// Marks the current segment of a workflow as suspended.
+    ///
+    /// The status is applied when the future completes and overrides its result, except for a
+    /// failure or timeout that was set. A suspended segment is not counted. Store the
+    /// [`segment`](Self::segment) to resume the run.
     pub fn suspend(&self, reason: impl Into<Cow<'static, str>>) -> &Self {
-        if self.unit.as_ref().is_some_and(|unit| unit.shared.kind == UnitKind::Workflow) {
-            self.late(|late| late.suspended = Some(reason.into()));
+        if self.workflow_unit().is_some() {
+            self.change_late(|late| late.suspended = Some(reason.into()));
         }
         self
     }
 
-    /// What the workflow needs to go on later. `None` outside a workflow, and where nothing records.
+    /// Returns the state that is needed to resume the workflow. `None` outside a workflow and
+    /// without telemetry.
+    ///
+    /// ```
+    /// # fn store(segment: Option<hub_otel::Segment>) {}
+    /// #[hub_otel::instrument_workflow]
+    /// async fn patch() {
+    ///     hub_otel::current().suspend("approval");
+    ///     store(hub_otel::current().segment());
+    /// }
+    /// ```
     pub fn segment(&self) -> Option<Segment> {
-        let unit = self.unit.as_ref().filter(|unit| unit.shared.kind == UnitKind::Workflow)?;
-        let late = unit.shared.late();
-        let workflow = late.workflow.as_ref()?;
-        let executed =
-            (unit.shared.before + unit.shared.started.elapsed()).saturating_sub(late.waited);
-        Some(Segment {
-            workflow_id: workflow.id.as_str().to_owned(),
-            name: late.name.as_ref().map(|name| name.as_str().to_owned()),
-            trigger: late.set.trigger_or_action.as_str().to_owned(),
-            run_id: workflow
-                .run_id
-                .as_ref()
-                .map_or_else(String::new, |run_id| run_id.as_str().to_owned()),
-            traceparent: unit
-                .context
-                .as_ref()
-                .and_then(|context| segment::write(context.span().span_context())),
-            elapsed_ms: u64::try_from(executed.as_millis()).unwrap_or(u64::MAX),
-        })
+        let unit = self.workflow_unit()?;
+        let mut late = unit.late();
+        let workflow = unit.workflow_of(&mut late)?;
+        let run_id = workflow.run_id.as_ref().map_or("", |run_id| run_id.as_str());
+        let executed = unit.executed_before + unit.started.elapsed();
+        let mut segment =
+            Segment::new(workflow.id.as_str(), run_id, late.label_set.trigger_or_action.as_str())
+                .with_elapsed(executed.saturating_sub(late.waited));
+        segment.name = late.name.as_ref().map(|name| name.as_str().to_owned());
+        segment.traceparent =
+            unit.span.as_ref().and_then(|span| format_traceparent(span.context()));
+        Some(segment)
     }
 
-    /// Whether a span records this unit: what costs much to gather is worth gathering.
+    /// Returns whether the unit has a span that takes attributes: whether expensive values are
+    /// worth computing.
     pub fn is_recording(&self) -> bool {
-        let context = self.unit.as_ref().and_then(|unit| unit.context.as_ref());
-        context.is_some_and(|context| context.span().is_recording())
+        let span = self.unit.as_ref().and_then(|unit| unit.span.as_ref());
+        span.is_some_and(|span| span.is_recording())
     }
 
-    /// Takes a wait out of the time that the run has executed.
-    pub(crate) fn waited(&self, wait: Duration) {
-        self.late(|late| late.waited += wait);
+    /// Returns the trace id, in hexadecimal. `None` if the unit is not sampled.
+    ///
+    /// ```
+    /// #[hub_otel::instrument_agent(id = "planner", action = "plan")]
+    /// async fn plan() {
+    ///     if let Some(trace_id) = hub_otel::current().trace_id() {
+    ///         println!("details: https://grafana.example/trace/{trace_id}");
+    ///     }
+    /// }
+    /// ```
+    pub fn trace_id(&self) -> Option<String> {
+        let span = self.unit.as_ref()?.span.as_ref()?;
+        Some(span.context().trace_id().to_string())
     }
 
-    fn late(&self, change: impl FnOnce(&mut Late)) -> &Self {
-        if let Some((_, mut late)) = self.running() {
+    /// Returns the span id, in hexadecimal. `None` if the unit is not sampled.
+    pub fn span_id(&self) -> Option<String> {
+        let span = self.unit.as_ref()?.span.as_ref()?;
+        Some(span.context().span_id().to_string())
+    }
+
+    /// Returns the run id of the workflow that the unit is, or belongs to. `None` outside a run.
+    pub fn run_id(&self) -> Option<String> {
+        let run_id = self.unit.as_ref()?.workflow()?.run_id?;
+        Some(run_id.as_str().to_owned())
+    }
+
+    /// Subtracts a wait from the time that the run has executed.
+    pub(crate) fn add_wait(&self, wait: Duration) {
+        self.change_late(|late| late.waited += wait);
+    }
+
+    fn workflow_unit(&self) -> Option<&Arc<ActiveUnit>> {
+        self.unit.as_ref().filter(|unit| unit.kind == UnitKind::Workflow)
+    }
+
+    fn change_late(&self, change: impl FnOnce(&mut LateState)) -> &Self {
+        if let Some(mut late) = self.unit.as_ref().and_then(|unit| unit.change_late()) {
             change(&mut late);
         }
         self
     }
 
-    fn running(&self) -> Option<(&Unit, MutexGuard<'_, Told<Late>>)> {
-        let unit = self.unit.as_ref()?;
-        Some((unit, unit.shared.running()?))
+    fn change_span(&self, change: impl FnOnce(&mut OpenSpan)) {
+        if let Some(span) = self.unit.as_ref().and_then(|unit| unit.span.as_ref()) {
+            span.change(change);
+        }
     }
 }
 
-/// Returns the label set of another identity in the instance of `unit`.
-fn sibling(unit: &Unit, set: &LabelSet, dimensions: &Dimensions<'_>) -> Option<Arc<LabelSet>> {
-    let in_context = |context: &Context| {
-        let instance = instance::find(context)?;
-        // A handle that was moved to another task finds the instance of that task.
-        let is_same = Arc::ptr_eq(&instance.units.instruments, &set.instruments);
-        is_same.then(|| instance.units.label_set(set.kind, dimensions))
-    };
-    match &unit.context {
-        Some(context) => in_context(context),
-        None => Context::map_current(in_context),
-    }
-}
-
-fn own(set: &LabelSet, given: &str, known: &StringValue) -> StringValue {
-    if set.overflowing { crate::shared_str::share_str(given) } else { known.clone() }
-}
-
-/// The deadline of the running unit passed.
-pub(crate) fn time_out() {
-    current().set_timed_out();
+/// Returns the unit's own value: the label set of a label overflow stands for many units.
+fn label_value(label_set: &LabelSet, value: &str, label: &StringValue) -> StringValue {
+    if label_set.overflowing { share_str(value) } else { label.clone() }
 }

@@ -1,134 +1,129 @@
-//! The log records that units emit themselves, as events of the `tracing` crate: what an operator reads first.
-//!
-//! Nothing is gathered for a level that nobody listens to.
+//! Log records that units emit, as events of the `tracing` crate.
 
 use crate::metrics::LabelSet;
 use crate::options::Exceptions;
 use crate::semconv::{SCOPE, attribute as a, event};
-use crate::unit::finish::Ending;
-use crate::unit::state::{Enclosing, Given, Shared, Unit};
-use crate::unit::{lookup as running, span};
+use crate::unit::ending::Finished;
+use crate::unit::state::{ActiveUnit, ParentWorkflow};
 use crate::unit_kind::UnitKind;
-use opentelemetry::Context;
 use opentelemetry::StringValue;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
-/// What the log says of a unit.
-pub(crate) struct Facts {
-    pub(crate) kind: UnitKind,
-    pub(crate) set: Arc<LabelSet>,
-    /// A copy: nothing is allocated for a line of the log.
-    pub(crate) workflow: Option<Enclosing>,
-    pub(crate) exceptions: Exceptions,
-    pub(crate) shared: Option<Arc<Shared>>,
-}
-
-impl Facts {
-    /// Absent outside a workflow: an event leaves out what is `None`.
-    fn run_id(&self) -> Option<&str> {
-        self.workflow.as_ref()?.run_id.as_ref().map(StringValue::as_str)
-    }
-
-    fn workflow_id(&self) -> Option<&str> {
-        self.workflow.as_ref().map(|workflow| workflow.id.as_str())
-    }
-}
-
-/// One event: the constants of the contract as names, and only what is there.
+/// One event. Its fields have the attribute names of `semconv`; a field that is `None` is omitted.
 macro_rules! emit {
-    ($level:expr, $name:expr, { $($field:expr => $value:expr),* $(,)? }, $($message:tt)+) => {
-        tracing::event!(name: $name, target: SCOPE, $level, { $({ $field } = $value,)* }, $($message)+)
+    ($level:expr, $name:expr, { $($field:expr => $value:expr),* $(,)? }) => {
+        tracing::event!(
+            name: $name, target: SCOPE, $level, { $({ $field } = $value,)* }, "{}", $name
+        )
     };
 }
 
-/// Whether anybody listens to `level`: one atomic load where nobody does.
+/// Returns whether a subscriber is interested in `level`: one atomic load.
 #[inline]
-fn heard(level: tracing::level_filters::LevelFilter) -> bool {
-    level <= tracing::level_filters::LevelFilter::current()
+fn enabled(level: Level) -> bool {
+    level <= LevelFilter::current()
 }
 
-/// A unit began under the current context.
+/// Returns whether the end of a unit can produce a log record.
 #[inline]
-pub(crate) fn started(resumed: bool) {
-    if heard(Level::INFO.into()) {
-        log_started(resumed);
+pub(super) fn logs_end() -> bool {
+    enabled(Level::ERROR)
+}
+
+fn workflow_fields(workflow: Option<&ParentWorkflow>) -> (Option<&str>, Option<&str>) {
+    let id = workflow.map(|workflow| workflow.id.as_str());
+    (id, workflow.and_then(|workflow| workflow.run_id.as_ref()).map(StringValue::as_str))
+}
+
+/// Emits the start of `unit`, whose context is attached.
+#[inline]
+pub(super) fn log_started(unit: &ActiveUnit, is_resumed: bool) {
+    if enabled(Level::INFO) {
+        emit_started(unit, is_resumed);
     }
 }
 
 #[cold]
-fn log_started(resumed: bool) {
-    let Some(facts) = running::describe(&Context::current()) else { return };
-    match facts.kind {
-        UnitKind::Workflow if !resumed => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
-            a::WORKFLOW_ID => facts.workflow_id(),
-            a::WORKFLOW_RUN_ID => facts.run_id(),
-            a::WORKFLOW_TRIGGER => facts.set.trigger_or_action.as_str(),
-        }, "{}", event::WORKFLOW_RUN_STARTED),
-        UnitKind::Workflow => {}
+fn emit_started(unit: &ActiveUnit, is_resumed: bool) {
+    let workflow = unit.workflow();
+    let label_set = Arc::clone(&unit.late().label_set);
+    let (workflow_id, run_id) = workflow_fields(workflow.as_ref());
+    match unit.kind {
+        UnitKind::Workflow if is_resumed => {}
+        UnitKind::Workflow => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
+            a::WORKFLOW_ID => workflow_id,
+            a::WORKFLOW_RUN_ID => run_id,
+            a::WORKFLOW_TRIGGER => label_set.trigger_or_action.as_str(),
+        }),
         UnitKind::Agent => emit!(Level::DEBUG, event::AGENT_RUN_STARTED, {
-            a::AGENT_ID => facts.set.id.as_str(),
-            a::AGENT_ACTION => facts.set.trigger_or_action.as_str(),
-            a::WORKFLOW_RUN_ID => facts.run_id(),
-        }, "{}", event::AGENT_RUN_STARTED),
+            a::AGENT_ID => label_set.id.as_str(),
+            a::AGENT_ACTION => label_set.trigger_or_action.as_str(),
+            a::WORKFLOW_RUN_ID => run_id,
+        }),
     }
 }
 
-/// A recorded unit is about to end; its context is attached.
+/// Emits the end of a unit, whose context is attached. A suspension emits nothing.
 #[inline]
-pub(crate) fn ended_recorded(context: &Context, ending: &mut Ending) {
-    if heard(Level::ERROR.into())
-        && let Some(facts) = span::describe(context)
-    {
-        log_ended(&facts, ending);
-    }
-}
-
-/// A unit that only counts is about to end.
-#[inline]
-pub(crate) fn ended_counted(unit: &mut Unit, ending: &mut Ending) {
-    if heard(Level::ERROR.into()) {
-        log_ended(&unit.describe(&Given::default()), ending);
+pub(super) fn log_ended(kind: UnitKind, finished: &Finished) {
+    if logs_end() && finished.suspended.is_none() {
+        emit_ended(kind, finished);
     }
 }
 
 #[cold]
-fn log_ended(facts: &Facts, ending: &mut Ending) {
-    // The same judgement as at the end itself: heeding it twice changes nothing.
-    let suspended = facts.shared.as_ref().and_then(|shared| ending.heed(&shared.late()));
-    if suspended.is_some() {
-        return;
-    }
+fn emit_ended(kind: UnitKind, finished: &Finished) {
+    let Finished { label_set, ending, workflow, .. } = finished;
+    let (workflow_id, run_id) = workflow_fields(workflow.as_ref());
     let status = ending.status.as_str();
     let failure = ending.failure.as_ref().filter(|_| ending.status.is_failure());
     let error_type = failure.map(|failure| &*failure.error_type);
     let message = failure.and_then(|failure| failure.message.as_deref());
-    if let Some(failure) = failure.filter(|_| facts.exceptions != Exceptions::SpanEvent) {
+    let exceptions = label_set.instruments.options.exceptions;
+    if let Some(failure) = failure.filter(|_| exceptions != Exceptions::SpanEvent) {
         emit!(Level::ERROR, event::EXCEPTION, {
             a::EXCEPTION_TYPE => failure.exception_type,
             a::EXCEPTION_MESSAGE => message,
-        }, "{}", event::EXCEPTION);
+        });
     }
-    match (facts.kind, failure.is_some()) {
+    match (kind, failure.is_some()) {
         (UnitKind::Workflow, true) => emit!(Level::ERROR, event::WORKFLOW_RUN_ENDED, {
-            a::WORKFLOW_ID => facts.workflow_id(),
-            a::WORKFLOW_RUN_ID => facts.run_id(),
+            a::WORKFLOW_ID => workflow_id,
+            a::WORKFLOW_RUN_ID => run_id,
             a::WORKFLOW_STATUS => status,
             a::ERROR_TYPE => error_type,
             a::ERROR_MESSAGE => message,
-        }, "{}", event::WORKFLOW_RUN_ENDED),
+        }),
         (UnitKind::Workflow, false) => emit!(Level::INFO, event::WORKFLOW_RUN_ENDED, {
-            a::WORKFLOW_ID => facts.workflow_id(),
-            a::WORKFLOW_RUN_ID => facts.run_id(),
+            a::WORKFLOW_ID => workflow_id,
+            a::WORKFLOW_RUN_ID => run_id,
             a::WORKFLOW_STATUS => status,
-        }, "{}", event::WORKFLOW_RUN_ENDED),
+        }),
         (UnitKind::Agent, _) => emit!(Level::DEBUG, event::AGENT_RUN_ENDED, {
-            a::AGENT_ID => facts.set.id.as_str(),
-            a::AGENT_ACTION => facts.set.trigger_or_action.as_str(),
+            a::AGENT_ID => label_set.id.as_str(),
+            a::AGENT_ACTION => label_set.trigger_or_action.as_str(),
             a::AGENT_STATUS => status,
             a::ERROR_TYPE => error_type,
             a::ERROR_MESSAGE => message,
-            a::WORKFLOW_RUN_ID => facts.run_id(),
-        }, "{}", event::AGENT_RUN_ENDED),
+            a::WORKFLOW_RUN_ID => run_id,
+        }),
     }
+}
+
+/// Emits a failed attempt that is retried.
+pub(super) fn log_retry(label_set: &LabelSet, attempt: i64, reason: &str, delay_ms: Option<i64>) {
+    emit!(Level::WARN, event::AGENT_RETRY, {
+        a::AGENT_ID => label_set.id.as_str(),
+        a::AGENT_RETRY_ATTEMPT => attempt,
+        a::AGENT_RETRY_REASON => reason,
+        a::AGENT_RETRY_DELAY_MS => delay_ms,
+    });
+}
+
+/// Converts for the `*.ms` attributes.
+pub(super) fn whole_milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

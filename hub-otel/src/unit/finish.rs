@@ -1,222 +1,132 @@
-//! The one end of a unit: status, attributes, counter, histogram and active gauge, in one place, exactly once.
+//! End of a unit: late state, log record, metrics and span, in this order, exactly once.
 
-use crate::metrics::LabelSet;
 use crate::options::Exceptions;
 use crate::semconv::{attribute as a, event, kv, status};
+use crate::shared_str::share_str;
 use crate::status::UnitStatus;
-use crate::unit::again;
-use crate::unit::span::UnitSpan;
-use crate::unit::state::{Late, Shared, Unit};
+use crate::unit::ending::{Ending, Failure, Finished};
+use crate::unit::events;
+use crate::unit::span::OpenSpan;
+use crate::unit::state::ActiveUnit;
 use crate::unit_kind::UnitKind;
-use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
-use opentelemetry::trace::Span as _;
-use opentelemetry::trace::Status as SpanStatus;
+use opentelemetry::trace::{Span as _, Status as SpanStatus};
+use opentelemetry_sdk::trace::Span as SdkSpan;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, SystemTime};
 
-/// How a unit ended, as its wrapper saw it.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    pub(crate) status: UnitStatus,
-    pub(crate) failure: Option<Failure>,
-    /// The error was declared expected: no failure.
-    pub(crate) expected: bool,
-    /// The body ran to its end: what was said while it ran counts.
-    pub(crate) returned: bool,
-    /// From `ret(…)`.
-    pub(crate) attributes: Vec<KeyValue>,
-}
-
-/// What went wrong.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    /// A stable identifier.
-    pub(crate) error_type: Cow<'static, str>,
-    /// The Rust type's name.
-    pub(crate) exception_type: &'static str,
-    /// The error's text.
-    pub(crate) message: Option<String>,
-}
-
-impl Ending {
-    pub(crate) fn new(status: UnitStatus) -> Self {
-        Self { status, failure: None, expected: false, returned: true, attributes: Vec::new() }
-    }
-
-    /// The future was dropped while it ran.
-    pub(crate) fn dropped() -> Self {
-        Self { returned: false, ..Self::new(UnitStatus::Cancelled) }
-    }
-
-    /// The body unwound through us.
-    pub(crate) fn panicked() -> Self {
-        let failure = Failure {
-            error_type: Cow::Borrowed(status::ERROR_TYPE_PANIC),
-            exception_type: status::ERROR_TYPE_PANIC,
-            message: Some("the function panicked".to_owned()),
-        };
-        Self { returned: false, failure: Some(failure), ..Self::new(UnitStatus::Failed) }
-    }
-
-    /// What was said while the unit ran comes before what its value says. Gives the reason when it is suspended.
-    pub(crate) fn heed(&mut self, late: &Late) -> Option<Cow<'static, str>> {
-        if !self.returned {
-            return None;
-        }
-        if late.timed_out {
-            self.fail(UnitStatus::TimedOut, Cow::Borrowed(status::ERROR_TYPE_TIMEOUT));
-        } else if let Some(kind) = &late.failed {
-            self.fail(UnitStatus::Failed, kind.clone());
-        } else if let Some(reason) = &late.suspended {
-            self.failure = None;
-            return Some(reason.clone());
-        }
-        None
-    }
-
-    fn fail(&mut self, status: UnitStatus, error_type: Cow<'static, str>) {
-        self.status = status;
-        self.expected = false;
-        match &mut self.failure {
-            Some(failure) => failure.error_type = error_type,
-            none => *none = Some(Failure { exception_type: "", message: None, error_type }),
-        }
-    }
-}
-
-/// What both kinds of ends need: late facts heeded, metrics recorded.
-struct Settled {
-    elapsed: Duration,
-    retries: i64,
-    suspended: Option<Cow<'static, str>>,
-}
-
-fn settle(unit: &Unit, ending: &mut Ending) -> Settled {
+/// Ends `unit`. Its context is attached, so that the last log record carries its ids.
+pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) {
+    let finished = seal(unit, ending);
+    events::log_ended(unit.kind, &finished);
     let elapsed = unit.started.elapsed();
-    match &unit.shared {
-        None => {
-            record(&unit.set, ending, elapsed);
-            Settled { elapsed, retries: 0, suspended: None }
-        }
-        Some(shared) => settle_late(shared, ending, elapsed),
+    record_metrics(&finished, unit.executed_before + elapsed);
+    if let Some(span) = &unit.span
+        && let Some(open) = span.take()
+    {
+        finish_span(open, unit.kind, finished, elapsed, span.started + elapsed);
     }
 }
 
-#[cold]
-fn settle_late(shared: &Shared, ending: &mut Ending, elapsed: Duration) -> Settled {
-    let late = shared.end();
-    let suspended = ending.heed(&late);
-    let (set, retries, waited) = (Arc::clone(&late.set), late.retries, late.waited);
-    drop(late);
-    if suspended.is_some() {
-        set.add_active(-1);
-    } else {
-        record(&set, ending, (shared.before + elapsed).saturating_sub(waited));
+fn seal(unit: &ActiveUnit, mut ending: Ending) -> Finished {
+    let mut late = unit.seal();
+    let suspended = ending.apply_late(&late);
+    let workflow = if events::logs_end() { unit.workflow_of(&mut late) } else { None };
+    Finished {
+        label_set: Arc::clone(&late.label_set),
+        ending,
+        suspended,
+        workflow,
+        retries: late.retries,
+        waited: late.waited,
     }
-    Settled { elapsed, retries, suspended }
 }
 
-fn record(set: &LabelSet, ending: &Ending, executed: Duration) {
-    set.add_active(-1);
-    set.record_end(ending.status, executed);
+fn record_metrics(finished: &Finished, executed: Duration) {
+    let Finished { label_set, ending, .. } = finished;
+    label_set.add_active(-1);
+    if finished.suspended.is_some() {
+        // The run continues in another segment, which counts it.
+        return;
+    }
+    label_set.record_end(ending.status, executed.saturating_sub(finished.waited));
     if let Some(failure) = ending.failure.as_ref().filter(|_| ending.status.is_failure()) {
-        set.record_error(&failure.error_type);
+        label_set.record_error(&failure.error_type);
     }
 }
 
-/// Ends a unit that only counts.
-pub(crate) fn counted(unit: &Unit, ending: &mut Ending) {
-    settle(unit, ending);
-}
-
-/// Ends a unit that records.
-pub(crate) fn recorded(span: &mut UnitSpan, mut ending: Ending) {
-    let unit = &span.unit;
-    let settled = settle(unit, &mut ending);
-    let kind = unit.kind();
+fn finish_span(
+    open: OpenSpan,
+    kind: UnitKind,
+    finished: Finished,
+    elapsed: Duration,
+    ended: SystemTime,
+) {
+    let OpenSpan { mut sdk, user_status } = open;
+    let Finished { label_set, ending, suspended, retries, .. } = finished;
     let (status_key, duration_key) = match kind {
         UnitKind::Workflow => (a::WORKFLOW_STATUS, a::WORKFLOW_DURATION_MS),
         UnitKind::Agent => (a::AGENT_STATUS, a::AGENT_DURATION_MS),
     };
-    let sdk = &mut span.sdk;
-    let status =
-        if settled.suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
+    let status = if suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
     sdk.set_attribute(kv(status_key, status));
-    sdk.set_attribute(kv(duration_key, milliseconds(settled.elapsed)));
-    if settled.retries > 0 && kind == UnitKind::Agent {
-        sdk.set_attribute(kv(a::AGENT_RETRY_COUNT, settled.retries));
+    sdk.set_attribute(kv(duration_key, events::whole_milliseconds(elapsed)));
+    if retries > 0 && kind == UnitKind::Agent {
+        sdk.set_attribute(kv(a::AGENT_RETRY_COUNT, retries));
     }
     if !ending.attributes.is_empty() {
-        sdk.set_attributes(std::mem::take(&mut ending.attributes));
+        sdk.set_attributes(ending.attributes);
     }
-    let at = span.began + settled.elapsed;
-    // Where the unit leaves the status unset, what was set on the raw span stays.
-    let mut raw = std::mem::take(&mut span.status);
-    if let Some(reason) = settled.suspended {
+    // If the unit leaves the span status unset, the user's status is kept.
+    let options = &label_set.instruments.options;
+    let mut span_status = user_status;
+    if let Some(reason) = suspended {
         sdk.set_attribute(kv(a::WORKFLOW_SUSPEND_REASON, reason));
     } else if ending.status.is_failure() {
-        raw = SpanStatus::Unset;
-        failed(span, &mut ending, at);
+        span_status = set_failure(&mut sdk, kind, ending.failure, options.exceptions, ended);
     } else if ending.expected {
         sdk.set_attribute(kv(a::EXPECTED_ERROR, true));
-    } else if ending.status == UnitStatus::Success && unit.set.instruments.options.ok_status {
-        raw = SpanStatus::Ok;
+    } else if ending.status == UnitStatus::Success && options.ok_status {
+        span_status = SpanStatus::Ok;
     }
-    if raw != SpanStatus::Unset {
-        span.sdk.set_status(raw);
+    if span_status != SpanStatus::Unset {
+        sdk.set_status(span_status);
     }
-    span.finish(at);
+    sdk.end_with_timestamp(ended);
 }
 
-/// The attributes, the status and the exception of a unit that failed.
-fn failed(span: &mut UnitSpan, ending: &mut Ending, at: std::time::SystemTime) {
-    let Some(failure) = &mut ending.failure else {
-        // `status = …` said so, and there is no error to tell of.
-        span.sdk.set_attribute(kv(a::ERROR_TYPE, status::ERROR_TYPE_OTHER));
-        span.sdk.set_status(SpanStatus::Error { description: Cow::Borrowed("") });
-        return;
+/// Sets the attributes and the exception of a failed unit. Returns its span status.
+fn set_failure(
+    sdk: &mut SdkSpan,
+    kind: UnitKind,
+    failure: Option<Failure>,
+    exceptions: Exceptions,
+    ended: SystemTime,
+) -> SpanStatus {
+    let Some(Failure { error_type, exception_type, message }) = failure else {
+        // `status = …` returned a failure for a value that is not an error.
+        sdk.set_attribute(kv(a::ERROR_TYPE, status::ERROR_TYPE_OTHER));
+        return SpanStatus::Error { description: Cow::Borrowed("") };
     };
-    let tells = span.unit.kind() == UnitKind::Agent;
-    let message = match &failure.message {
-        Some(message) => again::value(message),
-        None => text(failure.error_type.clone()),
+    let description = message.map_or_else(|| error_type.clone(), Cow::Owned);
+    // The attribute and the event share one string.
+    let message = match &description {
+        Cow::Borrowed(message) => StringValue::from(*message),
+        Cow::Owned(message) => share_str(message),
     };
-    let sdk = &mut span.sdk;
-    sdk.set_attribute(kv(a::ERROR_TYPE, text(failure.error_type.clone())));
-    if tells {
+    let exception_type = match exception_type {
+        "" => error_type.clone(),
+        name => Cow::Borrowed(name),
+    };
+    sdk.set_attribute(kv(a::ERROR_TYPE, error_type));
+    if kind == UnitKind::Agent {
         sdk.set_attribute(kv(a::ERROR_MESSAGE, message.clone()));
     }
-    if span.unit.set.instruments.options.exceptions != Exceptions::Log {
-        let kind = match failure.exception_type {
-            // `current().fail(kind)`: no Rust type was involved.
-            "" => text(failure.error_type.clone()),
-            kind => StringValue::from(kind),
-        };
-        let exception = vec![kv(a::EXCEPTION_TYPE, kind), kv(a::EXCEPTION_MESSAGE, message)];
-        sdk.add_event_with_timestamp(event::EXCEPTION, at, exception);
+    if exceptions != Exceptions::Log {
+        let attributes =
+            vec![kv(a::EXCEPTION_TYPE, exception_type), kv(a::EXCEPTION_MESSAGE, message)];
+        sdk.add_event_with_timestamp(event::EXCEPTION, ended, attributes);
     }
-    let description = failure.message.take().map_or_else(|| failure.error_type.clone(), Cow::Owned);
-    sdk.set_status(SpanStatus::Error { description });
-}
-
-/// Whole milliseconds, in 64 bits all the way.
-fn milliseconds(duration: Duration) -> i64 {
-    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    seconds.saturating_mul(1_000).saturating_add(i64::from(duration.subsec_millis()))
-}
-
-pub(crate) fn text(text: Cow<'static, str>) -> StringValue {
-    match text {
-        Cow::Borrowed(text) => StringValue::from(text),
-        Cow::Owned(text) => StringValue::from(text),
-    }
-}
-
-/// When something that is not a unit's began, for spans that are written after the fact.
-pub(crate) fn now() -> (Instant, std::time::SystemTime) {
-    let now = Instant::now();
-    (now, crate::unit::clock::wall(now))
+    SpanStatus::Error { description }
 }

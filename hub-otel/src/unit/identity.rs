@@ -1,194 +1,175 @@
-//! Identity arguments: literals, `&str`, `String`, `Option<_>` (`None`: omitted), and anything with Display.
+//! Values of identity arguments: literals, `&str`, `String`, an `Option` of one (`None` omits the
+//! argument), and any type with Display. Run ids.
 
 use crate::shared_str::share_str;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::fmt::Display;
 
-/// A text of the caller's, borrowed for as long as the unit opens.
+/// Value of an identity argument. Borrowed until the unit has started.
 #[derive(Debug, Clone)]
-pub enum Text<'a> {
-    /// Not given.
-    None,
+pub enum IdentityValue<'a> {
+    /// Not set.
+    Absent,
     /// A literal.
     Static(&'static str),
-    /// A text that lives in the caller's arguments.
+    /// Borrowed from the arguments of the call.
     Borrowed(&'a str),
-    /// Written by Display.
+    /// Formatted with Display, or owned by a builder.
     Owned(String),
 }
 
-impl<'a> Text<'a> {
-    #[inline]
+impl IdentityValue<'_> {
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
-            Text::None => None,
-            Text::Static(text) | Text::Borrowed(text) => Some(text),
-            Text::Owned(text) => Some(text),
+            Self::Absent => None,
+            Self::Static(value) => Some(value),
+            Self::Borrowed(value) => Some(value),
+            Self::Owned(value) => Some(value),
         }
     }
 
-    #[inline]
-    pub(crate) fn value(&self) -> Option<StringValue> {
+    /// Returns a value whose clones do not allocate: attributes, agents and handles share it.
+    pub(crate) fn to_shared(&self) -> Option<StringValue> {
         match self {
-            Text::None => None,
-            Text::Static(text) => Some(StringValue::from(*text)),
-            // Shared: a run id goes to the span, to the unit and to every agent below.
-            Text::Borrowed(text) => Some(share_str(text)),
-            Text::Owned(text) => Some(share_str(text)),
+            Self::Absent => None,
+            Self::Static(value) => Some(StringValue::from(*value)),
+            Self::Borrowed(value) => Some(share_str(value)),
+            Self::Owned(value) => Some(share_str(value)),
         }
     }
 
-    /// The same text, for longer than the caller's arguments live.
-    pub(crate) fn into_owned(self) -> Text<'static> {
+    /// Detaches the value from the arguments of the call.
+    pub(crate) fn into_owned(self) -> IdentityValue<'static> {
         match self {
-            Text::None => Text::None,
-            Text::Static(text) => Text::Static(text),
-            Text::Borrowed(text) => Text::Owned(text.to_owned()),
-            Text::Owned(text) => Text::Owned(text),
+            Self::Absent => IdentityValue::Absent,
+            Self::Static(value) => IdentityValue::Static(value),
+            Self::Borrowed(value) => IdentityValue::Owned(value.to_owned()),
+            Self::Owned(value) => IdentityValue::Owned(value),
         }
     }
 }
 
-impl From<String> for Text<'_> {
-    fn from(text: String) -> Self {
-        Text::Owned(text)
-    }
+/// Returns a new run id: a UUIDv7, so that ids sort by time.
+pub(crate) fn new_run_id() -> StringValue {
+    let mut buffer = [0_u8; uuid::fmt::Hyphenated::LENGTH];
+    share_str(uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
 }
 
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Text::Borrowed(text)
-    }
+/// A type that is a string, or contains one.
+pub trait AsIdentity {
+    /// Returns the string.
+    fn as_identity(&self) -> IdentityValue<'_>;
 }
 
-impl<'a> From<&'a String> for Text<'a> {
-    fn from(text: &'a String) -> Self {
-        Text::Borrowed(text)
-    }
+macro_rules! strings {
+    ($($string:ty),*) => {$(
+        impl AsIdentity for $string {
+            #[inline]
+            fn as_identity(&self) -> IdentityValue<'_> {
+                IdentityValue::Borrowed(self)
+            }
+        }
+    )*};
 }
 
-impl<'a, T: Into<Text<'a>>> From<Option<T>> for Text<'a> {
-    fn from(text: Option<T>) -> Self {
-        text.map_or(Text::None, Into::into)
-    }
+strings!(str, String, Cow<'_, str>);
+
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<T: AsIdentity + ?Sized> AsIdentity for $pointer {
+            #[inline]
+            fn as_identity(&self) -> IdentityValue<'_> {
+                T::as_identity(self)
+            }
+        }
+    )*};
 }
 
-/// A type that holds a text.
-pub trait AsText {
-    /// The text, if it is there.
-    fn as_text(&self) -> Text<'_>;
-}
+pointers!(&T, &mut T, Box<T>, std::sync::Arc<T>);
 
-impl AsText for str {
+impl<T: AsIdentity> AsIdentity for Option<T> {
     #[inline]
-    fn as_text(&self) -> Text<'_> {
-        Text::Borrowed(self)
+    fn as_identity(&self) -> IdentityValue<'_> {
+        self.as_ref().map_or(IdentityValue::Absent, AsIdentity::as_identity)
     }
 }
 
-impl AsText for String {
-    #[inline]
-    fn as_text(&self) -> Text<'_> {
-        Text::Borrowed(self)
-    }
-}
-
-impl AsText for Cow<'_, str> {
-    #[inline]
-    fn as_text(&self) -> Text<'_> {
-        Text::Borrowed(self)
-    }
-}
-
-impl<T: AsText + ?Sized> AsText for &T {
-    #[inline]
-    fn as_text(&self) -> Text<'_> {
-        T::as_text(self)
-    }
-}
-
-impl<T: AsText + ?Sized> AsText for &mut T {
-    #[inline]
-    fn as_text(&self) -> Text<'_> {
-        T::as_text(self)
-    }
-}
-
-impl<T: AsText + ?Sized> AsText for Box<T> {
-    #[inline]
-    fn as_text(&self) -> Text<'_> {
-        T::as_text(self)
-    }
-}
-
-impl<T: AsText + ?Sized> AsText for std::sync::Arc<T> {
-    #[inline]
-    fn as_text(&self) -> Text<'_> {
-        T::as_text(self)
-    }
-}
-
-impl<T: AsText> AsText for Option<T> {
-    #[inline]
-    fn as_text(&self) -> Text<'_> {
-        self.as_ref().map_or(Text::None, AsText::as_text)
-    }
-}
-
-/// The expression of an identity argument. `(&&&&TextOf(&expression)).hub_otel_text()` finds the first way that its type
-/// has to be a text. The method has a name that no user's type has: the traits are in scope of the expression.
+/// Expression of an identity argument.
+///
+/// Generated code calls `(&&&&IdentityExpr(&expression)).hub_otel_identity()`. Method resolution
+/// removes one `&` at a time, so the first implementation below that fits the type is chosen. The
+/// method has an unusual name because its traits are in scope of the user's expression.
 #[derive(Debug)]
-pub struct TextOf<'a, T: ?Sized>(pub &'a T);
+pub struct IdentityExpr<'a, T: ?Sized>(pub &'a T);
 
-/// The ways to be a text.
-pub trait ViaText<'a> {
-    /// The text.
-    fn hub_otel_text(&self) -> Text<'a>;
+/// Conversion of an [`IdentityExpr`].
+pub trait IdentityVia<'a> {
+    /// Returns the value.
+    fn hub_otel_identity(&self) -> IdentityValue<'a>;
 }
 
-impl<'a, T: AsText + ?Sized> ViaText<'a> for &&&TextOf<'a, T> {
+/// Borrows a string.
+impl<'a, T: AsIdentity + ?Sized> IdentityVia<'a> for &&&IdentityExpr<'a, T> {
     #[inline]
-    fn hub_otel_text(&self) -> Text<'a> {
-        self.0.as_text()
+    fn hub_otel_identity(&self) -> IdentityValue<'a> {
+        self.0.as_identity()
     }
 }
 
-impl<'a, T: Display> ViaText<'a> for &&TextOf<'a, Option<T>> {
+/// Formats the content of an `Option`.
+impl<'a, T: Display> IdentityVia<'a> for &&IdentityExpr<'a, Option<T>> {
     #[inline]
-    fn hub_otel_text(&self) -> Text<'a> {
-        self.0.as_ref().map_or(Text::None, |value| Text::Owned(value.to_string()))
+    fn hub_otel_identity(&self) -> IdentityValue<'a> {
+        let value = self.0.as_ref();
+        value.map_or(IdentityValue::Absent, |value| IdentityValue::Owned(value.to_string()))
     }
 }
 
-impl<'a, T: Display + ?Sized> ViaText<'a> for &TextOf<'a, T> {
+/// Formats any other value.
+impl<'a, T: Display + ?Sized> IdentityVia<'a> for &IdentityExpr<'a, T> {
     #[inline]
-    fn hub_otel_text(&self) -> Text<'a> {
-        Text::Owned(self.0.to_string())
+    fn hub_otel_identity(&self) -> IdentityValue<'a> {
+        IdentityValue::Owned(self.0.to_string())
     }
 }
 
-/// What is none of these, so that the compiler says why.
-pub trait NoText<'a, T: ?Sized> {
-    /// Never called.
-    fn hub_otel_text(&self) -> Text<'a>
+/// Fallback for all other types, which exists for its error message.
+pub trait IdentityUnsupported<'a, T: ?Sized> {
+    /// Never called: no type implements [`UnitIdentity`].
+    fn hub_otel_identity(&self) -> IdentityValue<'a>
     where
         T: UnitIdentity;
 }
 
-impl<'a, T: ?Sized> NoText<'a, T> for TextOf<'a, T> {
-    fn hub_otel_text(&self) -> Text<'a>
+impl<'a, T: ?Sized> IdentityUnsupported<'a, T> for IdentityExpr<'a, T> {
+    fn hub_otel_identity(&self) -> IdentityValue<'a>
     where
         T: UnitIdentity,
     {
-        Text::None
+        IdentityValue::Absent
     }
 }
 
-/// A type that can identify a unit. Nothing implements it: what can is found before it is asked for.
+/// Bound that no type implements: it makes the compiler print the message below.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot identify a unit of work",
-    label = "neither a text nor anything that Display writes",
+    label = "neither a string nor a type with Display",
     note = "identities are `&str`, `String`, an `Option` of them, or any type with Display"
 )]
 pub trait UnitIdentity {}
+
+#[cfg(test)]
+mod tests {
+    use super::new_run_id;
+    use std::collections::HashSet;
+
+    #[test]
+    fn run_ids_are_unique_uuids_of_version_7() {
+        let ids: HashSet<_> = (0..1_000).map(|_| new_run_id().as_str().to_owned()).collect();
+        assert_eq!(ids.len(), 1_000);
+        for id in ids {
+            assert_eq!(uuid::Uuid::try_parse(&id).unwrap().get_version_num(), 7, "{id}");
+        }
+    }
+}

@@ -1,81 +1,84 @@
-//! What a returned value says: decided by its type, so that aliases, early returns and `?` are all seen.
+//! Classification of a returned value as success or failure.
 
 use crate::error_type;
 use crate::error_type::ErrorType;
 use crate::semconv::kv;
 use crate::status::UnitStatus;
 use crate::unit::attribute_value::Fields;
-use crate::unit::finish::{Ending, Failure};
-use crate::unit::stack as frame;
+use crate::unit::ending::{Ending, Failure};
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::fmt::Debug;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
-/// A unit whose body has returned: what is given to the judge of `run_with`, which looks at the value and says what it
-/// means. Said nothing, it was a success.
+/// Outcome of a unit whose body has returned. Starts as a success.
+///
+/// The closure of [`Unit::run_with`](crate::Unit::run_with) receives it and sets what the returned
+/// value means.
+///
+/// ```
+/// # async fn probe() -> Option<u64> { Some(1) }
+/// # async fn example() {
+/// use hub_otel::UnitStatus;
+///
+/// hub_otel::agent("prober", "probe")
+///     .run_with(probe(), |found, outcome| {
+///         if found.is_none() {
+///             outcome.status(UnitStatus::Failed);
+///         }
+///     })
+///     .await;
+/// # }
+/// ```
 pub struct Classification {
-    pub(crate) ending: Ending,
-    /// Asked where there is something to write: a success has nothing.
-    records: fn() -> bool,
+    ending: Ending,
+    /// The unit has a span: messages and attributes are worth formatting.
+    sampled: bool,
 }
 
 impl Classification {
-    /// For a unit that records, or one that does not.
-    #[cfg(test)]
-    pub(crate) fn new(records: bool) -> Self {
-        Self {
-            ending: Ending::new(UnitStatus::Success),
-            records: if records { || true } else { || false },
-        }
+    pub(super) fn new(sampled: bool) -> Self {
+        Self { ending: Ending::new(UnitStatus::Success), sampled }
     }
 
-    /// For the innermost unit of this thread.
-    #[inline]
-    pub(crate) fn of_running() -> Self {
-        Self { ending: Ending::new(UnitStatus::Success), records: frame::records }
+    pub(super) fn into_ending(self) -> Ending {
+        self.ending
     }
 
-    /// What a `Result` says whose error is not an [`ErrorType`]: a failure is named by the last segment of the type's
-    /// path, `_OTHER` where that says nothing (`anyhow::Error`, `Box<dyn Error>`).
+    /// Classifies a `Result` whose error does not implement [`ErrorType`].
+    ///
+    /// `error.type` is the last segment of the error type's path; `_OTHER` for types that hide the
+    /// error (`anyhow::Error`, `Box<dyn Error>`).
     ///
     /// ```
     /// # use std::fmt::Error as Foreign;
     /// # async fn render() -> Result<String, Foreign> { Ok(String::new()) }
     /// # async fn example() -> Result<String, Foreign> {
-    /// hub_otel::workflow("report").run_with(render(), |result, unit| unit.by_error_type(result)).await
+    /// hub_otel::workflow("report")
+    ///     .run_with(render(), |result, outcome| outcome.by_error_type(result))
+    ///     .await
     /// # }
     /// ```
     pub fn by_error_type<T, E: Display>(&mut self, result: &Result<T, E>) {
         if let Err(error) = result {
-            self.fail(of_type::<E>(), &Displayed(error));
+            self.fail(ErrorKind::of_type::<E>(), &DisplayMessage(error));
         }
     }
 
-    /// The value is an error.
-    #[doc(hidden)]
-    #[inline]
-    pub fn error(&mut self, kind: ErrorKind, message: &dyn Message) {
-        self.fail(kind, message);
-    }
-
     #[inline(never)]
-    fn fail(&mut self, kind: ErrorKind, message: &dyn Message) {
+    pub(super) fn fail(&mut self, kind: ErrorKind, message: &dyn ErrorMessage) {
         self.ending.status = if kind.timed_out { UnitStatus::TimedOut } else { UnitStatus::Failed };
         self.ending.failure = Some(Failure {
-            error_type: Cow::Borrowed(kind.error_type),
+            error_type: kind.error_type,
             exception_type: kind.type_name,
-            message: if (self.records)() { message.write() } else { None },
+            message: if self.sampled { message.format() } else { None },
         });
     }
 
-    /// The value is an error that was declared expected (`err(expected = …)`): SUCCESS, span status unset.
+    /// Marks the error as expected (`err(expected = …)`): status SUCCESS, span status unset.
     pub fn expected(&mut self) {
         self.ending.expected = true;
     }
 
-    /// The value is `None`, and the function says that this is a failure (`none = error`).
-    #[inline(never)]
+    /// Marks a returned `None` as a failure (`none = error`).
     pub fn none(&mut self) {
         self.ending.status = UnitStatus::Failed;
         self.ending.failure = Some(Failure {
@@ -85,8 +88,7 @@ impl Classification {
         });
     }
 
-    /// The unit ends so, whatever the value's type says.
-    #[inline(never)]
+    /// Sets the status, in place of the one that the value's type implies.
     pub fn status(&mut self, status: UnitStatus) {
         self.ending.status = status;
         if !status.is_failure() {
@@ -94,10 +96,10 @@ impl Classification {
         }
     }
 
-    /// `ret(…)`: attributes from the value; called when the unit records.
+    /// `ret(…)`: sets attributes from the value. `fields` is called if the unit is sampled.
     #[doc(hidden)]
     pub fn ret(&mut self, fields: impl FnOnce(&mut Fields<'_>)) {
-        if (self.records)() {
+        if self.sampled {
             let attributes = &mut self.ending.attributes;
             fields(&mut Fields { set: &mut |key, value| attributes.push(kv(key, value)) });
         }
@@ -110,114 +112,107 @@ impl Debug for Classification {
     }
 }
 
-/// Which error it is.
-#[derive(Debug, Clone, Copy)]
-pub struct ErrorKind {
-    pub(crate) error_type: &'static str,
-    pub(crate) type_name: &'static str,
-    pub(crate) timed_out: bool,
+/// Identification of an error.
+pub(super) struct ErrorKind {
+    error_type: Cow<'static, str>,
+    type_name: &'static str,
+    timed_out: bool,
 }
 
-/// The kind of an error that knows its own.
-pub(crate) fn known<E: ErrorType>(error: &E) -> ErrorKind {
-    ErrorKind {
-        error_type: error.error_type(),
-        type_name: std::any::type_name::<E>(),
-        timed_out: error.timed_out(),
+impl ErrorKind {
+    /// For an error that implements [`ErrorType`].
+    pub(super) fn of_error<E: ErrorType>(error: &E) -> Self {
+        Self {
+            error_type: error.error_type(),
+            type_name: std::any::type_name::<E>(),
+            timed_out: error.timed_out(),
+        }
+    }
+
+    /// For any other error.
+    pub(super) fn of_type<E: ?Sized>() -> Self {
+        let type_name = std::any::type_name::<E>();
+        let error_type = Cow::Borrowed(error_type::of_type_name(type_name));
+        Self { error_type, type_name, timed_out: false }
     }
 }
 
-/// The kind of an error that is known by its type alone.
-pub(crate) fn of_type<E: ?Sized>() -> ErrorKind {
-    of_type_name(std::any::type_name::<E>())
+/// Message of an error, formatted only if the unit is sampled.
+pub(super) trait ErrorMessage {
+    fn format(&self) -> Option<String>;
 }
 
-fn of_type_name(type_name: &'static str) -> ErrorKind {
-    thread_local! {
-        // Errors come in rows of the same type, and reading its name takes as long as everything else that is told of it.
-        static LAST: Cell<(&'static str, &'static str)> = const { Cell::new(("", "")) };
-    }
-    let (last, known) = LAST.get();
-    let error_type = if std::ptr::eq(last, type_name) {
-        known
-    } else {
-        let error_type = error_type::of_type_name(type_name);
-        LAST.set((type_name, error_type));
-        error_type
-    };
-    ErrorKind { error_type, type_name, timed_out: false }
-}
+/// Formats with Display.
+pub(super) struct DisplayMessage<'a, E: ?Sized>(pub(super) &'a E);
+/// Formats with Debug.
+pub(super) struct DebugMessage<'a, E: ?Sized>(pub(super) &'a E);
+/// Has no message.
+pub(super) struct NoMessage;
 
-/// Something that can say what went wrong.
-pub trait Message {
-    /// The text.
-    fn write(&self) -> Option<String>;
-}
-
-/// Written by Display.
-#[derive(Debug)]
-pub(crate) struct Displayed<'a, E: ?Sized>(pub &'a E);
-/// Written by Debug.
-#[derive(Debug)]
-pub(crate) struct Debugged<'a, E: ?Sized>(pub &'a E);
-/// Not written.
-#[derive(Debug)]
-pub(crate) struct Silent;
-
-impl<E: Display + ?Sized> Message for Displayed<'_, E> {
-    fn write(&self) -> Option<String> {
-        Some(written(format_args!("{}", self.0)))
+impl<E: Display + ?Sized> ErrorMessage for DisplayMessage<'_, E> {
+    fn format(&self) -> Option<String> {
+        Some(format_message(format_args!("{}", self.0)))
     }
 }
 
-impl<E: Debug + ?Sized> Message for Debugged<'_, E> {
-    fn write(&self) -> Option<String> {
-        Some(written(format_args!("{:?}", self.0)))
+impl<E: Debug + ?Sized> ErrorMessage for DebugMessage<'_, E> {
+    fn format(&self) -> Option<String> {
+        Some(format_message(format_args!("{:?}", self.0)))
     }
 }
 
-impl Message for Silent {
-    fn write(&self) -> Option<String> {
+impl ErrorMessage for NoMessage {
+    fn format(&self) -> Option<String> {
         None
     }
 }
 
-/// One allocation where a growing string would take several.
-fn written(message: std::fmt::Arguments<'_>) -> String {
-    let mut text = String::with_capacity(message.as_str().map_or(64, str::len));
-    // A Display that fails has written what it could.
-    let _ = std::fmt::write(&mut text, message);
-    text
+/// Formats without the panic of `to_string` for an implementation that returns an error: telemetry
+/// must not panic where the program does not.
+fn format_message(message: std::fmt::Arguments<'_>) -> String {
+    let mut formatted = String::with_capacity(64);
+    let _ = std::fmt::write(&mut formatted, message);
+    formatted
 }
 
-/// What the builder's units may return: their meaning is known without a macro's help.
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A value whose outcome its type defines: `()`, [`UnitStatus`], or a `Result` with an error that
+/// implements [`ErrorType`] and Display.
 ///
-/// An error has to be an [`ErrorType`] here. The macros see the concrete type and find out whether it is one; a generic
-/// function cannot, and would call a deadline a failure.
+/// Required by [`Unit::run`](crate::Unit::run) and [`Unit::call`](crate::Unit::call). The macros
+/// see concrete types and also accept other errors; a generic function could not tell a timeout
+/// from a failure there. Sealed: other crates cannot implement it.
 #[diagnostic::on_unimplemented(
     message = "hub-otel cannot tell whether a `{Self}` is a success",
     note = "return `()`, a `UnitStatus` or a `Result` whose error has Display and is an `ErrorType`, \
-            or use `run_with` and say what the value means"
+            or use `run_with` and set the outcome there"
 )]
-pub trait Outcome {
-    /// Says what the value means.
-    fn close(&self, closing: &mut Classification);
+pub trait Classify: sealed::Sealed {
+    /// Sets the outcome.
+    #[doc(hidden)]
+    fn classify(&self, outcome: &mut Classification);
 }
 
-impl<T, E: ErrorType + Display> Outcome for Result<T, E> {
-    fn close(&self, closing: &mut Classification) {
+impl<T, E> sealed::Sealed for Result<T, E> {}
+impl<T, E: ErrorType + Display> Classify for Result<T, E> {
+    fn classify(&self, outcome: &mut Classification) {
         if let Err(error) = self {
-            closing.fail(known(error), &Displayed(error));
+            outcome.fail(ErrorKind::of_error(error), &DisplayMessage(error));
         }
     }
 }
 
-impl Outcome for () {
-    fn close(&self, _: &mut Classification) {}
+impl sealed::Sealed for () {}
+impl Classify for () {
+    fn classify(&self, _: &mut Classification) {}
 }
 
-impl Outcome for UnitStatus {
-    fn close(&self, closing: &mut Classification) {
-        closing.status(*self);
+impl sealed::Sealed for UnitStatus {}
+impl Classify for UnitStatus {
+    fn classify(&self, outcome: &mut Classification) {
+        outcome.status(*self);
     }
 }

@@ -1,54 +1,54 @@
-//! Facts that any thread may add until the end: each counts exactly once, or came too late and does not count at all.
+//! State that any thread may change until it is sealed. Every change is either applied before the
+//! seal or rejected.
 
 use crate::sync::{Mutex, MutexGuard, PoisonError};
-use std::ops::Deref;
-use std::ops::DerefMut;
+use std::ops::{Deref, DerefMut};
 
-/// Facts, and whether their end has come.
-pub(crate) struct UntilEnd<T> {
-    told: Mutex<Told<T>>,
+/// A value under a lock, with a flag that ends all changes.
+pub(crate) struct Sealable<T> {
+    inner: Mutex<Sealed<T>>,
 }
 
-/// The facts, under the lock.
-pub(crate) struct Told<T> {
-    facts: T,
-    ended: bool,
+/// The value, under the lock.
+pub(crate) struct Sealed<T> {
+    value: T,
+    sealed: bool,
 }
 
-impl<T> UntilEnd<T> {
-    pub(crate) fn new(facts: T) -> Self {
-        Self { told: Mutex::new(Told { facts, ended: false }) }
+impl<T> Sealable<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { inner: Mutex::new(Sealed { value, sealed: false }) }
     }
 
-    /// To be read, before the end and after it.
-    pub(crate) fn read(&self) -> MutexGuard<'_, Told<T>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the value for reading, before and after the seal.
+    pub(crate) fn read(&self) -> MutexGuard<'_, Sealed<T>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be added to; `None` after the end.
-    pub(crate) fn add(&self) -> Option<MutexGuard<'_, Told<T>>> {
-        let told = self.read();
-        (!told.ended).then_some(told)
+    /// Locks the value for a change. `None` after the seal.
+    pub(crate) fn change(&self) -> Option<MutexGuard<'_, Sealed<T>>> {
+        let inner = self.read();
+        (!inner.sealed).then_some(inner)
     }
 
-    /// The end: what is told by now is all there will ever be.
-    pub(crate) fn end(&self) -> MutexGuard<'_, Told<T>> {
-        let mut told = self.read();
-        told.ended = true;
-        told
+    /// Ends all changes and returns the final value.
+    pub(crate) fn seal(&self) -> MutexGuard<'_, Sealed<T>> {
+        let mut inner = self.read();
+        inner.sealed = true;
+        inner
     }
 }
 
-impl<T> Deref for Told<T> {
+impl<T> Deref for Sealed<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.facts
+        &self.value
     }
 }
 
-impl<T> DerefMut for Told<T> {
+impl<T> DerefMut for Sealed<T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.facts
+        &mut self.value
     }
 }

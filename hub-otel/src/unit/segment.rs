@@ -1,101 +1,249 @@
-//! What a run needs to go on later, or in another process: its identity, where it was traced, how long it has executed.
+//! One segment of a workflow's run, and the state that the next one needs.
 
-use opentelemetry::trace::SpanContext;
-use opentelemetry::trace::SpanId;
-use opentelemetry::trace::TraceFlags;
-use opentelemetry::trace::TraceId;
-use opentelemetry::trace::TraceState;
-use serde::Deserialize;
-use serde::Serialize;
+use crate::instance;
+use crate::metrics::Dimensions;
+use crate::semconv::{attribute as a, event, kv, span, status};
+use crate::status::UnitStatus;
+use crate::unit::clock;
+use crate::unit_kind::UnitKind;
+use opentelemetry::Context;
+use opentelemetry::trace::{
+    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status as SpanStatus, TraceFlags,
+    TraceId, TraceState, Tracer,
+};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One segment of a workflow's run, to be stored while the run waits.
+/// One segment of a workflow's run, stored while the run waits.
 ///
-/// Taken by [`current().segment()`](crate::Current::segment), given back by the argument `resume = segment` or
-/// [`workflow(…).resume(segment)`](crate::Workflow::resume). The next segment is a new span with the same
-/// workflow.run.id and a link to this one.
+/// [`Current::segment`](crate::Current::segment) returns it. The argument `resume = segment` or
+/// [`Workflow::resume`](crate::Workflow::resume) starts the next segment: a new span with the same
+/// `workflow.run.id` and a link to this one. Serializable with serde.
+///
+/// ```
+/// use hub_otel::Segment;
+/// use std::time::Duration;
+///
+/// let segment = Segment::new("patch", "run-7", "event").with_elapsed(Duration::from_secs(3));
+/// assert_eq!(segment.run_id(), "run-7");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Segment {
-    /// The workflow's stable slug.
-    pub workflow_id: String,
-    /// The workflow's name for people.
+    pub(super) workflow_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// What started the run.
-    pub trigger: String,
-    /// The run.
-    pub run_id: String,
-    /// The segment's span, as in W3C Trace Context; absent when it was not recorded.
+    pub(super) name: Option<String>,
+    pub(super) trigger: String,
+    pub(super) run_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
-    /// Time executed so far over all segments, waits excluded, in milliseconds.
+    pub(super) traceparent: Option<String>,
     #[serde(default)]
-    pub elapsed_ms: u64,
+    pub(super) elapsed_ms: u64,
 }
 
 impl Segment {
-    /// Time executed so far over all segments, waits excluded.
+    /// Creates a segment of a run that another system started or stored.
+    pub fn new(
+        workflow_id: impl Into<String>,
+        run_id: impl Into<String>,
+        trigger: impl Into<String>,
+    ) -> Self {
+        Self {
+            workflow_id: workflow_id.into(),
+            name: None,
+            trigger: trigger.into(),
+            run_id: run_id.into(),
+            traceparent: None,
+            elapsed_ms: 0,
+        }
+    }
+
+    /// Sets the display name of the workflow.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the run id.
+    #[must_use]
+    pub fn with_run_id(mut self, run_id: impl Into<String>) -> Self {
+        self.run_id = run_id.into();
+        self
+    }
+
+    /// Sets the span of the segment, as a W3C `traceparent`. An invalid value has no effect.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Sets the time executed over all segments, waits excluded.
+    #[must_use]
+    pub fn with_elapsed(mut self, elapsed: Duration) -> Self {
+        self.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// Returns the workflow's id, a stable slug.
+    pub fn workflow_id(&self) -> &str {
+        &self.workflow_id
+    }
+
+    /// Returns the display name of the workflow.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Returns the trigger of the run: `manual`, `schedule`, `event`, …
+    pub fn trigger(&self) -> &str {
+        &self.trigger
+    }
+
+    /// Returns the run id.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// Returns the span of the segment as a W3C `traceparent`; `None` if it was not sampled.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
+    /// Returns the time executed over all segments, waits excluded.
     pub fn elapsed(&self) -> Duration {
         Duration::from_millis(self.elapsed_ms)
     }
 
-    /// Records that the run reached a terminal state while no segment was running: it was rejected, it expired, or
-    /// it failed to start repeatedly.
+    /// Records that the run reached a terminal state while no segment was running: it was rejected,
+    /// it expired, or it failed to start repeatedly.
     ///
-    /// Counts the run, records the time that its segments executed, and exports a span of length zero that is linked
-    /// to the last segment. `error_type` is a stable identifier, for FAILED and TIMED_OUT.
+    /// Counts the run, records the time that its segments executed, and exports a span of length
+    /// zero that is linked to the last segment. `error_type` is a stable identifier, for FAILED and
+    /// TIMED_OUT.
     ///
     /// ```
     /// # fn example(stored: hub_otel::Segment) {
     /// stored.record_end(hub_otel::UnitStatus::Rejected, None);
     /// # }
     /// ```
-    pub fn record_end(&self, status: crate::UnitStatus, error_type: Option<&str>) {
-        crate::unit::workflow::record_end(self, status, error_type);
+    pub fn record_end(&self, status: UnitStatus, error_type: Option<&str>) {
+        let Some(instance) = instance::current() else { return };
+        let dimensions =
+            Dimensions { id: &self.workflow_id, trigger_or_action: &self.trigger, extra: &[] };
+        let label_set = instance.units.label_set(UnitKind::Workflow, &dimensions);
+        label_set.record_end(status, self.elapsed());
+        let error_type =
+            status.is_failure().then(|| error_type.unwrap_or(status::ERROR_TYPE_OTHER));
+        if let Some(error_type) = error_type {
+            label_set.record_error(error_type);
+        }
+        let name = self.name.as_ref().unwrap_or(&self.workflow_id).clone();
+        let mut attributes = vec![
+            kv(a::WORKFLOW_RUN_ID, self.run_id.clone()),
+            kv(a::WORKFLOW_ID, self.workflow_id.clone()),
+            kv(a::WORKFLOW_NAME, name),
+            kv(a::WORKFLOW_TRIGGER, self.trigger.clone()),
+            kv(a::WORKFLOW_STATUS, status.as_str()),
+            kv(a::WORKFLOW_DURATION_MS, 0),
+        ];
+        attributes.extend(error_type.map(|error_type| kv(a::ERROR_TYPE, error_type.to_owned())));
+        let (_, now) = clock::now();
+        let mut builder = SpanBuilder::from_name(span::WORKFLOW_EXECUTE)
+            .with_kind(SpanKind::Internal)
+            .with_start_time(now)
+            .with_attributes(attributes);
+        if let Some(last) = self.last_span() {
+            builder = builder.with_links(vec![Link::new(last, Vec::new(), 0)]);
+        }
+        #[expect(clippy::disallowed_methods, reason = "a span of semconv, written after the fact")]
+        let mut span =
+            Context::map_current(|parent| instance.tracer.build_with_context(builder, parent));
+        match error_type {
+            Some(error_type) => span.set_status(SpanStatus::error(error_type.to_owned())),
+            None if status == UnitStatus::Success && instance.options.ok_status => {
+                span.set_status(SpanStatus::Ok);
+            }
+            None => {}
+        }
+        span.end_with_timestamp(now);
+        self.log_end(status, error_type);
     }
 
-    /// The span of the segment, if it was recorded.
-    pub fn span_context(&self) -> Option<SpanContext> {
-        parse(self.traceparent.as_deref()?)
+    fn log_end(&self, status: UnitStatus, error_type: Option<&str>) {
+        macro_rules! emit {
+            ($level:expr) => {
+                tracing::event!(
+                    name: event::WORKFLOW_RUN_ENDED, target: crate::semconv::SCOPE, $level, {
+                        { a::WORKFLOW_ID } = self.workflow_id,
+                        { a::WORKFLOW_RUN_ID } = self.run_id,
+                        { a::WORKFLOW_STATUS } = status.as_str(),
+                        { a::ERROR_TYPE } = error_type,
+                    }, "{}", event::WORKFLOW_RUN_ENDED
+                )
+            };
+        }
+        if error_type.is_some() {
+            emit!(tracing::Level::ERROR);
+        } else {
+            emit!(tracing::Level::INFO);
+        }
+    }
+
+    /// Returns the span of the segment, if it was sampled.
+    pub(crate) fn last_span(&self) -> Option<SpanContext> {
+        parse_traceparent(self.traceparent.as_deref()?)
     }
 }
 
-/// What `resume` takes: a [`Segment`], or an `Option` of one for a run that may be new.
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A segment to resume: `resume = …` of the macros, [`Workflow::resume`](crate::Workflow::resume).
+///
+/// Implemented for [`Segment`], by value and by reference, and for an `Option` of one, for a run
+/// that may be new. Sealed: other crates cannot implement it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no segment of a run",
+    message = "`{Self}` is not a segment of a run",
     label = "not a `hub_otel::Segment`",
-    note = "`resume` takes a `hub_otel::Segment`, as `hub_otel::current().segment()` gave it, or an `Option` of one"
+    note = "`resume` takes a `hub_otel::Segment`, as `hub_otel::current().segment()` returned it, or an `Option` of one"
 )]
-pub trait Resume {
-    /// The segment that goes on.
-    fn segment(&self) -> Option<Segment>;
+pub trait IntoSegment: sealed::Sealed {
+    /// Returns the segment to resume.
+    #[doc(hidden)]
+    fn to_segment(&self) -> Option<Segment>;
 }
 
-impl Resume for Segment {
-    fn segment(&self) -> Option<Segment> {
+impl sealed::Sealed for Segment {}
+impl IntoSegment for Segment {
+    fn to_segment(&self) -> Option<Segment> {
         Some(self.clone())
     }
 }
 
-impl<R: Resume> Resume for &R {
-    fn segment(&self) -> Option<Segment> {
-        R::segment(self)
+impl<S: sealed::Sealed> sealed::Sealed for &S {}
+impl<S: IntoSegment> IntoSegment for &S {
+    fn to_segment(&self) -> Option<Segment> {
+        S::to_segment(self)
     }
 }
 
-impl<R: Resume> Resume for Option<R> {
-    fn segment(&self) -> Option<Segment> {
-        self.as_ref().and_then(R::segment)
+impl<S: sealed::Sealed> sealed::Sealed for Option<S> {}
+impl<S: IntoSegment> IntoSegment for Option<S> {
+    fn to_segment(&self) -> Option<Segment> {
+        self.as_ref().and_then(IntoSegment::to_segment)
     }
 }
 
-/// W3C Trace Context, `traceparent`, version 00.
-pub(crate) fn write(span: &SpanContext) -> Option<String> {
+/// Formats a `traceparent`, version 00. <https://www.w3.org/TR/trace-context/#traceparent-header>
+pub(super) fn format_traceparent(span: &SpanContext) -> Option<String> {
     let flags = span.trace_flags() & TraceFlags::SAMPLED;
     span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), flags))
 }
 
-fn parse(traceparent: &str) -> Option<SpanContext> {
+fn parse_traceparent(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.trim().split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -115,23 +263,24 @@ fn parse(traceparent: &str) -> Option<SpanContext> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{format_traceparent, parse_traceparent};
 
     #[test]
-    fn a_traceparent_survives_the_way() {
-        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert_eq!(write(&parse(text).unwrap()).unwrap(), text);
+    fn a_traceparent_is_parsed_and_formatted_without_loss() {
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let span = parse_traceparent(traceparent).unwrap();
+        assert_eq!(format_traceparent(&span).unwrap(), traceparent);
     }
 
     #[test]
-    fn a_broken_traceparent_is_no_parent() {
-        for text in [
+    fn an_invalid_traceparent_is_ignored() {
+        for traceparent in [
             "",
             "00-0-0-01",
             "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_traceparent(traceparent), None, "{traceparent}");
         }
     }
 }

@@ -1,236 +1,121 @@
-//! Which units are being polled on this thread, innermost last: the one home of the library's thread-local state.
+//! Thread-local stack of the units that are being polled, innermost last.
 //!
-//! A unit's state moves into a frame for the length of a poll and back into its future afterwards. That is how a unit
-//! that does not record costs no allocation, and how two workflows that take turns on one thread never mix.
+//! A unit's state moves from its wrapper future to the stack for the length of a poll and back
+//! afterwards. That lets the body open the unit ([`open`](crate::unit::start::open)), and keeps
+//! two workflows apart that are polled in turn on one thread.
 
-use crate::unit::arguments::Prepared;
-use crate::unit::callsite::Site;
-use crate::unit::state::Unit;
-use opentelemetry::Context;
-use opentelemetry::ContextGuard;
+use crate::unit::arguments::EvaluatedArgs;
+use crate::unit::callsite::Callsite;
+use crate::unit::state::ActiveUnit;
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, ContextGuard};
 use std::cell::RefCell;
+use std::sync::Arc;
 
-/// The state of a unit.
-pub(crate) enum Inside {
-    /// Not recorded at all, or over.
+/// State of a unit, as its wrapper future keeps it between polls.
+#[derive(Default)]
+pub(crate) enum UnitState {
+    /// Not recorded, or ended.
+    #[default]
     Inert,
-    /// Not polled yet, or polled for the first time. The context is that of the call: the parent of a unit that is first
-    /// polled where none is active.
-    Opening(&'static Site, Context),
-    /// The same, and everything was evaluated at the call.
-    Prepared(Box<Prepared>),
-    /// It records: everything else is in the span of this context.
-    Recorded(Context),
-    /// It only counts. The context is the one that it runs under.
-    Counted(Unit, Context),
+    /// Not opened yet. The context is the one of the call.
+    Opening(&'static Callsite, Context),
+    /// Not opened yet; the arguments were evaluated at the call.
+    Prepared(Box<EvaluatedArgs>),
+    /// Opened. The context carries the unit and, if it is sampled, its span.
+    Active(Arc<ActiveUnit>, Context),
 }
 
-/// One poll.
-struct Frame {
-    inside: Inside,
-    guard: Option<ContextGuard>,
+/// One poll. The guard keeps the unit's context attached.
+#[derive(Default)]
+pub(super) struct Frame {
+    pub(super) state: UnitState,
+    pub(super) guard: Option<ContextGuard>,
 }
 
-/// The polls of this thread. A place is used again and again, and is inert meanwhile: most polls write a few words of it.
-struct Frames {
-    places: Vec<Frame>,
-    depth: usize,
+/// The polls of one thread.
+struct UnitStack {
+    frames: Vec<Frame>,
 }
 
 thread_local! {
-    static FRAMES: RefCell<Frames> = {
-        // Thread-locals are destroyed in the reverse order of their first use: while this one lives, so does OTel's.
+    static STACK: RefCell<UnitStack> = {
+        // Thread-locals are destroyed in the reverse order of their first use. Guards in the stack
+        // need OpenTelemetry's: use that one first.
         Context::map_current(|_| ());
-        RefCell::new(Frames { places: Vec::with_capacity(8), depth: 0 })
+        RefCell::new(UnitStack { frames: Vec::with_capacity(8) })
     };
 }
 
-impl Frames {
-    /// An inert place for a poll that begins.
-    #[inline]
-    fn enter(&mut self) -> &mut Frame {
-        if self.depth >= self.places.len() {
-            self.grow();
-        }
-        self.depth += 1;
-        &mut self.places[self.depth - 1]
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.places.push(Frame { inside: Inside::Inert, guard: None });
-    }
-
-    #[inline]
-    fn last(&mut self) -> Option<&mut Frame> {
-        self.places.get_mut(self.depth.checked_sub(1)?)
-    }
+/// Calls `f` with the stack. `None` during thread-local destruction.
+fn with_stack<T>(f: impl FnOnce(&mut UnitStack) -> T) -> Option<T> {
+    STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok()
 }
 
-impl Inside {
-    /// Sets what has nothing left to drop, without looking for it.
-    #[inline]
-    pub(super) fn start(&mut self, state: Inside) {
-        std::mem::forget(std::mem::replace(self, state));
-    }
+/// Begins a poll: attaches the unit's context.
+pub(super) fn push(state: UnitState) {
+    let guard = match &state {
+        UnitState::Active(_, context) => Some(context.clone().attach()),
+        UnitState::Inert | UnitState::Opening(..) | UnitState::Prepared(_) => None,
+    };
+    with_stack(|stack| stack.frames.push(Frame { state, guard }));
 }
 
-/// Begins a poll: attaches the unit's context, and takes its state. On a thread that is ending nothing happens.
-#[inline(never)]
-pub(super) fn push(inside: &mut Inside) {
-    let _ = FRAMES.try_with(|frames| {
-        let guard = match inside {
-            Inside::Recorded(context) | Inside::Counted(_, context) => {
-                Some(context.clone().attach())
+/// Ends a poll. The context stays attached until the returned frame is dropped.
+pub(super) fn pop() -> Frame {
+    with_stack(|stack| stack.frames.pop()).flatten().unwrap_or_default()
+}
+
+/// Takes call site and context of the unit whose first poll is running. `None` if it is open.
+pub(super) fn take_opening() -> Option<(&'static Callsite, Context)> {
+    with_stack(|stack| {
+        let frame = stack.frames.last_mut()?;
+        match std::mem::take(&mut frame.state) {
+            UnitState::Opening(callsite, captured) => Some((callsite, captured)),
+            other => {
+                frame.state = other;
+                None
             }
-            Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => None,
-        };
-        let mut frames = frames.borrow_mut();
-        let frame = frames.enter();
-        frame.guard = guard;
-        std::mem::swap(&mut frame.inside, inside);
-    });
-}
-
-/// Begins the first poll of a unit whose body says what it is.
-#[inline]
-pub(super) fn push_deferred(site: &'static Site, captured: Context) {
-    let _ = FRAMES.try_with(|frames| {
-        frames.borrow_mut().enter().inside.start(Inside::Opening(site, captured));
-    });
-}
-
-/// Begins the first poll of a unit that only counts, under the context that is active already.
-#[inline]
-pub(super) fn push_counted(unit: Unit, context: Context) {
-    let _ = FRAMES.try_with(|frames| {
-        unit.set.add_active(1);
-        frames.borrow_mut().enter().inside.start(Inside::Counted(unit, context));
-    });
-}
-
-/// Ends a poll of a unit that goes on: gives the state back.
-pub(super) fn pop(inside: &mut Inside) {
-    let guard = FRAMES.try_with(|frames| {
-        let mut frames = frames.borrow_mut();
-        let frame = frames.last()?;
-        let guard = frame.guard.take();
-        std::mem::swap(&mut frame.inside, inside);
-        frames.depth -= 1;
-        guard
-    });
-    drop(guard);
-}
-
-/// Ends the last poll of a unit that records: its context, attached until the guard is dropped. `None`: it does not.
-#[inline]
-pub(super) fn finish_recorded() -> Option<(Context, Option<ContextGuard>)> {
-    FRAMES
-        .try_with(|frames| {
-            let mut frames = frames.borrow_mut();
-            let frame = frames.last()?;
-            let Inside::Recorded(context) = &mut frame.inside else { return None };
-            let finished = (std::mem::take(context), frame.guard.take());
-            frame.inside.start(Inside::Inert);
-            frames.depth -= 1;
-            Some(finished)
-        })
-        .ok()?
-}
-
-/// Ends the last poll of any other unit. `None`: it never opened, or is not recorded.
-#[inline]
-pub(super) fn finish() -> Option<(Unit, Context, Option<ContextGuard>)> {
-    FRAMES
-        .try_with(|frames| {
-            let mut frames = frames.borrow_mut();
-            let frame = frames.last()?;
-            let finished = match std::mem::replace(&mut frame.inside, Inside::Inert) {
-                Inside::Counted(unit, context) => Some((unit, context, frame.guard.take())),
-                _ => None,
-            };
-            frames.depth -= 1;
-            finished
-        })
-        .ok()?
-}
-
-/// The call site and the context of the unit whose first poll this is, and whose body says what it is.
-#[inline]
-pub(super) fn deferred() -> Option<(&'static Site, Context)> {
-    FRAMES
-        .try_with(|frames| {
-            let mut frames = frames.borrow_mut();
-            let frame = frames.last()?;
-            let Inside::Opening(site, captured) = &mut frame.inside else { return None };
-            let deferred = (*site, std::mem::take(captured));
-            frame.inside.start(Inside::Inert);
-            Some(deferred)
-        })
-        .ok()?
-}
-
-/// Puts a unit that records into the frame of its first poll.
-#[inline]
-pub(super) fn record(context: Context) {
-    let _ = FRAMES.try_with(|frames| {
-        let guard = context.clone().attach();
-        if let Some(frame) = frames.borrow_mut().last() {
-            frame.guard = Some(guard);
-            frame.inside.start(Inside::Recorded(context));
         }
-    });
+    })
+    .flatten()
 }
 
-/// Puts a unit that only counts into the frame of its first poll. `attach`: its context is not the active one yet.
-#[inline]
-pub(super) fn count(unit: Unit, context: Context, attach: bool) {
-    let _ = FRAMES.try_with(|frames| {
-        let guard = attach.then(|| context.clone().attach());
-        if let Some(frame) = frames.borrow_mut().last() {
-            frame.guard = guard;
-            frame.inside.start(Inside::Counted(unit, context));
-        }
-    });
+/// Makes `unit` the one of the running poll and attaches its context.
+///
+/// Returns `false` during thread-local destruction.
+pub(super) fn activate(unit: Arc<ActiveUnit>, context: Context) -> bool {
+    let guard = context.clone().attach();
+    with_stack(|stack| {
+        let Some(frame) = stack.frames.last_mut() else { return false };
+        *frame = Frame { state: UnitState::Active(unit, context), guard: Some(guard) };
+        true
+    })
+    .unwrap_or(false)
 }
 
-/// Asks the innermost unit of this thread, if `context` belongs to it: a span that somebody else started below it does,
-/// a context of another trace does not.
-pub(super) fn innermost<T>(
-    context: &Context,
-    ask: impl FnOnce(&mut Inside) -> Option<T>,
-) -> Option<T> {
+/// Returns the innermost unit, if `context` belongs to the same trace: a span that another library
+/// started in the unit does, a context that was received from another process does not.
+pub(super) fn innermost(context: &Context) -> Option<Arc<ActiveUnit>> {
     let span = context.span();
     let active = span.span_context();
-    FRAMES
-        .try_with(|frames| {
-            let mut frames = frames.try_borrow_mut().ok()?;
-            let depth = frames.depth;
-            let frame = frames.places[..depth]
-                .iter_mut()
-                .rev()
-                .find(|frame| matches!(frame.inside, Inside::Recorded(_) | Inside::Counted(..)))?;
-            let belongs = match &frame.inside {
-                Inside::Recorded(own) => active.trace_id() == own.span().span_context().trace_id(),
-                Inside::Counted(_, own) => {
-                    !active.is_valid() || active.trace_id() == own.span().span_context().trace_id()
-                }
-                Inside::Inert | Inside::Opening(..) | Inside::Prepared(_) => false,
-            };
-            if belongs { ask(&mut frame.inside) } else { None }
-        })
-        .ok()?
+    with_stack(|stack| {
+        let (unit, own) = stack.frames.iter().rev().find_map(|frame| match &frame.state {
+            UnitState::Active(unit, own) => Some((unit, own)),
+            UnitState::Inert | UnitState::Opening(..) | UnitState::Prepared(_) => None,
+        })?;
+        let same_trace = active.trace_id() == own.span().span_context().trace_id();
+        let no_trace = unit.span.is_none() && !active.is_valid();
+        (same_trace || no_trace).then(|| Arc::clone(unit))
+    })
+    .flatten()
 }
 
-/// Whether the innermost unit of this thread records.
-pub(crate) fn records() -> bool {
-    let records = |frames: &RefCell<Frames>| {
-        let frames = frames.borrow();
-        matches!(
-            frames.places[..frames.depth].last(),
-            Some(Frame { inside: Inside::Recorded(_), .. })
-        )
-    };
-    FRAMES.try_with(records).unwrap_or(false)
+/// Returns whether the unit of the running poll has a span.
+pub(super) fn is_sampled() -> bool {
+    with_stack(|stack| match stack.frames.last() {
+        Some(Frame { state: UnitState::Active(unit, _), .. }) => unit.span.is_some(),
+        _ => false,
+    })
+    .unwrap_or(false)
 }

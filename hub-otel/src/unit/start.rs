@@ -1,105 +1,120 @@
-//! Opens a unit on its first poll: finds its place, asks the sampler, counts it, and puts it where it stays.
+//! Start of a unit on its first poll: parent, sampling decision, span, context.
 
 use crate::instance;
 use crate::instance::Instance;
 use crate::options::Sampling;
 use crate::semconv::{kv, span};
-use crate::unit::arguments::Opening;
+use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::attribute_value::Fields;
-use crate::unit::callsite::Site;
-use crate::unit::parent::{Place, follows, place};
+use crate::unit::attributes::StartIdentity;
+use crate::unit::raw_span::RawSpan;
 use crate::unit::segment::Segment;
-use crate::unit::span::UnitSpan;
-use crate::unit::state::{Enclosing, Given, Unit};
-use crate::unit::{clock, events as lifecycle, lookup as running, run_id, stack as frame};
+use crate::unit::span::RecordedSpan;
+use crate::unit::span_kind::SpanKind;
+use crate::unit::state::{ActiveUnit, LateState, ParentWorkflow};
+use crate::unit::{clock, events, lookup, stack};
 use crate::unit_kind::UnitKind;
-use opentelemetry::Context;
-use opentelemetry::StringValue;
-use opentelemetry::trace::Link;
-use opentelemetry::trace::Span as _;
-use opentelemetry::trace::SpanBuilder;
-use opentelemetry::trace::SpanKind;
-use opentelemetry::trace::Status;
-use opentelemetry::trace::TraceContextExt;
-use opentelemetry::trace::Tracer;
+use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanContext, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::Span as SdkSpan;
 use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-/// Opens the unit that `opening` describes, in the frame of its first poll. `fields` is called when it records.
+/// Calls `describe` with the arguments of the unit whose first poll is running. No-op if telemetry
+/// is off.
+#[inline]
+pub fn open(describe: impl FnOnce(UnitArgs<'static>)) {
+    if instance::in_use()
+        && let Some((callsite, captured)) = stack::take_opening()
+    {
+        describe(UnitArgs::new(callsite, captured));
+    }
+}
+
+impl UnitArgs<'_> {
+    /// Starts the unit. `fields` is called if it is sampled.
+    #[inline]
+    pub fn begin(mut self, fields: impl FnOnce(&mut Fields<'_>)) {
+        let mut fields = Some(fields);
+        start(&mut self, &mut |recorded| {
+            if let Some(fields) = fields.take() {
+                fields(recorded);
+            }
+        });
+    }
+}
+
+impl EvaluatedArgs {
+    /// Starts the unit.
+    pub(super) fn begin(self) {
+        let Self { mut args, fields } = self;
+        let mut fields = fields.into_iter();
+        start(&mut args, &mut |recorded| {
+            for KeyValue { key, value, .. } in fields.by_ref() {
+                (recorded.set)(key, value);
+            }
+        });
+    }
+}
+
 #[inline(never)]
-pub(super) fn start(opening: &mut Opening<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
+fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     let active = Context::current();
     if active.is_telemetry_suppressed() {
         return;
     }
-    let place = place(opening, active);
-    let Some(instance) = instance::find(&place.context) else { return };
-    if let Some(segment) = opening.resumed().cloned() {
-        opening.take_over(segment);
+    let parent = resolve_parent(args, active);
+    let Some(instance) = instance::find(&parent.context).cloned() else { return };
+    let mut executed_before = Duration::ZERO;
+    if let Some(segment) = args.segment().cloned() {
+        executed_before = segment.elapsed();
+        args.take_identity(segment);
     }
-    let unit = Unit {
-        set: opening.label_set(instance),
-        started: Instant::now(),
-        site: opening.site,
-        workflow: match opening.kind {
-            UnitKind::Workflow => None,
-            UnitKind::Agent => running::enclosing(&place.context),
-        },
-        shared: None,
+    let started = Instant::now();
+    let label_set = args.label_set(&instance);
+    let parent_workflow = match args.kind {
+        UnitKind::Workflow => None,
+        UnitKind::Agent => lookup::parent_workflow(&parent.context),
     };
-    let evaluated = if is_known_unsampled(instance, &place.context) {
-        let run_id = if opening.kind == UnitKind::Workflow { opening.run_id.value() } else { None };
-        count(unit, opening, run_id, place.context, !place.is_active);
-        Ok(())
-    } else {
-        record(unit, opening, &place, instance, fields)
+    let mut identity = StartIdentity::new(args, &label_set, parent_workflow);
+    let (mut span, mut evaluated) = (None, Ok(()));
+    let mut context = parent.context.clone();
+    if !is_known_unsampled(&instance, &context) {
+        let started_at = clock::wall(started);
+        let mut sdk = build_span(args, &instance, &parent, &mut identity, started_at);
+        if sdk.is_recording() {
+            // A panic in a field must end the unit, so it continues when the unit is active.
+            evaluated = catch_unwind(AssertUnwindSafe(|| {
+                fields(&mut Fields { set: &mut |key, value| sdk.set_attribute(kv(key, value)) });
+            }));
+            span = Some(RecordedSpan::new(sdk, started_at));
+        } else {
+            // The sampler dropped it. Children must see that in the parent's flags.
+            context = context.with_remote_span_context(sdk.span_context().clone());
+        }
+    }
+    let workflow = match args.kind {
+        UnitKind::Workflow => Some(ParentWorkflow { id: identity.id, run_id: identity.run_id }),
+        UnitKind::Agent => identity.workflow,
     };
-    lifecycle::started(opening.resumed().is_some());
+    let late = LateState::new(Arc::clone(&label_set), identity.name, workflow);
+    let unit = Arc::new(ActiveUnit::new(instance, started, executed_before, span, late));
+    if unit.span.is_some() {
+        context = context.with_span(RawSpan(Arc::clone(&unit)));
+    }
+    let context = context.with_value(Arc::clone(&unit));
+    if stack::activate(Arc::clone(&unit), context) {
+        label_set.add_active(1);
+        events::log_started(&unit, args.segment().is_some());
+    }
     if let Err(panic) = evaluated {
         resume_unwind(panic);
     }
 }
 
-/// Whether it is worth a closer look if a unit that was called under `captured` only counts: a few instructions, which
-/// every unit that records takes as well.
-#[inline]
-pub(super) fn may_count(captured: &Context) -> bool {
-    instance::find(captured).is_some_and(|instance| match instance.options.sampling {
-        Sampling::Ask => false,
-        Sampling::Off => true,
-        Sampling::ParentBased => captured.has_active_span(),
-    })
-}
-
-/// Counts a unit before its body is asked, where its site says who it is and nothing will record. `None`: it opens like
-/// any other.
-#[inline]
-pub(super) fn count_at_once(site: &'static Site, captured: &Context) -> Option<(Unit, Context)> {
-    // No more than the decision inside: what comes after may attach contexts.
-    let context = Context::map_current(|active| {
-        let instance = instance::find(active)?;
-        let counts = is_known_unsampled(instance, active)
-            && !active.is_telemetry_suppressed()
-            && !site.root
-            && follows(captured, active);
-        counts.then(|| active.clone())
-    })?;
-    let set = site.label_set(instance::find(&context)?);
-    if set.overflowing {
-        return None;
-    }
-    let workflow = match site.kind {
-        UnitKind::Workflow => None,
-        UnitKind::Agent => running::enclosing(&context),
-    };
-    Some((Unit { set, started: Instant::now(), site: Some(site), workflow, shared: None }, context))
-}
-
-/// Whether the sampler's answer is known without asking it.
+/// Returns whether the sampling decision is known without a call of the sampler.
 fn is_known_unsampled(instance: &Instance, parent: &Context) -> bool {
     match instance.options.sampling {
         Sampling::Ask => false,
@@ -111,115 +126,98 @@ fn is_known_unsampled(instance: &Instance, parent: &Context) -> bool {
     }
 }
 
-/// A unit that is not recorded: its metrics are exact all the same. `run_id`: where it is no literal, which is found at
-/// the call site when somebody asks.
-#[inline]
-fn count(
-    mut unit: Unit,
-    opening: &Opening<'_>,
-    run_id: Option<StringValue>,
-    context: Context,
-    attach: bool,
-) {
-    if opening.kind == UnitKind::Workflow && (run_id.is_some() || unit.set.overflowing) {
-        let literal = || opening.site.and_then(|site| site.run_id).map(StringValue::from);
-        let run_id =
-            run_id.or_else(literal).unwrap_or_else(|| run_id::new(clock::wall(unit.started)));
-        let id = opening.own_id(&unit.set);
-        unit.workflow = Some(Arc::new(Enclosing { id, run_id: Some(run_id) }));
-    }
-    if let Some(segment) = opening.resumed() {
-        let given = Given { name: opening.name.value(), run_id: None };
-        unit.share(&given, segment.elapsed());
-    }
-    unit.set.add_active(1);
-    frame::count(unit, context, attach);
-}
-
-/// Asks the sampler, with the attributes that the contract has at start, and builds the span where it stays. A panic in a
-/// field is handed back: it has to find a unit to end.
-fn record(
-    mut unit: Unit,
-    opening: &Opening<'_>,
-    place: &Place,
+/// Builds the SDK's span, with the attributes that a sampler may read.
+fn build_span(
+    args: &UnitArgs<'_>,
     instance: &Instance,
-    fields: &mut dyn FnMut(&mut Fields<'_>),
-) -> std::thread::Result<()> {
-    let began = clock::wall(unit.started);
-    let mut given = Given::default();
-    let attributes = opening.attributes(&unit, &mut given, began, instance.options.gen_ai);
+    parent: &ParentContext,
+    identity: &mut StartIdentity,
+    started_at: SystemTime,
+) -> SdkSpan {
+    let (name, kind) = match (args.callsite, args.kind) {
+        (Some(callsite), _) => (callsite.span_name, callsite.span_kind),
+        (None, UnitKind::Workflow) => (span::WORKFLOW_EXECUTE, SpanKind::Internal),
+        (None, UnitKind::Agent) => (span::AGENT_EXECUTE, SpanKind::Internal),
+    };
     let mut builder = SpanBuilder {
-        span_kind: Some(opening.site.map_or(SpanKind::Internal, |site| site.span_kind.clone())),
-        name: Cow::Borrowed(span_name(opening)),
-        start_time: Some(began),
-        attributes: Some(attributes),
+        span_kind: Some(kind.into_otel()),
+        name: Cow::Borrowed(name),
+        start_time: Some(started_at),
+        attributes: Some(args.start_attributes(identity, instance.options.gen_ai)),
         events: None,
         links: None,
     };
-    if opening.asked.is_some() || place.link.is_some() {
-        add_rare(&mut builder, opening, place);
+    if args.rare.is_some() || parent.link.is_some() {
+        add_rare(&mut builder, args, parent);
     }
-    #[expect(clippy::disallowed_methods, reason = "the home of the library's spans")]
-    let mut sdk = instance.tracer.build_with_context(builder, &place.context);
-    if !sdk.is_recording() {
-        // Dropped by the sampler: what is below must know, so the context carries the span's ids.
-        let context = place.context.with_remote_span_context(sdk.span_context().clone());
-        count(unit, opening, given.run_id, context, true);
-        return Ok(());
-    }
-    // It records: the fields are worth evaluating.
-    let evaluated = catch_unwind(AssertUnwindSafe(|| {
-        fields(&mut Fields { set: &mut |key, value| sdk.set_attribute(kv(key, value)) });
-    }));
-    if unit.set.overflowing && opening.kind == UnitKind::Workflow {
-        // The label set stands for many: it does not know this one's id.
-        let enclosing = Enclosing { id: opening.own_id(&unit.set), run_id: given.run_id.clone() };
-        unit.workflow = Some(Arc::new(enclosing));
-    }
-    if let Some(segment) = opening.resumed() {
-        unit.share(&given, segment.elapsed());
-    }
-    unit.set.add_active(1);
-    let travelling = travelling(&mut unit, &given);
-    let status = Status::Unset;
-    let span = UnitSpan { sdk, unit, given, began, status, repeated: false };
-    let mut context = place.context.with_span(span);
-    if let Some(enclosing) = travelling {
-        context = context.with_value(enclosing);
-    }
-    frame::record(context);
-    evaluated
+    #[expect(clippy::disallowed_methods, reason = "units start their spans here and nowhere else")]
+    instance.tracer.build_with_context(builder, &parent.context)
 }
 
-fn span_name(opening: &Opening<'_>) -> &'static str {
-    match (opening.site, opening.kind) {
-        (Some(site), _) => site.span_name,
-        (None, UnitKind::Workflow) => span::WORKFLOW_EXECUTE,
-        (None, UnitKind::Agent) => span::AGENT_EXECUTE,
-    }
-}
-
-/// What few units have: another name or kind, links.
 #[cold]
-fn add_rare(builder: &mut SpanBuilder, opening: &Opening<'_>, place: &Place) {
+fn add_rare(builder: &mut SpanBuilder, args: &UnitArgs<'_>, parent: &ParentContext) {
     let mut links = Vec::new();
-    if let Some(asked) = &opening.asked {
-        if let Some(name) = &asked.span_name {
+    if let Some(rare) = &args.rare {
+        if let Some(name) = &rare.span_name {
             builder.name = name.clone();
         }
-        if let Some(kind) = &asked.span_kind {
-            builder.span_kind = Some(kind.clone());
+        if let Some(kind) = rare.span_kind {
+            builder.span_kind = Some(kind.into_otel());
         }
-        links.clone_from(&asked.links);
+        links.clone_from(&rare.links);
     }
-    let others = [opening.resumed().and_then(Segment::span_context), place.link.clone()];
+    let last_segment = args.segment().and_then(Segment::last_span);
+    let others = [last_segment, parent.link.clone()];
     links.extend(others.into_iter().flatten().map(|link| Link::new(link, Vec::new(), 0)));
     builder.links = (!links.is_empty()).then_some(links);
 }
 
-/// The spans of a `tracing` subscriber hide ours from whoever is spawned below them; values stay visible.
-fn travelling(unit: &mut Unit, given: &Given) -> Option<Enclosing> {
-    let subscriber =
-        tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF;
-    (subscriber && unit.kind() == UnitKind::Workflow).then(|| unit.as_enclosing(given))
+/// Parent of a unit.
+struct ParentContext {
+    /// Context whose span is the parent.
+    context: Context,
+    /// The active span, if it is not the parent: the unit links to it.
+    link: Option<SpanContext>,
+}
+
+/// Finds the parent of a unit that is polled for the first time under `active`.
+///
+/// The order is: `parent = …`, then `root`, then the first-poll rule. By that rule the active span
+/// is the parent if it belongs to the trace that the unit was called in, or if the unit was called
+/// outside a trace. Otherwise the span of the call is, with a link to the active one.
+fn resolve_parent(args: &mut UnitArgs<'_>, active: Context) -> ParentContext {
+    if let Some(parent) = args.rare.as_deref().and_then(|rare| rare.parent.clone()) {
+        return ParentContext { context: instance::inherit_instance(&active, parent), link: None };
+    }
+    if args.is_root() {
+        let context = active.with_remote_span_context(SpanContext::NONE);
+        return ParentContext { context, link: valid_span(&active) };
+    }
+    let captured = std::mem::take(&mut args.captured);
+    if belongs_to(&captured, &active) {
+        return ParentContext { context: active, link: None };
+    }
+    let link = valid_span(&active);
+    ParentContext { context: captured, link }
+}
+
+/// Returns whether a unit that was called under `captured` starts under `active`.
+fn belongs_to(captured: &Context, active: &Context) -> bool {
+    let (called_in, polled_in) = (captured.span(), active.span());
+    let (called_in, polled_in) = (called_in.span_context(), polled_in.span_context());
+    if called_in.is_valid() {
+        return called_in.trace_id() == polled_in.trace_id();
+    }
+    polled_in.is_valid() || !has_values(captured)
+}
+
+/// Returns whether a context without a span carries something that the unit needs.
+fn has_values(captured: &Context) -> bool {
+    captured.get::<Arc<ActiveUnit>>().is_some()
+        || captured.get::<ParentWorkflow>().is_some()
+        || instance::has_instance(captured)
+}
+
+fn valid_span(context: &Context) -> Option<SpanContext> {
+    Some(context.span().span_context().clone()).filter(SpanContext::is_valid)
 }

@@ -1,186 +1,120 @@
-//! What is known of a unit while it runs: in its span when it records, else in the wrapper future.
+//! State of a unit in progress.
 //!
-//! Small, because a unit that only counts lives in the future itself: what few units have stands behind a pointer that is
-//! made when somebody asks.
+//! An [`ActiveUnit`] is a value of the unit's OpenTelemetry context, so every task that runs under
+//! the context finds it. Handles ([`Current`](crate::Current)) and the wrapper future share it.
 
+use crate::instance::Instance;
 use crate::metrics::LabelSet;
 use crate::sync::MutexGuard;
-use crate::unit::callsite::Site;
-use crate::unit::events::Facts;
-use crate::unit::sealable::{Told, UntilEnd};
-use crate::unit::{clock, run_id};
+use crate::unit::identity::new_run_id;
+use crate::unit::sealable::{Sealable, Sealed};
+use crate::unit::span::RecordedSpan;
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// A unit that runs.
-pub(crate) struct Unit {
-    pub(crate) set: Arc<LabelSet>,
-    pub(crate) started: Instant,
-    /// Where the literals stand that nobody has asked for yet.
-    pub(crate) site: Option<&'static Site>,
-    /// The workflow that encloses an agent. A workflow's own, once somebody has asked.
-    pub(crate) workflow: Option<Arc<Enclosing>>,
-    /// Somebody holds a handle: from then on the facts that change live there.
-    pub(crate) shared: Option<Arc<Shared>>,
-}
-
-/// The texts of a unit that are known by the call alone. Kept where it records; else nobody is likely to ask.
-#[derive(Debug, Default)]
-pub(crate) struct Given {
-    pub(crate) name: Option<StringValue>,
-    pub(crate) run_id: Option<StringValue>,
-}
-
-/// What agents inherit from the workflow above them.
-#[derive(Debug, Clone)]
-pub(crate) struct Enclosing {
-    pub(crate) id: StringValue,
-    /// Unknown only where another process did not say it.
-    pub(crate) run_id: Option<StringValue>,
-}
-
-/// A unit as its handles see it, from any thread.
-pub(crate) struct Shared {
+/// A unit in progress.
+pub(crate) struct ActiveUnit {
+    pub(crate) instance: Arc<Instance>,
     pub(crate) kind: UnitKind,
     pub(crate) started: Instant,
-    /// Time executed by the segments before this one.
-    pub(crate) before: Duration,
-    late: UntilEnd<Late>,
+    /// Time executed by the earlier segments of the run.
+    pub(crate) executed_before: Duration,
+    /// Span of a sampled unit. `None` if the unit only records metrics.
+    pub(crate) span: Option<RecordedSpan>,
+    late: Sealable<LateState>,
 }
 
-/// The facts that arrive while a unit runs.
-pub(crate) struct Late {
-    pub(crate) set: Arc<LabelSet>,
+/// Identity of the workflow that an agent runs in.
+///
+/// Also a context value of its own: the run that a remote caller handed over.
+#[derive(Debug, Clone)]
+pub(crate) struct ParentWorkflow {
+    pub(crate) id: StringValue,
+    /// `None` if a remote caller sent only the id.
+    pub(crate) run_id: Option<StringValue>,
+}
+
+/// The part of a unit's state that changes while it runs.
+pub(crate) struct LateState {
+    pub(crate) label_set: Arc<LabelSet>,
     pub(crate) name: Option<StringValue>,
-    pub(crate) workflow: Option<Arc<Enclosing>>,
+    /// For a workflow: its own identity. For an agent: the workflow around it.
+    pub(crate) workflow: Option<ParentWorkflow>,
     pub(crate) retries: i64,
     pub(crate) failed: Option<Cow<'static, str>>,
     pub(crate) timed_out: bool,
     pub(crate) suspended: Option<Cow<'static, str>>,
-    /// Time spent waiting for approvals in process.
+    /// Time spent in [`approval::wait`](crate::approval::wait).
     pub(crate) waited: Duration,
 }
 
-impl Shared {
-    /// The facts as they stand, whether the unit still runs or not.
-    pub(crate) fn late(&self) -> MutexGuard<'_, Told<Late>> {
+impl LateState {
+    pub(crate) fn new(
+        label_set: Arc<LabelSet>,
+        name: Option<StringValue>,
+        workflow: Option<ParentWorkflow>,
+    ) -> Self {
+        Self {
+            label_set,
+            name,
+            workflow,
+            retries: 0,
+            failed: None,
+            timed_out: false,
+            suspended: None,
+            waited: Duration::ZERO,
+        }
+    }
+}
+
+impl ActiveUnit {
+    pub(crate) fn new(
+        instance: Arc<Instance>,
+        started: Instant,
+        executed_before: Duration,
+        span: Option<RecordedSpan>,
+        late: LateState,
+    ) -> Self {
+        let kind = late.label_set.kind;
+        Self { instance, kind, started, executed_before, span, late: Sealable::new(late) }
+    }
+
+    /// Locks the late state for reading, before and after the end.
+    pub(crate) fn late(&self) -> MutexGuard<'_, Sealed<LateState>> {
         self.late.read()
     }
 
-    /// The facts, to add to; `None` once the unit has ended.
-    pub(crate) fn running(&self) -> Option<MutexGuard<'_, Told<Late>>> {
-        self.late.add()
+    /// Locks the late state for a change. `None` after the end.
+    pub(crate) fn change_late(&self) -> Option<MutexGuard<'_, Sealed<LateState>>> {
+        self.late.change()
     }
 
-    /// The facts that the end goes by: nothing that comes now counts any more.
-    pub(crate) fn end(&self) -> MutexGuard<'_, Told<Late>> {
-        self.late.end()
+    /// Seals the late state: later changes have no effect.
+    pub(crate) fn seal(&self) -> MutexGuard<'_, Sealed<LateState>> {
+        self.late.seal()
+    }
+
+    /// Returns the workflow that agents started under this unit belong to.
+    pub(crate) fn workflow(&self) -> Option<ParentWorkflow> {
+        self.workflow_of(&mut self.late())
+    }
+
+    /// Same as [`workflow`](Self::workflow), for a caller that holds the lock.
+    pub(crate) fn workflow_of(&self, late: &mut LateState) -> Option<ParentWorkflow> {
+        let workflow = late.workflow.as_mut()?;
+        if self.kind == UnitKind::Workflow {
+            // An unsampled workflow gets its run id on first use: most runs never need it.
+            workflow.run_id.get_or_insert_with(new_run_id);
+        }
+        Some(workflow.clone())
     }
 }
 
-impl Unit {
-    pub(crate) fn kind(&self) -> UnitKind {
-        self.set.kind
-    }
-
-    /// The handle's side of this unit, made when it is first asked for.
-    pub(crate) fn shared(&mut self, given: &Given) -> Arc<Shared> {
-        self.share(given, Duration::ZERO)
-    }
-
-    /// The same for a unit whose segments before this one took `before`.
-    pub(crate) fn share(&mut self, given: &Given, before: Duration) -> Arc<Shared> {
-        if let Some(shared) = &self.shared {
-            return Arc::clone(shared);
-        }
-        let literal = || self.site.and_then(|site| site.name).map(StringValue::from);
-        let name = given.name.clone().or_else(literal);
-        let shared = Arc::new(Shared {
-            kind: self.kind(),
-            started: self.started,
-            before,
-            late: UntilEnd::new(Late {
-                set: Arc::clone(&self.set),
-                name,
-                workflow: self.enclosing(given),
-                retries: 0,
-                failed: None,
-                timed_out: false,
-                suspended: None,
-                waited: Duration::ZERO,
-            }),
-        });
-        self.shared = Some(Arc::clone(&shared));
-        shared
-    }
-
-    /// What an agent below inherits.
-    pub(crate) fn enclosing(&mut self, given: &Given) -> Option<Arc<Enclosing>> {
-        if let Some(shared) = &self.shared {
-            return shared.late().workflow.clone();
-        }
-        if self.workflow.is_none() && self.kind() == UnitKind::Workflow {
-            self.workflow = Some(Arc::new(self.as_enclosing(given)));
-        }
-        self.workflow.clone()
-    }
-
-    /// A workflow as agents below see it. Asked twice, it says the same: a run id that is made up here is kept.
-    pub(crate) fn as_enclosing(&mut self, given: &Given) -> Enclosing {
-        if let Some(workflow) = &self.workflow {
-            return Enclosing::clone(workflow);
-        }
-        let literal = || self.site.and_then(|site| site.run_id).map(StringValue::from);
-        let known = given.run_id.clone().or_else(literal);
-        let made_up = known.is_none();
-        let run_id = known.unwrap_or_else(|| run_id::new(clock::wall(self.started)));
-        let enclosing = Enclosing { id: self.set.id.clone(), run_id: Some(run_id) };
-        if made_up {
-            self.workflow = Some(Arc::new(enclosing.clone()));
-        }
-        enclosing
-    }
-
-    /// The workflow of this unit as it is now.
-    fn told(&mut self, given: &Given) -> Option<Enclosing> {
-        match (&self.shared, self.kind()) {
-            (Some(shared), _) => shared.late().workflow.as_deref().cloned(),
-            (None, UnitKind::Workflow) => Some(self.as_enclosing(given)),
-            (None, UnitKind::Agent) => self.workflow.as_deref().cloned(),
-        }
-    }
-
-    /// What the log says of this unit.
-    pub(crate) fn describe(&mut self, given: &Given) -> Facts {
-        let set = match &self.shared {
-            Some(shared) => Arc::clone(&shared.late().set),
-            None => Arc::clone(&self.set),
-        };
-        Facts {
-            kind: self.kind(),
-            exceptions: set.instruments.options.exceptions,
-            set,
-            workflow: self.told(given),
-            shared: self.shared.clone(),
-        }
-    }
-}
-
-impl std::fmt::Debug for Unit {
+impl std::fmt::Debug for ActiveUnit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unit")
-            .field("kind", &self.kind())
-            .field("id", &self.set.id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("ActiveUnit").field("kind", &self.kind).finish_non_exhaustive()
     }
 }

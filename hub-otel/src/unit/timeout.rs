@@ -1,31 +1,25 @@
-//! The deadline of `timeout = …`: inside the unit, so that it ends TIMED_OUT and not CANCELLED.
+//! Timeout of `timeout = …`.
 //!
-//! The deadline is part of the program, not of its telemetry: it holds when nothing records, and when the feature
-//! `enabled` is off.
+//! It is inside the unit, which ends TIMED_OUT and not CANCELLED. It is part of the program, not
+//! of its telemetry: it also applies if nothing is recorded, and without the feature `enabled`.
 
 use crate::error_type::TimedOut;
+use crate::unit::current::current;
+use crate::unit::delay::Delay;
 use pin_project_lite::pin_project;
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
-use std::time::Duration;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-thread_local! {
-    /// What the body of the innermost future that is polled for the first time has asked for.
-    static ASKED: Cell<Option<Duration>> = const { Cell::new(None) };
-}
-
-/// The output of a future that can run out of time.
+/// Output of a future with a timeout.
 #[diagnostic::on_unimplemented(
     message = "`timeout` needs a function that returns `Result<_, E>` with `E: From<hub_otel::TimedOut>`",
-    label = "this output cannot say that the deadline passed",
+    label = "this output cannot represent a timeout",
     note = "implement `From<hub_otel::TimedOut>` for the error type"
 )]
 pub trait TimeLimited {
-    /// The value of a call whose deadline passed.
+    /// Returns the output of a future that timed out.
     fn timed_out() -> Self;
 }
 
@@ -35,88 +29,45 @@ impl<T, E: From<TimedOut>> TimeLimited for Result<T, E> {
     }
 }
 
-/// Sets the deadline of the body that calls it, as its first act.
-pub fn deadline(timeout: Duration) {
-    let _ = ASKED.try_with(|asked| asked.set(Some(timeout)));
-}
-
 pin_project! {
-    /// A body with a deadline. Made by [`within`].
+    /// A future with a timeout, which starts on the first poll.
     #[must_use = "futures do nothing unless they are awaited or polled"]
-    pub struct Within<F: Future> {
+    pub struct Timeout<F: Future> {
         #[pin]
         body: Option<F>,
-        timer: Timer,
-        // Not a bound of the future: where the output cannot say it, the one error is that of `within`.
+        timeout: Duration,
+        delay: Option<Delay>,
+        // Not a bound of the type: with it the compiler would report an output that does not fit
+        // several times, not only at `timeout = …`.
         timed_out: fn() -> F::Output,
     }
 }
 
-enum Timer {
-    /// Not polled yet.
-    Unset,
-    /// The body asked for none.
-    Never,
-    Set(crate::unit::delay::Alarm),
-}
-
-/// A body that may call [`deadline`] first.
+/// Limits `body` to `timeout`.
 #[inline]
-pub fn within<F: Future<Output: TimeLimited>>(body: F) -> Within<F> {
-    Within { body: Some(body), timer: Timer::Unset, timed_out: F::Output::timed_out }
+pub fn limit<F: Future<Output: TimeLimited>>(timeout: Duration, body: F) -> Timeout<F> {
+    Timeout { body: Some(body), timeout, delay: None, timed_out: F::Output::timed_out }
 }
 
-impl<F: Future> Future for Within<F> {
+impl<F: Future> Future for Timeout<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else {
-            unreachable!("polled again after the deadline had passed")
+            unreachable!("polled after completion")
         };
-        let polled = match this.timer {
-            Timer::Unset => {
-                let started = Instant::now();
-                let asked = Asked::begin();
-                let polled = body.poll(cx);
-                *this.timer = match asked.end() {
-                    Some(timeout) => Timer::Set(crate::unit::delay::Alarm::new(started, timeout)),
-                    None => Timer::Never,
-                };
-                polled
-            }
-            Timer::Never | Timer::Set(_) => body.poll(cx),
-        };
-        let passed = match this.timer {
-            Timer::Set(alarm) if polled.is_pending() => alarm.poll(cx).is_ready(),
-            _ => false,
-        };
-        if !passed {
-            return polled;
+        let polled_at = Instant::now();
+        if let Poll::Ready(output) = body.poll(cx) {
+            return Poll::Ready(output);
         }
-        crate::unit::current::time_out();
-        // The body's own drops still belong to the unit, whose context is attached now.
+        let delay = this.delay.get_or_insert_with(|| Delay::until(polled_at, *this.timeout));
+        if delay.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        current().set_timed_out();
+        // The body's destructors run inside the unit, whose context is attached now.
         this.body.set(None);
         Poll::Ready((this.timed_out)())
-    }
-}
-
-/// Keeps what an outer body has asked for while an inner one is polled for the first time.
-struct Asked(Option<Duration>);
-
-impl Asked {
-    fn begin() -> Self {
-        Self(ASKED.try_with(Cell::take).unwrap_or(None))
-    }
-
-    fn end(self) -> Option<Duration> {
-        ASKED.try_with(|asked| asked.replace(self.0)).unwrap_or(None)
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        // A panic in the body: nothing of it stays behind.
-        let _ = ASKED.try_with(|asked| asked.set(self.0));
     }
 }

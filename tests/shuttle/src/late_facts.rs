@@ -2,12 +2,12 @@
 
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use crate::unit::sealable::UntilEnd;
+use crate::unit::sealable::Sealable;
 use crate::{every_order, many_orders, thread, together};
 
 /// A unit with its retries, and the counter that is told of them after the lock is let go.
 struct Unit {
-    retries: UntilEnd<u64>,
+    retries: Sealable<u64>,
     counter: AtomicU64,
     /// What the end saw.
     ended_with: AtomicU64,
@@ -16,12 +16,12 @@ struct Unit {
 impl Unit {
     fn new() -> Arc<Self> {
         let (counter, ended_with) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Arc::new(Self { retries: UntilEnd::new(0), counter, ended_with })
+        Arc::new(Self { retries: Sealable::new(0), counter, ended_with })
     }
 
     /// Whether it counted.
     fn retry(&self) -> bool {
-        let Some(mut retries) = self.retries.add() else { return false };
+        let Some(mut retries) = self.retries.change() else { return false };
         **retries += 1;
         drop(retries);
         self.counter.fetch_add(1, SeqCst);
@@ -29,7 +29,7 @@ impl Unit {
     }
 
     fn end(&self) {
-        let retries = **self.retries.end();
+        let retries = **self.retries.seal();
         self.ended_with.store(retries, SeqCst);
     }
 }

@@ -8,8 +8,7 @@ use hub_otel::otel::opentelemetry::Context;
 use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
 use hub_otel::{ErrorType, Segment, Telemetry, UnitStatus, approval};
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Error type of a timeout.
@@ -53,11 +52,8 @@ impl Failure {
 }
 
 impl ErrorType for Failure {
-    fn error_type(&self) -> &'static str {
-        match &self.kind {
-            Cow::Borrowed(kind) => kind,
-            Cow::Owned(kind) => intern(kind),
-        }
+    fn error_type(&self) -> Cow<'static, str> {
+        self.kind.clone()
     }
 
     fn timed_out(&self) -> bool {
@@ -66,29 +62,13 @@ impl ErrorType for Failure {
 }
 
 impl ErrorType for AgentError {
-    fn error_type(&self) -> &'static str {
-        self.kind
+    fn error_type(&self) -> Cow<'static, str> {
+        self.kind.into()
     }
 
     fn timed_out(&self) -> bool {
         self.kind == TIMED_OUT
     }
-}
-
-/// Interns an error type that was loaded from the store. The set of error types is small.
-fn intern(kind: &str) -> &'static str {
-    static KINDS: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
-    let mut kinds = super::lock(&KINDS);
-    if let Some(known) = kinds.get(kind) {
-        return known;
-    }
-    // Limits the leak if the store has arbitrary values.
-    if kinds.len() >= 1000 {
-        return "_OTHER";
-    }
-    let kind: &'static str = Box::leak(kind.to_owned().into_boxed_str());
-    kinds.insert(kind);
-    kind
 }
 
 /// The agent exceeded the timeout of its node.
@@ -176,13 +156,9 @@ pub(super) fn record_end(run: &Run, status: RunStatus, error_type: Option<&'stat
 
 /// Returns the last segment of a run. Creates one for a run that never started.
 fn last_segment(run: &Run) -> Segment {
-    previous_segment(run).unwrap_or_else(|| Segment {
-        workflow_id: run.workflow.clone(),
-        name: None,
-        trigger: run.trigger.as_str().to_owned(),
-        run_id: run.id.clone(),
-        traceparent: None,
-        elapsed_ms: run.executed_ms,
+    previous_segment(run).unwrap_or_else(|| {
+        Segment::new(run.workflow.as_str(), run.id.as_str(), run.trigger.as_str())
+            .with_elapsed(Duration::from_millis(run.executed_ms))
     })
 }
 

@@ -1,0 +1,81 @@
+//! The unit's span as code that uses the OpenTelemetry API sees it, with `context.span()`.
+
+use crate::semconv::span;
+use crate::unit::state::ActiveUnit;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span, SpanContext, Status};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Span of a sampled unit in an OpenTelemetry context.
+///
+/// Passes everything on to the SDK's span, with two exceptions: the unit's own status takes
+/// precedence over a status that is set here, and only the unit ends the span.
+#[derive(Debug)]
+pub(super) struct RawSpan(pub(super) Arc<ActiveUnit>);
+
+impl Span for RawSpan {
+    fn add_event_with_timestamp<T>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) where
+        T: Into<Cow<'static, str>>,
+    {
+        if let Some(span) = &self.0.span {
+            span.change(|open| open.sdk.add_event_with_timestamp(name, timestamp, attributes));
+        }
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        self.0.span.as_ref().map_or(&SpanContext::NONE, |span| span.context())
+    }
+
+    fn is_recording(&self) -> bool {
+        self.0.span.as_ref().is_some_and(|span| span.is_recording())
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        if let Some(span) = &self.0.span {
+            span.change(|open| open.sdk.set_attribute(attribute));
+        }
+    }
+
+    fn set_status(&mut self, status: Status) {
+        if let Some(span) = &self.0.span {
+            span.change(|open| {
+                // `Ok` is above `Error`, which is above `Unset`, as in the SDK's span.
+                if status > open.user_status {
+                    open.user_status = status;
+                }
+            });
+        }
+    }
+
+    fn update_name<T>(&mut self, new_name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        if let Some(span) = &self.0.span {
+            span.change(|open| open.sdk.update_name(new_name));
+        }
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        if let Some(span) = &self.0.span {
+            span.change(|open| open.sdk.add_link(span_context, attributes));
+        }
+    }
+
+    /// Ignored: an end before the unit's own would lose its outcome.
+    fn end_with_timestamp(&mut self, _timestamp: SystemTime) {
+        tracing::debug!(
+            target: crate::semconv::SCOPE,
+            "ignored end() on the span of a unit ({} or {}): it ends with its function",
+            span::WORKFLOW_EXECUTE,
+            span::AGENT_EXECUTE
+        );
+    }
+}
