@@ -1,4 +1,5 @@
-//! Beside other macros: `async_trait` above and below, on methods and on whole blocks, and `tokio::test`.
+//! Combination with other macros: `async_trait` above and below, on methods and on `impl` blocks,
+//! and `tokio::test`.
 
 use async_trait::async_trait;
 use hub_otel::{instrument_agent, instrument_workflow};
@@ -27,7 +28,7 @@ struct Above(String);
 struct Below(String);
 struct Block(String);
 
-/// `async_trait` first: ours sees what it made.
+/// `async_trait` is expanded first: our attribute sees its output.
 #[async_trait]
 impl Agent for Above {
     fn id(&self) -> &str {
@@ -43,7 +44,7 @@ impl Agent for Above {
     }
 }
 
-/// Ours on the block below it.
+/// Our attribute on the block, below `async_trait`.
 #[async_trait]
 #[instrument_agent(id = self.id())]
 impl Agent for Block {
@@ -57,7 +58,7 @@ impl Agent for Block {
     }
 }
 
-/// Ours first: it leaves an `async fn` to `async_trait`.
+/// Our attribute is expanded first: it keeps the `async fn` for `async_trait`.
 #[instrument_agent(id = self.id())]
 #[async_trait]
 impl Agent for Below {

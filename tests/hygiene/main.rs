@@ -1,11 +1,12 @@
-//! The attributes change nothing but telemetry: names, lints, values, drops, panics, Send and sizes.
+//! The attributes change only telemetry: names, lints, values, drops, panics, `Send` and sizes stay
+//! the same.
 
 mod async_trait;
 mod no_prelude;
 mod recorded;
 mod transparency;
 
-/// Every shape under edition 2024, and every lint that a careful user denies.
+/// Every shape in edition 2024, with all strict lints denied.
 ///
 /// Editions 2018 and 2021: tests/editions.
 #[deny(warnings, missing_docs, clippy::pedantic, clippy::nursery)]

@@ -1,4 +1,4 @@
-//! Each argument, and each way to wrap a function, as it arrives in spans and metrics.
+//! Spans and metrics that each argument and each function shape produce.
 
 use hub_otel::{Label, TimedOut, UnitStatus, instrument_agent, instrument_workflow, testing};
 use std::future::Future;
@@ -22,14 +22,14 @@ async fn everything(id: &str, list: Vec<u8>, region: Region) -> Result<u64, Stri
 }
 
 #[tokio::test]
-async fn every_argument_arrives_in_the_span_and_the_labels() {
+async fn every_argument_is_recorded_in_the_span_and_the_labels() {
     let capture = testing::capture();
     assert_eq!(everything("nightly", vec![1, 2], Region::EuWest).await, Ok(3));
     assert_eq!(
         capture.spans().tree().to_string().trim(),
         "everything Ok {dotted.key=1.5, id=nightly, list=[1, 2], size=2, sum=3, workflow.duration.ms=…, \
-         workflow.id=nightly, workflow.name=Everything, workflow.run.id=7, workflow.status=SUCCESS, \
-         workflow.trigger=nightly-trigger}"
+         workflow.id=nightly, workflow.name=Everything, workflow.run.id=7, \
+         workflow.status=SUCCESS, workflow.trigger=nightly-trigger}"
     );
     let metrics = capture.metrics().table().to_string();
     let series = "workflow.runs.total{region=eu_west, status=SUCCESS, trigger_type=nightly-trigger, urgent=true, \
@@ -37,7 +37,7 @@ async fn every_argument_arrives_in_the_span_and_the_labels() {
     assert!(metrics.contains(series), "{metrics}");
 }
 
-/// A function for each way in which the attribute wraps one; each takes its identity at run time and fails.
+/// One function for each shape that the attribute wraps. Each has a run-time identity and fails.
 mod shapes {
     use super::{Duration, Future, Pin, TimedOut, instrument_agent};
 
@@ -131,7 +131,7 @@ async fn every_shape_is_recorded_alike() {
 }
 
 #[tokio::test]
-async fn a_deadline_ends_the_unit_timed_out_in_every_shape() {
+async fn a_timeout_ends_the_unit_timed_out_in_every_shape() {
     let capture = testing::capture();
     assert!(shapes::slow().await.is_err());
     assert!(shapes::slow_returned().await.is_err());
@@ -142,7 +142,7 @@ async fn a_deadline_ends_the_unit_timed_out_in_every_shape() {
     );
 }
 
-/// What `status`, `err` and `none` say of a value.
+/// Outcomes by `status`, `err` and `none`.
 mod meanings {
     use super::{UnitStatus, instrument_workflow};
 
@@ -175,7 +175,7 @@ mod meanings {
 }
 
 #[tokio::test]
-async fn a_value_means_what_the_arguments_say() {
+async fn status_err_and_none_decide_the_outcome() {
     let capture = testing::capture();
     meanings::rejected(0).await;
     let _ = meanings::missing("missing").await;
@@ -199,7 +199,7 @@ async fn a_value_means_what_the_arguments_say() {
 }
 
 #[tokio::test]
-async fn an_expected_error_is_no_failure_and_the_span_says_that_it_was_one() {
+async fn an_expected_error_is_recorded_but_is_no_failure() {
     let capture = testing::capture();
     assert!(meanings::missing("missing").await.is_err());
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Every kind of function that the attributes accept, once. Compiled under editions 2018, 2021 and 2024 with every lint
-//! denied that code of a careful user may deny: see tests/hygiene and tests/editions.
+//! Every function shape that the attributes accept. Compiled in editions 2018, 2021 and 2024 with
+//! all strict lints denied: see tests/hygiene and tests/editions.
 
 use hub_otel::{ErrorType, Label, TimedOut, instrument_agent, instrument_workflow};
 use std::fmt::Display;
@@ -8,18 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An error of the user's.
+/// An error type of the user.
 #[derive(Debug, ErrorType)]
 pub enum SyncError {
-    /// Nothing left to ask.
+    /// No items left.
     Empty,
-    /// The deadline.
+    /// A timeout.
     #[hub(timed_out)]
     Deadline(TimedOut),
-    /// Another name than the variant's.
+    /// A renamed variant.
     #[hub(rename = "io")]
     Disk(std::io::Error),
-    /// What the inner error says.
+    /// Identified by the inner error.
     #[hub(transparent)]
     Inner(Box<Self>),
 }
@@ -35,7 +35,7 @@ impl From<TimedOut> for SyncError {
 #[hub(rename = "out_of_paper")]
 pub struct OutOfPaper;
 
-/// A label of the user's.
+/// A label of the user.
 #[derive(Debug, Clone, Copy, Label)]
 pub enum Region {
     /// `eu_west`
@@ -45,14 +45,14 @@ pub enum Region {
     Us1,
 }
 
-/// A run of the user's.
+/// A run of the user.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// An identity.
     pub id: String,
     /// A number.
     pub attempt: u32,
-    /// Perhaps a name.
+    /// An optional name.
     pub name: Option<String>,
 }
 
@@ -221,7 +221,7 @@ pub async fn kept((a, b): (u32, u32), list: &[u32]) -> u32 {
     a + b + list.iter().sum::<u32>()
 }
 
-/// What must be used must be used.
+/// A function with `#[must_use]`.
 #[must_use]
 #[instrument_agent]
 pub async fn must_use(number: u32) -> u32 {
@@ -300,7 +300,7 @@ pub fn returns_box_future(number: u32) -> BoxFuture<'static, u32> {
     Box::pin(async move { number })
 }
 
-/// A name that says nothing.
+/// A name without meaning.
 pub type Promise = Pin<Box<dyn Future<Output = u32> + Send>>;
 
 /// A future behind an alias.
@@ -314,7 +314,7 @@ pub fn returns_alias(number: u32) -> Promise {
 pub struct Worker {
     /// Its name.
     pub name: String,
-    /// What it has done.
+    /// Work done so far.
     pub done: u32,
 }
 
@@ -393,7 +393,7 @@ impl Worker {
         std::future::ready(self.done + 2).await
     }
 
-    /// In because it asks.
+    /// Synchronous, included by `#[hub]`.
     #[hub]
     pub fn fourth(&self) -> u32 {
         self.done + 3
@@ -406,9 +406,9 @@ impl Worker {
     }
 }
 
-/// A trait with native `async fn`, and one that asks for `Send`.
+/// A trait with a native `async fn`, and one that requires `Send`.
 pub trait Job {
-    /// What comes out.
+    /// Output of the run.
     type Output;
 
     /// Native.

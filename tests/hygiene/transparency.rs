@@ -1,4 +1,4 @@
-//! What the attribute must not change: each pair below is one body, once with it and once without.
+//! The attribute does not change the program: each pair is one body with and without it.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// Writes its name when it is dropped.
+/// Logs its name when it is dropped.
 struct Dropped(&'static str, Rc<RefCell<Vec<&'static str>>>);
 
 impl Drop for Dropped {
@@ -16,7 +16,7 @@ impl Drop for Dropped {
     }
 }
 
-/// Pending once.
+/// Returns `Pending` on its first poll.
 #[derive(Default)]
 struct Yield(bool);
 
@@ -37,7 +37,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Drops in the order in which `make`'s function drops its arguments and locals, polled `polls` times.
+/// Drop order of the arguments and local variables of the function in `make`, after `polls` polls.
 fn order<F: Future>(
     polls: usize,
     make: impl FnOnce(&dyn Fn(&'static str) -> Dropped) -> F,
@@ -55,9 +55,11 @@ fn order<F: Future>(
 }
 
 macro_rules! pair {
-    ($(#[$attribute:meta])* $name:ident, $annotated:ident, ($($pattern:pat => $type:ty),*) $body:block) => {
+    ($(#[$attribute:meta])* $name:ident, $annotated:ident,
+     ($($pattern:pat => $type:ty),*) $body:block) => {
         $(#[$attribute])* async fn $name($($pattern: $type),*) $body
-        #[hub_otel::instrument_workflow] $(#[$attribute])* async fn $annotated($($pattern: $type),*) $body
+        #[hub_otel::instrument_workflow]
+        $(#[$attribute])* async fn $annotated($($pattern: $type),*) $body
     };
 }
 
@@ -79,7 +81,8 @@ pair!(wildcard, wildcard_annotated, (a => Dropped, _ => Dropped, c => Dropped) {
     let _ = c;
 });
 
-pair!(destructured, destructured_annotated, (_a => Dropped, (_b, _c) => (Dropped, Dropped), _ => Dropped, d => Dropped) {
+pair!(destructured, destructured_annotated,
+    (_a => Dropped, (_b, _c) => (Dropped, Dropped), _ => Dropped, d => Dropped) {
     let _local = Dropped("local", Rc::clone(&d.1));
     Yield::default().await;
 });
@@ -122,7 +125,7 @@ fn a_synchronous_function_drops_in_the_same_order() {
     assert_eq!(run(annotated), run(plain));
 }
 
-/// What a panic says, and where it was.
+/// Message and line of a panic.
 fn panic_of(run: impl FnOnce()) -> (String, u32) {
     thread_local! {
         static SEEN: RefCell<Option<(String, u32)>> = const { RefCell::new(None) };
@@ -140,7 +143,7 @@ fn panic_of(run: impl FnOnce()) -> (String, u32) {
 }
 
 #[test]
-fn a_panic_says_the_same_and_at_the_users_line() {
+fn a_panic_has_the_same_message_and_line() {
     let place = line!() + 3;
     #[hub_otel::instrument_workflow]
     async fn annotated(number: u32) -> u32 {
@@ -170,7 +173,7 @@ fn a_future_is_send_exactly_when_it_is_without_the_attribute() {
         Yield::default().await;
         list.len()
     }
-    // Ambiguous, and so an error, where the type is Send as well.
+    // Ambiguous, and so an error, if the type is `Send`.
     trait AmbiguousIfSend<A> {
         fn check(&self) {}
     }
@@ -181,7 +184,7 @@ fn a_future_is_send_exactly_when_it_is_without_the_attribute() {
     is_send(with_a_vec(Vec::new()));
 }
 
-/// The future sizes of docs/performance.md.
+/// Future sizes in docs/performance.md.
 mod sizes {
     use super::Yield;
 

@@ -1,1 +1,1 @@
-//! Nothing: the fixtures stand in fail/, the test in ui.rs.
+//! Empty. The fixtures are in fail/, the test is in ui.rs.

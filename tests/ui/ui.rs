@@ -1,9 +1,9 @@
-//! What the macros refuse, and in which words: one fixture for each rule of docs/macro-rules.md.
+//! Errors of the macros: one fixture for each rule of docs/macro-rules.md.
 //!
-//! Only `cargo check` runs here. What the macros accept is compiled and run in tests/hygiene.
+//! The fixtures are only checked. Accepted code is compiled and run in tests/hygiene.
 
 #[test]
-fn every_mistake_is_explained_at_the_word_to_change() {
+fn every_error_is_reported_at_the_token_to_change() {
     trybuild::TestCases::new().compile_fail("fail/**/*.rs");
 }
 
@@ -45,7 +45,7 @@ fn the_documented_shapes_are_those_that_are_compiled_and_run() {
         .map(|name| name.trim_matches('`').to_owned())
         .collect();
 
-    // A method of an annotated block has no attribute of its own: it is in by its shape.
+    // `first` is a method of an annotated block and has no attribute itself.
     let mut annotated = vec!["first".to_owned()];
     let shapes = std::fs::read_to_string(root.join("../hygiene/shapes.rs")).unwrap();
     let mut below_ours = false;

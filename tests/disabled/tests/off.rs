@@ -1,4 +1,4 @@
-//! Nothing is left but types and deadlines.
+//! Without the feature `enabled`, only type checks and timeouts remain.
 
 use hub_otel_disabled::{Late, annotated, in_an_hour, plain, slow};
 
@@ -8,33 +8,33 @@ fn an_annotated_future_is_as_large_as_a_plain_one() {
 }
 
 #[tokio::test]
-async fn values_are_what_they_were_and_no_argument_is_evaluated() {
+async fn values_are_unchanged_and_no_argument_is_evaluated() {
     assert_eq!(annotated("abc", [0; 64]).await, 67);
 }
 
 #[tokio::test]
-async fn deadlines_hold() {
+async fn timeouts_apply() {
     assert_eq!(slow().await, Err(Late));
 }
 
 #[test]
-fn deadlines_hold_where_the_runtime_has_no_timer() {
+fn timeouts_apply_on_a_runtime_without_timer() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     assert_eq!(runtime.block_on(slow()), Err(Late));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_follows_a_paused_clock() {
-    let began = std::time::Instant::now();
+async fn a_timeout_follows_a_paused_clock() {
+    let start = std::time::Instant::now();
     assert_eq!(in_an_hour().await, Err(Late));
     assert!(
-        began.elapsed() < std::time::Duration::from_secs(600),
+        start.elapsed() < std::time::Duration::from_secs(600),
         "a test does not wait for an hour"
     );
 }
 
 #[tokio::test]
-async fn every_call_keeps_its_signature_and_does_nothing() {
+async fn every_function_keeps_its_signature_and_has_no_effect() {
     let telemetry = hub_otel::Telemetry::builder()
         .override_service_name("off")
         .build()

@@ -1,4 +1,4 @@
-//! Annotated code of edition 2018 must compile without a warning that the same code without attributes does not have.
+//! Annotated code in edition 2018 compiles without warnings.
 #![deny(warnings, missing_docs, clippy::pedantic, clippy::nursery)]
 
 #[rustfmt::skip]
