@@ -1,4 +1,4 @@
-//! The HTTP client: what goes over the wire, and what is told of it.
+//! The HTTP client: requests on the wire, and their telemetry.
 
 mod baggage;
 mod failures;

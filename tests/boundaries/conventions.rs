@@ -5,14 +5,14 @@ mod model;
 mod rules;
 mod scenarios;
 
-use crate::support::Watched;
+use crate::support::BoundaryCapture;
 use hub_otel::semconv::{Kind, METRICS, Metric, metric};
 use hub_otel::testing::Span;
 use model::{Level, Model};
 use rules::{DB_CLIENT, HTTP_CLIENT, HTTP_SERVER, Sort, When};
 
-fn check(sort: &Sort, watched: &Watched) -> usize {
-    let spans = watched.spans();
+fn check(sort: &Sort, capture: &BoundaryCapture) -> usize {
+    let spans = capture.spans();
     let ours = spans
         .iter()
         .filter(|span| span.kind == sort.kind && span.attributes.contains_key(sort.mark));
@@ -41,12 +41,12 @@ fn check_one(sort: &Sort, span: &Span) {
 }
 
 #[tokio::test]
-async fn spans_carry_what_the_conventions_ask_for_and_nothing_else() {
-    let watched = Watched::new();
+async fn spans_have_the_attributes_of_the_conventions_and_no_others() {
+    let capture = BoundaryCapture::new();
     scenarios::run().await;
-    watched.idle().await;
+    capture.idle().await;
     for sort in [HTTP_SERVER, HTTP_CLIENT, DB_CLIENT] {
-        assert!(check(&sort, &watched) >= 5, "{}", sort.mark);
+        assert!(check(&sort, &capture) >= 5, "{}", sort.mark);
     }
 }
 
@@ -84,20 +84,20 @@ const OURS: [Metric; 9] = [
 fn the_contract_agrees_with_the_conventions_model_on_instruments_units_and_labels() {
     let model = Model::read();
     for metric in OURS {
-        let asked = model.metric(metric.name);
+        let model_metric = model.metric(metric.name);
         let kind = match metric.kind {
             Kind::Counter => "counter",
             Kind::UpDownCounter => "updowncounter",
             Kind::Histogram => "histogram",
             Kind::Gauge => "gauge",
         };
-        assert_eq!(kind, asked.instrument, "{}", metric.name);
-        assert_eq!(metric.unit, asked.unit, "{}", metric.name);
+        assert_eq!(kind, model_metric.instrument, "{}", metric.name);
+        assert_eq!(metric.unit, model_metric.unit, "{}", metric.name);
         for label in metric.labels {
-            let level = asked.attributes.get(*label);
+            let level = model_metric.attributes.get(*label);
             assert!(level.is_some(), "{label} is not an attribute of {}", metric.name);
         }
-        for (attribute, level) in &asked.attributes {
+        for (attribute, level) in &model_metric.attributes {
             if *level == Level::Required {
                 assert!(
                     metric.labels.contains(&attribute.as_str()),
@@ -111,12 +111,12 @@ fn the_contract_agrees_with_the_conventions_model_on_instruments_units_and_label
 
 #[tokio::test]
 async fn every_series_has_the_labels_that_the_model_requires_and_none_beyond_the_contract() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     scenarios::run().await;
-    watched.idle().await;
+    capture.idle().await;
     let model = Model::read();
     let mut seen = std::collections::BTreeSet::new();
-    for series in &watched.metrics() {
+    for series in &capture.metrics() {
         let metric =
             METRICS.iter().find(|metric| metric.name == series.name).expect("in the contract");
         let Some(metric) = OURS.iter().find(|ours| ours.name == metric.name) else { continue };

@@ -1,4 +1,4 @@
-//! Databases: the same promises for SQLite in a file and PostgreSQL on a port.
+//! Databases: SQLite in a file and PostgreSQL on a free port.
 
 mod postgres;
 mod sqlite;

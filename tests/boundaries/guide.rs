@@ -1,5 +1,5 @@
-//! The guide's code is compiled as it stands: the fenced blocks of `docs/guide-boundaries.md` are doctests of this package.
-//! Here: that the guide says what it should.
+//! The fenced blocks of `docs/guide-boundaries.md` are doctests of this package.
+//! Checked here: each boundary has a short example before and after.
 
 #[test]
 fn the_guide_shows_every_boundary_before_and_after() {

@@ -1,5 +1,5 @@
-//! The boundaries, against real peers over TCP: what a request, a call or a statement leaves behind, as a tree of spans and
-//! a table of metrics.
+//! HTTP, database and process instrumentation against real peers over TCP. The expectations are a
+//! tree of spans and a table of metrics.
 
 mod client;
 mod conventions;

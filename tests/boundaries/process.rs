@@ -35,7 +35,7 @@ fn value(scrape: &Scrape, name: &str) -> Option<f64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg(target_os = "linux")]
-async fn a_running_program_shows_its_process_and_its_runtime() {
+async fn a_running_program_exports_its_process_and_its_runtime() {
     let telemetry = telemetry();
     let _held = std::fs::File::open("/proc/self/stat").unwrap();
     tokio::spawn(std::future::pending::<()>());
@@ -99,7 +99,7 @@ async fn a_runtime_that_is_blocked_shows_as_one_long_lag() {
 }
 
 #[test]
-fn a_runtime_that_is_named_later_is_watched_without_counting_the_process_twice() {
+fn a_runtime_that_is_named_later_is_monitored_and_the_process_is_registered_once() {
     let telemetry = telemetry();
     let before = value(&scrape(&telemetry), "process_thread_count").unwrap();
     assert_eq!(

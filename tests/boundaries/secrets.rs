@@ -1,6 +1,6 @@
-//! A canary in every place where secrets travel is found in nothing that is exported.
+//! A canary in every place that contains secrets is never exported.
 
-use crate::support::{Server, Watched};
+use crate::support::{BoundaryCapture, Server};
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::{any, get};
@@ -65,7 +65,7 @@ async fn scenario(telemetry: Option<&Telemetry>) {
         http.post(&url).bearer_auth(CANARY).header("x-api-key", CANARY).header("cookie", CANARY);
     assert!(request.body(CANARY).send().await.unwrap().text().await.unwrap().contains(CANARY));
     http.get(server.url("/moved")).send().await.unwrap();
-    // Nobody listens there: the error's text has the URL in it.
+    // A closed port: the message of the error contains the URL.
     let closed = hub_otel_tests::ports::Closed::new();
     let error = http
         .get(format!("http://127.0.0.1:{}/{CANARY}?{CANARY}", closed.port()))
@@ -76,17 +76,17 @@ async fn scenario(telemetry: Option<&Telemetry>) {
 }
 
 #[tokio::test]
-async fn a_canary_in_every_place_where_secrets_travel_is_recorded_nowhere() {
-    let watched = Watched::new();
+async fn a_canary_in_every_place_with_secrets_is_never_recorded() {
+    let capture = BoundaryCapture::new();
     scenario(None).await;
-    watched.idle().await;
-    assert!(watched.spans().len() > 10, "{}", watched.tree());
-    let everything = watched.everything();
+    capture.idle().await;
+    assert!(capture.spans().len() > 10, "{}", capture.tree());
+    let everything = capture.debug();
     assert!(!everything.contains(CANARY), "{everything}");
 }
 
 #[tokio::test]
-async fn nor_is_it_in_the_bytes_of_any_signal_that_leaves_the_process() {
+async fn a_canary_is_in_the_bytes_of_no_exported_signal() {
     let receiver = Receiver::start();
     let telemetry = hub_otel::Telemetry::builder()
         .default_service_name("boundaries")

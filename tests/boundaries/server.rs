@@ -1,8 +1,8 @@
 //! The HTTP server's layer: real connections, HTTP/1.1 and HTTP/2.
 
 mod bodies;
-mod gone;
+mod disconnects;
 mod protocol;
 mod requests;
-mod storm;
+mod stress;
 mod trust;

@@ -121,7 +121,7 @@ async fn scan() {}
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn propagators_that_are_not_named_are_spoken_in_neither_direction() {
+async fn propagators_that_are_not_named_are_disabled_in_both_directions() {
     for (value, out) in [
         ("", "traceparent baggage"),
         ("tracecontext", "traceparent"),
@@ -164,7 +164,7 @@ async fn propagators_that_are_not_named_are_spoken_in_neither_direction() {
 }
 
 #[test]
-fn a_propagator_that_is_not_spoken_is_an_error() {
+fn an_unsupported_propagator_is_an_error() {
     let receiver = Receiver::start();
     for other in ["b3", "b3multi", "jaeger", "tracecontext,b3"] {
         let error =

@@ -1,13 +1,13 @@
-//! What every test here needs: telemetry that is watched, a server on a port of its own, a client that can hang up.
+//! Shared by the tests: captured telemetry, a server on a free port, a client that can disconnect.
 
-mod picture;
+mod capture;
 mod raw;
 mod server;
-mod watched;
+mod snapshot;
 
+pub(crate) use capture::BoundaryCapture;
 pub(crate) use raw::Raw;
 pub(crate) use server::Server;
-pub(crate) use watched::Watched;
 
 /// A panic that the panic hook does not print.
 pub(crate) fn panic_quietly() {

@@ -1,6 +1,6 @@
-//! A run's identity goes to hosts that were named, and is believed by servers that were told to.
+//! The identity of a run is sent to hosts that are named, and read by servers that trust the caller.
 
-use crate::support::{Server, Watched};
+use crate::support::{BoundaryCapture, Server};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::get;
@@ -31,7 +31,7 @@ async fn scan() {}
 
 #[tokio::test]
 async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let (server, _elsewhere) = with_a_way_out().await;
     let named = Client::new().baggage_to("127.0.0.1");
 
@@ -46,13 +46,13 @@ async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
         "",
         "no run, no baggage"
     );
-    watched.idle().await;
+    capture.idle().await;
 }
 
 /// What reqwest does by itself is out of sight: it would take the headers of the first request along.
 #[tokio::test]
 async fn a_client_that_may_follow_redirects_by_itself_is_never_given_baggage() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let (server, _elsewhere) = with_a_way_out().await;
     let ready = Client::from(reqwest::Client::new()).baggage_to("127.0.0.1");
 
@@ -67,23 +67,23 @@ async fn a_client_that_may_follow_redirects_by_itself_is_never_given_baggage() {
     let built = Client::build(reqwest::Client::builder()).unwrap().baggage_to("127.0.0.1");
     assert_eq!(nightly(built.clone(), server.url("/away")).await, "");
     assert_eq!(nightly(built, server.url("/")).await, "workflow.id=nightly,workflow.run.id=run-7");
-    watched.idle().await;
+    capture.idle().await;
 }
 
 #[tokio::test]
 async fn a_trusted_callers_run_is_the_run_of_the_agents_behind_the_server() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     for (trust, id) in [(Trust::TraceAndBaggage, "nightly"), (Trust::Trace, "")] {
         let app = Router::new().route("/", get(scan)).layer(ServerLayer::new().trust(trust));
         let server = Server::start(app).await;
         nightly(Client::new().baggage_to("127.0.0.1"), server.url("/")).await;
-        watched.idle().await;
-        let spans = watched.spans();
+        capture.idle().await;
+        let spans = capture.spans();
         let agent = spans.named("agent.execute").last().copied().cloned().unwrap();
-        assert_eq!(agent.text("workflow.id"), id, "{trust:?}\n{}", watched.tree());
+        assert_eq!(agent.text("workflow.id"), id, "{trust:?}\n{}", capture.tree());
     }
     assert_eq!(
-        watched.spans().sorted().names(),
+        capture.spans().sorted().names(),
         "workflow.execute\n  GET\n    GET /\n      agent.execute\n".repeat(2)
     );
 }

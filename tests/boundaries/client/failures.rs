@@ -1,6 +1,7 @@
-//! Requests that are not answered: `error.type` is a kind, and the error's text, which has the URL in it, is nowhere.
+//! Requests without a response: `error.type` is one of a fixed set, and the message of the error,
+//! which contains the URL, is not recorded.
 
-use crate::support::{Server, Watched, panic_quietly};
+use crate::support::{BoundaryCapture, Server, panic_quietly};
 use axum::Router;
 use axum::routing::get;
 use hub_otel::http::Client;
@@ -10,7 +11,7 @@ use tokio::io::AsyncReadExt;
 
 #[tokio::test]
 async fn a_refused_connection_is_connect() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let closed = Closed::new();
     let error = Client::new()
         .get(format!("http://127.0.0.1:{}/c4n4ry", closed.port()))
@@ -18,25 +19,25 @@ async fn a_refused_connection_is_connect() {
         .await
         .unwrap_err();
     assert!(error.is_connect());
-    watched.idle().await;
-    assert_eq!(watched.short(), "CLIENT GET error.type=connect ERROR\n");
-    assert!(!watched.tree().contains("c4n4ry"));
+    capture.idle().await;
+    assert_eq!(capture.outcomes(), "CLIENT GET error.type=connect ERROR\n");
+    assert!(!capture.tree().contains("c4n4ry"));
     assert!(
-        watched.table().contains("http.client.request.duration error.type=connect"),
+        capture.table().contains("http.client.request.duration error.type=connect"),
         "{}",
-        watched.table()
+        capture.table()
     );
 }
 
 #[tokio::test]
 async fn a_name_without_an_address_is_dns() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     // RFC 6761: `.invalid` never has one.
     let error = Client::new().get("http://nowhere.invalid/").send().await.unwrap_err();
     assert!(error.is_connect());
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "CLIENT GET error.type=dns ERROR\n\
          \n\
          http.client.request.duration error.type=dns http.request.method=GET server.address=nowhere.invalid \
@@ -46,7 +47,7 @@ async fn a_name_without_an_address_is_dns() {
 
 #[tokio::test]
 async fn a_caller_that_panics_leaves_a_cancelled_request() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let server = Server::start(Router::new().route("/", get(std::future::pending::<()>))).await;
     let request = Client::new().get(server.url("/")).send();
     let caller = async {
@@ -59,23 +60,23 @@ async fn a_caller_that_panics_leaves_a_cancelled_request() {
     let panicked =
         futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(caller)).await;
     assert!(panicked.is_err());
-    watched.idle().await;
-    assert_eq!(watched.short(), "CLIENT GET error.type=cancelled ERROR\n");
+    capture.idle().await;
+    assert_eq!(capture.outcomes(), "CLIENT GET error.type=cancelled ERROR\n");
 }
 
 #[tokio::test]
 async fn a_deadline_that_passes_is_timeout() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let server = Server::start(Router::new().route("/", get(std::future::pending::<()>))).await;
     let request = Client::new().get(server.url("/")).timeout(Duration::from_millis(50));
     assert!(request.send().await.unwrap_err().is_timeout());
-    watched.idle().await;
-    assert_eq!(watched.short(), "CLIENT GET error.type=timeout ERROR\n");
+    capture.idle().await;
+    assert_eq!(capture.outcomes(), "CLIENT GET error.type=timeout ERROR\n");
 }
 
 #[tokio::test]
 async fn a_connection_that_breaks_is_request() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let peer = tokio::spawn(async move {
@@ -84,24 +85,24 @@ async fn a_connection_that_breaks_is_request() {
     });
     Client::new().post(format!("http://{address}/")).body("x").send().await.unwrap_err();
     peer.await.unwrap();
-    watched.idle().await;
-    assert_eq!(watched.short(), "CLIENT POST error.type=request ERROR\n");
+    capture.idle().await;
+    assert_eq!(capture.outcomes(), "CLIENT POST error.type=request ERROR\n");
 }
 
 #[tokio::test]
-async fn a_caller_that_gives_up_leaves_a_cancelled_request() {
-    let watched = Watched::new();
+async fn a_dropped_future_ends_the_request_as_cancelled() {
+    let capture = BoundaryCapture::new();
     let server = Server::start(Router::new().route("/", get(std::future::pending::<()>))).await;
     let request = Client::new().get(server.url("/")).send();
     assert!(tokio::time::timeout(Duration::from_millis(50), request).await.is_err());
-    watched.idle().await;
-    assert_eq!(watched.short(), "CLIENT GET error.type=cancelled ERROR\n");
+    capture.idle().await;
+    assert_eq!(capture.outcomes(), "CLIENT GET error.type=cancelled ERROR\n");
 }
 
 #[tokio::test]
 async fn a_request_that_cannot_be_built_was_never_sent() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     assert!(Client::new().get("not a url").send().await.unwrap_err().is_builder());
-    watched.idle().await;
-    assert_eq!(watched.short(), "");
+    capture.idle().await;
+    assert_eq!(capture.outcomes(), "");
 }

@@ -1,6 +1,6 @@
 //! Every hop is a request of its own, and nothing travels further than reqwest would let it.
 
-use crate::support::{Server, Watched};
+use crate::support::{BoundaryCapture, Server};
 use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::IntoResponse;
@@ -19,7 +19,7 @@ fn to(status: StatusCode, location: String) -> impl IntoResponse {
 
 #[tokio::test]
 async fn each_hop_has_a_span_of_its_own_that_counts_the_resends() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let app = Router::new()
         .route("/a", get(|| async { to(StatusCode::FOUND, "/b".into()) }))
         .route("/b", get(|| async { to(StatusCode::TEMPORARY_REDIRECT, "c?x=1".into()) }))
@@ -30,14 +30,14 @@ async fn each_hop_has_a_span_of_its_own_that_counts_the_resends() {
     assert_eq!(answer.url().path(), "/c");
     assert_eq!(answer.text().await.unwrap(), "here");
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT GET http.request.resend_count=1 http.response.status_code=307\n\
          CLIENT GET http.request.resend_count=2 http.response.status_code=200\n\
          CLIENT GET http.response.status_code=302\n"
     );
-    let table = watched.table();
+    let table = capture.table();
     assert!(
         table.contains("status_code=302")
             && table.contains("status_code=307")
@@ -76,7 +76,7 @@ async fn methods_bodies_and_credentials_change_as_in_reqwest() {
             assert_eq!(found, expected, "{method} {path}");
         }
     }
-    // A body that is a stream is gone when the redirect comes.
+    // A body that is a stream cannot be sent again.
     let stream = || {
         let chunks = futures_util::stream::iter([Ok::<_, std::convert::Infallible>("b")]);
         reqwest::Body::wrap(http_body_util::StreamBody::new(futures_util::StreamExt::map(
@@ -101,8 +101,8 @@ async fn methods_bodies_and_credentials_change_as_in_reqwest() {
 }
 
 #[tokio::test]
-async fn one_redirect_too_many_is_an_error_and_its_span_says_so() {
-    let watched = Watched::new();
+async fn one_redirect_too_many_is_an_error_on_its_span_too() {
+    let capture = BoundaryCapture::new();
     let app = Router::new().route("/loop", get(|| async { to(StatusCode::FOUND, "/loop".into()) }));
     let server = Server::start(app).await;
     let client = Client::build(reqwest::Client::builder()).unwrap();
@@ -113,10 +113,10 @@ async fn one_redirect_too_many_is_an_error_and_its_span_says_so() {
     let answer = client.follow_redirects(0).get(server.url("/loop")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::FOUND, "none are followed, and none is too many");
 
-    watched.idle().await;
+    capture.idle().await;
     let duration = "http.client.request.duration";
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         format!(
             "CLIENT GET error.type=redirect http.request.resend_count=1 http.response.status_code=302 ERROR\n\
              CLIENT GET http.response.status_code=302\n\

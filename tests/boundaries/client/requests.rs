@@ -1,6 +1,6 @@
-//! Requests that are answered.
+//! Requests with a response.
 
-use crate::support::{Server, Watched};
+use crate::support::{BoundaryCapture, Server};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
@@ -15,7 +15,7 @@ fn headers_of(headers: &HeaderMap) -> String {
 
 #[tokio::test]
 async fn a_call_from_server_to_server_is_one_trace() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let inner = Router::new()
         .route("/api/users/{id}", get(|headers: HeaderMap| async move { headers_of(&headers) }));
     let inner = Server::start(inner.layer(ServerLayer::new())).await;
@@ -32,38 +32,38 @@ async fn a_call_from_server_to_server_is_one_trace() {
 
     let seen = reqwest::get(outer.url("/")).await.unwrap().text().await.unwrap();
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "SERVER GET / http.response.status_code=200\n\
          \u{20} CLIENT GET /api/users/{id} http.response.status_code=200\n\
          \u{20}   SERVER GET /api/users/{id} http.response.status_code=200\n"
     );
-    let client = watched.named("GET /api/users/{id}", "Client");
+    let client = capture.named("GET /api/users/{id}", "Client");
     assert_eq!(seen, format!("traceparent: 00-{}-{}-01\n", client.trace_id, client.span_id));
     assert!(
-        watched.tree().contains(
+        capture.tree().contains(
             "CLIENT GET /api/users/{id} http.request.method=GET http.response.status_code=200 \
              network.peer.address=127.0.0.1 network.peer.port=<port> network.protocol.version=1.1 \
              server.address=127.0.0.1 server.port=<port> url.full=http://127.0.0.1:<port>/api/users/{id} \
              url.template=/api/users/{id}\n"
         ),
         "{}",
-        watched.tree()
+        capture.tree()
     );
     assert!(
-        watched.table().contains(
+        capture.table().contains(
             "http.client.request.duration http.request.method=GET http.response.status_code=200 \
              network.protocol.version=1.1 server.address=127.0.0.1 server.port=<port> | 1\n"
         ),
         "{}",
-        watched.table()
+        capture.table()
     );
 }
 
 #[tokio::test]
 async fn a_url_shows_its_origin_and_nothing_that_may_be_a_secret() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let server = Server::start(Router::new().route("/{*path}", post(|| async {}))).await;
     let secret =
         format!("http://user:c4n4ry@{}/services/T0/B0/c4n4ry?key=c4n4ry#c4n4ry", server.address);
@@ -71,8 +71,8 @@ async fn a_url_shows_its_origin_and_nothing_that_may_be_a_secret() {
     Client::new().post(&secret).send().await.unwrap();
     Client::new().show_path("127.0.0.1").post(server.url("/seen?key=c4n4ry")).send().await.unwrap();
 
-    watched.idle().await;
-    let tree = watched.tree();
+    capture.idle().await;
+    let tree = capture.tree();
     // reqwest takes the userinfo out of the URL and into a header.
     assert!(tree.contains("url.full=http://127.0.0.1:<port>/REDACTED\n"), "{tree}");
     assert!(tree.contains("url.full=http://127.0.0.1:<port>/seen\n"), "{tree}");
@@ -80,8 +80,8 @@ async fn a_url_shows_its_origin_and_nothing_that_may_be_a_secret() {
 }
 
 #[tokio::test]
-async fn an_answer_that_says_no_is_an_error_of_its_status() {
-    let watched = Watched::new();
+async fn an_error_status_is_the_error_type() {
+    let capture = BoundaryCapture::new();
     let app = Router::new()
         .route("/missing", get(|| async { StatusCode::NOT_FOUND }))
         .route("/busy", get(|| async { StatusCode::SERVICE_UNAVAILABLE }));
@@ -89,14 +89,14 @@ async fn an_answer_that_says_no_is_an_error_of_its_status() {
     let http = Client::new();
 
     http.get(server.url("/missing")).template("/missing").send().await.unwrap();
-    // The caller tries again, and says so.
+    // A retry of the caller.
     for resend in 0..2 {
         http.get(server.url("/busy")).template("/busy").resend_count(resend).send().await.unwrap();
     }
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT GET /busy error.type=503 http.request.resend_count=1 http.response.status_code=503 ERROR\n\
          CLIENT GET /busy error.type=503 http.response.status_code=503 ERROR\n\
          CLIENT GET /missing error.type=404 http.response.status_code=404 ERROR\n"
@@ -104,7 +104,7 @@ async fn an_answer_that_says_no_is_an_error_of_its_status() {
 }
 
 #[tokio::test]
-async fn a_request_looks_the_same_on_the_wire_as_reqwests_own() {
+async fn a_request_is_the_same_on_the_wire_as_reqwests_own() {
     let server = Server::start(Router::new().route(
         "/",
         post(|headers: HeaderMap, query: axum::extract::RawQuery, body: String| async move {

@@ -5,7 +5,7 @@ use super::rules::Type;
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// How strongly an attribute is asked for.
+/// The requirement level of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     Required,
@@ -14,9 +14,9 @@ pub(super) enum Level {
     OptIn,
 }
 
-/// What the conventions say of one metric.
+/// A metric of the conventions.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct MetricModel {
     pub(super) instrument: String,
     pub(super) unit: String,
     pub(super) attributes: BTreeMap<String, Level>,
@@ -25,7 +25,7 @@ pub(super) struct Asked {
 /// Every metric and every attribute of the conventions.
 pub(super) struct Model {
     pub(super) schema: String,
-    metrics: BTreeMap<String, Asked>,
+    metrics: BTreeMap<String, MetricModel>,
     /// The types of attributes, by the examples of each.
     pub(super) types: BTreeMap<String, Type>,
 }
@@ -38,15 +38,15 @@ impl Model {
         };
         let constants = constants(&read("attribute.rs"));
         let mut metrics = BTreeMap::new();
-        let mut asked = Asked::default();
+        let mut model_metric = MetricModel::default();
         for line in read("metric.rs").replace("=\n    \"", "= \"").lines() {
             if let Some(value) = line.strip_prefix("/// | Instrument: | `") {
-                asked = Asked {
+                model_metric = MetricModel {
                     instrument: value.split('`').next().unwrap_or_default().into(),
-                    ..Asked::default()
+                    ..MetricModel::default()
                 };
             } else if let Some(value) = line.strip_prefix("/// | Unit: | `") {
-                asked.unit = value.split('`').next().unwrap_or_default().into();
+                model_metric.unit = value.split('`').next().unwrap_or_default().into();
             } else if let Some(row) = line.strip_prefix("/// | [`crate::attribute::") {
                 let (constant, rest) = row.split_once("`]").expect("a row of attributes");
                 let level = match rest {
@@ -55,11 +55,11 @@ impl Model {
                     _ if rest.contains("`Opt_in`") => Level::OptIn,
                     _ => Level::Recommended,
                 };
-                asked
+                model_metric
                     .attributes
                     .insert(constants.get(constant).expect("its constant").clone(), level);
             } else if let Some((_, name)) = constant(line) {
-                metrics.insert(name.to_owned(), std::mem::take(&mut asked));
+                metrics.insert(name.to_owned(), std::mem::take(&mut model_metric));
             }
         }
         assert!(
@@ -74,7 +74,7 @@ impl Model {
         Self { schema, metrics, types: types(&read("attribute.rs")) }
     }
 
-    pub(super) fn metric(&self, name: &str) -> &Asked {
+    pub(super) fn metric(&self, name: &str) -> &MetricModel {
         self.metrics.get(name).unwrap_or_else(|| panic!("the conventions know no {name}"))
     }
 }
@@ -108,7 +108,7 @@ fn constant(line: &str) -> Option<(&str, &str)> {
 }
 
 fn constants(source: &str) -> BTreeMap<String, String> {
-    // A long one stands on two lines.
+    // A long constant is on two lines.
     source
         .replace("=\n    \"", "= \"")
         .lines()

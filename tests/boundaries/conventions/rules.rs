@@ -1,4 +1,4 @@
-//! The conventions for spans, as tables: key, type, requirement level, and the section that says so.
+//! The conventions for spans, as tables: key, type, requirement level and section.
 //!
 //! "HTTP" is docs/http/http-spans.md, "DB" docs/db/database-spans.md, "SQL" docs/db/sql.md, "PostgreSQL"
 //! docs/db/postgresql.md of the semantic conventions; a number in brackets is the note below that section's table, as in the
@@ -25,7 +25,7 @@ impl Type {
     }
 }
 
-/// How strongly an attribute is asked for, and what that means for a span.
+/// The requirement level of an attribute, and its condition on a span.
 pub(super) enum When {
     /// Required.
     Always,
@@ -36,7 +36,7 @@ pub(super) enum When {
     /// Recommended, or opt-in: may be there.
     Recommended,
     OptIn,
-    /// Asked for by the conventions, and left out on purpose.
+    /// MetricModel for by the conventions, and left out on purpose.
     Never(&'static str),
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// A key that ends with a dot stands for all keys that begin so.
+    /// A key that ends with a dot matches all keys with that prefix.
     pub(super) fn covers(&self, key: &str) -> bool {
         if self.key.ends_with('.') { key.starts_with(self.key) } else { key == self.key }
     }
@@ -70,13 +70,13 @@ fn status(span: &Span) -> Option<i64> {
     }
 }
 
-/// "HTTP, Status": 5xx; or an error that no status tells: the span's status says so.
+/// "HTTP, Status": 5xx, or an error without a status code.
 fn failed(span: &Span) -> bool {
     span.status != "Unset"
 }
 
 /// Nothing went wrong, or what went wrong is the status itself: so there was one.
-fn was_answered(span: &Span) -> bool {
+fn has_response(span: &Span) -> bool {
     let error = span.text("error.type");
     error.is_empty() || error.parse::<u16>().is_ok()
 }
@@ -95,7 +95,7 @@ fn http_name(span: &Span, target: &str) -> String {
     format!("{method} {}", span.text(target)).trim_end().to_owned()
 }
 
-/// Everything that the conventions say of one sort of span.
+/// The conventions for one sort of span.
 pub(super) struct Sort {
     pub(super) kind: &'static str,
     /// The attribute by which such a span is known.
@@ -107,7 +107,7 @@ pub(super) struct Sort {
 }
 
 impl Sort {
-    /// "HTTP, Status": an error exactly from some status on, or where `error.type` says what else went wrong.
+    /// "HTTP, Status": an error exactly from some status on, or with an `error.type`.
     pub(super) fn is_error(&self, span: &Span) -> bool {
         status(span).is_some_and(|code| code >= self.errors) || has(span, "error.type")
     }
@@ -142,7 +142,7 @@ pub(super) const HTTP_SERVER: Sort = Sort {
         rule(
             "http.response.status_code",
             Int,
-            AtLeastIf("one was sent", was_answered),
+            AtLeastIf("one was sent", has_response),
             "HTTP, HTTP server span",
         ),
         rule("http.route", Text, If("it is available", has_target), "HTTP, HTTP server span [6]"),
@@ -194,7 +194,7 @@ pub(super) const HTTP_CLIENT: Sort = Sort {
         rule(
             "http.response.status_code",
             Int,
-            AtLeastIf("one was received", was_answered),
+            AtLeastIf("one was received", has_response),
             "HTTP, HTTP client span",
         ),
         rule(

@@ -1,4 +1,4 @@
-//! Requests, calls and statements of every kind, for the tables to look at.
+//! Requests, calls and statements of every kind, as input of the tables.
 
 use crate::support::{Raw, Server};
 use axum::Router;

@@ -1,10 +1,10 @@
 //! PostgreSQL of the system's, in a temporary folder, as user `postgres`, on a port of its own.
 //!
-//! Where `initdb` is missing the test says `skipped: postgres`; HUB_REQUIRE_POSTGRES=1 makes that a failure.
+//! Without `initdb` the tests print `skipped: postgres`; with HUB_REQUIRE_POSTGRES=1 they fail.
 
 mod cluster;
 
-use crate::support::{Watched, panic_quietly};
+use crate::support::{BoundaryCapture, panic_quietly};
 use cluster::Cluster;
 use futures_util::{FutureExt, TryStreamExt};
 use hub_otel::db::Db;
@@ -26,9 +26,9 @@ async fn connect(cluster: &Cluster) -> Db<Postgres> {
 }
 
 #[tokio::test]
-async fn postgres_keeps_the_same_promises() {
+async fn postgres_statements_have_the_same_spans() {
     let Some(cluster) = Cluster::start() else { return };
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let db = connect(&cluster).await;
 
     sqlx::query("CREATE TABLE runs (id TEXT PRIMARY KEY, n INT CHECK (n > 0))")
@@ -46,16 +46,16 @@ async fn postgres_keeps_the_same_promises() {
     let rows: Vec<(String, i32)> =
         sqlx::query_as("SELECT id, n FROM runs").fetch_all(&db).await.unwrap();
     assert_eq!(rows, [("c4n4ry".to_owned(), 1)]);
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT BEGIN\n\
          CLIENT COMMIT\n\
          CLIENT CREATE TABLE runs\n\
          CLIENT INSERT runs\n\
          CLIENT SELECT runs db.response.returned_rows=1\n"
     );
-    let tree = watched.tree();
+    let tree = capture.tree();
     assert!(
         tree.contains(
             "CLIENT SELECT runs db.collection.name=runs db.namespace=postgres db.operation.name=SELECT \
@@ -68,9 +68,9 @@ async fn postgres_keeps_the_same_promises() {
 }
 
 #[tokio::test]
-async fn postgres_errors_are_classed_and_a_lost_server_is_a_lost_connection() {
+async fn postgres_errors_are_classified_and_a_lost_server_is_a_lost_connection() {
     let Some(cluster) = Cluster::start() else { return };
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let db = connect(&cluster).await;
     sqlx::raw_sql("CREATE TABLE runs (id INT PRIMARY KEY)").execute(db.untraced()).await.unwrap();
 
@@ -89,9 +89,9 @@ async fn postgres_errors_are_classed_and_a_lost_server_is_a_lost_connection() {
     });
     assert!(lost.is_err());
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT INSERT runs\n\
          CLIENT INSERT runs db.response.status_code=23505 error.type=constraint ERROR\n\
          CLIENT SELECT db.response.status_code=22012 error.type=data ERROR\n\
@@ -105,7 +105,7 @@ async fn postgres_errors_are_classed_and_a_lost_server_is_a_lost_connection() {
 #[tokio::test]
 async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as_they_are() {
     let Some(cluster) = Cluster::start() else { return };
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let db = connect(&cluster).await;
     db.untraced().execute("CREATE TABLE runs (id INT PRIMARY KEY)").await.unwrap();
 
@@ -139,9 +139,9 @@ async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as
         sqlx::query_as("SELECT id FROM runs ORDER BY id").fetch_all(&db).await.unwrap();
     assert_eq!(left, [(2,), (3,)], "the pool lives on");
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT BEGIN\n\
          CLIENT COMMIT\n\
          CLIENT DELETE runs\n\
@@ -157,8 +157,8 @@ async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as
 
 /// No server is needed for these.
 #[tokio::test]
-async fn a_database_that_is_not_there_is_a_lost_connection_and_its_usual_port_is_not_told() {
-    let watched = Watched::new();
+async fn an_unreachable_database_is_a_lost_connection_and_its_default_port_is_not_recorded() {
+    let capture = BoundaryCapture::new();
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(20));
     let options = PgConnectOptions::new_without_pgpass().username("postgres").password("c4n4ry");
     // RFC 6761: `.invalid` never has an address.
@@ -171,11 +171,11 @@ async fn a_database_that_is_not_there_is_a_lost_connection_and_its_usual_port_is
     let refused = Db::new(pool.connect_lazy_with(options.host("127.0.0.1").port(closed.port())));
     assert!(sqlx::query("SELECT 1").execute(&refused).await.is_err());
 
-    watched.idle().await;
+    capture.idle().await;
     let duration = "db.client.operation.duration";
     let select = "db.operation.name=SELECT db.query.summary=SELECT db.system.name=postgresql";
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         format!(
             "CLIENT SELECT error.type=connection ERROR\n\
              CLIENT SELECT error.type=pool_timeout ERROR\n\
@@ -186,14 +186,14 @@ async fn a_database_that_is_not_there_is_a_lost_connection_and_its_usual_port_is
              {duration} db.system.name=postgresql error.type=connection server.address=nowhere.invalid | 1\n"
         )
     );
-    assert!(!watched.everything().contains("c4n4ry"));
+    assert!(!capture.debug().contains("c4n4ry"));
 }
 
 /// This test program again, where it finds no `initdb`.
 fn without_initdb(required: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "db::postgres::postgres_keeps_the_same_promises"])
+        .args(["--exact", "db::postgres::postgres_statements_have_the_same_spans"])
         .env(cluster::PROGRAMS, folder.path())
         .env(cluster::REQUIRED, required)
         .output()
@@ -201,13 +201,13 @@ fn without_initdb(required: &str) -> Output {
 }
 
 #[test]
-fn without_initdb_the_test_says_that_it_was_skipped_unless_that_is_forbidden() {
+fn without_initdb_the_test_is_skipped_with_a_message_unless_it_is_required() {
     let skipped = without_initdb("0");
     assert!(skipped.status.success());
-    let said = String::from_utf8_lossy(&skipped.stderr).into_owned();
-    assert!(said.contains("skipped: postgres\n"), "{said}");
+    let output = String::from_utf8_lossy(&skipped.stderr).into_owned();
+    assert!(output.contains("skipped: postgres\n"), "{output}");
     let forbidden = without_initdb("1");
     assert!(!forbidden.status.success());
-    let said = String::from_utf8_lossy(&forbidden.stdout).into_owned();
-    assert!(said.contains("HUB_REQUIRE_POSTGRES forbids to skip"), "{said}");
+    let output = String::from_utf8_lossy(&forbidden.stdout).into_owned();
+    assert!(output.contains("HUB_REQUIRE_POSTGRES requires it"), "{output}");
 }

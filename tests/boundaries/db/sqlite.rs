@@ -1,6 +1,6 @@
 //! SQLite, in a file of the test's own.
 
-use crate::support::{Watched, panic_quietly};
+use crate::support::{BoundaryCapture, panic_quietly};
 use futures_util::{FutureExt, TryStreamExt};
 use hub_otel::db::Db;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -33,8 +33,8 @@ async fn database() -> Database {
 }
 
 #[tokio::test]
-async fn queries_stay_as_they_are_and_each_is_a_span_with_its_summary() {
-    let watched = Watched::new();
+async fn queries_need_no_change_and_each_is_a_span_with_its_summary() {
+    let capture = BoundaryCapture::new();
     let Database { db, _folder } = database().await;
 
     let insert =
@@ -52,9 +52,9 @@ async fn queries_stay_as_they_are_and_each_is_a_span_with_its_summary() {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM runs").fetch_one(&db).await.unwrap();
     assert_eq!(count, 1);
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.tree(),
+        capture.tree(),
         "CLIENT INSERT runs db.collection.name=runs db.operation.name=INSERT db.query.summary=INSERT runs \
          db.system.name=sqlite\n\
          CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT db.query.summary=SELECT runs \
@@ -65,7 +65,7 @@ async fn queries_stay_as_they_are_and_each_is_a_span_with_its_summary() {
          db.response.returned_rows=1 db.system.name=sqlite\n"
     );
     assert_eq!(
-        watched.table(),
+        capture.table(),
         "db.client.operation.duration db.collection.name=runs db.operation.name=INSERT \
          db.query.summary=INSERT runs db.system.name=sqlite | 1\n\
          db.client.operation.duration db.collection.name=runs db.operation.name=SELECT \
@@ -75,7 +75,7 @@ async fn queries_stay_as_they_are_and_each_is_a_span_with_its_summary() {
 
 #[tokio::test]
 async fn a_transaction_shows_its_begin_its_statements_and_its_end() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let Database { db, _folder } = database().await;
 
     let mut tx = db.begin().await.unwrap();
@@ -91,8 +91,8 @@ async fn a_transaction_shows_its_begin_its_statements_and_its_end() {
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM runs").fetch_one(&db).await.unwrap();
     assert_eq!(left, 1, "the dropped transaction was rolled back");
 
-    watched.idle().await;
-    let spans = watched.spans();
+    capture.idle().await;
+    let spans = capture.spans();
     let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(
         names,
@@ -111,8 +111,8 @@ async fn a_transaction_shows_its_begin_its_statements_and_its_end() {
 }
 
 #[tokio::test]
-async fn errors_are_classed_so_that_a_unique_violation_is_no_lost_database() {
-    let watched = Watched::new();
+async fn errors_are_classified_so_that_a_unique_violation_is_not_a_lost_database() {
+    let capture = BoundaryCapture::new();
     let Database { db, _folder } = database().await;
 
     for _ in 0..2 {
@@ -125,22 +125,22 @@ async fn errors_are_classed_so_that_a_unique_violation_is_no_lost_database() {
     db.close().await;
     assert!(sqlx::query("DELETE FROM runs").execute(&db).await.is_err());
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT DELETE runs error.type=pool_closed ERROR\n\
          CLIENT INSERT runs\n\
          CLIENT INSERT runs db.response.status_code=1555 error.type=constraint ERROR\n\
          CLIENT SELECT nowhere db.response.status_code=1 error.type=statement ERROR\n\
          CLIENT UPDATE runs error.type=pool_timeout ERROR\n"
     );
-    assert!(!watched.tree().contains("c4n4ry"), "{}", watched.tree());
-    assert!(!watched.table().contains("c4n4ry"), "{}", watched.table());
+    assert!(!capture.tree().contains("c4n4ry"), "{}", capture.tree());
+    assert!(!capture.table().contains("c4n4ry"), "{}", capture.table());
 }
 
 #[tokio::test]
-async fn a_caller_that_gives_up_is_cancelled_and_one_that_has_enough_is_not() {
-    let watched = Watched::new();
+async fn a_dropped_query_is_cancelled_and_a_stream_dropped_after_a_row_is_not() {
+    let capture = BoundaryCapture::new();
     let Database { db, _folder } = database().await;
     sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')")
         .execute(db.untraced())
@@ -156,18 +156,18 @@ async fn a_caller_that_gives_up_is_cancelled_and_one_that_has_enough_is_not() {
     assert_eq!(first.get::<String, _>(0), "a");
     drop(rows);
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT SELECT runs db.response.returned_rows=1\n\
          CLIENT UPDATE runs error.type=cancelled ERROR\n"
     );
 }
 
-/// To take a connection that is there is no operation of a database; one that does not come is what an alert looks at.
+/// Acquiring a connection is not a database operation. A failure is what an alert needs.
 #[tokio::test]
-async fn a_connection_that_does_not_come_is_recorded_and_one_that_comes_is_not() {
-    let watched = Watched::new();
+async fn a_failed_acquire_is_recorded_and_a_successful_one_is_not() {
+    let capture = BoundaryCapture::new();
     let Database { db, _folder } = database().await;
 
     let held = db.acquire().await.unwrap();
@@ -179,9 +179,9 @@ async fn a_connection_that_does_not_come_is_recorded_and_one_that_comes_is_not()
     drop(held);
     drop(db.acquire().await.unwrap());
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "CLIENT BEGIN error.type=pool_timeout ERROR\n\
          CLIENT sqlite error.type=cancelled ERROR\n\
          CLIENT sqlite error.type=pool_timeout ERROR\n\
@@ -193,8 +193,8 @@ async fn a_connection_that_does_not_come_is_recorded_and_one_that_comes_is_not()
          db.client.operation.duration db.system.name=sqlite error.type=cancelled | 1\n\
          db.client.operation.duration db.system.name=sqlite error.type=pool_timeout | 3\n"
     );
-    // From the moment it was asked for.
-    let spans = watched.spans();
+    // From the call of `acquire`.
+    let spans = capture.spans();
     let waited: Vec<Duration> = spans
         .named("sqlite")
         .iter()
@@ -205,7 +205,7 @@ async fn a_connection_that_does_not_come_is_recorded_and_one_that_comes_is_not()
 
 #[tokio::test]
 async fn a_caller_that_panics_leaves_a_cancelled_query_and_a_pool_that_works() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let Database { db, _folder } = database().await;
 
     // Waits for the only connection, until its caller panics.
@@ -217,7 +217,7 @@ async fn a_caller_that_panics_leaves_a_cancelled_query_and_a_pool_that_works() {
     };
     assert!(AssertUnwindSafe(caller).catch_unwind().await.is_err());
     drop(held);
-    // Panics between two rows: what it asked for had come.
+    // Panics between two rows: the first one has arrived.
     sqlx::query("INSERT INTO runs VALUES ('a', 'x'), ('b', 'x')")
         .execute(db.untraced())
         .await
@@ -231,9 +231,9 @@ async fn a_caller_that_panics_leaves_a_cancelled_query_and_a_pool_that_works() {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM runs").fetch_one(&db).await.unwrap();
     assert_eq!(count, 2);
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT SELECT runs db.response.returned_rows=1\n\
          CLIENT SELECT runs db.response.returned_rows=1\n\
          CLIENT UPDATE runs error.type=cancelled ERROR\n"
@@ -242,7 +242,7 @@ async fn a_caller_that_panics_leaves_a_cancelled_query_and_a_pool_that_works() {
 
 #[tokio::test]
 async fn connections_prepared_statements_and_raw_batches_work_through_it() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let Database { db, _folder } = database().await;
 
     let mut connection = db.acquire().await.unwrap();
@@ -258,14 +258,14 @@ async fn connections_prepared_statements_and_raw_batches_work_through_it() {
         .unwrap();
     let row = sqlx::Statement::query(&statement).bind("b").fetch_one(&db).await.unwrap();
     assert_eq!(row.get::<String, _>("id"), "b");
-    // What asks for a connection by itself, as migrations do.
+    // Code that acquires a connection by itself, as migrations do.
     let mut plain = Acquire::acquire(&db).await.unwrap();
     sqlx::query("SELECT 1").execute(&mut *plain).await.unwrap();
     drop(plain);
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "CLIENT INSERT runs\n\
          CLIENT INSERT runs DELETE runs\n\
          CLIENT SELECT runs db.response.returned_rows=1\n"

@@ -1,6 +1,6 @@
 //! A request ends when its response's body ends, not before.
 
-use crate::support::{Server, Watched};
+use crate::support::{BoundaryCapture, Server};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 #[tokio::test]
 async fn a_chunked_body_keeps_its_request_active_until_the_last_chunk() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let (chunks, body) = mpsc::channel::<Result<Bytes, Infallible>>(1);
     let body = Arc::new(Mutex::new(Some(body)));
     let handler = move || async move {
@@ -27,17 +27,17 @@ async fn a_chunked_body_keeps_its_request_active_until_the_last_chunk() {
     let mut answer = reqwest::get(server.url("/stream")).await.unwrap();
     chunks.send(Ok("one".into())).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
-    watched.until_active(1).await;
-    assert!(watched.spans().is_empty(), "ended before its body: {}", watched.tree());
+    capture.until_active(1).await;
+    assert!(capture.spans().is_empty(), "ended before its body: {}", capture.tree());
 
     chunks.send(Ok("two".into())).await.unwrap();
     drop(chunks);
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "two");
     assert!(answer.chunk().await.unwrap().is_none());
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "SERVER GET /stream http.response.status_code=200\n\
          \n\
          http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
@@ -47,8 +47,8 @@ async fn a_chunked_body_keeps_its_request_active_until_the_last_chunk() {
 }
 
 #[tokio::test]
-async fn a_body_that_fails_half_way_is_an_error_although_the_head_said_200() {
-    let watched = Watched::new();
+async fn a_body_that_fails_half_way_is_an_error_despite_status_200() {
+    let capture = BoundaryCapture::new();
     let handler = || async {
         let broken = stream::iter([Ok("half"), Err(std::io::Error::other("disk"))]);
         Body::from_stream(broken.then(|step| async {
@@ -62,9 +62,9 @@ async fn a_body_that_fails_half_way_is_an_error_although_the_head_said_200() {
     let answer = reqwest::get(server.url("/broken")).await;
     assert!(answer.is_err() || answer.unwrap().bytes().await.is_err());
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "SERVER GET /broken error.type=body http.response.status_code=200 ERROR\n\
          \n\
          http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
@@ -74,8 +74,8 @@ async fn a_body_that_fails_half_way_is_an_error_although_the_head_said_200() {
 }
 
 #[tokio::test]
-async fn answers_without_a_body_end_with_their_head() {
-    let watched = Watched::new();
+async fn responses_without_a_body_end_with_their_head() {
+    let capture = BoundaryCapture::new();
     let endless = || async { Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()) };
     let app = Router::new()
         .route("/none", get(|| async { StatusCode::NO_CONTENT }))
@@ -89,9 +89,9 @@ async fn answers_without_a_body_end_with_their_head() {
     client.get(server.url("/same")).send().await.unwrap();
     client.head(server.url("/head")).send().await.unwrap();
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "SERVER GET /none http.response.status_code=204\n\
          SERVER GET /same http.response.status_code=304\n\
          SERVER HEAD /head http.response.status_code=200\n\
@@ -109,7 +109,7 @@ async fn answers_without_a_body_end_with_their_head() {
 
 #[tokio::test]
 async fn a_stream_of_a_declared_length_ends_when_that_much_was_sent() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let handler = || async {
         let endless = stream::iter([Ok::<_, Infallible>("1234")]).chain(stream::pending());
         ([(header::CONTENT_LENGTH, "4")], Body::from_stream(endless)).into_response()
@@ -119,9 +119,9 @@ async fn a_stream_of_a_declared_length_ends_when_that_much_was_sent() {
 
     assert_eq!(reqwest::get(server.url("/four")).await.unwrap().text().await.unwrap(), "1234");
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "SERVER GET /four http.response.status_code=200\n\
          \n\
          http.server.active_requests http.request.method=GET url.scheme=http | 0\n\

@@ -1,6 +1,6 @@
 //! What connections do: keep-alive, HTTP/2 streams, upgrades.
 
-use crate::support::{Raw, Server, Watched};
+use crate::support::{BoundaryCapture, Raw, Server};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn requests_that_share_a_connection_are_requests_of_their_own() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let server =
         Server::start(Router::new().route("/", get(|| async { "hi" })).layer(ServerLayer::new()))
             .await;
@@ -24,19 +24,19 @@ async fn requests_that_share_a_connection_are_requests_of_their_own() {
         connection.read_until("hi").await;
     }
 
-    watched.idle().await;
-    let spans = watched.spans();
+    capture.idle().await;
+    let spans = capture.spans();
     assert_eq!(spans.len(), 3);
     let traces: std::collections::HashSet<_> =
         spans.iter().map(|span| span.trace_id.clone()).collect();
     assert_eq!(traces.len(), 3, "one trace each");
     assert!(
-        watched.tree().contains("server.address=example.test url.path=/"),
+        capture.tree().contains("server.address=example.test url.path=/"),
         "{}",
-        watched.tree()
+        capture.tree()
     );
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "SERVER GET / http.response.status_code=200\n\
          SERVER GET / http.response.status_code=200\n\
          SERVER GET / http.response.status_code=200\n\
@@ -48,8 +48,8 @@ async fn requests_that_share_a_connection_are_requests_of_their_own() {
 }
 
 #[tokio::test]
-async fn http_2_is_told_apart_and_its_streams_end_one_by_one() {
-    let watched = Watched::new();
+async fn http_2_has_its_version_and_each_stream_ends_its_request() {
+    let capture = BoundaryCapture::new();
     let app = Router::new()
         .route("/quick", get(|| async { "quick" }))
         .route("/never", get(std::future::pending::<()>))
@@ -58,7 +58,7 @@ async fn http_2_is_told_apart_and_its_streams_end_one_by_one() {
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
 
     let never = tokio::spawn(client.get(server.url("/never")).send());
-    watched.until_active(1).await;
+    capture.until_active(1).await;
     for _ in 0..2 {
         let answer = client.get(server.url("/quick")).send().await.unwrap();
         assert_eq!(answer.text().await.unwrap(), "quick");
@@ -66,15 +66,15 @@ async fn http_2_is_told_apart_and_its_streams_end_one_by_one() {
     // Resets the stream; the connection stays.
     never.abort();
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "SERVER GET /never error.type=cancelled ERROR\n\
          SERVER GET /quick http.response.status_code=200\n\
          SERVER GET /quick http.response.status_code=200\n"
     );
     assert_eq!(
-        watched.table(),
+        capture.table(),
         "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
          http.server.request.duration error.type=cancelled http.request.method=GET http.route=/never \
          network.protocol.version=2 url.scheme=http | 1\n\
@@ -83,7 +83,7 @@ async fn http_2_is_told_apart_and_its_streams_end_one_by_one() {
     );
 }
 
-/// Answers `Upgrade: echo` and gives back what comes.
+/// Accepts `Upgrade: echo` and returns the received bytes.
 async fn echo(mut request: Request) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -103,7 +103,7 @@ async fn echo(mut request: Request) -> Response {
 
 #[tokio::test]
 async fn an_upgrade_ends_its_request_when_the_connection_is_handed_over() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let server =
         Server::start(Router::new().route("/echo", get(echo)).layer(ServerLayer::new())).await;
 
@@ -115,9 +115,9 @@ async fn an_upgrade_ends_its_request_when_the_connection_is_handed_over() {
     connection.send("ping").await;
     connection.read_until("ping").await;
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "SERVER GET /echo http.response.status_code=101\n\
          \n\
          http.server.active_requests http.request.method=GET url.scheme=http | 0\n\

@@ -1,6 +1,6 @@
 //! One request, one span, one measurement.
 
-use crate::support::{Raw, Server, Watched};
+use crate::support::{BoundaryCapture, Raw, Server};
 use axum::Router;
 use axum::handler::HandlerWithoutStateExt;
 use axum::http::{HeaderName, StatusCode, header};
@@ -9,7 +9,7 @@ use hub_otel::http::ServerLayer;
 
 #[tokio::test]
 async fn a_request_is_one_span_named_after_its_route_and_one_measurement() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let app =
         Router::new().route("/users/{id}", get(|| async { "hello" })).layer(ServerLayer::new());
     let server = Server::start(app).await;
@@ -17,16 +17,16 @@ async fn a_request_is_one_span_named_after_its_route_and_one_measurement() {
     let answer = reqwest::get(server.url("/users/7?token=c4n4ry")).await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "hello");
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.tree(),
+        capture.tree(),
         "SERVER GET /users/{id} \
          client.address=127.0.0.1 http.request.method=GET http.response.status_code=200 http.route=/users/{id} \
          network.peer.address=127.0.0.1 network.peer.port=<port> network.protocol.version=1.1 \
          server.address=127.0.0.1 server.port=<port> url.path=/users/7 url.scheme=http\n"
     );
     assert_eq!(
-        watched.table(),
+        capture.table(),
         "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
          http.server.request.duration http.request.method=GET http.response.status_code=200 http.route=/users/{id} \
          network.protocol.version=1.1 url.scheme=http | 1\n"
@@ -35,7 +35,7 @@ async fn a_request_is_one_span_named_after_its_route_and_one_measurement() {
 
 #[tokio::test]
 async fn a_path_that_matches_no_route_is_named_after_its_method_and_makes_no_series() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let app = Router::new().route("/known", get(|| async {})).layer(ServerLayer::new());
     let server = Server::start(app).await;
 
@@ -43,10 +43,10 @@ async fn a_path_that_matches_no_route_is_named_after_its_method_and_makes_no_ser
         assert_eq!(reqwest::get(server.url(path)).await.unwrap().status(), StatusCode::NOT_FOUND);
     }
 
-    watched.idle().await;
-    assert_eq!(watched.spans().names(), "GET\n".repeat(4));
+    capture.idle().await;
+    assert_eq!(capture.spans().names(), "GET\n".repeat(4));
     assert_eq!(
-        watched.table(),
+        capture.table(),
         "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
          http.server.request.duration http.request.method=GET http.response.status_code=404 \
          network.protocol.version=1.1 url.scheme=http | 4\n"
@@ -54,8 +54,8 @@ async fn a_path_that_matches_no_route_is_named_after_its_method_and_makes_no_ser
 }
 
 #[tokio::test]
-async fn a_method_that_nobody_knows_is_other_in_series_and_itself_on_the_span() {
-    let watched = Watched::new();
+async fn an_unknown_method_is_other_in_series_and_itself_on_the_span() {
+    let capture = BoundaryCapture::new();
     let app = Router::new().route("/any", any(|| async {})).layer(ServerLayer::new());
     let server = Server::start(app).await;
 
@@ -64,15 +64,15 @@ async fn a_method_that_nobody_knows_is_other_in_series_and_itself_on_the_span() 
         reqwest::Client::new().request(method, server.url("/any")).send().await.unwrap();
     }
 
-    watched.idle().await;
-    let tree = watched.tree();
+    capture.idle().await;
+    let tree = capture.tree();
     assert!(tree.starts_with("SERVER HTTP /any "), "{tree}");
     assert!(
         tree.contains("http.request.method=_OTHER http.request.method_original=BREW"),
         "{tree}"
     );
     assert_eq!(
-        watched.table(),
+        capture.table(),
         "http.server.active_requests http.request.method=_OTHER url.scheme=http | 0\n\
          http.server.request.duration http.request.method=_OTHER http.response.status_code=200 http.route=/any \
          network.protocol.version=1.1 url.scheme=http | 2\n"
@@ -81,7 +81,7 @@ async fn a_method_that_nobody_knows_is_other_in_series_and_itself_on_the_span() 
 
 #[tokio::test]
 async fn five_hundreds_are_errors_of_the_server_and_four_hundreds_are_not() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let app = Router::new()
         .route("/busy", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
         .route("/bad", get(|| async { StatusCode::UNPROCESSABLE_ENTITY }))
@@ -91,14 +91,14 @@ async fn five_hundreds_are_errors_of_the_server_and_four_hundreds_are_not() {
     reqwest::get(server.url("/busy")).await.unwrap();
     reqwest::get(server.url("/bad")).await.unwrap();
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "SERVER GET /bad http.response.status_code=422\n\
          SERVER GET /busy error.type=503 http.response.status_code=503 ERROR\n"
     );
     assert_eq!(
-        watched.table(),
+        capture.table(),
         "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
          http.server.request.duration error.type=503 http.request.method=GET http.response.status_code=503 \
          http.route=/busy network.protocol.version=1.1 url.scheme=http | 1\n\
@@ -108,8 +108,8 @@ async fn five_hundreds_are_errors_of_the_server_and_four_hundreds_are_not() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_by_pattern_leaves_nothing_and_what_it_calls_leaves_no_trace_either() {
-    let watched = Watched::new();
+async fn an_excluded_path_has_no_telemetry_and_its_calls_start_no_traces() {
+    let capture = BoundaryCapture::new();
     let upstream = Server::start(Router::new().route("/", get(|| async {}))).await;
     let url = upstream.url("/");
     let call = move || async move {
@@ -127,9 +127,9 @@ async fn what_is_left_out_by_pattern_leaves_nothing_and_what_it_calls_leaves_no_
         assert!(reqwest::get(server.url(path)).await.unwrap().status().is_success());
     }
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "SERVER GET /work http.response.status_code=200\n\
          \u{20} CLIENT GET http.response.status_code=200\n"
     );
@@ -137,7 +137,7 @@ async fn what_is_left_out_by_pattern_leaves_nothing_and_what_it_calls_leaves_no_
 
 #[tokio::test]
 async fn a_header_is_recorded_only_when_it_is_named() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let layer = ServerLayer::new()
         .request_header(HeaderName::from_static("x-request-id"))
         .request_header(header::USER_AGENT)
@@ -152,8 +152,8 @@ async fn a_header_is_recorded_only_when_it_is_named() {
         .header("authorization", "Bearer c4n4ry");
     request.send().await.unwrap().text().await.unwrap();
 
-    watched.idle().await;
-    let tree = watched.tree();
+    capture.idle().await;
+    let tree = capture.tree();
     assert!(tree.contains("http.request.header.x-request-id=[\"42\"]"), "{tree}");
     assert!(tree.contains("user_agent.original=tester/1"), "{tree}");
     assert!(
@@ -165,7 +165,7 @@ async fn a_header_is_recorded_only_when_it_is_named() {
 
 #[tokio::test]
 async fn a_path_that_is_a_secret_is_shown_as_its_template() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let layer = ServerLayer::new().redact_path("/hooks/*").behind_tls();
     let server =
         Server::start(Router::new().route("/hooks/{token}", get(|| async {})).layer(layer)).await;
@@ -173,8 +173,8 @@ async fn a_path_that_is_a_secret_is_shown_as_its_template() {
     reqwest::get(server.url("/hooks/c4n4ry")).await.unwrap();
     reqwest::get(server.url("/hooks/c4n4ry/none")).await.unwrap();
 
-    watched.idle().await;
-    let tree = watched.tree();
+    capture.idle().await;
+    let tree = capture.tree();
     assert!(tree.contains("url.path=/hooks/{token} url.scheme=https"), "{tree}");
     assert!(tree.contains("url.path=/REDACTED"), "{tree}");
     assert!(!tree.contains("c4n4ry"), "{tree}");
@@ -190,8 +190,8 @@ async fn without_telemetry_the_layer_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nested_routers_show_the_whole_template_and_what_they_do_not_know_has_none() {
-    let watched = Watched::new();
+async fn nested_routers_show_the_whole_template_and_unmatched_paths_have_none() {
+    let capture = BoundaryCapture::new();
     let deep = Router::new()
         .route("/{item}", get(|| async {}))
         .fallback(|| async { StatusCode::NOT_FOUND });
@@ -219,9 +219,9 @@ async fn nested_routers_show_the_whole_template_and_what_they_do_not_know_has_no
         reqwest::get(server.url(path)).await.unwrap();
     }
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.pictures(),
+        capture.snapshot(),
         "SERVER GET /api/orders/{order}/{item} http.response.status_code=200\n\
          SERVER GET /api/users/{id} http.response.status_code=200\n\
          SERVER GET /files/{*path} http.response.status_code=200\n\
@@ -245,8 +245,8 @@ async fn nested_routers_show_the_whole_template_and_what_they_do_not_know_has_no
 }
 
 #[tokio::test]
-async fn every_method_and_every_status_is_told_as_it_was() {
-    let watched = Watched::new();
+async fn methods_and_status_codes_are_recorded_unchanged() {
+    let capture = BoundaryCapture::new();
     let app = Router::new()
         .route("/item", get(|| async { "item" }))
         .route(
@@ -265,22 +265,22 @@ async fn every_method_and_every_status_is_told_as_it_was() {
     raw.send("GET /item HTTP/1.0\r\nhost: [::1]:80\r\n\r\n").await;
     raw.until_closed().await;
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "SERVER GET /item http.response.status_code=200\n\
          SERVER GET /moved http.response.status_code=308\n\
          SERVER HEAD /item http.response.status_code=200\n\
          SERVER OPTIONS /item http.response.status_code=405\n"
     );
-    let old = watched.named("GET /item", "Server");
+    let old = capture.named("GET /item", "Server");
     assert_eq!(old.text("network.protocol.version"), "1.0");
     assert_eq!(old.text("server.address"), "::1");
 }
 
 #[tokio::test]
-async fn proxies_are_believed_about_the_client_as_far_as_the_server_was_told() {
-    let said = [
+async fn only_the_configured_number_of_proxies_is_trusted() {
+    let forwarded = [
         ("x-forwarded-for", "6.6.6.6, 192.0.2.7"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "shop.test:8443"),
@@ -289,17 +289,17 @@ async fn proxies_are_believed_about_the_client_as_far_as_the_server_was_told() {
         (0, "client.address=127.0.0.1 server.address=127.0.0.1 url.scheme=http"),
         (1, "client.address=192.0.2.7 server.address=shop.test url.scheme=https"),
     ] {
-        let watched = Watched::new();
+        let capture = BoundaryCapture::new();
         let layer = ServerLayer::new().trusted_proxies(proxies);
         let server = Server::start(Router::new().route("/", get(|| async {})).layer(layer)).await;
-        let request = said
+        let request = forwarded
             .iter()
             .fold(reqwest::Client::new().get(server.url("/")), |request, (name, value)| {
                 request.header(*name, *value)
             });
         request.send().await.unwrap();
-        watched.idle().await;
-        let span = watched.only();
+        capture.idle().await;
+        let span = capture.only();
         let found: Vec<String> = ["client.address", "server.address", "url.scheme"]
             .map(|key| format!("{key}={}", span.text(key)))
             .into();
@@ -307,9 +307,9 @@ async fn proxies_are_believed_about_the_client_as_far_as_the_server_was_told() {
         assert_eq!(span.text("network.peer.address"), "127.0.0.1", "the proxy");
         let scheme = expected.rsplit('=').next().unwrap();
         assert!(
-            watched.table().contains(&format!("url.scheme={scheme} | 1\n")),
+            capture.table().contains(&format!("url.scheme={scheme} | 1\n")),
             "{}",
-            watched.table()
+            capture.table()
         );
     }
 }

@@ -1,6 +1,6 @@
-//! How far a caller is believed.
+//! The propagation headers that a server accepts.
 
-use crate::support::{Server, Watched};
+use crate::support::{BoundaryCapture, Server};
 use axum::Router;
 use axum::routing::get;
 use hub_otel::http::{ServerLayer, Trust};
@@ -11,8 +11,8 @@ const CALLER: &str = "b7ad6b7169203331";
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// Sends one request with a trace and baggage to a server that trusts so far.
-async fn send(layer: ServerLayer) -> (Watched, String) {
-    let watched = Watched::new();
+async fn send(layer: ServerLayer) -> (BoundaryCapture, String) {
+    let capture = BoundaryCapture::new();
     // The layer was built by the caller for its settings only.
     let handler = || async {
         Context::map_current(|cx| {
@@ -25,30 +25,30 @@ async fn send(layer: ServerLayer) -> (Watched, String) {
         .header("traceparent", TRACEPARENT)
         .header("baggage", "who=me");
     let seen = request.send().await.unwrap().text().await.unwrap();
-    watched.idle().await;
-    (watched, seen)
+    capture.idle().await;
+    (capture, seen)
 }
 
 #[tokio::test]
-async fn by_default_the_trace_goes_on_and_baggage_is_dropped() {
-    let (watched, baggage) = send(ServerLayer::new()).await;
-    let span = watched.only();
+async fn by_default_the_trace_is_continued_and_baggage_is_ignored() {
+    let (capture, baggage) = send(ServerLayer::new()).await;
+    let span = capture.only();
     assert_eq!(span.trace_id, "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(span.parent_id, CALLER);
     assert_eq!(baggage, "");
 }
 
 #[tokio::test]
-async fn own_callers_may_bring_baggage() {
-    let (watched, baggage) = send(ServerLayer::new().trust(Trust::TraceAndBaggage)).await;
-    assert_eq!(watched.only().parent_id, CALLER);
+async fn baggage_is_read_from_trusted_callers() {
+    let (capture, baggage) = send(ServerLayer::new().trust(Trust::TraceAndBaggage)).await;
+    assert_eq!(capture.only().parent_id, CALLER);
     assert_eq!(baggage, "me");
 }
 
 #[tokio::test]
-async fn at_a_public_edge_a_stranger_gets_a_trace_of_its_own() {
-    let (watched, baggage) = send(ServerLayer::new().trust(Trust::Nothing)).await;
-    let span = watched.only();
+async fn without_trust_each_request_starts_a_trace() {
+    let (capture, baggage) = send(ServerLayer::new().trust(Trust::Nothing)).await;
+    let span = capture.only();
     assert_ne!(span.trace_id, "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(span.parent_id, "");
     assert!(span.links.is_empty());
@@ -56,22 +56,22 @@ async fn at_a_public_edge_a_stranger_gets_a_trace_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_link_points_at_the_stranger_without_belonging_to_it() {
-    let (watched, _) = send(ServerLayer::new().trust(Trust::Link)).await;
-    let span = watched.only();
+async fn a_link_refers_to_the_caller_in_a_trace_of_its_own() {
+    let (capture, _) = send(ServerLayer::new().trust(Trust::Link)).await;
+    let span = capture.only();
     assert_eq!(span.parent_id, "");
     assert_eq!(span.links, [CALLER]);
 }
 
 #[tokio::test]
-async fn garbage_in_traceparent_starts_a_trace_of_its_own() {
+async fn an_invalid_traceparent_starts_a_trace() {
     for garbage in [
         "",
         "00-0-0-0",
         "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "00-00000000000000000000000000000000-b7ad6b7169203331-01",
     ] {
-        let watched = Watched::new();
+        let capture = BoundaryCapture::new();
         let server =
             Server::start(Router::new().route("/", get(|| async {})).layer(ServerLayer::new()))
                 .await;
@@ -81,8 +81,8 @@ async fn garbage_in_traceparent_starts_a_trace_of_its_own() {
             .send()
             .await
             .unwrap();
-        watched.idle().await;
-        let span = watched.only();
+        capture.idle().await;
+        let span = capture.only();
         assert!(!span.trace_id.is_empty(), "{garbage}");
         assert_eq!(span.parent_id, "", "{garbage}");
     }

@@ -1,11 +1,11 @@
-//! A connection by hand: it can stop where an HTTP client cannot.
+//! A raw TCP connection: it can stop where an HTTP client cannot.
 
 use super::Server;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Dropping it hangs up.
+/// Dropping it closes the connection.
 pub(crate) struct Raw {
     stream: TcpStream,
     read: Vec<u8>,
@@ -27,7 +27,7 @@ impl Raw {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// Reads until `end` came.
+    /// Reads until `end` was received.
     pub(crate) async fn read_until(&mut self, end: &str) {
         let reading = async {
             while !String::from_utf8_lossy(&self.read).contains(end) {
@@ -35,16 +35,16 @@ impl Raw {
                 assert_ne!(
                     count,
                     0,
-                    "the server hung up after {:?}",
+                    "the server closed the connection after {:?}",
                     String::from_utf8_lossy(&self.read)
                 );
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an answer in time");
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("a response in time");
         self.read.clear();
     }
 
-    /// Reads until the server hangs up.
+    /// Reads until the server closes the connection.
     pub(crate) async fn until_closed(&mut self) {
         let reading = async {
             while self.stream.read_buf(&mut self.read).await.is_ok_and(|count| count > 0) {}

@@ -1,4 +1,4 @@
-//! A real server: axum on a port that the system picked, stopped with the test.
+//! An axum server on a free port, stopped with the test.
 
 use axum::Router;
 use std::net::SocketAddr;

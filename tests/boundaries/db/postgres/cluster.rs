@@ -21,7 +21,7 @@ impl Cluster {
     /// `None`, with a word on stderr, where PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
-            assert!(!is_required(), "initdb is missing, and HUB_REQUIRE_POSTGRES forbids to skip");
+            assert!(!is_required(), "initdb is missing, and HUB_REQUIRE_POSTGRES requires it");
             // Past the test harness, which keeps what a test that passes prints.
             let _ = std::io::stderr().write_all(b"skipped: postgres\n");
             return None;

@@ -1,6 +1,6 @@
-//! Telemetry of the test's own, and the pictures of what it saw.
+//! The telemetry of a test, with snapshots as text.
 
-use super::picture;
+use super::snapshot;
 use hub_otel::testing::{Capture, Metrics, Span, Spans, capture};
 use hub_otel_tests::poll;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use std::time::Duration;
 const WITHIN: Duration = Duration::from_secs(20);
 const ACTIVE: &str = "http.server.active_requests";
 
-pub(crate) struct Watched {
+pub(crate) struct BoundaryCapture {
     capture: Capture,
 }
 
-impl Watched {
+impl BoundaryCapture {
     pub(crate) fn new() -> Self {
         Self { capture: capture() }
     }
@@ -41,12 +41,12 @@ impl Watched {
 
     /// Spans with all their attributes.
     pub(crate) fn tree(&self) -> String {
-        picture::tree(&self.spans(), |_| true)
+        snapshot::tree(&self.spans(), |_| true)
     }
 
-    /// Spans with what tells how they ended.
-    pub(crate) fn short(&self) -> String {
-        picture::tree(&self.spans(), |key| {
+    /// Spans with the attributes of their result.
+    pub(crate) fn outcomes(&self) -> String {
+        snapshot::tree(&self.spans(), |key| {
             matches!(
                 key,
                 "error.type"
@@ -58,20 +58,20 @@ impl Watched {
         })
     }
 
-    /// Both pictures: how the spans ended, and every series.
-    pub(crate) fn pictures(&self) -> String {
-        format!("{}\n{}", self.short(), self.table())
+    /// The spans with their results, and every series.
+    pub(crate) fn snapshot(&self) -> String {
+        format!("{}\n{}", self.outcomes(), self.table())
     }
 
     /// Every series with its value: of a histogram how often it was recorded into.
     pub(crate) fn table(&self) -> String {
-        let mut lines: Vec<String> = self.metrics().iter().map(picture::series).collect();
+        let mut lines: Vec<String> = self.metrics().iter().map(snapshot::series).collect();
         lines.sort();
         lines.into_iter().map(|line| line + "\n").collect()
     }
 
-    /// Whatever was recorded, in every detail.
-    pub(crate) fn everything(&self) -> String {
+    /// All that was recorded.
+    pub(crate) fn debug(&self) -> String {
         format!("{:#?}\n{:#?}", self.spans(), self.metrics())
     }
 
@@ -84,7 +84,7 @@ impl Watched {
         poll::until_async(WITHIN, async || self.spans().len() >= count).await;
     }
 
-    /// Waits until no request is active, then looks for what breaks the contract.
+    /// Waits until no request is active, then checks the conformance of the telemetry.
     pub(crate) async fn idle(&self) {
         self.until_active(0).await;
         self.capture.conformance().unwrap();

@@ -1,7 +1,7 @@
-//! Two hundred at once, over HTTP/1.1 and over HTTP/2: all answered; and a storm in which a quarter hang up early, a quarter
-//! half-way, and a quarter meet a handler that panics.
+//! 200 concurrent requests over HTTP/1.1 and HTTP/2: all completed; or a quarter each disconnected
+//! before the head, disconnected in the body, completed, and ended by a panic.
 
-use crate::support::{Raw, Server, Watched, panic_quietly};
+use crate::support::{BoundaryCapture, Raw, Server, panic_quietly};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
@@ -77,9 +77,9 @@ fn http_2_clients() -> Vec<reqwest::Client> {
     (0..4).map(client).collect()
 }
 
-async fn settled(watched: &Watched, version: &str) {
-    watched.until_ended(CLIENTS).await;
-    watched.idle().await;
+async fn assert_stress_result(capture: &BoundaryCapture, version: &str) {
+    capture.until_ended(CLIENTS).await;
+    capture.idle().await;
     let expected: String = [
         "SERVER GET /panic error.type=panic ERROR\n",
         "SERVER GET /quick http.response.status_code=200\n",
@@ -88,11 +88,11 @@ async fn settled(watched: &Watched, version: &str) {
     ]
     .map(|line| line.repeat(EACH))
     .concat();
-    assert_eq!(watched.short(), expected);
+    assert_eq!(capture.outcomes(), expected);
     let duration = "http.server.request.duration";
     let rest = format!("network.protocol.version={version} url.scheme=http | {EACH}\n");
     assert_eq!(
-        watched.table(),
+        capture.table(),
         format!(
             "http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
              {duration} error.type=cancelled http.request.method=GET http.response.status_code=200 \
@@ -105,29 +105,29 @@ async fn settled(watched: &Watched, version: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_disconnects_and_panics_leaves_nothing_active_and_counts_every_request_once() {
-    let watched = Watched::new();
+async fn many_disconnects_and_panics_leave_nothing_active_and_count_every_request_once() {
+    let capture = BoundaryCapture::new();
     let arrived = Arc::new(AtomicUsize::new(0));
     let server = Server::start(app(arrived.clone())).await;
     join_all((0..CLIENTS).map(|n| by_http_1(&server, n, &arrived))).await;
-    settled(&watched, "1.1").await;
+    assert_stress_result(&capture, "1.1").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_storm_over_http_2() {
-    let watched = Watched::new();
+async fn many_disconnects_and_panics_over_http_2() {
+    let capture = BoundaryCapture::new();
     let arrived = Arc::new(AtomicUsize::new(0));
     let server = Server::start(app(arrived.clone())).await;
     let clients = http_2_clients();
     let by = |n: usize| by_http_2(&clients[n / 4 % clients.len()], &server, n, &arrived);
     join_all((0..CLIENTS).map(by)).await;
-    settled(&watched, "2").await;
+    assert_stress_result(&capture, "2").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_at_once_are_all_active_and_all_answered() {
+async fn two_hundred_concurrent_requests_are_all_active_and_all_completed() {
     for (version, clients) in [("1.1", vec![reqwest::Client::new()]), ("2", http_2_clients())] {
-        let watched = Watched::new();
+        let capture = BoundaryCapture::new();
         let gate = Arc::new(Semaphore::new(0));
         let open = gate.clone();
         let handler = move || async move {
@@ -141,14 +141,14 @@ async fn two_hundred_at_once_are_all_active_and_all_answered() {
             async { request.await.unwrap().text().await.unwrap() }
         }));
         let (answers, ()) = tokio::join!(answers, async {
-            watched.until_active(200).await;
+            capture.until_active(200).await;
             open.add_permits(CLIENTS);
         });
         assert!(answers.iter().all(|answer| answer == "through"));
-        watched.until_ended(CLIENTS).await;
-        watched.idle().await;
+        capture.until_ended(CLIENTS).await;
+        capture.idle().await;
         assert_eq!(
-            watched.pictures(),
+            capture.snapshot(),
             format!(
                 "{}\n\
                  http.server.active_requests http.request.method=GET url.scheme=http | 0\n\

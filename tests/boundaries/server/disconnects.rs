@@ -1,6 +1,7 @@
-//! Clients that hang up, handlers that panic, over HTTP/1.1 and over HTTP/2: every request ends, and nothing stays active.
+//! Clients that disconnect and handlers that panic, over HTTP/1.1 and HTTP/2: every request ends, and
+//! none stays active.
 
-use crate::support::{Raw, Server, Watched, panic_quietly};
+use crate::support::{BoundaryCapture, Raw, Server, panic_quietly};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
@@ -31,7 +32,7 @@ fn app() -> Router {
         .layer(ServerLayer::new())
 }
 
-/// What is left behind by the request for `path` that ended so.
+/// The expected snapshot of a failed request for `path`.
 fn left(path: &str, version: &str, error: &str, status: Option<u16>) -> String {
     let status =
         status.map(|status| format!(" http.response.status_code={status}")).unwrap_or_default();
@@ -45,70 +46,70 @@ fn left(path: &str, version: &str, error: &str, status: Option<u16>) -> String {
 }
 
 #[tokio::test]
-async fn a_client_gone_before_the_head_leaves_a_cancelled_request() {
-    let watched = Watched::new();
+async fn a_disconnect_before_the_head_ends_the_request_as_cancelled() {
+    let capture = BoundaryCapture::new();
     let server = Server::start(app()).await;
 
     let client = Raw::get(&server, "/never").await;
-    watched.until_active(1).await;
+    capture.until_active(1).await;
     drop(client);
 
-    watched.idle().await;
-    assert_eq!(watched.pictures(), left("/never", "1.1", "cancelled", None));
+    capture.idle().await;
+    assert_eq!(capture.snapshot(), left("/never", "1.1", "cancelled", None));
 }
 
 #[tokio::test]
-async fn a_client_gone_after_the_head_leaves_a_cancelled_request_with_its_status() {
-    let watched = Watched::new();
+async fn a_disconnect_after_the_head_ends_the_request_as_cancelled_with_its_status() {
+    let capture = BoundaryCapture::new();
     let server = Server::start(app()).await;
 
     let mut client = Raw::get(&server, "/head").await;
     client.read_until("\r\n\r\n").await;
     drop(client);
 
-    watched.idle().await;
-    assert_eq!(watched.pictures(), left("/head", "1.1", "cancelled", Some(200)));
+    capture.idle().await;
+    assert_eq!(capture.snapshot(), left("/head", "1.1", "cancelled", Some(200)));
 }
 
 #[tokio::test]
-async fn a_client_gone_in_the_middle_of_a_body_leaves_a_cancelled_request() {
-    let watched = Watched::new();
+async fn a_disconnect_in_the_middle_of_a_body_ends_the_request_as_cancelled() {
+    let capture = BoundaryCapture::new();
     let server = Server::start(app()).await;
 
     let mut client = Raw::get(&server, "/endless").await;
     client.read_until("xxxx").await;
     drop(client);
 
-    watched.idle().await;
-    assert_eq!(watched.pictures(), left("/endless", "1.1", "cancelled", Some(200)));
+    capture.idle().await;
+    assert_eq!(capture.snapshot(), left("/endless", "1.1", "cancelled", Some(200)));
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_ends_its_request_and_the_server_lives_on() {
-    let watched = Watched::new();
+async fn a_handler_that_panics_ends_its_request_and_the_server_continues() {
+    let capture = BoundaryCapture::new();
     let server = Server::start(app()).await;
 
     assert!(reqwest::get(server.url("/panic")).await.is_err());
-    watched.idle().await;
-    assert_eq!(watched.pictures(), left("/panic", "1.1", "panic", None));
+    capture.idle().await;
+    assert_eq!(capture.snapshot(), left("/panic", "1.1", "panic", None));
     assert_eq!(reqwest::get(server.url("/fine")).await.unwrap().text().await.unwrap(), "fine");
-    watched.idle().await;
+    capture.idle().await;
 }
 
 #[tokio::test]
 async fn a_body_that_panics_ends_its_request_too() {
-    let watched = Watched::new();
+    let capture = BoundaryCapture::new();
     let server = Server::start(app()).await;
 
     let answer = reqwest::get(server.url("/late")).await;
     assert!(answer.is_err() || answer.unwrap().bytes().await.is_err());
 
-    watched.idle().await;
-    assert_eq!(watched.pictures(), left("/late", "1.1", "panic", Some(200)));
+    capture.idle().await;
+    assert_eq!(capture.snapshot(), left("/late", "1.1", "panic", Some(200)));
 }
 
 #[tokio::test]
-async fn a_stream_of_http_2_that_is_reset_ends_its_request_and_the_connection_lives_on() {
+async fn a_reset_http_2_stream_ends_its_request_and_the_connection_continues() {
     for (path, error, status) in [
         ("/never", "cancelled", None),
         ("/head", "cancelled", Some(200)),
@@ -116,13 +117,13 @@ async fn a_stream_of_http_2_that_is_reset_ends_its_request_and_the_connection_li
         ("/panic", "panic", None),
         ("/late", "panic", Some(200)),
     ] {
-        let watched = Watched::new();
+        let capture = BoundaryCapture::new();
         let server = Server::start(app()).await;
         let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
         match path {
             "/never" => {
                 let request = tokio::spawn(client.get(server.url(path)).send());
-                watched.until_active(1).await;
+                capture.until_active(1).await;
                 request.abort();
             }
             "/head" => drop(client.get(server.url(path)).send().await.unwrap()),
@@ -135,10 +136,10 @@ async fn a_stream_of_http_2_that_is_reset_ends_its_request_and_the_connection_li
                 assert!(answer.is_err() || answer.unwrap().bytes().await.is_err(), "{path}");
             }
         }
-        watched.idle().await;
-        assert_eq!(watched.pictures(), left(path, "2", error, status), "{path}");
-        let peers = |watched: &Watched| -> std::collections::BTreeSet<String> {
-            let spans = watched.spans();
+        capture.idle().await;
+        assert_eq!(capture.snapshot(), left(path, "2", error, status), "{path}");
+        let peers = |capture: &BoundaryCapture| -> std::collections::BTreeSet<String> {
+            let spans = capture.spans();
             spans
                 .iter()
                 .map(|span| format!("{:?}", span.attributes.get("network.peer.port")))
@@ -148,18 +149,18 @@ async fn a_stream_of_http_2_that_is_reset_ends_its_request_and_the_connection_li
             client.get(server.url("/fine")).send().await.unwrap().text().await.unwrap(),
             "fine"
         );
-        watched.until_ended(2).await;
-        assert_eq!(peers(&watched).len(), 1, "the same connection: {}", watched.tree());
+        capture.until_ended(2).await;
+        assert_eq!(peers(&capture).len(), 1, "the same connection: {}", capture.tree());
     }
 }
 
 #[tokio::test]
-async fn a_connection_of_http_2_that_is_gone_ends_all_its_requests() {
-    let watched = Watched::new();
+async fn a_closed_http_2_connection_ends_all_its_requests() {
+    let capture = BoundaryCapture::new();
     let server = Server::start(app()).await;
     let urls = ["/never", "/endless", "/endless"].map(|path| server.url(path));
     let (leave, gone) = tokio::sync::oneshot::channel::<()>();
-    // A runtime of its own: the connection goes with it.
+    // A runtime of its own: the connection is closed with it.
     let client = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -169,13 +170,13 @@ async fn a_connection_of_http_2_that_is_gone_ends_all_its_requests() {
             drop(answers);
         });
     });
-    watched.until_active(3).await;
+    capture.until_active(3).await;
     drop(leave);
     client.join().unwrap();
 
-    watched.idle().await;
+    capture.idle().await;
     assert_eq!(
-        watched.short(),
+        capture.outcomes(),
         "SERVER GET /endless error.type=cancelled http.response.status_code=200 ERROR\n\
          SERVER GET /endless error.type=cancelled http.response.status_code=200 ERROR\n\
          SERVER GET /never error.type=cancelled ERROR\n"

@@ -1,5 +1,5 @@
-//! Spans and series as text: the kit's pictures, on one line each and with ports masked, so that a test can hold a whole
-//! table against them.
+//! Spans and series as text: one line each, with ports masked, so that a test can compare a whole
+//! table.
 
 use hub_otel::testing::{Series, Span, Spans};
 use opentelemetry::{Array, Value};
