@@ -1,14 +1,14 @@
-//! The stable identifier of an error: what `error.type` says on spans and `error_type` in metrics.
+//! Stable identifier of an error: `error.type` on spans, `error_type` in metrics.
 
 use crate::semconv::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
 use std::borrow::Cow;
 use std::error::Error;
 
-/// An error that knows its stable identifier.
+/// An error with a stable identifier.
 ///
-/// Derive it for enums: each variant becomes its name in snake_case. Without it, `error.type` is the last segment of the
-/// type's path, and `_OTHER` for `Box<dyn Error>` and the like. An identifier is never a message: it is a metric label,
-/// and has to come from a small, fixed set.
+/// Derive it for enums: each variant becomes its name in snake_case. Without it, `error.type` is the
+/// last segment of the type's path, and `_OTHER` for `Box<dyn Error>` and the like. An identifier is
+/// never a message: it is a metric label, and must come from a small, fixed set.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -21,8 +21,8 @@ use std::error::Error;
 /// }
 /// ```
 ///
-/// Implemented for `std::io::Error`, for texts, and for `Box<dyn Error>`, which is asked whether it holds one of the
-/// library's own: everything else in a box is `_OTHER`.
+/// Implemented for `std::io::Error`, for strings, and for `Box<dyn Error>`: a boxed error of this
+/// library, of tokio's timeout or of `std::io` keeps its identifier, any other one is `_OTHER`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which error it is",
     note = "your own error: `#[derive(hub_otel::ErrorType)]`",
@@ -81,7 +81,7 @@ impl ErrorType for tokio::time::error::Elapsed {
     }
 }
 
-/// A text is no identifier: its type is.
+/// The type is the identifier: the content of a string is not from a fixed set.
 impl ErrorType for str {
     fn error_type(&self) -> Cow<'static, str> {
         "str".into()
@@ -94,7 +94,7 @@ impl ErrorType for String {
     }
 }
 
-/// An error whose type was erased: known where it is one of those that are known here.
+/// Implements the trait for errors whose type was erased, by a downcast to the types of this file.
 macro_rules! erased {
     ($($erased:ty),*) => {$(
         impl ErrorType for $erased {
@@ -149,13 +149,13 @@ impl ErrorType for std::io::Error {
         };
         error_type.into()
     }
-    /// A deadline of ours that went through `?`. A socket's own `TimedOut` is a failure like any other.
+    /// A timeout of this library that was converted by `?`. A socket's own `TimedOut` is a failure.
     fn timed_out(&self) -> bool {
         self.get_ref().is_some_and(|inner| inner.is::<TimedOut>())
     }
 }
 
-/// The deadline of the macro's `timeout` passed.
+/// The timeout of `timeout = …` passed.
 ///
 /// An annotated function with a `timeout` returns `Result<_, E>` with `E: From<TimedOut>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -185,8 +185,8 @@ impl From<TimedOut> for std::io::Error {
     }
 }
 
-/// The identifier of an error that does not know its own: the last segment of its type's path, without generic
-/// arguments; `_OTHER` where that says nothing.
+/// Returns the identifier of an error without [`ErrorType`]: the last segment of its type's path,
+/// without generic arguments; `_OTHER` for types that hide the error.
 pub(crate) fn of_type_name(name: &'static str) -> &'static str {
     // Erased errors: their name is the same whatever happened.
     if name.contains("dyn ") || matches!(name, "anyhow::Error" | "eyre::Report") {

@@ -1,4 +1,5 @@
-//! Values of the extra metric labels: bounded by their type, so that nobody makes a series per user or per run.
+//! Values of extra metric labels. Their types are bounded, so that no label creates a series per user
+//! or per run.
 
 /// A type with a small, fixed set of values, fit to be a metric label.
 ///
@@ -25,9 +26,9 @@ pub trait Label {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LabelValue {
-    /// A stable word.
+    /// A string from a fixed set.
     Text(&'static str),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
 }
 

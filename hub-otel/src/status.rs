@@ -1,28 +1,29 @@
-//! How a unit of work ended, and what a person decided.
+//! Terminal status of a unit of work.
 
 use crate::semconv::status as names;
 
-/// How a unit of work ended: the label `status`, the attributes workflow.status and agent.status.
+/// Terminal status of a unit of work: the label `status`, the attributes `workflow.status` and
+/// `agent.status`.
 ///
 /// ```
 /// assert_eq!(hub_otel::UnitStatus::TimedOut.as_str(), "TIMED_OUT");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnitStatus {
-    /// It did what it was asked to do.
+    /// Completed without a failure.
     Success,
-    /// It ended with an error or a panic.
+    /// Returned an error or panicked.
     Failed,
-    /// It ran out of time.
+    /// Exceeded a timeout.
     TimedOut,
-    /// It was dropped before it finished, or the run was cancelled.
+    /// Was dropped before completion, or the run was cancelled.
     Cancelled,
-    /// An approval said no.
+    /// An approval was rejected.
     Rejected,
 }
 
 impl UnitStatus {
-    /// The value as it stands in spans and metrics.
+    /// Returns the value in spans and metrics.
     pub const fn as_str(self) -> &'static str {
         names::TERMINAL[self as usize]
     }
@@ -38,7 +39,7 @@ impl UnitStatus {
         ALL.into_iter().find(|status| status.as_str() == name)
     }
 
-    /// Whether it counts against the service: FAILED and TIMED_OUT.
+    /// Returns whether the status counts as a failure of the service: FAILED and TIMED_OUT.
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::TimedOut)
     }

@@ -1,5 +1,5 @@
-//! The primitives of what several threads share, under one name: `tests/shuttle` compiles the same files with a
-//! model checker's in their place.
+//! Synchronization primitives under one path: `tests/shuttle` compiles the same files with the
+//! primitives of a model checker.
 
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::Mutex;

@@ -54,7 +54,7 @@ impl StartIdentity {
 
 /// Returns a value that is also a label, without a new allocation where possible.
 ///
-/// The label set of a label overflow stands for many units: its values are not the unit's own.
+/// Many units share the label set of a label overflow: its values are not the unit's own.
 fn label_value(
     argument: &IdentityValue<'_>,
     literal: Option<&'static str>,

@@ -283,7 +283,7 @@ impl Current {
     }
 }
 
-/// Returns the unit's own value: the label set of a label overflow stands for many units.
+/// Returns the unit's own value: many units share the label set of a label overflow.
 fn label_value(label_set: &LabelSet, value: &str, label: &StringValue) -> StringValue {
     if label_set.overflowing { share_str(value) } else { label.clone() }
 }

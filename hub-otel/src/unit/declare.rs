@@ -1,4 +1,5 @@
-//! Counters that stand at zero before anything has run: a series that is born at 20 hides its first 20 from `increase`.
+//! Declaration of counters at zero, before the first run. PromQL's `increase` does not see the first
+//! value of a series, so a counter that starts at 20 loses these 20.
 
 use crate::metrics::Dimensions;
 use crate::telemetry::Telemetry;

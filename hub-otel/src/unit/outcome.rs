@@ -183,8 +183,8 @@ mod sealed {
 /// implements [`ErrorType`] and Display.
 ///
 /// Required by [`Unit::run`](crate::Unit::run) and [`Unit::call`](crate::Unit::call). The macros
-/// see concrete types and also accept other errors; a generic function could not tell a timeout
-/// from a failure there. Sealed: other crates cannot implement it.
+/// see concrete types and also accept other errors; a generic function could not distinguish a
+/// timeout from a failure there. Sealed: other crates cannot implement it.
 #[diagnostic::on_unimplemented(
     message = "hub-otel cannot tell whether a `{Self}` is a success",
     note = "return `()`, a `UnitStatus` or a `Result` whose error has Display and is an `ErrorType`, \
