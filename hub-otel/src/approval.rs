@@ -5,8 +5,10 @@
 //! [`Telemetry::observe_approvals`](crate::Telemetry::observe_approvals) exports the number of
 //! pending approvals.
 
+#[cfg(feature = "sdk")]
 mod backlog;
 
+#[cfg(feature = "sdk")]
 pub use crate::approval::backlog::Backlog;
 
 use crate::instance;

@@ -72,6 +72,7 @@ impl ErrorType for std::convert::Infallible {
     }
 }
 
+#[cfg(feature = "sdk")]
 impl ErrorType for tokio::time::error::Elapsed {
     fn error_type(&self) -> Cow<'static, str> {
         ERROR_TYPE_TIMEOUT.into()
@@ -114,6 +115,7 @@ fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn ErrorType> {
     if let Some(error) = error.downcast_ref::<TimedOut>() {
         return Some(error);
     }
+    #[cfg(feature = "sdk")]
     if let Some(error) = error.downcast_ref::<tokio::time::error::Elapsed>() {
         return Some(error);
     }

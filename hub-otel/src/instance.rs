@@ -7,19 +7,28 @@
 use crate::extensions::Extensions;
 use crate::metrics::UnitMetrics;
 use crate::options::Options;
+#[cfg(feature = "sdk")]
 use crate::semconv::SCOPE;
 use opentelemetry::Context;
 use opentelemetry::metrics::Meter;
-use opentelemetry::metrics::MeterProvider;
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::SdkTracer;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+#[cfg(feature = "sdk")]
+use opentelemetry::{metrics::MeterProvider, trace::TracerProvider};
+#[cfg(feature = "sdk")]
+use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use std::sync::Arc;
 use std::sync::OnceLock;
+#[cfg(feature = "sdk")]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+
+/// The tracer and the span that units record with.
+#[cfg(feature = "sdk")]
+pub(crate) use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
+
+/// Without the SDK no instance exists: the types of the API stand in, so that units compile.
+#[cfg(not(feature = "sdk"))]
+pub(crate) use opentelemetry::trace::noop::{NoopSpan as SdkSpan, NoopTracer as SdkTracer};
 
 /// One SDK, ready to record.
 pub(crate) struct Instance {
@@ -35,6 +44,7 @@ pub(crate) struct Instance {
     pub(crate) units: UnitMetrics,
 }
 
+#[cfg(feature = "sdk")]
 impl Instance {
     pub(crate) fn new(
         traces: &SdkTracerProvider,

@@ -75,6 +75,10 @@
 //! A library depends on hub-otel with `default-features = false`; the application enables the
 //! features.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "sdk"),
+    expect(dead_code, unused_imports, reason = "without the SDK no unit is recorded")
+)]
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -83,11 +87,13 @@ pub mod __private;
 #[path = "guide.rs"]
 pub mod _guide;
 pub mod approval;
+#[cfg(feature = "sdk")]
 mod config;
 #[cfg(feature = "sqlx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlx")))]
 pub mod db;
 mod error_type;
+#[cfg(feature = "sdk")]
 mod export;
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 mod extensions;
@@ -100,6 +106,7 @@ mod instrumentation;
 mod label;
 mod metrics;
 mod options;
+#[cfg(feature = "sdk")]
 pub mod otel;
 #[cfg(feature = "process")]
 mod process;
@@ -108,6 +115,7 @@ pub mod semconv;
 mod shared_str;
 mod status;
 mod sync;
+#[cfg(feature = "sdk")]
 mod telemetry;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -115,6 +123,8 @@ pub mod testing;
 mod unit;
 mod unit_kind;
 
+#[cfg(feature = "sdk")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sdk")))]
 #[doc(inline)]
 pub use crate::telemetry::{
     Compression, Config, Exporter, Health, InitError, InitErrorKind, Protocol, Report, Sensitive,

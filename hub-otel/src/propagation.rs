@@ -30,6 +30,7 @@ mod env_carrier;
 mod inject_extract;
 pub(crate) mod propagators;
 mod remote_context;
+mod trace_context;
 
 pub use crate::propagation::baggage_allow_list::BaggageAllowList;
 pub use crate::propagation::carriers::{Extractor, Injector};

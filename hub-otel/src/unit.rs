@@ -17,6 +17,7 @@ pub(crate) mod builder;
 pub(crate) mod callsite;
 pub(crate) mod clock;
 pub(crate) mod current;
+#[cfg(feature = "sdk")]
 mod declare;
 mod delay;
 mod ending;

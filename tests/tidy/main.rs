@@ -3,6 +3,7 @@
 
 mod language;
 mod modules;
+mod weight;
 
 use std::fs;
 use std::path::{Path, PathBuf};

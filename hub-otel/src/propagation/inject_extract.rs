@@ -1,18 +1,10 @@
 //! Writes the current context to a carrier, and reads one from it.
 
 use crate::instance;
-use crate::propagation::carriers::{Extractor, Injector, OtelExtractor, OtelInjector};
+use crate::propagation::carriers::{Extractor, Injector};
 use crate::propagation::remote_context::RemoteContext;
-use crate::propagation::{baggage, propagators};
-use crate::unit::lookup;
+use crate::propagation::{baggage, propagators, trace_context};
 use opentelemetry::Context;
-use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::SpanContext;
-use opentelemetry::trace::TraceContextExt;
-use opentelemetry::trace::TraceFlags;
-use opentelemetry::trace::TraceState;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
 /// Writes `traceparent` and `tracestate` of the current context to `carrier`.
 ///
@@ -24,7 +16,7 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 /// ```
 pub fn inject(carrier: &mut dyn Injector) {
     if instance::in_use() && propagators::current().trace_context {
-        TraceContextPropagator::new().inject_context(&outgoing(), &mut OtelInjector(carrier));
+        trace_context::inject(carrier);
     }
 }
 
@@ -85,8 +77,7 @@ pub fn extract_run(carrier: &dyn Extractor) -> RemoteContext {
 
 fn extract_trace(carrier: &dyn Extractor) -> Context {
     let context = if propagators::current().trace_context {
-        let empty = Context::new();
-        TraceContextPropagator::new().extract_with_context(&empty, &OtelExtractor(carrier))
+        trace_context::extract(carrier)
     } else {
         Context::new()
     };
@@ -100,24 +91,4 @@ pub(crate) fn adopt_run(context: Context, carrier: &dyn Extractor) -> Context {
     } else {
         context
     }
-}
-
-/// Returns the current context as the next process must see it.
-///
-/// A unit that is not sampled has no span, and so no span context to send. Without `traceparent` the
-/// next process would start a trace of its own: it is sent a random one that is not sampled.
-fn outgoing() -> Context {
-    let current = Context::current();
-    if current.span().span_context().is_valid() || !lookup::is_unsampled(&current) {
-        return current;
-    }
-    let ids = RandomIdGenerator::default();
-    let unsampled = SpanContext::new(
-        ids.new_trace_id(),
-        ids.new_span_id(),
-        TraceFlags::NOT_SAMPLED,
-        false,
-        TraceState::NONE,
-    );
-    current.with_remote_span_context(unsampled)
 }

@@ -42,6 +42,10 @@ pub enum InitErrorKind {
     SignalHandlers,
 }
 
+#[cfg_attr(
+    not(feature = "prometheus"),
+    expect(dead_code, reason = "two failures are those of the metrics listener")
+)]
 enum InitFailure {
     InvalidSettings(Vec<SettingProblem>),
     AlreadyInstalled,

@@ -64,6 +64,7 @@ impl<T> From<Sensitive<T>> for Value {
     }
 }
 
+#[cfg(feature = "serde")]
 impl<T> serde::Serialize for Sensitive<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(REDACTED)

@@ -15,6 +15,7 @@ pub(super) enum Delay {
         delay: futures_timer::Delay,
     },
     /// A test paused tokio's clock: its timer is the only one that follows.
+    #[cfg(feature = "sdk")]
     PausedClock(Pin<Box<tokio::time::Sleep>>),
     /// The point in time is beyond the range of the clock.
     Never,
@@ -24,6 +25,7 @@ impl Delay {
     /// Completes `timeout` after `start`.
     pub(super) fn until(start: Instant, timeout: Duration) -> Self {
         let Some(end) = start.checked_add(timeout) else { return Self::Never };
+        #[cfg(feature = "sdk")]
         if tokio_clock_is_paused() {
             return Self::PausedClock(Box::pin(tokio::time::sleep(timeout)));
         }
@@ -36,6 +38,7 @@ impl Delay {
             // The timer's thread may be late: a timeout that has passed is not waited for.
             Self::Timer { end, .. } if Instant::now() >= *end => Poll::Ready(()),
             Self::Timer { delay, .. } => Pin::new(delay).poll(cx),
+            #[cfg(feature = "sdk")]
             Self::PausedClock(sleep) => sleep.as_mut().poll(cx),
             Self::Never => Poll::Pending,
         }
@@ -43,6 +46,7 @@ impl Delay {
 }
 
 /// Returns whether `tokio::time::pause` stopped tokio's clock. Otherwise it equals the real clock.
+#[cfg(feature = "sdk")]
 fn tokio_clock_is_paused() -> bool {
     let before = Instant::now();
     let tokio = tokio::time::Instant::now().into_std();

@@ -1,5 +1,6 @@
 //! End of a unit: late state, log record, metrics and span, in this order, exactly once.
 
+use crate::instance::SdkSpan;
 use crate::options::Exceptions;
 use crate::semconv::{attribute as a, event, kv, status};
 use crate::shared_str::share_str;
@@ -11,7 +12,6 @@ use crate::unit::state::ActiveUnit;
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use opentelemetry::trace::{Span as _, Status as SpanStatus};
-use opentelemetry_sdk::trace::Span as SdkSpan;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -51,9 +51,16 @@ impl IdentityValue<'_> {
 }
 
 /// Returns a new run id: a UUIDv7, so that ids sort by time.
+#[cfg(feature = "sdk")]
 pub(crate) fn new_run_id() -> StringValue {
     let mut buffer = [0_u8; uuid::fmt::Hyphenated::LENGTH];
     share_str(uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
+}
+
+/// Without the SDK no unit is recorded.
+#[cfg(not(feature = "sdk"))]
+pub(crate) fn new_run_id() -> StringValue {
+    StringValue::from("")
 }
 
 /// A type that is a string, or contains one.

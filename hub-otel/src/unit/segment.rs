@@ -11,6 +11,7 @@ use opentelemetry::trace::{
     Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status as SpanStatus, TraceFlags,
     TraceId, TraceState, Tracer,
 };
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use std::time::Duration;
 ///
 /// [`Current::segment`](crate::Current::segment) returns it. The argument `resume = segment` or
 /// [`Workflow::resume`](crate::Workflow::resume) starts the next segment: a new span with the same
-/// `workflow.run.id` and a link to this one. Serializable with serde.
+/// `workflow.run.id` and a link to this one. Serializable with the feature
+/// `serde`.
 ///
 /// ```
 /// use hub_otel::Segment;
@@ -27,17 +29,18 @@ use std::time::Duration;
 /// let segment = Segment::new("patch", "run-7", "event").with_elapsed(Duration::from_secs(3));
 /// assert_eq!(segment.run_id(), "run-7");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 #[non_exhaustive]
 pub struct Segment {
     pub(super) workflow_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub(super) name: Option<String>,
     pub(super) trigger: String,
     pub(super) run_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub(super) traceparent: Option<String>,
-    #[serde(default)]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(super) elapsed_ms: u64,
 }
 

@@ -1,8 +1,10 @@
 //! Span of a sampled unit: the SDK's span, which only the end of the unit ends.
 
+use crate::instance::SdkSpan;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, SpanContext, Status};
-use opentelemetry_sdk::trace::{Span as SdkSpan, SpanData};
+#[cfg(feature = "sdk")]
+use opentelemetry_sdk::trace::SpanData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -61,6 +63,7 @@ impl RecordedSpan {
 /// OTLP requires unique keys, but the SDK's span appends: an attribute that is set again would be
 /// exported twice. Called by the first span processor.
 /// <https://opentelemetry.io/docs/specs/otel/common/#attribute-collections>
+#[cfg(feature = "sdk")]
 pub(crate) fn dedup_attributes(data: &mut SpanData) {
     keep_last(&mut data.attributes);
 }

@@ -2,6 +2,7 @@
 
 use crate::instance;
 use crate::instance::Instance;
+use crate::instance::SdkSpan;
 use crate::options::Sampling;
 use crate::semconv::{kv, span};
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
@@ -16,7 +17,6 @@ use crate::unit::{clock, events, lookup, stack};
 use crate::unit_kind::UnitKind;
 use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanContext, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::trace::Span as SdkSpan;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;

@@ -1,0 +1,59 @@
+//! W3C Trace Context headers, read and written by the SDK's propagator.
+//!
+//! Without the SDK nothing is recorded, and so nothing is propagated.
+
+use crate::propagation::carriers::{Extractor, Injector};
+use opentelemetry::Context;
+
+#[cfg(feature = "sdk")]
+pub(super) use with_sdk::{extract, inject};
+
+#[cfg(not(feature = "sdk"))]
+pub(super) fn inject(_carrier: &mut dyn Injector) {}
+
+#[cfg(not(feature = "sdk"))]
+pub(super) fn extract(_carrier: &dyn Extractor) -> Context {
+    Context::new()
+}
+
+#[cfg(feature = "sdk")]
+mod with_sdk {
+    use super::{Context, Extractor, Injector};
+    use crate::propagation::carriers::{OtelExtractor, OtelInjector};
+    use crate::unit::lookup;
+    use opentelemetry::propagation::TextMapPropagator;
+    use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+
+    /// Writes `traceparent` and `tracestate` of the current context.
+    pub(in crate::propagation) fn inject(carrier: &mut dyn Injector) {
+        TraceContextPropagator::new().inject_context(&outgoing(), &mut OtelInjector(carrier));
+    }
+
+    /// Reads `traceparent` and `tracestate`.
+    pub(in crate::propagation) fn extract(carrier: &dyn Extractor) -> Context {
+        let empty = Context::new();
+        TraceContextPropagator::new().extract_with_context(&empty, &OtelExtractor(carrier))
+    }
+
+    /// Returns the current context as the next process must see it.
+    ///
+    /// A unit that is not sampled has no span, and so no span context to send. Without `traceparent` the
+    /// next process would start a trace of its own: it is sent a random one that is not sampled.
+    fn outgoing() -> Context {
+        let current = Context::current();
+        if current.span().span_context().is_valid() || !lookup::is_unsampled(&current) {
+            return current;
+        }
+        let ids = RandomIdGenerator::default();
+        let unsampled = SpanContext::new(
+            ids.new_trace_id(),
+            ids.new_span_id(),
+            TraceFlags::NOT_SAMPLED,
+            false,
+            TraceState::NONE,
+        );
+        current.with_remote_span_context(unsampled)
+    }
+}
