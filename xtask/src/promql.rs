@@ -1,6 +1,6 @@
 //! Expressions of PromQL, built from the contract: what names a metric or a label here, names a const there.
 //!
-//! The one thing that needs thought is [`seen`]: how many events happened in a window. `increase` alone loses what a
+//! The one thing that needs thought is [`events_in_window`]: how many events happened in a window. `increase` alone loses what a
 //! counter counted before it was first scraped, so the first failures of a kind would never be seen; and a counter that
 //! Prometheus merely sees late must not be taken for new events.
 
@@ -142,7 +142,7 @@ pub const POINT: Window =
 /// window began. Any other series counts by `increase`. The order of the two matters: `increase` of a newborn series is
 /// 0, not absent.
 #[must_use]
-pub fn seen(series: &Series, window: Window) -> String {
+pub fn events_in_window(series: &Series, window: Window) -> String {
     let Window { range, seconds } = window;
     let (age, born) = match series.origin {
         Origin::Service => (PROCESS_UPTIME.prometheus.to_owned(), PROCESS_UPTIME.prometheus),
@@ -165,7 +165,7 @@ pub fn seen(series: &Series, window: Window) -> String {
 ///
 /// A process counts as new for two minutes: the minute before its first evaluation may have begun before its first scrape.
 #[must_use]
-pub fn tile(series: &Series) -> String {
+pub fn events_per_minute(series: &Series) -> String {
     let uptime = PROCESS_UPTIME.prometheus;
     format!(
         "({series} - {series} offset 1m >= 0 \
@@ -218,7 +218,7 @@ fn unwrapped(expression: &str) -> &str {
 #[must_use]
 pub fn quantile(q: f64, labels: &[&str], buckets: &Series, window: Window) -> String {
     let labels: Vec<&str> = labels.iter().copied().chain([LE]).collect();
-    format!("histogram_quantile({q}, {}) >= 0", sum_by(&labels, seen(buckets, window)))
+    format!("histogram_quantile({q}, {}) >= 0", sum_by(&labels, events_in_window(buckets, window)))
 }
 
 #[cfg(test)]

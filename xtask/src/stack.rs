@@ -1,12 +1,14 @@
 //! What reads the telemetry: recording rules, alerts and dashboards, from one set of definitions.
 
+pub mod alert;
 pub mod alerts;
-pub mod boards;
 pub mod dashboard;
+pub mod dashboards;
 pub mod expression;
-pub mod known;
-pub mod provisioned;
+pub mod grafana_rules;
+pub mod known_series;
 pub mod recordings;
+pub mod rule;
 pub mod rules;
 pub mod slo;
 
@@ -15,10 +17,10 @@ use crate::files::File;
 /// Every generated file below `observability/`.
 #[must_use]
 pub fn files() -> Vec<File> {
-    let boards = boards::all();
+    let dashboards = dashboards::all();
     let alerts = alerts::all();
-    let mut files: Vec<File> = boards.iter().map(dashboard::Dashboard::file).collect();
+    let mut files: Vec<File> = dashboards.iter().map(dashboard::Dashboard::file).collect();
     files.extend(rules::files(&alerts));
-    files.push(provisioned::file(&alerts, &boards));
+    files.push(grafana_rules::file(&alerts, &dashboards));
     files
 }

@@ -1,8 +1,16 @@
 //! What an expression names: read by a parser that is not ours, compared with what exists.
 
-use crate::stack::known::Known;
 use promql_parser::label::Labels;
 use promql_parser::parser::{self, Expr, LabelModifier};
+
+/// A series that an expression may name, with the labels that it carries.
+#[derive(Debug, Clone)]
+pub struct KnownSeries {
+    /// The series' name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+}
 
 /// What Grafana puts in the place of its variables: values of a dashboard that shows 15 minutes.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -34,7 +42,7 @@ pub fn readable(expression: &str) -> String {
 
 /// What is wrong with an expression: it does not parse, or names a series or a label that does not exist.
 #[must_use]
-pub fn faults(expression: &str, known: &[Known]) -> Vec<String> {
+pub fn faults(expression: &str, known: &[KnownSeries]) -> Vec<String> {
     match parser::parse(expression) {
         Ok(parsed) => {
             let mut check = Check { known, faults: Vec::new() };
@@ -46,7 +54,7 @@ pub fn faults(expression: &str, known: &[Known]) -> Vec<String> {
 }
 
 struct Check<'a> {
-    known: &'a [Known],
+    known: &'a [KnownSeries],
     faults: Vec<String>,
 }
 

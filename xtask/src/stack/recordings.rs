@@ -1,6 +1,8 @@
 //! Recording rules that alerts read: what happened in a window, per service.
 
-use crate::promql::{FIVE_MINUTES, MINUTE, Series, TEN_MINUTES, quantile, seen, sum_by};
+use crate::promql::{
+    FIVE_MINUTES, MINUTE, Series, TEN_MINUTES, events_in_window, quantile, sum_by,
+};
 use hub_otel::semconv::attribute::label::{AGENT_ID, RESULT, SIGNAL, STATUS, WORKFLOW_ID};
 use hub_otel::semconv::attribute::{ERROR_TYPE, SERVICE_NAME};
 use hub_otel::semconv::metric as m;
@@ -61,7 +63,10 @@ pub fn all() -> Vec<Recording> {
             name: RUNS,
             group: "workflow_alerts",
             labels: by_run,
-            expression: sum_by(by_run, seen(&Series::of(&m::WORKFLOW_RUNS), FIVE_MINUTES)),
+            expression: sum_by(
+                by_run,
+                events_in_window(&Series::of(&m::WORKFLOW_RUNS), FIVE_MINUTES),
+            ),
         },
         Recording {
             name: DURATION_P95,
@@ -73,25 +78,25 @@ pub fn all() -> Vec<Recording> {
             name: AGENT_FAILURES,
             group: "workflow_alerts",
             labels: by_agent,
-            expression: sum_by(by_agent, seen(&agents, TEN_MINUTES)),
+            expression: sum_by(by_agent, events_in_window(&agents, TEN_MINUTES)),
         },
         Recording {
             name: HTTP_ERRORS,
             group: "system_alerts",
             labels: by_service,
-            expression: sum_by(by_service, seen(&errors, MINUTE)),
+            expression: sum_by(by_service, events_in_window(&errors, MINUTE)),
         },
         Recording {
             name: DATABASE_ERRORS,
             group: "system_alerts",
             labels: by_service,
-            expression: sum_by(by_service, seen(&database, FIVE_MINUTES)),
+            expression: sum_by(by_service, events_in_window(&database, FIVE_MINUTES)),
         },
         Recording {
             name: LOST_TELEMETRY,
             group: "system_alerts",
             labels: by_signal,
-            expression: sum_by(by_signal, seen(&lost, FIVE_MINUTES)),
+            expression: sum_by(by_signal, events_in_window(&lost, FIVE_MINUTES)),
         },
     ]
 }

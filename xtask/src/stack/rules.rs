@@ -1,68 +1,10 @@
 //! Prometheus' rule files: recording rules and alerts.
 
 use crate::files::File;
-use crate::stack::alerts::Alert;
-use crate::stack::{expression, recordings, slo};
+use crate::stack::alert::Alert;
+use crate::stack::rule::Rule;
+use crate::stack::{recordings, slo};
 use serde::Serialize;
-use std::collections::BTreeMap;
-
-/// A rule as Prometheus reads it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Rule {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alert: Option<String>,
-    expr: String,
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    hold: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keep_firing_for: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<String, String>,
-}
-
-impl Rule {
-    /// A recording rule.
-    #[must_use]
-    pub fn record(name: impl Into<String>, expression: impl Into<String>) -> Self {
-        Self {
-            record: Some(name.into()),
-            alert: None,
-            expr: expression::readable(&expression.into()),
-            hold: None,
-            keep_firing_for: None,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        }
-    }
-
-    /// With these labels on the series.
-    #[must_use]
-    pub fn labelled(mut self, labels: &[(&str, &str)]) -> Self {
-        self.labels
-            .extend(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        self
-    }
-
-    fn alert(alert: &Alert) -> Self {
-        Self {
-            record: None,
-            alert: Some(alert.name.to_owned()),
-            expr: expression::readable(&alert.condition()),
-            hold: Some(alert.hold.to_owned()),
-            keep_firing_for: alert.keep.map(str::to_owned),
-            labels: BTreeMap::from([("severity".to_owned(), alert.severity.as_str().to_owned())]),
-            annotations: BTreeMap::from([
-                ("summary".to_owned(), alert.summary("{{ $value | printf \"%\" }}")),
-                ("description".to_owned(), alert.description.to_owned()),
-                ("runbook_url".to_owned(), alert.runbook_url()),
-            ]),
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct Document {
@@ -100,7 +42,7 @@ pub fn files(alerts: &[Alert]) -> Vec<File> {
         if name == "slo_alerts" {
             rules.extend(slo::rules());
         }
-        rules.extend(alerts.iter().filter(|alert| alert.group == name).map(Rule::alert));
+        rules.extend(alerts.iter().filter(|alert| alert.group == name).map(Rule::from));
         // A minute is counted once: what has not arrived by then is lost. A push takes its time, and so does a scrape.
         let query_offset = (name == "slo_alerts").then_some(slo::ARRIVED);
         let document = Document { groups: vec![Group { name, interval, query_offset, rules }] };

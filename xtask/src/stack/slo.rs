@@ -3,9 +3,9 @@
 //! A minute's good and bad events are counted exactly and added up, so that a budget over 30 days is a sum of 43,200
 //! small numbers and not a range query over millions of samples.
 
-use crate::promql::{LE, Series, sum_by, tile};
+use crate::promql::{LE, Series, events_per_minute, sum_by};
 use crate::stack::recordings::{ALERT_AGENT, ALERT_WORKFLOW, FAILURES, NEUTRAL, server_errors};
-use crate::stack::rules::Rule;
+use crate::stack::rule::Rule;
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{AGENT_ID, STATUS, WORKFLOW_ID};
 use hub_otel::semconv::metric as m;
@@ -77,7 +77,7 @@ pub fn objectives() -> Vec<Objective> {
     let durations = |part: fn(&m::Metric) -> Series| {
         part(&m::WORKFLOW_DURATION).not(WORKFLOW_ID, ALERT_WORKFLOW).unlike(STATUS, NEUTRAL)
     };
-    let minute = |series: Series| sum_by(&[SERVICE_NAME], tile(&series));
+    let minute = |series: Series| sum_by(&[SERVICE_NAME], events_per_minute(&series));
     let finished = minute(durations(Series::count));
     // A bound is "120000" when it is scraped and "120000.0" when it was pushed.
     let in_time = minute(durations(Series::buckets).like(LE, "120000([.]0)?"));
@@ -126,8 +126,10 @@ pub fn objectives() -> Vec<Objective> {
 pub fn rules() -> Vec<Rule> {
     let objectives = objectives();
     let by_run = [SERVICE_NAME, WORKFLOW_ID, STATUS];
-    let mut rules =
-        vec![Rule::record(MONTHLY_RUNS, sum_by(&by_run, tile(&Series::of(&m::WORKFLOW_RUNS))))];
+    let mut rules = vec![Rule::record(
+        MONTHLY_RUNS,
+        sum_by(&by_run, events_per_minute(&Series::of(&m::WORKFLOW_RUNS))),
+    )];
     for objective in &objectives {
         let id = [("slo", objective.id)];
         let budget = 1.0 - objective.target;

@@ -3,7 +3,7 @@
 use crate::{dashboards, files, list, text, yaml};
 use hub_otel::semconv::METRICS;
 use xtask::stack::expression::{VARIABLES, faults, interpolated};
-use xtask::stack::known;
+use xtask::stack::known_series;
 
 /// Every expression, with where it stands.
 fn expressions() -> Vec<(String, String)> {
@@ -62,7 +62,7 @@ fn expressions() -> Vec<(String, String)> {
 
 #[test]
 fn every_expression_parses_and_names_only_series_and_labels_that_exist() {
-    let known = known::all();
+    let known = known_series::all();
     let all = expressions();
     assert!(all.len() > 100, "only {} expressions found", all.len());
     let wrong: Vec<String> = all
@@ -100,7 +100,7 @@ fn a_metric_of_the_contract_that_people_wait_for_is_read_somewhere() {
 
 #[test]
 fn a_wrong_name_or_label_is_found() {
-    let known = known::all();
+    let known = known_series::all();
     let wrong = |expression: &str| faults(expression, &known).join("; ");
     assert_eq!(wrong("sum by (status) (rate(workflow_runs_total[5m]))"), "");
     assert_eq!(wrong("workflow_runs_total_total"), "unknown series `workflow_runs_total_total`");

@@ -4,7 +4,7 @@ use crate::{files, observability, read};
 use std::collections::BTreeSet;
 use xtask::stack::alerts;
 use xtask::stack::expression::faults;
-use xtask::stack::known;
+use xtask::stack::known_series;
 
 #[test]
 fn every_alert_has_a_runbook_with_meaning_first_query_first_action_and_prevention() {
@@ -24,7 +24,8 @@ fn every_alert_has_a_runbook_with_meaning_first_query_first_action_and_preventio
 
 #[test]
 fn every_runbook_belongs_to_an_alert() {
-    let alerts: BTreeSet<String> = alerts::all().iter().map(alerts::Alert::runbook).collect();
+    let alerts: BTreeSet<String> =
+        alerts::all().iter().map(xtask::stack::alert::Alert::runbook).collect();
     for path in files("runbooks", ".md") {
         let name =
             path.strip_prefix(observability()).expect("inside").to_string_lossy().into_owned();
@@ -34,7 +35,7 @@ fn every_runbook_belongs_to_an_alert() {
 
 #[test]
 fn the_queries_of_the_runbooks_name_what_exists() {
-    let known = known::all();
+    let known = known_series::all();
     for path in files("runbooks", ".md") {
         let text = read(&path);
         let mut queries = 0;

@@ -1,7 +1,7 @@
 //! How long the shipped waits are: what a live run measures is these, and the machine.
 
 use crate::{files, list, text, yaml};
-use xtask::stack::alerts::{self, Severity};
+use xtask::stack::{alert::Severity, alerts};
 
 fn seconds(value: &str) -> u64 {
     let (number, unit) = value.split_at(value.len() - 1);

@@ -4,8 +4,8 @@ use crate::promtool::{cases, checks, promtool};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use xtask::stack::alerts::{self, Alert};
 use xtask::stack::rules;
+use xtask::stack::{alert::Alert, alerts};
 
 /// The alerts on levels; every other one is on counters.
 const OF_LEVELS: [&str; 5] = [

@@ -5,7 +5,8 @@ use crate::said;
 use serde_json::{Value, json};
 use std::fs;
 use xtask::files::root;
-use xtask::stack::alerts::{self, Alert, Trouble};
+use xtask::stack::alert::{Alert, Trouble};
+use xtask::stack::alerts;
 
 /// The case in which an alert fires with its annotations, and when.
 fn firing(alert: &Alert) -> (Value, Value, Value) {

@@ -1,7 +1,7 @@
 //! Alerts on the service itself: is it there, does it answer, does it run out of something.
 
-use super::Alert;
 use crate::promql::{INSTANCE, Series, sum_by};
+use crate::stack::alert::Alert;
 use crate::stack::recordings::{DATABASE_ERRORS, HTTP_ERRORS, LOST_TELEMETRY};
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::metric as m;

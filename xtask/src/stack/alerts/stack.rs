@@ -1,7 +1,7 @@
 //! Alerts on the stack: who watches, must be watched.
 
-use super::Alert;
-use crate::promql::{FIVE_MINUTES, Origin, Series, seen, sum_by};
+use crate::promql::{FIVE_MINUTES, Origin, Series, events_in_window, sum_by};
+use crate::stack::alert::Alert;
 
 pub(super) fn alerts() -> Vec<Alert> {
     vec![down(), loss(), queue(), rules()]
@@ -23,7 +23,7 @@ fn loss() -> Alert {
         .iter()
         .flat_map(|what| ["spans", "metric_points", "log_records"].map(|items| (what, items)))
         .map(|(what, items)| {
-            seen(
+            events_in_window(
                 &Series::own(&format!("otelcol_exporter_{what}_{items}_total"), Origin::Collector),
                 FIVE_MINUTES,
             )
@@ -68,7 +68,13 @@ fn queue() -> Alert {
 fn rules() -> Alert {
     let failures = Series::own("prometheus_rule_evaluation_failures_total", Origin::Prometheus);
     Alert::warning("RuleEvaluationFailures", "stack_alerts")
-        .above(2.0, format!("round({})", sum_by(&["rule_group"], seen(&failures, FIVE_MINUTES))))
+        .above(
+            2.0,
+            format!(
+                "round({})",
+                sum_by(&["rule_group"], events_in_window(&failures, FIVE_MINUTES))
+            ),
+        )
         .kept("5m")
         .says(
             "{count} rules of {{ $labels.rule_group }} failed in 5 minutes",

@@ -1,7 +1,7 @@
 //! Alerts on what the service is there for: workflows, agents, approvals, and the objectives.
 
-use super::Alert;
 use crate::promql::{Series, sum_by};
+use crate::stack::alert::Alert;
 use crate::stack::recordings::{
     AGENT_FAILURES, ALERT_WORKFLOW, DURATION_P95, FAILURES, NEUTRAL, RUNS,
 };

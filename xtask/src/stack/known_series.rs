@@ -1,18 +1,10 @@
 //! Series that are not of the contract: Prometheus' own, the Collector's, and what the recording rules make.
 
 use crate::docs::label_name;
+use crate::stack::expression::KnownSeries;
 use crate::stack::recordings;
 use crate::stack::slo;
 use hub_otel::semconv::{Kind, METRICS};
-
-/// A series that an expression may name, with the labels that it carries.
-#[derive(Debug, Clone)]
-pub struct Known {
-    /// The series' name.
-    pub name: String,
-    /// Its labels.
-    pub labels: Vec<String>,
-}
 
 /// Of the stack's own components: name and labels, without job and instance.
 pub const COMPONENTS: &[(&str, &[&str])] = &[
@@ -36,7 +28,7 @@ pub const COMPONENTS: &[(&str, &[&str])] = &[
 
 /// Every series that a dashboard or a rule may name.
 #[must_use]
-pub fn all() -> Vec<Known> {
+pub fn all() -> Vec<KnownSeries> {
     let mut known = Vec::new();
     for metric in METRICS {
         let parts: &[&str] = match metric.kind {
@@ -51,19 +43,19 @@ pub fn all() -> Vec<Known> {
             if *part == "_bucket" {
                 labels.push("le".to_owned());
             }
-            known.push(Known { name: format!("{}{part}", metric.prometheus), labels });
+            known.push(KnownSeries { name: format!("{}{part}", metric.prometheus), labels });
         }
     }
     for (name, labels) in COMPONENTS {
         let labels =
             labels.iter().chain(&["job", "instance"]).map(|label| (*label).to_owned()).collect();
-        known.push(Known { name: (*name).to_owned(), labels });
+        known.push(KnownSeries { name: (*name).to_owned(), labels });
     }
     for recording in recordings::all() {
         let labels = recording.labels.iter().map(|label| label_name(label)).collect();
-        known.push(Known { name: recording.name.to_owned(), labels });
+        known.push(KnownSeries { name: recording.name.to_owned(), labels });
     }
-    known.extend(slo::SERIES.iter().map(|(name, labels)| Known {
+    known.extend(slo::SERIES.iter().map(|(name, labels)| KnownSeries {
         name: (*name).to_owned(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
     }));

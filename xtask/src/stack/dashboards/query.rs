@@ -1,26 +1,12 @@
-//! The five dashboards.
-
-mod agents;
-mod cost;
-mod slo;
-mod system;
-mod workflows;
-
-pub use crate::stack::dashboard::Dashboard;
+//! Parts of PromQL and TraceQL queries that several dashboards share.
 
 use crate::promql::Series;
 use hub_otel::semconv::Metric;
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{AGENT_ID, WORKFLOW_ID};
 
-/// Every dashboard.
-#[must_use]
-pub fn all() -> Vec<Dashboard> {
-    vec![workflows::board(), agents::board(), system::board(), cost::board(), slo::board()]
-}
-
 /// The part of a metric's series that the variables of the dashboard select.
-fn selected(part: fn(&Metric) -> Series, metric: &Metric) -> Series {
+pub(super) fn selected(part: fn(&Metric) -> Series, metric: &Metric) -> Series {
     let series = part(metric).like(SERVICE_NAME, "$service");
     if metric.labels.contains(&WORKFLOW_ID) {
         series.like(WORKFLOW_ID, "$workflow")
@@ -31,29 +17,29 @@ fn selected(part: fn(&Metric) -> Series, metric: &Metric) -> Series {
     }
 }
 
-/// How many a minute: `seen` in one point of a graph, scaled.
-fn per_minute(summed: &str) -> String {
+/// Events per minute: `events_in_window` over one point of a graph, scaled.
+pub(super) fn per_minute(summed: &str) -> String {
     format!("{summed} * 60000 / $__rate_interval_ms")
 }
 
 /// Zero where there is no series yet: a panel of failures says 0, and not "no data".
-fn or_none(expression: &str, label: &str) -> String {
+pub(super) fn or_none(expression: &str, label: &str) -> String {
     format!("{expression} or on () label_replace(vector(0), \"{label}\", \"none\", \"\", \"\")")
 }
 
 /// TraceQL for the spans of this name, of the selected services, with these conditions.
-fn spans(name: &str, conditions: &str) -> String {
+pub(super) fn spans(name: &str, conditions: &str) -> String {
     format!(
         "{{ span:name = \"{name}\" && resource.service.name =~ \"${{service:pipe}}\"{conditions} }}"
     )
 }
 
 /// A condition of TraceQL: this attribute equals the series' label.
-fn same(attribute: &str, label: &str) -> String {
+pub(super) fn same(attribute: &str, label: &str) -> String {
     format!(" && span.{attribute} = \"${{__field.labels.{label}}}\"")
 }
 
 /// A condition of TraceQL: this attribute is one of the variable's values.
-fn one_of(attribute: &str, variable: &str) -> String {
+pub(super) fn one_of(attribute: &str, variable: &str) -> String {
     format!(" && span.{attribute} =~ \"${{{variable}:pipe}}\"")
 }

@@ -4,7 +4,7 @@
 //! comparison inside the query would make "no trouble" look like "no data".
 
 use crate::files::File;
-use crate::stack::alerts::{Alert, Trouble};
+use crate::stack::alert::{Alert, Trouble};
 use crate::stack::dashboard::Dashboard;
 use crate::stack::rules::yaml;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub const PATH: &str = "observability/grafana/provisioning/alerting/rules.yaml";
 
 /// The rule file.
 #[must_use]
-pub fn file(alerts: &[Alert], boards: &[Dashboard]) -> File {
+pub fn file(alerts: &[Alert], dashboards: &[Dashboard]) -> File {
     let mut groups: Vec<&str> = Vec::new();
     for alert in alerts {
         if !groups.contains(&alert.group) {
@@ -25,14 +25,14 @@ pub fn file(alerts: &[Alert], boards: &[Dashboard]) -> File {
         .into_iter()
         .map(|name| {
             let rules: Vec<Value> =
-                alerts.iter().filter(|alert| alert.group == name).map(|alert| rule(alert, boards)).collect();
+                alerts.iter().filter(|alert| alert.group == name).map(|alert| rule(alert, dashboards)).collect();
             json!({"orgId": 1, "name": name, "folder": "CommandCenter", "interval": "10s", "rules": rules})
         })
         .collect();
     File::new(PATH, yaml(&json!({"apiVersion": 1, "groups": groups})))
 }
 
-fn rule(alert: &Alert, boards: &[Dashboard]) -> Value {
+fn rule(alert: &Alert, dashboards: &[Dashboard]) -> Value {
     let (dashboard, _) = alert.panel;
     let mut rule = json!({
         "uid": alert.uid(),
@@ -49,7 +49,7 @@ fn rule(alert: &Alert, boards: &[Dashboard]) -> Value {
             "description": alert.description,
             "runbook_url": alert.runbook_url(),
             "__dashboardUid__": dashboard,
-            "__panelId__": alert.panel_id(boards).unwrap_or_default().to_string(),
+            "__panelId__": panel_id(alert, dashboards).unwrap_or_default().to_string(),
         },
         "data": [query(alert), threshold(alert)],
     });
@@ -93,4 +93,10 @@ fn threshold(alert: &Alert) -> Value {
             "conditions": [{"evaluator": {"type": kind, "params": [alert.threshold.unwrap_or_default()]}}],
         },
     })
+}
+
+/// Position of the panel that the alert links to.
+fn panel_id(alert: &Alert, dashboards: &[Dashboard]) -> Option<usize> {
+    let (uid, title) = alert.panel;
+    dashboards.iter().find(|dashboard| dashboard.uid == uid)?.panel_id(title)
 }

@@ -1,15 +1,15 @@
 //! Workflow Overview: do the workflows run, how long do they take, what waits.
 
-use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
-use crate::promql::{LE, Origin, POINT, SHOWN, Series, max_by, quantile, seen, sum_by};
-use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
+use super::query::{one_of, or_none, per_minute, same, selected, spans};
+use crate::promql::{LE, Origin, POINT, SHOWN, Series, events_in_window, max_by, quantile, sum_by};
+use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::NEUTRAL;
 use hub_otel::semconv::attribute::label::{
     DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID,
 };
 use hub_otel::semconv::{attribute as a, metric as m, span, status};
 
-pub(super) fn board() -> Dashboard {
+pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "workflow-overview",
         title: "Workflow Overview",
@@ -38,7 +38,7 @@ fn workflow_spans(conditions: &str) -> String {
 }
 
 fn by_status() -> Panel {
-    let runs = sum_by(&[STATUS], seen(&selected(Series::of, &m::WORKFLOW_RUNS), POINT));
+    let runs = sum_by(&[STATUS], events_in_window(&selected(Series::of, &m::WORKFLOW_RUNS), POINT));
     let panel = Panel::lines("Workflows per minute by status", "short")
         .about("Runs that ended, per minute, by how they ended. Red and yellow should be rare.")
         .query(Mode::Range, per_minute(&runs), "{{status}}")
@@ -59,8 +59,8 @@ fn by_status() -> Panel {
 
 fn success_rate() -> Panel {
     let runs = || selected(Series::of, &m::WORKFLOW_RUNS);
-    let good = sum_by(&[], seen(&runs().is(STATUS, status::SUCCESS), SHOWN));
-    let counted = sum_by(&[], seen(&runs().unlike(STATUS, NEUTRAL), SHOWN));
+    let good = sum_by(&[], events_in_window(&runs().is(STATUS, status::SUCCESS), SHOWN));
+    let counted = sum_by(&[], events_in_window(&runs().unlike(STATUS, NEUTRAL), SHOWN));
     Panel::number("Success rate", "percent")
         .about("Runs that succeeded, of those that succeeded, failed or timed out in the time shown. The target is 99 %.")
         .query(Mode::Instant, format!("100 * {good} / ({counted} > 0)"), "success")
@@ -88,7 +88,7 @@ fn failed_runs() -> Panel {
     let runs = selected(Series::of, &m::WORKFLOW_RUNS);
     Panel::number("Runs by status", "short")
         .about("Runs that ended in the time shown, by how they ended.")
-        .query(Mode::Instant, sum_by(&[STATUS], seen(&runs, SHOWN)), "{{status}}")
+        .query(Mode::Instant, sum_by(&[STATUS], events_in_window(&runs, SHOWN)), "{{status}}")
         .sized(6, 4)
         .decimals(0)
         .traces(workflow_spans(
@@ -97,7 +97,8 @@ fn failed_runs() -> Panel {
 }
 
 fn failures() -> Panel {
-    let errors = sum_by(&[ERROR_TYPE], seen(&selected(Series::of, &m::WORKFLOW_ERRORS), SHOWN));
+    let errors =
+        sum_by(&[ERROR_TYPE], events_in_window(&selected(Series::of, &m::WORKFLOW_ERRORS), SHOWN));
     Panel::bars("Failures by error type", "short")
         .about("Runs that failed or timed out in the time shown, by the stable identifier of the error.")
         .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{error_type}}")
@@ -157,7 +158,8 @@ fn active_by_workflow() -> Panel {
 }
 
 fn triggers() -> Panel {
-    let runs = sum_by(&[TRIGGER_TYPE], seen(&selected(Series::of, &m::WORKFLOW_RUNS), SHOWN));
+    let runs =
+        sum_by(&[TRIGGER_TYPE], events_in_window(&selected(Series::of, &m::WORKFLOW_RUNS), SHOWN));
     Panel::pie("Runs by trigger", "short")
         .about("What started the runs that ended in the time shown.")
         .query(Mode::Instant, runs, "{{trigger_type}}")

@@ -1,12 +1,11 @@
 //! SLO: what was promised, what is left of the budget, how fast it burns.
 
-use super::Dashboard;
 use crate::promql::{Origin, Series};
-use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
+use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::slo::{self, ACHIEVED, BURN_FAST, BURN_SLOW, REMAINING, TARGET};
 use hub_otel::semconv::attribute::SERVICE_NAME;
 
-pub(super) fn board() -> Dashboard {
+pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "slo",
         title: "SLO",

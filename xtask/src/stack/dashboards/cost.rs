@@ -1,8 +1,8 @@
 //! Cost Tracking: where the minutes go. `cost_per_minute` turns minutes into money; at 0 the panels say minutes.
 
-use super::{Dashboard, same, selected, spans};
-use crate::promql::{Origin, SHOWN, Series, seen, sum_by};
-use crate::stack::dashboard::{Mode, Panel};
+use super::query::{same, selected, spans};
+use crate::promql::{Origin, SHOWN, Series, events_in_window, sum_by};
+use crate::stack::dashboard::{Dashboard, Mode, Panel};
 use crate::stack::slo::MONTHLY_RUNS;
 use hub_otel::semconv::attribute::label::{AGENT_ID, WORKFLOW_ID};
 use hub_otel::semconv::attribute::{self as a, SERVICE_NAME};
@@ -11,7 +11,7 @@ use hub_otel::semconv::{metric as m, span};
 /// Minutes, in Grafana's list of units.
 const MINUTES: &str = "m";
 
-pub(super) fn board() -> Dashboard {
+pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "cost-tracking",
         title: "Cost Tracking",
@@ -37,7 +37,7 @@ fn minutes_or_money(panel: Panel, mode: Mode, minutes: &str, legend: &'static st
 }
 
 fn minutes(metric: &m::Metric, labels: &[&str]) -> String {
-    format!("{} / 60000", sum_by(labels, seen(&selected(Series::sum, metric), SHOWN)))
+    format!("{} / 60000", sum_by(labels, events_in_window(&selected(Series::sum, metric), SHOWN)))
 }
 
 fn monthly() -> Panel {
@@ -86,7 +86,7 @@ fn workflows() -> Panel {
 
 fn table() -> Panel {
     let by_workflow = |part: fn(&m::Metric) -> Series| {
-        sum_by(&[WORKFLOW_ID], seen(&selected(part, &m::WORKFLOW_DURATION), SHOWN))
+        sum_by(&[WORKFLOW_ID], events_in_window(&selected(part, &m::WORKFLOW_DURATION), SHOWN))
     };
     let (total, runs) = (by_workflow(Series::sum), by_workflow(Series::count));
     Panel::table("Cost per workflow")

@@ -1,15 +1,17 @@
 //! System Health: the service as a process and as a server, and the stack that watches it.
 
-use super::{Dashboard, or_none, per_minute, same, selected};
-use crate::promql::{INSTANCE, JOB, Origin, POINT, SHOWN, Series, quantile, seen, sum_by};
-use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
+use super::query::{or_none, per_minute, same, selected};
+use crate::promql::{
+    INSTANCE, JOB, Origin, POINT, SHOWN, Series, events_in_window, quantile, sum_by,
+};
+use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::server_errors;
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{RESULT, SIGNAL};
 use hub_otel::semconv::metric as m;
 use opentelemetry_semantic_conventions::attribute as s;
 
-pub(super) fn board() -> Dashboard {
+pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "system-health",
         title: "System Health",
@@ -42,7 +44,7 @@ fn up() -> Panel {
 }
 
 fn lost() -> Panel {
-    let lost = seen(&selected(Series::of, &m::EXPORT_ITEMS).not(RESULT, "ok"), SHOWN);
+    let lost = events_in_window(&selected(Series::of, &m::EXPORT_ITEMS).not(RESULT, "ok"), SHOWN);
     Panel::number("Telemetry lost", "short")
         .about(
             "Spans, log records and metric points that were rejected, failed or dropped in the time shown.",
@@ -102,7 +104,7 @@ fn errors() -> Panel {
         .about("Responses with a 5xx status, by route. More than 50 a minute for 2 minutes raise HighErrorRate.")
         .query(
             Mode::Range,
-            or_none(&per_minute(&sum_by(&[s::HTTP_ROUTE], seen(&errors, POINT))), "http_route"),
+            or_none(&per_minute(&sum_by(&[s::HTTP_ROUTE], events_in_window(&errors, POINT))), "http_route"),
             "{{http_route}}",
         )
         .steps(GREEN, &[(RED, 50.0)])
@@ -160,7 +162,7 @@ fn runtime() -> Panel {
 }
 
 fn ledger() -> Panel {
-    let items = seen(&selected(Series::of, &m::EXPORT_ITEMS), POINT);
+    let items = events_in_window(&selected(Series::of, &m::EXPORT_ITEMS), POINT);
     Panel::lines("Exporter ledger: lost telemetry", "short")
         .about(
             "Items per minute by what became of them. Everything but `ok` is lost, and raises TelemetryLoss.",

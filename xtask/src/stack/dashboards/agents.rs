@@ -1,13 +1,13 @@
 //! Agent Performance: which agents are slow, which fail, which cost most.
 
-use super::{Dashboard, one_of, or_none, per_minute, same, selected, spans};
-use crate::promql::{LE, POINT, SHOWN, Series, quantile, seen, sum_by};
-use crate::stack::dashboard::{GREEN, Mode, Panel, RED, YELLOW};
+use super::query::{one_of, or_none, per_minute, same, selected, spans};
+use crate::promql::{LE, POINT, SHOWN, Series, events_in_window, quantile, sum_by};
+use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
 use crate::stack::recordings::{FAILURES, NEUTRAL};
 use hub_otel::semconv::attribute::label::{AGENT_ID, ERROR_TYPE, REASON, STATUS};
 use hub_otel::semconv::{attribute as a, metric as m, span};
 
-pub(super) fn board() -> Dashboard {
+pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "agent-performance",
         title: "Agent Performance",
@@ -34,7 +34,7 @@ fn heatmap() -> Panel {
     let buckets = selected(Series::buckets, &m::AGENT_DURATION);
     Panel::heatmap("Execution heatmap", "ms")
         .about("How long executions took, over time: two bands are two kinds of work, a rising one is a slow dependency.")
-        .query(Mode::Heatmap, sum_by(&[LE], seen(&buckets, POINT)), "{{le}}")
+        .query(Mode::Heatmap, sum_by(&[LE], events_in_window(&buckets, POINT)), "{{le}}")
         .traces(agent_spans(&one_of(a::AGENT_ID, "agent")))
 }
 
@@ -50,8 +50,8 @@ fn durations() -> Panel {
 
 fn failure_rate() -> Panel {
     let runs = || selected(Series::of, &m::AGENT_RUNS);
-    let failed = sum_by(&[AGENT_ID], seen(&runs().like(STATUS, FAILURES), SHOWN));
-    let counted = sum_by(&[AGENT_ID], seen(&runs().unlike(STATUS, NEUTRAL), SHOWN));
+    let failed = sum_by(&[AGENT_ID], events_in_window(&runs().like(STATUS, FAILURES), SHOWN));
+    let counted = sum_by(&[AGENT_ID], events_in_window(&runs().unlike(STATUS, NEUTRAL), SHOWN));
     Panel::bars("Failure rate by agent", "percent")
         .about("Executions that failed or timed out in the time shown, of those that were not cancelled.")
         .query(Mode::Instant, format!("100 * {failed} / ({counted} > 0)"), "{{agent_id}}")
@@ -63,7 +63,7 @@ fn failure_rate() -> Panel {
 
 fn expensive() -> Panel {
     let by_agent = |part: fn(&m::Metric) -> Series| {
-        sum_by(&[AGENT_ID], seen(&selected(part, &m::AGENT_DURATION), SHOWN))
+        sum_by(&[AGENT_ID], events_in_window(&selected(part, &m::AGENT_DURATION), SHOWN))
     };
     let (total, count) = (by_agent(Series::sum), by_agent(Series::count));
     Panel::table("Most expensive agents")
@@ -78,7 +78,8 @@ fn expensive() -> Panel {
 }
 
 fn retries() -> Panel {
-    let retries = sum_by(&[REASON], seen(&selected(Series::of, &m::AGENT_RETRIES), POINT));
+    let retries =
+        sum_by(&[REASON], events_in_window(&selected(Series::of, &m::AGENT_RETRIES), POINT));
     Panel::lines("Retries per minute by reason", "short")
         .about("Attempts that failed and were tried again. A rise here comes before a rise of failures.")
         .query(Mode::Range, or_none(&per_minute(&retries), REASON), "{{reason}}")
@@ -87,8 +88,10 @@ fn retries() -> Panel {
 }
 
 fn errors() -> Panel {
-    let errors =
-        sum_by(&[AGENT_ID, ERROR_TYPE], seen(&selected(Series::of, &m::AGENT_ERRORS), SHOWN));
+    let errors = sum_by(
+        &[AGENT_ID, ERROR_TYPE],
+        events_in_window(&selected(Series::of, &m::AGENT_ERRORS), SHOWN),
+    );
     Panel::bars("Errors by agent and type", "short")
         .about("Executions that failed or timed out in the time shown.")
         .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{agent_id}} {{error_type}}")
@@ -98,7 +101,7 @@ fn errors() -> Panel {
 }
 
 fn executions() -> Panel {
-    let runs = sum_by(&[AGENT_ID], seen(&selected(Series::of, &m::AGENT_RUNS), POINT));
+    let runs = sum_by(&[AGENT_ID], events_in_window(&selected(Series::of, &m::AGENT_RUNS), POINT));
     Panel::lines("Executions per minute by agent", "short")
         .about("Executions that ended, however.")
         .query(Mode::Range, per_minute(&runs), "{{agent_id}}")
