@@ -1,33 +1,35 @@
-//! What telemetry is told to do: the builder's word, else the environment's, else the default.
+//! The configuration: builder, environment, defaults, in this order of precedence.
 //!
-//! Resolved once, completely, before anything is started: every setting that is wrong is reported at once. Nothing
-//! after this reads the environment.
+//! Resolved once, before anything is started. All invalid settings are reported together. Nothing else
+//! in the crate reads the environment.
 
 pub(crate) mod endpoint;
 pub(crate) mod env;
-mod http;
+mod lists;
 pub(crate) mod otlp;
 mod print;
 pub(crate) mod reader;
-mod resource;
-mod sampler;
+pub(crate) mod resource;
+pub(crate) mod sampler;
 pub(crate) mod signal;
 
 use crate::config::env::Environment;
-use crate::config::reader::{Origin, Overrides, Reader, Setting, one_of};
+use crate::config::lists::{
+    HttpMethods, Propagator, read_exporters, read_http_methods, read_propagators,
+};
+use crate::config::otlp::OtlpConfig;
+use crate::config::reader::{Overrides, Setting, SettingsReader};
+use crate::config::resource::{ResourceConfig, ServiceDefaults};
+use crate::config::sampler::{Limits, SamplerConfig, read_sampler};
+use crate::config::signal::{Exporter, Signal};
 use crate::options::{Exceptions, Propagation};
 use crate::telemetry::error::{InitError, SettingProblem};
 use crate::telemetry::redaction::DenyList;
 use opentelemetry_sdk::metrics::Temporality;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
-pub(crate) use crate::config::http::Methods;
-pub(crate) use crate::config::otlp::{OtlpConfig, Protocol};
-pub(crate) use crate::config::resource::ResourceConfig;
-pub(crate) use crate::config::sampler::{Limits, Root, SamplerConfig, ValueLimit};
-pub(crate) use crate::config::signal::{Exporter, Signal};
-
-/// How finished items are put together into batches (OTEL_BSP_*, OTEL_BLRP_*).
+/// Batching of finished items (OTEL_BSP_*, OTEL_BLRP_*).
 #[derive(Debug, Clone)]
 pub(crate) struct BatchConfig {
     pub(crate) delay: Setting<Duration>,
@@ -36,15 +38,22 @@ pub(crate) struct BatchConfig {
     pub(crate) timeout: Setting<Duration>,
 }
 
-/// A propagator that OTEL_PROPAGATORS can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Propagator {
-    TraceContext,
-    Baggage,
-}
-
-/// Everything that the environment and the builder decide. Printing it shows each setting, its value and where it came
-/// from, secrets redacted.
+/// The resolved settings of one [`Telemetry`](crate::Telemetry) instance.
+///
+/// `Display` and `Debug` print every setting with its value and its source, one per line, secrets
+/// redacted.
+///
+/// ```
+/// # fn main() -> Result<(), hub_otel::InitError> {
+/// let config = hub_otel::Telemetry::builder()
+///     .env_source([("OTEL_BSP_MAX_QUEUE_SIZE", "1024")])
+///     .config()?;
+/// let text = config.to_string();
+/// assert!(text.contains("OTEL_BSP_MAX_QUEUE_SIZE = 1024  (OTEL_BSP_MAX_QUEUE_SIZE)"));
+/// assert!(text.contains("OTEL_BSP_SCHEDULE_DELAY = 1000  (default)"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Config {
     pub(crate) disabled: Setting<bool>,
@@ -62,7 +71,7 @@ pub struct Config {
     pub(crate) prometheus_port: Setting<u16>,
     pub(crate) sampler: Setting<SamplerConfig>,
     pub(crate) propagators: Setting<Vec<Propagator>>,
-    pub(crate) methods: Setting<Option<Methods>>,
+    pub(crate) methods: Setting<Option<HttpMethods>>,
     pub(crate) limits: Limits,
     pub(crate) log_filter: Setting<String>,
     pub(crate) no_color: bool,
@@ -72,38 +81,55 @@ pub struct Config {
     pub(crate) deny: DenyList,
 }
 
-/// The most that a queue may be told to hold, in items: its bytes are bounded anyway.
-const MOST_ITEMS: usize = 1 << 20;
-const HOUR: u64 = 3_600_000;
+/// The limit of OTEL_BSP_MAX_QUEUE_SIZE. The bytes of a queue are bounded separately.
+const MAX_QUEUE_ITEMS: usize = 1 << 20;
+/// The limit of timeouts and intervals, in milliseconds.
+const HOUR_MS: u64 = 3_600_000;
 
 impl Config {
+    /// Resolves all settings.
+    ///
+    /// # Errors
+    /// Settings are invalid. The error lists all of them.
     pub(crate) fn resolve(
         overrides: &Overrides,
         environment: &Environment,
-        defaults: &resource::Defaults,
+        defaults: &ServiceDefaults,
         deny: DenyList,
         insecure_hosts: &[String],
     ) -> Result<Self, InitError> {
-        let mut read = Reader { overrides, environment, problems: Vec::new() };
+        let mut reader = SettingsReader { overrides, environment, problems: Vec::new() };
         for name in environment.unreadable() {
-            read.problems.push(SettingProblem::new(
+            reader.problems.push(SettingProblem::new(
                 name.clone(),
                 "bytes that are no text",
                 "text in UTF-8",
             ));
         }
         let config = Self {
-            disabled: read.boolean(&["OTEL_SDK_DISABLED"], false),
-            resource: ResourceConfig::read(&mut read, defaults),
-            traces: exporters(&mut read, Signal::Traces),
-            metrics: exporters(&mut read, Signal::Metrics),
-            logs: exporters(&mut read, Signal::Logs),
-            otlp: [Signal::Traces, Signal::Metrics, Signal::Logs].map(|signal| OtlpConfig::read(&mut read, signal)),
-            spans: batch(&mut read, "OTEL_BSP"),
-            records: batch(&mut read, "OTEL_BLRP"),
-            metric_interval: read.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"], Duration::from_secs(10), 10, HOUR),
-            metric_timeout: read.milliseconds(&["OTEL_METRIC_EXPORT_TIMEOUT"], Duration::from_secs(30), 1, HOUR),
-            temporality: read.word(
+            disabled: reader.boolean(&["OTEL_SDK_DISABLED"], false),
+            resource: ResourceConfig::read(&mut reader, defaults),
+            traces: read_exporters(&mut reader, Signal::Traces),
+            metrics: read_exporters(&mut reader, Signal::Metrics),
+            logs: read_exporters(&mut reader, Signal::Logs),
+            // In the order of the variants: `Config::otlp` uses the signal as the index.
+            otlp: [Signal::Traces, Signal::Metrics, Signal::Logs]
+                .map(|signal| OtlpConfig::read(&mut reader, signal)),
+            spans: read_batch(&mut reader, "OTEL_BSP"),
+            records: read_batch(&mut reader, "OTEL_BLRP"),
+            metric_interval: reader.milliseconds(
+                &["OTEL_METRIC_EXPORT_INTERVAL"],
+                Duration::from_secs(10),
+                10,
+                HOUR_MS,
+            ),
+            metric_timeout: reader.milliseconds(
+                &["OTEL_METRIC_EXPORT_TIMEOUT"],
+                Duration::from_secs(30),
+                1,
+                HOUR_MS,
+            ),
+            temporality: reader.one_of(
                 &["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"],
                 Temporality::Cumulative,
                 &[
@@ -112,62 +138,83 @@ impl Config {
                     ("lowmemory", Temporality::LowMemory),
                 ],
             ),
-            prometheus_host: read.read(&["OTEL_EXPORTER_PROMETHEUS_HOST"], "127.0.0.1".to_owned(), |host| {
-                let plain = !host.contains(['/', ' ', '@']) && (!host.contains(':') || host.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok());
-                if plain { Ok(host.trim_matches(['[', ']']).to_owned()) } else { Err("a host or an IP address, e.g. `127.0.0.1`; the port goes into OTEL_EXPORTER_PROMETHEUS_PORT".to_owned()) }
+            prometheus_host: reader.read(
+                &["OTEL_EXPORTER_PROMETHEUS_HOST"],
+                "127.0.0.1".to_owned(),
+                parse_host,
+            ),
+            prometheus_port: reader.read(&["OTEL_EXPORTER_PROMETHEUS_PORT"], 9464, |port| {
+                port.parse().map_err(|_| {
+                    "a port from 0 (any free one) to 65535; the default is 9464".to_owned()
+                })
             }),
-            prometheus_port: read.read(&["OTEL_EXPORTER_PROMETHEUS_PORT"], 9464, |port| {
-                port.parse().map_err(|_| "a port from 0 (any free one) to 65535; the default is 9464".to_owned())
-            }),
-            sampler: sampler::sampler(&mut read),
-            propagators: propagators(&mut read),
-            methods: http::methods(&mut read),
-            limits: Limits::read(&mut read),
-            log_filter: read.read(&["RUST_LOG"], "info".to_owned(), |filter| {
-                filter
-                    .parse::<tracing_subscriber::filter::EnvFilter>()
-                    .map(|_| filter.to_owned())
-                    .map_err(|error| format!("directives of tracing-subscriber's EnvFilter, e.g. `info,my_crate=debug` ({error})"))
-            }),
-            exceptions: read.word(
+            sampler: read_sampler(&mut reader),
+            propagators: read_propagators(&mut reader),
+            methods: read_http_methods(&mut reader),
+            limits: Limits::read(&mut reader),
+            log_filter: reader.read(&["RUST_LOG"], "info".to_owned(), parse_log_filter),
+            exceptions: reader.one_of(
                 &["OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"],
                 Exceptions::SpanEvent,
                 &[("logs", Exceptions::Log), ("logs/dup", Exceptions::Both)],
             ),
-            // A list of words for everybody: those that are not ours are not mistakes.
-            gen_ai: read.read(&["OTEL_SEMCONV_STABILITY_OPT_IN"], false, |list| {
-                Ok(list.split(',').any(|word| word.trim() == "gen_ai_latest_experimental"))
+            // The list is shared by all instrumentations: unknown entries are not errors.
+            gen_ai: reader.read(&["OTEL_SEMCONV_STABILITY_OPT_IN"], false, |list| {
+                Ok(list.split(',').any(|item| item.trim() == "gen_ai_latest_experimental"))
             }),
             no_color: environment.get("NO_COLOR").is_some(),
-            shutdown_timeout: read.milliseconds(&["HUB_OTEL_SHUTDOWN_TIMEOUT"], Duration::from_secs(5), 1, HOUR),
+            shutdown_timeout: reader.milliseconds(
+                &["HUB_OTEL_SHUTDOWN_TIMEOUT"],
+                Duration::from_secs(5),
+                1,
+                HOUR_MS,
+            ),
             deny,
         };
-        otlp::refuse_open_credentials(&mut read, &config, insecure_hosts);
+        otlp::reject_insecure_credentials(&mut reader, &config, insecure_hosts);
         if !config.disabled.value {
-            config.refuse_missing_features(&mut read);
+            config.reject_missing_features(&mut reader);
         }
-        if read.problems.is_empty() { Ok(config) } else { Err(InitError::settings(read.problems)) }
+        if reader.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(InitError::settings(reader.problems))
+        }
     }
 
-    /// The name under which everything is emitted: `service.name`.
+    /// Returns the service name: the resource attribute `service.name`.
     #[must_use]
     pub fn service_name(&self) -> &str {
         &self.resource.service_name.value
     }
 
-    /// Where the Collector of a signal listens; `None` when the signal is not sent by OTLP.
+    /// Returns the OTLP endpoint of a signal. `None` if the signal is not exported by OTLP.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), hub_otel::InitError> {
+    /// use hub_otel::Signal;
+    ///
+    /// let config = hub_otel::Telemetry::builder()
+    ///     .env_source([("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_LOGS_EXPORTER", "none")])
+    ///     .endpoint("http://collector:4317")
+    ///     .config()?;
+    /// assert_eq!(config.collector(Signal::Traces).as_deref(), Some("http://collector:4317"));
+    /// assert_eq!(config.collector(Signal::Logs), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn collector(&self, signal: Signal) -> Option<String> {
-        let sent = !self.disabled.value && self.sends(signal, Exporter::Otlp);
-        sent.then(|| self.otlp(signal).endpoint.value.to_string())
+        let is_exported = !self.disabled.value && self.exports(signal, Exporter::Otlp);
+        is_exported.then(|| self.otlp(signal).endpoint.value.to_string())
     }
 
-    /// What travels between processes.
+    /// Returns OTEL_PROPAGATORS as the boundaries apply it.
     pub(crate) fn propagation(&self) -> Propagation {
-        let named = |propagator| self.propagators.contains(&propagator);
+        let contains = |propagator| self.propagators.contains(&propagator);
         Propagation {
-            trace_context: named(Propagator::TraceContext),
-            baggage: self.propagators.origin.is_chosen().then(|| named(Propagator::Baggage)),
+            trace_context: contains(Propagator::TraceContext),
+            baggage: self.propagators.origin.is_chosen().then(|| contains(Propagator::Baggage)),
         }
     }
 
@@ -183,25 +230,26 @@ impl Config {
         }
     }
 
-    pub(crate) fn sends(&self, signal: Signal, exporter: Exporter) -> bool {
+    /// Returns whether `signal` has the exporter `exporter`.
+    pub(crate) fn exports(&self, signal: Signal, exporter: Exporter) -> bool {
         self.exporters(signal).contains(&exporter)
     }
 
-    /// A setting that needs a part of the library that was not compiled in.
-    fn refuse_missing_features(&self, read: &mut Reader<'_>) {
+    /// Reports settings that need a feature that is not enabled.
+    fn reject_missing_features(&self, reader: &mut SettingsReader<'_>) {
         for &signal in Signal::ALL {
-            if !self.sends(signal, Exporter::Otlp) {
+            if !self.exports(signal, Exporter::Otlp) {
                 continue;
             }
             let otlp = self.otlp(signal);
             let (feature, compiled) = if otlp.protocol.is_http() {
-                ("http", cfg!(feature = "otlp-http"))
+                ("otlp-http", cfg!(feature = "otlp-http"))
             } else {
-                ("grpc", cfg!(feature = "otlp-grpc"))
+                ("otlp-grpc", cfg!(feature = "otlp-grpc"))
             };
             if !compiled {
                 let (origin, value) = (otlp.protocol.origin.clone(), otlp.protocol.as_str());
-                read.problem(
+                reader.problem(
                     &origin,
                     value,
                     format!(
@@ -211,12 +259,12 @@ impl Config {
             }
             if otlp.endpoint.tls && !cfg!(feature = "otlp-tls") {
                 let (origin, value) = (otlp.endpoint.origin.clone(), otlp.endpoint.to_string());
-                read.problem(&origin, &value, "`http://`, or hub-otel's feature `tls`");
+                reader.problem(&origin, &value, "`http://`, or hub-otel's feature `otlp-tls`");
             }
         }
-        if self.sends(Signal::Metrics, Exporter::Prometheus) && !cfg!(feature = "prometheus") {
+        if self.exports(Signal::Metrics, Exporter::Prometheus) && !cfg!(feature = "prometheus") {
             let origin = self.metrics.origin.clone();
-            read.problem(
+            reader.problem(
                 &origin,
                 "prometheus",
                 "another exporter, or hub-otel's feature `prometheus`",
@@ -225,55 +273,23 @@ impl Config {
     }
 }
 
-fn exporters(read: &mut Reader<'_>, signal: Signal) -> Setting<Vec<Exporter>> {
-    let otlp = cfg!(any(feature = "otlp-grpc", feature = "otlp-http"));
-    let (default, words): (Vec<Exporter>, &[(&str, Exporter)]) = match signal {
-        Signal::Metrics => (
-            if cfg!(feature = "prometheus") { vec![Exporter::Prometheus] } else { vec![] },
-            &[
-                ("otlp", Exporter::Otlp),
-                ("console", Exporter::Console),
-                ("prometheus", Exporter::Prometheus),
-            ],
-        ),
-        Signal::Traces | Signal::Logs => (
-            if otlp && (signal == Signal::Traces || cfg!(feature = "logs")) {
-                vec![Exporter::Otlp]
-            } else {
-                vec![]
-            },
-            &[("otlp", Exporter::Otlp), ("console", Exporter::Console)],
-        ),
-    };
-    let name = format!("OTEL_{}_EXPORTER", signal.upper());
-    read.read(&[&name], default, |value| {
-        if value.trim().eq_ignore_ascii_case("none") {
-            return Ok(Vec::new());
-        }
-        let mut list = Vec::new();
-        for word in value.split(',') {
-            let exporter = one_of(word, words).map_err(|expected| {
-                format!("{expected}, several of them with commas, or `none`")
-            })?;
-            if !list.contains(&exporter) {
-                list.push(exporter);
-            }
-        }
-        Ok(list)
-    })
-}
-
-fn batch(read: &mut Reader<'_>, prefix: &str) -> BatchConfig {
+/// Reads OTEL_BSP_* or OTEL_BLRP_*.
+fn read_batch(reader: &mut SettingsReader<'_>, prefix: &str) -> BatchConfig {
     let name = |suffix: &str| format!("{prefix}_{suffix}");
     let config = BatchConfig {
-        delay: read.milliseconds(&[&name("SCHEDULE_DELAY")], Duration::from_secs(1), 1, HOUR),
-        queue: read.number(&[&name("MAX_QUEUE_SIZE")], 16_384, 1, MOST_ITEMS),
-        batch: read.number(&[&name("MAX_EXPORT_BATCH_SIZE")], 512, 1, MOST_ITEMS),
-        timeout: read.milliseconds(&[&name("EXPORT_TIMEOUT")], Duration::from_secs(30), 1, HOUR),
+        delay: reader.milliseconds(&[&name("SCHEDULE_DELAY")], Duration::from_secs(1), 1, HOUR_MS),
+        queue: reader.number(&[&name("MAX_QUEUE_SIZE")], 16_384, 1, MAX_QUEUE_ITEMS),
+        batch: reader.number(&[&name("MAX_EXPORT_BATCH_SIZE")], 512, 1, MAX_QUEUE_ITEMS),
+        timeout: reader.milliseconds(
+            &[&name("EXPORT_TIMEOUT")],
+            Duration::from_secs(30),
+            1,
+            HOUR_MS,
+        ),
     };
     if config.batch.value > config.queue.value && !config.batch.is_default() {
         let (origin, value) = (config.batch.origin.clone(), config.batch.to_string());
-        read.problem(
+        reader.problem(
             &origin,
             &value,
             format!("no more than the queue holds, {} ({})", *config.queue, config.queue.origin),
@@ -282,27 +298,24 @@ fn batch(read: &mut Reader<'_>, prefix: &str) -> BatchConfig {
     config
 }
 
-fn propagators(read: &mut Reader<'_>) -> Setting<Vec<Propagator>> {
-    read.read(&["OTEL_PROPAGATORS"], vec![Propagator::TraceContext], |value| {
-        if value.trim().eq_ignore_ascii_case("none") {
-            return Ok(Vec::new());
-        }
-        let words = [("tracecontext", Propagator::TraceContext), ("baggage", Propagator::Baggage)];
-        value
-            .split(',')
-            .map(|word| {
-                one_of(word, &words)
-                    .map_err(|expected| format!("{expected}, both with a comma, or `none`"))
-            })
-            .collect()
-    })
+/// Parses a host name or an IP address.
+fn parse_host(host: &str) -> Result<String, String> {
+    let name = host.trim_matches(['[', ']']);
+    let has_port = host.contains(':') && name.parse::<Ipv6Addr>().is_err();
+    if has_port || host.contains(['/', ' ', '@']) {
+        return Err("a host or an IP address, e.g. `127.0.0.1`; the port goes into \
+                    OTEL_EXPORTER_PROMETHEUS_PORT"
+            .to_owned());
+    }
+    Ok(name.to_owned())
 }
 
-impl Origin {
-    /// Whether somebody asked for it, rather than leaving it to the default.
-    pub(crate) fn is_chosen(&self) -> bool {
-        *self != Self::Default
+/// Validates the directives of RUST_LOG.
+fn parse_log_filter(filter: &str) -> Result<String, String> {
+    match filter.parse::<tracing_subscriber::filter::EnvFilter>() {
+        Ok(_) => Ok(filter.to_owned()),
+        Err(error) => Err(format!(
+            "directives of tracing-subscriber's EnvFilter, e.g. `info,my_crate=debug` ({error})"
+        )),
     }
 }
-
-pub(crate) use crate::config::resource::Defaults;

@@ -1,4 +1,5 @@
-//! The export pipeline: bounded queues, batching, encoding, transports, retries, delivery accounting and `/metrics`.
+//! The export pipeline: processors, bounded queues, batching, encoding, transports, retries,
+//! delivery accounting and `/metrics`.
 
 pub(crate) mod accounting;
 pub(crate) mod batch_loop;
@@ -10,6 +11,7 @@ pub(crate) mod metrics;
 pub(crate) mod pipeline;
 pub(crate) mod processor;
 pub(crate) mod queue;
+pub(crate) mod resource;
 pub(crate) mod retry;
 pub(crate) mod runtime;
 #[cfg_attr(

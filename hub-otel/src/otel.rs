@@ -32,21 +32,24 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 #[must_use]
 pub fn tracer_provider(telemetry: &Telemetry) -> SdkTracerProvider {
     let off = || SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
-    telemetry.inner().map_or_else(off, |inner| inner.traces.clone())
+    telemetry.handle().map_or_else(off, |handle| handle.pipeline.tracer_provider.clone())
 }
 
 /// The provider of meters of `telemetry`; one that nobody reads when telemetry is disabled.
 #[must_use]
 pub fn meter_provider(telemetry: &Telemetry) -> SdkMeterProvider {
     let off = || SdkMeterProvider::builder().build();
-    telemetry.inner().map_or_else(off, |inner| inner.metrics.clone())
+    telemetry.handle().map_or_else(off, |handle| handle.pipeline.meter_provider.clone())
 }
 
 /// The provider of loggers of `telemetry`; one that keeps nothing when log records go nowhere.
 #[must_use]
 pub fn logger_provider(telemetry: &Telemetry) -> SdkLoggerProvider {
     let off = || SdkLoggerProvider::builder().build();
-    telemetry.inner().and_then(|inner| inner.logs.clone()).unwrap_or_else(off)
+    telemetry
+        .handle()
+        .and_then(|handle| handle.pipeline.logger_provider.clone())
+        .unwrap_or_else(off)
 }
 
 /// Returns the OpenTelemetry context of `remote`.

@@ -1,7 +1,7 @@
-//! From the configuration to the guard: the environment, the resource, the exporters, the shutdown.
+//! Telemetry of a process: the builder, the guard, the shutdown and the report.
 //!
-//! An instance comes first, the process-wide one is a thin last step: `build()` touches nothing global, `install()`
-//! adds the global providers, the propagator and a subscriber where there is none.
+//! `build()` creates an instance and changes no global state. `install()` adds the global providers,
+//! the propagator, and a subscriber if none is set.
 
 pub(crate) mod builder;
 pub(crate) mod error;
@@ -9,7 +9,6 @@ pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod redaction;
 pub(crate) mod report;
-pub(crate) mod resource;
 pub(crate) mod shutdown;
 pub(crate) mod shutdown_message;
 pub(crate) mod signal;
@@ -26,9 +25,15 @@ pub use crate::telemetry::redaction::Sensitive;
 pub use crate::telemetry::report::{Report, SignalReport};
 pub use crate::telemetry::signal::shutdown_signal;
 
-/// Starts telemetry under the name and the version of the calling crate, and installs it for the process.
+/// Starts telemetry under the name and the version of the calling crate and installs it for the
+/// process.
 ///
-/// Name and version are defaults: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over them.
+/// Name and version are defaults: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
+/// Returns a [`Telemetry`](crate::Telemetry) guard or an [`InitError`](crate::InitError).
+///
+/// No signal handler is installed. For a delivery on SIGTERM, wait for
+/// [`shutdown_signal`](crate::shutdown_signal), or use the builder with
+/// [`shutdown_on_signal`](crate::TelemetryBuilder::shutdown_on_signal).
 ///
 /// ```no_run
 /// # fn main() -> Result<(), hub_otel::InitError> {
@@ -46,8 +51,3 @@ macro_rules! init {
             .install()
     };
 }
-
-/// What the exporters call themselves (OTLP specification, "User Agent").
-#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
-pub(crate) const USER_AGENT: &str =
-    concat!("OTel-OTLP-Exporter-Rust/0.33.1 hub-otel/", env!("CARGO_PKG_VERSION"));

@@ -1,22 +1,23 @@
-//! Where OTLP goes: a URL, checked as far as it can be without dialling.
+//! The OTLP endpoint: a parsed and validated URL.
 
 use std::fmt;
 
-/// `http://host:port/path`, taken apart. It never holds user or password: those belong into a header.
+/// The parts of `http://host:port/path`. User and password are rejected: credentials belong into a
+/// header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) tls: bool,
-    /// Without the brackets of an IPv6 address.
+    /// An IPv6 address has no brackets here.
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// Begins with `/`; without a slash at its end, unless it is all there is.
+    /// Begins with `/`. Has no trailing slash, except for the root path.
     pub(crate) path: String,
 }
 
-/// Why it is no endpoint: what was expected instead.
-pub(crate) fn parse(text: &str, default_port: u16) -> Result<Endpoint, String> {
+/// Parses an endpoint. The error is the expected form.
+pub(crate) fn parse(url: &str, default_port: u16) -> Result<Endpoint, String> {
     let example = format!("a URL, e.g. `http://localhost:{default_port}`");
-    let (scheme, rest) = text.split_once("://").ok_or_else(|| example.clone())?;
+    let (scheme, remainder) = url.split_once("://").ok_or_else(|| example.clone())?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "http" => false,
         "https" => true,
@@ -26,19 +27,25 @@ pub(crate) fn parse(text: &str, default_port: u16) -> Result<Endpoint, String> {
             ));
         }
     };
-    if rest.contains(['?', '#']) || rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if remainder.contains(['?', '#'])
+        || remainder.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
         return Err(format!("{example}, without query, fragment or space"));
     }
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
+    let (authority, path) = match remainder.find('/') {
+        Some(index) => remainder.split_at(index),
+        None => (remainder, "/"),
     };
     if authority.contains('@') {
-        return Err("a URL without user and password; they go into OTEL_EXPORTER_OTLP_HEADERS, as `authorization=Basic …`".to_owned());
+        return Err(
+            "a URL without user and password; they go into OTEL_EXPORTER_OTLP_HEADERS, as \
+                    `authorization=Basic …`"
+                .to_owned(),
+        );
     }
     let (host, port) = match authority.strip_prefix('[') {
-        Some(six) => {
-            let (host, after) = six.split_once(']').ok_or_else(|| example.clone())?;
+        Some(ipv6) => {
+            let (host, after) = ipv6.split_once(']').ok_or_else(|| example.clone())?;
             host.parse::<std::net::Ipv6Addr>().map_err(|_| example.clone())?;
             (
                 host,
@@ -59,7 +66,7 @@ pub(crate) fn parse(text: &str, default_port: u16) -> Result<Endpoint, String> {
         if authority.ends_with(':') {
             return Err(format!("{example}, with a port after the colon"));
         }
-        // As in any URL: a port that is left out is the scheme's.
+        // The scheme's default port, as in any URL.
         if tls { 443 } else { 80 }
     } else {
         port.parse()
@@ -76,28 +83,28 @@ pub(crate) fn parse(text: &str, default_port: u16) -> Result<Endpoint, String> {
     })
 }
 
-/// The text of an endpoint as it may be shown: what stands before an `@` is somebody's password.
-pub(crate) fn redact(text: &str) -> String {
-    let Some(at) = text.rfind('@') else { return text.to_owned() };
-    let start = text.find("://").map_or(0, |scheme| scheme + 3).min(at);
-    format!("{}[REDACTED]{}", &text[..start], &text[at..])
+/// Redacts user and password of an invalid endpoint.
+pub(crate) fn redact_credentials(url: &str) -> String {
+    let Some(at_sign) = url.rfind('@') else { return url.to_owned() };
+    let start = url.find("://").map_or(0, |scheme| scheme + 3).min(at_sign);
+    format!("{}[REDACTED]{}", &url[..start], &url[at_sign..])
 }
 
 impl Endpoint {
-    /// Whether what is sent stays on this machine.
+    /// Returns whether the host is this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost")
             || self.host.to_ascii_lowercase().ends_with(".localhost")
             || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// `host:port`, as it stands in a URL.
+    /// Returns `host:port` as in a URL.
     pub(crate) fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
-    /// The endpoint with `suffix` behind its path.
+    /// Returns the endpoint with `suffix` appended to its path.
     pub(crate) fn join(&self, suffix: &str) -> Self {
         let path =
             if self.path == "/" { suffix.to_owned() } else { format!("{}{suffix}", self.path) };

@@ -1,34 +1,33 @@
-//! The one reader of the environment.
+//! The snapshot of the environment, the only place that reads it.
 //!
-//! Everything else works on the snapshot that is taken here, so that a test passes a snapshot of its own instead of
-//! changing the process' environment, which is a race.
+//! Tests pass a snapshot of their own. Changing the environment of the process would be a data race.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The variables that this library knows, as they were when it started.
+/// The variables of this library at the time of the start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
     values: BTreeMap<String, String>,
-    /// Variables of ours whose value is not UTF-8: an error, never a panic.
+    /// Variables with a value that is not UTF-8. Reported as invalid settings.
     unreadable: Vec<String>,
 }
 
-/// Only these are kept: a snapshot of the whole environment would hold other programs' secrets.
-fn is_ours(name: &str) -> bool {
+/// Returns whether the snapshot contains `name`. Other variables may hold secrets.
+fn is_included(name: &str) -> bool {
     name.starts_with("OTEL_")
         || name.starts_with("HUB_OTEL_")
         || matches!(name, "RUST_LOG" | "NO_COLOR" | "HOSTNAME" | "COMPUTERNAME")
 }
 
 impl Environment {
-    /// Reads the process' environment.
-    pub(crate) fn of_the_process() -> Self {
+    /// Reads the environment of the process.
+    pub(crate) fn from_process() -> Self {
         Self::collect(std::env::vars_os())
     }
 
-    /// A snapshot made of `variables`.
-    pub(crate) fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// Creates a snapshot of `variables`.
+    pub(crate) fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self::collect(variables.into_iter().map(|(name, value)| (name.into(), value.into())))
     }
 
@@ -36,11 +35,11 @@ impl Environment {
         let mut environment = Self::default();
         for (name, value) in variables {
             let Ok(name) = name.into_string() else { continue };
-            if !is_ours(&name) {
+            if !is_included(&name) {
                 continue;
             }
             match value.into_string() {
-                // The specification: an empty variable counts as unset.
+                // An empty variable counts as unset, by the specification.
                 Ok(value) if value.trim().is_empty() => {}
                 Ok(value) => {
                     environment.values.insert(name, value.trim().to_owned());
@@ -51,12 +50,12 @@ impl Environment {
         environment
     }
 
-    /// The value of `name`, without the space around it; `None` where it is unset or empty.
+    /// Returns the trimmed value of `name`. `None` if it is unset or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
-    /// The names of the variables that are set to something that is not text.
+    /// Returns the names of the variables with a value that is not UTF-8.
     pub(crate) fn unreadable(&self) -> &[String] {
         &self.unreadable
     }

@@ -1,34 +1,42 @@
-//! How a signal gets to the Collector: OTEL_EXPORTER_OTLP_* and the same per signal.
+//! The OTLP settings: OTEL_EXPORTER_OTLP_*, for all signals and per signal.
 
 use crate::config::endpoint::Endpoint;
-use crate::config::reader::{Origin, Reader, Setting};
-use crate::config::resource::decode;
-use crate::config::{Config, Exporter, Signal, endpoint};
-use crate::telemetry::redaction as sensitive;
-use crate::telemetry::redaction::Sensitive;
+use crate::config::reader::{Origin, Setting, SettingsReader};
+use crate::config::resource::percent_decode;
+use crate::config::signal::{Exporter, Signal};
+use crate::config::{Config, HOUR_MS, endpoint};
+use crate::telemetry::redaction::{REDACTED, Sensitive, is_secret};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How OTLP travels (OTEL_EXPORTER_OTLP_PROTOCOL).
+/// The OTLP protocol (OTEL_EXPORTER_OTLP_PROTOCOL).
+///
+/// Non-exhaustive: OTLP may add protocols.
+///
+/// ```
+/// use hub_otel::Protocol;
+///
+/// assert_eq!(Protocol::HttpProtobuf.as_str(), "http/protobuf");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// `grpc`: port 4317 by default.
+    /// `grpc`. Default port: 4317. Requires the feature `otlp-grpc`.
     Grpc,
-    /// `http/protobuf`: port 4318 by default.
+    /// `http/protobuf`. Default port: 4318. Requires the feature `otlp-http`.
     HttpProtobuf,
-    /// `http/json`: port 4318 by default.
+    /// `http/json`. Default port: 4318. Requires the feature `otlp-http`.
     HttpJson,
 }
 
 impl Protocol {
-    const WORDS: [(&'static str, Self); 3] = [
+    const CHOICES: [(&'static str, Self); 3] = [
         ("grpc", Self::Grpc),
         ("http/protobuf", Self::HttpProtobuf),
         ("http/json", Self::HttpJson),
     ];
 
-    /// As the specification spells it.
+    /// Returns the value of the environment variable.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,11 +51,19 @@ impl Protocol {
     }
 }
 
-/// What a request's body is packed with (OTEL_EXPORTER_OTLP_COMPRESSION).
+/// The compression of OTLP requests (OTEL_EXPORTER_OTLP_COMPRESSION).
+///
+/// Non-exhaustive: OTLP may add encodings.
+///
+/// ```
+/// use hub_otel::Compression;
+///
+/// assert_eq!(Compression::Gzip.as_str(), "gzip");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// gzip.
     Gzip,
@@ -56,10 +72,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    const WORDS: [(&'static str, Self); 3] =
+    const CHOICES: [(&'static str, Self); 3] =
         [("none", Self::None), ("gzip", Self::Gzip), ("zstd", Self::Zstd)];
 
-    /// As the specification spells it.
+    /// Returns the value of the environment variable.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,78 +86,90 @@ impl Compression {
     }
 }
 
-/// Everything about the way of one signal to the Collector.
+/// The OTLP settings of one signal.
 #[derive(Debug, Clone)]
 pub(crate) struct OtlpConfig {
     pub(crate) protocol: Setting<Protocol>,
-    /// The whole address: with the signal's path for http.
+    /// The complete URL, with the signal's path for HTTP.
     pub(crate) endpoint: Setting<Endpoint>,
     pub(crate) headers: Setting<Vec<(String, Sensitive<String>)>>,
-    /// Bounds one attempt.
+    /// The timeout of one attempt.
     pub(crate) timeout: Setting<Duration>,
     pub(crate) compression: Setting<Compression>,
-    pub(crate) tls: Tls,
+    pub(crate) tls: TlsConfig,
 }
 
-/// The files of TLS, read and in memory: a file that is missing is an error at the start, not at the first batch.
+/// The TLS files, read at the start: a missing file is reported before the first export.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tls {
-    pub(crate) certificate: Option<Setting<Pem>>,
-    pub(crate) client_certificate: Option<Setting<Pem>>,
-    pub(crate) client_key: Option<Setting<Pem>>,
+pub(crate) struct TlsConfig {
+    pub(crate) certificate: Option<Setting<PemFile>>,
+    pub(crate) client_certificate: Option<Setting<PemFile>>,
+    pub(crate) client_key: Option<Setting<PemFile>>,
 }
 
-/// A PEM file.
+/// A PEM file with its contents.
 #[derive(Debug, Clone)]
-pub(crate) struct Pem {
+pub(crate) struct PemFile {
     pub(crate) path: PathBuf,
     #[cfg_attr(
         not(all(feature = "otlp-tls", any(feature = "otlp-grpc", feature = "otlp-http"))),
-        expect(dead_code, reason = "read by TLS alone")
+        expect(dead_code, reason = "only read by TLS")
     )]
     pub(crate) contents: Sensitive<Vec<u8>>,
 }
 
 impl OtlpConfig {
-    pub(crate) fn read(read: &mut Reader<'_>, signal: Signal) -> Self {
-        let own = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.upper());
-        let all = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{suffix}");
+    pub(crate) fn read(reader: &mut SettingsReader<'_>, signal: Signal) -> Self {
+        let per_signal = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.upper());
+        let common = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{suffix}");
         let default_protocol = if cfg!(feature = "otlp-grpc") || !cfg!(feature = "otlp-http") {
             Protocol::Grpc
         } else {
             Protocol::HttpProtobuf
         };
-        let protocol =
-            read.word(&[&own("PROTOCOL"), &all("PROTOCOL")], default_protocol, &Protocol::WORDS);
-        let endpoint = endpoint_of(read, signal, *protocol);
-        let headers = headers(read, &[&own("HEADERS"), &all("HEADERS")], *protocol);
-        let timeout = read.milliseconds(
-            &[&own("TIMEOUT"), &all("TIMEOUT")],
+        let protocol = reader.one_of(
+            &[&per_signal("PROTOCOL"), &common("PROTOCOL")],
+            default_protocol,
+            &Protocol::CHOICES,
+        );
+        let endpoint = read_endpoint(reader, signal, *protocol);
+        let headers =
+            read_headers(reader, &[&per_signal("HEADERS"), &common("HEADERS")], *protocol);
+        let timeout = reader.milliseconds(
+            &[&per_signal("TIMEOUT"), &common("TIMEOUT")],
             Duration::from_secs(10),
             1,
-            crate::config::HOUR,
+            HOUR_MS,
         );
-        let compression = read.word(
-            &[&own("COMPRESSION"), &all("COMPRESSION")],
+        let compression = reader.one_of(
+            &[&per_signal("COMPRESSION"), &common("COMPRESSION")],
             Compression::None,
-            &Compression::WORDS,
+            &Compression::CHOICES,
         );
-        let tls = Tls {
-            certificate: pem(read, &[&own("CERTIFICATE"), &all("CERTIFICATE")], "CERTIFICATE"),
-            client_certificate: pem(
-                read,
-                &[&own("CLIENT_CERTIFICATE"), &all("CLIENT_CERTIFICATE")],
+        let tls = TlsConfig {
+            certificate: read_pem(
+                reader,
+                &[&per_signal("CERTIFICATE"), &common("CERTIFICATE")],
                 "CERTIFICATE",
             ),
-            client_key: pem(read, &[&own("CLIENT_KEY"), &all("CLIENT_KEY")], "PRIVATE KEY"),
+            client_certificate: read_pem(
+                reader,
+                &[&per_signal("CLIENT_CERTIFICATE"), &common("CLIENT_CERTIFICATE")],
+                "CERTIFICATE",
+            ),
+            client_key: read_pem(
+                reader,
+                &[&per_signal("CLIENT_KEY"), &common("CLIENT_KEY")],
+                "PRIVATE KEY",
+            ),
         };
         match (&tls.client_certificate, &tls.client_key) {
-            (Some(certificate), None) => read.problem(
+            (Some(certificate), None) => reader.problem(
                 &certificate.origin,
                 &certificate.path.display().to_string(),
                 "its key as well, in OTEL_EXPORTER_OTLP_CLIENT_KEY",
             ),
-            (None, Some(key)) => read.problem(
+            (None, Some(key)) => reader.problem(
                 &key.origin,
                 &key.path.display().to_string(),
                 "its certificate as well, in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
@@ -152,145 +180,164 @@ impl OtlpConfig {
     }
 }
 
-fn endpoint_of(read: &mut Reader<'_>, signal: Signal, protocol: Protocol) -> Setting<Endpoint> {
-    let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.upper());
-    let insecure = insecure(read, signal);
+/// Reads the endpoint of one signal.
+fn read_endpoint(
+    reader: &mut SettingsReader<'_>,
+    signal: Signal,
+    protocol: Protocol,
+) -> Setting<Endpoint> {
+    let per_signal = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.upper());
+    let insecure = read_insecure(reader, signal);
     let port = if protocol.is_http() { 4318 } else { 4317 };
     let path = format!("/v1/{signal}");
     let default = Endpoint { tls: false, host: "localhost".to_owned(), port, path: "/".to_owned() };
-    let found = read.find(&[&own, "OTEL_EXPORTER_OTLP_ENDPOINT"]);
-    let (mut endpoint, origin, is_own) = match found {
+    let value = reader.find(&[&per_signal, "OTEL_EXPORTER_OTLP_ENDPOINT"]);
+    let (mut endpoint, origin, is_per_signal) = match value {
         None => (default, Origin::Default, false),
-        Some((origin, text)) => {
-            // The one form without a scheme: `host:port` for grpc, where INSECURE says which scheme is meant.
+        Some((origin, value)) => {
+            // `host:port` without a scheme is allowed for gRPC if INSECURE selects the scheme.
             let url = match insecure.as_ref() {
-                Some(insecure) if !protocol.is_http() && !text.contains("://") => {
-                    format!("{}://{text}", if insecure.value { "http" } else { "https" })
+                Some(insecure) if !protocol.is_http() && !value.contains("://") => {
+                    format!("{}://{value}", if insecure.value { "http" } else { "https" })
                 }
-                _ => text.clone(),
+                _ => value.clone(),
             };
-            let is_own =
-                origin == Origin::Environment(own.clone()) || read.overrides.contains_key(&own);
+            let is_per_signal = origin == Origin::Environment(per_signal.clone())
+                || reader.overrides.contains_key(&per_signal);
             match endpoint::parse(&url, port) {
-                Ok(endpoint) => (endpoint, origin, is_own),
+                Ok(endpoint) => (endpoint, origin, is_per_signal),
                 Err(expected) => {
-                    read.problem(&origin, &endpoint::redact(&text), expected);
-                    (default, origin, is_own)
+                    reader.problem(&origin, &endpoint::redact_credentials(&value), expected);
+                    (default, origin, is_per_signal)
                 }
             }
         }
     };
-    // The specification: a signal's own endpoint is used as it is, the common one is a base.
-    if protocol.is_http() && !is_own {
+    // The common endpoint is a base URL, the endpoint of one signal is used unchanged (OTLP exporter
+    // specification, "Endpoint URLs for OTLP/HTTP").
+    if protocol.is_http() && !is_per_signal {
         endpoint = endpoint.join(&path);
     }
     Setting { value: endpoint, origin }
 }
 
-fn insecure(read: &mut Reader<'_>, signal: Signal) -> Option<Setting<bool>> {
-    let own = format!("OTEL_EXPORTER_OTLP_{}_INSECURE", signal.upper());
-    let setting = read.boolean(&[&own, "OTEL_EXPORTER_OTLP_INSECURE"], false);
+/// Reads OTEL_EXPORTER_OTLP_INSECURE. `None` if it is unset.
+fn read_insecure(reader: &mut SettingsReader<'_>, signal: Signal) -> Option<Setting<bool>> {
+    let per_signal = format!("OTEL_EXPORTER_OTLP_{}_INSECURE", signal.upper());
+    let setting = reader.boolean(&[&per_signal, "OTEL_EXPORTER_OTLP_INSECURE"], false);
     setting.origin.is_chosen().then_some(setting)
 }
 
-/// `name=value,name=value`, values percent-encoded. What is wrong is said without showing a value.
-fn headers(
-    read: &mut Reader<'_>,
+/// Reads `name=value,name=value`, values percent-encoded. Problems never contain a value.
+fn read_headers(
+    reader: &mut SettingsReader<'_>,
     names: &[&str],
     protocol: Protocol,
 ) -> Setting<Vec<(String, Sensitive<String>)>> {
-    let Some((origin, text)) = read.find(names) else { return Setting::default(Vec::new()) };
+    let Some((origin, list)) = reader.find(names) else { return Setting::default(Vec::new()) };
     let form = "`name=value` pairs with commas between them, values percent-encoded";
-    let mut list = Vec::new();
-    for (at, pair) in
-        text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty())
+    let mut headers = Vec::new();
+    for (index, pair) in
+        list.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty())
     {
-        let number = at + 1;
+        let number = index + 1;
         let Some((name, value)) = pair.split_once('=') else {
-            read.problem(&origin, sensitive::REDACTED, format!("{form}; pair {number} has no `=`"));
+            reader.problem(&origin, REDACTED, format!("{form}; pair {number} has no `=`"));
             continue;
         };
         let name = name.trim().to_ascii_lowercase();
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        // gRPC keeps names that end in `-bin` for bytes.
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        // gRPC reserves names with the suffix `-bin` for binary values.
         let is_binary = !protocol.is_http() && name.ends_with("-bin");
-        if name.is_empty() || is_binary || !name.chars().all(token) {
-            read.problem(
+        if name.is_empty() || is_binary || !name.chars().all(is_token) {
+            reader.problem(
                 &origin,
-                sensitive::REDACTED,
+                REDACTED,
                 format!("{form}; pair {number} has no valid header name"),
             );
             continue;
         }
-        match decode(value.trim())
+        match percent_decode(value.trim())
             .filter(|value| value.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
         {
-            Some(value) => list.push((name, Sensitive::new(value))),
-            None => read.problem(
+            Some(value) => headers.push((name, Sensitive::new(value))),
+            None => reader.problem(
                 &origin,
-                &format!("{name}={}", sensitive::REDACTED),
+                &format!("{name}={}", REDACTED),
                 format!("{form}; the value of `{name}` is not one that a header can carry"),
             ),
         }
     }
-    Setting { value: list, origin }
+    Setting { value: headers, origin }
 }
 
-fn pem(read: &mut Reader<'_>, names: &[&str], label: &str) -> Option<Setting<Pem>> {
-    let (origin, path) = read.find(names)?;
+/// Reads a PEM file that contains a `label` section.
+fn read_pem(
+    reader: &mut SettingsReader<'_>,
+    names: &[&str],
+    label: &str,
+) -> Option<Setting<PemFile>> {
+    let (origin, path) = reader.find(names)?;
     if !cfg!(feature = "otlp-tls") {
-        read.problem(&origin, &path, "hub-otel's feature `tls`");
+        reader.problem(&origin, &path, "hub-otel's feature `otlp-tls`");
         return None;
     }
     match std::fs::read(&path) {
         Err(error) => {
-            read.problem(&origin, &path, format!("a PEM file that can be read ({error})"));
+            reader.problem(&origin, &path, format!("a PEM file that can be read ({error})"));
             None
         }
         Ok(contents) => {
             let text = String::from_utf8_lossy(&contents);
             if !text.contains("-----BEGIN ") || !text.contains(label) {
-                read.problem(&origin, &path, format!("a PEM file with a `{label}` in it"));
+                reader.problem(&origin, &path, format!("a PEM file with a `{label}` in it"));
                 return None;
             }
             Some(Setting {
-                value: Pem { path: path.into(), contents: Sensitive::new(contents) },
+                value: PemFile { path: path.into(), contents: Sensitive::new(contents) },
                 origin,
             })
         }
     }
 }
 
-/// Credentials that everyone on the way could read are an error, unless the host is allowed by name.
-pub(crate) fn refuse_open_credentials(read: &mut Reader<'_>, config: &Config, allowed: &[String]) {
-    let listed = read
+/// Reports credentials that would be sent unencrypted, unless the host is allowed.
+pub(crate) fn reject_insecure_credentials(
+    reader: &mut SettingsReader<'_>,
+    config: &Config,
+    allowed_hosts: &[String],
+) {
+    let allowed_list = reader
         .find(&["HUB_OTEL_ALLOW_INSECURE_CREDENTIALS"])
         .map(|(_, hosts)| hosts)
         .unwrap_or_default();
     let mut reported: Vec<(Origin, String)> = Vec::new();
-    for signal in Signal::ALL.iter().copied().filter(|signal| config.sends(*signal, Exporter::Otlp))
+    for signal in
+        Signal::ALL.iter().copied().filter(|signal| config.exports(*signal, Exporter::Otlp))
     {
         let otlp = config.otlp(signal);
         let endpoint = &otlp.endpoint.value;
-        let is_allowed = listed
+        let is_allowed = allowed_list
             .split(',')
             .map(str::trim)
-            .chain(allowed.iter().map(String::as_str))
+            .chain(allowed_hosts.iter().map(String::as_str))
             .any(|host| host.eq_ignore_ascii_case(&endpoint.host));
         if endpoint.tls || endpoint.is_loopback() || is_allowed {
             continue;
         }
-        for (name, _) in otlp.headers.iter().filter(|(name, _)| sensitive::is_secret(name)) {
-            let found = (otlp.headers.origin.clone(), name.clone());
-            if reported.contains(&found) {
+        for (name, _) in otlp.headers.iter().filter(|(name, _)| is_secret(name)) {
+            let header = (otlp.headers.origin.clone(), name.clone());
+            if reported.contains(&header) {
                 continue;
             }
             let expected = format!(
-                "an endpoint with `https://`, because {endpoint} would carry it unencrypted; or the host `{host}` in HUB_OTEL_ALLOW_INSECURE_CREDENTIALS, or `builder().allow_insecure_credentials(\"{host}\")`",
+                "an endpoint with `https://`, because {endpoint} would carry it unencrypted; or the host \
+                 `{host}` in HUB_OTEL_ALLOW_INSECURE_CREDENTIALS, or \
+                 `builder().allow_insecure_credentials(\"{host}\")`",
                 host = endpoint.host,
             );
-            read.problem(&found.0, &format!("{name}={}", sensitive::REDACTED), expected);
-            reported.push(found);
+            reader.problem(&header.0, &format!("{name}={}", REDACTED), expected);
+            reported.push(header);
         }
     }
 }

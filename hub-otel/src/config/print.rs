@@ -1,7 +1,8 @@
-//! The configuration as text: each setting, its value, and where it came from. Secrets never show.
+//! The configuration as text: each setting with its value and its source, secrets redacted.
 
+use crate::config::Config;
 use crate::config::reader::{Origin, Setting};
-use crate::config::{Config, Signal};
+use crate::config::signal::Signal;
 use crate::options::Exceptions;
 use crate::telemetry::redaction::REDACTED;
 use std::fmt;
@@ -24,9 +25,9 @@ impl Display for Config {
         }
         for &signal in Signal::ALL {
             let exporters = self.exporters(signal);
-            let list: Vec<_> = exporters.iter().map(|exporter| exporter.as_str()).collect();
-            let list = if list.is_empty() { "none".to_owned() } else { list.join(",") };
-            line(&format!("OTEL_{}_EXPORTER", signal.upper()), &list, &exporters.origin)?;
+            let names: Vec<_> = exporters.iter().map(|exporter| exporter.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(",") };
+            line(&format!("OTEL_{}_EXPORTER", signal.upper()), &names, &exporters.origin)?;
         }
         for &signal in Signal::ALL {
             let otlp = self.otlp(signal);
@@ -94,14 +95,8 @@ impl Display for Config {
             &self.prometheus_port.origin,
         )?;
         line("OTEL_TRACES_SAMPLER", &self.sampler.value, &self.sampler.origin)?;
-        let propagators: Vec<_> = self
-            .propagators
-            .iter()
-            .map(|propagator| match propagator {
-                crate::config::Propagator::TraceContext => "tracecontext",
-                crate::config::Propagator::Baggage => "baggage",
-            })
-            .collect();
+        let propagators: Vec<_> =
+            self.propagators.iter().map(|propagator| propagator.as_str()).collect();
         let propagators =
             if propagators.is_empty() { "none".to_owned() } else { propagators.join(",") };
         line("OTEL_PROPAGATORS", &propagators, &self.propagators.origin)?;

@@ -1,7 +1,8 @@
-//! Finds a setting's value: the builder's, else the environment's, else the default; and says what is wrong with it.
+//! The reader of settings: looks up a value in the builder, then in the environment, else uses the
+//! default, and collects the invalid ones.
 //!
-//! The builder records what it is told under the name of the variable that says the same, so that one parser serves
-//! both, and an error names whichever of the two was wrong.
+//! The builder stores its values under the name of the corresponding variable: one parser serves both,
+//! and an error names the source of the value.
 
 use crate::config::env::Environment;
 use crate::telemetry::error::SettingProblem;
@@ -10,12 +11,19 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Default,
     Environment(String),
     Builder(&'static str),
+}
+
+impl Origin {
+    /// Returns whether the value was set, by the builder or the environment.
+    pub(crate) fn is_chosen(&self) -> bool {
+        *self != Self::Default
+    }
 }
 
 impl fmt::Display for Origin {
@@ -28,7 +36,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value, and where it came from.
+/// A value and its source.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
@@ -53,24 +61,24 @@ impl<T> Deref for Setting<T> {
     }
 }
 
-/// What the builder was told, by the variable that says the same.
+/// The builder's values with the method that set them, by the corresponding variable.
 pub(crate) type Overrides = BTreeMap<String, (&'static str, String)>;
 
-/// Reads settings and collects what is wrong with them, all of it.
-pub(crate) struct Reader<'a> {
+/// Reads settings and collects all problems.
+pub(crate) struct SettingsReader<'a> {
     pub(crate) overrides: &'a Overrides,
     pub(crate) environment: &'a Environment,
     pub(crate) problems: Vec<SettingProblem>,
 }
 
-impl Reader<'_> {
-    /// The value under the first of `names` that has one: every name in the builder before any in the environment.
+impl SettingsReader<'_> {
+    /// Returns the first value among `names`: in the builder, then in the environment.
     pub(crate) fn find(&mut self, names: &[&str]) -> Option<(Origin, String)> {
         for name in names {
             if let Some((method, value)) = self.overrides.get(*name) {
                 let origin = Origin::Builder(method);
                 if value.trim().is_empty() {
-                    self.problem(&origin, "", "something; leave the call out to use the default");
+                    self.problem(&origin, "", "a value; omit the call to use the default");
                     return None;
                 }
                 return Some((origin, value.clone()));
@@ -83,12 +91,12 @@ impl Reader<'_> {
         })
     }
 
-    /// Notes that `value`, from `origin`, is not what is `expected`.
+    /// Records an invalid value.
     pub(crate) fn problem(&mut self, origin: &Origin, value: &str, expected: impl Into<String>) {
         self.problems.push(SettingProblem::new(origin.to_string(), value, expected));
     }
 
-    /// A setting of any type. `parse` says what was expected when the value is not that.
+    /// Reads a setting of any type. The error of `parse` is the expected form.
     pub(crate) fn read<T>(
         &mut self,
         names: &[&str],
@@ -105,45 +113,46 @@ impl Reader<'_> {
         }
     }
 
-    /// A whole number between `least` and `most`.
+    /// Reads a whole number between `min` and `max`.
     pub(crate) fn number(
         &mut self,
         names: &[&str],
         default: usize,
-        least: usize,
-        most: usize,
+        min: usize,
+        max: usize,
     ) -> Setting<usize> {
         self.read(names, default, |value| {
-            value.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-                format!("a whole number from {least} to {most}; the default is {default}")
+            value.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| {
+                format!("a whole number from {min} to {max}; the default is {default}")
             })
         })
     }
 
-    /// A time in milliseconds between `least` and `most`.
+    /// Reads a duration in milliseconds between `min` and `max`.
     pub(crate) fn milliseconds(
         &mut self,
         names: &[&str],
         default: Duration,
-        least: u64,
-        most: u64,
+        min: u64,
+        max: u64,
     ) -> Setting<Duration> {
         self.read(names, default, |value| {
             value
                 .parse()
                 .ok()
-                .filter(|number| (least..=most).contains(number))
+                .filter(|number| (min..=max).contains(number))
                 .map(Duration::from_millis)
                 .ok_or_else(|| {
                     format!(
-                        "milliseconds, from {least} to {most}; the default is {}",
+                        "milliseconds, from {min} to {max}; the default is {}",
                         default.as_millis()
                     )
                 })
         })
     }
 
-    /// `true` or `false`, in any case (the specification, "Boolean value").
+    /// Reads `true` or `false`, case-insensitive (specification of the environment variables, "Boolean
+    /// value").
     pub(crate) fn boolean(&mut self, names: &[&str], default: bool) -> Setting<bool> {
         self.read(names, default, |value| match value.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
@@ -152,25 +161,25 @@ impl Reader<'_> {
         })
     }
 
-    /// One word of a closed list.
-    pub(crate) fn word<T: Copy>(
+    /// Reads one string of a closed list.
+    pub(crate) fn one_of<T: Copy>(
         &mut self,
         names: &[&str],
         default: T,
-        words: &[(&str, T)],
+        choices: &[(&str, T)],
     ) -> Setting<T> {
-        self.read(names, default, |value| one_of(value, words))
+        self.read(names, default, |value| parse_one_of(value, choices))
     }
 }
 
-/// The entry of `words` that `value` names.
-pub(crate) fn one_of<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
-    words
+/// Returns the entry of `choices` named `value`, case-insensitive.
+pub(crate) fn parse_one_of<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    choices
         .iter()
-        .find(|(word, _)| word.eq_ignore_ascii_case(value.trim()))
+        .find(|(name, _)| name.eq_ignore_ascii_case(value.trim()))
         .map(|(_, entry)| *entry)
         .ok_or_else(|| {
-            let choices: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-            format!("one of {}", choices.join(", "))
+            let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
+            format!("one of {}", names.join(", "))
         })
 }

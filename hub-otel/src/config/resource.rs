@@ -1,62 +1,66 @@
-//! Who emits: the settings of the resource, and which of them wins.
+//! The resource settings and their precedence.
 
-use crate::config::reader::{Origin, Reader, Setting};
+use crate::config::reader::{Origin, Setting, SettingsReader};
 use crate::telemetry::redaction::{REDACTED, is_secret};
 use opentelemetry_semantic_conventions::attribute as s;
 use percent_encoding::percent_decode_str;
 
-/// The names that a program gives itself: they win over nothing but having no name.
+/// The values of the builder's `default_…` methods, which have the lowest precedence.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Defaults {
-    pub(crate) service: Option<String>,
+pub(crate) struct ServiceDefaults {
+    pub(crate) name: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) namespace: Option<String>,
 }
 
-/// The settled attributes of the resource, in the order in which they win.
+/// The resolved resource attributes.
 #[derive(Debug, Clone)]
 pub(crate) struct ResourceConfig {
     pub(crate) service_name: Setting<String>,
-    /// Every other attribute, each key once.
+    /// All other attributes. Each key occurs once.
     pub(crate) attributes: Vec<(String, Setting<String>)>,
 }
 
 impl ResourceConfig {
-    pub(crate) fn read(read: &mut Reader<'_>, defaults: &Defaults) -> Self {
+    pub(crate) fn read(reader: &mut SettingsReader<'_>, defaults: &ServiceDefaults) -> Self {
         let mut attributes: Vec<(String, Setting<String>)> = Vec::new();
         let mut add = |key: String, value: Setting<String>| {
             if !attributes.iter().any(|(known, _)| *known == key) {
                 attributes.push((key, value));
             }
         };
-        // The builder's attributes first: it wins over the environment.
-        for (name, (method, value)) in read.overrides.clone() {
+        // The first value of a key applies: the builder takes precedence over the environment.
+        for (name, (method, value)) in reader.overrides.clone() {
             if let Some(key) = name.strip_prefix("attribute:") {
                 let origin = Origin::Builder(method);
                 if key.is_empty() || value.is_empty() {
                     let value = if is_secret(key) { REDACTED } else { &value };
-                    read.problem(&origin, value, format!("a key and a value; the key is `{key}`"));
+                    reader.problem(
+                        &origin,
+                        value,
+                        format!("a key and a value; the key is `{key}`"),
+                    );
                 }
                 add(key.to_owned(), Setting { value, origin });
             }
         }
-        if let Some((origin, text)) = read.find(&["OTEL_RESOURCE_ATTRIBUTES"]) {
-            match pairs(&text) {
+        if let Some((origin, value)) = reader.find(&["OTEL_RESOURCE_ATTRIBUTES"]) {
+            match parse_pairs(&value) {
                 Ok(pairs) => {
-                    // The last one of a key that is given twice wins.
+                    // The last value of a repeated key applies, by the specification.
                     for (key, value) in pairs.into_iter().rev() {
                         add(key, Setting { value, origin: origin.clone() });
                     }
                 }
-                Err(expected) => read.problem(&origin, &shown(&text), expected),
+                Err(expected) => reader.problem(&origin, &redact_pairs(&value), expected),
             }
         }
-        let given = |key: &str, value: &Option<String>| {
+        let default_of = |key: &str, value: &Option<String>| {
             value.clone().map(|value| (key.to_owned(), Setting::default(value)))
         };
         for (key, value) in [
-            given(s::SERVICE_VERSION, &defaults.version),
-            given(s::SERVICE_NAMESPACE, &defaults.namespace),
+            default_of(s::SERVICE_VERSION, &defaults.version),
+            default_of(s::SERVICE_NAMESPACE, &defaults.namespace),
         ]
         .into_iter()
         .flatten()
@@ -64,35 +68,33 @@ impl ResourceConfig {
             add(key, value);
         }
         for (method, default) in [
-            ("default_service", &defaults.service),
-            ("default_version", &defaults.version),
-            ("default_namespace", &defaults.namespace),
+            ("default_service_name", &defaults.name),
+            ("default_service_version", &defaults.version),
+            ("default_service_namespace", &defaults.namespace),
         ] {
             if default.as_ref().is_some_and(|value| value.trim().is_empty()) {
-                read.problem(
+                reader.problem(
                     &Origin::Builder(method),
                     "",
-                    "a name; leave the call out to use the default",
+                    "a name; omit the call to use the default",
                 );
             }
         }
         let from_attributes = attributes
             .iter()
             .position(|(key, _)| key == s::SERVICE_NAME)
-            .map(|at| attributes.remove(at).1);
-        let service_name = match (read.find(&["OTEL_SERVICE_NAME"]), from_attributes) {
+            .map(|index| attributes.remove(index).1);
+        let service_name = match (reader.find(&["OTEL_SERVICE_NAME"]), from_attributes) {
             (_, Some(setting)) if matches!(setting.origin, Origin::Builder(_)) => setting,
             (Some((origin, value)), _) => Setting { value, origin },
             (None, Some(setting)) => setting,
-            (None, None) => {
-                Setting::default(defaults.service.clone().unwrap_or_else(unknown_service))
-            }
+            (None, None) => Setting::default(defaults.name.clone().unwrap_or_else(unknown_service)),
         };
         Self { service_name, attributes }
     }
 }
 
-/// What the specification says for a service without a name.
+/// Returns the service name that the specification requires if none is set.
 fn unknown_service() -> String {
     let program = std::env::current_exe().ok();
     match program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str()) {
@@ -101,48 +103,49 @@ fn unknown_service() -> String {
     }
 }
 
-/// `key=value,key=value`, percent-encoded (resource specification, "Specifying resource information via an
-/// environment variable").
-pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+/// Parses `key=value,key=value`, percent-encoded (resource specification, "Specifying resource
+/// information via an environment variable").
+fn parse_pairs(list: &str) -> Result<Vec<(String, String)>, String> {
     let form = "`key=value` pairs with commas between them, special characters percent-encoded";
     let mut pairs = Vec::new();
-    for (at, pair) in
-        text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty())
+    for (index, pair) in
+        list.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty())
     {
         let (key, value) =
-            pair.split_once('=').ok_or_else(|| format!("{form}; pair {} has no `=`", at + 1))?;
-        let key = decode(key.trim())
-            .ok_or_else(|| format!("{form}; the key of pair {} is not", at + 1))?;
-        let value =
-            decode(value.trim()).ok_or_else(|| format!("{form}; the value of `{key}` is not"))?;
+            pair.split_once('=').ok_or_else(|| format!("{form}; pair {} has no `=`", index + 1))?;
+        let key = percent_decode(key.trim())
+            .ok_or_else(|| format!("{form}; the key of pair {} is not", index + 1))?;
+        let value = percent_decode(value.trim())
+            .ok_or_else(|| format!("{form}; the value of `{key}` is not"))?;
         if key.is_empty() {
-            return Err(format!("{form}; pair {} has no key", at + 1));
+            return Err(format!("{form}; pair {} has no key", index + 1));
         }
         pairs.push((key, value));
     }
     Ok(pairs)
 }
 
-/// The text as it may be shown: without the values of keys that secrets go by.
-fn shown(text: &str) -> String {
-    let pairs = text.split(',').map(|pair| match pair.split_once('=') {
+/// Redacts the values of secret keys in a list of pairs.
+fn redact_pairs(list: &str) -> String {
+    let pairs = list.split(',').map(|pair| match pair.split_once('=') {
         Some((key, _)) if is_secret(key) => format!("{key}={REDACTED}"),
         _ => pair.to_owned(),
     });
     pairs.collect::<Vec<_>>().join(",")
 }
 
-/// Percent-decodes; `None` where a `%` is not followed by two hexadecimal digits, or the result is not UTF-8.
-pub(crate) fn decode(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let broken = bytes.iter().enumerate().any(|(at, byte)| {
+/// Percent-decodes `encoded`. Returns `None` if a `%` is not followed by two hexadecimal digits or the
+/// result is not UTF-8.
+pub(crate) fn percent_decode(encoded: &str) -> Option<String> {
+    let bytes = encoded.as_bytes();
+    let is_invalid = bytes.iter().enumerate().any(|(index, byte)| {
         *byte == b'%'
             && !bytes
-                .get(at + 1..at + 3)
+                .get(index + 1..index + 3)
                 .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
-    if broken {
+    if is_invalid {
         return None;
     }
-    percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+    percent_decode_str(encoded).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }

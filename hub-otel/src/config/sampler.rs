@@ -1,18 +1,17 @@
-//! Which spans are kept, and how large they may be.
+//! The sampler, and the limits of spans and log records.
 
-use crate::config::reader::{Origin, Reader, Setting};
+use crate::config::reader::{Origin, Setting, SettingsReader};
 
 /// OTEL_TRACES_SAMPLER and its argument.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SamplerConfig {
     pub(crate) parent_based: bool,
-    /// The share of traces that begin here and are kept: 1 for `always_on`, 0 for `always_off`.
-    pub(crate) root: Root,
+    pub(crate) root: RootSampler,
 }
 
-/// What is decided for a trace that begins here.
+/// The sampler of root spans.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Root {
+pub(crate) enum RootSampler {
     On,
     Off,
     Ratio(f64),
@@ -22,47 +21,48 @@ impl std::fmt::Display for SamplerConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let prefix = if self.parent_based { "parentbased_" } else { "" };
         match self.root {
-            Root::On => write!(f, "{prefix}always_on"),
-            Root::Off => write!(f, "{prefix}always_off"),
-            Root::Ratio(ratio) => write!(f, "{prefix}traceidratio {ratio}"),
+            RootSampler::On => write!(f, "{prefix}always_on"),
+            RootSampler::Off => write!(f, "{prefix}always_off"),
+            RootSampler::Ratio(ratio) => write!(f, "{prefix}traceidratio {ratio}"),
         }
     }
 }
 
-pub(crate) fn sampler(read: &mut Reader<'_>) -> Setting<SamplerConfig> {
+/// Reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG.
+pub(crate) fn read_sampler(reader: &mut SettingsReader<'_>) -> Setting<SamplerConfig> {
     let kind = |parent_based, root| SamplerConfig { parent_based, root };
-    let mut sampler = read.word(
+    let mut sampler = reader.one_of(
         &["OTEL_TRACES_SAMPLER"],
-        kind(true, Root::On),
+        kind(true, RootSampler::On),
         &[
-            ("always_on", kind(false, Root::On)),
-            ("always_off", kind(false, Root::Off)),
-            ("traceidratio", kind(false, Root::Ratio(1.0))),
-            ("parentbased_always_on", kind(true, Root::On)),
-            ("parentbased_always_off", kind(true, Root::Off)),
-            ("parentbased_traceidratio", kind(true, Root::Ratio(1.0))),
+            ("always_on", kind(false, RootSampler::On)),
+            ("always_off", kind(false, RootSampler::Off)),
+            ("traceidratio", kind(false, RootSampler::Ratio(1.0))),
+            ("parentbased_always_on", kind(true, RootSampler::On)),
+            ("parentbased_always_off", kind(true, RootSampler::Off)),
+            ("parentbased_traceidratio", kind(true, RootSampler::Ratio(1.0))),
         ],
     );
-    if let Some((origin, value)) = read.find(&["OTEL_TRACES_SAMPLER_ARG"]) {
+    if let Some((origin, value)) = reader.find(&["OTEL_TRACES_SAMPLER_ARG"]) {
         let ratio = value.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
         match (sampler.value.root, ratio) {
-            (Root::Ratio(_), Some(ratio)) => sampler.value.root = Root::Ratio(ratio),
-            (Root::Ratio(_), None) => {
-                read.problem(&origin, &value, "a share of the traces from 0.0 to 1.0")
+            (RootSampler::Ratio(_), Some(ratio)) => sampler.value.root = RootSampler::Ratio(ratio),
+            (RootSampler::Ratio(_), None) => {
+                reader.problem(&origin, &value, "a share of the traces from 0.0 to 1.0")
             }
-            // The argument of a sampler that takes none is ignored, as the specification says.
+            // Ignored for a sampler without an argument, by the specification.
             _ => {}
         }
     }
     sampler
 }
 
-/// How long a text value may get.
+/// The length limit of a string value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueLimit {
-    /// Our own default: memory is what it bounds.
+    /// The default of this crate, which bounds the memory.
     Bytes(usize),
-    /// The specification's limit counts characters.
+    /// A configured limit: the specification counts characters.
     Characters(usize),
 }
 
@@ -88,23 +88,29 @@ pub(crate) struct Limits {
     pub(crate) link_attributes: Setting<usize>,
 }
 
-/// The default length of a value, in bytes.
-const VALUE: usize = 4 * 1024;
-/// The most attributes, events or links that may be asked for: an item's bytes are bounded anyway.
-const MOST: usize = 65_536;
+/// The default length limit of a value.
+const DEFAULT_VALUE_BYTES: usize = 4 * 1024;
+/// The largest configurable number of attributes, events or links. The bytes of an item are bounded
+/// separately.
+const MAX_COUNT: usize = 65_536;
 
 impl Limits {
-    pub(crate) fn read(read: &mut Reader<'_>) -> Self {
+    pub(crate) fn read(reader: &mut SettingsReader<'_>) -> Self {
         let mut length = |name: &str| {
-            let found = read.number(&[name, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"], VALUE, 0, 65_536);
-            match found.origin {
-                Origin::Default => Setting::default(ValueLimit::Bytes(VALUE)),
-                origin => Setting { value: ValueLimit::Characters(found.value), origin },
+            let setting = reader.number(
+                &[name, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"],
+                DEFAULT_VALUE_BYTES,
+                0,
+                65_536,
+            );
+            match setting.origin {
+                Origin::Default => Setting::default(ValueLimit::Bytes(DEFAULT_VALUE_BYTES)),
+                origin => Setting { value: ValueLimit::Characters(setting.value), origin },
             }
         };
         let span_value = length("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT");
         let record_value = length("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT");
-        let mut count = |names: &[&str]| read.number(names, 128, 0, MOST);
+        let mut count = |names: &[&str]| reader.number(names, 128, 0, MAX_COUNT);
         Self {
             span_value,
             record_value,

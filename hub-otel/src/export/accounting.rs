@@ -1,4 +1,6 @@
-//! What became of every item: `finished = ok + rejected + failed + dropped{reason} + pending`, exactly.
+//! Exact delivery counts of one signal.
+//!
+//! Invariant, at any time: `finished = ok + rejected + failed + dropped{reason} + pending`.
 
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering::SeqCst;
@@ -7,130 +9,138 @@ use crate::telemetry::report::SignalReport;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The books of one signal.
+/// Delivery counters of one signal.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Accounting {
     finished: AtomicU64,
-    closed: Mutex<Closed>,
-    /// The process whose books these are.
-    owner: u32,
+    completed: Mutex<CompletedCounts>,
+    /// The process that created the counters. A forked child must not use them.
+    owner_pid: u32,
 }
 
+/// Counts of items with a final result.
 #[derive(Debug, Default, Clone)]
-struct Closed {
-    /// Shutdown is over: what was on its way is written down, whatever becomes of it now.
-    sealed: bool,
+struct CompletedCounts {
+    /// Set after shutdown: items in flight were counted as dropped, a late result is ignored.
+    is_closed: bool,
     ok: u64,
     rejected: u64,
     failed: BTreeMap<Cow<'static, str>, u64>,
     dropped: BTreeMap<&'static str, u64>,
 }
 
-/// Why an item never left the process.
+/// Reasons why an item was dropped or failed inside this process.
 pub(crate) mod reason {
-    /// The queue held as much as it may, in items or in bytes.
+    /// The queue reached its limit of items or bytes.
     pub(crate) const QUEUE_FULL: &str = "queue_full";
-    /// It ended after shutdown had begun.
+    /// The item finished after the shutdown began.
     pub(crate) const AFTER_SHUTDOWN: &str = "after_shutdown";
-    /// Shutdown's deadline passed first.
+    /// The deadline of the shutdown passed.
     pub(crate) const DEADLINE: &str = "shutdown_deadline";
-    /// The Collector asked to wait for longer than a minute.
+    /// The Collector requested a retry delay of more than a minute.
     pub(crate) const RETRY_AFTER: &str = "retry_after_too_long";
-    /// At shutdown, no Collector had ever answered.
+    /// The Collector was unreachable from the start until the shutdown.
     pub(crate) const NO_COLLECTOR: &str = "no_collector";
     /// The exporter panicked.
     pub(crate) const PANIC: &str = "panic";
 
-    /// Reasons of drops that are shown at zero, so that an alert sees the first one.
+    /// Drop reasons reported from the start with a count of zero: an alert on the increase of a
+    /// counter does not fire for the first value of a new series.
     pub(crate) const DROPS: [&str; 5] =
         [QUEUE_FULL, AFTER_SHUTDOWN, DEADLINE, RETRY_AFTER, NO_COLLECTOR];
 }
 
-impl Default for Ledger {
+impl Default for Accounting {
     fn default() -> Self {
-        Self { finished: AtomicU64::new(0), closed: Mutex::default(), owner: std::process::id() }
+        Self {
+            finished: AtomicU64::new(0),
+            completed: Mutex::default(),
+            owner_pid: std::process::id(),
+        }
     }
 }
 
-impl Ledger {
-    /// The closed part; `None` in a child process, where the lock may be held for ever by a thread that is not there.
-    fn lock(&self) -> Option<MutexGuard<'_, Closed>> {
-        match self.closed.try_lock() {
-            Ok(closed) => Some(closed),
+impl Accounting {
+    /// Locks the completed counts. Returns `None` in a forked child, where the lock may be held
+    /// by a thread that exists only in the parent.
+    fn lock(&self) -> Option<MutexGuard<'_, CompletedCounts>> {
+        match self.completed.try_lock() {
+            Ok(completed) => Some(completed),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if std::process::id() != self.owner => None,
+            Err(TryLockError::WouldBlock) if std::process::id() != self.owner_pid => None,
             Err(TryLockError::WouldBlock) => {
-                Some(self.closed.lock().unwrap_or_else(PoisonError::into_inner))
+                Some(self.completed.lock().unwrap_or_else(PoisonError::into_inner))
             }
         }
     }
 
-    /// Writes down what became of items that were on their way.
-    fn close(&self, change: impl FnOnce(&mut Closed)) {
-        if let Some(mut closed) = self.lock().filter(|closed| !closed.sealed) {
-            change(&mut closed);
+    /// Applies `change`, unless the counts are closed.
+    fn update(&self, change: impl FnOnce(&mut CompletedCounts)) {
+        if let Some(mut completed) = self.lock().filter(|completed| !completed.is_closed) {
+            change(&mut completed);
         }
     }
 
-    /// `count` more items ended.
+    /// Counts finished items. They are pending until a result is recorded.
     pub(crate) fn finished(&self, count: usize) {
         self.finished.fetch_add(count as u64, SeqCst);
     }
 
-    /// One more item ended, and was dropped at once.
-    pub(crate) fn turned_away(&self, reason: &'static str) {
-        if let Some(mut closed) = self.lock() {
+    /// Counts one finished item and its drop. Counted after [`close`](Self::close) as well.
+    pub(crate) fn drop_on_arrival(&self, reason: &'static str) {
+        if let Some(mut completed) = self.lock() {
             self.finished(1);
-            *closed.dropped.entry(reason).or_default() += 1;
+            *completed.dropped.entry(reason).or_default() += 1;
         }
     }
 
-    /// The Collector took `ok` items and refused `rejected`.
+    /// Records a success: `ok` items accepted, `rejected` items rejected by a partial success.
     pub(crate) fn accepted(&self, ok: usize, rejected: usize) {
-        self.close(|closed| {
-            closed.ok += ok as u64;
-            closed.rejected += rejected as u64;
+        self.update(|completed| {
+            completed.ok += ok as u64;
+            completed.rejected += rejected as u64;
         });
     }
 
-    /// `count` items were sent and will not be sent again.
+    /// Records items that were sent without success and must not be retried.
     pub(crate) fn failed(&self, reason: Cow<'static, str>, count: usize) {
-        self.close(|closed| *closed.failed.entry(reason).or_default() += count as u64);
+        self.update(|completed| *completed.failed.entry(reason).or_default() += count as u64);
     }
 
-    /// `count` items were given up.
+    /// Records dropped items that were pending.
     pub(crate) fn dropped(&self, reason: &'static str, count: usize) {
-        self.close(|closed| *closed.dropped.entry(reason).or_default() += count as u64);
+        self.update(|completed| *completed.dropped.entry(reason).or_default() += count as u64);
     }
 
-    /// The end: whatever is pending was given up for `reason`.
-    pub(crate) fn seal(&self, reason: &'static str) {
-        let Some(mut closed) = self.lock() else { return };
-        let pending = self.finished.load(SeqCst).saturating_sub(closed.settled());
+    /// Counts all pending items as dropped and ignores later results.
+    pub(crate) fn close(&self, reason: &'static str) {
+        let Some(mut completed) = self.lock() else { return };
+        let pending = self.finished.load(SeqCst).saturating_sub(completed.total());
         if pending > 0 {
-            *closed.dropped.entry(reason).or_default() += pending;
+            *completed.dropped.entry(reason).or_default() += pending;
         }
-        closed.sealed = true;
+        completed.is_closed = true;
     }
 
-    /// The books as they stand; empty in a child process.
+    /// Returns the current counts. Empty in a forked child.
     pub(crate) fn report(&self) -> SignalReport {
-        let Some(closed) = self.lock() else { return SignalReport::default() };
-        // Under the lock: nothing is closed meanwhile, so that never more is closed than has ended.
+        let Some(completed) = self.lock() else { return SignalReport::default() };
+        // Read under the lock: no result is recorded meanwhile, so that the completed items never
+        // outnumber the finished ones.
         let finished = self.finished.load(SeqCst);
-        let closed = closed.clone();
-        let pending = finished.saturating_sub(closed.settled());
+        let completed = completed.clone();
+        let pending = finished.saturating_sub(completed.total());
         SignalReport {
             finished,
-            ok: closed.ok,
-            rejected: closed.rejected,
-            failed: closed.failed.values().sum(),
-            failures: closed
+            ok: completed.ok,
+            rejected: completed.rejected,
+            failed: completed.failed.values().sum(),
+            failures: completed
                 .failed
                 .into_iter()
                 .map(|(reason, count)| (reason.into_owned(), count))
                 .collect(),
-            dropped: closed
+            dropped: completed
                 .dropped
                 .into_iter()
                 .map(|(reason, count)| (reason.to_owned(), count))
@@ -140,8 +150,8 @@ impl Ledger {
     }
 }
 
-impl Closed {
-    fn settled(&self) -> u64 {
+impl CompletedCounts {
+    fn total(&self) -> u64 {
         self.ok
             + self.rejected
             + self.failed.values().sum::<u64>()
@@ -154,27 +164,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sealed_ledger_counts_what_was_pending_once_and_what_comes_later_too() {
-        let ledger = Ledger::default();
-        ledger.finished(5);
-        ledger.accepted(2, 0);
-        ledger.seal(reason::DEADLINE);
-        // The batch that was on its way is answered after all: too late for the books.
-        ledger.accepted(3, 0);
-        ledger.turned_away(reason::AFTER_SHUTDOWN);
-        let report = ledger.report();
+    fn closing_counts_pending_items_once_and_later_items_are_still_counted() {
+        let accounting = Accounting::default();
+        accounting.finished(5);
+        accounting.accepted(2, 0);
+        accounting.close(reason::DEADLINE);
+        // A late response for the batch in flight.
+        accounting.accepted(3, 0);
+        accounting.drop_on_arrival(reason::AFTER_SHUTDOWN);
+        let report = accounting.report();
         assert_eq!((report.finished, report.ok, report.pending), (6, 2, 0));
         assert_eq!(report.dropped.get(reason::DEADLINE), Some(&3));
         assert_eq!(report.dropped.get(reason::AFTER_SHUTDOWN), Some(&1));
     }
 
     #[test]
-    fn a_forked_child_reads_empty_books_even_where_the_lock_was_held() {
-        let ledger = Ledger { owner: 0, ..Ledger::default() };
-        let held = ledger.closed.lock().expect("not poisoned");
-        ledger.turned_away(reason::QUEUE_FULL);
-        ledger.dropped(reason::QUEUE_FULL, 1);
-        assert_eq!(ledger.report(), SignalReport::default());
-        drop(held);
+    fn a_forked_child_reports_zero_even_if_the_lock_was_held() {
+        let accounting = Accounting { owner_pid: 0, ..Accounting::default() };
+        let guard = accounting.completed.lock().expect("not poisoned");
+        accounting.drop_on_arrival(reason::QUEUE_FULL);
+        accounting.dropped(reason::QUEUE_FULL, 1);
+        assert_eq!(accounting.report(), SignalReport::default());
+        drop(guard);
     }
 }

@@ -1,9 +1,10 @@
-//! The export loop of one signal: takes batches from the queue, encodes them, delivers several at a time.
+//! The export loop of one queue: takes batches, encodes them and exports several at a time.
 
 use crate::export::accounting::reason;
-use crate::export::diagnostics::Voice;
-use crate::export::queue::{Batch, Queue, Settlement};
-use crate::export::retry::{Courier, Phase};
+use crate::export::diagnostics::Diagnostics;
+use crate::export::queue::{Batch, ExportOutcome, Queue};
+use crate::export::retry::RetryingExporter;
+use crate::export::runtime::ExportPhase;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
@@ -19,127 +20,142 @@ use tokio::time::sleep;
 use tokio::time::sleep_until;
 use tokio::time::timeout_at;
 
-/// Batches on their way at once: throughput is this many batches per round trip, so that a slow Collector does not
-/// fill the queue.
-const AT_ONCE: usize = 8;
-/// The same at shutdown, when a backlog has only until the deadline: a full queue is on its way in one round.
-const AT_ONCE_DRAINING: usize = 32;
+/// Concurrent exports of one signal. The throughput is this number of batches per round trip; with
+/// one export at a time, a slow Collector would fill the queue.
+const MAX_CONCURRENT_EXPORTS: usize = 8;
+/// Concurrent exports during shutdown: a full queue of default size is sent in one round trip.
+const MAX_CONCURRENT_EXPORTS_AT_SHUTDOWN: usize = 32;
+/// Timer for an idle loop, which the queue wakes.
+const IDLE: Duration = Duration::from_secs(3600);
 
-/// What turns a batch into a request.
-pub(crate) type Encode<T> = Arc<dyn Fn(Vec<T>) -> Option<Bytes> + Send + Sync>;
+/// Encodes the items of a batch into a request body. Returns `None` on an encoding error.
+pub(crate) type EncodeBatch<T> = Arc<dyn Fn(Vec<T>) -> Option<Bytes> + Send + Sync>;
 
-/// The loop and what it needs.
-pub(crate) struct Worker<T> {
+/// The export loop and its dependencies.
+pub(crate) struct BatchExportLoop<T> {
     pub(crate) queue: Arc<Queue<T>>,
-    pub(crate) courier: Arc<Courier>,
-    pub(crate) encode: Encode<T>,
+    pub(crate) exporter: Arc<RetryingExporter>,
+    pub(crate) encode: EncodeBatch<T>,
+    /// The longest time an item waits for a full batch (`OTEL_BSP_SCHEDULE_DELAY`).
     pub(crate) delay: Duration,
-    pub(crate) phase: watch::Receiver<Phase>,
-    /// Asks for everything that is there now.
-    pub(crate) flush: Arc<Notify>,
-    pub(crate) voice: Arc<Voice>,
+    pub(crate) phase: watch::Receiver<ExportPhase>,
+    /// Requests the export of all waiting items.
+    pub(crate) flush_request: Arc<Notify>,
+    pub(crate) diagnostics: Arc<Diagnostics>,
 }
 
-impl<T: Send + 'static> Worker<T> {
-    /// Runs until shutdown is over.
+impl<T: Send + 'static> BatchExportLoop<T> {
+    /// Runs until the shutdown is complete or its deadline passes.
     pub(crate) async fn run(mut self) {
-        let mut under_way = JoinSet::new();
+        let mut in_flight = JoinSet::new();
         let mut due = None;
-        let mut losses = Losses::default();
+        let mut drops = DropReporter::default();
         loop {
-            let draining = match *self.phase.borrow_and_update() {
-                Phase::Running => None,
-                Phase::Draining { deadline, .. } => Some(deadline),
+            let shutdown_deadline = match *self.phase.borrow_and_update() {
+                ExportPhase::Running => None,
+                ExportPhase::Draining { deadline, .. } => Some(deadline),
             };
-            let enough = draining.is_some() || due.is_some_and(|due| due <= Instant::now());
-            let most = if draining.is_some() { AT_ONCE_DRAINING } else { AT_ONCE };
-            while under_way.len() < most {
-                let Some(batch) = self.queue.take(enough) else { break };
-                under_way.spawn(deliver(
+            let is_due = due.is_some_and(|due| due <= Instant::now());
+            let allow_partial = shutdown_deadline.is_some() || is_due;
+            let max_in_flight = if shutdown_deadline.is_some() {
+                MAX_CONCURRENT_EXPORTS_AT_SHUTDOWN
+            } else {
+                MAX_CONCURRENT_EXPORTS
+            };
+            while in_flight.len() < max_in_flight {
+                let Some(batch) = self.queue.take(allow_partial) else { break };
+                in_flight.spawn(export_batch(
                     batch,
                     Arc::clone(&self.encode),
-                    Arc::clone(&self.courier),
+                    Arc::clone(&self.exporter),
                 ));
             }
-            losses.report(&self.queue, &self.voice);
+            drops.report(&self.queue, &self.diagnostics);
             let waiting = self.queue.waiting();
             if waiting == 0 {
                 due = None;
-            } else if enough || due.is_none() {
+            } else if allow_partial || due.is_none() {
                 due = Some(Instant::now() + self.delay);
             }
-            if let Some(deadline) = draining {
-                if waiting == 0 && under_way.is_empty() {
+            if let Some(deadline) = shutdown_deadline {
+                if waiting == 0 && in_flight.is_empty() {
                     break;
                 }
-                if timeout_at(deadline, under_way.join_next()).await.is_err() {
+                if timeout_at(deadline, in_flight.join_next()).await.is_err() {
                     break;
                 }
                 continue;
             }
-            let full = under_way.len() >= AT_ONCE;
-            let wake = due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            let is_full = in_flight.len() >= MAX_CONCURRENT_EXPORTS;
+            let wake_at = due.unwrap_or_else(|| Instant::now() + IDLE);
             tokio::select! {
-                () = self.queue.wake.notified(), if !full => {}
-                () = self.flush.notified() => due = Some(Instant::now()),
-                () = sleep_until(wake), if due.is_some() && !full => {}
-                // Nothing may move for long while all are under way, but a loss is to be told.
-                () = sleep(Duration::from_secs(1)), if full => {}
-                Some(_) = under_way.join_next() => {}
+                () = self.queue.wake.notified(), if !is_full => {}
+                () = self.flush_request.notified() => due = Some(Instant::now()),
+                () = sleep_until(wake_at), if due.is_some() && !is_full => {}
+                // No export may complete for a long time, but drops are reported within a second.
+                () = sleep(Duration::from_secs(1)), if is_full => {}
+                Some(_) = in_flight.join_next() => {}
                 changed = self.phase.changed() => if changed.is_err() { break },
             }
         }
-        // Past the deadline: what is left is given up, and written down as such.
-        self.queue.abandoned.store(true, Relaxed);
-        under_way.abort_all();
-        while under_way.join_next().await.is_some() {}
-        self.queue.abandon(reason::DEADLINE);
-        self.queue.settled.notify_waiters();
+        // Items left at the deadline are dropped and counted.
+        self.queue.is_abandoned.store(true, Relaxed);
+        in_flight.abort_all();
+        while in_flight.join_next().await.is_some() {}
+        self.queue.drop_waiting(reason::DEADLINE);
+        self.queue.completed.notify_waiters();
     }
 }
 
-async fn deliver<T: Send + 'static>(mut batch: Batch<T>, encode: Encode<T>, courier: Arc<Courier>) {
+/// Encodes and exports one batch. A panic in the exporter drops the batch, which counts its items
+/// as failed.
+async fn export_batch<T: Send + 'static>(
+    mut batch: Batch<T>,
+    encode: EncodeBatch<T>,
+    exporter: Arc<RetryingExporter>,
+) {
     let items = std::mem::take(&mut batch.items);
-    // A panic anywhere below drops the batch, which writes it down as failed.
     match catch_unwind(AssertUnwindSafe(|| encode(items))) {
         Ok(Some(body)) => {
-            let settlement = courier.deliver(body).await;
-            batch.settle(settlement);
+            let outcome = exporter.export(body).await;
+            batch.complete(outcome);
         }
-        Ok(None) => batch.settle(Settlement::Failed(Cow::Borrowed("encoding"))),
-        Err(_) => batch.settle(Settlement::Failed(Cow::Borrowed(reason::PANIC))),
+        Ok(None) => batch.complete(ExportOutcome::Failed(Cow::Borrowed("encoding"))),
+        Err(_) => batch.complete(ExportOutcome::Failed(Cow::Borrowed(reason::PANIC))),
     }
 }
 
-/// One warning when a loss begins, one when it ends, at most one of each a minute.
+/// Reports the begin and the end of a period of drops, each at most once a minute.
 #[derive(Debug, Default)]
-struct Losses {
-    lost: usize,
+struct DropReporter {
+    dropped: usize,
     since: Option<Instant>,
 }
 
-impl Losses {
-    fn report<T>(&mut self, queue: &Queue<T>, voice: &Voice) {
-        let (lost, room) = queue.losses();
+impl DropReporter {
+    fn report<T>(&mut self, queue: &Queue<T>, diagnostics: &Diagnostics) {
+        let (dropped, has_room) = queue.take_dropped();
         let signal = queue.signal;
-        if lost > 0 {
+        if dropped > 0 {
             if self.since.is_none() {
-                voice.complain(
-                    &format!("{signal} loss"),
+                diagnostics.log_throttled(
+                    &format!("{signal} drops"),
                     &format!(
-                        "the queue of {signal} is full: the newest {} are dropped and counted",
+                        "the {signal} queue is full: new {} are dropped and counted",
                         signal.items()
                     ),
                 );
                 self.since = Some(Instant::now());
             }
-            self.lost += lost;
-        } else if room && self.since.is_some_and(|since| since.elapsed() > Duration::from_secs(1)) {
-            voice.complain(
-                &format!("{signal} loss over"),
+            self.dropped += dropped;
+        } else if has_room
+            && self.since.is_some_and(|since| since.elapsed() > Duration::from_secs(1))
+        {
+            diagnostics.log_throttled(
+                &format!("{signal} drops ended"),
                 &format!(
-                    "the queue of {signal} has room again; {} {} were dropped",
-                    self.lost,
+                    "the {signal} queue has room again; {} {} were dropped",
+                    self.dropped,
                     signal.items()
                 ),
             );

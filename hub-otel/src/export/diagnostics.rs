@@ -1,6 +1,7 @@
-//! The library's own words, on stderr: few, each said once.
+//! Rate-limited diagnostics on stderr.
 //!
-//! Not through `tracing`: they must show where no subscriber is set, and must never come back as telemetry.
+//! Written directly and not as `tracing` events: they must be visible without a subscriber and must
+//! not be exported as log records.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,52 +10,54 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
-/// Says things about one instance, and remembers what it said.
+/// The diagnostics of one instance, with the time of the last line per topic.
 #[derive(Debug, Default)]
-pub(crate) struct Voice {
-    said: Mutex<HashMap<String, Instant>>,
+pub(crate) struct Diagnostics {
+    last_logged: Mutex<HashMap<String, Instant>>,
 }
 
-/// How long a complaint is not repeated.
-const QUIET: Duration = Duration::from_secs(60);
+/// The interval of [`Diagnostics::log_throttled`].
+const THROTTLE: Duration = Duration::from_secs(60);
+/// The limit of topics per instance: later ones are not logged.
+const MAX_TOPICS: usize = 1_000;
 
-impl Voice {
-    /// Says `text`.
-    pub(crate) fn say(&self, text: &str) {
-        say(text);
+impl Diagnostics {
+    /// Logs `message`.
+    pub(crate) fn log(&self, message: &str) {
+        write_line(message);
     }
 
-    /// Says `text`, unless the same matter came up less than a minute ago.
-    pub(crate) fn complain(&self, matter: &str, text: &str) {
+    /// Logs `message`, at most once a minute per topic.
+    pub(crate) fn log_throttled(&self, topic: &str, message: &str) {
         let now = Instant::now();
         {
-            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.get(matter).is_some_and(|at| now.duration_since(*at) < QUIET)
-                || said.len() > 1_000
-            {
+            let mut last_logged = self.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_recent =
+                last_logged.get(topic).is_some_and(|at| now.duration_since(*at) < THROTTLE);
+            if is_recent || last_logged.len() > MAX_TOPICS {
                 return;
             }
-            said.insert(matter.to_owned(), now);
+            last_logged.insert(topic.to_owned(), now);
         }
-        say(text);
+        write_line(message);
     }
 
-    /// Says `text` the first time the matter comes up.
-    pub(crate) fn once(&self, matter: &str, text: &str) {
-        let first = self
-            .said
+    /// Logs `message` once per topic.
+    pub(crate) fn log_once(&self, topic: &str, message: &str) {
+        let is_first = self
+            .last_logged
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(matter.to_owned(), Instant::now())
+            .insert(topic.to_owned(), Instant::now())
             .is_none();
-        if first {
-            say(text);
+        if is_first {
+            write_line(message);
         }
     }
 }
 
-/// One line on stderr. A stderr that is closed is no reason to panic.
-pub(crate) fn say(text: &str) {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+/// Writes one line to stderr. Ignores errors: a closed stderr must not end the program.
+pub(crate) fn write_line(message: &str) {
+    let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = writeln!(std::io::stderr().lock(), "[OpenTelemetry] {line}");
 }

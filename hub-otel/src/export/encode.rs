@@ -1,6 +1,6 @@
-//! From finished items to the bytes of a request, on the export thread. Values under secret keys stop here.
+//! Encoding of finished items into OTLP requests, on the export thread. Redacts secret values.
 
-use crate::config::Protocol;
+use crate::config::otlp::Protocol;
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
@@ -25,80 +25,84 @@ use opentelemetry_sdk::trace::SpanData;
 use prost::Message;
 use std::collections::HashMap;
 
-/// A log record and the scope that it belongs to.
+/// A log record with its instrumentation scope.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(crate) struct ScopedLogRecord {
     pub(crate) scope: InstrumentationScope,
     pub(crate) record: LogRecord,
 }
 
-/// The encoding of a request: by the protocol's choice.
-trait Request: Message {
-    fn json(&self) -> Option<Vec<u8>>;
+/// A request that is encoded as protobuf or JSON.
+trait OtlpRequest: Message {
+    fn to_json(&self) -> Option<Vec<u8>>;
 }
 
-macro_rules! request {
+macro_rules! impl_otlp_request {
     ($($request:ty),*) => {$(
-        impl Request for $request {
+        impl OtlpRequest for $request {
             #[cfg(feature = "otlp-http")]
-            fn json(&self) -> Option<Vec<u8>> {
+            fn to_json(&self) -> Option<Vec<u8>> {
                 serde_json::to_vec(self).ok()
             }
 
             #[cfg(not(feature = "otlp-http"))]
-            fn json(&self) -> Option<Vec<u8>> {
+            fn to_json(&self) -> Option<Vec<u8>> {
                 None
             }
         }
     )*};
 }
 
-request!(ExportTraceServiceRequest, ExportLogsServiceRequest, ExportMetricsServiceRequest);
+impl_otlp_request!(
+    ExportTraceServiceRequest,
+    ExportLogsServiceRequest,
+    ExportMetricsServiceRequest
+);
 
-fn encode(request: &impl Request, protocol: Protocol) -> Option<Bytes> {
+fn encode_request(request: &impl OtlpRequest, protocol: Protocol) -> Option<Bytes> {
     match protocol {
-        Protocol::HttpJson => request.json().map(Bytes::from),
+        Protocol::HttpJson => request.to_json().map(Bytes::from),
         Protocol::Grpc | Protocol::HttpProtobuf => Some(request.encode_to_vec().into()),
     }
 }
 
-fn redact(attributes: &mut [KeyValue], deny: &DenyList) {
+fn redact_attributes(attributes: &mut [KeyValue], deny: &DenyList) {
     for attribute in attributes.iter_mut().filter(|attribute| deny.denies(attribute.key.as_str())) {
         attribute.value = Value::from(REDACTED);
     }
 }
 
-fn redact_wire(attributes: &mut [WireKeyValue], deny: &DenyList) {
+fn redact_wire_attributes(attributes: &mut [WireKeyValue], deny: &DenyList) {
     for attribute in attributes {
         if deny.denies(&attribute.key) {
             attribute.value =
                 Some(AnyValue { value: Some(any_value::Value::StringValue(REDACTED.to_owned())) });
         } else if let Some(value) = &mut attribute.value {
-            redact_any(value, deny);
+            redact_any_value(value, deny);
         }
     }
 }
 
-/// Keys inside a structured value count as well. It is no deeper than what cutting left of it.
-fn redact_any(value: &mut AnyValue, deny: &DenyList) {
+/// Redacts secret keys inside a structured value. The depth is bounded by `limit_log_record`.
+fn redact_any_value(value: &mut AnyValue, deny: &DenyList) {
     match &mut value.value {
-        Some(any_value::Value::KvlistValue(list)) => redact_wire(&mut list.values, deny),
+        Some(any_value::Value::KvlistValue(list)) => redact_wire_attributes(&mut list.values, deny),
         Some(any_value::Value::ArrayValue(list)) => {
-            list.values.iter_mut().for_each(|value| redact_any(value, deny));
+            list.values.iter_mut().for_each(|value| redact_any_value(value, deny));
         }
         _ => {}
     }
 }
 
-/// Takes the values under secret keys out of a span.
+/// Redacts the secret attributes of a span, its events and its links.
 pub(crate) fn redact_span(span: &mut SpanData, deny: &DenyList) {
-    redact(&mut span.attributes, deny);
-    span.events.events.iter_mut().for_each(|event| redact(&mut event.attributes, deny));
-    span.links.links.iter_mut().for_each(|link| redact(&mut link.attributes, deny));
+    redact_attributes(&mut span.attributes, deny);
+    span.events.events.iter_mut().for_each(|event| redact_attributes(&mut event.attributes, deny));
+    span.links.links.iter_mut().for_each(|link| redact_attributes(&mut link.attributes, deny));
 }
 
-/// A request with spans.
-pub(crate) fn spans(
+/// Encodes a request with spans.
+pub(crate) fn encode_spans(
     mut spans: Vec<SpanData>,
     resource: &Resource,
     deny: &DenyList,
@@ -107,24 +111,25 @@ pub(crate) fn spans(
     spans.iter_mut().for_each(|span| redact_span(span, deny));
     let resource = ResourceAttributesWithSchema::from(resource);
     let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
-    encode(&ExportTraceServiceRequest { resource_spans }, protocol)
+    encode_request(&ExportTraceServiceRequest { resource_spans }, protocol)
 }
 
-/// A request with log records, grouped by their scope: the `tracing` target, where there is one.
-pub(crate) fn records(
-    records: Vec<Record>,
+/// Encodes a request with log records, grouped by instrumentation scope: the `tracing` target, if the
+/// record has one.
+pub(crate) fn encode_log_records(
+    records: Vec<ScopedLogRecord>,
     resource: &Resource,
     deny: &DenyList,
     protocol: Protocol,
 ) -> Option<Bytes> {
     let mut groups: Vec<ScopeLogs> = Vec::new();
-    let mut known: HashMap<InstrumentationScope, usize> = HashMap::new();
-    for Record { scope, mut record } in records {
-        redact_wire(&mut record.attributes, deny);
+    let mut group_indices: HashMap<InstrumentationScope, usize> = HashMap::new();
+    for ScopedLogRecord { scope, mut record } in records {
+        redact_wire_attributes(&mut record.attributes, deny);
         if let Some(body) = &mut record.body {
-            redact_any(body, deny);
+            redact_any_value(body, deny);
         }
-        let at = *known.entry(scope).or_insert_with_key(|scope| {
+        let index = *group_indices.entry(scope).or_insert_with_key(|scope| {
             groups.push(ScopeLogs {
                 scope: Some((scope, None).into()),
                 schema_url: scope.schema_url().unwrap_or_default().to_owned(),
@@ -132,7 +137,7 @@ pub(crate) fn records(
             });
             groups.len() - 1
         });
-        groups[at].log_records.push(record);
+        groups[index].log_records.push(record);
     }
     let resource = ResourceAttributesWithSchema::from(resource);
     let request = ExportLogsServiceRequest {
@@ -145,25 +150,25 @@ pub(crate) fn records(
             scope_logs: groups,
         }],
     };
-    encode(&request, protocol)
+    encode_request(&request, protocol)
 }
 
-/// A request with the points of metrics, and their number.
-pub(crate) fn metrics(
+/// Encodes a request with metrics. Returns the body and the number of data points.
+pub(crate) fn encode_metrics(
     metrics: &ResourceMetrics,
     deny: &DenyList,
     protocol: Protocol,
 ) -> Option<(Bytes, usize)> {
     let mut request = ExportMetricsServiceRequest::from(metrics);
     let mut points = 0;
-    let all = request
+    let request_metrics = request
         .resource_metrics
         .iter_mut()
         .flat_map(|resource| &mut resource.scope_metrics)
         .flat_map(|scope| &mut scope.metrics);
-    for metric in all {
+    for metric in request_metrics {
         let mut count = |attributes: &mut [WireKeyValue]| {
-            redact_wire(attributes, deny);
+            redact_wire_attributes(attributes, deny);
             points += 1;
         };
         match &mut metric.data {
@@ -185,5 +190,5 @@ pub(crate) fn metrics(
             None => {}
         }
     }
-    Some((encode(&request, protocol)?, points))
+    Some((encode_request(&request, protocol)?, points))
 }

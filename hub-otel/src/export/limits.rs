@@ -1,7 +1,9 @@
-//! Cuts what is too large, on the thread that ends the span: a length check for each value, and work only for those
-//! that are over it. A span or a log record never takes more than 64 KiB.
+//! Size limits of spans and log records, applied when they finish.
+//!
+//! Costs one length comparison per value within the limits. A span or a log record takes at most
+//! 64 KiB, which bounds the memory of a queue of small items.
 
-use crate::config::ValueLimit;
+use crate::config::sampler::ValueLimit;
 use opentelemetry::Array;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
@@ -11,37 +13,48 @@ use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::trace::SpanData;
 
-/// What one span or one log record may take.
-pub(crate) const ITEM: usize = 64 * 1024;
+/// The size limit of one span or log record.
+const MAX_ITEM_BYTES: usize = 64 * 1024;
 
-/// Where `text` has to be cut, if it has to be.
-fn cut_at(text: &str, limit: ValueLimit) -> Option<usize> {
+/// Estimated size of an event or link without its name and attributes.
+const EVENT_BYTES: usize = 96;
+/// Estimated size of a log attribute without its key and value.
+const LOG_ATTRIBUTE_BYTES: usize = 64;
+/// Estimated size of a string's header.
+const STRING_BYTES: usize = 24;
+/// Nesting limit of structured log values. Deeper values are removed.
+const MAX_DEPTH: usize = 8;
+
+/// Returns the byte index at which `text` exceeds the limit, on a character boundary.
+fn cut_index(text: &str, limit: ValueLimit) -> Option<usize> {
     match limit {
         ValueLimit::Bytes(limit) if text.len() > limit => {
-            Some((0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0))
+            Some((0..=limit).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0))
         }
         ValueLimit::Characters(limit) if text.len() > limit => {
-            text.char_indices().nth(limit).map(|(at, _)| at)
+            text.char_indices().nth(limit).map(|(index, _)| index)
         }
         _ => None,
     }
 }
 
-/// Cuts a text value. The rest of it is freed, which `truncate` would not do.
-fn cut_text(text: &StringValue, limit: ValueLimit) -> Option<StringValue> {
-    cut_at(text.as_str(), limit).map(|at| StringValue::from(text.as_str()[..at].to_owned()))
+/// Returns the shortened copy of a string over the limit. A copy, because `truncate` would keep the
+/// allocation.
+fn shorten(text: &StringValue, limit: ValueLimit) -> Option<StringValue> {
+    cut_index(text.as_str(), limit)
+        .map(|index| StringValue::from(text.as_str()[..index].to_owned()))
 }
 
-fn cut_value(value: &mut Value, limit: ValueLimit) {
+fn limit_value(value: &mut Value, limit: ValueLimit) {
     match value {
         Value::String(text) => {
-            if let Some(short) = cut_text(text, limit) {
+            if let Some(short) = shorten(text, limit) {
                 *text = short;
             }
         }
         Value::Array(Array::String(texts)) => {
             for text in texts.iter_mut() {
-                if let Some(short) = cut_text(text, limit) {
+                if let Some(short) = shorten(text, limit) {
                     *text = short;
                 }
             }
@@ -54,20 +67,21 @@ fn size_of_value(value: &Value) -> usize {
     match value {
         Value::String(text) => text.as_str().len(),
         Value::Array(Array::String(texts)) => {
-            texts.iter().map(|text| text.as_str().len() + 24).sum()
+            texts.iter().map(|text| text.as_str().len() + STRING_BYTES).sum()
         }
-        Value::Array(Array::Bool(list)) => list.len(),
-        Value::Array(Array::I64(list)) => list.len() * 8,
-        Value::Array(Array::F64(list)) => list.len() * 8,
+        Value::Array(Array::Bool(values)) => values.len(),
+        Value::Array(Array::I64(values)) => values.len() * 8,
+        Value::Array(Array::F64(values)) => values.len() * 8,
         _ => 8,
     }
 }
 
-/// Cuts the values of `attributes`, drops those that no longer fit into `room`; how many were dropped.
-fn fit(attributes: &mut Vec<KeyValue>, limit: ValueLimit, room: &mut usize) -> u32 {
+/// Applies the value limit to `attributes` and drops those over the remaining `room`. Returns the
+/// number of dropped attributes.
+fn limit_attributes(attributes: &mut Vec<KeyValue>, limit: ValueLimit, room: &mut usize) -> u32 {
     let mut dropped = 0;
     attributes.retain_mut(|attribute| {
-        cut_value(&mut attribute.value, limit);
+        limit_value(&mut attribute.value, limit);
         let size =
             size_of::<KeyValue>() + attribute.key.as_str().len() + size_of_value(&attribute.value);
         let fits = size <= *room;
@@ -81,89 +95,95 @@ fn fit(attributes: &mut Vec<KeyValue>, limit: ValueLimit, room: &mut usize) -> u
     dropped
 }
 
-/// Cuts `span` to its limits; its size in bytes.
-pub(crate) fn span(span: &mut SpanData, limit: ValueLimit) -> usize {
-    let base = size_of::<SpanData>();
-    let mut room = ITEM - base;
-    if span.name.len() > ITEM / 16 {
-        let at = cut_at(&span.name, ValueLimit::Bytes(ITEM / 16)).unwrap_or(0);
-        span.name = span.name[..at].to_owned().into();
+/// Applies the limits to `span`. Returns its size in bytes.
+pub(crate) fn limit_span(span: &mut SpanData, limit: ValueLimit) -> usize {
+    let mut room = MAX_ITEM_BYTES - size_of::<SpanData>();
+    if span.name.len() > MAX_ITEM_BYTES / 16 {
+        let index = cut_index(&span.name, ValueLimit::Bytes(MAX_ITEM_BYTES / 16)).unwrap_or(0);
+        span.name = span.name[..index].to_owned().into();
     }
     room -= span.name.len();
     if let opentelemetry::trace::Status::Error { description } = &mut span.status {
-        if let Some(at) = cut_at(description, limit) {
-            *description = description[..at].to_owned().into();
+        if let Some(index) = cut_index(description, limit) {
+            *description = description[..index].to_owned().into();
         }
         room = room.saturating_sub(description.len());
     }
-    span.dropped_attributes_count += fit(&mut span.attributes, limit, &mut room);
-    let mut lost = 0;
+    span.dropped_attributes_count += limit_attributes(&mut span.attributes, limit, &mut room);
+    let mut dropped = 0;
     span.events.events.retain_mut(|event| {
-        let size = 96 + event.name.len();
+        let size = EVENT_BYTES + event.name.len();
         if size > room {
-            lost += 1;
+            dropped += 1;
             return false;
         }
         room -= size;
-        event.dropped_attributes_count += fit(&mut event.attributes, limit, &mut room);
+        event.dropped_attributes_count += limit_attributes(&mut event.attributes, limit, &mut room);
         true
     });
-    span.events.dropped_count += lost;
-    let mut lost = 0;
+    span.events.dropped_count += dropped;
+    let mut dropped = 0;
     span.links.links.retain_mut(|link| {
-        let size = 96;
-        if size > room {
-            lost += 1;
+        if EVENT_BYTES > room {
+            dropped += 1;
             return false;
         }
-        room -= size;
-        link.dropped_attributes_count += fit(&mut link.attributes, limit, &mut room);
+        room -= EVENT_BYTES;
+        link.dropped_attributes_count += limit_attributes(&mut link.attributes, limit, &mut room);
         true
     });
-    span.links.dropped_count += lost;
-    ITEM - room
+    span.links.dropped_count += dropped;
+    MAX_ITEM_BYTES - room
 }
 
-fn cut_any(value: &mut AnyValue, limit: ValueLimit, depth: usize) -> usize {
+/// Applies the value limit to a structured value. Returns its size in bytes.
+fn limit_any_value(value: &mut AnyValue, limit: ValueLimit, depth: usize) -> usize {
     match &mut value.value {
         Some(any_value::Value::StringValue(text)) => {
-            if let Some(at) = cut_at(text, limit) {
-                *text = text[..at].to_owned();
+            if let Some(index) = cut_index(text, limit) {
+                *text = text[..index].to_owned();
             }
-            text.len() + 24
+            text.len() + STRING_BYTES
         }
         Some(any_value::Value::BytesValue(bytes)) => {
-            let (ValueLimit::Bytes(most) | ValueLimit::Characters(most)) = limit;
-            if bytes.len() > most {
-                *bytes = bytes[..most].to_vec();
+            let (ValueLimit::Bytes(max) | ValueLimit::Characters(max)) = limit;
+            if bytes.len() > max {
+                *bytes = bytes[..max].to_vec();
             }
-            bytes.len() + 24
+            bytes.len() + STRING_BYTES
         }
-        // A structure that is nested deeper than any reader follows is left out.
+        // Nested too deeply.
         Some(_) if depth == 0 => {
             value.value = None;
             0
         }
         Some(any_value::Value::ArrayValue(list)) => {
-            list.values.iter_mut().map(|value| cut_any(value, limit, depth - 1)).sum()
+            list.values.iter_mut().map(|value| limit_any_value(value, limit, depth - 1)).sum()
         }
         Some(any_value::Value::KvlistValue(list)) => list
             .values
             .iter_mut()
             .map(|entry| {
                 entry.key.len()
-                    + entry.value.as_mut().map_or(0, |value| cut_any(value, limit, depth - 1))
+                    + entry
+                        .value
+                        .as_mut()
+                        .map_or(0, |value| limit_any_value(value, limit, depth - 1))
             })
             .sum(),
         _ => 8,
     }
 }
 
-/// Cuts `record` to its limits; its size in bytes.
-pub(crate) fn record(record: &mut LogRecord, limit: ValueLimit, most_attributes: usize) -> usize {
-    let mut room = ITEM - size_of::<LogRecord>();
+/// Applies the limits to `record`. Returns its size in bytes.
+pub(crate) fn limit_log_record(
+    record: &mut LogRecord,
+    limit: ValueLimit,
+    max_attributes: usize,
+) -> usize {
+    let mut room = MAX_ITEM_BYTES - size_of::<LogRecord>();
     if let Some(body) = &mut record.body {
-        let size = cut_any(body, limit, 8);
+        let size = limit_any_value(body, limit, MAX_DEPTH);
         if size > room {
             record.body = None;
         } else {
@@ -173,9 +193,10 @@ pub(crate) fn record(record: &mut LogRecord, limit: ValueLimit, most_attributes:
     let mut kept = 0;
     let mut dropped = 0;
     record.attributes.retain_mut(|attribute| {
-        let value = attribute.value.as_mut().map_or(0, |value| cut_any(value, limit, 8));
-        let size = 64 + attribute.key.len() + value;
-        let fits = size <= room && kept < most_attributes;
+        let value =
+            attribute.value.as_mut().map_or(0, |value| limit_any_value(value, limit, MAX_DEPTH));
+        let size = LOG_ATTRIBUTE_BYTES + attribute.key.len() + value;
+        let fits = size <= room && kept < max_attributes;
         if fits {
             room -= size;
             kept += 1;
@@ -185,7 +206,7 @@ pub(crate) fn record(record: &mut LogRecord, limit: ValueLimit, most_attributes:
         fits
     });
     record.dropped_attributes_count += dropped;
-    ITEM - room
+    MAX_ITEM_BYTES - room
 }
 
 #[cfg(test)]
@@ -193,10 +214,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_cut_between_characters_and_never_inside_one() {
-        assert_eq!(cut_at("aé", ValueLimit::Bytes(2)), Some(1));
-        assert_eq!(cut_at("aéx", ValueLimit::Characters(2)), Some(3));
-        assert_eq!(cut_at("aé", ValueLimit::Characters(2)), None);
-        assert_eq!(cut_at("abc", ValueLimit::Bytes(3)), None);
+    fn a_value_is_cut_on_a_character_boundary() {
+        assert_eq!(cut_index("aé", ValueLimit::Bytes(2)), Some(1));
+        assert_eq!(cut_index("aéx", ValueLimit::Characters(2)), Some(3));
+        assert_eq!(cut_index("aé", ValueLimit::Characters(2)), None);
+        assert_eq!(cut_index("abc", ValueLimit::Bytes(3)), None);
     }
 }

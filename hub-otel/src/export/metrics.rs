@@ -1,8 +1,7 @@
-//! Metrics: one provider, read by whoever asks — `/metrics`, the push to the Collector, the console.
+//! Metrics export: one meter provider with a reader for `/metrics` and one for push and console.
 
 #[cfg(feature = "prometheus")]
 pub(crate) mod families;
-pub(crate) mod overflow;
 pub(crate) mod periodic_push;
 #[cfg(feature = "prometheus")]
 pub(crate) mod prometheus;
@@ -13,7 +12,7 @@ use opentelemetry_sdk::metrics::Aggregation;
 use opentelemetry_sdk::metrics::Instrument;
 use opentelemetry_sdk::metrics::InstrumentKind;
 use opentelemetry_sdk::metrics::ManualReader;
-use opentelemetry_sdk::metrics::Pipeline;
+use opentelemetry_sdk::metrics::Pipeline as SdkPipeline;
 use opentelemetry_sdk::metrics::Stream;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -22,17 +21,19 @@ use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
 
-/// A reader that this library asks when it wants to. The SDK's own periodic reader has a thread of its own that a
-/// panicking callback kills, and a shutdown without a timeout.
+/// A reader that is collected by the export thread.
+///
+/// The SDK's periodic reader is not used: a panic in a callback ends its thread, and its shutdown
+/// has no timeout.
 #[derive(Debug, Clone)]
-pub(crate) struct OnDemand(Arc<ManualReader>);
+pub(crate) struct ManualMetricReader(Arc<ManualReader>);
 
-impl OnDemand {
+impl ManualMetricReader {
     pub(crate) fn new(temporality: Temporality) -> Self {
         Self(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
     }
 
-    /// Reads every instrument, now. May take as long as the slowest callback of the user's.
+    /// Collects all instruments. Blocks until every callback of the application returns.
     pub(crate) fn read(&self) -> Option<ResourceMetrics> {
         let mut metrics = ResourceMetrics::default();
         self.0.collect(&mut metrics).ok()?;
@@ -40,8 +41,8 @@ impl OnDemand {
     }
 }
 
-impl MetricReader for OnDemand {
-    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+impl MetricReader for ManualMetricReader {
+    fn register_pipeline(&self, pipeline: Weak<SdkPipeline>) {
         self.0.register_pipeline(pipeline);
     }
 
@@ -62,10 +63,11 @@ impl MetricReader for OnDemand {
     }
 }
 
-/// The SDK's metrics about itself are not part of the contract.
-pub(crate) fn without_the_sdks_own(instrument: &Instrument) -> Option<Stream> {
-    let is_the_sdks = instrument.name().starts_with("otel.sdk.");
-    is_the_sdks
-        .then(|| Stream::builder().with_aggregation(Aggregation::Drop).build().ok())
-        .flatten()
+/// A view that drops the SDK's metrics about itself: they are not in the semantic conventions of
+/// this crate.
+pub(crate) fn drop_sdk_metrics(instrument: &Instrument) -> Option<Stream> {
+    if !instrument.name().starts_with("otel.sdk.") {
+        return None;
+    }
+    Stream::builder().with_aggregation(Aggregation::Drop).build().ok()
 }

@@ -1,12 +1,13 @@
-//! Where the SDK hands over what ended: into the queues, and nothing else happens on that thread.
+//! The SDK processors: apply the limits and put finished items into the queues.
 //!
-//! Not the SDK's batch processors: their queues count items and not bytes, lose silently, and die with a panic of
-//! their exporter. There is exactly one processor a signal: a second one would make the SDK clone every span.
+//! The SDK's batch processors are not used: their queues are bounded in items but not in bytes,
+//! drop without a count, and stop for good if an exporter panics. One processor per signal, because
+//! the SDK clones each span for a second one.
 
-use crate::config::{Limits, ValueLimit};
-use crate::export::console::Console;
-use crate::export::encode::Record;
-use crate::export::limits as cut;
+use crate::config::sampler::{Limits, ValueLimit};
+use crate::export::console::ConsoleExporter;
+use crate::export::encode::ScopedLogRecord;
+use crate::export::limits::{limit_log_record, limit_span};
 use crate::export::queue::Queue;
 use opentelemetry::Context;
 use opentelemetry::InstrumentationScope;
@@ -19,18 +20,18 @@ use opentelemetry_sdk::trace::SpanProcessor;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Takes in spans.
+/// The span processor.
 #[derive(Debug)]
-pub(crate) struct Spans {
+pub(crate) struct QueueSpanProcessor {
     pub(crate) queue: Option<Arc<Queue<SpanData>>>,
-    pub(crate) console: Option<Arc<Console>>,
-    pub(crate) limit: ValueLimit,
+    pub(crate) console: Option<Arc<ConsoleExporter>>,
+    pub(crate) value_limit: ValueLimit,
 }
 
-impl SpanProcessor for Spans {
+impl SpanProcessor for QueueSpanProcessor {
     fn on_start(&self, span: &mut Span, _: &Context) {
         if let Some(console) = &self.console {
-            console.started(span);
+            console.span_started(span);
         }
     }
 
@@ -39,19 +40,20 @@ impl SpanProcessor for Spans {
         if !span.span_context.is_sampled() {
             return;
         }
-        let bytes = cut::span(&mut span, self.limit);
+        let bytes = limit_span(&mut span, self.value_limit);
         match (&self.console, &self.queue) {
             (Some(console), Some(queue)) => {
-                console.ended(span.clone());
+                console.span_ended(span.clone());
                 queue.push(span, bytes);
             }
-            (Some(console), None) => console.ended(span),
+            (Some(console), None) => console.span_ended(span),
             (None, Some(queue)) => queue.push(span, bytes),
             (None, None) => {}
         }
     }
 
-    /// The guard flushes: a thread that waited here could be the one that has to deliver.
+    /// Wakes the export loop without waiting: the caller may be the export thread itself.
+    /// [`Telemetry::flush`](crate::Telemetry::flush) waits.
     fn force_flush(&self) -> OTelSdkResult {
         if let Some(queue) = &self.queue {
             queue.wake.notify_one();
@@ -64,23 +66,23 @@ impl SpanProcessor for Spans {
     }
 }
 
-/// Takes in log records.
+/// The log processor.
 #[derive(Debug)]
-pub(crate) struct Records {
-    pub(crate) queue: Arc<Queue<Record>>,
-    pub(crate) limit: ValueLimit,
-    pub(crate) most_attributes: usize,
+pub(crate) struct QueueLogProcessor {
+    queue: Arc<Queue<ScopedLogRecord>>,
+    value_limit: ValueLimit,
+    max_attributes: usize,
 }
 
-impl Records {
-    pub(crate) fn new(queue: Arc<Queue<Record>>, limits: &Limits) -> Self {
-        Self { queue, limit: *limits.record_value, most_attributes: *limits.record_attributes }
+impl QueueLogProcessor {
+    pub(crate) fn new(queue: Arc<Queue<ScopedLogRecord>>, limits: &Limits) -> Self {
+        Self { queue, value_limit: *limits.record_value, max_attributes: *limits.record_attributes }
     }
 }
 
-impl LogProcessor for Records {
+impl LogProcessor for QueueLogProcessor {
     fn emit(&self, data: &mut SdkLogRecord, scope: &InstrumentationScope) {
-        // What the exporters do is never exported.
+        // Events of the export threads are never exported: each export would cause the next one.
         if Context::is_current_telemetry_suppressed() {
             return;
         }
@@ -89,8 +91,8 @@ impl LogProcessor for Records {
             None => scope.clone(),
         };
         let mut record = (&*data).into();
-        let bytes = cut::record(&mut record, self.limit, self.most_attributes);
-        self.queue.push(Record { scope, record }, bytes);
+        let bytes = limit_log_record(&mut record, self.value_limit, self.max_attributes);
+        self.queue.push(ScopedLogRecord { scope, record }, bytes);
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -1,13 +1,15 @@
-//! Delivers one request: attempt after attempt, until it is taken, refused, or given up at shutdown's deadline.
+//! Export of one request with retries, until it is accepted, rejected, or dropped at shutdown.
 
-use crate::config::Signal;
+use crate::config::signal::Signal;
 use crate::export::accounting::reason;
-use crate::export::diagnostics::Voice;
-use crate::export::queue::Settlement;
-use crate::export::transport::{Reply, Transport, Why};
+use crate::export::diagnostics::Diagnostics;
+use crate::export::queue::ExportOutcome;
+use crate::export::runtime::ExportPhase;
+use crate::export::transport::{ExportResponse, RetryCause, Transport};
 use backon::BackoffBuilder;
 use backon::ExponentialBuilder;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -15,186 +17,186 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio::time::sleep;
 use tokio::time::timeout;
 
-/// What everybody on the private runtime is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Running,
-    /// Deliver what is there, until the deadline.
-    Draining {
-        since: Instant,
-        deadline: Instant,
-    },
-}
+/// Shortest delay between two attempts.
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+/// Longest delay between two attempts, unless the Collector requests one.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// Longest honoured Retry-After. A batch with a longer one is dropped.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Time limit of retries at shutdown for a Collector that was never reached.
+const MAX_UNREACHABLE_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// The shortest wait between two attempts.
-const SHORTEST_BACKOFF: Duration = Duration::from_millis(100);
-/// The longest wait between two attempts of our own.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
-/// The longest Retry-After that is honoured.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
-/// How long shutdown tries to reach a Collector that never answered anything.
-const NEVER_REACHED: Duration = Duration::from_secs(1);
+/// A test hook called before each attempt.
+pub(crate) type BeforeExport = Arc<dyn Fn(Signal) + Send + Sync>;
 
-/// Called before each attempt of a test.
-pub(crate) type Hook = Arc<dyn Fn(Signal) + Send + Sync>;
+/// The endpoints of one instance, by `host:port`.
+pub(crate) type EndpointStates = BTreeMap<String, Arc<EndpointState>>;
 
-/// What is known of one Collector, by all signals that go to it.
+/// Reachability of one Collector endpoint, shared by all signals sent to it.
 #[derive(Debug, Default)]
-pub(crate) struct Peer {
-    answered: AtomicBool,
-    /// Why it could not be reached, the last time.
-    absence: Mutex<String>,
+pub(crate) struct EndpointState {
+    was_reached: AtomicBool,
+    last_error: Mutex<String>,
 }
 
-impl Peer {
-    /// Whether it ever answered anything.
-    pub(crate) fn answered(&self) -> bool {
-        self.answered.load(Relaxed)
+impl EndpointState {
+    /// Returns whether a connection was ever established.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.was_reached.load(Relaxed)
     }
 
-    /// Why it could not be reached: the last cause, as the system words it.
-    pub(crate) fn absence(&self) -> String {
-        self.absence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns the innermost cause of the last connection error, in the operating system's words.
+    pub(crate) fn last_error(&self) -> String {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn absent(&self, text: &str) {
-        let cause = text.rsplit(": ").next().unwrap_or(text).to_owned();
-        *self.absence.lock().unwrap_or_else(PoisonError::into_inner) = cause;
+    fn set_last_error(&self, message: &str) {
+        let cause = message.rsplit(": ").next().unwrap_or(message).to_owned();
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = cause;
     }
 }
 
-/// The way of one signal to its Collector.
-pub(crate) struct Courier {
+/// The exporter of one signal.
+pub(crate) struct RetryingExporter {
     pub(crate) signal: Signal,
     pub(crate) transport: Transport,
-    /// As it is shown to people.
+    /// The endpoint's URL, for diagnostics.
     pub(crate) endpoint: String,
-    pub(crate) attempt: Duration,
-    pub(crate) phase: watch::Receiver<Phase>,
-    pub(crate) voice: Arc<Voice>,
-    /// Shared by the signals that go to the same Collector.
-    pub(crate) peer: Arc<Peer>,
-    pub(crate) hook: Option<Hook>,
+    /// The timeout of one attempt.
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) phase: watch::Receiver<ExportPhase>,
+    pub(crate) diagnostics: Arc<Diagnostics>,
+    pub(crate) endpoint_state: Arc<EndpointState>,
+    pub(crate) before_export: Option<BeforeExport>,
 }
 
-impl Courier {
-    /// Delivers `body`.
-    pub(crate) async fn deliver(&self, body: Bytes) -> Settlement {
+impl RetryingExporter {
+    /// Exports `body` and retries as the OTLP specification requires.
+    ///
+    /// <https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-response>,
+    /// <https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>
+    pub(crate) async fn export(&self, body: Bytes) -> ExportOutcome {
         let mut backoff = ExponentialBuilder::default()
-            .with_min_delay(SHORTEST_BACKOFF)
-            .with_max_delay(LONGEST_BACKOFF)
+            .with_min_delay(MIN_BACKOFF)
+            .with_max_delay(MAX_BACKOFF)
             .with_jitter()
             .without_max_times()
             .build();
         loop {
-            let (wait, why) = match self.attempt(body.clone()).await {
-                Reply::Accepted { rejected, message } => {
-                    self.answered();
+            let (retry_after, cause) = match self.attempt(body.clone()).await {
+                ExportResponse::Accepted { rejected, message } => {
+                    self.set_reached();
                     if rejected > 0 {
-                        self.complain(
+                        self.warn(
                             "rejected",
                             &format!("the Collector rejected {rejected} {}", self.signal.items()),
                             &message,
                         );
                     }
-                    return Settlement::Accepted { rejected };
+                    return ExportOutcome::Accepted { rejected };
                 }
-                Reply::Refused { reason } => {
-                    self.answered();
-                    self.complain(
+                ExportResponse::Rejected { reason } => {
+                    self.set_reached();
+                    self.warn(
                         &reason,
-                        &format!("{} refused a batch of {}", self.endpoint, self.signal.items()),
+                        &format!("{} rejected a batch of {}", self.endpoint, self.signal.items()),
                         &reason,
                     );
-                    return Settlement::Failed(reason);
+                    return ExportOutcome::Failed(reason);
                 }
-                Reply::Again { wait, why } => (wait, why),
+                ExportResponse::Retryable { retry_after, cause } => (retry_after, cause),
             };
-            if wait.is_some_and(|wait| wait > LONGEST_RETRY_AFTER) {
-                self.complain(
+            if retry_after.is_some_and(|delay| delay > MAX_RETRY_AFTER) {
+                self.warn(
                     "retry-after",
-                    &format!("{} asks to wait for longer than a minute", self.endpoint),
+                    &format!("{} requests a retry delay of more than a minute", self.endpoint),
                     "the batch is dropped",
                 );
-                return Settlement::Dropped(reason::RETRY_AFTER);
+                return ExportOutcome::Dropped(reason::RETRY_AFTER);
             }
-            if let Why::Trouble(_) = why {
-                self.answered();
+            if let RetryCause::Transient(_) = cause {
+                self.set_reached();
             }
-            self.report(&why);
-            if self.is_hopeless(&why) {
-                return Settlement::Dropped(reason::NO_COLLECTOR);
+            self.report(&cause);
+            if self.is_unreachable_at_shutdown(&cause) {
+                return ExportOutcome::Dropped(reason::NO_COLLECTOR);
             }
-            // Our own waits end when shutdown begins; a wait that the Collector asked for does not.
-            let pause = match wait {
-                // A date that has passed is no leave to hammer.
-                Some(wait) => wait.max(SHORTEST_BACKOFF),
-                None => backoff.next().unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF),
+            let delay = match retry_after {
+                // A date in the past gives zero, which would be a retry without delay.
+                Some(delay) => delay.max(MIN_BACKOFF),
+                None => backoff.next().unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF),
             };
+            // The begin of the shutdown ends a backoff, but not a delay that the Collector
+            // requested.
             let mut phase = self.phase.clone();
-            let running = *phase.borrow_and_update() == Phase::Running;
+            let is_running = *phase.borrow_and_update() == ExportPhase::Running;
             tokio::select! {
-                () = sleep(pause) => {}
-                _ = phase.changed(), if wait.is_none() && running => {}
+                () = sleep(delay) => {}
+                _ = phase.changed(), if retry_after.is_none() && is_running => {}
             }
         }
     }
 
-    async fn attempt(&self, body: Bytes) -> Reply {
-        if let Some(hook) = &self.hook {
-            hook(self.signal);
+    async fn attempt(&self, body: Bytes) -> ExportResponse {
+        if let Some(before_export) = &self.before_export {
+            before_export(self.signal);
         }
-        match timeout(self.attempt, self.transport.send(body)).await {
-            Ok(reply) => reply,
+        match timeout(self.attempt_timeout, self.transport.send(body)).await {
+            Ok(response) => response,
             Err(_) => {
                 self.transport.reconnect();
-                Reply::Again {
-                    wait: None,
-                    why: Why::Trouble(format!("no answer within {:?}", self.attempt)),
+                ExportResponse::Retryable {
+                    retry_after: None,
+                    cause: RetryCause::Transient(format!(
+                        "no response within {:?}",
+                        self.attempt_timeout
+                    )),
                 }
             }
         }
     }
 
-    fn answered(&self) {
-        self.peer.answered.store(true, Relaxed);
+    fn set_reached(&self) {
+        self.endpoint_state.was_reached.store(true, Relaxed);
     }
 
-    /// At shutdown, a Collector that never was there is not waited for until the deadline.
-    fn is_hopeless(&self, why: &Why) -> bool {
-        let Phase::Draining { since, .. } = *self.phase.borrow() else { return false };
-        matches!(why, Why::Unreachable(_))
-            && !self.peer.answered()
-            && since.elapsed() >= NEVER_REACHED
+    /// Returns whether to stop retrying: at shutdown, a Collector that was never reached is retried
+    /// for a second and not until the deadline.
+    fn is_unreachable_at_shutdown(&self, cause: &RetryCause) -> bool {
+        let ExportPhase::Draining { since, .. } = *self.phase.borrow() else { return false };
+        matches!(cause, RetryCause::Unreachable(_))
+            && !self.endpoint_state.was_reached()
+            && since.elapsed() >= MAX_UNREACHABLE_AT_SHUTDOWN
     }
 
-    fn report(&self, why: &Why) {
-        match why {
-            Why::Unreachable(text) => {
-                self.peer.absent(text);
-                self.voice.once(
+    fn report(&self, cause: &RetryCause) {
+        match cause {
+            RetryCause::Unreachable(error) => {
+                self.endpoint_state.set_last_error(error);
+                self.diagnostics.log_once(
                     &format!("unreachable {}", self.endpoint),
                     &format!(
-                        "no Collector at {} ({text}); the program runs on, telemetry is kept and tried again",
+                        "no Collector at {} ({error}); the program continues, telemetry is queued \
+                         and retried",
                         self.endpoint
                     ),
                 );
             }
-            Why::Trouble(text) => self.complain(
-                "trouble",
-                &format!("{} of {} are tried again", self.signal, self.endpoint),
-                text,
+            RetryCause::Transient(error) => self.warn(
+                "transient",
+                &format!("the export of {} to {} is retried", self.signal, self.endpoint),
+                error,
             ),
         }
     }
 
-    fn complain(&self, matter: &str, text: &str, detail: &str) {
+    fn warn(&self, topic: &str, message: &str, detail: &str) {
         let detail: String = detail.chars().take(200).collect();
         let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
-        self.voice.complain(&format!("{} {matter}", self.signal), &format!("{text}{detail}"));
+        self.diagnostics
+            .log_throttled(&format!("{} {topic}", self.signal), &format!("{message}{detail}"));
     }
 }

@@ -1,41 +1,54 @@
-//! The private runtime: one thread that exports, serves `/metrics` and nothing else.
+//! The export runtime: a tokio runtime on one thread for exports and `/metrics`.
 //!
-//! It cures two traps of the SDK: an exporter that needs a tokio context and finds none, and one that is waited for on
-//! the very thread that would have to drive it. Telemetry is suppressed on its threads, so that what the exporters do
-//! is never exported.
+//! Independent of the application's runtime: the exporters always have a tokio context, and a
+//! blocking flush on an application thread never waits for work of that same thread. Telemetry is
+//! suppressed on its threads, so that the exporters' own activity is never exported.
 
 use opentelemetry::Context;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 use tokio::runtime::Builder;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-/// The runtime's handle, and the switch that ends it. It ends by itself when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Private {
-    handle: Handle,
-    stop: Mutex<Option<oneshot::Sender<()>>>,
-    /// A child process has this value, but not the thread.
-    owner: u32,
+/// The phase of all tasks of one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExportPhase {
+    Running,
+    /// Shutdown: export the waiting items until the deadline.
+    Draining {
+        since: Instant,
+        deadline: Instant,
+    },
 }
 
-impl Private {
+/// The runtime's handle. The thread ends on [`stop`](Self::stop) and on drop.
+#[derive(Debug)]
+pub(crate) struct ExportRuntime {
+    handle: Handle,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    /// The process with the thread. A forked child has this value without the thread.
+    owner_pid: u32,
+}
+
+impl ExportRuntime {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When there is no thread left, or no file descriptor for its poller.
+    /// The process is out of threads or file descriptors.
     pub(crate) fn start() -> io::Result<Self> {
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         let (stop, stopped) = oneshot::channel::<()>();
         std::thread::Builder::new().name("hub-otel".to_owned()).spawn(move || {
-            suppress_here();
-            // Built here and dropped here: a runtime must not be dropped on a thread that drives another one.
+            let _suppressed = Context::enter_telemetry_suppressed_scope();
+            // Built and dropped on this thread: dropping a runtime inside another one panics.
             let runtime = Builder::new_current_thread()
                 .enable_all()
                 .thread_name("hub-otel-blocking")
                 .max_blocking_threads(16)
-                .on_thread_start(suppress_here)
+                .on_thread_start(suppress_until_thread_ends)
                 .build();
             match runtime {
                 Err(error) => drop(ready.send(Err(error))),
@@ -47,20 +60,22 @@ impl Private {
                 }
             }
         })?;
-        let handle = started.recv().map_err(|_| io::Error::other("the thread ended at once"))??;
-        Ok(Self { handle, stop: Mutex::new(Some(stop)), owner: std::process::id() })
+        let handle = started
+            .recv()
+            .map_err(|_| io::Error::other("the thread ended before the runtime started"))??;
+        Ok(Self { handle, stop: Mutex::new(Some(stop)), owner_pid: std::process::id() })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// Whether this process is a child that was forked from the one with the thread: it has nobody to export.
+    /// Returns whether this process is a forked child, which has no export thread.
     pub(crate) fn is_orphaned(&self) -> bool {
-        std::process::id() != self.owner
+        std::process::id() != self.owner_pid
     }
 
-    /// Ends the thread, without waiting for it.
+    /// Stops the thread without waiting for its end.
     pub(crate) fn stop(&self) {
         if let Ok(mut stop) = self.stop.lock() {
             stop.take();
@@ -68,7 +83,10 @@ impl Private {
     }
 }
 
-/// Suppresses telemetry on this thread for as long as it lives.
-fn suppress_here() {
-    std::mem::forget(Context::enter_telemetry_suppressed_scope());
+/// Suppresses telemetry on the calling thread until it ends.
+///
+/// `on_thread_start` has no place for the scope's guard. Not dropping it leaves the scope open; it
+/// ends with the thread's context stack.
+fn suppress_until_thread_ends() {
+    let _scope = ManuallyDrop::new(Context::enter_telemetry_suppressed_scope());
 }

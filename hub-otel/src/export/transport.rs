@@ -1,70 +1,73 @@
-//! One attempt to hand a request to the Collector, and what its answer means by the rules of OTLP.
+//! One export attempt and the classification of its response by the rules of OTLP.
 //!
-//! Not the exporters of opentelemetry-otlp: they read the environment on their own, and report an answer as a sentence
-//! in which code, Retry-After and partial success are lost.
+//! The exporters of `opentelemetry-otlp` are not used: they read the environment on their own, and
+//! report a response as text without its code, Retry-After and partial success.
 
-#[cfg(all(feature = "otlp-http", feature = "otlp-tls"))]
+#[cfg(feature = "otlp-http")]
 mod connector;
 #[cfg(feature = "otlp-grpc")]
 mod grpc;
 #[cfg(feature = "otlp-http")]
 mod http;
 
+use crate::config::otlp::OtlpConfig;
 #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
-use crate::config::Protocol;
-use crate::config::{OtlpConfig, Signal};
+use crate::config::otlp::Protocol;
+use crate::config::signal::Signal;
 use bytes::Bytes;
 use std::borrow::Cow;
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
-/// What came of one attempt.
+/// The response to one attempt, by the categories of the OTLP specification.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Reply {
-    /// The Collector took the request; all but `rejected` items of it.
+pub(crate) enum ExportResponse {
+    /// Accepted, except for `rejected` items (partial success).
     Accepted { rejected: u64, message: String },
-    /// It may be sent again, no sooner than after `wait` where the Collector said so.
-    Again { wait: Option<Duration>, why: Why },
-    /// It must not be sent again.
-    Refused { reason: Cow<'static, str> },
+    /// To be retried, not before `retry_after` if the Collector set it.
+    Retryable { retry_after: Option<Duration>, cause: RetryCause },
+    /// Not to be retried.
+    Rejected { reason: Cow<'static, str> },
 }
 
-/// Why an attempt has to be repeated.
+/// The cause of a retry.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Why {
-    /// Nobody listens there, or the name is not known.
+pub(crate) enum RetryCause {
+    /// No TCP connection: the name does not resolve or no process listens at the address.
     Unreachable(String),
-    /// The connection broke, or the answer said so.
-    Trouble(String),
+    /// A broken connection, a timeout, or a retryable response.
+    Transient(String),
 }
 
-/// The longest answer that is read: all that matters in it is a number and a sentence.
-pub(crate) const LONGEST_REPLY: usize = 64 * 1024;
-/// The reason in the ledger of an answer that is longer, packed or not.
+/// The size limit of a response: the fields read from it are a number and a message.
+pub(crate) const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+/// The failure reason for a response over the limit, before or after decompression.
 const TOO_LARGE: &str = "reply_too_large";
 
-/// The way to the Collector for one signal.
+/// The OTLP transport of one signal.
 #[derive(Debug)]
 pub(crate) enum Transport {
     #[cfg(feature = "otlp-grpc")]
-    Grpc(Box<grpc::Grpc>),
+    Grpc(Box<grpc::GrpcTransport>),
     #[cfg(feature = "otlp-http")]
-    Http(Box<http::Http>),
+    Http(Box<http::HttpTransport>),
     /// No transport is compiled in.
     #[cfg(not(any(feature = "otlp-grpc", feature = "otlp-http")))]
-    Nowhere(std::convert::Infallible),
+    Unsupported(std::convert::Infallible),
 }
 
 impl Transport {
-    /// Prepares the way; dials nothing yet. Within the private runtime.
+    /// Creates the transport without connecting. Must be called in the export runtime's context.
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
         match *config.protocol {
             #[cfg(feature = "otlp-grpc")]
             Protocol::Grpc => {
-                grpc::Grpc::new(signal, config).map(|grpc| Self::Grpc(Box::new(grpc)))
+                grpc::GrpcTransport::new(signal, config).map(|grpc| Self::Grpc(Box::new(grpc)))
             }
             #[cfg(feature = "otlp-http")]
             Protocol::HttpProtobuf | Protocol::HttpJson => {
-                http::Http::new(signal, config).map(|http| Self::Http(Box::new(http)))
+                http::HttpTransport::new(signal, config).map(|http| Self::Http(Box::new(http)))
             }
             #[cfg(not(all(feature = "otlp-grpc", feature = "otlp-http")))]
             other => Err(format!(
@@ -74,22 +77,22 @@ impl Transport {
         }
     }
 
-    /// Sends one request. The deadline is the caller's.
-    pub(crate) async fn send(&self, body: Bytes) -> Reply {
+    /// Sends one request. The caller sets the timeout.
+    pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
         match self {
             #[cfg(feature = "otlp-grpc")]
             Self::Grpc(grpc) => grpc.send(body).await,
             #[cfg(feature = "otlp-http")]
             Self::Http(http) => http.send(body).await,
             #[cfg(not(any(feature = "otlp-grpc", feature = "otlp-http")))]
-            Self::Nowhere(never) => {
+            Self::Unsupported(never) => {
                 drop(body);
                 match *never {}
             }
         }
     }
 
-    /// Drops the connection: it answered too late, and may be half open.
+    /// Drops the connection after a timeout: it may be half open.
     pub(crate) fn reconnect(&self) {
         match self {
             #[cfg(feature = "otlp-grpc")]
@@ -97,45 +100,74 @@ impl Transport {
             #[cfg(feature = "otlp-http")]
             Self::Http(http) => http.reconnect(),
             #[cfg(not(any(feature = "otlp-grpc", feature = "otlp-http")))]
-            Self::Nowhere(never) => match *never {},
+            Self::Unsupported(never) => match *never {},
         }
     }
 }
 
-/// The text of an error and of what caused it.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
+/// Returns the messages of `error` and its sources, separated by colons.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut message = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
+        let cause_message = cause.to_string();
+        if !message.contains(&cause_message) {
+            message.push_str(": ");
+            message.push_str(&cause_message);
         }
         source = cause.source();
     }
-    text
+    message
 }
 
-/// Sorts the failure of a connection: was there anybody?
-pub(crate) fn connection_failed(error: &(dyn std::error::Error + 'static)) -> Why {
-    let text = chain(error);
-    if text.contains("tcp connect error")
-        || text.contains("dns error")
-        || text.contains("Connection refused")
-    {
-        Why::Unreachable(text)
+/// Classifies a connection error. `is_connect`: the error occurred while connecting.
+pub(crate) fn connection_error(error: &(dyn Error + 'static), is_connect: bool) -> RetryCause {
+    let message = error_chain(error);
+    if is_connect && io_error_kind(error).is_some_and(is_unreachable) {
+        RetryCause::Unreachable(message)
     } else {
-        Why::Trouble(text)
+        RetryCause::Transient(message)
     }
 }
 
-/// The message of a partial success, and the number of items that were rejected: `ExportTracePartialSuccess` and its
-/// two siblings have the same fields.
+/// Returns the kind of the first I/O error among `error` and its sources.
+fn io_error_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    std::iter::successors(Some(error), |&error| error.source())
+        .find_map(|error| error.downcast_ref::<io::Error>())
+        .map(io::Error::kind)
+}
+
+/// Returns whether an I/O error while connecting means that no TCP connection was established.
+///
+/// The listed kinds are those of a failed TLS handshake on an established connection and of a
+/// timeout. A positive list is not possible: the standard library has no stable kind for a failed
+/// name resolution.
+fn is_unreachable(kind: io::ErrorKind) -> bool {
+    !matches!(
+        kind,
+        io::ErrorKind::Other
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::TimedOut
+    )
+}
+
+/// Decodes the partial success of a protobuf response: the number of rejected items and the
+/// message. The three signals' messages have the same field numbers.
 pub(crate) fn partial_success(body: &[u8]) -> Option<(u64, String)> {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
     use prost::Message;
     let response = ExportTraceServiceResponse::decode(body).ok()?;
     let partial = response.partial_success.unwrap_or_default();
     Some((u64::try_from(partial.rejected_spans).unwrap_or(0), partial.error_message))
+}
+
+/// Returns the User-Agent header (OTLP specification, "User Agent").
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+fn user_agent() -> String {
+    let sdk_version = crate::export::resource::SDK_VERSION;
+    format!("OTel-OTLP-Exporter-Rust/{sdk_version} hub-otel/{}", env!("CARGO_PKG_VERSION"))
 }

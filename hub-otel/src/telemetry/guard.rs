@@ -1,14 +1,18 @@
-//! The guard: what `init` gives back, and what delivers everything when it ends.
+//! The guard of running telemetry. Shutting it down or dropping it delivers the finished items.
 
-use crate::config::{Config, Exporter, Signal};
-use crate::export::pipeline;
+use crate::config::Config;
+use crate::config::signal::{Exporter, Signal};
 use crate::instance;
 use crate::instance::Instance;
+use crate::options::Propagation;
+use crate::telemetry::builder::TelemetryBuilder;
 use crate::telemetry::error::InitError;
 use crate::telemetry::health::Health;
 use crate::telemetry::report::Report;
-use crate::telemetry::shutdown::{GRACE, Inner};
+use crate::telemetry::shutdown::{GRACE, ShutdownHandle};
 use crate::telemetry::subscriber;
+use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
+use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,26 +23,43 @@ use std::time::Duration;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-/// How long a guard that is merely dropped delivers.
-const DROP: Duration = Duration::from_secs(2);
+/// The time limit of the shutdown on drop.
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Running telemetry. Keep it until the program ends: dropping it shuts telemetry down.
 ///
-/// Everything that it does happens on a thread of its own, so that each call works from any runtime, from none, from
-/// `Drop` and from a panic hook.
+/// All work is done on a separate thread: every method can be called from any async runtime, without
+/// a runtime, from `Drop` and from a panic hook. Create it with [`init!`](macro@crate::init),
+/// [`init`](crate::init()) or a [builder](Telemetry::builder).
+///
+/// SIGTERM and SIGINT end a process without running destructors. To deliver in that case as well,
+/// set [`TelemetryBuilder::shutdown_on_signal`] or wait for
+/// [`shutdown_signal`](crate::shutdown_signal).
+///
+/// ```no_run
+/// fn main() -> Result<(), hub_otel::InitError> {
+///     let telemetry = hub_otel::init!()?;
+///     // … the program …
+///     let report = telemetry.shutdown_blocking();
+///     eprintln!("{report}");
+///     Ok(())
+/// }
+/// ```
 #[must_use = "dropping the guard shuts telemetry down"]
 pub struct Telemetry {
-    inner: Option<Arc<Inner>>,
+    /// `None` if telemetry is disabled or shut down.
+    handle: Option<Arc<ShutdownHandle>>,
     config: Arc<Config>,
 }
 
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Telemetry").field("status", &self.health()).finish_non_exhaustive()
+        f.debug_struct("Telemetry").field("health", &self.health()).finish_non_exhaustive()
     }
 }
 
 impl Telemetry {
-    /// A builder with every setting unset: the environment and the defaults apply.
+    /// Creates a builder with every setting unset: the environment and the defaults apply.
     ///
     /// ```
     /// # fn main() -> Result<(), hub_otel::InitError> {
@@ -55,40 +76,53 @@ impl Telemetry {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn builder() -> crate::TelemetryBuilder {
-        crate::TelemetryBuilder::default()
+    pub fn builder() -> TelemetryBuilder {
+        TelemetryBuilder::default()
     }
 
-    pub(crate) fn new(inner: Arc<Inner>) -> Self {
-        let config = Arc::new(inner.config.clone());
-        Self { inner: Some(inner), config }
+    pub(crate) fn new(handle: Arc<ShutdownHandle>) -> Self {
+        let config = Arc::new(handle.pipeline.config.clone());
+        Self { handle: Some(handle), config }
     }
 
-    /// Telemetry that does nothing.
-    pub(crate) fn inert(config: Config) -> Self {
-        Self { inner: None, config: Arc::new(config) }
+    /// Creates disabled telemetry.
+    pub(crate) fn disabled(config: Config) -> Self {
+        Self { handle: None, config: Arc::new(config) }
     }
 
-    /// What units of work record into; `None` when telemetry is disabled.
+    /// Returns the instance that units of work record into. `None` if telemetry is disabled.
     pub(crate) fn instance(&self) -> Option<&Arc<Instance>> {
-        self.inner.as_ref().map(|inner| &inner.instance)
+        self.handle.as_ref().map(|handle| &handle.pipeline.instance)
     }
 
-    pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
-        self.inner.as_ref()
+    /// Returns the running pipeline. `None` if telemetry is disabled.
+    pub(crate) fn handle(&self) -> Option<&Arc<ShutdownHandle>> {
+        self.handle.as_ref()
     }
 
-    /// The settings that are in force. Printing them shows no secret.
+    /// Returns the settings in force. Printing them shows no secret.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), hub_otel::InitError> {
+    /// # let telemetry = hub_otel::Telemetry::builder()
+    /// #     .env_source([("OTEL_METRICS_EXPORTER", "none")])
+    /// #     .override_service_name("scanner")
+    /// #     .build()?;
+    /// assert_eq!(telemetry.config().service_name(), "scanner");
+    /// println!("{}", telemetry.config());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Where each signal goes.
+    /// Returns the destination of each signal, for example for a health endpoint.
     #[must_use]
     pub fn health(&self) -> Health {
-        let words = |signal: Signal| {
-            let places: Vec<_> = self
+        let describe = |signal: Signal| {
+            let destinations: Vec<_> = self
                 .config
                 .exporters(signal)
                 .iter()
@@ -104,130 +138,222 @@ impl Telemetry {
                     },
                 })
                 .collect();
-            if places.is_empty() { "nowhere".to_owned() } else { places.join(" and ") }
+            if destinations.is_empty() { "nowhere".to_owned() } else { destinations.join(" and ") }
         };
         Health {
-            enabled: self.inner.is_some(),
+            enabled: self.handle.is_some(),
             metrics_addr: self.metrics_addr(),
-            traces: words(Signal::Traces),
-            metrics: words(Signal::Metrics),
-            logs: words(Signal::Logs),
+            traces: describe(Signal::Traces),
+            metrics: describe(Signal::Metrics),
+            logs: describe(Signal::Logs),
         }
     }
 
-    /// Where `/metrics` is served.
+    /// Returns the address of `/metrics`. `None` if it is not served.
+    ///
+    /// Needed with port 0, which selects any free port:
+    ///
+    /// ```
+    /// # fn main() -> Result<(), hub_otel::InitError> {
+    /// let telemetry = hub_otel::Telemetry::builder()
+    ///     .env_source([("OTEL_TRACES_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")])
+    ///     .prometheus("127.0.0.1", 0)
+    ///     .build()?;
+    /// if let Some(address) = telemetry.metrics_addr() {
+    ///     println!("metrics: http://{address}/metrics");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn metrics_addr(&self) -> Option<SocketAddr> {
-        self.inner.as_ref().and_then(|inner| inner.metrics_addr)
+        self.handle.as_ref().and_then(|handle| handle.pipeline.metrics_addr)
     }
 
-    /// The ledger as it stands.
+    /// Returns the current delivery counts without flushing.
     #[must_use]
     pub fn report(&self) -> Report {
-        self.inner.as_ref().map(|inner| inner.report(Duration::ZERO)).unwrap_or_default()
+        self.handle
+            .as_ref()
+            .map(|handle| handle.pipeline.report(Duration::ZERO))
+            .unwrap_or_default()
     }
 
-    /// The layer that hands `tracing` events over as log records, to compose with a subscriber of your own.
+    /// Returns a layer that exports `tracing` events as log records, for a subscriber of the
+    /// application.
+    ///
+    /// Not needed if the application sets no subscriber: [`install`](Self::install) sets one. The
+    /// type comes from `tracing-subscriber` 0.3, which is therefore part of this crate's public API.
+    ///
+    /// ```no_run
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # fn main() -> Result<(), hub_otel::InitError> {
+    /// let telemetry = hub_otel::Telemetry::builder().default_service_name("scanner").build()?;
+    /// tracing_subscriber::registry()
+    ///     .with(telemetry.layer())
+    ///     .with(tracing_subscriber::fmt::layer())
+    ///     .init();
+    /// telemetry.install()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        if let Some(inner) = &self.inner {
-            inner.layered.store(true, Ordering::SeqCst);
+        if let Some(handle) = &self.handle {
+            handle.has_layer.store(true, Ordering::SeqCst);
         }
-        let provider = self.inner.as_ref().and_then(|inner| inner.logs.as_ref());
+        let provider =
+            self.handle.as_ref().and_then(|handle| handle.pipeline.logger_provider.as_ref());
         subscriber::layer::<S>(provider, &self.config)
     }
 
-    /// Makes this instance the process' own, after `build()`: for a program that sets a subscriber with
-    /// [`Telemetry::layer`] in it first. [`Builder::install`](crate::Builder::install) does both at once.
+    /// Installs this instance for the process: the global OpenTelemetry providers, the propagator,
+    /// and a `tracing` subscriber if none is set.
+    ///
+    /// For programs that set a subscriber with [`Telemetry::layer`] between
+    /// [`build`](TelemetryBuilder::build) and this call. Otherwise use
+    /// [`TelemetryBuilder::install`].
     ///
     /// # Errors
-    /// When another instance is installed already: nothing is ever replaced.
+    /// Another instance is installed. An installed instance is never replaced.
     pub fn install(&self) -> Result<(), InitError> {
-        let Some(inner) = &self.inner else { return Ok(()) };
-        instance::set_global(Arc::clone(&inner.instance))
+        let Some(handle) = &self.handle else { return Ok(()) };
+        instance::set_global(Arc::clone(&handle.pipeline.instance))
             .map_err(|_| InitError::already_installed())?;
-        inner.installed.store(true, Ordering::SeqCst);
-        opentelemetry::global::set_tracer_provider(inner.traces.clone());
-        opentelemetry::global::set_meter_provider(inner.metrics.clone());
-        opentelemetry::global::set_text_map_propagator(pipeline::propagator(
-            inner.instance.options.propagation,
+        handle.is_installed.store(true, Ordering::SeqCst);
+        opentelemetry::global::set_tracer_provider(handle.pipeline.tracer_provider.clone());
+        opentelemetry::global::set_meter_provider(handle.pipeline.meter_provider.clone());
+        opentelemetry::global::set_text_map_propagator(global_propagator(
+            handle.pipeline.instance.options.propagation,
         ));
-        inner.voice.say(&format!("Instrumentation started ({})", self.health()));
-        let is_set = subscriber::set(inner.logs.as_ref(), &inner.config);
-        if !is_set && inner.logs.is_some() && !inner.layered.load(Ordering::SeqCst) {
-            inner.voice.say("a tracing subscriber is set already and stays; add `telemetry.layer()` to it to export log records");
+        handle.pipeline.diagnostics.log(&format!("Instrumentation started ({})", self.health()));
+        let is_set =
+            subscriber::set(handle.pipeline.logger_provider.as_ref(), &handle.pipeline.config);
+        let exports_logs = handle.pipeline.logger_provider.is_some();
+        if !is_set && exports_logs && !handle.has_layer.load(Ordering::SeqCst) {
+            handle.pipeline.diagnostics.log(
+                "a tracing subscriber is set already and is kept; add `telemetry.layer()` to it to \
+                 export log records",
+            );
         }
         Ok(())
     }
 
-    /// Measures how late timers fire on `application`, the runtime that the program's own work runs on. `init` does so by
-    /// itself when it is called on that runtime.
+    /// Measures the scheduling delay of `application`, the runtime of the program's own work.
+    ///
+    /// Only needed for a runtime that is created later: `build` and `install` monitor the runtime
+    /// that they are called on.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let telemetry = hub_otel::init!()?;
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// telemetry.monitor_runtime(runtime.handle());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "process")]
     pub fn monitor_runtime(&self, application: &tokio::runtime::Handle) {
-        if let Some(inner) = &self.inner {
-            let watch = crate::process::start_sampler(
-                &inner.instance,
+        if let Some(handle) = &self.handle {
+            let sampler = crate::process::start_sampler(
+                &handle.pipeline.instance,
                 Some(application.clone()),
-                inner.private.handle(),
+                handle.pipeline.runtime.handle(),
             );
-            inner.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watch);
+            handle.process_samplers.lock().unwrap_or_else(PoisonError::into_inner).push(sampler);
         }
     }
 
-    /// Delivers what has ended so far. Returns what became of it; what could not be delivered within the shutdown
-    /// timeout stays pending and is tried again.
+    /// Exports all items finished so far and returns the delivery counts.
+    ///
+    /// Takes at most the [shutdown timeout](TelemetryBuilder::shutdown_timeout). Items not delivered
+    /// by then stay pending and are retried.
+    ///
+    /// ```
+    /// # async fn flush(telemetry: &hub_otel::Telemetry) {
+    /// let report = telemetry.flush().await;
+    /// println!("{} spans pending", report.traces.pending);
+    /// # }
+    /// ```
     pub async fn flush(&self) -> Report {
-        let Some(inner) = self.inner.clone() else { return Report::default() };
-        if inner.private.is_orphaned() {
+        let Some(handle) = self.handle.clone() else { return Report::default() };
+        if handle.pipeline.runtime.is_orphaned() {
             return Report::default();
         }
-        let timeout = *inner.config.shutdown_timeout;
-        let (done, finished) = tokio::sync::oneshot::channel();
-        let handle = inner.private.handle().clone();
-        handle.spawn(async move { drop(done.send(inner.flush(timeout).await)) });
-        finished.await.unwrap_or_else(|_| self.report())
+        let timeout = *handle.pipeline.config.shutdown_timeout;
+        let (sender, report) = tokio::sync::oneshot::channel();
+        let runtime = handle.pipeline.runtime.handle().clone();
+        runtime.spawn(async move { drop(sender.send(handle.pipeline.flush(timeout).await)) });
+        report.await.unwrap_or_else(|_| self.report())
     }
 
-    /// As [`Telemetry::flush`], for code that cannot wait: it blocks the calling thread.
+    /// Exports all items finished so far and blocks the calling thread. See [`Telemetry::flush`].
     pub fn flush_blocking(&self) -> Report {
-        let Some(inner) = self.inner.clone() else { return Report::default() };
-        if inner.private.is_orphaned() {
+        let Some(handle) = self.handle.clone() else { return Report::default() };
+        if handle.pipeline.runtime.is_orphaned() {
             return Report::default();
         }
-        let timeout = *inner.config.shutdown_timeout;
-        let (done, finished) = std::sync::mpsc::sync_channel(1);
-        let handle = inner.private.handle().clone();
-        handle.spawn(async move { drop(done.send(inner.flush(timeout).await)) });
-        finished.recv_timeout(timeout + GRACE).unwrap_or_else(|_| self.report())
+        let timeout = *handle.pipeline.config.shutdown_timeout;
+        let (sender, report) = std::sync::mpsc::sync_channel(1);
+        let runtime = handle.pipeline.runtime.handle().clone();
+        runtime.spawn(async move { drop(sender.send(handle.pipeline.flush(timeout).await)) });
+        report.recv_timeout(timeout + GRACE).unwrap_or_else(|_| self.report())
     }
 
-    /// Delivers everything and stops. Takes no longer than the shutdown timeout, 5 s by default.
+    /// Exports all finished items, stops the export thread and returns the delivery counts.
+    ///
+    /// Takes at most the [shutdown timeout](TelemetryBuilder::shutdown_timeout), 5 s by default.
+    /// Items that finish afterwards are counted as dropped.
     ///
     /// # Cancellation
-    /// The shutdown goes on when the future is dropped.
+    /// Dropping the future does not stop the shutdown.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), hub_otel::InitError> {
+    /// let telemetry = hub_otel::init!()?;
+    /// // … the program …
+    /// let report = telemetry.shutdown().await;
+    /// assert!(report.is_complete(), "{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown(mut self) -> Report {
-        let Some(inner) = self.inner.take() else { return Report::default() };
-        inner.begin(*inner.config.shutdown_timeout);
-        inner.wait().await
+        let Some(handle) = self.handle.take() else { return Report::default() };
+        handle.begin(*handle.pipeline.config.shutdown_timeout);
+        handle.wait().await
     }
 
-    /// As [`Telemetry::shutdown`], for programs without a runtime: it blocks the calling thread.
+    /// Shuts down and blocks the calling thread, for programs without an async runtime. See
+    /// [`Telemetry::shutdown`].
     pub fn shutdown_blocking(mut self) -> Report {
-        let Some(inner) = self.inner.take() else { return Report::default() };
-        let timeout = *inner.config.shutdown_timeout;
-        inner.begin(timeout);
-        inner.wait_blocking(timeout)
+        let Some(handle) = self.handle.take() else { return Report::default() };
+        let timeout = *handle.pipeline.config.shutdown_timeout;
+        handle.begin(timeout);
+        handle.wait_blocking(timeout)
     }
 }
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take() {
-            let timeout = DROP.min(*inner.config.shutdown_timeout);
-            inner.begin(timeout);
-            inner.wait_blocking(timeout);
+        if let Some(handle) = self.handle.take() {
+            let timeout = DROP_TIMEOUT.min(*handle.pipeline.config.shutdown_timeout);
+            handle.begin(timeout);
+            handle.wait_blocking(timeout);
         }
     }
+}
+
+/// Creates the propagator for users of OpenTelemetry's global one, by OTEL_PROPAGATORS.
+fn global_propagator(propagation: Propagation) -> TextMapCompositePropagator {
+    let mut propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>> = Vec::new();
+    if propagation.trace_context {
+        propagators.push(Box::new(TraceContextPropagator::new()));
+    }
+    if propagation.baggage == Some(true) {
+        propagators.push(Box::new(BaggagePropagator::new()));
+    }
+    TextMapCompositePropagator::new(propagators)
 }

@@ -1,21 +1,34 @@
-//! Where each signal goes, for the start line and for whoever asks.
+//! The destination of each signal, for the start message and for health endpoints.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Where each signal goes.
+/// The destination of each signal. Returned by [`Telemetry::health`](crate::Telemetry::health).
+///
+/// ```
+/// # fn main() -> Result<(), hub_otel::InitError> {
+/// let telemetry = hub_otel::Telemetry::builder()
+///     .env_source([("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")])
+///     .endpoint("http://localhost:4317")
+///     .build()?;
+/// assert_eq!(telemetry.health().traces, "http://localhost:4317 (grpc)");
+/// assert_eq!(telemetry.health().metrics, "nowhere");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// `false`: OTEL_SDK_DISABLED, or the library was built without its feature `enabled`.
+    /// `false` if OTEL_SDK_DISABLED is `true` or the feature `enabled` is off.
     pub enabled: bool,
-    /// Where `/metrics` is served; `None` where it is not, e.g. because the default port was taken.
+    /// The address of `/metrics`. `None` if it is not served, for example because the default port
+    /// was in use.
     pub metrics_addr: Option<SocketAddr>,
-    /// Where traces go, in words.
+    /// The destination of traces, as text: endpoint and protocol, `stderr` or `nowhere`.
     pub traces: String,
-    /// Where metrics go, in words.
+    /// The destination of metrics, as text.
     pub metrics: String,
-    /// Where logs go, in words.
+    /// The destination of log records, as text.
     pub logs: String,
 }
 

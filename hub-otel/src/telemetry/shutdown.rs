@@ -1,23 +1,10 @@
-//! What runs behind a guard, and how it ends: all signals at once, under one deadline, exactly once.
+//! The shutdown of one instance: all signals concurrently, one deadline, exactly once.
 
-use crate::config::{Config, Signal};
-use crate::export::accounting::{Ledger, reason};
-use crate::export::console::Console;
-use crate::export::diagnostics::Voice;
-use crate::export::encode::Record;
-use crate::export::metrics::periodic_push::Flush;
-use crate::export::pipeline::Line;
-use crate::export::retry::Phase;
-use crate::export::runtime::Private;
-use crate::instance::Instance;
+use crate::export::accounting::reason;
+use crate::export::pipeline::Pipeline;
+use crate::export::runtime::ExportPhase;
 use crate::telemetry::report::Report;
-use crate::telemetry::shutdown_message as farewell;
-use crate::telemetry::shutdown_message::Peers;
-use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::SdkTracerProvider;
-use opentelemetry_sdk::trace::SpanData;
-use std::net::SocketAddr;
+use crate::telemetry::shutdown_message::shutdown_message;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
@@ -27,107 +14,68 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::sync::Notify;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
-/// How much longer than its deadline a caller waits for the thread that keeps it.
+/// The time that a caller waits for the export thread beyond the deadline.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
 
-/// The parts of one instance.
-pub(crate) struct Inner {
-    pub(crate) config: Config,
-    pub(crate) instance: Arc<Instance>,
-    pub(crate) traces: SdkTracerProvider,
-    pub(crate) metrics: SdkMeterProvider,
-    pub(crate) logs: Option<SdkLoggerProvider>,
-    pub(crate) ledgers: Vec<(Signal, Arc<Ledger>)>,
-    pub(crate) peers: Peers,
-    pub(crate) spans: Option<Line<SpanData>>,
-    pub(crate) records: Option<Line<Record>>,
-    pub(crate) push: Option<Arc<Flush>>,
-    pub(crate) console: Option<Arc<Console>>,
-    pub(crate) metrics_addr: Option<SocketAddr>,
-    pub(crate) tell: watch::Sender<Phase>,
-    pub(crate) private: Private,
-    pub(crate) tasks: Mutex<Option<JoinSet<()>>>,
-    pub(crate) shutdown: Mutex<Option<Report>>,
-    pub(crate) finished: Notify,
-    pub(crate) finished_blocking: Condvar,
-    pub(crate) voice: Arc<Voice>,
-    /// Whether this is the process' own.
-    pub(crate) installed: AtomicBool,
-    /// Whether somebody took its layer.
-    pub(crate) layered: AtomicBool,
+/// The pipeline of one instance with the state of its shutdown.
+pub(crate) struct ShutdownHandle {
+    pub(crate) pipeline: Pipeline,
+    /// The result, once the shutdown is complete.
+    result: Mutex<Option<Report>>,
+    completed: Notify,
+    completed_blocking: Condvar,
+    /// Set for the installed instance, which logs the shutdown message.
+    pub(crate) is_installed: AtomicBool,
+    /// Set by [`Telemetry::layer`](crate::Telemetry::layer): the application exports its log
+    /// records.
+    pub(crate) has_layer: AtomicBool,
+    /// The samplers of the process metrics. Stopped on drop.
     #[cfg(feature = "process")]
-    pub(crate) watches: Mutex<Vec<crate::process::Sampler>>,
+    pub(crate) process_samplers: Mutex<Vec<crate::process::Sampler>>,
 }
 
-impl Inner {
-    pub(crate) fn report(&self, elapsed: Duration) -> Report {
-        let mut report = Report { elapsed, ..Report::default() };
-        for (signal, ledger) in &self.ledgers {
-            let part = ledger.report();
-            match signal {
-                Signal::Traces => report.traces = part,
-                Signal::Metrics => report.metrics = part,
-                Signal::Logs => report.logs = part,
-            }
-        }
-        report
-    }
-
-    pub(crate) async fn flush(&self, within: Duration) -> Report {
-        let began = Instant::now();
-        let deadline = tokio::time::Instant::from_std(began + within);
-        let push = self.push.as_ref().map(|push| {
-            let asked = push.asked.fetch_add(1, Ordering::SeqCst) + 1;
-            push.wake.notify_one();
-            (push, asked)
-        });
-        let traces = flush_queue(self.spans.as_ref());
-        let logs = flush_queue(self.records.as_ref());
-        let metrics = async {
-            let Some((push, asked)) = push else { return };
-            loop {
-                let rings = push.rings.notified();
-                if push.done.load(Ordering::SeqCst) >= asked {
-                    return;
-                }
-                rings.await;
-            }
+impl ShutdownHandle {
+    pub(crate) fn new(pipeline: Pipeline) -> Arc<Self> {
+        #[cfg(feature = "process")]
+        let process_samplers = {
+            let application = tokio::runtime::Handle::try_current().ok();
+            let runtime = pipeline.runtime.handle();
+            Mutex::new(vec![crate::process::start_sampler(&pipeline.instance, application, runtime)])
         };
-        let _ = timeout_at(deadline, async { tokio::join!(traces, logs, metrics) }).await;
-        if let Some(console) = &self.console {
-            console.print(true);
-        }
-        self.report(began.elapsed())
+        Arc::new(Self {
+            pipeline,
+            result: Mutex::default(),
+            completed: Notify::new(),
+            completed_blocking: Condvar::new(),
+            is_installed: AtomicBool::new(false),
+            has_layer: AtomicBool::new(false),
+            #[cfg(feature = "process")]
+            process_samplers,
+        })
     }
 
-    /// Starts the shutdown, once.
-    pub(crate) fn begin(self: &Arc<Self>, within: Duration) {
-        if self.private.is_orphaned() {
+    /// Starts the shutdown. Later calls have no effect.
+    pub(crate) fn begin(self: &Arc<Self>, limit: Duration) {
+        if self.pipeline.runtime.is_orphaned() {
             return;
         }
-        let Some(mut tasks) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let Some(mut tasks) =
+            self.pipeline.tasks.lock().unwrap_or_else(PoisonError::into_inner).take()
         else {
             return;
         };
         let began = Instant::now();
         let since = tokio::time::Instant::from_std(began);
-        let deadline = since + within;
-        let inner = Arc::clone(self);
-        let finish = Finish(Arc::clone(self), began);
-        self.private.handle().spawn(async move {
-            let _finish = finish;
-            if let Some((queue, _)) = &inner.spans {
-                queue.close();
-            }
-            if let Some((queue, _)) = &inner.records {
-                queue.close();
-            }
-            inner.tell.send_replace(Phase::Draining { since, deadline });
-            // All signals at once: each keeps the deadline itself, this one is for a task that does not.
+        let deadline = since + limit;
+        let handle = Arc::clone(self);
+        let complete_on_drop = CompleteOnDrop { handle: Arc::clone(self), began };
+        self.pipeline.runtime.handle().spawn(async move {
+            let _complete_on_drop = complete_on_drop;
+            handle.pipeline.close_queues();
+            handle.pipeline.phase.send_replace(ExportPhase::Draining { since, deadline });
+            // Each task keeps the deadline itself. This one limits a task that does not.
             let _ = timeout_at(deadline + GRACE / 2, async {
                 while tasks.join_next().await.is_some() {}
             })
@@ -135,77 +83,65 @@ impl Inner {
         });
     }
 
-    /// Waits for the shutdown to end, on any runtime.
+    /// Waits for the completion, on any async runtime.
     pub(crate) async fn wait(&self) -> Report {
         loop {
-            let finished = self.finished.notified();
-            if let Some(report) = self.ended() {
+            // Created before the check: a completion in between is not missed.
+            let completed = self.completed.notified();
+            if let Some(report) = self.result() {
                 return report;
             }
-            finished.await;
+            completed.await;
         }
     }
 
-    /// The report, once there is one; at once in a child process, which has nobody to wait for.
-    pub(crate) fn ended(&self) -> Option<Report> {
-        if self.private.is_orphaned() {
+    /// Returns the result, if the shutdown is complete. Empty in a forked child, which has no
+    /// export thread to wait for.
+    fn result(&self) -> Option<Report> {
+        if self.pipeline.runtime.is_orphaned() {
             return Some(Report::default());
         }
-        self.shutdown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.result.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn wait_blocking(&self, within: Duration) -> Report {
-        if self.private.is_orphaned() {
+    /// Waits for the completion and blocks the calling thread.
+    pub(crate) fn wait_blocking(&self, limit: Duration) -> Report {
+        if self.pipeline.runtime.is_orphaned() {
             return Report::default();
         }
-        let report = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
-        let (report, _) = self
-            .finished_blocking
-            .wait_timeout_while(report, within + GRACE, |report| report.is_none())
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, _) = self
+            .completed_blocking
+            .wait_timeout_while(result, limit + GRACE, |result| result.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        report.clone().unwrap_or_else(|| {
-            // The thread that keeps the deadline did not get to run: what it still holds is lost to the caller.
-            self.seal();
-            self.report(within)
+        result.clone().unwrap_or_else(|| {
+            // The export thread did not run in time: its pending items count as dropped.
+            self.pipeline.close_accounting(reason::DEADLINE);
+            self.pipeline.report(limit)
         })
     }
-
-    /// Writes down what is pending as lost: shutdown is over, whoever still holds it.
-    fn seal(&self) {
-        for (_, ledger) in &self.ledgers {
-            ledger.seal(reason::DEADLINE);
-        }
-    }
 }
 
-/// Ends the shutdown, however its task does: whoever waits must not wait for ever.
-struct Finish(Arc<Inner>, Instant);
+/// Completes the shutdown on drop, even if its task panics: no caller may wait forever.
+struct CompleteOnDrop {
+    handle: Arc<ShutdownHandle>,
+    began: Instant,
+}
 
-impl Drop for Finish {
+impl Drop for CompleteOnDrop {
     fn drop(&mut self) {
-        let Self(inner, began) = self;
-        inner.seal();
-        let report = inner.report(began.elapsed());
-        // An instance that is not the process' own speaks through its report alone.
-        if inner.installed.load(Ordering::SeqCst) {
-            inner.voice.say(&farewell::words(&report, &inner.config, &inner.peers));
+        let handle = &self.handle;
+        handle.pipeline.close_accounting(reason::DEADLINE);
+        let report = handle.pipeline.report(self.began.elapsed());
+        // An instance that is not installed is one of several: only its report is returned.
+        if handle.is_installed.load(Ordering::SeqCst) {
+            let message =
+                shutdown_message(&report, &handle.pipeline.config, &handle.pipeline.endpoints);
+            handle.pipeline.diagnostics.log(&message);
         }
-        *inner.shutdown.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
-        inner.finished.notify_waiters();
-        inner.finished_blocking.notify_all();
-        inner.private.stop();
-    }
-}
-
-async fn flush_queue<T>(queue: Option<&Line<T>>) {
-    let Some((queue, flush)) = queue else { return };
-    let next = queue.next();
-    loop {
-        let settled = queue.settled.notified();
-        if queue.is_settled_before(next) {
-            return;
-        }
-        flush.notify_one();
-        settled.await;
+        *handle.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+        handle.completed.notify_waiters();
+        handle.completed_blocking.notify_all();
+        handle.pipeline.runtime.stop();
     }
 }

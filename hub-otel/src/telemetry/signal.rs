@@ -1,67 +1,75 @@
-//! Signals that end the program. Nothing is installed until somebody asks: a library that catches SIGTERM unasked
-//! keeps programs from dying.
+//! Process signals. No handler is installed unless requested: a library that catches SIGTERM
+//! unrequested can keep a program from ending.
 
 use crate::telemetry::error::InitError;
-use crate::telemetry::shutdown::Inner;
+use crate::telemetry::shutdown::ShutdownHandle;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Waits until the process is asked to end: SIGTERM or SIGINT, Ctrl-C elsewhere.
+/// Waits for SIGTERM or SIGINT. On other systems than Unix, waits for Ctrl-C.
 ///
-/// The handlers are installed when the future is first polled. It needs no runtime of tokio's and works on any.
+/// The handlers are installed when the future is first polled and stay installed: a later signal no
+/// longer ends the process by itself. Works on any async runtime. If the handlers cannot be
+/// installed, the future never completes and the signals keep their default action.
+///
+/// The function delivers nothing itself. Stop the service, then call
+/// [`Telemetry::shutdown`](crate::Telemetry::shutdown). A program without an orderly stop can set
+/// [`TelemetryBuilder::shutdown_on_signal`](crate::TelemetryBuilder::shutdown_on_signal) instead.
 ///
 /// ```no_run
-/// # async fn serve(until: impl Future<Output = ()>) { until.await }
-/// # async fn main_() {
-/// serve(hub_otel::shutdown_signal()).await;
+/// # async fn serve_until(stop: impl Future<Output = ()>) { stop.await }
+/// # async fn run() -> Result<(), hub_otel::InitError> {
+/// let telemetry = hub_otel::init!()?;
+/// serve_until(hub_otel::shutdown_signal()).await;
+/// telemetry.shutdown().await;
+/// # Ok(())
 /// # }
 /// ```
 pub async fn shutdown_signal() {
-    let (told, signal) = oneshot::channel();
-    let (stands, ready) = std::sync::mpsc::sync_channel(1);
-    // A thread of its own: the caller may run on anything, and on a runtime without tokio's signal driver.
+    let (received, signal) = oneshot::channel();
+    let (installed, ready) = std::sync::mpsc::sync_channel(1);
+    // A separate thread: the caller's runtime may not be tokio, or have no signal driver.
     let spawned = std::thread::Builder::new().name("hub-otel-signal".to_owned()).spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
         runtime.block_on(async {
-            let Ok(mut listener) = Listener::install() else { return };
-            let _ = stands.send(());
+            let Ok(mut listener) = SignalListener::install() else { return };
+            let _ = installed.send(());
             listener.next().await;
-            let _ = told.send(());
+            let _ = received.send(());
         });
     });
-    // The handlers stand when the first poll returns: a signal right after it must not kill the program.
+    // Waits for the installation, so that a signal after the first poll is not missed.
     if spawned.is_ok() {
         let _ = ready.recv();
     }
-    // Without a thread, or without a handler, the signal keeps its default action, which ends the program as well.
     if spawned.is_err() || signal.await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// A signal that ends the process.
+/// A signal that requests the end of the process.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Ending {
+enum TerminationSignal {
     #[cfg(unix)]
     Terminate,
     Interrupt,
 }
 
-/// The handlers.
+/// The installed signal handlers.
 #[derive(Debug)]
-pub(crate) struct Listener {
+struct SignalListener {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
 }
 
-impl Listener {
-    /// Installs the handlers, within a runtime.
-    pub(crate) fn install() -> io::Result<Self> {
+impl SignalListener {
+    /// Installs the handlers. Must be called in a tokio context.
+    fn install() -> io::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::SignalKind;
@@ -75,43 +83,44 @@ impl Listener {
         Ok(Self {})
     }
 
-    /// The next signal.
-    pub(crate) async fn next(&mut self) -> Ending {
+    /// Waits for the next signal.
+    async fn next(&mut self) -> TerminationSignal {
         #[cfg(unix)]
         tokio::select! {
-            _ = self.terminate.recv() => Ending::Terminate,
-            _ = self.interrupt.recv() => Ending::Interrupt,
+            _ = self.terminate.recv() => TerminationSignal::Terminate,
+            _ = self.interrupt.recv() => TerminationSignal::Interrupt,
         }
         #[cfg(not(unix))]
         {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            Ending::Interrupt
+            TerminationSignal::Interrupt
         }
     }
 }
 
-/// Delivers and ends the process when a signal says so (`Builder::shutdown_on_signal`).
+/// Installs handlers that shut the instance down and then end the process by the same signal
+/// (`TelemetryBuilder::shutdown_on_signal`).
 ///
 /// # Errors
-/// When a handler cannot be installed.
-pub(crate) fn shut_down(inner: &Arc<Inner>) -> Result<(), InitError> {
-    let handle = inner.private.handle().clone();
+/// A handler cannot be installed.
+pub(crate) fn install_shutdown_handlers(handle: &Arc<ShutdownHandle>) -> Result<(), InitError> {
+    let runtime = handle.pipeline.runtime.handle().clone();
     let mut listener = {
-        let _context = handle.enter();
-        Listener::install().map_err(InitError::signal_handlers)?
+        let _context = runtime.enter();
+        SignalListener::install().map_err(InitError::signal_handlers)?
     };
-    let weak = Arc::downgrade(inner);
-    handle.spawn(async move {
-        let ending = listener.next().await;
-        if let Some(inner) = weak.upgrade() {
-            let timeout = *inner.config.shutdown_timeout;
-            // On a thread of its own: this one has to deliver.
+    let weak = Arc::downgrade(handle);
+    runtime.spawn(async move {
+        let signal = listener.next().await;
+        if let Some(handle) = weak.upgrade() {
+            let timeout = *handle.pipeline.config.shutdown_timeout;
+            // On a blocking thread: the export thread has to deliver meanwhile.
             let _ = tokio::task::spawn_blocking(move || {
-                inner.begin(timeout);
-                inner.wait_blocking(timeout);
-                ending.again();
+                handle.begin(timeout);
+                handle.wait_blocking(timeout);
+                signal.reraise();
             })
             .await;
         }
@@ -119,9 +128,9 @@ pub(crate) fn shut_down(inner: &Arc<Inner>) -> Result<(), InitError> {
     Ok(())
 }
 
-impl Ending {
-    /// Ends the process as if nobody had caught the signal.
-    fn again(self) {
+impl TerminationSignal {
+    /// Ends the process with the signal's default action.
+    fn reraise(self) {
         #[cfg(unix)]
         {
             let signal = match self {

@@ -1,9 +1,9 @@
-//! `tracing` events as log records: the layer, and the subscriber that is set where there is none.
+//! Export of `tracing` events as log records: the layer, and the default subscriber.
 
 mod redacting_format;
 
 use crate::config::Config;
-use crate::telemetry::subscriber::redacting_format::Redacted;
+use crate::telemetry::subscriber::redacting_format::RedactingFields;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
@@ -11,17 +11,19 @@ use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-/// OpenTelemetry's own events are never exported: they are said on the threads of the program, in the middle of emitting
-/// one. What the exporters' other crates (tonic, hyper, …) say is told apart by its thread: telemetry is suppressed on
-/// those that export, and the program's own use of the same crates is exported like anything else.
+/// The target prefix of the SDK's own events, which are never exported: they occur on application
+/// threads while a record is emitted, and would cause the next one.
+///
+/// Events of the exporters' other dependencies (tonic, hyper) are not filtered by target, because the
+/// application may use the same crates. Telemetry is suppressed on the export threads instead.
 const OPENTELEMETRY: &str = "opentelemetry";
 
-fn filter(directives: &str) -> EnvFilter {
-    // Checked when the configuration was read.
+fn env_filter(directives: &str) -> EnvFilter {
+    // Validated by `Config::resolve`.
     EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
-/// The layer that hands events over to `provider`, filtered by RUST_LOG.
+/// Creates the layer that exports events by `provider`, filtered by RUST_LOG.
 pub(crate) fn layer<S>(
     provider: Option<&SdkLoggerProvider>,
     config: &Config,
@@ -35,8 +37,13 @@ where
         let provider = provider?;
         let bridge =
             opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider);
-        let others = filter_fn(|metadata| !metadata.target().starts_with(OPENTELEMETRY));
-        Some(bridge.with_filter(others).with_filter(filter(&config.log_filter)).boxed())
+        let not_opentelemetry = filter_fn(|metadata| !metadata.target().starts_with(OPENTELEMETRY));
+        Some(
+            bridge
+                .with_filter(not_opentelemetry)
+                .with_filter(env_filter(&config.log_filter))
+                .boxed(),
+        )
     }
     #[cfg(not(feature = "logs"))]
     {
@@ -45,14 +52,15 @@ where
     }
 }
 
-/// Sets a subscriber: readable lines on stderr, and `provider`. `false` where one was set before.
+/// Sets the global subscriber: text lines on stderr, and log records by `provider`. Returns `false` if
+/// one is set already.
 pub(crate) fn set(provider: Option<&SdkLoggerProvider>, config: &Config) -> bool {
     use std::io::IsTerminal;
-    let lines = tracing_subscriber::fmt::layer()
-        .fmt_fields(Redacted(config.deny.clone()))
+    let text_layer = tracing_subscriber::fmt::layer()
+        .fmt_fields(RedactingFields(config.deny.clone()))
         .with_writer(std::io::stderr)
         .with_ansi(!config.no_color && std::io::stderr().is_terminal())
-        .with_filter(filter(&config.log_filter));
-    let subscriber = Registry::default().with(layer(provider, config)).with(lines);
+        .with_filter(env_filter(&config.log_filter));
+    let subscriber = Registry::default().with(layer(provider, config)).with(text_layer);
     tracing::subscriber::set_global_default(subscriber).is_ok()
 }

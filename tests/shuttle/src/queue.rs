@@ -2,7 +2,7 @@
 
 use crate::config::signal::Signal;
 use crate::export::accounting::reason;
-use crate::export::queue::{Queue, Settlement};
+use crate::export::queue::{ExportOutcome, Queue};
 use crate::sync::Arc;
 use crate::telemetry::report::SignalReport;
 use crate::{every_order, many_orders, thread, together};
@@ -25,7 +25,7 @@ fn deliver(queue: &Items, batches: usize) -> Box<dyn FnOnce() + Send> {
     thread(move || {
         for _ in 0..batches {
             if let Some(batch) = queue.take(true) {
-                batch.settle(Settlement::Accepted { rejected: 0 });
+                batch.complete(ExportOutcome::Accepted { rejected: 0 });
             }
         }
     })
@@ -33,7 +33,7 @@ fn deliver(queue: &Items, batches: usize) -> Box<dyn FnOnce() + Send> {
 
 /// The books, which must be even whenever somebody looks.
 fn even(queue: &Items) -> SignalReport {
-    let report = queue.ledger.report();
+    let report = queue.accounting.report();
     let settled = report.ok + report.rejected + report.failed + report.dropped_total();
     assert_eq!(report.finished, settled + report.pending, "{report:?}");
     report
@@ -52,7 +52,7 @@ pub fn settled() {
         assert_eq!((report.finished, report.pending), (3, queue.waiting() as u64));
         assert!(dropped(&report, reason::QUEUE_FULL) <= 1, "two find room at any time: {report:?}");
         deliver(&queue, 2)();
-        assert_eq!((even(&queue).pending, queue.is_settled_before(queue.next())), (0, true));
+        assert_eq!((even(&queue).pending, queue.is_complete_before(queue.next())), (0, true));
     });
 }
 
@@ -80,8 +80,8 @@ pub fn abandoned() {
         let late = Arc::clone(&queue);
         let give_up = thread(move || {
             late.close();
-            late.abandon(reason::DEADLINE);
-            late.ledger.seal(reason::DEADLINE);
+            late.drop_waiting(reason::DEADLINE);
+            late.accounting.close(reason::DEADLINE);
             let report = even(&late);
             assert_eq!(report.pending, 0, "sealed: {report:?}");
         });

@@ -1,4 +1,4 @@
-//! One trace as text: a line per span, children indented below their parent, in the order in which they began.
+//! Renders one trace: a line per span, children indented below their parent, ordered by start time.
 
 use crate::semconv::attribute as a;
 use opentelemetry::SpanId;
@@ -17,8 +17,9 @@ const GREEN: &str = "\u{1b}[32m";
 const YELLOW: &str = "\u{1b}[33m";
 const RESET: &str = "\u{1b}[0m";
 
-/// Attributes that repeat what the line says already, or that nobody reads here.
-const QUIET: &[&str] = &[
+/// Attributes that are not printed: they repeat the name, the status or the duration, or are of
+/// little use on a console.
+const HIDDEN: &[&str] = &[
     a::WORKFLOW_STATUS,
     a::WORKFLOW_DURATION_MS,
     a::AGENT_STATUS,
@@ -36,10 +37,10 @@ const QUIET: &[&str] = &[
     s::URL_SCHEME,
     s::USER_AGENT_ORIGINAL,
 ];
-/// Attributes of an agent that its workflow's line has already.
+/// Attributes of an agent that its workflow's line contains.
 const INHERITED: &[&str] = &[a::WORKFLOW_RUN_ID, a::WORKFLOW_ID];
-/// How much of a value is shown.
-const WIDTH: usize = 60;
+/// The length limit of a printed value, in characters.
+const MAX_VALUE_CHARS: usize = 60;
 
 struct Painter {
     colour: bool,
@@ -55,19 +56,19 @@ impl Painter {
     }
 }
 
-/// The spans of one trace as text.
-pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
+/// Renders the spans of one trace.
+pub(crate) fn render_trace(mut spans: Vec<SpanData>, colour: bool) -> String {
     spans.sort_by_key(|span| span.start_time);
-    let known: HashSet<SpanId> = spans.iter().map(|span| span.span_context.span_id()).collect();
+    let span_ids: HashSet<SpanId> = spans.iter().map(|span| span.span_context.span_id()).collect();
     let mut children: HashMap<SpanId, Vec<usize>> = HashMap::new();
     let mut roots = Vec::new();
-    for (at, span) in spans.iter().enumerate() {
-        if known.contains(&span.parent_span_id)
+    for (index, span) in spans.iter().enumerate() {
+        if span_ids.contains(&span.parent_span_id)
             && span.parent_span_id != span.span_context.span_id()
         {
-            children.entry(span.parent_span_id).or_default().push(at);
+            children.entry(span.parent_span_id).or_default().push(index);
         } else {
-            roots.push(at);
+            roots.push(index);
         }
     }
     let painter = Painter { colour };
@@ -80,21 +81,21 @@ pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
         );
     }
     let mut stack: Vec<(usize, String, String)> =
-        roots.into_iter().rev().map(|at| (at, String::new(), String::new())).collect();
-    // A stack and not recursion: a trace may be deeper than the thread's stack.
-    while let Some((at, lead, indent)) = stack.pop() {
-        let span = &spans[at];
-        line(&mut text, &painter, span, &lead);
-        let below =
+        roots.into_iter().rev().map(|index| (index, String::new(), String::new())).collect();
+    // No recursion: a trace may be deeper than the thread's stack.
+    while let Some((index, lead, indent)) = stack.pop() {
+        let span = &spans[index];
+        write_span(&mut text, &painter, span, &lead);
+        let span_children =
             children.get(&span.span_context.span_id()).map(Vec::as_slice).unwrap_or_default();
-        notes(
+        write_events(
             &mut text,
             &painter,
             span,
-            &format!("{indent}{}", if below.is_empty() { "   " } else { "│  " }),
+            &format!("{indent}{}", if span_children.is_empty() { "   " } else { "│  " }),
         );
-        for (nth, child) in below.iter().enumerate().rev() {
-            let is_last = nth + 1 == below.len();
+        for (position, child) in span_children.iter().enumerate().rev() {
+            let is_last = position + 1 == span_children.len();
             let (branch, trunk) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             stack.push((*child, format!("{indent}{branch}"), format!("{indent}{trunk}")));
         }
@@ -102,28 +103,32 @@ pub(crate) fn render(mut spans: Vec<SpanData>, colour: bool) -> String {
     text
 }
 
-fn line(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
+fn write_span(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
     let duration = span.end_time.duration_since(span.start_time).unwrap_or_default();
-    let (status, code) = status(span);
-    let inherited =
+    let (status, code) = span_status(span);
+    let is_child_unit =
         !span.attributes.iter().any(|attribute| attribute.key.as_str() == a::WORKFLOW_TRIGGER);
     let attributes: Vec<_> = span
         .attributes
         .iter()
         .filter(|attribute| {
             let key = attribute.key.as_str();
-            !(QUIET.contains(&key) || inherited && INHERITED.contains(&key))
+            !(HIDDEN.contains(&key) || is_child_unit && INHERITED.contains(&key))
         })
         .map(|attribute| {
-            format!("{}={}", shown(attribute.key.as_str()), shown(&attribute.value.to_string()))
+            format!(
+                "{}={}",
+                printable(attribute.key.as_str()),
+                printable(&attribute.value.to_string())
+            )
         })
         .collect();
     let _ = write!(
         text,
         "{}{}  {}",
         painter.paint(DIM, lead),
-        painter.paint(BOLD, &shown(&span.name)),
-        for_people(duration)
+        painter.paint(BOLD, &printable(&span.name)),
+        format_duration(duration)
     );
     if !status.is_empty() {
         let _ = write!(text, "  {}", painter.paint(code, &status));
@@ -134,8 +139,8 @@ fn line(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
     text.push('\n');
 }
 
-/// What happened inside: exceptions, retries and other events, one line each.
-fn notes(text: &mut String, painter: &Painter, span: &SpanData, indent: &str) {
+/// Writes the events of a span, one line each: exceptions, retries and others.
+fn write_events(text: &mut String, painter: &Painter, span: &SpanData, indent: &str) {
     for event in &span.events.events {
         let find = |key: &str| {
             event
@@ -144,7 +149,7 @@ fn notes(text: &mut String, painter: &Painter, span: &SpanData, indent: &str) {
                 .find(|attribute| attribute.key.as_str() == key)
                 .map(|found| found.value.to_string())
         };
-        let note = match (find(a::EXCEPTION_TYPE), find(a::EXCEPTION_MESSAGE)) {
+        let line = match (find(a::EXCEPTION_TYPE), find(a::EXCEPTION_MESSAGE)) {
             (None, None) => {
                 let details: Vec<_> = event
                     .attributes
@@ -152,57 +157,57 @@ fn notes(text: &mut String, painter: &Painter, span: &SpanData, indent: &str) {
                     .map(|attribute| {
                         format!(
                             " {}={}",
-                            shown(attribute.key.as_str()),
-                            shown(&attribute.value.to_string())
+                            printable(attribute.key.as_str()),
+                            printable(&attribute.value.to_string())
                         )
                     })
                     .collect();
-                painter.paint(YELLOW, &format!("· {}{}", shown(&event.name), details.concat()))
+                painter.paint(YELLOW, &format!("· {}{}", printable(&event.name), details.concat()))
             }
             (kind, message) => {
                 let message = message.unwrap_or_default();
                 painter.paint(
                     RED,
-                    &format!("! {}: {}", shown(&kind.unwrap_or_default()), shown(&message)),
+                    &format!("! {}: {}", printable(&kind.unwrap_or_default()), printable(&message)),
                 )
             }
         };
-        let _ = writeln!(text, "{}{note}", painter.paint(DIM, indent));
+        let _ = writeln!(text, "{}{line}", painter.paint(DIM, indent));
     }
 }
 
-/// The unit's own status, else the span's.
-fn status(span: &SpanData) -> (String, &'static str) {
-    let own = [a::WORKFLOW_STATUS, a::AGENT_STATUS, a::WORKFLOW_APPROVAL_DECISION]
+/// Returns the status of the unit, or else of the span, and its color.
+fn span_status(span: &SpanData) -> (String, &'static str) {
+    let unit_status = [a::WORKFLOW_STATUS, a::AGENT_STATUS, a::WORKFLOW_APPROVAL_DECISION]
         .iter()
         .find_map(|key| span.attributes.iter().find(|attribute| attribute.key.as_str() == *key))
         .map(|attribute| attribute.value.to_string());
-    match (&span.status, own) {
-        (Status::Error { description }, own) => {
-            let word = own.unwrap_or_else(|| "ERROR".to_owned());
-            let text = if description.is_empty() {
-                word
+    match (&span.status, unit_status) {
+        (Status::Error { description }, unit_status) => {
+            let name = unit_status.unwrap_or_else(|| "ERROR".to_owned());
+            let status = if description.is_empty() {
+                name
             } else {
-                format!("{word}: {}", shown(description))
+                format!("{name}: {}", printable(description))
             };
-            (text, RED)
+            (status, RED)
         }
-        (Status::Ok, own) => (own.unwrap_or_else(|| "OK".to_owned()), GREEN),
-        (Status::Unset, own) => (own.unwrap_or_default(), YELLOW),
+        (Status::Ok, unit_status) => (unit_status.unwrap_or_else(|| "OK".to_owned()), GREEN),
+        (Status::Unset, unit_status) => (unit_status.unwrap_or_default(), YELLOW),
     }
 }
 
-/// A text as it may stand on a line of a terminal.
-fn shown(text: &str) -> String {
-    let mut short: String =
-        text.chars().take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(WIDTH).is_some() {
-        short.push('…');
+/// Returns `text` on one line, without control characters, shortened to [`MAX_VALUE_CHARS`].
+fn printable(text: &str) -> String {
+    let mut shortened: String =
+        text.chars().take(MAX_VALUE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(MAX_VALUE_CHARS).is_some() {
+        shortened.push('…');
     }
-    short
+    shortened
 }
 
-fn for_people(duration: Duration) -> String {
+fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds >= 60.0 {
         format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)

@@ -1,7 +1,7 @@
-//! The families of `/metrics`, with the contract's names.
+//! Corrections of the metric families of `/metrics`.
 //!
-//! The SDK's exporter renders the counter `workflow.runs.total` as `workflow_runs_total_total`, and its switch for that
-//! strips `_total` from every counter. The names are corrected here and nowhere else.
+//! The SDK's exporter renders the counter `workflow.runs.total` as `workflow_runs_total_total`, and
+//! its option `without_counter_suffixes` strips `_total` from every counter.
 
 use crate::semconv::METRICS;
 use crate::semconv::attribute::label::OVERFLOW_PROMETHEUS;
@@ -12,31 +12,33 @@ use prometheus::proto::MetricFamily;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
-/// Renames `families`, takes secrets out of labels, and names the metrics that overflowed.
-pub(crate) fn correct(
+/// Corrects the names of families and labels, redacts secret label values and merges families of the
+/// same name. Returns the families and the names of those with an overflow series.
+pub(crate) fn rewrite_families(
     families: Vec<MetricFamily>,
     deny: &DenyList,
 ) -> (Vec<MetricFamily>, Vec<String>) {
     let mut by_name: BTreeMap<String, MetricFamily> = BTreeMap::new();
     let mut overflowed = Vec::new();
     for mut family in families {
-        let name = contract_name(family.name());
+        let name = metric_name(family.name());
         family.set_name(name.clone());
-        name_labels(family.mut_metric());
-        if redact(family.mut_metric(), deny) {
+        correct_label_names(family.mut_metric());
+        if redact_labels(family.mut_metric(), deny) {
             number_duplicates(family.mut_metric());
         }
-        let over = family.get_metric().iter().any(|metric| {
+        let has_overflow = family.get_metric().iter().any(|metric| {
             metric.get_label().iter().any(|label| label.name() == OVERFLOW_PROMETHEUS)
         });
-        if over {
+        if has_overflow {
             overflowed.push(name.clone());
         }
         match by_name.get_mut(&name) {
             None => {
                 by_name.insert(name, family);
             }
-            // Two instruments whose names became one: their series stand together, or the text would not parse.
+            // Two instruments with the same Prometheus name: one family must hold both series, or
+            // the text does not parse.
             Some(first) if first.get_field_type() == family.get_field_type() => {
                 first.mut_metric().extend(family.take_metric());
             }
@@ -46,8 +48,8 @@ pub(crate) fn correct(
     (by_name.into_values().filter(|family| !family.get_metric().is_empty()).collect(), overflowed)
 }
 
-/// The name under which a family is read.
-fn contract_name(rendered: &str) -> String {
+/// Returns the name of a family without the duplicate suffix.
+fn metric_name(rendered: &str) -> String {
     let name = rendered
         .strip_suffix("_total_total")
         .map_or_else(|| rendered.to_owned(), |name| format!("{name}_total"));
@@ -55,15 +57,16 @@ fn contract_name(rendered: &str) -> String {
     name
 }
 
-/// A name that is empty or begins with a digit is no label's: one would make the whole scrape unreadable.
-fn name_labels(metrics: &mut [Metric]) {
-    let wrong = |label: &LabelPair| {
+/// Prefixes label names that are empty or begin with a digit: one invalid name makes the whole scrape
+/// unreadable.
+fn correct_label_names(metrics: &mut [Metric]) {
+    let is_invalid = |label: &LabelPair| {
         !label.name().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
     };
     for metric in metrics {
-        if metric.get_label().iter().any(wrong) {
+        if metric.get_label().iter().any(is_invalid) {
             let mut labels = metric.take_label();
-            for label in labels.iter_mut().filter(|label| wrong(label)) {
+            for label in labels.iter_mut().filter(|label| is_invalid(label)) {
                 label.set_name(format!("_{}", label.name()));
             }
             metric.set_label(labels);
@@ -71,23 +74,25 @@ fn name_labels(metrics: &mut [Metric]) {
     }
 }
 
-fn redact(metrics: &mut [Metric], deny: &DenyList) -> bool {
-    let mut found = false;
+/// Redacts secret label values. Returns whether any was redacted.
+fn redact_labels(metrics: &mut [Metric], deny: &DenyList) -> bool {
+    let mut is_redacted = false;
     for metric in metrics {
         if !metric.get_label().iter().any(|label| deny.denies(label.name())) {
             continue;
         }
-        found = true;
+        is_redacted = true;
         let mut labels = metric.take_label();
         for label in labels.iter_mut().filter(|label| deny.denies(label.name())) {
             label.set_value(REDACTED.to_owned());
         }
         metric.set_label(labels);
     }
-    found
+    is_redacted
 }
 
-/// Two series that only a secret told apart would be one series twice, which no parser takes.
+/// Numbers the redacted value of series that differ only in a secret: Prometheus rejects a scrape with
+/// duplicate series.
 fn number_duplicates(metrics: &mut [Metric]) {
     let mut seen: HashMap<Vec<(String, String)>, usize> = HashMap::new();
     for metric in metrics {

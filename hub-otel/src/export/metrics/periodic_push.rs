@@ -1,14 +1,18 @@
-//! Pushes metrics to the Collector (OTEL_METRICS_EXPORTER=otlp) and prints them (console), every ten seconds.
+//! Periodic push of metrics to the Collector (`OTEL_METRICS_EXPORTER=otlp`) and to stderr (`console`).
 //!
-//! Points are cumulative: while a push is tried again no other one is begun, and the next one carries everything.
+//! One push at a time: no new one starts while an export is retried. Cumulative points lose nothing by
+//! that, because the next push contains all of them.
 
-use crate::config::{Protocol, Signal};
-use crate::export::accounting::{Ledger, reason};
-use crate::export::diagnostics::Voice;
-use crate::export::encode;
-use crate::export::metrics::{OnDemand, overflow};
-use crate::export::queue::Settlement;
-use crate::export::retry::{Courier, Phase};
+use crate::config::otlp::Protocol;
+use crate::config::signal::Signal;
+use crate::export::accounting::{Accounting, reason};
+use crate::export::diagnostics::Diagnostics;
+use crate::export::encode::encode_metrics;
+use crate::export::metrics::ManualMetricReader;
+use crate::export::metrics::self_metrics::{overflowed_instruments, warn_overflow};
+use crate::export::queue::ExportOutcome;
+use crate::export::retry::RetryingExporter;
+use crate::export::runtime::ExportPhase;
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use std::borrow::Cow;
@@ -23,96 +27,120 @@ use tokio::time::sleep;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
 
-/// The loop and what it needs.
-pub(crate) struct Push {
-    pub(crate) reader: OnDemand,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) courier: Option<Courier>,
-    pub(crate) console: bool,
+/// The push loop and its dependencies.
+pub(crate) struct PeriodicPush {
+    pub(crate) reader: ManualMetricReader,
+    pub(crate) accounting: Arc<Accounting>,
+    pub(crate) exporter: Option<RetryingExporter>,
+    /// Prints the metrics to stderr.
+    pub(crate) prints: bool,
     pub(crate) protocol: Protocol,
     pub(crate) deny: DenyList,
-    pub(crate) voice: Arc<Voice>,
+    pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) phase: watch::Receiver<Phase>,
-    pub(crate) flush: Arc<Flush>,
+    pub(crate) phase: watch::Receiver<ExportPhase>,
+    pub(crate) flush_request: Arc<FlushRequest>,
 }
 
-/// Asks for a push now, and says when it is done.
+/// Requests of an immediate push, numbered.
 #[derive(Debug, Default)]
-pub(crate) struct Flush {
-    pub(crate) asked: AtomicU64,
-    pub(crate) done: AtomicU64,
-    pub(crate) wake: Notify,
-    pub(crate) rings: Notify,
+pub(crate) struct FlushRequest {
+    /// The number of the last request.
+    requested: AtomicU64,
+    /// The number of the last request that a push completed.
+    completed: AtomicU64,
+    wake: Notify,
+    notify: Notify,
 }
 
-/// Accounts for points that are under way when their task is given up.
-struct UnderWay<'a> {
-    ledger: &'a Ledger,
+impl FlushRequest {
+    /// Requests a push. Returns the number for [`wait`](Self::wait).
+    pub(crate) fn request(&self) -> u64 {
+        let request = self.requested.fetch_add(1, SeqCst) + 1;
+        self.wake.notify_one();
+        request
+    }
+
+    /// Waits until a push that began after `request` completes.
+    pub(crate) async fn wait(&self, request: u64) {
+        loop {
+            // Created before the check: a completion in between is not missed.
+            let notified = self.notify.notified();
+            if self.completed.load(SeqCst) >= request {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    fn complete(&self, request: u64) {
+        self.completed.fetch_max(request, SeqCst);
+        self.notify.notify_waiters();
+    }
+}
+
+/// Points in flight. Counted as dropped or failed if the push is cancelled or panics.
+struct PointsInFlight<'a> {
+    accounting: &'a Accounting,
     points: usize,
 }
 
-impl UnderWay<'_> {
-    fn settle(mut self, settlement: Settlement) {
+impl PointsInFlight<'_> {
+    fn complete(mut self, outcome: ExportOutcome) {
         let points = std::mem::take(&mut self.points);
-        match settlement {
-            Settlement::Accepted { rejected } => {
+        match outcome {
+            ExportOutcome::Accepted { rejected } => {
                 let rejected = usize::try_from(rejected).unwrap_or(usize::MAX).min(points);
-                self.ledger.accepted(points - rejected, rejected);
+                self.accounting.accepted(points - rejected, rejected);
             }
-            Settlement::Failed(reason) => self.ledger.failed(reason, points),
-            Settlement::Dropped(reason) => self.ledger.dropped(reason, points),
+            ExportOutcome::Failed(reason) => self.accounting.failed(reason, points),
+            ExportOutcome::Dropped(reason) => self.accounting.dropped(reason, points),
         }
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for PointsInFlight<'_> {
     fn drop(&mut self) {
         if self.points > 0 {
             if std::thread::panicking() {
-                self.ledger.failed(Cow::Borrowed(reason::PANIC), self.points);
+                self.accounting.failed(Cow::Borrowed(reason::PANIC), self.points);
             } else {
-                self.ledger.dropped(reason::DEADLINE, self.points);
+                self.accounting.dropped(reason::DEADLINE, self.points);
             }
         }
     }
 }
 
-impl Push {
-    /// Pushes until shutdown, and once more then.
+impl PeriodicPush {
+    /// Pushes periodically until the shutdown, and once at the shutdown.
     pub(crate) async fn run(self) {
         loop {
             let mut phase = self.phase.clone();
-            let now = *phase.borrow_and_update();
-            if let Phase::Draining { deadline, .. } = now {
-                let _ = timeout_at(deadline, self.push_caught()).await;
-                self.done(u64::MAX);
+            let current = *phase.borrow_and_update();
+            if let ExportPhase::Draining { deadline, .. } = current {
+                let _ = timeout_at(deadline, self.push_catching_panics()).await;
+                self.flush_request.complete(u64::MAX);
                 return;
             }
             tokio::select! {
                 () = sleep(self.interval) => {}
-                () = self.flush.wake.notified() => {}
+                () = self.flush_request.wake.notified() => {}
                 _ = phase.changed() => continue,
             }
-            let asked = self.flush.asked.load(SeqCst);
-            // A push that is under way when shutdown begins goes on, but no longer than until its deadline.
-            let mut until = self.phase.clone();
+            let request = self.flush_request.requested.load(SeqCst);
+            // A push in flight continues after the begin of the shutdown, until its deadline.
+            let mut phase = self.phase.clone();
             tokio::select! {
-                () = self.push_caught() => {}
-                () = deadline(&mut until) => {}
+                () = self.push_catching_panics() => {}
+                () = shutdown_deadline(&mut phase) => {}
             }
-            self.done(asked);
+            self.flush_request.complete(request);
         }
     }
 
-    fn done(&self, asked: u64) {
-        self.flush.done.fetch_max(asked, SeqCst);
-        self.flush.rings.notify_waiters();
-    }
-
-    /// A push whose panic ends nothing but itself.
-    async fn push_caught(&self) {
+    /// Pushes once. A panic ends only this push.
+    async fn push_catching_panics(&self) {
         use std::future::Future;
         use std::panic::AssertUnwindSafe;
         use std::panic::catch_unwind;
@@ -126,34 +154,36 @@ impl Push {
 
     async fn push(&self) {
         let reader = self.reader.clone();
-        // On a thread of its own: a callback of the user's that hangs holds up nothing else.
-        let read = timeout(self.timeout, spawn_blocking(move || reader.read())).await;
-        let Ok(Ok(Some(metrics))) = read else { return };
-        overflow::warn(&overflow::overflowed(&metrics), &self.voice);
-        if self.console {
-            print(&metrics, &self.deny);
+        // On a blocking thread: the callbacks of the application may take any time.
+        let collected = timeout(self.timeout, spawn_blocking(move || reader.read())).await;
+        let Ok(Ok(Some(metrics))) = collected else { return };
+        warn_overflow(&overflowed_instruments(&metrics), &self.diagnostics);
+        if self.prints {
+            print_metrics(&metrics, &self.deny);
         }
-        let Some(courier) = &self.courier else { return };
-        let Some((body, points)) = encode::metrics(&metrics, &self.deny, self.protocol) else {
+        let Some(exporter) = &self.exporter else { return };
+        let Some((body, points)) = encode_metrics(&metrics, &self.deny, self.protocol) else {
             return;
         };
         drop(metrics);
         if points == 0 {
             return;
         }
-        self.ledger.finished(points);
-        let under_way = UnderWay { ledger: &self.ledger, points };
-        under_way.settle(courier.deliver(body).await);
+        self.accounting.finished(points);
+        let in_flight = PointsInFlight { accounting: &self.accounting, points };
+        in_flight.complete(exporter.export(body).await);
     }
 }
 
-/// Waits for shutdown's deadline.
-async fn deadline(phase: &mut watch::Receiver<Phase>) {
+/// Waits for the deadline of the shutdown.
+async fn shutdown_deadline(phase: &mut watch::Receiver<ExportPhase>) {
     loop {
-        let now = *phase.borrow_and_update();
-        match now {
-            Phase::Draining { deadline, .. } => return tokio::time::sleep_until(deadline).await,
-            Phase::Running => {
+        let current = *phase.borrow_and_update();
+        match current {
+            ExportPhase::Draining { deadline, .. } => {
+                return tokio::time::sleep_until(deadline).await;
+            }
+            ExportPhase::Running => {
                 if phase.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -162,32 +192,32 @@ async fn deadline(phase: &mut watch::Receiver<Phase>) {
     }
 }
 
-/// A table of what there is, for people.
-fn print(metrics: &ResourceMetrics, deny: &DenyList) {
+/// Prints all metrics to stderr, one line each.
+fn print_metrics(metrics: &ResourceMetrics, deny: &DenyList) {
     use std::fmt::Write as _;
     use std::io::Write as _;
     let mut text = String::new();
     for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
-        let _ = writeln!(text, "metric {} {}", metric.name(), points_of(metric, deny));
+        let _ = writeln!(text, "metric {} {}", metric.name(), describe_points(metric, deny));
     }
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// The points of one metric, short: labels and value, or count and sum.
-fn points_of(metric: &opentelemetry_sdk::metrics::data::Metric, deny: &DenyList) -> String {
+/// Returns the points of one metric as text: labels and value, or labels, count and sum.
+fn describe_points(metric: &opentelemetry_sdk::metrics::data::Metric, deny: &DenyList) -> String {
     use opentelemetry_sdk::metrics::data::AggregatedMetrics;
     use opentelemetry_sdk::metrics::data::MetricData;
     fn labels<'a>(
         attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>,
         deny: &DenyList,
     ) -> String {
-        let list: Vec<_> = attributes
+        let pairs: Vec<_> = attributes
             .map(|label| match deny.denies(label.key.as_str()) {
                 true => format!("{}={REDACTED}", label.key),
                 false => format!("{}={}", label.key, label.value),
             })
             .collect();
-        format!("{{{}}}", list.join(","))
+        format!("{{{}}}", pairs.join(","))
     }
     fn points<T: Copy + std::fmt::Display>(data: &MetricData<T>, deny: &DenyList) -> Vec<String> {
         match data {
@@ -217,9 +247,9 @@ fn points_of(metric: &opentelemetry_sdk::metrics::data::Metric, deny: &DenyList)
     points.join("; ")
 }
 
-impl std::fmt::Debug for Push {
+impl std::fmt::Debug for PeriodicPush {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Push")
+        f.debug_struct("PeriodicPush")
             .field("signal", &Signal::Metrics)
             .field("interval", &self.interval)
             .finish_non_exhaustive()

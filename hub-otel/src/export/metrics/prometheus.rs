@@ -1,10 +1,10 @@
-//! `/metrics` on a listener of its own: HTTP/1.1, one request a connection, everything about it bounded.
+//! The `/metrics` listener: HTTP/1.1, one request per connection, bounded in time and memory.
 
 use crate::config::Config;
-use crate::export::diagnostics as voice;
-use crate::export::diagnostics::Voice;
-use crate::export::metrics::{families, overflow};
-use crate::export::retry::Phase;
+use crate::export::diagnostics::{Diagnostics, write_line};
+use crate::export::metrics::families::rewrite_families;
+use crate::export::metrics::self_metrics::warn_overflow;
+use crate::export::runtime::ExportPhase;
 use crate::telemetry::error::InitError;
 use crate::telemetry::redaction::DenyList;
 use bytes::Bytes;
@@ -34,21 +34,21 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio::time::timeout;
 
-/// Connections at once: more than a flood of slow readers is likely to open, few enough for memory.
-const CONNECTIONS: usize = 256;
-/// How long one connection may take, head, rendering and reading included.
-const LONGEST: Duration = Duration::from_secs(10);
-/// How long its head may take.
-const LONGEST_HEAD: Duration = Duration::from_secs(5);
-/// The largest head: more is answered 431.
-const LARGEST_HEAD: usize = 16 * 1024;
-/// Scrapes that come closer together than this get the same text.
-const FRESH: Duration = Duration::from_millis(200);
+/// The limit of concurrent connections. Bounds the memory that slow clients can use.
+const MAX_CONNECTIONS: usize = 256;
+/// The time limit of a connection, from accept to the end of the response.
+const MAX_CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// The time limit of the request headers.
+const MAX_HEADER_TIME: Duration = Duration::from_secs(5);
+/// The size limit of the request headers. A larger request gets status 431.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// The lifetime of a rendered page. Scrapes within it get the same text.
+const CACHE_TTL: Duration = Duration::from_millis(200);
 
-/// Opens the listener.
+/// Opens the listener. Returns `None` and logs a warning if the default port is taken.
 ///
 /// # Errors
-/// When the user chose the port and it is taken. A taken default port is one warning: the program runs on.
+/// A configured address cannot be bound.
 pub(crate) fn listen(config: &Config) -> Result<Option<TcpListener>, InitError> {
     let (host, port) = (config.prometheus_host.as_str(), *config.prometheus_port);
     let origin = if config.prometheus_port.is_default() && config.prometheus_host.origin.is_chosen()
@@ -74,59 +74,68 @@ pub(crate) fn listen(config: &Config) -> Result<Option<TcpListener>, InitError> 
     if origin.is_chosen() {
         return Err(InitError::listener(origin.to_string(), failure.0, failure.1));
     }
-    voice::say(&format!(
-        "metrics are not served: port {port} of {host} is taken ({}); set OTEL_EXPORTER_PROMETHEUS_PORT to another one, 0 for any",
+    write_line(&format!(
+        "metrics are not served: port {port} of {host} is taken ({}); set \
+         OTEL_EXPORTER_PROMETHEUS_PORT to another one, 0 for any",
         failure.1
     ));
     Ok(None)
 }
 
-/// What a scrape shows.
-pub(crate) struct Page {
+/// The handler of `/metrics`.
+pub(crate) struct MetricsHandler {
     registry: Registry,
     deny: DenyList,
-    /// Tells of instruments that overflow; `None` where the push does.
-    voice: Option<Arc<Voice>>,
-    /// One rendering at a time, and its text for whoever asked meanwhile.
-    rendered: Mutex<Option<(Instant, Bytes)>>,
+    /// Set if this handler logs overflow warnings. `None` if the periodic push does.
+    diagnostics: Option<Arc<Diagnostics>>,
+    /// The last page. Its lock limits the renderings to one at a time.
+    cache: Mutex<Option<(Instant, Bytes)>>,
 }
 
-impl Page {
-    pub(crate) fn new(registry: Registry, deny: DenyList, voice: Option<Arc<Voice>>) -> Arc<Self> {
-        Arc::new(Self { registry, deny, voice, rendered: Mutex::new(None) })
+impl MetricsHandler {
+    pub(crate) fn new(
+        registry: Registry,
+        deny: DenyList,
+        diagnostics: Option<Arc<Diagnostics>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { registry, deny, diagnostics, cache: Mutex::new(None) })
     }
 
-    async fn text(self: &Arc<Self>) -> Option<Bytes> {
-        let mut rendered = self.rendered.lock().await;
-        if let Some((at, text)) = &*rendered
-            && at.elapsed() < FRESH
+    /// Returns the page, or `None` if a callback of the application does not return in time.
+    async fn page(self: &Arc<Self>) -> Option<Bytes> {
+        let mut cache = self.cache.lock().await;
+        if let Some((rendered_at, page)) = &*cache
+            && rendered_at.elapsed() < CACHE_TTL
         {
-            return Some(text.clone());
+            return Some(page.clone());
         }
-        let page = Arc::clone(self);
-        // Beside the export thread: rendering takes as long as the slowest callback of the user's.
-        let text = timeout(LONGEST, spawn_blocking(move || page.render())).await.ok()?.ok()??;
-        *rendered = Some((Instant::now(), text.clone()));
-        Some(text)
+        let handler = Arc::clone(self);
+        // On a blocking thread: the callbacks of the application may take any time.
+        let page = timeout(MAX_CONNECTION_TIME, spawn_blocking(move || handler.render()))
+            .await
+            .ok()?
+            .ok()??;
+        *cache = Some((Instant::now(), page.clone()));
+        Some(page)
     }
 
     fn render(&self) -> Option<Bytes> {
-        let (families, overflowed) = families::correct(self.registry.gather(), &self.deny);
-        if let Some(voice) = &self.voice {
-            overflow::warn(&overflowed, voice);
+        let (families, overflowed) = rewrite_families(self.registry.gather(), &self.deny);
+        if let Some(diagnostics) = &self.diagnostics {
+            warn_overflow(&overflowed, diagnostics);
         }
         TextEncoder::new().encode_to_string(&families).ok().map(Bytes::from)
     }
 }
 
-/// Serves until shutdown.
+/// Serves `/metrics` until the shutdown is complete.
 pub(crate) async fn serve(
     listener: TcpListener,
-    page: Arc<Page>,
-    mut phase: watch::Receiver<Phase>,
+    handler: Arc<MetricsHandler>,
+    mut phase: watch::Receiver<ExportPhase>,
 ) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -136,44 +145,45 @@ pub(crate) async fn serve(
             }
         };
         let Ok((stream, _)) = accepted else {
-            // Out of file descriptors: wait for some instead of spinning.
+            // Out of file descriptors: retried after a pause.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        // Over the limit: closed at once, so that the one that is accepted next may be Prometheus.
+        // Over the limit: the connection is closed without a response.
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-        let page = Arc::clone(&page);
+        let handler = Arc::clone(&handler);
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, Arc::clone(&page)));
+            let service = service_fn(move |request| handle(request, Arc::clone(&handler)));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(LONGEST_HEAD)
-                .max_buf_size(LARGEST_HEAD)
+                .header_read_timeout(MAX_HEADER_TIME)
+                .max_buf_size(MAX_HEADER_BYTES)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);
-            let _ = timeout(LONGEST, connection).await;
+            let _ = timeout(MAX_CONNECTION_TIME, connection).await;
             drop(slot);
         });
     }
 }
 
-async fn answer(
+/// Handles one request.
+async fn handle(
     request: Request<Incoming>,
-    page: Arc<Page>,
+    handler: Arc<MetricsHandler>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let text = |status: StatusCode, text: &'static str| {
+    let plain = |status: StatusCode, text: &'static str| {
         let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
         *response.status_mut() = status;
         response
     };
     if request.uri().path() != "/metrics" {
-        return Ok(text(StatusCode::NOT_FOUND, "the metrics are at /metrics\n"));
+        return Ok(plain(StatusCode::NOT_FOUND, "the metrics are at /metrics\n"));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "GET /metrics\n"));
+        return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "GET /metrics\n"));
     }
-    let Some(body) = page.text().await else {
-        return Ok(text(
+    let Some(body) = handler.page().await else {
+        return Ok(plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "a callback of an instrument did not return\n",
         ));

@@ -1,22 +1,28 @@
-//! The ledger as a metric, so that a loss shows while OTLP is down.
+//! Metrics about the export itself: the delivery counts as `hub_otel.export.items`, and the
+//! detection of instruments over their cardinality limit.
 
-use crate::config::Signal;
-use crate::export::accounting::{Ledger, reason};
+use crate::config::signal::Signal;
+use crate::export::accounting::{Accounting, reason};
+use crate::export::diagnostics::Diagnostics;
 use crate::metrics::instruments;
 use crate::semconv::attribute::label;
+use crate::semconv::attribute::label::{OVERFLOW, OVERFLOW_PROMETHEUS};
 use crate::semconv::{kv, metric};
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
+use opentelemetry_sdk::metrics::data::AggregatedMetrics;
+use opentelemetry_sdk::metrics::data::MetricData;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use std::sync::Arc;
 
-/// Registers `hub_otel.export.items` over `ledgers`.
-pub(crate) fn observe(meter: &Meter, ledgers: Vec<(Signal, Arc<Ledger>)>) {
-    if ledgers.is_empty() {
+/// Registers `hub_otel.export.items`, so that a loss is visible on `/metrics` while OTLP fails.
+pub(crate) fn observe_accounting(meter: &Meter, accounting: Vec<(Signal, Arc<Accounting>)>) {
+    if accounting.is_empty() {
         return;
     }
-    // The SDK keeps the callback for as long as the provider lives; the instrument itself need not be kept.
     instruments::observe_u64_counter(meter, &metric::EXPORT_ITEMS, move |observer| {
-        for (signal, ledger) in &ledgers {
-            let report = ledger.report();
+        for (signal, counts) in &accounting {
+            let report = counts.report();
             let observe = |result: &'static str, reason: Option<String>, count: u64| {
                 let mut labels =
                     vec![kv(label::SIGNAL, signal.as_str()), kv(label::RESULT, result)];
@@ -31,10 +37,56 @@ pub(crate) fn observe(meter: &Meter, ledgers: Vec<(Signal, Arc<Ledger>)>) {
             for (reason, count) in report.failures {
                 observe("failed", Some(reason), count);
             }
-            for known in reason::DROPS {
-                let count = report.dropped.get(known).copied().unwrap_or(0);
-                observe("dropped", Some(known.to_owned()), count);
+            for reason in reason::DROPS {
+                let count = report.dropped.get(reason).copied().unwrap_or(0);
+                observe("dropped", Some(reason.to_owned()), count);
             }
         }
     });
+}
+
+/// Logs one warning per instrument in `names`, once.
+pub(crate) fn warn_overflow(names: &[String], diagnostics: &Diagnostics) {
+    for name in names {
+        diagnostics.log_once(
+            &format!("overflow {name}"),
+            &format!(
+                "{name} has more label sets than the limit; further ones are counted under \
+                 {OVERFLOW_PROMETHEUS}"
+            ),
+        );
+    }
+}
+
+/// Returns the names of the instruments with an overflow series (metrics SDK specification,
+/// "Cardinality limits").
+pub(crate) fn overflowed_instruments(metrics: &ResourceMetrics) -> Vec<String> {
+    metrics
+        .scope_metrics()
+        .flat_map(|scope| scope.metrics())
+        .filter(|metric| match metric.data() {
+            AggregatedMetrics::F64(data) => has_overflow(data),
+            AggregatedMetrics::U64(data) => has_overflow(data),
+            AggregatedMetrics::I64(data) => has_overflow(data),
+        })
+        .map(|metric| metric.name().to_owned())
+        .collect()
+}
+
+fn has_overflow<T: Copy>(data: &MetricData<T>) -> bool {
+    fn is_overflow<'a>(mut attributes: impl Iterator<Item = &'a KeyValue>) -> bool {
+        attributes.any(|attribute| attribute.key.as_str() == OVERFLOW)
+    }
+    match data {
+        MetricData::Gauge(gauge) => {
+            gauge.data_points().any(|point| is_overflow(point.attributes()))
+        }
+        MetricData::Sum(sum) => sum.data_points().any(|point| is_overflow(point.attributes())),
+        MetricData::Histogram(histogram) => {
+            histogram.data_points().any(|point| is_overflow(point.attributes()))
+        }
+        MetricData::ExponentialHistogram(histogram) => {
+            histogram.data_points().any(|point| is_overflow(point.attributes()))
+        }
+    }
 }

@@ -1,17 +1,19 @@
 //! OTLP over gRPC.
 //!
-//! The request is encoded once, by us, whatever the number of attempts: the codec here only passes bytes on.
+//! Requests are encoded once for all attempts: the codec passes bytes through.
 
-use crate::config::otlp::Compression;
-use crate::config::{OtlpConfig, Signal};
+use crate::config::otlp::{Compression, OtlpConfig};
+use crate::config::signal::Signal;
 use crate::export::transport::{
-    LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success,
+    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, TOO_LARGE, connection_error, partial_success,
+    user_agent,
 };
 use bytes::Buf;
 use bytes::BufMut;
 use bytes::Bytes;
 use http_types::uri::PathAndQuery;
 use std::borrow::Cow;
+use std::error::Error;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use tonic::Code;
@@ -31,9 +33,9 @@ use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 use tonic_types::StatusExt;
 
-/// A channel that dials when it is needed.
+/// A lazily connected channel with the constant parts of each request.
 #[derive(Debug)]
-pub(crate) struct Grpc {
+pub(crate) struct GrpcTransport {
     endpoint: Endpoint,
     channel: Mutex<Channel>,
     metadata: MetadataMap,
@@ -41,7 +43,7 @@ pub(crate) struct Grpc {
     compression: Option<CompressionEncoding>,
 }
 
-fn service(signal: Signal) -> &'static str {
+fn export_method(signal: Signal) -> &'static str {
     match signal {
         Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
         Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -49,21 +51,20 @@ fn service(signal: Signal) -> &'static str {
     }
 }
 
-impl Grpc {
+impl GrpcTransport {
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let endpoint =
-            Endpoint::from_shared(config.endpoint.to_string()).map_err(|error| text(&error))?;
+        let endpoint = Endpoint::from_shared(config.endpoint.to_string())
+            .map_err(|error| error.to_string())?;
         let endpoint = endpoint
-            .user_agent(crate::telemetry::USER_AGENT)
-            .map_err(|error| text(&error))?
+            .user_agent(user_agent())
+            .map_err(|error| error.to_string())?
             .connect_timeout(*config.timeout)
             .tcp_nodelay(true);
         #[cfg(feature = "otlp-tls")]
         let endpoint = if config.endpoint.tls {
             endpoint
                 .tls_config(tls(config))
-                .map_err(|error| crate::export::transport::chain(&error))?
+                .map_err(|error| crate::export::transport::error_chain(&error))?
         } else {
             endpoint
         };
@@ -77,7 +78,7 @@ impl Grpc {
             metadata.append(key, value);
         }
         let channel = Mutex::new(endpoint.connect_lazy());
-        let path = PathAndQuery::from_static(service(signal));
+        let path = PathAndQuery::from_static(export_method(signal));
         let compression = match *config.compression {
             Compression::None => None,
             Compression::Gzip => Some(CompressionEncoding::Gzip),
@@ -86,26 +87,27 @@ impl Grpc {
         Ok(Self { endpoint, channel, metadata, path, compression })
     }
 
-    pub(crate) async fn send(&self, body: Bytes) -> Reply {
+    pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
         let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // A server may pack its answer as the request was packed, whatever was asked for: grpc-go does.
+        // grpc-go compresses responses like the request, whatever the client accepts.
         let mut client = Client::new(channel)
-            .max_decoding_message_size(LONGEST_REPLY)
+            .max_decoding_message_size(MAX_RESPONSE_BYTES)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd);
         if let Some(encoding) = self.compression {
             client = client.send_compressed(encoding);
         }
         if let Err(error) = client.ready().await {
-            return Reply::Again { wait: None, why: connection_failed(&error) };
+            return ExportResponse::Retryable { retry_after: None, cause: transport_error(&error) };
         }
         let mut request = Request::new(body);
         *request.metadata_mut() = self.metadata.clone();
-        match client.unary(request, self.path.clone(), Raw).await {
-            // A body that cannot be read says nothing about the request, which was taken.
-            Ok(reply) => {
-                let (rejected, message) = partial_success(&reply.into_inner()).unwrap_or_default();
-                Reply::Accepted { rejected, message }
+        match client.unary(request, self.path.clone(), BytesCodec).await {
+            // The status is a success; a body that cannot be decoded is ignored.
+            Ok(response) => {
+                let (rejected, message) =
+                    partial_success(&response.into_inner()).unwrap_or_default();
+                ExportResponse::Accepted { rejected, message }
             }
             Err(status) => classify(&status),
         }
@@ -116,39 +118,54 @@ impl Grpc {
     }
 }
 
-/// OTLP specification, "OTLP/gRPC Response", "Failures".
-fn classify(status: &Status) -> Reply {
-    // A status that the transport made up has a cause; one that the Collector sent has none.
-    if let Some(cause) = std::error::Error::source(status) {
-        return Reply::Again { wait: None, why: connection_failed(cause) };
+/// tonic's text for a message over the limit before decompression. It has no code of its own.
+const MESSAGE_TOO_LARGE: &str = "decoded message length too large";
+/// tonic's text for a message over the limit after decompression. It has no code of its own.
+const DECOMPRESSED_TOO_LARGE: &str = "exceeded while decompressing message";
+
+/// Classifies an error of the connection.
+fn transport_error(error: &(dyn Error + 'static)) -> RetryCause {
+    let is_connect = std::iter::successors(Some(error), |&error| error.source())
+        .any(|error| error.is::<tonic::ConnectError>());
+    connection_error(error, is_connect)
+}
+
+/// Classifies a status (OTLP specification, "OTLP/gRPC Response", "Failures").
+fn classify(status: &Status) -> ExportResponse {
+    // A status created by the transport has a source, one sent by the Collector has none.
+    if let Some(source) = status.source() {
+        return ExportResponse::Retryable { retry_after: None, cause: transport_error(source) };
     }
-    let reason = || Cow::Borrowed(code_name(status.code()));
-    let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    let reason = code_reason(status.code());
+    let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
     match status.code() {
-        // Our own decoder's: the answer is longer than any answer needs to be.
-        Code::OutOfRange if status.message().contains("decoded message length too large") => {
-            Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
+        // From the local decoder: the response is over the size limit.
+        Code::OutOfRange if status.message().contains(MESSAGE_TOO_LARGE) => {
+            ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
         }
-        Code::ResourceExhausted
-            if status.message().contains("exceeded while decompressing message") =>
-        {
-            Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
+        Code::ResourceExhausted if status.message().contains(DECOMPRESSED_TOO_LARGE) => {
+            ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
         }
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
-        | Code::DataLoss => Reply::Again { wait, why: Why::Trouble(reason().into_owned()) },
-        Code::ResourceExhausted if wait.is_some() => {
-            Reply::Again { wait, why: Why::Trouble(reason().into_owned()) }
-        }
-        _ => Reply::Refused { reason: reason() },
+        | Code::DataLoss => ExportResponse::Retryable {
+            retry_after,
+            cause: RetryCause::Transient(reason.to_owned()),
+        },
+        // Retryable only with RetryInfo, by the specification.
+        Code::ResourceExhausted if retry_after.is_some() => ExportResponse::Retryable {
+            retry_after,
+            cause: RetryCause::Transient(reason.to_owned()),
+        },
+        _ => ExportResponse::Rejected { reason: Cow::Borrowed(reason) },
     }
 }
 
-/// The reason in the ledger: a closed list.
-fn code_name(code: Code) -> &'static str {
+/// Returns the failure reason of a code: a closed list.
+fn code_reason(code: Code) -> &'static str {
     match code {
         Code::Ok => "grpc_ok",
         Code::Cancelled => "grpc_cancelled",
@@ -177,7 +194,7 @@ fn tls(config: &OtlpConfig) -> tonic::transport::ClientTlsConfig {
     use tonic::transport::Identity;
     let mut tls = ClientTlsConfig::new();
     tls = match &config.tls.certificate {
-        // A certificate that was given replaces the public roots: it says whom to trust.
+        // A configured certificate replaces the public roots.
         Some(pem) => tls.ca_certificate(Certificate::from_pem(pem.contents.expose())),
         None => tls.with_webpki_roots(),
     };
@@ -189,11 +206,11 @@ fn tls(config: &OtlpConfig) -> tonic::transport::ClientTlsConfig {
     tls
 }
 
-/// Bytes in, bytes out.
+/// A codec that passes encoded messages through.
 #[derive(Debug, Clone, Copy)]
-struct Raw;
+struct BytesCodec;
 
-impl Codec for Raw {
+impl Codec for BytesCodec {
     type Encode = Bytes;
     type Decode = Bytes;
     type Encoder = Self;
@@ -208,7 +225,7 @@ impl Codec for Raw {
     }
 }
 
-impl Encoder for Raw {
+impl Encoder for BytesCodec {
     type Item = Bytes;
     type Error = Status;
 
@@ -218,12 +235,48 @@ impl Encoder for Raw {
     }
 }
 
-impl Decoder for Raw {
+impl Decoder for BytesCodec {
     type Item = Bytes;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
         let length = buffer.remaining();
         Ok(Some(buffer.copy_to_bytes(length)))
+    }
+}
+
+#[cfg(all(test, feature = "otlp-http"))]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+    use std::io::Write;
+    use tonic::codec::Streaming;
+
+    const LIMIT: usize = 1024;
+
+    /// Decodes one gRPC frame with a message over the limit.
+    async fn decode(message: &[u8], encoding: Option<CompressionEncoding>) -> Status {
+        let mut frame = vec![u8::from(encoding.is_some())];
+        frame.extend(u32::try_from(message.len()).expect("a short message").to_be_bytes());
+        frame.extend(message);
+        let body = Full::new(Bytes::from(frame));
+        let status = http_types::StatusCode::OK;
+        let mut stream = Streaming::new_response(BytesCodec, body, status, encoding, Some(LIMIT));
+        stream.message().await.expect_err("over the limit")
+    }
+
+    #[tokio::test]
+    async fn tonic_reports_a_message_over_the_limit_with_the_expected_texts() {
+        let plain = decode(&[0; 2 * LIMIT], None).await;
+        assert_eq!(plain.code(), Code::OutOfRange);
+        assert!(plain.message().contains(MESSAGE_TOO_LARGE), "{plain}");
+
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(&[0; 64 * LIMIT]).expect("written to memory");
+        let compressed = encoder.finish().expect("written to memory");
+        assert!(compressed.len() < LIMIT, "under the limit before decompression");
+        let bomb = decode(&compressed, Some(CompressionEncoding::Gzip)).await;
+        assert_eq!(bomb.code(), Code::ResourceExhausted);
+        assert!(bomb.message().contains(DECOMPRESSED_TOO_LARGE), "{bomb}");
     }
 }

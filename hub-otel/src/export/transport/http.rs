@@ -1,12 +1,14 @@
 //! OTLP over HTTP/1.1: protobuf or JSON.
 //!
-//! A plain hyper client: one that follows redirects, unpacks answers and reads proxy variables on its own would be
-//! harder to keep within bounds.
+//! A plain hyper client. Redirects, transparent decompression and proxy variables of a richer client
+//! would need limits of their own.
 
-use crate::config::otlp::Compression;
-use crate::config::{OtlpConfig, Protocol, Signal};
+use crate::config::otlp::{Compression, OtlpConfig, Protocol};
+use crate::config::signal::Signal;
+use crate::export::transport::connector::{Connector, connector};
 use crate::export::transport::{
-    LONGEST_REPLY, Reply, TOO_LARGE, Why, connection_failed, partial_success,
+    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, TOO_LARGE, connection_error, error_chain,
+    partial_success, user_agent,
 };
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -30,14 +32,9 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
-#[cfg(feature = "otlp-tls")]
-type Connector = hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>;
-#[cfg(not(feature = "otlp-tls"))]
-type Connector = hyper_util::client::legacy::connect::HttpConnector;
-
-/// A client and what each request begins with.
+/// An HTTP client with the constant parts of each request.
 #[derive(Debug)]
-pub(crate) struct Http {
+pub(crate) struct HttpTransport {
     client: Mutex<Client<Connector, Full<Bytes>>>,
     connector: Connector,
     uri: Uri,
@@ -47,14 +44,15 @@ pub(crate) struct Http {
     signal: Signal,
 }
 
-impl Http {
+impl HttpTransport {
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
         let json = *config.protocol == Protocol::HttpJson;
         let uri = config.endpoint.to_string().parse::<Uri>().map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(crate::telemetry::USER_AGENT));
-        let kind = if json { "application/json" } else { "application/x-protobuf" };
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        let user_agent = HeaderValue::from_str(&user_agent()).map_err(|error| error.to_string())?;
+        headers.insert(header::USER_AGENT, user_agent);
+        let content_type = if json { "application/json" } else { "application/x-protobuf" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         match *config.compression {
             Compression::None => {}
             other => drop(
@@ -63,23 +61,20 @@ impl Http {
         }
         for (name, value) in config.headers.iter() {
             let key: HeaderName =
-                name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+                name.parse().map_err(|_| format!("`{name}` is not a header name"))?;
             let mut value = HeaderValue::from_str(value.expose())
-                .map_err(|_| format!("the value of `{name}` is not one that a header can carry"))?;
+                .map_err(|_| format!("the value of `{name}` is not a valid header value"))?;
             value.set_sensitive(true);
             headers.append(key, value);
         }
-        #[cfg(feature = "otlp-tls")]
-        let connector = crate::export::transport::connector::connector(config)?;
-        #[cfg(not(feature = "otlp-tls"))]
-        let connector = crate::export::transport::http::plain(*config.timeout);
+        let connector = connector(config)?;
         let client = Mutex::new(client(&connector));
         Ok(Self { client, connector, uri, headers, compression: *config.compression, json, signal })
     }
 
-    pub(crate) async fn send(&self, body: Bytes) -> Reply {
-        let Some(body) = pack(body, self.compression) else {
-            return Reply::Refused { reason: Cow::Borrowed("compression") };
+    pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
+        let Some(body) = compress(body, self.compression) else {
+            return ExportResponse::Rejected { reason: Cow::Borrowed("compression") };
         };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
@@ -88,19 +83,24 @@ impl Http {
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let response = match client.request(request).await {
             Ok(response) => response,
-            Err(error) => return Reply::Again { wait: None, why: connection_failed(&error) },
+            Err(error) => {
+                let cause = connection_error(&error, error.is_connect());
+                return ExportResponse::Retryable { retry_after: None, cause };
+            }
         };
         let status = response.status();
-        let wait = response.headers().get(header::RETRY_AFTER).and_then(retry_after);
+        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(parse_retry_after);
         if !status.is_success() {
-            return classify(status, wait);
+            return classify(status, retry_after);
         }
-        let packed = response.headers().get(header::CONTENT_ENCODING).cloned();
-        match Limited::new(response.into_body(), LONGEST_REPLY).collect().await {
-            Ok(body) => match unpack(&body.to_bytes(), packed.as_ref()) {
-                Err(TooLong) => Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) },
-                // It was taken; what else it says, in a packing that nobody asked for, stays unknown.
-                Ok(None) => Reply::Accepted { rejected: 0, message: String::new() },
+        let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
+        match Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await {
+            Ok(body) => match decompress(&body.to_bytes(), encoding.as_ref()) {
+                Err(ResponseTooLarge) => {
+                    ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
+                }
+                // The status is a success; a body in an unsupported encoding is not read.
+                Ok(None) => ExportResponse::Accepted { rejected: 0, message: String::new() },
                 Ok(Some(body)) => {
                     let partial = if self.json {
                         json_partial_success(&body, self.signal)
@@ -108,15 +108,15 @@ impl Http {
                         partial_success(&body)
                     };
                     let (rejected, message) = partial.unwrap_or_default();
-                    Reply::Accepted { rejected, message }
+                    ExportResponse::Accepted { rejected, message }
                 }
             },
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                Reply::Refused { reason: Cow::Borrowed(TOO_LARGE) }
+                ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
             }
-            Err(error) => Reply::Again {
-                wait: None,
-                why: Why::Trouble(crate::export::transport::chain(&*error)),
+            Err(error) => ExportResponse::Retryable {
+                retry_after: None,
+                cause: RetryCause::Transient(error_chain(&*error)),
             },
         }
     }
@@ -127,7 +127,7 @@ impl Http {
 }
 
 fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
-    // Retries are counted and waited for by us alone.
+    // Retries are made and counted by `RetryingExporter` only.
     Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(8)
         .pool_idle_timeout(Duration::from_secs(30))
@@ -136,39 +136,33 @@ fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
         .build(connector.clone())
 }
 
-/// The connector under TLS, or without it.
-pub(crate) fn plain(timeout: Duration) -> hyper_util::client::legacy::connect::HttpConnector {
-    let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(timeout));
-    connector.enforce_http(false);
-    connector
-}
-
-/// OTLP specification, "OTLP/HTTP Response": what may be sent again.
-fn classify(status: StatusCode, wait: Option<Duration>) -> Reply {
+/// Classifies a status (OTLP specification, "OTLP/HTTP Response", "Retryable Response Codes").
+fn classify(status: StatusCode, retry_after: Option<Duration>) -> ExportResponse {
     match status {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => {
-            Reply::Again { wait, why: Why::Trouble(format!("HTTP {}", status.as_u16())) }
+        | StatusCode::GATEWAY_TIMEOUT => ExportResponse::Retryable {
+            retry_after,
+            cause: RetryCause::Transient(format!("HTTP {}", status.as_u16())),
+        },
+        other => {
+            ExportResponse::Rejected { reason: Cow::Owned(format!("http_{}", other.as_u16())) }
         }
-        other => Reply::Refused { reason: Cow::Owned(format!("http_{}", other.as_u16())) },
     }
 }
 
-/// Seconds, or a date (RFC 9110, section 10.2.3). Anything else is as good as none.
-fn retry_after(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
+/// Parses seconds or a date (RFC 9110, section 10.2.3). Returns `None` for anything else.
+fn parse_retry_after(value: &HeaderValue) -> Option<Duration> {
+    let value = value.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = httpdate::parse_http_date(text).ok()?;
+    let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-fn pack(body: Bytes, compression: Compression) -> Option<Bytes> {
+fn compress(body: Bytes, compression: Compression) -> Option<Bytes> {
     match compression {
         Compression::None => Some(body),
         Compression::Gzip => {
@@ -181,32 +175,37 @@ fn pack(body: Bytes, compression: Compression) -> Option<Bytes> {
     }
 }
 
-/// An answer that is longer than any answer needs to be.
-struct TooLong;
+/// The error of a response over [`MAX_RESPONSE_BYTES`].
+struct ResponseTooLarge;
 
-/// The answer as it was before it was packed, unpacked no further than anybody reads; `None` where it cannot be unpacked.
-fn unpack(body: &[u8], packing: Option<&HeaderValue>) -> Result<Option<Vec<u8>>, TooLong> {
-    let mut unpacked = Vec::new();
-    let most = LONGEST_REPLY as u64 + 1;
-    let read = match packing.map(HeaderValue::as_bytes) {
+/// Decompresses a response up to the size limit. Returns `None` for an invalid body or an
+/// unsupported encoding.
+fn decompress(
+    body: &[u8],
+    encoding: Option<&HeaderValue>,
+) -> Result<Option<Vec<u8>>, ResponseTooLarge> {
+    let mut decompressed = Vec::new();
+    let max = MAX_RESPONSE_BYTES as u64 + 1;
+    let read = match encoding.map(HeaderValue::as_bytes) {
         None | Some(b"identity" | b"") => return Ok(Some(body.to_vec())),
         Some(b"gzip" | b"x-gzip") => {
-            flate2::read::MultiGzDecoder::new(body).take(most).read_to_end(&mut unpacked)
+            flate2::read::MultiGzDecoder::new(body).take(max).read_to_end(&mut decompressed)
         }
         Some(b"zstd") => zstd::stream::read::Decoder::new(body)
-            .and_then(|decoder| decoder.take(most).read_to_end(&mut unpacked)),
+            .and_then(|decoder| decoder.take(max).read_to_end(&mut decompressed)),
         Some(_) => return Ok(None),
     };
-    if unpacked.len() > LONGEST_REPLY {
-        return Err(TooLong);
+    if decompressed.len() > MAX_RESPONSE_BYTES {
+        return Err(ResponseTooLarge);
     }
-    Ok(read.ok().map(|_| unpacked))
+    Ok(read.ok().map(|_| decompressed))
 }
 
-/// The partial success of a JSON answer: 64-bit numbers are strings there, or numbers.
+/// Parses the partial success of a JSON response. ProtoJSON encodes 64-bit numbers as strings;
+/// numbers are accepted as well.
 fn json_partial_success(body: &[u8], signal: Signal) -> Option<(u64, String)> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let partial = answer.get("partialSuccess")?;
+    let response: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let partial = response.get("partialSuccess")?;
     let field = match signal {
         Signal::Traces => "rejectedSpans",
         Signal::Metrics => "rejectedDataPoints",
@@ -216,6 +215,7 @@ fn json_partial_success(body: &[u8], signal: Signal) -> Option<(u64, String)> {
         .get(field)
         .and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()))
         .unwrap_or(0);
-    let message = partial.get("errorMessage").and_then(|text| text.as_str()).unwrap_or_default();
+    let message =
+        partial.get("errorMessage").and_then(|message| message.as_str()).unwrap_or_default();
     Some((rejected, message.to_owned()))
 }

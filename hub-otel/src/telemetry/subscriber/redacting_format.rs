@@ -1,4 +1,5 @@
-//! The fields of the readable lines on stderr: as `tracing-subscriber` writes them, but for values under secret keys.
+//! Formatting of event fields on stderr: the format of `tracing-subscriber` with secret values
+//! redacted.
 
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use std::error::Error;
@@ -11,49 +12,50 @@ use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::DefaultVisitor;
 use tracing_subscriber::fmt::format::Writer;
 
-/// Formats fields, and keeps those to itself that the deny-list names.
+/// Formats fields and redacts those on the deny-list.
 #[derive(Debug)]
-pub(crate) struct Redacted(pub(crate) DenyList);
+pub(crate) struct RedactingFields(pub(crate) DenyList);
 
-impl<'writer> FormatFields<'writer> for Redacted {
+impl<'writer> FormatFields<'writer> for RedactingFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut visitor = Visitor { inner: DefaultVisitor::new(writer, true), deny: &self.0 };
+        let mut visitor =
+            RedactingVisitor { inner: DefaultVisitor::new(writer, true), deny: &self.0 };
         fields.record(&mut visitor);
         visitor.inner.finish()
     }
 }
 
-struct Visitor<'writer, 'list> {
+struct RedactingVisitor<'writer, 'list> {
     inner: DefaultVisitor<'writer>,
     deny: &'list DenyList,
 }
 
-impl Visitor<'_, '_> {
-    /// Writes the mark in the place of a secret; whether it was one.
-    fn redacts(&mut self, field: &Field) -> bool {
-        let secret = self.deny.denies(field.name());
-        if secret {
+impl RedactingVisitor<'_, '_> {
+    /// Writes `[REDACTED]` for a secret field. Returns whether the field is secret.
+    fn write_redacted(&mut self, field: &Field) -> bool {
+        let is_secret = self.deny.denies(field.name());
+        if is_secret {
             self.inner.record_debug(field, &format_args!("{REDACTED}"));
         }
-        secret
+        is_secret
     }
 }
 
-impl Visit for Visitor<'_, '_> {
+impl Visit for RedactingVisitor<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if !self.redacts(field) {
+        if !self.write_redacted(field) {
             self.inner.record_str(field, value);
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if !self.redacts(field) {
+        if !self.write_redacted(field) {
             self.inner.record_error(field, value);
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if !self.redacts(field) {
+        if !self.write_redacted(field) {
             self.inner.record_debug(field, value);
         }
     }

@@ -5,11 +5,11 @@ use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::{Behaviour, Receiver};
 use std::time::Duration;
 
-fn last_line(endpoint: &str, more: &[(&str, &str)]) -> String {
+fn shutdown_message(endpoint: &str, more: &[(&str, &str)]) -> String {
     let mut command = command(std::env::current_exe().expect("this program"));
     command.args([
         "--exact",
-        "last_line::case::three_spans",
+        "shutdown_message::case::three_spans",
         "--ignored",
         "--nocapture",
         "--test-threads=1",
@@ -31,9 +31,10 @@ fn last_line(endpoint: &str, more: &[(&str, &str)]) -> String {
 fn a_collector_that_is_not_there_is_named_with_what_to_do_about_it() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let closed = Closed::new();
-        let line = last_line(&closed.endpoint(), &[("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)]);
+        let line =
+            shutdown_message(&closed.endpoint(), &[("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)]);
         let begin = format!(
-            "[OpenTelemetry] Shutdown error: 3 items could not be delivered, because no Collector answered at {} (Connection refused",
+            "[OpenTelemetry] Shutdown error: 3 items could not be delivered, because no Collector was reachable at {} (Connection refused",
             closed.endpoint()
         );
         assert!(line.starts_with(&begin), "{line}");
@@ -48,10 +49,10 @@ fn a_collector_that_is_not_there_is_named_with_what_to_do_about_it() {
 fn a_collector_that_refuses_or_is_silent_is_told_from_one_that_is_not_there() {
     let receiver = Receiver::start();
     receiver.always(Behaviour::code(hub_otel_tests::receiver::Code::PermissionDenied));
-    let line = last_line(&receiver.endpoint(), &[]);
+    let line = shutdown_message(&receiver.endpoint(), &[]);
     assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 finished, 0 ok, 3 failed (grpc_permission_denied)"), "{line}");
     receiver.always(Behaviour::Hang);
-    let line = last_line(&receiver.endpoint(), &[]);
+    let line = shutdown_message(&receiver.endpoint(), &[]);
     assert!(line.contains("Shutdown error: 3 items could not be delivered (traces: 3 finished, 0 ok, 3 dropped (shutdown_deadline)"), "{line}");
     assert!(!line.contains("no Collector"), "{line}");
 }
@@ -59,7 +60,7 @@ fn a_collector_that_refuses_or_is_silent_is_told_from_one_that_is_not_there() {
 #[test]
 fn a_shutdown_that_delivered_everything_says_two_words() {
     let receiver = Receiver::start();
-    assert_eq!(last_line(&receiver.endpoint(), &[]), "[OpenTelemetry] Shutdown complete");
+    assert_eq!(shutdown_message(&receiver.endpoint(), &[]), "[OpenTelemetry] Shutdown complete");
 }
 
 mod case {
@@ -68,7 +69,7 @@ mod case {
     #[test]
     #[ignore = "runs in a child process"]
     fn three_spans() {
-        let telemetry = hub_otel::init("last-line").expect("the install");
+        let telemetry = hub_otel::init("shutdown-message").expect("the install");
         (0..3).for_each(|number| kit::span(&telemetry, &format!("{number}")));
         telemetry.shutdown_blocking();
     }

@@ -15,7 +15,7 @@ fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
         let mut command = command(std::env::current_exe().expect("this program"));
         command.args([
             "--exact",
-            "loops::case::finest",
+            "no_feedback_loop::case::finest",
             "--ignored",
             "--nocapture",
             "--test-threads=1",
@@ -56,7 +56,7 @@ mod case {
     #[test]
     #[ignore = "runs in a child process"]
     fn finest() {
-        let telemetry = hub_otel::init("loops").expect("the install");
+        let telemetry = hub_otel::init("no-feedback-loop").expect("the install");
         for number in 0..EVENTS {
             tracing::trace!(number, "said by the program");
             if number % 5 == 0 {

@@ -1,4 +1,4 @@
-//! Who emits: what the configuration says, and what can be found out about host, process and container.
+//! The resource: configured attributes, and detected ones of the SDK, host, process and container.
 
 use crate::config::Config;
 use crate::config::env::Environment;
@@ -11,24 +11,32 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::ResourceDetector;
 use opentelemetry_semantic_conventions::attribute as s;
 
-/// The resource. What the configuration says wins over what is found out.
-pub(crate) fn resource(config: &Config, environment: &Environment) -> Resource {
-    let mut attributes = detected(environment);
+/// The version of `opentelemetry_sdk` that this crate is built on.
+pub(crate) const SDK_VERSION: &str = "0.33.1";
+
+/// Creates the resource. Configured attributes take precedence over detected ones.
+pub(crate) fn create_resource(config: &Config, environment: &Environment) -> Resource {
+    let mut attributes = detect_attributes(environment);
     attributes.extend(config.resource.attributes.iter().map(|(key, setting)| {
-        let secret = config.deny.denies(key);
-        kv(Key::from(key.clone()), if secret { REDACTED.to_owned() } else { setting.value.clone() })
+        let is_secret = config.deny.denies(key);
+        let value = if is_secret { REDACTED.to_owned() } else { setting.value.clone() };
+        kv(Key::from(key.clone()), value)
     }));
     attributes.push(kv(s::SERVICE_NAME, config.resource.service_name.value.clone()));
-    // Later attributes win over earlier ones of the same key.
+    // A later attribute replaces an earlier one of the same key.
     Resource::builder_empty()
         .with_schema_url(attributes, opentelemetry_semantic_conventions::SCHEMA_URL)
         .build()
 }
 
-/// The detectors of opentelemetry-resource-detectors but for the container's do not fit: the host's starts a program to
-/// learn its name and calls amd64 `x86_64`, the operating system's calls darwin `macos`, the process' shows the command
-/// line, which may hold secrets, and Kubernetes' takes any HOSTNAME for a pod.
-fn detected(environment: &Environment) -> Vec<KeyValue> {
+/// Detects the attributes that need no configuration.
+///
+/// Only the container detector of `opentelemetry-resource-detectors` is used. The others do not follow
+/// the semantic conventions or are unsafe: the host detector starts a program and reports `x86_64` for
+/// amd64, the one of the operating system reports `macos` for darwin, the one of the process reports
+/// the command line, which may contain secrets, and the one of Kubernetes takes any HOSTNAME for a
+/// pod.
+fn detect_attributes(environment: &Environment) -> Vec<KeyValue> {
     let mut attributes = vec![
         kv(s::TELEMETRY_SDK_NAME, "opentelemetry"),
         kv(s::TELEMETRY_SDK_LANGUAGE, "rust"),
@@ -38,20 +46,17 @@ fn detected(environment: &Environment) -> Vec<KeyValue> {
         kv(s::SERVICE_INSTANCE_ID, uuid::Uuid::now_v7().to_string()),
         kv(s::PROCESS_PID, i64::from(std::process::id())),
         kv(s::OS_TYPE, os_type()),
-        kv(s::HOST_ARCH, arch()),
+        kv(s::HOST_ARCH, host_arch()),
     ];
-    let program = std::env::current_exe().ok();
-    let program =
-        program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
-    attributes.extend(program.map(|name| kv(s::PROCESS_EXECUTABLE_NAME, name.to_owned())));
+    let executable = std::env::current_exe().ok();
+    let executable =
+        executable.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    attributes.extend(executable.map(|name| kv(s::PROCESS_EXECUTABLE_NAME, name.to_owned())));
     attributes.extend(host_name(environment).map(|name| kv(s::HOST_NAME, name)));
     let container = ContainerResourceDetector.detect();
     attributes.extend(container.iter().map(|(key, value)| kv(key.clone(), value.clone())));
     attributes
 }
-
-/// The version of the SDK that this crate is built on.
-const SDK_VERSION: &str = "0.33.1";
 
 fn os_type() -> &'static str {
     match std::env::consts::OS {
@@ -60,7 +65,7 @@ fn os_type() -> &'static str {
     }
 }
 
-fn arch() -> &'static str {
+fn host_arch() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -82,4 +87,18 @@ fn host_name(environment: &Environment) -> Option<String> {
             .map(str::to_owned)
     };
     from_file.or_else(from_environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sdk_version_is_the_one_in_the_lock_file() {
+        let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
+        // A published package has no lock file of the workspace.
+        let Ok(lock) = std::fs::read_to_string(lock) else { return };
+        let entry = format!("name = \"opentelemetry_sdk\"\nversion = \"{SDK_VERSION}\"\n");
+        assert!(lock.contains(&entry), "SDK_VERSION is not the version in Cargo.lock");
+    }
 }
