@@ -1,7 +1,7 @@
 //! The configuration: builder, environment, defaults, in this order of precedence.
 //!
-//! Resolved once, before anything is started. All invalid settings are reported together. Nothing else
-//! in the crate reads the environment.
+//! Resolved once, before anything is started. All invalid settings are reported together. Nothing
+//! else in the crate reads the environment.
 
 pub(crate) mod endpoint;
 pub(crate) mod env;

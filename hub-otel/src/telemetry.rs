@@ -1,7 +1,7 @@
 //! Telemetry of a process: the builder, the guard, the shutdown and the report.
 //!
-//! `build()` creates an instance and changes no global state. `install()` adds the global providers,
-//! the propagator, and a subscriber if none is set.
+//! `build()` creates an instance and changes no global state. `install()` adds the global
+//! providers, the propagator, and a subscriber if none is set.
 
 pub(crate) mod builder;
 pub(crate) mod error;

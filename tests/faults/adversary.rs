@@ -1,10 +1,10 @@
-//! What the wire shows of a program: no secret in the clear, and credentials only where they are safe.
+//! Secrets on the wire: none in plain text, and credentials only over safe connections.
 
 use hub_otel_tests::program::{Program, Transport};
 use hub_otel_tests::receiver::Receiver;
 
 #[test]
-fn headers_reach_the_collector_and_no_printed_word() {
+fn headers_reach_the_collector_and_no_printed_text() {
     for transport in Transport::ALL {
         let receiver = Receiver::start();
         let settings =

@@ -1,4 +1,4 @@
-//! A shutdown that begins with a full queue: what can be delivered until the deadline is, the rest is written down as lost.
+//! A shutdown with a full queue: items are delivered until the deadline, the others counted as lost.
 
 use crate::support::{DEADLINE, assert_in_time, bar, each, figure};
 use hub_otel_tests::poll;
@@ -6,10 +6,10 @@ use hub_otel_tests::program::{Program, Transport};
 use hub_otel_tests::receiver::{Behaviour, Receiver, Signal};
 use std::time::Duration;
 
-/// As much as two minutes of an outage leave behind at 100 items a second.
+/// The backlog of an outage of two minutes at 100 items a second.
 const BACKLOG: u64 = 12_000;
 
-/// A program whose Collector went away after it had answered, and left it with a backlog.
+/// Starts a program with a backlog: its Collector was reached once and is unavailable.
 fn behind(receiver: &Receiver, transport: Transport) -> Program {
     let builder = hub_otel::Telemetry::builder().shutdown_timeout(bar(DEADLINE));
     let mut program =
@@ -24,7 +24,7 @@ fn behind(receiver: &Receiver, transport: Transport) -> Program {
 }
 
 #[test]
-fn a_backlog_that_nobody_takes_is_lost_exactly_and_none_of_it_is_pending() {
+fn a_backlog_without_a_collector_is_lost_exactly_and_none_of_it_is_pending() {
     each(Transport::ALL, |transport| {
         let receiver = Receiver::start();
         let stopped = behind(&receiver, transport).stop();
@@ -65,9 +65,9 @@ fn a_backlog_is_delivered_within_the_deadline_by_a_collector_that_is_back() {
 }
 
 #[test]
-fn a_shutdown_that_its_thread_has_no_time_for_still_reports_every_item_as_lost_or_delivered() {
+fn a_shutdown_with_a_busy_export_thread_reports_every_item_as_lost_or_delivered() {
     let receiver = Receiver::start();
-    // The thread that exports is kept busy beyond the deadline, as by a machine that is.
+    // The export thread is kept busy beyond the deadline, as on a busy machine.
     let builder = hub_otel::Telemetry::builder()
         .before_export(|_| std::thread::sleep(Duration::from_secs(3)))
         .shutdown_timeout(Duration::from_millis(300));

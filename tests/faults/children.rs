@@ -1,4 +1,4 @@
-//! How a process may end, and what arrives of what it sent.
+//! Ends of a process, and the items that arrive.
 
 use crate::support::{bar, each, figure};
 use hub_otel_tests::poll;
@@ -21,7 +21,7 @@ pub(crate) fn start(
     start_with(what, endpoint, transport, arguments, &[])
 }
 
-/// Starts the fault program with more of an environment.
+/// Starts the fault program with additional variables.
 pub(crate) fn start_with(
     what: &str,
     endpoint: &str,
@@ -47,7 +47,7 @@ pub(crate) fn printed(child: &Process, key: &str) -> u64 {
         .unwrap_or_else(|| panic!("no {key:?} in {text}\n{}", child.stderr()))
 }
 
-/// Waits for its end; how many bytes it used more than at the beginning.
+/// Waits for the end. Returns the growth of its memory in bytes.
 #[track_caller]
 pub(crate) fn growth(child: &mut Process) -> u64 {
     let status = child.exit(Duration::from_secs(300));
@@ -55,7 +55,7 @@ pub(crate) fn growth(child: &mut Process) -> u64 {
     printed(child, "peak").saturating_sub(printed(child, "baseline"))
 }
 
-/// What arrived of `count` items.
+/// Compares the received items with the `count` sent ones.
 fn account(receiver: &Receiver, signal: Signal, count: u64) -> Account {
     receiver.account(signal, (0..count).map(id))
 }
@@ -104,7 +104,7 @@ fn a_process_that_shuts_down_on_a_signal_loses_nothing() {
 }
 
 #[test]
-fn shutdown_on_signal_loses_nothing_and_dies_of_the_signal() {
+fn shutdown_on_signal_loses_nothing_and_ends_by_the_signal() {
     each(Transport::ALL, |transport| {
         let receiver = Receiver::start();
         let mut child = start_with("handler", &receiver.endpoint(), transport, &["500"], LAZY);
@@ -116,7 +116,7 @@ fn shutdown_on_signal_loses_nothing_and_dies_of_the_signal() {
 }
 
 #[test]
-fn a_guard_that_is_dropped_loses_nothing() {
+fn a_dropped_guard_loses_nothing() {
     each(Transport::ALL, |transport| {
         let receiver = Receiver::start();
         let mut child = start_with("drop", &receiver.endpoint(), transport, &["500"], LAZY);
@@ -137,7 +137,7 @@ fn a_panic_in_main_loses_nothing_and_stays_a_panic() {
 }
 
 #[test]
-fn process_exit_is_obeyed_at_once_and_its_loss_is_documented() {
+fn process_exit_ends_at_once_and_its_loss_is_documented() {
     let receiver = Receiver::start();
     let mut child = start_with("exit", &receiver.endpoint(), Transport::Grpc, &["500"], LAZY);
     assert_eq!(child.exit(LONG).code(), Some(3), "{}", child.stderr());
@@ -147,7 +147,7 @@ fn process_exit_is_obeyed_at_once_and_its_loss_is_documented() {
     assert!(documented.contains("`process::exit`"));
 }
 
-/// Which signals the process handles itself, as a mask.
+/// Returns the mask of the signals with a handler.
 fn handled(child: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
@@ -155,7 +155,7 @@ fn handled(child: &Process) -> u64 {
 }
 
 #[test]
-fn no_signal_is_caught_unasked() {
+fn no_signal_is_caught_without_a_request() {
     const TERM_AND_INT: u64 = 1 << 14 | 1 << 1;
     let receiver = Receiver::start();
     let run = |what| {
@@ -175,7 +175,7 @@ fn no_signal_is_caught_unasked() {
 fn a_kill_loses_no_more_than_a_second_and_a_batch() {
     each(Transport::BOTH, |transport| {
         let receiver = Receiver::start();
-        // The defaults of the schedule: what a user has.
+        // The default schedule.
         let delays = [("OTEL_BSP_SCHEDULE_DELAY", "1000"), ("OTEL_BLRP_SCHEDULE_DELAY", "1000")];
         let mut child = start_with("forever", &receiver.endpoint(), transport, &[], &delays);
         child.line(LONG, &format!("ended {}", id(330)));
@@ -186,7 +186,7 @@ fn a_kill_loses_no_more_than_a_second_and_a_batch() {
             .lines()
             .filter_map(|line| line.strip_prefix("ended ").map(str::to_owned))
             .collect();
-        // What was on its way when it died may still arrive.
+        // Requests in flight at the kill may still arrive.
         poll::until(LONG, || receiver.stored(Signal::Traces) > 0);
         let (mut missing, mut settled) = (usize::MAX, 0);
         poll::until(LONG, || {
@@ -212,8 +212,8 @@ fn a_forked_child_neither_hangs_nor_sends() {
         assert!(child.exit(LONG).success(), "{}", child.stderr());
         assert_eq!(printed(&child, "child"), 0, "{}", child.stderr());
         assert_eq!(printed(&child, "lost"), 0);
-        // The child's thousand would be items of the parent's second half, and some beyond: all doubled or unexpected.
-        // So would be the spans and records of the unit that each of them ran: the parent's are there, once.
+        // The child's items have numbers of the parent's second half and beyond: if sent, they would
+        // be duplicates or unexpected. The same applies to the spans and records of its units.
         let of_unit = |name: &str| name == "agent.execute" || !name.starts_with("item-");
         let spans = receiver.spans();
         assert_eq!(spans.iter().filter(|span| of_unit(&span.name)).count(), 1);
@@ -232,7 +232,7 @@ fn a_forked_child_neither_hangs_nor_sends() {
 }
 
 #[test]
-fn a_process_without_a_thread_left_gets_an_error_and_no_panic() {
+fn a_process_out_of_threads_gets_an_error_and_no_panic() {
     let receiver = Receiver::start();
     let mut child = start("starved", &receiver.endpoint(), Transport::Grpc, &[]);
     let status = child.exit(LONG);
@@ -243,7 +243,7 @@ fn a_process_without_a_thread_left_gets_an_error_and_no_panic() {
 }
 
 #[test]
-fn a_second_install_is_an_error_and_the_first_goes_on() {
+fn a_second_install_is_an_error_and_the_first_continues() {
     let receiver = Receiver::start();
     let mut child = start("twice", &receiver.endpoint(), Transport::Grpc, &[]);
     assert!(child.exit(LONG).success(), "{}", child.stderr());

@@ -1,4 +1,4 @@
-//! Nobody there, or nobody who answers: the shutdown keeps its deadline and the report says what was lost, exactly.
+//! Unreachable and silent endpoints: the shutdown keeps its deadline and the report is exact.
 
 use crate::support::{DEADLINE, assert_in_time, bar, each, figure};
 use hub_otel_tests::certificates::Certificates;
@@ -10,7 +10,7 @@ use hub_otel_tests::receiver::{Receiver, Signal};
 use opentelemetry::trace::{Span as _, Tracer as _};
 use std::time::{Duration, Instant};
 
-/// Everything was lost, and the report says so.
+/// Asserts that everything was lost and reported as lost.
 #[track_caller]
 fn assert_all_lost(stopped: &Stopped) {
     assert_in_time(stopped);
@@ -23,7 +23,7 @@ fn assert_all_lost(stopped: &Stopped) {
 }
 
 #[test]
-fn a_closed_port_is_reported_and_holds_up_nothing() {
+fn a_closed_port_is_reported_and_delays_nothing() {
     each(Transport::ALL, |transport| {
         let closed = Closed::new();
         let mut program = Program::start(&closed.endpoint(), transport);
@@ -38,7 +38,7 @@ fn a_closed_port_is_reported_and_holds_up_nothing() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_reported_and_holds_up_nothing() {
+fn a_name_that_does_not_resolve_is_reported_and_delays_nothing() {
     each(Transport::ALL, |transport| {
         let mut program = Program::start("http://collector.invalid:4317", transport);
         program.emit(300);
@@ -51,7 +51,7 @@ fn a_name_that_does_not_resolve_is_reported_and_holds_up_nothing() {
     });
 }
 
-/// What passes between the program and the receiver, in the hands of whoever listens on the wire.
+/// A proxy that records the bytes between the program and the receiver.
 struct Wiretap {
     proxy: Proxy,
     authority: tempfile::NamedTempFile,
@@ -72,7 +72,7 @@ impl Wiretap {
         Program::with(&endpoint, transport, &settings)
     }
 
-    /// Nothing but TLS was said: every record starts with a handshake, and no id is readable.
+    /// Asserts that all bytes are TLS: each connection starts with a handshake, and no id is readable.
     #[track_caller]
     fn assert_no_plaintext(&self) {
         let heard = self.proxy.heard();
@@ -87,7 +87,7 @@ impl Wiretap {
 }
 
 #[test]
-fn a_certificate_for_another_name_gets_no_byte_of_telemetry() {
+fn a_peer_with_a_certificate_for_another_name_receives_no_telemetry() {
     each(Transport::BOTH, |transport| {
         let certificates = Certificates::for_name("elsewhere.test");
         let receiver = Receiver::tls(&certificates, false);
@@ -106,7 +106,7 @@ fn a_certificate_for_another_name_gets_no_byte_of_telemetry() {
 }
 
 #[test]
-fn a_tls_peer_that_says_nothing_gets_no_byte_of_telemetry() {
+fn a_silent_tls_peer_receives_no_telemetry() {
     each(Transport::BOTH, |transport| {
         let certificates = Certificates::for_name("localhost");
         let receiver = Receiver::tls(&certificates, false);
@@ -126,7 +126,7 @@ fn a_tls_peer_that_says_nothing_gets_no_byte_of_telemetry() {
 }
 
 #[test]
-fn a_peer_with_the_right_certificate_gets_everything_and_mutual_tls_is_spoken() {
+fn a_peer_with_the_right_certificate_receives_everything_over_mutual_tls() {
     each(
         [(Transport::Grpc, true), (Transport::Http, true), (Transport::Grpc, false)],
         |(transport, client)| {
@@ -156,7 +156,7 @@ fn a_peer_with_the_right_certificate_gets_everything_and_mutual_tls_is_spoken() 
 }
 
 #[test]
-fn a_black_hole_neither_slows_a_span_nor_holds_up_the_shutdown() {
+fn a_black_hole_delays_neither_a_span_nor_the_shutdown() {
     let hole = BlackHole::new();
     each(Transport::BOTH, |transport| {
         let receiver = Receiver::start();
@@ -179,7 +179,7 @@ fn a_black_hole_neither_slows_a_span_nor_holds_up_the_shutdown() {
     });
 }
 
-/// The slowest `span.end()` but for one in a thousand.
+/// Returns the p99.9 of the duration of `span.end()`.
 fn slow_end(program: &Program, spans: usize) -> Duration {
     let mut times: Vec<_> = (0..spans)
         .map(|_| {
@@ -194,12 +194,12 @@ fn slow_end(program: &Program, spans: usize) -> Duration {
 }
 
 #[test]
-fn a_span_ends_in_microseconds_while_nobody_answers() {
+fn a_span_ends_in_microseconds_without_a_response() {
     let hole = BlackHole::new();
     for transport in Transport::BOTH {
         let program = Program::start(&hole.endpoint(), transport);
         let most = bar(Duration::from_micros(5));
-        // The bar is the library's, not the scheduler's: the best of several rounds. The queue is full in the later ones.
+        // The best of several rounds, to exclude the scheduler. The queue is full in the later ones.
         let rounds: Vec<_> = (0..20).map(|_| slow_end(&program, 2_000)).collect();
         let (roomy, full) = (rounds[..8].iter().min(), rounds[8..].iter().min());
         figure(

@@ -1,4 +1,4 @@
-//! Panics and hangs inside the library's own threads: they cost what they touched, and nothing else.
+//! Panics and hangs on the export thread: only the affected batch or metric is lost.
 
 use crate::support::{DEADLINE, bar, each, figure};
 use hub_otel_tests::program::{Program, Transport};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 #[test]
-fn an_exporter_that_panics_one_time_in_ten_costs_those_batches_and_no_other() {
+fn an_exporter_that_panics_one_time_in_ten_loses_only_those_batches() {
     each(Transport::BOTH, |transport| {
         let receiver = Receiver::start();
         let attempts = AtomicUsize::new(0);
@@ -29,7 +29,7 @@ fn an_exporter_that_panics_one_time_in_ten_costs_those_batches_and_no_other() {
             [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
         {
             let account = stopped.account(&receiver, signal);
-            // Failed is what panicked, whole batches of it, and nothing else is missing.
+            // The failed items are those of panicking exports, in whole batches. No other item is missing.
             assert_eq!(
                 part.failures.get("panic").copied().unwrap_or_default(),
                 part.lost(),
@@ -46,7 +46,7 @@ fn an_exporter_that_panics_one_time_in_ten_costs_those_batches_and_no_other() {
     });
 }
 
-/// What the owner of the approvals may do to the library.
+/// Faults of a source of approvals.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Panics,
@@ -55,7 +55,7 @@ enum Source {
 }
 
 #[test]
-fn a_source_of_approvals_that_panics_or_hangs_costs_its_own_metric_only() {
+fn a_source_of_approvals_that_panics_or_hangs_affects_only_its_own_metric() {
     let sources = [Source::Panics, Source::Hangs, Source::BlocksItsThread];
     each(
         sources.iter().flat_map(|source| Transport::BOTH.map(|transport| (*source, transport))),
@@ -74,7 +74,7 @@ fn a_source_of_approvals_that_panics_or_hangs_costs_its_own_metric_only() {
                         match source {
                             Source::Panics => panic!("the source of approvals panics"),
                             Source::Hangs => std::future::pending().await,
-                            // Until the test lets go of the other end.
+                            // Until the test drops the sender.
                             Source::BlocksItsThread => {
                                 drop(blocked.lock().expect("one caller").recv())
                             }

@@ -1,4 +1,4 @@
-//! What users, libraries and clocks put into telemetry: nothing panics, and what is emitted parses.
+//! Hostile input of users, libraries and clocks: no panic, and the output parses.
 
 use crate::support::each;
 use hub_otel_tests::program::{Program, Transport};
@@ -70,7 +70,7 @@ fn hostile_metrics(program: &Program) {
 }
 
 #[test]
-fn whatever_is_put_in_nothing_panics_and_it_arrives() {
+fn hostile_input_causes_no_panic_and_arrives() {
     each(Transport::ALL, |transport| {
         let receiver = Receiver::start();
         let mut program = Program::start(&receiver.endpoint(), transport);
@@ -94,7 +94,7 @@ fn whatever_is_put_in_nothing_panics_and_it_arrives() {
 }
 
 #[test]
-fn whatever_is_put_in_the_scrape_parses() {
+fn a_scrape_with_hostile_input_parses() {
     let receiver = Receiver::start();
     let settings = [
         ("OTEL_METRICS_EXPORTER", "prometheus"),

@@ -1,4 +1,4 @@
-//! Many instances in one process: none sees, slows or stops another.
+//! Many instances in one process: isolated from each other.
 
 use crate::support::each;
 use hub_otel_tests::program::{Program, Transport};
@@ -12,7 +12,7 @@ fn sixty_four_instances_side_by_side_are_isolated() {
         let transport = Transport::ALL[number as usize % 3];
         let mut program =
             Program::with(&receiver.endpoint(), transport, &[("OTEL_SERVICE_NAME", &name)]);
-        // Each has another amount, so that a stray item shows.
+        // Each has a different number of items, so that a stray item is detected.
         program.emit(20 + number);
         program.stop().assert_delivered_once(&receiver);
         for span in receiver.spans() {
@@ -22,7 +22,7 @@ fn sixty_four_instances_side_by_side_are_isolated() {
 }
 
 #[test]
-fn an_instance_whose_collector_hangs_does_not_touch_its_neighbour() {
+fn an_instance_with_a_hanging_collector_does_not_affect_another() {
     let (hung, healthy) = (Receiver::start(), Receiver::start());
     hung.always(Behaviour::Hang);
     let settings = [("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")];

@@ -1,9 +1,9 @@
-//! What goes wrong between a process and its Collector, and what is promised when it does: one test per row of the
-//! table in `docs/reliability.md`, over gRPC and HTTP, for all three signals.
+//! Faults between a process and its Collector: one test per row of the table in
+//! `docs/reliability.md`, over gRPC and HTTP, for all three signals.
 //!
-//! Counts and ledgers are exact. Times are held against three times the bar, because the machine is shared;
-//! `just faults` builds with optimisation, runs one row after the other and holds them against the bar itself. What
-//! takes minutes is `#[ignore]`d, runs there only, and has a shortened twin here.
+//! Counts are exact. Times are checked against three times the bar, because the machine is shared.
+//! `just faults` builds with optimisation, runs one row after the other and checks the bar itself.
+//! Tests that take minutes are ignored, run there only, and have a shortened version here.
 #![expect(
     clippy::disallowed_methods,
     reason = "these tests are the application: they start spans and build instruments"

@@ -1,4 +1,4 @@
-//! What the process uses at most, measured in a process of its own.
+//! Memory limits, measured in a separate process.
 
 use crate::children::{growth, printed, start, start_with};
 use crate::support::{each, figure};
@@ -66,8 +66,8 @@ fn a_million_label_sets_on_ten_instruments_stay_within_32_mib_and_sum_up() {
     label_sets(1_000_000);
 }
 
-/// The memory of a program that sends steadily, sampled; prints its slope. Without the pages of the executable, which the
-/// system maps and drops as it likes.
+/// Samples the memory of a program that sends at a constant rate and prints its slope. Excludes the
+/// pages of the executable, which the system maps and unmaps at any time.
 fn soak(rate: u64, seconds: u64) {
     each(Transport::BOTH, |transport| {
         let receiver = Receiver::counting();
@@ -92,7 +92,7 @@ fn soak(rate: u64, seconds: u64) {
     });
 }
 
-/// What the child has allocated, in bytes, over the time; its first tenth fills buffers and is left out.
+/// Samples the allocated bytes of the child over time. Omits the first tenth, which fills buffers.
 fn sample(child: &Process, time: Duration) -> Vec<(f64, f64)> {
     let start = Instant::now();
     let mut samples = Vec::new();

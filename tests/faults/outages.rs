@@ -1,4 +1,4 @@
-//! A Collector that goes away and comes back: nothing is lost, because nothing is given up while there is room.
+//! Outages of the Collector: nothing is lost while the queue has room.
 
 use crate::support::{bar, each, figure};
 use hub_otel_tests::poll;

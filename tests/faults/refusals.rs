@@ -1,4 +1,4 @@
-//! A Collector that says no: exactly the retries that OTLP asks for, and never one more.
+//! Rejections by the Collector: exactly the retries that OTLP requires.
 
 use crate::support::{assert_in_time, bar, each, figure};
 use hub_otel_tests::poll;
@@ -9,20 +9,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 const ITEMS: u64 = 50;
 
-/// What becomes of a request that was refused.
+/// The expected handling of a rejected request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Then {
     TriedAgain,
     Failed(&'static str),
 }
 
-/// One request per signal is refused, the next is accepted.
+/// Rejects one request per signal and accepts the next.
 fn meets(refusal: &Behaviour, transport: Transport, then: Then) {
     let receiver = Receiver::start();
     for signal in Signal::ALL {
         receiver.script(signal, [refusal.clone()]);
     }
-    // No push of metrics but the one at the end, so that each signal has one request.
+    // Metrics are pushed only at the end, so that each signal has one request.
     let mut program = Program::with(
         &receiver.endpoint(),
         transport,
@@ -62,7 +62,7 @@ fn meets(refusal: &Behaviour, transport: Transport, then: Then) {
 }
 
 #[test]
-fn http_statuses_are_retried_as_otlp_asks() {
+fn http_statuses_are_retried_as_otlp_requires() {
     use Then::{Failed, TriedAgain};
     let statuses = [
         (400, Failed("http_400")),
@@ -86,7 +86,7 @@ fn http_statuses_are_retried_as_otlp_asks() {
 }
 
 #[test]
-fn grpc_codes_are_retried_as_otlp_asks_with_and_without_retry_info() {
+fn grpc_codes_are_retried_as_otlp_requires_with_and_without_retry_info() {
     use Then::{Failed, TriedAgain};
     let codes = [
         (Code::Cancelled, TriedAgain),
@@ -108,7 +108,7 @@ fn grpc_codes_are_retried_as_otlp_asks_with_and_without_retry_info() {
     ];
     each(codes, |(code, then)| meets(&Behaviour::code(code), Transport::Grpc, then));
     each(codes, |(code, then)| {
-        // RetryInfo turns one code into a retryable one, and no other.
+        // RetryInfo makes exactly one code retryable.
         let then = if code == Code::ResourceExhausted { TriedAgain } else { then };
         meets(&Behaviour::retry_info(code, Duration::from_millis(300)), Transport::Grpc, then);
     });
@@ -149,7 +149,7 @@ fn a_partial_success_is_counted_and_never_retried() {
     });
 }
 
-/// How long after a refusal the same items came again.
+/// Returns the delay between a rejection and the retry of the same items.
 fn pause_after(refusal: Behaviour, transport: Transport) -> Duration {
     let receiver = Receiver::start();
     receiver.script(Signal::Traces, [refusal]);
@@ -167,7 +167,7 @@ fn pause_after(refusal: Behaviour, transport: Transport) -> Duration {
 }
 
 #[test]
-fn a_delay_that_the_collector_asks_for_is_honoured() {
+fn a_delay_requested_by_the_collector_is_honoured() {
     let in_three_seconds = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3));
     let cases = [
         ("2 s", Behaviour::retry_after(503, "2"), Transport::Http, 2.0),
@@ -199,7 +199,7 @@ fn a_delay_that_the_collector_asks_for_is_honoured() {
 }
 
 #[test]
-fn a_delay_that_is_garbage_leaves_the_own_backoff() {
+fn an_invalid_delay_is_replaced_by_the_backoff() {
     each(
         ["soon", "-1", "1e9", "", "18446744073709551616", "Thu, 99 Foo 2026 00:00:00 GMT"],
         |garbage| {

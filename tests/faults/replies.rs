@@ -1,4 +1,4 @@
-//! Replies made to hurt: endless, huge, packed, or no OTLP at all.
+//! Malicious replies: endless, huge, compressed, or not OTLP.
 
 use crate::support::{assert_in_time, each, figure};
 use hub_otel_tests::process::Process;
@@ -26,7 +26,7 @@ fn a_malicious_reply_keeps_the_deadline_and_is_counted() {
             let stopped = program.stop();
             assert_in_time(&stopped);
             stopped.assert_balanced();
-            // The items were taken; what is said about them is the reply's fault.
+            // The items were received. The result is counted by the reply.
             for signal in [Signal::Traces, Signal::Logs] {
                 assert!(stopped.account(&receiver, signal).nothing_missing(), "{reply:?}");
             }
@@ -67,7 +67,7 @@ fn a_malicious_reply_takes_no_memory() {
 }
 
 #[test]
-fn one_hung_reply_does_not_hold_up_the_other_batches() {
+fn one_hanging_reply_does_not_delay_other_batches() {
     each(Transport::BOTH, |transport| {
         let receiver = Receiver::start();
         for signal in [Signal::Traces, Signal::Logs] {

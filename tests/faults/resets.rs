@@ -1,4 +1,4 @@
-//! Connections that break in the middle: nothing is missing, and only what was hit may be doubled.
+//! Broken connections: nothing is lost, and only affected items may be duplicated.
 
 use crate::support::{bar, each, figure};
 use hub_otel_tests::poll;
@@ -19,13 +19,13 @@ fn program(receiver: &Receiver, transport: Transport) -> Program {
     Program::with(&receiver.endpoint(), transport, &settings)
 }
 
-/// The items of a request, to recognise it when it comes again.
+/// Compares the items of two requests, to recognise a retry.
 fn same(one: &Request, other: &Request) -> bool {
     one.signal == other.signal && one.payload == other.payload
 }
 
 #[test]
-fn a_connection_that_breaks_loses_nothing_and_doubles_only_what_it_carried() {
+fn a_broken_connection_loses_nothing_and_duplicates_only_its_own_items() {
     let faults = [Behaviour::ResetBeforeReply, Behaviour::ResetAfterReply, Behaviour::HalfReply];
     each(
         faults.iter().flat_map(|fault| Transport::BOTH.map(|transport| (fault, transport))),

@@ -1,4 +1,4 @@
-//! Whatever runtime the program has, or none: nothing is lost, and the shutdown keeps its deadline.
+//! Runtimes of the program: nothing is lost and the shutdown keeps its deadline in each of them.
 
 use crate::support::{DEADLINE, bar, figure};
 use hub_otel_tests::program::{Program, Stopped, Transport};
@@ -6,7 +6,7 @@ use hub_otel_tests::receiver::Receiver;
 use std::time::Instant;
 use tokio::runtime::Builder;
 
-/// Runs `shape` for both transports; it gets a program that has sent something.
+/// Runs `shape` for both transports, with a program that has sent items.
 fn shape(name: &str, shape: impl Fn(Box<dyn FnOnce() -> Program + Send>) -> Option<Stopped>) {
     for transport in Transport::BOTH {
         let receiver = Receiver::start();
@@ -20,7 +20,7 @@ fn shape(name: &str, shape: impl Fn(Box<dyn FnOnce() -> Program + Send>) -> Opti
         let took = stopped.as_ref().map_or_else(|| start.elapsed(), |stopped| stopped.took);
         match stopped {
             Some(stopped) => stopped.assert_delivered_once(&receiver),
-            // Dropped: there is no report, but what was received.
+            // Dropped: there is no report, only the received items.
             None => assert_eq!(
                 receiver.account(
                     hub_otel_tests::receiver::Signal::Traces,
@@ -77,7 +77,7 @@ fn no_runtime_at_all() {
 }
 
 #[test]
-fn a_runtime_that_is_gone() {
+fn a_dropped_runtime() {
     shape("gone before the shutdown", |program| {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");

@@ -1,4 +1,4 @@
-//! `/metrics` in bad company: slow readers, garbage, headers without end. The program and the next scrape are unharmed.
+//! `/metrics` beside slow readers, garbage and endless headers: the next scrape succeeds.
 
 use crate::children::{printed, start_with};
 use crate::support::{bar, figure};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What a connection to `/metrics` may be up to.
+/// Kinds of hostile connections to `/metrics`.
 #[derive(Debug, Clone, Copy)]
 enum Company {
-    /// Asks, and never reads.
+    /// Sends a request and never reads.
     Reader,
-    /// Asks a byte at a time, and stops.
+    /// Sends a request byte by byte and stops.
     Trickler,
-    /// Sends what is no request.
+    /// Sends bytes that are no request.
     Garbage,
     /// Sends a header of a mebibyte.
     Endless,
@@ -27,7 +27,7 @@ enum Company {
 impl Company {
     const ALL: [Self; 4] = [Self::Reader, Self::Trickler, Self::Garbage, Self::Endless];
 
-    /// Joins; the connection stays open as long as what is returned.
+    /// Connects. The connection stays open until the result is dropped.
     fn join(self, address: &str, number: usize) -> TcpStream {
         let mut stream = TcpStream::connect(address).expect("it listens");
         let garbage = [
@@ -43,7 +43,7 @@ impl Company {
                 format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(1 << 20)).into_bytes()
             }
         };
-        // It may be cut off in the middle: that is the point.
+        // The server may close the connection meanwhile.
         let _cut_off = stream.write_all(&words);
         if let Self::Endless = self {
             let mut answer = Vec::new();
@@ -57,7 +57,7 @@ impl Company {
 }
 
 #[test]
-fn a_scrape_is_served_in_bad_company_and_the_program_goes_on() {
+fn a_scrape_is_served_beside_hostile_clients_and_the_program_continues() {
     let receiver = Receiver::start();
     let pulled = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
     let mut child = start_with("serve", &receiver.endpoint(), Transport::Grpc, &[], &pulled);
@@ -80,7 +80,7 @@ fn a_scrape_is_served_in_bad_company_and_the_program_goes_on() {
         assert!(took <= bar(Duration::from_secs(1)), "{kind:?}: {took:?}");
         assert!(more <= 64 << 20, "{kind:?}: {more} bytes for 64");
     }
-    // The program goes on.
+    // The program continues.
     let count =
         |scrape: &Scrape| scrape.value(&format!("{}_total", COUNTER.replace('.', "_")), &[]);
     hub_otel_tests::poll::until(LONG, || count(&Scrape::of(&url)) > count(&last));

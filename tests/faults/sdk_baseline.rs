@@ -1,5 +1,6 @@
-//! The same faults met by the SDK alone (`tests/sdk_baseline`): the last column of docs/reliability.md. `just faults-baseline` builds
-//! the program and runs this; nothing is asserted but that the program was there, because nothing is promised.
+//! The same faults with the plain SDK (`tests/sdk_baseline`): the last column of
+//! `docs/reliability.md`. Run by `just faults-baseline`, which builds the program. Only prints
+//! figures: the SDK has no bars to check.
 
 use hub_otel_tests::ports::{BlackHole, Closed};
 use hub_otel_tests::process::{Process, command};
@@ -19,7 +20,7 @@ fn start(endpoint: &str, transport: &str, arguments: &[&str]) -> Process {
     Process::spawn(&mut command)
 }
 
-/// The rest of the line that begins so.
+/// Returns the remainder of the printed line that begins with `key`.
 fn said(child: &Process, key: &str) -> String {
     let text = child.stdout();
     text.lines()
@@ -32,7 +33,7 @@ fn mib(child: &Process) -> String {
     format!("RSS +{} MiB", bytes("peak").saturating_sub(bytes("baseline")) >> 20)
 }
 
-/// How many of the items `from..to` never arrived, and how many copies too many did.
+/// Describes the number of missing items and of duplicates.
 fn missing(receiver: &Receiver, signal: Signal, count: u64) -> String {
     let account = receiver.account(signal, (0..count).map(hub_otel_tests::program::id));
     format!("{} of {count} lost, {} doubled", account.missing.len(), account.duplicates)
@@ -44,7 +45,7 @@ fn row(name: &str, run: impl Fn(&'static str) -> String) {
     }
 }
 
-/// 300 items and the shutdown, whatever the receiver does.
+/// Sends 300 items and shuts down.
 fn burst(endpoint: &str, transport: &str) -> (Process, String) {
     let mut child = start(endpoint, transport, &["burst", "300"]);
     child.exit(LONG);
@@ -54,7 +55,7 @@ fn burst(endpoint: &str, transport: &str) -> (Process, String) {
 
 #[test]
 #[ignore = "just faults-baseline"]
-fn nobody_there() {
+fn no_collector() {
     row("closed port", |transport| burst(&Closed::new().endpoint(), transport).1);
     row("DNS failure", |transport| burst("http://collector.invalid:4317", transport).1);
     row("black hole", |transport| burst(&BlackHole::new().endpoint(), transport).1);
@@ -135,7 +136,7 @@ fn outages() {
             let receiver = Receiver::start();
             let time = ((seconds + 20) * 1_000).to_string();
             let mut child = start(&receiver.endpoint(), transport, &["steady", "100", &time]);
-            // From its fifth second on, counted by what it has ended.
+            // From its fifth second, counted by its finished spans.
             let begin = Instant::now();
             hub_otel_tests::poll::until(LONG, || begin.elapsed() > Duration::from_secs(5));
             receiver.stop();

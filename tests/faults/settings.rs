@@ -1,4 +1,4 @@
-//! Settings that cannot be meant: each an error that names variable and value, never a silent default, never a panic.
+//! Invalid settings: errors with variable and value, no silent default, no panic.
 
 use hub_otel_tests::program::{Program, Transport};
 use hub_otel_tests::receiver::Receiver;
@@ -11,7 +11,7 @@ fn refused(settings: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_setting_that_cannot_be_meant_is_an_error_that_names_it() {
+fn an_impossible_setting_is_an_error_that_names_it() {
     let cases = [
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "18446744073709551615"),
@@ -36,7 +36,7 @@ fn a_setting_that_cannot_be_meant_is_an_error_that_names_it() {
 }
 
 #[test]
-fn all_that_is_wrong_is_said_at_once() {
+fn all_problems_are_reported_at_once() {
     let error = refused(&[
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x"),

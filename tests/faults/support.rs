@@ -7,23 +7,23 @@ use std::time::Duration;
 /// The deadline of a shutdown.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A bar for a time: itself in `just faults`, three times as much on a machine that is shared.
+/// Returns the bar of a duration: unchanged in `just faults`, three times as much otherwise.
 pub(crate) fn bar(time: Duration) -> Duration {
     if cfg!(debug_assertions) { 3 * time } else { time }
 }
 
-/// The bar of a shutdown that cannot succeed.
+/// Returns the bar of a shutdown without a Collector.
 pub(crate) fn shutdown_bar() -> Duration {
     bar(DEADLINE + Duration::from_millis(250))
 }
 
-/// The shutdown kept its deadline.
+/// Asserts that the shutdown kept its deadline.
 #[track_caller]
 pub(crate) fn assert_in_time(stopped: &Stopped) {
     assert!(stopped.took <= shutdown_bar(), "took {:?}: {}", stopped.took, stopped.report);
 }
 
-/// Runs `row` for every case at once, each on a thread of its own; says which failed.
+/// Runs `row` for all cases in parallel, one thread each. Panics with the failed ones.
 #[track_caller]
 pub(crate) fn each<C: Debug + Send>(cases: impl IntoIterator<Item = C>, row: impl Fn(C) + Sync) {
     let row = &row;
@@ -44,7 +44,7 @@ pub(crate) fn each<C: Debug + Send>(cases: impl IntoIterator<Item = C>, row: imp
     assert!(failed.is_empty(), "failed for {failed:?}");
 }
 
-/// Prints a figure for `docs/reliability.md`; shown by `--nocapture`, which `just faults` uses.
+/// Prints a figure for `docs/reliability.md`. Visible with `--nocapture`, as in `just faults`.
 pub(crate) fn figure(row: &str, text: impl std::fmt::Display) {
     println!("| {row} | {text} |");
 }

@@ -1,4 +1,4 @@
-//! A Collector that is slower than the program, and one that is fast: the ledger is exact, the program goes on.
+//! Slow and fast Collectors: the counts are exact and the program is not slowed down.
 
 use crate::children::{growth, printed, start_with};
 use crate::support::{each, figure};
@@ -7,7 +7,7 @@ use hub_otel_tests::program::Transport;
 use hub_otel_tests::receiver::{Behaviour, Receiver, Signal};
 use std::time::Duration;
 
-/// Runs the paced program into a receiver that answers after `delay`.
+/// Runs the paced program with a receiver that responds after `delay`.
 fn paced(
     rate: u64,
     seconds: u64,
@@ -22,7 +22,7 @@ fn paced(
         });
     }
     let arguments = [rate.to_string(), seconds.to_string()];
-    // The defaults of the schedule: what a user has.
+    // The default schedule.
     let delays = [("OTEL_BSP_SCHEDULE_DELAY", "1000"), ("OTEL_METRIC_EXPORT_INTERVAL", "10000")];
     let mut child = start_with(
         "paced",
@@ -35,7 +35,7 @@ fn paced(
     (receiver, child, growth)
 }
 
-/// The ledger agrees with the receiver, item by item.
+/// Asserts that the counts match the received items.
 #[track_caller]
 fn assert_exact(receiver: &Receiver, child: &Process, sent: u64) -> u64 {
     let line = child
@@ -70,7 +70,7 @@ fn slow_receiver(seconds: u64) {
 }
 
 #[test]
-fn a_receiver_that_takes_100_ms_leaves_the_ledger_exact() {
+fn a_receiver_that_takes_100_ms_leaves_the_counts_exact() {
     slow_receiver(3);
 }
 
@@ -82,7 +82,7 @@ fn a_receiver_that_takes_100_ms_costs_the_application_less_than_a_twentieth() {
         let (_receiver, child, _) = paced(20_000, 5, delay, Transport::Grpc);
         printed(&child, "processor") as f64
     };
-    // In turns, the best of each: the machine has other things to do.
+    // Alternating, the best of each: the machine is shared.
     let rounds: Vec<_> = (0..4)
         .map(|_| (processor(Duration::ZERO), processor(Duration::from_millis(100))))
         .collect();
@@ -96,7 +96,7 @@ fn a_receiver_that_takes_100_ms_costs_the_application_less_than_a_twentieth() {
 }
 
 fn fast_receiver(rate: u64, seconds: u64) {
-    // One after the other: each is to have the machine to itself.
+    // Sequential, so that each has the machine to itself.
     for transport in Transport::BOTH {
         let (receiver, child, growth) = paced(rate, seconds, Duration::ZERO, transport);
         let lost = assert_exact(&receiver, &child, rate * seconds);

@@ -1,4 +1,4 @@
-//! What happens to a whole process: globals, signals, forks of stderr. Each case runs in a child process.
+//! Process-wide behaviour: global providers, signals, stderr. Each case runs in a child process.
 
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// This test program again, running one of the cases below.
+/// Returns the command that runs one of the cases below in this test program.
 fn case(name: &str) -> Command {
     let mut command = command(std::env::current_exe().expect("this program"));
     command.args([
@@ -50,7 +50,7 @@ fn an_event_reaches_the_collector_through_the_subscriber_that_install_sets() {
 }
 
 #[test]
-fn a_subscriber_that_is_set_stays_and_is_said_once() {
+fn a_subscriber_that_is_set_is_kept_and_reported_once() {
     let receiver = Receiver::start();
     let stderr =
         run(case("an_event_with_a_subscriber")
@@ -60,7 +60,7 @@ fn a_subscriber_that_is_set_stays_and_is_said_once() {
 }
 
 #[test]
-fn without_a_collector_the_program_runs_on_says_so_once_and_exits_promptly() {
+fn without_a_collector_the_program_continues_with_one_warning_and_exits_promptly() {
     let closed = hub_otel_tests::ports::Closed::new();
     let stderr = run(case("double_install").env("OTEL_EXPORTER_OTLP_ENDPOINT", closed.endpoint()));
     assert_eq!(stderr.matches("no Collector at").count(), 1, "{stderr}");
@@ -86,11 +86,11 @@ fn a_signal_that_shutdown_signal_waits_for_ends_the_program_in_order() {
 }
 
 #[test]
-fn shutdown_on_signal_delivers_and_dies_of_the_signal() {
+fn shutdown_on_signal_delivers_and_ends_by_the_signal() {
     use std::os::unix::process::ExitStatusExt;
     let receiver = Receiver::start();
     let mut process = Process::spawn(
-        case("die_of_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()),
+        case("end_by_a_signal").env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()),
     );
     process.line(SOON, "waiting");
     process.terminate();
@@ -100,7 +100,7 @@ fn shutdown_on_signal_delivers_and_dies_of_the_signal() {
 }
 
 #[test]
-fn without_either_no_handler_is_installed() {
+fn no_handler_is_installed_by_default() {
     use std::os::unix::process::ExitStatusExt;
     let receiver = Receiver::start();
     let mut process =
@@ -111,14 +111,14 @@ fn without_either_no_handler_is_installed() {
 }
 
 #[test]
-fn without_a_thread_left_init_is_an_error_and_the_program_runs_on() {
-    // Stacks larger than the address space that the case leaves itself.
+fn init_without_a_free_thread_is_an_error_and_the_program_continues() {
+    // Thread stacks larger than the address space left by the case.
     let stderr = run(case("no_thread_left").env("RUST_MIN_STACK", (1_u64 << 31).to_string()));
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
 #[test]
-fn a_default_port_that_is_taken_is_one_warning_and_the_program_runs_on() {
+fn a_default_port_in_use_is_one_warning_and_the_program_continues() {
     let receiver = Receiver::start();
     let mut command = case("the_default_port_is_taken");
     command.env_remove("OTEL_EXPORTER_PROMETHEUS_PORT");
@@ -151,10 +151,10 @@ fn call_sites_notice_a_provider_that_comes_late() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_an_error_that_names_it() {
+fn a_variable_that_is_not_utf8_is_an_error_that_names_it() {
     use std::os::unix::ffi::OsStrExt;
     let bytes = std::ffi::OsStr::from_bytes(b"b\xffd");
-    run(case("a_variable_that_is_no_text").env("OTEL_SERVICE_NAME", bytes));
+    run(case("a_variable_that_is_not_utf8").env("OTEL_SERVICE_NAME", bytes));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_panic_hook_can_flush() {
     assert_eq!(receiver.spans().len(), 1);
 }
 
-/// What the child processes do.
+/// The cases that run in child processes.
 mod case {
     use crate::kit;
     use std::time::Duration;
@@ -234,7 +234,7 @@ mod case {
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut signal = Box::pin(hub_otel::shutdown_signal());
-            // Polled once, so that the handlers are on their way before anybody is told.
+            // Polled once, so that the handlers are installed before the parent sends the signal.
             let early = tokio::time::timeout(Duration::from_millis(200), &mut signal).await;
             println!("waiting");
             if early.is_err() {
@@ -246,7 +246,7 @@ mod case {
 
     #[test]
     #[ignore = "runs in a child process"]
-    fn die_of_a_signal() {
+    fn end_by_a_signal() {
         let telemetry =
             hub_otel::Telemetry::builder().shutdown_on_signal(true).install().expect("the install");
         kit::span(&telemetry, "before the signal");
@@ -267,7 +267,7 @@ mod case {
     #[test]
     #[ignore = "runs in a child process"]
     fn the_default_port_is_taken() {
-        // By this test, or by whoever uses it on this machine right now.
+        // In use by this test, or by another process of this machine.
         let taken = hub_otel_tests::poll::until(Duration::from_secs(15), || {
             std::net::TcpListener::bind("127.0.0.1:9464").ok()
         });
@@ -296,7 +296,7 @@ mod case {
 
     #[test]
     #[ignore = "runs in a child process"]
-    fn a_variable_that_is_no_text() {
+    fn a_variable_that_is_not_utf8() {
         let error = hub_otel::Telemetry::builder().config().expect_err("not text").to_string();
         assert!(error.contains("OTEL_SERVICE_NAME") && error.contains("UTF-8"), "{error}");
     }
@@ -342,7 +342,7 @@ mod case {
         kit::span(&telemetry, "before the panic");
         let panicked = std::panic::catch_unwind(|| panic!("on purpose"));
         assert!(panicked.is_err());
-        // Nothing else delivers: the guard is never dropped.
+        // The guard is never dropped: only the flush delivers.
         std::mem::forget(telemetry);
     }
 

@@ -4,7 +4,7 @@ use hub_otel_tests::process::{Process, command};
 use std::time::Duration;
 
 #[test]
-fn a_trace_is_printed_as_an_indented_tree_without_colours_where_there_is_no_terminal() {
+fn a_trace_is_printed_as_an_indented_tree_without_colours_if_stderr_is_no_terminal() {
     let mut command = command(std::env::current_exe().expect("this program"));
     command.args([
         "--exact",
@@ -21,7 +21,7 @@ fn a_trace_is_printed_as_an_indented_tree_without_colours_where_there_is_no_term
     let mut process = Process::spawn(&mut command);
     assert!(process.exit(Duration::from_secs(20)).success());
     let stderr = process.stderr();
-    // Durations are the machine's: everything else is ours.
+    // Durations differ per run and are masked.
     let tree: Vec<_> = stderr
         .lines()
         .skip_while(|line| !line.starts_with("trace "))

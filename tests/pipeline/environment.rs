@@ -1,4 +1,4 @@
-//! The environment: every variable's wrong values are named, and the right one wins.
+//! The environment: invalid values are named, and the precedence of valid ones.
 
 use crate::kit;
 use hub_otel::{Exporter, InitError, Protocol, Sensitive, Signal};
@@ -106,7 +106,7 @@ fn an_empty_variable_counts_as_unset_and_an_empty_builder_value_is_an_error() {
     }
 }
 
-/// The line of one setting.
+/// Returns the printed line of one setting.
 fn line(builder: &hub_otel::TelemetryBuilder, name: &str) -> String {
     let text = builder.config().expect("a configuration").to_string();
     text.lines()
@@ -116,7 +116,7 @@ fn line(builder: &hub_otel::TelemetryBuilder, name: &str) -> String {
 }
 
 #[test]
-fn the_builder_beats_the_environment_and_the_environment_beats_defaults() {
+fn the_builder_precedes_the_environment_and_the_environment_precedes_defaults() {
     let name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
     assert_eq!(line(&kit::builder(), name), "http://localhost:4317  (default)");
     let set =
@@ -152,7 +152,7 @@ fn http_moves_the_default_port_and_appends_the_signals_path_to_the_common_endpoi
 }
 
 #[test]
-fn a_host_without_a_scheme_is_taken_where_insecure_says_which_one_is_meant() {
+fn a_host_without_a_scheme_is_accepted_if_insecure_selects_the_scheme() {
     let at = |insecure| {
         kit::within([
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
@@ -206,7 +206,7 @@ fn a_disabled_sdk_gives_a_guard_that_does_nothing() {
 }
 
 #[test]
-fn the_sampler_that_is_asked_for_decides() {
+fn the_configured_sampler_applies() {
     for (sampler, argument, kept) in [
         ("always_off", "1", 0),
         ("always_on", "0", 20),
@@ -224,7 +224,7 @@ fn the_sampler_that_is_asked_for_decides() {
 }
 
 #[test]
-fn a_signal_that_goes_nowhere_starts_nothing() {
+fn a_signal_without_an_exporter_starts_nothing() {
     let none = [
         ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_METRICS_EXPORTER", "none"),
@@ -238,7 +238,7 @@ fn a_signal_that_goes_nowhere_starts_nothing() {
 }
 
 #[test]
-fn the_status_says_which_goes_where() {
+fn health_contains_the_destination_of_each_signal() {
     let telemetry = kit::builder()
         .exporters(Signal::Metrics, [Exporter::Otlp, Exporter::Prometheus])
         .signal_endpoint(Signal::Metrics, "http://localhost:1")
@@ -251,7 +251,7 @@ fn the_status_says_which_goes_where() {
 }
 
 #[test]
-fn a_secret_is_worth_nothing_to_whoever_prints_it() {
+fn a_sensitive_value_is_printed_redacted() {
     let token = Sensitive::new("hunter2");
     assert_eq!(format!("{token} {token:?}"), "[REDACTED] [REDACTED]");
 }

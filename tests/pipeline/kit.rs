@@ -1,4 +1,4 @@
-//! What these tests share: an instance without globals, and things to send.
+//! Shared helpers: instances that are not installed, and items to send.
 
 use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider, Severity};
 use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
@@ -6,14 +6,14 @@ use hub_otel::otel::{logger_provider, tracer_provider};
 use hub_otel::{Telemetry, TelemetryBuilder};
 use hub_otel_tests::receiver::Receiver;
 
-/// A builder that knows nothing of the process' environment, and serves `/metrics` on any free port.
+/// A builder without the environment of the process, with `/metrics` on a free port.
 pub(crate) fn builder() -> TelemetryBuilder {
     hub_otel::Telemetry::builder()
         .default_service_name("the-service")
         .env_source([("OTEL_EXPORTER_PROMETHEUS_PORT", "0")])
 }
 
-/// As [`builder`], in this environment.
+/// A [`builder`] with this environment.
 pub(crate) fn within<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> TelemetryBuilder {

@@ -1,4 +1,4 @@
-//! The listener of `/metrics` cannot be used against the program.
+//! Hostile clients of `/metrics` do not affect the program.
 
 use crate::kit;
 use hub_otel_tests::{http, poll};
@@ -35,7 +35,7 @@ fn slow_readers_garbage_and_a_huge_head_harm_neither_the_program_nor_the_next_sc
 }
 
 #[test]
-fn a_taken_port_that_was_asked_for_is_an_error_with_port_and_variable() {
+fn a_configured_port_in_use_is_an_error_with_port_and_variable() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("bound").port().to_string();
     let error = kit::within([("OTEL_EXPORTER_PROMETHEUS_PORT", port.as_str())])

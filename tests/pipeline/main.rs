@@ -1,4 +1,4 @@
-//! From `init` to the Collector: the environment, the wire, `/metrics`, the guard, in whatever runtime it lives.
+//! The export pipeline from `init` to the Collector: environment, wire, `/metrics`, guard, runtimes.
 
 mod child;
 mod console;

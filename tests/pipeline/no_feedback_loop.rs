@@ -1,15 +1,15 @@
-//! What the exporters do is never exported: at RUST_LOG=trace the number of records is exactly what the program said.
+//! Events of the exporters are never exported: at RUST_LOG=trace only the program's records arrive.
 
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::{Receiver, Signal};
 use std::time::Duration;
 
 const EVENTS: usize = 30;
-/// Targets of crates that the exporters use as well: here it is the program that uses them.
+/// Targets of crates that the exporters use, here used by the program.
 const SHARED: [&str; 4] = ["hyper", "h2", "tonic", "rustls"];
 
 #[test]
-fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
+fn at_the_finest_level_events_of_the_exporters_are_printed_and_never_exported() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let receiver = Receiver::start();
         let mut command = command(std::env::current_exe().expect("this program"));
@@ -24,7 +24,7 @@ fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
-            // Each export would be the cause of the next one.
+            // Each export would cause the next one.
             ("OTEL_BLRP_SCHEDULE_DELAY", "5"),
             ("RUST_LOG", "trace"),
         ]);
@@ -32,7 +32,7 @@ fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
         let status = process.exit(Duration::from_secs(60));
         let stderr = process.stderr();
         assert!(status.success(), "{status}\n{stderr}");
-        // They do say something: the readable lines show it.
+        // The exporters do emit events: the lines on stderr show them.
         let exporter = if protocol == "grpc" { "h2::" } else { "hyper_util::client" };
         assert!(stderr.contains(exporter), "{stderr}");
         let mut bodies: Vec<_> =
@@ -40,7 +40,7 @@ fn at_the_finest_level_the_exporters_events_are_said_and_never_sent() {
         bodies.retain(|body| !body.contains("said by the program"));
         assert_eq!(bodies, Vec::<String>::new(), "{protocol}");
         assert_eq!(receiver.logs().len(), EVENTS + SHARED.len(), "{protocol}");
-        // Several exports came between them: each could have begun the loop.
+        // Several exports happened meanwhile: each could have started a loop.
         assert!(receiver.attempts(Signal::Logs) > 3, "{protocol}");
         let scopes: Vec<_> = receiver.logs().iter().map(|log| log.scope.name.clone()).collect();
         assert!(
@@ -67,7 +67,7 @@ mod case {
         tracing::debug!(target: "h2", "said by the program");
         tracing::debug!(target: "tonic", "said by the program");
         tracing::debug!(target: "rustls", "said by the program");
-        // OpenTelemetry's own are said in the middle of emitting: they would be their own cause.
+        // Events of the SDK occur while a record is emitted and would cause the next one.
         tracing::warn!(target: "opentelemetry_sdk", "of the SDK itself");
         let report = telemetry.shutdown_blocking();
         assert_eq!(report.logs.finished, EVENTS as u64 + 4, "{report}");

@@ -1,4 +1,4 @@
-//! More label sets than an instrument may have: one warning, whichever way the metrics go.
+//! Instruments over their cardinality limit: one warning, for every metrics exporter.
 
 use hub_otel_tests::http;
 use hub_otel_tests::process::{Process, command};
@@ -8,7 +8,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(60);
 
 #[test]
-fn an_instrument_that_overflows_is_said_once_whichever_way_metrics_go() {
+fn an_overflow_is_reported_once_for_every_metrics_exporter() {
     for exporters in ["otlp", "prometheus", "console", "otlp,prometheus"] {
         let receiver = Receiver::start();
         let mut command = command(std::env::current_exe().expect("this program"));
@@ -37,12 +37,12 @@ fn an_instrument_that_overflows_is_said_once_whichever_way_metrics_go() {
         } else {
             process.line(SOON, "recorded");
         }
-        process.line(SOON, "more label sets than it may have");
+        process.line(SOON, "more label sets than the limit");
         process.terminate();
         process.exit(SOON);
         let stderr = process.stderr();
         assert_eq!(
-            stderr.matches("more label sets than it may have").count(),
+            stderr.matches("more label sets than the limit").count(),
             1,
             "{exporters}:\n{stderr}"
         );

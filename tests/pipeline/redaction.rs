@@ -1,4 +1,4 @@
-//! Secrets stay: out of spans, log records, Debug output, errors and `/metrics`.
+//! Redaction of secrets in spans, log records, `Debug` output, errors and `/metrics`.
 
 use crate::kit;
 use hub_otel::otel::opentelemetry::KeyValue;
@@ -48,10 +48,10 @@ fn a_value_under_a_secret_key_never_leaves_the_process() {
         .expect("well-formed although two label sets became alike");
 }
 
-/// Everything that can carry a value carries the secret; nothing that leaves the process shows it.
+/// Puts a secret into every place that can hold a value. No output contains it.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "spans and instruments of the user's own")]
-fn a_canary_is_seen_nowhere() {
+fn a_canary_secret_appears_nowhere() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = Receiver::start();
         let builder = || {
@@ -99,7 +99,7 @@ fn a_canary_is_seen_nowhere() {
         );
         let report = telemetry.shutdown_blocking();
         assert!(report.is_complete(), "{report}");
-        // It was there to be seen: a marker stands in each of its places.
+        // The places are exported: each contains the replacement.
         let logs = receiver.logs();
         assert_eq!(logs.len(), 3, "{logs:?}");
         for key in ["password", "db.password", "customer.iban"] {
@@ -125,7 +125,7 @@ fn a_canary_is_seen_nowhere() {
     }
 }
 
-/// A record whose secrets stand inside a map, in an attribute and in the body.
+/// Emits a record with secrets inside a map, in an attribute and in the body.
 fn structured_record(telemetry: &hub_otel::Telemetry) {
     use hub_otel::otel::opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
     use std::collections::HashMap;

@@ -1,10 +1,10 @@
-//! Who emits, as the Collector sees it: configured, detected, and nothing that is secret.
+//! The resource as the Collector receives it: configured and detected attributes, no secret.
 
 use crate::kit;
 use hub_otel_tests::receiver::{Receiver, int, text};
 
 #[test]
-fn everything_that_is_sent_says_who_sent_it() {
+fn every_item_has_the_resource_of_its_sender() {
     let receiver = Receiver::start();
     let variables = [
         ("OTEL_SERVICE_NAME", "scanner"),
@@ -54,7 +54,7 @@ fn everything_that_is_sent_says_who_sent_it() {
 }
 
 #[test]
-fn two_instances_of_a_service_can_be_told_apart() {
+fn two_instances_of_a_service_have_different_ids() {
     let id = || {
         let receiver = Receiver::start();
         let telemetry = kit::to(&receiver).build().expect("it starts");

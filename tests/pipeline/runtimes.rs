@@ -1,4 +1,4 @@
-//! Whatever drives the program, or nothing: everything arrives, in time.
+//! Delivery from every kind of runtime, and without one.
 
 use crate::kit;
 use hub_otel::{Report, Telemetry};
@@ -88,7 +88,7 @@ fn from_a_guard_that_is_dropped_by_a_panic() {
 }
 
 #[test]
-fn a_flush_delivers_and_the_instance_goes_on() {
+fn a_flush_delivers_and_the_instance_continues() {
     let receiver = Receiver::start();
     let telemetry = work(&receiver);
     let report = telemetry.flush_blocking();

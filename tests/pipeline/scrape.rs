@@ -1,4 +1,4 @@
-//! `/metrics`: the contract's names, the target's labels, text that another parser reads to the end.
+//! `/metrics`: the documented names, the resource labels, and text that another parser accepts.
 
 use crate::kit;
 use hub_otel::otel::meter_provider;
@@ -68,7 +68,7 @@ fn a_counter_has_one_suffix_and_every_series_its_target() {
 }
 
 #[test]
-fn the_ledger_shows_on_the_page_from_the_start_and_when_items_are_lost() {
+fn the_delivery_counts_are_on_metrics_from_the_start_and_after_a_loss() {
     let receiver = Receiver::start();
     receiver.always(Behaviour::status(400));
     let telemetry =

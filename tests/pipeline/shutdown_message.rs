@@ -1,4 +1,4 @@
-//! The last line on stderr: it says what was lost, why, and what to do, in words for whoever sees it first.
+//! The last line on stderr: the loss, its reason and the remedy.
 
 use hub_otel_tests::ports::Closed;
 use hub_otel_tests::process::{Process, command};
@@ -28,7 +28,7 @@ fn shutdown_message(endpoint: &str, more: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_collector_that_is_not_there_is_named_with_what_to_do_about_it() {
+fn an_unreachable_collector_is_named_with_a_remedy() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let closed = Closed::new();
         let line =
@@ -46,7 +46,7 @@ fn a_collector_that_is_not_there_is_named_with_what_to_do_about_it() {
 }
 
 #[test]
-fn a_collector_that_refuses_or_is_silent_is_told_from_one_that_is_not_there() {
+fn a_rejecting_or_silent_collector_is_distinguished_from_an_unreachable_one() {
     let receiver = Receiver::start();
     receiver.always(Behaviour::code(hub_otel_tests::receiver::Code::PermissionDenied));
     let line = shutdown_message(&receiver.endpoint(), &[]);
@@ -58,7 +58,7 @@ fn a_collector_that_refuses_or_is_silent_is_told_from_one_that_is_not_there() {
 }
 
 #[test]
-fn a_shutdown_that_delivered_everything_says_two_words() {
+fn a_complete_shutdown_prints_two_words() {
     let receiver = Receiver::start();
     assert_eq!(shutdown_message(&receiver.endpoint(), &[]), "[OpenTelemetry] Shutdown complete");
 }

@@ -1,4 +1,4 @@
-//! Row by row through the table of `docs/configuration.md`: what each variable does, seen from where it matters.
+//! The effect of every variable in the tables of `docs/configuration.md`.
 
 use crate::kit;
 use hub_otel::otel::meter_provider;
@@ -11,7 +11,7 @@ use hub_otel_tests::receiver::{Behaviour, Protocol, Receiver, Request, Signal, t
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
-/// All signals by OTLP, and nothing sent before it is asked for.
+/// All signals by OTLP, exported only on request.
 const LAZY: [(&str, &str); 4] = [
     ("OTEL_METRICS_EXPORTER", "otlp"),
     ("OTEL_METRIC_EXPORT_INTERVAL", "600000"),
@@ -131,7 +131,7 @@ fn each_signal_has_headers_a_protocol_and_a_compression_of_its_own() {
 }
 
 #[test]
-fn the_three_protocols_compress_as_they_are_told() {
+fn the_three_protocols_apply_the_compression() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         for (compression, sent) in [("gzip", Some("gzip")), ("zstd", Some("zstd")), ("none", None)]
         {
@@ -212,7 +212,7 @@ fn a_certificate_of_its_own_is_trusted_by_one_signal_only() {
 }
 
 #[test]
-fn a_host_and_a_port_are_dialled_as_insecure_says() {
+fn a_host_and_a_port_are_dialled_with_the_scheme_of_insecure() {
     let receiver = Receiver::start();
     let authority = receiver.endpoint().trim_start_matches("http://").to_owned();
     let variables = LAZY.into_iter().chain([
@@ -245,7 +245,7 @@ fn a_schedule_is_how_long_an_item_waits_for_others() {
 }
 
 #[test]
-fn a_batch_and_a_queue_hold_as_much_as_they_are_told_to() {
+fn a_batch_and_a_queue_hold_the_configured_number_of_items() {
     for (prefix, signal) in [("OTEL_BSP", Signal::Traces), ("OTEL_BLRP", Signal::Logs)] {
         let receiver = Receiver::start();
         receiver.decide(
@@ -264,7 +264,7 @@ fn a_batch_and_a_queue_hold_as_much_as_they_are_told_to() {
                 ("OTEL_METRICS_EXPORTER", "none"),
             ],
         );
-        // What is on its way hangs, and still takes room.
+        // The batch in flight hangs and counts against the limit.
         (0..4).for_each(|_| emit(&telemetry));
         poll::until(SOON, || receiver.attempts(signal) > 0);
         (0..9).for_each(|_| emit(&telemetry));
@@ -281,7 +281,7 @@ fn a_batch_and_a_queue_hold_as_much_as_they_are_told_to() {
 }
 
 #[test]
-fn metrics_are_pushed_at_their_interval_with_the_temporality_that_is_asked_for() {
+fn metrics_are_pushed_at_their_interval_with_the_configured_temporality() {
     use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric::Data};
     for (preference, expected) in [
         ("cumulative", AggregationTemporality::Cumulative),
@@ -324,7 +324,7 @@ fn several_exporters_get_the_same_items() {
 }
 
 #[test]
-fn metrics_are_served_where_the_variables_say() {
+fn metrics_are_served_at_the_configured_address() {
     for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
         let variables = [
             ("OTEL_TRACES_EXPORTER", "none"),
@@ -343,7 +343,8 @@ fn metrics_are_served_where_the_variables_say() {
     }
 }
 
-/// A span with five attributes, events and links, and a record with five attributes, all values ten characters long.
+/// Emits a span with five attributes, events and links, and a record with five attributes. All values
+/// have ten characters.
 #[expect(clippy::disallowed_methods, reason = "a span without a unit of work around it")]
 fn five_of_everything(telemetry: &Telemetry) {
     use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider};
@@ -418,7 +419,7 @@ fn limits_cut_what_they_name_and_count_it() {
 fn every_variable_is_printed_with_its_value_and_its_origin() {
     let document = include_str!("../../docs/configuration.md");
     let printed = kit::builder().config().expect("the defaults").to_string();
-    // Named in full in the document's tables; those per signal stand for the common ones.
+    // The variables that the tables contain in full. Those of one signal represent the common ones.
     let in_tables = document.lines().filter(|line| {
         line.starts_with("| OTEL_") || line.starts_with("| HUB_") || line.starts_with("| RUST_")
     });
@@ -437,7 +438,7 @@ fn every_variable_is_printed_with_its_value_and_its_origin() {
             missing.push(name.to_owned());
         }
     }
-    // What shows only where it is set, or under another name.
+    // Printed only if set, or under another name.
     missing.retain(|name| {
         ![
             "OTEL_EXPORTER_OTLP_INSECURE",

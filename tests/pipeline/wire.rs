@@ -1,4 +1,4 @@
-//! What goes over the wire arrives as what it was, whichever way it goes.
+//! Items arrive unchanged over every protocol.
 
 use crate::kit;
 use hub_otel::otel::meter_provider;
@@ -123,7 +123,7 @@ fn a_partial_success_is_read_although_it_is_packed() {
 }
 
 #[test]
-fn a_reply_that_unpacks_to_more_than_anybody_reads_is_counted_by_its_reason() {
+fn a_reply_over_the_size_limit_after_decompression_is_counted_by_its_reason() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = Receiver::start();
         receiver.always(Behaviour::Bomb(8 << 20));

@@ -1,6 +1,7 @@
 //! The snapshot of the environment, the only place that reads it.
 //!
-//! Tests pass a snapshot of their own. Changing the environment of the process would be a data race.
+//! Tests pass a snapshot of their own. Changing the environment of the process would be a data
+//! race.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -86,8 +86,8 @@ pub(crate) fn read_propagators(reader: &mut SettingsReader<'_>) -> Setting<Vec<P
     })
 }
 
-/// Reads OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS. `None`: the methods of the semantic conventions. A
-/// list replaces them (HTTP spans, `http.request.method`).
+/// Reads OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS. `None`: the methods of the semantic conventions.
+/// A list replaces them (HTTP spans, `http.request.method`).
 pub(crate) fn read_http_methods(reader: &mut SettingsReader<'_>) -> Setting<Option<HttpMethods>> {
     reader.read(&["OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"], None, |value| {
         let mut methods: Vec<Arc<str>> = Vec::new();

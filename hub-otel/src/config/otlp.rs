@@ -213,8 +213,8 @@ fn read_endpoint(
             }
         }
     };
-    // The common endpoint is a base URL, the endpoint of one signal is used unchanged (OTLP exporter
-    // specification, "Endpoint URLs for OTLP/HTTP").
+    // The common endpoint is a base URL, the endpoint of one signal is used unchanged (OTLP
+    // exporter specification, "Endpoint URLs for OTLP/HTTP").
     if protocol.is_http() && !is_per_signal {
         endpoint = endpoint.join(&path);
     }

@@ -1,8 +1,8 @@
 //! The reader of settings: looks up a value in the builder, then in the environment, else uses the
 //! default, and collects the invalid ones.
 //!
-//! The builder stores its values under the name of the corresponding variable: one parser serves both,
-//! and an error names the source of the value.
+//! The builder stores its values under the name of the corresponding variable: one parser serves
+//! both, and an error names the source of the value.
 
 use crate::config::env::Environment;
 use crate::telemetry::error::SettingProblem;
@@ -151,8 +151,8 @@ impl SettingsReader<'_> {
         })
     }
 
-    /// Reads `true` or `false`, case-insensitive (specification of the environment variables, "Boolean
-    /// value").
+    /// Reads `true` or `false`, case-insensitive (specification of the environment variables,
+    /// "Boolean value").
     pub(crate) fn boolean(&mut self, names: &[&str], default: bool) -> Setting<bool> {
         self.read(names, default, |value| match value.to_ascii_lowercase().as_str() {
             "true" => Ok(true),

@@ -134,8 +134,8 @@ fn redact_pairs(list: &str) -> String {
     pairs.collect::<Vec<_>>().join(",")
 }
 
-/// Percent-decodes `encoded`. Returns `None` if a `%` is not followed by two hexadecimal digits or the
-/// result is not UTF-8.
+/// Percent-decodes `encoded`. Returns `None` if a `%` is not followed by two hexadecimal digits or
+/// the result is not UTF-8.
 pub(crate) fn percent_decode(encoded: &str) -> Option<String> {
     let bytes = encoded.as_bytes();
     let is_invalid = bytes.iter().enumerate().any(|(index, byte)| {

@@ -75,7 +75,8 @@ impl std::fmt::Display for ValueLimit {
     }
 }
 
-/// The limits of spans and log records (specification, "Attribute limits", "Span limits", "LogRecord limits").
+/// The limits of spans and log records (specification, "Attribute limits", "Span limits",
+/// "LogRecord limits").
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) span_value: Setting<ValueLimit>,

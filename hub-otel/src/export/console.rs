@@ -1,7 +1,8 @@
 //! The console exporter of traces: prints each finished trace as an indented tree on stderr.
 //!
-//! A trace counts as finished if it has no open span and none started within [`IDLE_TIME`]. The delay is
-//! needed because a server span may end before the run that it starts opens its first span.
+//! A trace counts as finished if it has no open span and none started within [`IDLE_TIME`]. The
+//! delay is needed because a server span may end before the run that it starts opens its first
+//! span.
 
 mod tree;
 

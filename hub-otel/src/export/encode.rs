@@ -114,8 +114,8 @@ pub(crate) fn encode_spans(
     encode_request(&ExportTraceServiceRequest { resource_spans }, protocol)
 }
 
-/// Encodes a request with log records, grouped by instrumentation scope: the `tracing` target, if the
-/// record has one.
+/// Encodes a request with log records, grouped by instrumentation scope: the `tracing` target, if
+/// the record has one.
 pub(crate) fn encode_log_records(
     records: Vec<ScopedLogRecord>,
     resource: &Resource,

@@ -31,11 +31,11 @@ pub(crate) fn create_resource(config: &Config, environment: &Environment) -> Res
 
 /// Detects the attributes that need no configuration.
 ///
-/// Only the container detector of `opentelemetry-resource-detectors` is used. The others do not follow
-/// the semantic conventions or are unsafe: the host detector starts a program and reports `x86_64` for
-/// amd64, the one of the operating system reports `macos` for darwin, the one of the process reports
-/// the command line, which may contain secrets, and the one of Kubernetes takes any HOSTNAME for a
-/// pod.
+/// Only the container detector of `opentelemetry-resource-detectors` is used. The others do not
+/// follow the semantic conventions or are unsafe: the host detector starts a program and reports
+/// `x86_64` for amd64, the one of the operating system reports `macos` for darwin, the one of the
+/// process reports the command line, which may contain secrets, and the one of Kubernetes takes any
+/// HOSTNAME for a pod.
 fn detect_attributes(environment: &Environment) -> Vec<KeyValue> {
     let mut attributes = vec![
         kv(s::TELEMETRY_SDK_NAME, "opentelemetry"),

@@ -135,8 +135,8 @@ impl TelemetryBuilder {
 
     /// Sets the service name with precedence over OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
     ///
-    /// Usually [`default_service_name`](Self::default_service_name) is the better choice: it lets the
-    /// deployment rename the service.
+    /// Usually [`default_service_name`](Self::default_service_name) is the better choice: it lets
+    /// the deployment rename the service.
     ///
     /// ```
     /// # fn main() -> Result<(), hub_otel::InitError> {
@@ -193,8 +193,8 @@ impl TelemetryBuilder {
 impl TelemetryBuilder {
     /// Sets the exporters of a signal. An empty list disables the export of the signal.
     ///
-    /// Variables: OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER. Default: OTLP for
-    /// traces and logs, Prometheus for metrics.
+    /// Variables: OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER. Default: OTLP
+    /// for traces and logs, Prometheus for metrics.
     ///
     /// ```
     /// use hub_otel::{Exporter, Signal};
@@ -232,8 +232,8 @@ impl TelemetryBuilder {
         self.set("OTEL_EXPORTER_OTLP_ENDPOINT", "endpoint", url)
     }
 
-    /// Sets the OTLP endpoint of one signal. Takes precedence over [`endpoint`](Self::endpoint); the
-    /// URL is used without an appended path.
+    /// Sets the OTLP endpoint of one signal. Takes precedence over [`endpoint`](Self::endpoint);
+    /// the URL is used without an appended path.
     ///
     /// Variable: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT and its siblings.
     ///
@@ -288,8 +288,8 @@ impl TelemetryBuilder {
 
     /// Sets the timeout of one export attempt. Precision: 1 ms; range: 1 ms to 1 h.
     ///
-    /// Variable: OTEL_EXPORTER_OTLP_TIMEOUT. Default: 10 s. Retries are not limited by it: a batch is
-    /// retried until it is delivered, rejected, or the shutdown deadline passes.
+    /// Variable: OTEL_EXPORTER_OTLP_TIMEOUT. Default: 10 s. Retries are not limited by it: a batch
+    /// is retried until it is delivered, rejected, or the shutdown deadline passes.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.set("OTEL_EXPORTER_OTLP_TIMEOUT", "timeout", timeout.as_millis().to_string())
     }
@@ -341,8 +341,8 @@ impl TelemetryBuilder {
     /// [`Telemetry::metrics_addr`].
     ///
     /// Variables: OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT. Default:
-    /// `127.0.0.1`, 9464. A configured port that is in use is an error; the default port in use is a
-    /// warning.
+    /// `127.0.0.1`, 9464. A configured port that is in use is an error; the default port in use is
+    /// a warning.
     ///
     /// ```
     /// // For a scrape from another host.
@@ -359,8 +359,8 @@ impl TelemetryBuilder {
 
 /// Environment.
 impl TelemetryBuilder {
-    /// Sets a variable of `docs/configuration.md` with precedence over the environment. For settings
-    /// without a method of their own.
+    /// Sets a variable of `docs/configuration.md` with precedence over the environment. For
+    /// settings without a method of their own.
     ///
     /// A method of this builder and `set_var` with its variable set the same value: the last call
     /// applies.
@@ -376,8 +376,8 @@ impl TelemetryBuilder {
         self.set(name, "set_var", value)
     }
 
-    /// Replaces the process environment by `variables`, for tests. The methods of this builder still
-    /// take precedence.
+    /// Replaces the process environment by `variables`, for tests. The methods of this builder
+    /// still take precedence.
     ///
     /// ```
     /// # fn main() -> Result<(), hub_otel::InitError> {
@@ -419,9 +419,9 @@ impl TelemetryBuilder {
 
     /// Shuts telemetry down on SIGTERM and SIGINT, then ends the process by the same signal.
     ///
-    /// Default: `false`, no handler is installed and a signal loses the undelivered items. A service
-    /// with an orderly stop waits for [`shutdown_signal`](crate::shutdown_signal) instead. No
-    /// variable.
+    /// Default: `false`, no handler is installed and a signal loses the undelivered items. A
+    /// service with an orderly stop waits for [`shutdown_signal`](crate::shutdown_signal) instead.
+    /// No variable.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), hub_otel::InitError> {
@@ -495,8 +495,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets a hook that is called on the export thread before each export attempt, for tests. It may
-    /// panic, which simulates a panic of the exporter.
+    /// Sets a hook that is called on the export thread before each export attempt, for tests. It
+    /// may panic, which simulates a panic of the exporter.
     #[cfg(feature = "testing")]
     pub fn before_export(mut self, hook: impl Fn(Signal) + Send + Sync + 'static) -> Self {
         self.before_export = Some(std::sync::Arc::new(hook));
@@ -532,8 +532,8 @@ impl TelemetryBuilder {
         Ok((config, environment))
     }
 
-    /// Starts telemetry without installing it: no global state is changed. Several instances can run
-    /// in one process, for example one per test.
+    /// Starts telemetry without installing it: no global state is changed. Several instances can
+    /// run in one process, for example one per test.
     ///
     /// ```
     /// # fn main() -> Result<(), hub_otel::InitError> {

@@ -28,9 +28,9 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Running telemetry. Keep it until the program ends: dropping it shuts telemetry down.
 ///
-/// All work is done on a separate thread: every method can be called from any async runtime, without
-/// a runtime, from `Drop` and from a panic hook. Create it with [`init!`](macro@crate::init),
-/// [`init`](crate::init()) or a [builder](Telemetry::builder).
+/// All work is done on a separate thread: every method can be called from any async runtime,
+/// without a runtime, from `Drop` and from a panic hook. Create it with
+/// [`init!`](macro@crate::init), [`init`](crate::init()) or a [builder](Telemetry::builder).
 ///
 /// SIGTERM and SIGINT end a process without running destructors. To deliver in that case as well,
 /// set [`TelemetryBuilder::shutdown_on_signal`] or wait for
@@ -183,7 +183,8 @@ impl Telemetry {
     /// application.
     ///
     /// Not needed if the application sets no subscriber: [`install`](Self::install) sets one. The
-    /// type comes from `tracing-subscriber` 0.3, which is therefore part of this crate's public API.
+    /// type comes from `tracing-subscriber` 0.3, which is therefore part of this crate's public
+    /// API.
     ///
     /// ```no_run
     /// use tracing_subscriber::prelude::*;
@@ -269,8 +270,8 @@ impl Telemetry {
 
     /// Exports all items finished so far and returns the delivery counts.
     ///
-    /// Takes at most the [shutdown timeout](TelemetryBuilder::shutdown_timeout). Items not delivered
-    /// by then stay pending and are retried.
+    /// Takes at most the [shutdown timeout](TelemetryBuilder::shutdown_timeout). Items not
+    /// delivered by then stay pending and are retried.
     ///
     /// ```
     /// # async fn flush(telemetry: &hub_otel::Telemetry) {

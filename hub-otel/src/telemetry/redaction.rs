@@ -9,8 +9,8 @@ pub(crate) const REDACTED: &str = "[REDACTED]";
 /// A secret value that is printed and recorded as `[REDACTED]`.
 ///
 /// `Debug`, `Display`, `serde::Serialize` and the conversion into an OpenTelemetry attribute value
-/// all give `[REDACTED]`. It implements neither `PartialEq` nor `Hash`: a derived comparison takes a
-/// time that depends on the secret. Compare [`expose`](Self::expose)d values with a constant-time
+/// all give `[REDACTED]`. It implements neither `PartialEq` nor `Hash`: a derived comparison takes
+/// a time that depends on the secret. Compare [`expose`](Self::expose)d values with a constant-time
 /// function, such as the `subtle` crate's.
 ///
 /// ```

@@ -14,8 +14,8 @@ use tracing_subscriber::registry::LookupSpan;
 /// The target prefix of the SDK's own events, which are never exported: they occur on application
 /// threads while a record is emitted, and would cause the next one.
 ///
-/// Events of the exporters' other dependencies (tonic, hyper) are not filtered by target, because the
-/// application may use the same crates. Telemetry is suppressed on the export threads instead.
+/// Events of the exporters' other dependencies (tonic, hyper) are not filtered by target, because
+/// the application may use the same crates. Telemetry is suppressed on the export threads instead.
 const OPENTELEMETRY: &str = "opentelemetry";
 
 fn env_filter(directives: &str) -> EnvFilter {
@@ -52,8 +52,8 @@ where
     }
 }
 
-/// Sets the global subscriber: text lines on stderr, and log records by `provider`. Returns `false` if
-/// one is set already.
+/// Sets the global subscriber: text lines on stderr, and log records by `provider`. Returns `false`
+/// if one is set already.
 pub(crate) fn set(provider: Option<&SdkLoggerProvider>, config: &Config) -> bool {
     use std::io::IsTerminal;
     let text_layer = tracing_subscriber::fmt::layer()

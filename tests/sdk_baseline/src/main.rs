@@ -1,4 +1,4 @@
-//! The SDK by itself, as its documentation sets it up: batch processors, OTLP exporters, nothing changed.
+//! The plain SDK, set up as in its documentation: batch processors and OTLP exporters.
 //!
 //! `hub-otel-sdk-baseline <grpc|http> <what> [numbers]`; where to send comes from OTEL_EXPORTER_OTLP_ENDPOINT. It prints what the
 //! SDK answered and what the process used; what arrived is known by the receiver that the test runs.

@@ -12,8 +12,8 @@ use prometheus::proto::MetricFamily;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
-/// Corrects the names of families and labels, redacts secret label values and merges families of the
-/// same name. Returns the families and the names of those with an overflow series.
+/// Corrects the names of families and labels, redacts secret label values and merges families of
+/// the same name. Returns the families and the names of those with an overflow series.
 pub(crate) fn rewrite_families(
     families: Vec<MetricFamily>,
     deny: &DenyList,
@@ -57,8 +57,8 @@ fn metric_name(rendered: &str) -> String {
     name
 }
 
-/// Prefixes label names that are empty or begin with a digit: one invalid name makes the whole scrape
-/// unreadable.
+/// Prefixes label names that are empty or begin with a digit: one invalid name makes the whole
+/// scrape unreadable.
 fn correct_label_names(metrics: &mut [Metric]) {
     let is_invalid = |label: &LabelPair| {
         !label.name().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
@@ -91,8 +91,8 @@ fn redact_labels(metrics: &mut [Metric], deny: &DenyList) -> bool {
     is_redacted
 }
 
-/// Numbers the redacted value of series that differ only in a secret: Prometheus rejects a scrape with
-/// duplicate series.
+/// Numbers the redacted value of series that differ only in a secret: Prometheus rejects a scrape
+/// with duplicate series.
 fn number_duplicates(metrics: &mut [Metric]) {
     let mut seen: HashMap<Vec<(String, String)>, usize> = HashMap::new();
     for metric in metrics {

@@ -1,7 +1,8 @@
-//! Periodic push of metrics to the Collector (`OTEL_METRICS_EXPORTER=otlp`) and to stderr (`console`).
+//! Periodic push of metrics to the Collector (`OTEL_METRICS_EXPORTER=otlp`) and to stderr
+//! (`console`).
 //!
-//! One push at a time: no new one starts while an export is retried. Cumulative points lose nothing by
-//! that, because the next push contains all of them.
+//! One push at a time: no new one starts while an export is retried. Cumulative points lose nothing
+//! by that, because the next push contains all of them.
 
 use crate::config::otlp::Protocol;
 use crate::config::signal::Signal;

@@ -1,7 +1,7 @@
 //! OTLP over HTTP/1.1: protobuf or JSON.
 //!
-//! A plain hyper client. Redirects, transparent decompression and proxy variables of a richer client
-//! would need limits of their own.
+//! A plain hyper client. Redirects, transparent decompression and proxy variables of a richer
+//! client would need limits of their own.
 
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::signal::Signal;
