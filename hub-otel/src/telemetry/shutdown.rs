@@ -42,7 +42,11 @@ impl ShutdownHandle {
         let process_samplers = {
             let application = tokio::runtime::Handle::try_current().ok();
             let runtime = pipeline.runtime.handle();
-            Mutex::new(vec![crate::process::start_sampler(&pipeline.instance, application, runtime)])
+            Mutex::new(vec![crate::process::start_sampler(
+                &pipeline.instance,
+                application,
+                runtime,
+            )])
         };
         Arc::new(Self {
             pipeline,
