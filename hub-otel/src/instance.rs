@@ -17,6 +17,10 @@ use opentelemetry::{metrics::MeterProvider, trace::TracerProvider};
 use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use std::sync::Arc;
 use std::sync::OnceLock;
+#[cfg(feature = "testing")]
+use std::sync::PoisonError;
+#[cfg(feature = "testing")]
+use std::sync::RwLock;
 #[cfg(feature = "sdk")]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
@@ -82,10 +86,22 @@ pub(crate) fn in_use() -> bool {
     cfg!(feature = "enabled") && IN_USE.load(Ordering::Acquire) != 0
 }
 
-/// Returns the instance in `context`, else the installed one.
+/// Returns the instance in `context`, else the default one.
 #[inline]
 pub(crate) fn find(context: &Context) -> Option<&Arc<Instance>> {
-    find_in_context(context).or_else(|| GLOBAL.get())
+    find_in_context(context).or_else(default_instance)
+}
+
+/// Returns the instance of the process-wide capture, else the installed one.
+#[inline]
+fn default_instance<'a>() -> Option<&'a Arc<Instance>> {
+    #[cfg(feature = "testing")]
+    if IN_USE.load(Ordering::Acquire) > 1
+        && let Some(instance) = *CAPTURED.read().unwrap_or_else(PoisonError::into_inner)
+    {
+        return Some(instance);
+    }
+    GLOBAL.get()
 }
 
 #[inline]
@@ -131,6 +147,20 @@ pub(crate) fn set_global(instance: Arc<Instance>) -> Result<(), Arc<Instance>> {
     GLOBAL.set(instance)?;
     IN_USE.fetch_add(1, Ordering::AcqRel);
     Ok(())
+}
+
+/// Instance of the process-wide capture.
+#[cfg(feature = "testing")]
+static CAPTURED: RwLock<Option<&'static Arc<Instance>>> = RwLock::new(None);
+
+/// Sets or removes the instance of the process-wide capture. The caller holds a
+/// [`ContextInstanceGuard`] for as long as it is set.
+///
+/// It is leaked: [`find`] returns references without a lock, so any thread can still use it.
+#[cfg(feature = "testing")]
+pub(crate) fn set_captured(instance: Option<&Arc<Instance>>) {
+    let leaked = instance.map(|instance| &*Box::leak(Box::new(Arc::clone(instance))));
+    *CAPTURED.write().unwrap_or_else(PoisonError::into_inner) = leaked;
 }
 
 /// Context value. Derived contexts inherit it.

@@ -1,9 +1,11 @@
 //! The escape hatch: OpenTelemetry itself, as this library uses it.
 //!
-//! The one public module, beside the integrations, with types of crates whose versions begin with 0: what is here may
-//! change with a minor version of OpenTelemetry. Callbacks of observable instruments that are registered through it are
-//! outside this library's promises: one that panics or hangs spoils the reading of metrics. Deliver with
-//! [`Telemetry::flush`](crate::Telemetry::flush): a provider's own `force_flush` asks for it and does not wait.
+//! The one public module, beside the integrations, with types of crates whose versions begin with
+//! 0: what is here may change with a minor version of OpenTelemetry. Callbacks of observable
+//! instruments that are registered through it are outside this library's promises: one that panics
+//! or hangs spoils the reading of metrics. Deliver with
+//! [`Telemetry::flush`](crate::Telemetry::flush): a provider's own `force_flush` asks for it and
+//! does not wait.
 //!
 //! ```
 //! use hub_otel::otel::opentelemetry::trace::{Tracer, TracerProvider};
@@ -77,4 +79,41 @@ pub fn context_of(remote: &RemoteContext) -> &Context {
 #[must_use]
 pub fn remote_context(context: Context) -> RemoteContext {
     RemoteContext::new(context)
+}
+
+/// Returns the provider of tracers of a capture: [`Capture::spans`](crate::testing::Capture::spans)
+/// contains the spans made with it.
+///
+/// ```
+/// use hub_otel::otel::opentelemetry::trace::{Tracer, TracerProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let capture = hub_otel::testing::capture();
+/// let tracer = hub_otel::otel::capture_tracer_provider(&capture).tracer("my-crate");
+/// let work = async { tracer.in_span("a span of my own", |_| ()) };
+/// hub_otel::workflow("nightly").run(work).await;
+/// assert_eq!(capture.spans().names(), "workflow.execute\n  a span of my own\n");
+/// # }
+/// ```
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn capture_tracer_provider(capture: &crate::testing::Capture) -> SdkTracerProvider {
+    capture.tracer_provider().clone()
+}
+
+/// Returns the provider of meters of a capture:
+/// [`Capture::metrics`](crate::testing::Capture::metrics) contains what its instruments record.
+///
+/// ```
+/// use hub_otel::otel::opentelemetry::metrics::MeterProvider;
+///
+/// let capture = hub_otel::testing::capture();
+/// let meter = hub_otel::otel::capture_meter_provider(&capture).meter("my-crate");
+/// meter.u64_counter("orders").build().add(2, &[]);
+/// assert_eq!(capture.metrics().value("orders", &[]), 2.0);
+/// ```
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn capture_meter_provider(capture: &crate::testing::Capture) -> SdkMeterProvider {
+    capture.meter_provider().clone()
 }

@@ -3,28 +3,37 @@
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::testing::capture;
 use hub_otel::{current, instrument_workflow, workflow};
-use hub_otel_tests::poll;
-use std::time::{Duration, SystemTime};
+use hub_otel_tests::{poll, scrape::Scrape};
+use std::time::{Duration, Instant, SystemTime};
 
 #[tokio::test]
 async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
     #[instrument_workflow(id = "patch", run_id = "run")]
     async fn patch() -> Decision {
         let decided = async {
-            tokio::time::sleep(Duration::from_millis(80)).await;
+            let start = Instant::now();
+            let waited = async || start.elapsed() >= Duration::from_millis(80);
+            poll::until_async(Duration::from_secs(20), waited).await;
             true
         };
         approval::wait("approval-1", decided).await
     }
     let capture = capture();
     assert_eq!(patch().await, Decision::Approved);
-    assert_eq!(
-        capture.spans().tree(),
-        "workflow.execute Ok {workflow.duration.ms=…, workflow.id=patch, workflow.name=patch, workflow.run.id=run, \
-         workflow.status=SUCCESS, workflow.trigger=manual}\n  \
-         workflow.approval Unset {workflow.approval.decision=APPROVED, workflow.approval.id=approval-1, \
-         workflow.id=patch, workflow.run.id=run}\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    workflow.execute Ok
+      - workflow.duration.ms=…
+      - workflow.id=patch
+      - workflow.name=patch
+      - workflow.run.id=run
+      - workflow.status=SUCCESS
+      - workflow.trigger=manual
+      workflow.approval Unset
+        - workflow.approval.decision=APPROVED
+        - workflow.approval.id=approval-1
+        - workflow.id=patch
+        - workflow.run.id=run
+    ");
     let metrics = capture.metrics();
     let sum = |name: &str| metrics.iter().find(|series| series.name == name).unwrap().sum;
     assert!(sum("workflow.approval.wait_time") >= 80.0);
@@ -82,7 +91,8 @@ async fn an_approval_that_outlived_its_process_is_recorded_after_the_fact() {
     capture.conformance().unwrap();
 }
 
-#[tokio::test]
+// The poll blocks its thread; the count runs on another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_backlog_is_what_its_owner_counts() {
     let telemetry = crate::scraped("approvals");
     telemetry.observe_approvals(|| async {
@@ -93,20 +103,12 @@ async fn the_backlog_is_what_its_owner_counts() {
         }]
     });
     let url = format!("http://{}/metrics", telemetry.metrics_addr().unwrap());
-    let value = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
-    };
-    let scrape = async || reqwest::get(&url).await.unwrap().text().await.unwrap();
-    let text = poll::until_async(Duration::from_secs(20), async || {
-        Some(scrape().await)
-            .filter(|text| value(text, "workflow_approval_pending{").as_deref() == Some("2"))
-    })
-    .await;
-    assert_eq!(
-        value(&text, "workflow_approval_oldest_age_seconds{").as_deref(),
-        Some("90"),
-        "{text}"
-    );
+    let labels = [("workflow_id", "patch")];
+    // A pull starts the count, and returns what the last count found.
+    let scrape = poll::until(Duration::from_secs(20), || {
+        let scrape = Scrape::of(&url);
+        (scrape.value("workflow_approval_pending", &labels) == Some(2.0)).then_some(scrape)
+    });
+    assert_eq!(scrape.value("workflow_approval_oldest_age_seconds", &labels), Some(90.0));
     drop(telemetry);
 }

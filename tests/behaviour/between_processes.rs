@@ -64,10 +64,12 @@ async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
         parent.scope(agent("a", "x").run(async {})).await;
     }
     let spans = capture.spans();
-    assert_eq!(
-        spans.names(),
-        "workflow.execute\n  agent.execute\n  agent.execute\n  agent.execute\n"
-    );
+    insta::assert_snapshot!(spans.names(), @r"
+    workflow.execute
+      agent.execute
+      agent.execute
+      agent.execute
+    ");
     for agent in spans.named("agent.execute") {
         assert_eq!(agent.text("workflow.run.id"), "run");
         assert_eq!(agent.text("workflow.id"), "w");

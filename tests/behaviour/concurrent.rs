@@ -1,4 +1,5 @@
-//! Random trees of units with cancels, panics, failures, late facts and sampling, held against a model.
+//! Random trees of units with cancels, panics, failures, late facts and sampling, held against a
+//! model.
 
 use futures_util::FutureExt;
 use hub_otel::testing::{Capture, Settings};
@@ -98,7 +99,8 @@ fn assemble(
     Node { workflow, annotated, end, joined, patience, spawned, children }
 }
 
-/// What happened, by the program's own account: which units were started below which, and how each ended.
+/// What happened, by the program's own account: which units were started below which, and how each
+/// ended.
 type Log = std::sync::Arc<std::sync::Mutex<BTreeMap<usize, Entry>>>;
 
 #[derive(Debug, Clone)]
@@ -264,7 +266,7 @@ fn settings(sampling: u8) -> (Settings, bool) {
     match sampling {
         0 => (Settings::new().unsampled(), false),
         1 => (Settings::new().ratio(0.0).parent_based(), false),
-        _ => (Settings::new(), true),
+        _ => (Settings::new().allow_root_agents(), true),
     }
 }
 

@@ -74,15 +74,14 @@ async fn extra_labels_stand_on_the_counter_and_the_duration_only() {
         .run(async { Err::<(), _>("no") })
         .await
         .unwrap_err();
-    assert_eq!(
-        capture.metrics().table(),
-        "workflow.duration{dry=true, status=FAILED, tier=gold, workflow_id=w} count=1\n\
-         workflow.errors.total{error_type=str, workflow_id=w} 1\n\
-         workflow.runs.total{dry=true, status=FAILED, tier=gold, trigger_type=manual, workflow_id=w} 1\n\
-         workflow.runs.total{dry=true, status=SUCCESS, tier=gold, trigger_type=manual, workflow_id=w} 0\n\
-         workflow.runs.total{dry=true, status=TIMED_OUT, tier=gold, trigger_type=manual, workflow_id=w} 0\n\
-         workflows.active{workflow_id=w} 0\n"
-    );
+    insta::assert_snapshot!(capture.metrics().table(), @r"
+    workflow.duration{dry=true, status=FAILED, tier=gold, workflow_id=w} count=1
+    workflow.errors.total{error_type=str, workflow_id=w} 1
+    workflow.runs.total{dry=true, status=FAILED, tier=gold, trigger_type=manual, workflow_id=w} 1
+    workflow.runs.total{dry=true, status=SUCCESS, tier=gold, trigger_type=manual, workflow_id=w} 0
+    workflow.runs.total{dry=true, status=TIMED_OUT, tier=gold, trigger_type=manual, workflow_id=w} 0
+    workflows.active{workflow_id=w} 0
+    ");
     capture.conformance().unwrap();
 }
 

@@ -14,13 +14,20 @@ async fn attributes_and_events_arrive_late_and_the_last_value_stays() {
             span.set_attribute(hub_otel::semconv::kv("tokens", 8))
         });
     }
-    let capture = capture();
+    let capture = Settings::new().allow_root_agents().capture();
     agent().await;
-    assert_eq!(
-        capture.spans().tree(),
-        "agent.execute Ok {agent.action=x, agent.duration.ms=…, agent.id=a, agent.run.id=r, agent.status=SUCCESS, \
-         plan=second, tokens=8}\n  * cache {hit=true}\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    agent.execute Ok
+      - agent.action=x
+      - agent.duration.ms=…
+      - agent.id=a
+      - agent.run.id=r
+      - agent.status=SUCCESS
+      - plan=second
+      - tokens=8
+      * cache
+        - hit=true
+    ");
     capture.conformance().unwrap();
 }
 
@@ -32,16 +39,27 @@ async fn retries_are_counted_and_told() {
         current().record_retry_after("rate_limited", Duration::from_millis(250));
         current().record_retry("unreachable");
     }
-    let capture = capture();
+    let capture = Settings::new().allow_root_agents().capture();
     agent().await;
-    assert_eq!(
-        capture.spans().tree(),
-        "agent.execute Ok {agent.action=x, agent.duration.ms=…, agent.id=a, agent.retry.count=3, agent.run.id=r, \
-         agent.status=SUCCESS}\n  \
-         * agent.retry {agent.retry.attempt=1, agent.retry.reason=rate_limited}\n  \
-         * agent.retry {agent.retry.attempt=2, agent.retry.delay.ms=250, agent.retry.reason=rate_limited}\n  \
-         * agent.retry {agent.retry.attempt=3, agent.retry.reason=unreachable}\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    agent.execute Ok
+      - agent.action=x
+      - agent.duration.ms=…
+      - agent.id=a
+      - agent.retry.count=3
+      - agent.run.id=r
+      - agent.status=SUCCESS
+      * agent.retry
+        - agent.retry.attempt=1
+        - agent.retry.reason=rate_limited
+      * agent.retry
+        - agent.retry.attempt=2
+        - agent.retry.delay.ms=250
+        - agent.retry.reason=rate_limited
+      * agent.retry
+        - agent.retry.attempt=3
+        - agent.retry.reason=unreachable
+    ");
     let metrics = capture.metrics();
     assert_eq!(
         metrics.value("agent.retry.count", &[("agent_id", "a"), ("reason", "rate_limited")]),
@@ -59,7 +77,7 @@ async fn what_was_said_to_fail_fails_whatever_it_returns() {
         current().set_failed("bad_answer");
         Ok(())
     }
-    let capture = capture();
+    let capture = Settings::new().allow_root_agents().capture();
     agent().await.unwrap();
     let metrics = capture.metrics();
     assert_eq!(

@@ -1,18 +1,19 @@
-//! One outcome per started call, right parents, right numbers: what a user sees of an annotated function.
+//! One outcome per started call, right parents, right numbers: what a user sees of an annotated
+//! function.
 
 mod approvals;
 mod between_processes;
+mod classification;
 mod concurrent;
 mod deadlines;
 mod declared;
 mod inert;
-mod judged;
 mod labels;
 mod late_facts;
 mod outcomes;
 mod parents;
+mod races;
 mod segments;
-mod shared;
 mod tracing_crate;
 
 /// Telemetry that is scraped and sends nothing, whatever the environment says.

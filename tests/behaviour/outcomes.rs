@@ -1,4 +1,5 @@
-//! One outcome per started call, whatever happens to it: in the span, the counter and the histogram alike.
+//! One outcome per started call, whatever happens to it: in the span, the counter and the histogram
+//! alike.
 
 use hub_otel::testing::{Capture, Settings, capture};
 use hub_otel::{ErrorType, TimedOut, UnitStatus, instrument_agent, instrument_workflow};
@@ -77,19 +78,22 @@ fn one(capture: &Capture, status: &str) {
 async fn a_value_is_a_success() {
     let capture = capture();
     assert_eq!(scan(false).await.unwrap(), 1);
-    assert_eq!(
-        capture.spans().tree(),
-        "workflow.execute Ok {workflow.duration.ms=…, workflow.id=scan, workflow.name=scan, workflow.run.id=run, \
-         workflow.status=SUCCESS, workflow.trigger=manual}\n"
-    );
-    assert_eq!(
-        capture.metrics().table(),
-        "workflow.duration{status=SUCCESS, workflow_id=scan} count=1\n\
-         workflow.runs.total{status=FAILED, trigger_type=manual, workflow_id=scan} 0\n\
-         workflow.runs.total{status=SUCCESS, trigger_type=manual, workflow_id=scan} 1\n\
-         workflow.runs.total{status=TIMED_OUT, trigger_type=manual, workflow_id=scan} 0\n\
-         workflows.active{workflow_id=scan} 0\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    workflow.execute Ok
+      - workflow.duration.ms=…
+      - workflow.id=scan
+      - workflow.name=scan
+      - workflow.run.id=run
+      - workflow.status=SUCCESS
+      - workflow.trigger=manual
+    ");
+    insta::assert_snapshot!(capture.metrics().table(), @r"
+    workflow.duration{status=SUCCESS, workflow_id=scan} count=1
+    workflow.runs.total{status=FAILED, trigger_type=manual, workflow_id=scan} 0
+    workflow.runs.total{status=SUCCESS, trigger_type=manual, workflow_id=scan} 1
+    workflow.runs.total{status=TIMED_OUT, trigger_type=manual, workflow_id=scan} 0
+    workflows.active{workflow_id=scan} 0
+    ");
     one(&capture, "SUCCESS");
 }
 
@@ -97,12 +101,19 @@ async fn a_value_is_a_success() {
 async fn an_error_that_left_by_a_question_mark_is_a_failure() {
     let capture = capture();
     assert!(scan(true).await.is_err());
-    assert_eq!(
-        capture.spans().tree(),
-        "workflow.execute Error: cannot scan /etc {error.type=ScanError, workflow.duration.ms=…, workflow.id=scan, \
-         workflow.name=scan, workflow.run.id=run, workflow.status=FAILED, workflow.trigger=manual}\n  \
-         * exception {exception.message=cannot scan /etc, exception.type=behaviour::outcomes::ScanError}\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    workflow.execute Error: cannot scan /etc
+      - error.type=ScanError
+      - workflow.duration.ms=…
+      - workflow.id=scan
+      - workflow.name=scan
+      - workflow.run.id=run
+      - workflow.status=FAILED
+      - workflow.trigger=manual
+      * exception
+        - exception.message=cannot scan /etc
+        - exception.type=behaviour::outcomes::ScanError
+    ");
     assert_eq!(
         capture.metrics().value(
             "workflow.errors.total",
@@ -115,22 +126,28 @@ async fn an_error_that_left_by_a_question_mark_is_a_failure() {
 
 #[tokio::test]
 async fn an_agent_that_fails_says_why() {
-    let capture = capture();
+    let capture = Settings::new().allow_root_agents().capture();
     assert!(agent(true).await.is_err());
-    assert_eq!(
-        capture.spans().tree(),
-        "agent.execute Error: cannot scan /home {agent.action=x, agent.duration.ms=…, agent.id=a, agent.run.id=r, \
-         agent.status=FAILED, error.message=cannot scan /home, error.type=ScanError}\n  \
-         * exception {exception.message=cannot scan /home, exception.type=behaviour::outcomes::ScanError}\n"
-    );
-    assert_eq!(
-        capture.metrics().table(),
-        "agent.duration{action=x, agent_id=a, status=FAILED} count=1\n\
-         agent.errors.total{agent_id=a, error_type=ScanError} 1\n\
-         agent.runs.total{action=x, agent_id=a, status=FAILED} 1\n\
-         agent.runs.total{action=x, agent_id=a, status=SUCCESS} 0\n\
-         agent.runs.total{action=x, agent_id=a, status=TIMED_OUT} 0\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    agent.execute Error: cannot scan /home
+      - agent.action=x
+      - agent.duration.ms=…
+      - agent.id=a
+      - agent.run.id=r
+      - agent.status=FAILED
+      - error.message=cannot scan /home
+      - error.type=ScanError
+      * exception
+        - exception.message=cannot scan /home
+        - exception.type=behaviour::outcomes::ScanError
+    ");
+    insta::assert_snapshot!(capture.metrics().table(), @r"
+    agent.duration{action=x, agent_id=a, status=FAILED} count=1
+    agent.errors.total{agent_id=a, error_type=ScanError} 1
+    agent.runs.total{action=x, agent_id=a, status=FAILED} 1
+    agent.runs.total{action=x, agent_id=a, status=SUCCESS} 0
+    agent.runs.total{action=x, agent_id=a, status=TIMED_OUT} 0
+    ");
     capture.conformance().unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Whose child a unit is, under every way to run futures.
 
 use futures_util::StreamExt;
-use hub_otel::testing::{Spans, capture};
+use hub_otel::testing::{Settings, Spans, capture};
 use hub_otel::{instrument_agent, instrument_workflow};
 use opentelemetry::trace::FutureExt;
 use tokio::task::{JoinSet, yield_now};
@@ -109,10 +109,12 @@ async fn an_agent_belongs_to_the_innermost_workflow() {
     }
     let capture = capture();
     outer().await;
-    assert_eq!(
-        capture.spans().names(),
-        "workflow.execute\n  workflow.execute\n    agent.execute\n  agent.execute\n"
-    );
+    insta::assert_snapshot!(capture.spans().names(), @r"
+    workflow.execute
+      workflow.execute
+        agent.execute
+      agent.execute
+    ");
     assert_eq!(runs(&capture.spans()), pairs(&[("inner", "in"), ("outer", "out")]));
 }
 
@@ -131,7 +133,11 @@ async fn agents_below_agents_inherit_the_run() {
     let capture = capture();
     workflow().await;
     let spans = capture.spans();
-    assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n    agent.execute\n");
+    insta::assert_snapshot!(spans.names(), @r"
+    workflow.execute
+      agent.execute
+        agent.execute
+    ");
     for agent in spans.named("agent.execute") {
         assert_eq!(agent.text("workflow.run.id"), "run");
         assert_eq!(agent.text("workflow.id"), "w");
@@ -151,10 +157,12 @@ async fn recursion_nests() {
     }
     let capture = capture();
     recurse(3).await;
-    assert_eq!(
-        capture.spans().names(),
-        "agent.execute\n  agent.execute\n    agent.execute\n      agent.execute\n"
-    );
+    insta::assert_snapshot!(capture.spans().names(), @r"
+    agent.execute
+      agent.execute
+        agent.execute
+          agent.execute
+    ");
 }
 
 #[tokio::test]
@@ -209,7 +217,7 @@ async fn a_future_that_was_made_outside_becomes_a_child_where_it_is_first_polled
 
 #[tokio::test]
 async fn an_agent_outside_any_workflow_is_a_root_without_a_run() {
-    let capture = capture();
+    let capture = Settings::new().allow_root_agents().capture();
     agent("alone").await;
     let spans = capture.spans();
     let agent = spans.iter().next().unwrap();

@@ -14,25 +14,34 @@ async fn first() -> Segment {
 async fn a_suspended_segment_counts_nothing_and_the_next_one_ends_the_run() {
     let capture = capture();
     let segment = first().await;
-    assert_eq!(
-        capture.metrics().table(),
-        "workflow.runs.total{status=FAILED, trigger_type=event, workflow_id=patch} 0\n\
-         workflow.runs.total{status=SUCCESS, trigger_type=event, workflow_id=patch} 0\n\
-         workflow.runs.total{status=TIMED_OUT, trigger_type=event, workflow_id=patch} 0\n\
-         workflows.active{workflow_id=patch} 0\n"
-    );
+    insta::assert_snapshot!(capture.metrics().table(), @r"
+    workflow.runs.total{status=FAILED, trigger_type=event, workflow_id=patch} 0
+    workflow.runs.total{status=SUCCESS, trigger_type=event, workflow_id=patch} 0
+    workflow.runs.total{status=TIMED_OUT, trigger_type=event, workflow_id=patch} 0
+    workflows.active{workflow_id=patch} 0
+    ");
     // As if it had been stored and read back by another process.
     let stored = serde_json::to_string(&segment).unwrap();
     let segment: Segment = serde_json::from_str(&stored).unwrap();
     workflow("ignored").resume(segment).run(async {}).await;
-    assert_eq!(
-        capture.spans().tree(),
-        "workflow.execute Unset {workflow.duration.ms=…, workflow.id=patch, workflow.name=Patch, workflow.run.id=run, \
-         workflow.status=SUSPENDED, workflow.suspend.reason=approval, workflow.trigger=event}\n\
-         workflow.execute Ok {workflow.duration.ms=…, workflow.id=patch, workflow.name=Patch, workflow.run.id=run, \
-         workflow.status=SUCCESS, workflow.trigger=event}\n  \
-         ~ workflow.execute\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    workflow.execute Unset
+      - workflow.duration.ms=…
+      - workflow.id=patch
+      - workflow.name=Patch
+      - workflow.run.id=run
+      - workflow.status=SUSPENDED
+      - workflow.suspend.reason=approval
+      - workflow.trigger=event
+    workflow.execute Ok
+      - workflow.duration.ms=…
+      - workflow.id=patch
+      - workflow.name=Patch
+      - workflow.run.id=run
+      - workflow.status=SUCCESS
+      - workflow.trigger=event
+      ~ workflow.execute
+    ");
     let metrics = capture.metrics();
     assert_eq!(
         metrics.value("workflow.runs.total", &[("status", "SUCCESS"), ("trigger_type", "event")]),

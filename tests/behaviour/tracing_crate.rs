@@ -1,4 +1,5 @@
-//! Both ways with the `tracing` crate: its spans inside ours, ours inside its spans, and log records with the ids.
+//! Both ways with the `tracing` crate: its spans inside ours, ours inside its spans, and log
+//! records with the ids.
 
 use hub_otel::testing::{Capture, Settings, Spans, capture};
 use hub_otel::{agent, workflow};
@@ -132,8 +133,9 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Log {
 
 /// A subscriber that writes into `log`.
 fn listening(log: &Log) -> tracing::Dispatch {
-    // While a process has one subscriber, tracing asks that of the thread that comes by first whether an event is wanted,
-    // and remembers a no for all threads: the other tests have none. With two it asks both.
+    // While a process has one subscriber, tracing asks that of the thread that comes by first
+    // whether an event is wanted, and remembers a no for all threads: the other tests have none.
+    // With two it asks both.
     static SECOND: LazyLock<tracing::Dispatch> =
         LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
     LazyLock::force(&SECOND);

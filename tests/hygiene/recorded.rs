@@ -25,12 +25,20 @@ async fn everything(id: &str, list: Vec<u8>, region: Region) -> Result<u64, Stri
 async fn every_argument_is_recorded_in_the_span_and_the_labels() {
     let capture = testing::capture();
     assert_eq!(everything("nightly", vec![1, 2], Region::EuWest).await, Ok(3));
-    assert_eq!(
-        capture.spans().tree().to_string().trim(),
-        "everything Ok {dotted.key=1.5, id=nightly, list=[1, 2], size=2, sum=3, workflow.duration.ms=…, \
-         workflow.id=nightly, workflow.name=Everything, workflow.run.id=7, \
-         workflow.status=SUCCESS, workflow.trigger=nightly-trigger}"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    everything (Consumer) Ok
+      - dotted.key=1.5
+      - id=nightly
+      - list=[1, 2]
+      - size=2
+      - sum=3
+      - workflow.duration.ms=…
+      - workflow.id=nightly
+      - workflow.name=Everything
+      - workflow.run.id=7
+      - workflow.status=SUCCESS
+      - workflow.trigger=nightly-trigger
+    ");
     let metrics = capture.metrics().table().to_string();
     let series = "workflow.runs.total{region=eu_west, status=SUCCESS, trigger_type=nightly-trigger, urgent=true, \
                   workflow_id=nightly} 1";
@@ -114,14 +122,19 @@ async fn every_shape_is_recorded_alike() {
         Traited("a").run().await,
     ];
     assert!(answers.iter().all(|answer| *answer == Err("a".to_owned())));
-    let tree = capture.spans().tree().to_string();
-    let spans: Vec<_> = tree.lines().filter(|line| line.starts_with("agent.execute")).collect();
-    assert_eq!(spans.len(), 7, "{tree}");
+    let spans = capture.spans();
+    let agents: Vec<_> = spans
+        .named("agent.execute")
+        .into_iter()
+        .map(|agent| testing::Spans::from_iter([agent.clone()]).tree())
+        .collect();
+    assert_eq!(agents.len(), 7, "{}", spans.tree());
     assert!(
-        spans
+        agents
             .iter()
-            .all(|span| *span == spans[0] && span.contains("id=a") && span.contains("FAILED")),
-        "{tree}"
+            .all(|agent| *agent == agents[0] && agent.contains("id=a") && agent.contains("FAILED")),
+        "{}",
+        spans.tree()
     );
     let metrics = capture.metrics().table().to_string();
     assert!(
@@ -202,11 +215,16 @@ async fn status_err_and_none_decide_the_outcome() {
 async fn an_expected_error_is_recorded_but_is_no_failure() {
     let capture = testing::capture();
     assert!(meanings::missing("missing").await.is_err());
-    assert_eq!(
-        capture.spans().tree(),
-        "workflow.execute Unset {hub_otel.expected_error=true, workflow.duration.ms=…, workflow.id=missing, \
-         workflow.name=missing, workflow.run.id=…, workflow.status=SUCCESS, workflow.trigger=manual}\n"
-    );
+    insta::assert_snapshot!(capture.spans().tree(), @r"
+    workflow.execute Unset
+      - hub_otel.expected_error=true
+      - workflow.duration.ms=…
+      - workflow.id=missing
+      - workflow.name=missing
+      - workflow.run.id=…
+      - workflow.status=SUCCESS
+      - workflow.trigger=manual
+    ");
     assert_eq!(capture.metrics().value("workflow.errors.total", &[]), 0.0);
     capture.conformance().unwrap();
 }

@@ -1,4 +1,5 @@
-//! A certificate authority of one test: a server's and a client's certificate, as PEM text and files.
+//! A certificate authority of one test: a server's and a client's certificate, as PEM text and
+//! files.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::sync::Arc;
@@ -30,7 +31,8 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Issues a server's certificate for `name` (`localhost`, or another for a wrong name) and a client's.
+    /// Issues a server's certificate for `name` (`localhost`, or another for a wrong name) and a
+    /// client's.
     ///
     /// # Panics
     /// When `name` is no name.
@@ -50,7 +52,8 @@ impl Certificates {
         Self { authority, server, client }
     }
 
-    /// The server's side; with `mutual`, a client without a certificate of this authority is turned away.
+    /// The server's side; with `mutual`, a client without a certificate of this authority is turned
+    /// away.
     pub(crate) fn server_config(&self, mutual: bool) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())

@@ -1,4 +1,5 @@
-//! HTTP requests of the tests themselves, on the harness's runtime, by a client that follows no proxy.
+//! HTTP requests of the tests themselves, on the harness's runtime, by a client that follows no
+//! proxy.
 
 use crate::runtime;
 use std::sync::LazyLock;

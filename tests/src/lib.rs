@@ -1,12 +1,15 @@
-//! What the tests of every package share: the far side of the wire, and ways to wait for it without sleeping.
+//! What the tests of every package share: the far side of the wire, and ways to wait for it without
+//! sleeping.
 //!
-//! * [`receiver::Receiver`]: an OTLP receiver in this process that keeps what it was sent and misbehaves as told;
+//! * [`receiver::Receiver`]: an OTLP receiver in this process that keeps what it was sent and
+//!   misbehaves as told;
 //! * [`proxy::Proxy`]: a TCP link that can be cut, silenced or reset;
 //! * [`program::Program`]: an instance of the library, with what it sent;
 //! * [`process::Process`]: a child process that dies with its test;
 //! * [`poll`], [`ports`], [`http`], [`scrape`]: waiting, ports, requests, Prometheus text.
 //!
-//! Everything here runs on a runtime of its own: a test may block its thread, or run without any runtime.
+//! Everything here runs on a runtime of its own: a test may block its thread, or run without any
+//! runtime.
 
 #![expect(
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Waiting for something to become true, with a deadline and a message, instead of sleeping and hoping.
+//! Waiting for something to become true, with a deadline and a message, instead of sleeping and
+//! hoping.
 
 use std::time::{Duration, Instant};
 

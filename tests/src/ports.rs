@@ -1,14 +1,17 @@
-//! Ports: free ones, one that refuses connections for as long as it is held, and one that never answers them.
+//! Ports: free ones, one that refuses connections for as long as it is held, and one that never
+//! answers them.
 
 use socket2::{Domain, Socket, Type};
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// A free port for a program that cannot pick its own, and that nobody else is given for the next minute.
+/// A free port for a program that cannot pick its own, and that nobody else is given for the next
+/// minute.
 ///
-/// A connection over it is closed from the listener's side, so the port stays in TIME_WAIT: the system hands it to no `bind` to
-/// port 0 and to no outgoing connection, but a program that names it gets it (as they set SO_REUSEADDR).
+/// A connection over it is closed from the listener's side, so the port stays in TIME_WAIT: the
+/// system hands it to no `bind` to port 0 and to no outgoing connection, but a program that names
+/// it gets it (as they set SO_REUSEADDR).
 ///
 /// # Panics
 /// When the system has no port left.

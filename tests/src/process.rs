@@ -18,7 +18,8 @@ pub struct Process {
 
 type Lines = Arc<Mutex<String>>;
 
-/// A command with an empty environment, so that the OTEL_ variables of whoever runs the tests change nothing.
+/// A command with an empty environment, so that the OTEL_ variables of whoever runs the tests
+/// change nothing.
 pub fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.env_clear();
@@ -158,7 +159,8 @@ impl Process {
         status_bytes(&self.id().to_string(), "VmRSS:")
     }
 
-    /// The memory that it has allocated, in bytes (RssAnon): without mapped files, its own executable among them.
+    /// The memory that it has allocated, in bytes (RssAnon): without mapped files, its own
+    /// executable among them.
     pub fn anonymous_bytes(&self) -> u64 {
         status_bytes(&self.id().to_string(), "RssAnon:")
     }

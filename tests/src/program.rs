@@ -1,4 +1,5 @@
-//! A program under test: an instance of its own, which sends items with ids that can be accounted for.
+//! A program under test: an instance of its own, which sends items with ids that can be accounted
+//! for.
 
 #![expect(
     clippy::disallowed_methods,

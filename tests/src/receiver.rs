@@ -1,8 +1,9 @@
-//! An OTLP receiver in this process: keeps every request as it was decoded, and misbehaves as it is told.
+//! An OTLP receiver in this process: keeps every request as it was decoded, and misbehaves as it is
+//! told.
 //!
-//! One port speaks gRPC, HTTP/protobuf and HTTP/JSON, with gzip or zstd, with TLS where asked. What it *stores* is what
-//! a Collector would have passed on: a request that it refuses is kept in [`Receiver::requests`], not in
-//! [`Receiver::spans`] and the like.
+//! One port speaks gRPC, HTTP/protobuf and HTTP/JSON, with gzip or zstd, with TLS where asked. What
+//! it *stores* is what a Collector would have passed on: a request that it refuses is kept in
+//! [`Receiver::requests`], not in [`Receiver::spans`] and the like.
 //!
 //! ```
 //! use hub_otel_tests::receiver::{Behaviour, Receiver, Signal};
@@ -78,7 +79,8 @@ impl Receiver {
         Self::build(None, Store::counting())
     }
 
-    /// One that speaks TLS with the server's certificate of `certificates`; with `mutual`, it asks for a client's too.
+    /// One that speaks TLS with the server's certificate of `certificates`; with `mutual`, it asks
+    /// for a client's too.
     ///
     /// # Panics
     /// When the system has no port left.
@@ -152,7 +154,8 @@ impl Receiver {
         self.inner.connections.reset_all();
     }
 
-    /// What the next requests of `signal` meet, one each; those after follow [`always`](Self::always).
+    /// What the next requests of `signal` meet, one each; those after follow
+    /// [`always`](Self::always).
     pub fn script(&self, signal: Signal, behaviours: impl IntoIterator<Item = Behaviour>) {
         lock(&self.inner.script).push(signal, behaviours);
     }
@@ -177,7 +180,8 @@ impl Receiver {
         lock(&self.inner.store).attempts(signal)
     }
 
-    /// How many items (spans, log records, metric points) of `signal` were stored, duplicates included.
+    /// How many items (spans, log records, metric points) of `signal` were stored, duplicates
+    /// included.
     pub fn stored(&self, signal: Signal) -> u64 {
         lock(&self.inner.store).stored(signal)
     }

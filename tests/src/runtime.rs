@@ -1,4 +1,5 @@
-//! The runtime that the harness runs on, so that it answers whatever the test does to its own threads.
+//! The runtime that the harness runs on, so that it answers whatever the test does to its own
+//! threads.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -18,7 +19,8 @@ pub(crate) fn handle() -> &'static Handle {
     RUNTIME.handle()
 }
 
-/// Runs `future` on the harness's runtime and blocks this thread until it is done; allowed inside any runtime.
+/// Runs `future` on the harness's runtime and blocks this thread until it is done; allowed inside
+/// any runtime.
 pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     handle().spawn(async move {

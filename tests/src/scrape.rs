@@ -1,4 +1,5 @@
-//! Prometheus text as a table, read by a parser that is not ours and that refuses what it cannot read to the end.
+//! Prometheus text as a table, read by a parser that is not ours and that refuses what it cannot
+//! read to the end.
 
 use nom_openmetrics::{MetricDescriptor, MetricType, parser};
 use std::collections::BTreeMap;
@@ -96,7 +97,8 @@ impl Scrape {
         self.samples.iter().filter(move |sample| sample.name == name && sample.has(labels))
     }
 
-    /// The sum over the samples of that name that have all of these labels; `None` when there are none.
+    /// The sum over the samples of that name that have all of these labels; `None` when there are
+    /// none.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         self.matching(name, labels).map(|sample| sample.value).reduce(|one, other| one + other)
     }

@@ -1,4 +1,4 @@
-//! Captured metrics, and their table as text.
+//! Captured metrics, and their rendering as a table.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::AggregatedMetrics;
@@ -7,36 +7,68 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The metrics of one moment.
+/// Metrics at one moment: every series, sorted by name and labels.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let capture = hub_otel::testing::capture();
+/// hub_otel::agent("scanner", "scan").run(async {}).await;
+/// let metrics = capture.metrics();
+/// assert_eq!(metrics.value("agent.runs.total", &[("agent_id", "scanner")]), 1.0);
+/// assert!(metrics.table().contains(
+///     "agent.runs.total{action=scan, agent_id=scanner, status=SUCCESS} 1\n"
+/// ));
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Metrics(Vec<Series>);
 
-/// One series: a metric with one set of labels.
+/// Metric with one set of labels.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let capture = hub_otel::testing::capture();
+/// hub_otel::workflow("nightly").run(async {}).await;
+/// let metrics = capture.metrics();
+/// let duration = metrics.iter().find(|series| series.name == "workflow.duration").unwrap();
+/// assert_eq!((duration.kind, duration.unit.as_str()), ("histogram", "ms"));
+/// assert_eq!(duration.labels["workflow_id"], "nightly");
+/// assert_eq!(duration.value, 1.0);
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Series {
-    /// The metric's OpenTelemetry name.
+    /// OpenTelemetry name of the metric.
     pub name: String,
-    /// Its unit.
+    /// Name of the instrumentation scope, which is that of the meter.
+    pub scope: String,
+    /// Unit.
     pub unit: String,
-    /// `counter`, `up_down_counter`, `histogram` or `gauge`.
+    /// Instrument kind: `counter`, `up_down_counter`, `histogram` or `gauge`.
     pub kind: &'static str,
-    /// The labels.
+    /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// A counter's or gauge's value; how often a histogram was recorded into.
+    /// Value of a counter or gauge; number of recordings of a histogram.
     pub value: f64,
-    /// A histogram's sum; the value of the others.
+    /// Sum of a histogram; equal to `value` for the other kinds.
     pub sum: f64,
-    /// A histogram's bounds.
+    /// Bucket bounds of a histogram.
     pub bounds: Vec<f64>,
 }
 
 impl Metrics {
     pub(super) fn new(collected: &ResourceMetrics) -> Self {
         let mut series = Vec::new();
-        for metric in collected.scope_metrics().flat_map(|scope| scope.metrics()) {
+        let metrics = collected.scope_metrics().flat_map(|scope_metrics| {
+            let scope = scope_metrics.scope().name();
+            scope_metrics.metrics().map(move |metric| (scope, metric))
+        });
+        for (scope, metric) in metrics {
             let mut add = |kind, labels: Vec<KeyValue>, value, sum, bounds| {
                 series.push(Series {
                     name: metric.name().to_owned(),
+                    scope: scope.to_owned(),
                     unit: metric.unit().to_owned(),
                     kind,
                     labels: labels
@@ -50,7 +82,7 @@ impl Metrics {
             };
             match metric.data() {
                 AggregatedMetrics::F64(data) => points(data, |value| value, &mut add),
-                AggregatedMetrics::U64(data) => points(data, number, &mut add),
+                AggregatedMetrics::U64(data) => points(data, unsigned, &mut add),
                 AggregatedMetrics::I64(data) => points(data, signed, &mut add),
             }
         }
@@ -58,13 +90,13 @@ impl Metrics {
         Self(series)
     }
 
-    /// All series, sorted by name and labels.
+    /// Returns all series, sorted by name and labels.
     pub fn iter(&self) -> std::slice::Iter<'_, Series> {
         self.0.iter()
     }
 
-    /// The value of a series, or how often a histogram was recorded into; 0 where it is not there. `labels` may leave
-    /// some out: the sum over all that fit is given.
+    /// Returns the sum over the series of this name that have all of `labels`, of a histogram the
+    /// number of recordings; 0 if there is no such series.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let fits = |series: &&Series| {
@@ -76,7 +108,8 @@ impl Metrics {
         self.0.iter().filter(fits).map(|series| series.value).sum()
     }
 
-    /// One line a series: `name{label=value, …} value`; of a histogram how often it was recorded into.
+    /// Renders one line per series: `name{label=value, …} value`, of a histogram `count=` and the
+    /// number of recordings.
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = String::new();
@@ -118,8 +151,7 @@ fn points<T: Copy>(data: &MetricData<T>, number: impl Fn(T) -> f64, add: Add<'_>
         }
         MetricData::Histogram(histogram) => {
             for point in histogram.data_points() {
-                let (count, sum) =
-                    (crate::testing::metrics::number(point.count()), number(point.sum()));
+                let (count, sum) = (unsigned(point.count()), number(point.sum()));
                 add(
                     "histogram",
                     point.attributes().cloned().collect(),
@@ -129,13 +161,13 @@ fn points<T: Copy>(data: &MetricData<T>, number: impl Fn(T) -> f64, add: Add<'_>
                 );
             }
         }
-        // No view of ours makes one.
+        // Only a view creates one, and the provider of a capture has no views.
         MetricData::ExponentialHistogram(_) => {}
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts in tests are small")]
-fn number(value: u64) -> f64 {
+fn unsigned(value: u64) -> f64 {
     value as f64
 }
 

@@ -4,8 +4,7 @@
 //! docs/db/postgresql.md of the semantic conventions; a number in brackets is the note below that section's table, as in the
 //! pages that refer to version 1.47 (HTTP) and 1.51 (DB) of the specification.
 
-use hub_otel::testing::Span;
-use opentelemetry::{Array, Value};
+use hub_otel::testing::{Span, Value};
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +17,11 @@ pub(super) enum Type {
 impl Type {
     pub(super) fn admits(self, value: &Value) -> bool {
         match self {
-            Self::Text => matches!(value, Value::String(text) if !text.as_str().is_empty()),
-            Self::Int => matches!(value, Value::I64(_)),
-            Self::Texts => matches!(value, Value::Array(Array::String(_))),
+            Self::Text => matches!(value, Value::String(text) if !text.is_empty()),
+            Self::Int => matches!(value, Value::Int(_)),
+            Self::Texts => {
+                matches!(value, Value::Array(items) if items.iter().all(|item| matches!(item, Value::String(_))))
+            }
         }
     }
 }
@@ -65,7 +66,7 @@ fn has(span: &Span, key: &str) -> bool {
 
 fn status(span: &Span) -> Option<i64> {
     match span.attributes.get("http.response.status_code") {
-        Some(Value::I64(code)) => Some(*code),
+        Some(Value::Int(code)) => Some(*code),
         _ => None,
     }
 }

@@ -1,8 +1,7 @@
 //! Spans and series as text: one line each, with ports masked, so that a test can compare a whole
 //! table.
 
-use hub_otel::testing::{Series, Span, Spans};
-use opentelemetry::{Array, Value};
+use hub_otel::testing::{Series, Span, Spans, Value};
 
 /// The spans as a tree, siblings sorted by their text; `keep` picks the attributes.
 pub(crate) fn tree(spans: &Spans, keep: impl Fn(&str) -> bool + Copy) -> String {
@@ -46,11 +45,8 @@ fn line(span: &Span, keep: impl Fn(&str) -> bool) -> String {
 
 fn text(key: &str, value: &Value) -> String {
     match value {
-        Value::I64(_) if key.ends_with(".port") => "<port>".to_owned(),
-        Value::Array(Array::String(texts)) => {
-            format!("{:?}", texts.iter().map(|text| text.as_str()).collect::<Vec<_>>())
-        }
-        value => value.as_str().into_owned(),
+        Value::Int(_) if key.ends_with(".port") => "<port>".to_owned(),
+        value => value.to_string(),
     }
 }
 

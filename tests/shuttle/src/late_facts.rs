@@ -34,8 +34,9 @@ impl Unit {
     }
 }
 
-/// `tellers` threads tell of `each` retries while the unit ends. What the end saw, what the counter says and what stands
-/// in the unit afterwards are the same, and nothing that comes now changes them.
+/// `tellers` threads tell of `each` retries while the unit ends. What the end saw, what the counter
+/// says and what stands in the unit afterwards are the same, and nothing that comes now changes
+/// them.
 fn race(tellers: usize, each: usize) {
     let unit = Unit::new();
     let counted = Arc::new(std::sync::atomic::AtomicU64::new(0));

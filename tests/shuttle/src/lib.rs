@@ -1,9 +1,10 @@
-//! The library's own files, compiled with a model checker's primitives, and what must be true in whatever order threads
-//! come to them.
+//! The library's own files, compiled with a model checker's primitives, and what must be true in
+//! whatever order threads come to them.
 //!
-//! Each function is one scenario: few threads, run in every order in which their steps can follow each other, or where
-//! those are too many in a great number of random ones. The memory is sequentially consistent; thread-locals are not
-//! modelled, so what lives in them is tested with real threads (`tests/behaviour/shared.rs`).
+//! Each function is one scenario: few threads, run in every order in which their steps can follow
+//! each other, or where those are too many in a great number of random ones. The memory is
+//! sequentially consistent; thread-locals are not modelled, so what lives in them is tested with
+//! real threads (`tests/behaviour/shared.rs`).
 
 mod late_facts;
 mod metrics;

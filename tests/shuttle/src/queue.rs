@@ -1,4 +1,5 @@
-//! The queue of finished items and its ledger: items come in while batches go out, the queue closes, or is given up.
+//! The queue of finished items and its ledger: items come in while batches go out, the queue
+//! closes, or is given up.
 
 use crate::config::signal::Signal;
 use crate::export::accounting::reason;
@@ -43,7 +44,8 @@ fn dropped(report: &SignalReport, reason: &str) -> u64 {
     report.dropped.get(reason).copied().unwrap_or(0)
 }
 
-/// Three items for two places, while batches go out: each is delivered, waits, or is counted as one too many.
+/// Three items for two places, while batches go out: each is delivered, waits, or is counted as one
+/// too many.
 pub fn settled() {
     many_orders(|| {
         let queue = queue();
@@ -56,8 +58,8 @@ pub fn settled() {
     });
 }
 
-/// One item while the queue closes and is emptied: delivered, or turned away as too late; it never waits for somebody
-/// who does not come any more.
+/// One item while the queue closes and is emptied: delivered, or turned away as too late; it never
+/// waits for somebody who does not come any more.
 pub fn closed() {
     every_order(|| {
         let queue = queue();
@@ -73,7 +75,8 @@ pub fn closed() {
     });
 }
 
-/// Shutdown's deadline passes while items come in and a batch is on its way: what was pending is written down once.
+/// Shutdown's deadline passes while items come in and a batch is on its way: what was pending is
+/// written down once.
 pub fn abandoned() {
     many_orders(|| {
         let queue = queue();

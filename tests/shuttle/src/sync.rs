@@ -1,11 +1,12 @@
-//! In the place of `hub-otel/src/sync.rs`: the checker's primitives, at each of which it may switch threads.
+//! In the place of `hub-otel/src/sync.rs`: the checker's primitives, at each of which it may switch
+//! threads.
 
 pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, atomic};
 
 use atomic::{AtomicBool, Ordering::SeqCst};
 
-/// `std::sync::OnceLock`, which the checker lacks: a flag to look at, a lock to take turns at setting. std's own stands
-/// inside for nothing but the reference that outlives the lock.
+/// `std::sync::OnceLock`, which the checker lacks: a flag to look at, a lock to take turns at
+/// setting. std's own stands inside for nothing but the reference that outlives the lock.
 pub(crate) struct OnceLock<T> {
     set: AtomicBool,
     turn: Mutex<()>,

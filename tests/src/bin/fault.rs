@@ -1,6 +1,8 @@
-//! The program that the process rows of the fault matrix start, and then kill, starve or watch: `fault <what> [number]`.
+//! The program that the process rows of the fault matrix start, and then kill, starve or watch:
+//! `fault <what> [number]`.
 //!
-//! It is told what to send, and how its life ends; where to send comes from the environment, as for any program.
+//! It is told what to send, and how its life ends; where to send comes from the environment, as for
+//! any program.
 #![expect(clippy::print_stdout, reason = "its parent reads what it prints")]
 #![expect(
     clippy::expect_used,
@@ -120,7 +122,8 @@ fn fork(count: u64) {
             // Every call that could wait for the thread that is not there comes back at once.
             assert_eq!(program.telemetry().flush_blocking(), hub_otel::Report::default());
             let _books = program.report();
-            // Whatever its end, it comes at once: here the guard is dropped, as at the end of any main.
+            // Whatever its end, it comes at once: here the guard is dropped, as at the end of any
+            // main.
             drop(program);
             std::process::exit(0);
         }
@@ -204,8 +207,9 @@ fn labels(sets: u64) {
     telemetry.shutdown_blocking();
 }
 
-/// `rate` spans a second for so many seconds, with some work of its own per span; prints the processor time that it took.
-/// Where the machine held it up it catches up at twice the rate: all at once would be another test.
+/// `rate` spans a second for so many seconds, with some work of its own per span; prints the
+/// processor time that it took. Where the machine held it up it catches up at twice the rate: all
+/// at once would be another test.
 fn paced(rate: u64, seconds: u64) {
     let program = install(false);
     say(format_args!("baseline {}", own_resident_bytes()));

@@ -27,7 +27,8 @@ pub enum Behaviour {
         /// `gzip` or `zstd`.
         encoding: &'static str,
     },
-    /// Refuses with an HTTP status, whatever the protocol: to gRPC, what a proxy in between would answer.
+    /// Refuses with an HTTP status, whatever the protocol: to gRPC, what a proxy in between would
+    /// answer.
     Http {
         /// The status code.
         status: u16,

@@ -69,7 +69,8 @@ pub(super) async fn accept(listener: TcpListener, inner: Arc<Inner>) {
 async fn connection(stream: TcpStream, inner: Arc<Inner>) {
     let connection = inner.connections.open();
     let _best_effort = stream.set_nodelay(true);
-    // A second handle on the socket: what was read but not answered must not soften the reset into a FIN.
+    // A second handle on the socket: what was read but not answered must not soften the reset into
+    // a FIN.
     let Ok(stream) = stream.into_std() else { return };
     let Ok(handle) = stream.try_clone().map(socket2::Socket::from) else { return };
     let Ok(stream) = TcpStream::from_std(stream) else { return };

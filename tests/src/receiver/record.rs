@@ -156,7 +156,8 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn counting() -> Self {
-        // Room from the start: a set of a million that grows holds up every request for a moment, as no Collector would.
+        // Room from the start: a set of a million that grows holds up every request for a moment,
+        // as no Collector would.
         Self { counting: true, span_ids: HashSet::with_capacity(2_000_000), ..Self::default() }
     }
 

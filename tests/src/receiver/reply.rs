@@ -36,7 +36,8 @@ pub(super) fn status(code: Code, retry_info: Option<Duration>) -> Status {
     }
 }
 
-/// An HTTP success, partial when items were rejected. As protobuf, the three signals' replies are the same on the wire.
+/// An HTTP success, partial when items were rejected. As protobuf, the three signals' replies are
+/// the same on the wire.
 pub(super) fn http(signal: Signal, json: bool, rejected: u64, message: &str) -> Response<Body> {
     let (kind, body) = if json {
         let field = match signal {

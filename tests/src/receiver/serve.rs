@@ -116,7 +116,8 @@ impl Grpc {
                 response
             }
         };
-        // As grpc-go does, and with it the Collector: the answer names the packing of the request, whoever asked for it.
+        // As grpc-go does, and with it the Collector: the answer names the packing of the request,
+        // whoever asked for it.
         if let Some(encoding) = headers.get("grpc-encoding").and_then(|value| value.to_str().ok()) {
             let encoding = encoding.parse().expect("ASCII");
             response.metadata_mut().insert("grpc-encoding", encoding);

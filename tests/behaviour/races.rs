@@ -1,5 +1,5 @@
-//! What several threads do to one unit, one call site or one gauge at the same time. Whoever comes first, the numbers
-//! agree: every round is held against what must be true of all of them.
+//! What several threads do to one unit, one call site or one gauge at the same time. Whoever comes
+//! first, the numbers agree: every round is held against what must be true of all of them.
 
 use hub_otel::testing::{Capture, Settings, Spans, capture};
 use hub_otel::{Current, current, instrument_workflow};
@@ -15,8 +15,8 @@ fn poll<F: Future>(future: Pin<&mut F>) -> bool {
     future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
-/// Opens a unit, and lets every one of `others` loose on its handle at the moment in which it ends: by itself, or by
-/// being dropped.
+/// Opens a unit, and lets every one of `others` loose on its handle at the moment in which it ends:
+/// by itself, or by being dropped.
 fn race<F, U>(round: usize, unit: impl FnOnce(Option<Taken>) -> U, others: &[F])
 where
     F: Fn(&Current) + Sync,
@@ -64,7 +64,8 @@ impl Taken {
 }
 
 fn both_ways(round: usize) -> Capture {
-    if round.is_multiple_of(3) { Settings::new().unsampled().capture() } else { capture() }
+    let settings = Settings::new().allow_root_agents();
+    if round.is_multiple_of(3) { settings.unsampled().capture() } else { settings.capture() }
 }
 
 fn only<'s>(spans: &'s Spans, name: &str) -> Option<&'s hub_otel::testing::Span> {
