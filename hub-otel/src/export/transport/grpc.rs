@@ -245,7 +245,8 @@ impl Decoder for BytesCodec {
     }
 }
 
-#[cfg(all(test, feature = "otlp-http"))]
+#[cfg(test)]
+#[cfg(feature = "otlp-http")]
 mod tests {
     use super::*;
     use http_body_util::Full;
