@@ -60,7 +60,7 @@ impl Series {
         Self::part(metric, "sum")
     }
 
-    /// A series of the stack's own: see [`crate::stack::known`].
+    /// A series of the stack's own: see [`crate::stack::known_series`].
     #[must_use]
     pub fn own(name: &str, origin: Origin) -> Self {
         Self { name: name.to_owned(), matchers: Vec::new(), origin }

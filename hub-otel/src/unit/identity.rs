@@ -143,7 +143,7 @@ impl<'a, T: Display + ?Sized> IdentityVia<'a> for &IdentityExpr<'a, T> {
 
 /// Fallback for all other types, which exists for its error message.
 pub trait IdentityUnsupported<'a, T: ?Sized> {
-    /// Never called: no type implements [`UnitIdentity`].
+    /// Never called: no type implements `UnitIdentity`.
     fn hub_otel_identity(&self) -> IdentityValue<'a>
     where
         T: UnitIdentity;
