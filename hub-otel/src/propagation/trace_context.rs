@@ -27,12 +27,12 @@ mod with_sdk {
     use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
     /// Writes `traceparent` and `tracestate` of the current context.
-    pub(in crate::propagation) fn inject(carrier: &mut dyn Injector) {
+    pub(crate) fn inject(carrier: &mut dyn Injector) {
         TraceContextPropagator::new().inject_context(&outgoing(), &mut OtelInjector(carrier));
     }
 
     /// Reads `traceparent` and `tracestate`.
-    pub(in crate::propagation) fn extract(carrier: &dyn Extractor) -> Context {
+    pub(crate) fn extract(carrier: &dyn Extractor) -> Context {
         let empty = Context::new();
         TraceContextPropagator::new().extract_with_context(&empty, &OtelExtractor(carrier))
     }
