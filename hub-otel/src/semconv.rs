@@ -1,8 +1,9 @@
-//! Every name that hub-otel emits: spans, attributes, events, metrics, labels, units, buckets, status values.
+//! Telemetry contract: the names of all spans, attributes, events, metrics and labels that hub-otel
+//! emits, with units, buckets and status values.
 //!
-//! The table exists once, here, as plain `const` items. The runtime builds its instruments *from* it; the tests, the
-//! dashboards, the alert rules and `docs/telemetry.md` are derived from it or checked against it. A telemetry name that
-//! is spelled anywhere else is a bug.
+//! Each name is defined once, as a `const` item. The runtime builds its instruments from these
+//! definitions; the dashboards, the alert rules, `docs/telemetry.md` and the tests are generated
+//! from them or checked against them. A telemetry name spelled in any other module is a bug.
 
 pub mod attribute;
 pub mod event;
@@ -20,11 +21,13 @@ use opentelemetry::Key;
 use opentelemetry::KeyValue;
 use opentelemetry::Value;
 
-/// The name of the instrumentation scope of everything that this library records itself.
+/// Name of the instrumentation scope of all telemetry that the library itself records.
 pub const SCOPE: &str = "hub_otel";
 
-/// The one place that makes an attribute: its key comes from this contract, or from the user's own code.
-#[expect(clippy::disallowed_methods, reason = "the home of `KeyValue::new`")]
+/// Creates an attribute. The key is a constant of this contract or a name given by the user.
+///
+/// `clippy.toml` disallows `KeyValue::new` in all other places.
+#[expect(clippy::disallowed_methods, reason = "the only permitted use of `KeyValue::new`")]
 pub fn kv(key: impl Into<Key>, value: impl Into<Value>) -> KeyValue {
     KeyValue::new(key, value)
 }

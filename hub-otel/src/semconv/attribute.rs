@@ -1,4 +1,5 @@
-//! Attribute and label keys. Keys of the semantic conventions are re-exported from their crate, never spelled here.
+//! Attribute and label keys. Keys of the semantic conventions are re-exported from the conventions
+//! crate.
 
 pub use opentelemetry_semantic_conventions::attribute::CLIENT_ADDRESS;
 pub use opentelemetry_semantic_conventions::attribute::CPU_MODE;
@@ -32,60 +33,60 @@ pub use opentelemetry_semantic_conventions::attribute::URL_SCHEME;
 pub use opentelemetry_semantic_conventions::attribute::URL_TEMPLATE;
 pub use opentelemetry_semantic_conventions::attribute::USER_AGENT_ORIGINAL;
 
-/// Identifies one run of a workflow, over all its segments. Span attribute only, never a label.
+/// Id of a workflow run, the same for all its segments. Span attribute only, never a label.
 pub const WORKFLOW_RUN_ID: &str = "workflow.run.id";
-/// The workflow's stable slug.
+/// Stable slug of the workflow.
 pub const WORKFLOW_ID: &str = "workflow.id";
-/// The workflow's name for people.
+/// Display name of the workflow.
 pub const WORKFLOW_NAME: &str = "workflow.name";
-/// What started the run: the application's word.
+/// Trigger of the run, as named by the application.
 pub const WORKFLOW_TRIGGER: &str = "workflow.trigger";
-/// How the segment ended: a value of [`crate::semconv::status`].
+/// Status of the segment: a value of [`crate::semconv::status`].
 pub const WORKFLOW_STATUS: &str = "workflow.status";
-/// How long the segment took, in milliseconds.
+/// Duration of the segment in milliseconds.
 pub const WORKFLOW_DURATION_MS: &str = "workflow.duration.ms";
-/// Why the segment was suspended.
+/// Reason for the suspension of the segment.
 pub const WORKFLOW_SUSPEND_REASON: &str = "workflow.suspend.reason";
 
-/// The agent's stable slug.
+/// Stable slug of the agent.
 pub const AGENT_ID: &str = "agent.id";
-/// The agent's name for people.
+/// Display name of the agent.
 pub const AGENT_NAME: &str = "agent.name";
-/// What the agent was asked to do.
+/// Action that the agent performs.
 pub const AGENT_ACTION: &str = "agent.action";
-/// Identifies one logical execution of an agent, all attempts included.
+/// Id of one logical execution of an agent, including all attempts.
 pub const AGENT_RUN_ID: &str = "agent.run.id";
-/// How the execution ended: a value of [`crate::semconv::status`].
+/// Status of the execution: a value of [`crate::semconv::status`].
 pub const AGENT_STATUS: &str = "agent.status";
-/// How long the execution took, in milliseconds, backoffs included.
+/// Duration of the execution in milliseconds, including backoffs.
 pub const AGENT_DURATION_MS: &str = "agent.duration.ms";
-/// How many attempts failed and were tried again.
+/// Number of failed attempts that were retried.
 pub const AGENT_RETRY_COUNT: &str = "agent.retry.count";
 
-/// The attempt that failed, counted from 1.
+/// Number of the failed attempt, counted from 1.
 pub const AGENT_RETRY_ATTEMPT: &str = "agent.retry.attempt";
-/// Why the attempt is tried again: a stable word.
+/// Reason for the retry: a stable identifier.
 pub const AGENT_RETRY_REASON: &str = "agent.retry.reason";
-/// How long until the next attempt, in milliseconds.
+/// Delay before the next attempt in milliseconds.
 pub const AGENT_RETRY_DELAY_MS: &str = "agent.retry.delay.ms";
 
-/// The error's text. Span attribute only, never a label.
+/// Error message. Span attribute only, never a label.
 pub const ERROR_MESSAGE: &str = "error.message";
-/// `true` on a unit whose error was declared expected.
+/// `true` on a unit whose error is declared as expected.
 pub const EXPECTED_ERROR: &str = "hub_otel.expected_error";
 
-/// Identifies one request for approval.
+/// Id of one approval request.
 pub const WORKFLOW_APPROVAL_ID: &str = "workflow.approval.id";
-/// What was decided: a value of [`crate::semconv::status::DECISIONS`].
+/// Decision: a value of [`crate::semconv::status::DECISIONS`].
 pub const WORKFLOW_APPROVAL_DECISION: &str = "workflow.approval.decision";
 
-/// The keys of metric labels. Prometheus names: labels are spelled as they are read.
+/// Keys of metric labels, in Prometheus spelling.
 pub mod label {
     /// [`crate::semconv::attribute::WORKFLOW_ID`] as a label.
     pub const WORKFLOW_ID: &str = "workflow_id";
     /// [`crate::semconv::attribute::WORKFLOW_TRIGGER`] as a label.
     pub const TRIGGER_TYPE: &str = "trigger_type";
-    /// The terminal status.
+    /// Terminal status.
     pub const STATUS: &str = "status";
     /// [`crate::semconv::attribute::WORKFLOW_APPROVAL_DECISION`] as a label.
     pub const DECISION: &str = "decision";
@@ -95,15 +96,15 @@ pub mod label {
     pub const ACTION: &str = "action";
     /// [`crate::semconv::attribute::ERROR_TYPE`] as a label.
     pub const ERROR_TYPE: &str = "error_type";
-    /// Why something was retried or dropped.
+    /// Reason for a retry or a drop.
     pub const REASON: &str = "reason";
     /// `traces`, `metrics` or `logs`.
     pub const SIGNAL: &str = "signal";
-    /// What became of an exported item: `ok`, `rejected`, `failed` or `dropped`.
+    /// Result of the export of an item: `ok`, `rejected`, `failed` or `dropped`.
     pub const RESULT: &str = "result";
-    /// The one label of the series that takes what is over an instrument's limit (metrics SDK specification, "Overflow
-    /// attribute"): OpenTelemetry's own name.
+    /// Only label of the overflow series, which aggregates measurements beyond the cardinality
+    /// limit of an instrument (metrics SDK specification, "Overflow attribute").
     pub const OVERFLOW: &str = "otel.metric.overflow";
-    /// [`OVERFLOW`] as Prometheus spells it.
+    /// [`OVERFLOW`] in Prometheus spelling.
     pub const OVERFLOW_PROMETHEUS: &str = "otel_metric_overflow";
 }

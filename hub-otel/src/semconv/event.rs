@@ -1,18 +1,18 @@
-//! Names of span events and of the log records that the library emits itself.
+//! Names of span events and of the log records that the library emits.
 
-/// The span event of a failure (semantic conventions, "Exceptions on spans").
+/// Span event of a failure (semantic conventions, "Exceptions on spans").
 pub const EXCEPTION: &str = "exception";
-/// An attempt failed and will be tried again: span event, and a log record (WARN).
+/// An attempt failed and will be retried: span event and log record (WARN).
 pub const AGENT_RETRY: &str = "agent.retry";
-/// A run's first segment began (INFO).
+/// The first segment of a run started (INFO).
 pub const WORKFLOW_RUN_STARTED: &str = "workflow.run.started";
 /// A run reached a terminal state (INFO; ERROR when failed).
 pub const WORKFLOW_RUN_ENDED: &str = "workflow.run.ended";
-/// An approval was asked for (INFO).
+/// An approval was requested (INFO).
 pub const WORKFLOW_APPROVAL_REQUESTED: &str = "workflow.approval.requested";
 /// An approval was decided (INFO).
 pub const WORKFLOW_APPROVAL_DECIDED: &str = "workflow.approval.decided";
-/// An agent began (DEBUG).
+/// An agent execution started (DEBUG).
 pub const AGENT_RUN_STARTED: &str = "agent.run.started";
-/// An agent ended (DEBUG).
+/// An agent execution ended (DEBUG).
 pub const AGENT_RUN_ENDED: &str = "agent.run.ended";

@@ -1,25 +1,27 @@
-//! GenAI attributes, as in the semantic conventions 1.37.0 ("in development": they are still being renamed). Off unless
-//! asked for. Their keys stand here and nowhere else: the conventions crate carries them only as deprecated leftovers.
+//! GenAI attributes of the semantic conventions 1.37.0. Disabled by default, because their status
+//! is "development" and they are still being renamed.
+//!
+//! The keys are spelled here because the conventions crate contains them only as deprecated items.
 
 use crate::semconv::kv;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
 
-/// The operation: `invoke_workflow` or `invoke_agent`.
+/// Operation: `invoke_workflow` or `invoke_agent`.
 pub const OPERATION_NAME: &str = "gen_ai.operation.name";
-/// The agent's name for people.
+/// Display name of the agent.
 pub const AGENT_NAME: &str = "gen_ai.agent.name";
-/// The agent's id.
+/// Id of the agent.
 pub const AGENT_ID: &str = "gen_ai.agent.id";
-/// The workflow's name.
+/// Name of the workflow.
 pub const WORKFLOW_NAME: &str = "gen_ai.workflow.name";
 
-/// The value of [`OPERATION_NAME`] on workflow.execute.
+/// Value of [`OPERATION_NAME`] on `workflow.execute` spans.
 pub const INVOKE_WORKFLOW: &str = "invoke_workflow";
-/// The value of [`OPERATION_NAME`] on agent.execute.
+/// Value of [`OPERATION_NAME`] on `agent.execute` spans.
 pub const INVOKE_AGENT: &str = "invoke_agent";
 
-/// Adds the attributes of a unit.
+/// Adds the GenAI attributes of a unit.
 pub(crate) fn describe(
     workflow: bool,
     id: &StringValue,

@@ -1,74 +1,75 @@
-//! `error.type` at the boundaries: what may go wrong with an HTTP request or a database call, as a closed set of kinds.
+//! Values of `error.type` for HTTP requests and database calls.
 //!
-//! The conventions ask for a low-cardinality identifier ("Recording errors", `error.type`). Where an HTTP response says
-//! what went wrong, the kind is its status code.
+//! The semantic conventions require a low-cardinality identifier ("Recording errors", `error.type`),
+//! so the values form a closed set. For an HTTP error response the value is the status code.
 
-/// The other side, or the caller, went away before the end.
+/// The peer or the caller disconnected before completion.
 pub const CANCELLED: &str = "cancelled";
-/// A deadline passed.
+/// A deadline was exceeded.
 pub const TIMEOUT: &str = crate::semconv::status::ERROR_TYPE_TIMEOUT;
-/// The code panicked.
+/// The instrumented code panicked.
 pub const PANIC: &str = crate::semconv::status::ERROR_TYPE_PANIC;
-/// Nothing better is known.
+/// Fallback for an error without a more specific value.
 pub const OTHER: &str = crate::semconv::status::ERROR_TYPE_OTHER;
 /// The body could not be produced, sent or read.
 pub const BODY: &str = "body";
 
-/// Of HTTP clients.
+/// Values for HTTP clients.
 pub mod client {
-    /// No connection: refused, unreachable, TLS.
+    /// The connection failed: refused, unreachable or TLS error.
     pub const CONNECT: &str = "connect";
-    /// The host's name has no address.
+    /// The host name could not be resolved.
     pub const DNS: &str = "dns";
-    /// A redirect that the client refuses to follow.
+    /// The client rejected a redirect.
     pub const REDIRECT: &str = "redirect";
-    /// What came back could not be decoded.
+    /// The response could not be decoded.
     pub const DECODE: &str = "decode";
     /// The request could not be built.
     pub const BUILDER: &str = "builder";
-    /// The connection broke while the request was under way.
+    /// The connection failed while the request was in flight.
     pub const REQUEST: &str = "request";
 }
 
-/// Of database calls: alerts on a lost database look at [`CONNECTION`](db::CONNECTION), [`POOL_TIMEOUT`](db::POOL_TIMEOUT)
-/// and [`IO`](db::IO), never at a unique violation.
+/// Values for database calls. An alert on an unavailable database selects
+/// [`CONNECTION`](db::CONNECTION), [`POOL_TIMEOUT`](db::POOL_TIMEOUT) and [`IO`](db::IO), not
+/// errors of a statement such as a unique violation.
 pub mod db {
-    /// The database is not there, or hung up.
+    /// The database is unreachable or closed the connection.
     pub const CONNECTION: &str = "connection";
-    /// No connection became free in time.
+    /// No connection of the pool became available in time.
     pub const POOL_TIMEOUT: &str = "pool_timeout";
     /// The pool was closed.
     pub const POOL_CLOSED: &str = "pool_closed";
-    /// The disk, or the socket.
+    /// Disk or socket error.
     pub const IO: &str = "io";
-    /// TLS to the database.
+    /// TLS error on the connection to the database.
     pub const TLS: &str = "tls";
-    /// Wrong credentials, or no permission.
+    /// Wrong credentials or missing permission.
     pub const AUTHORIZATION: &str = "authorization";
-    /// Unique, foreign key, not null, check, exclusion.
+    /// Constraint violation: unique, foreign key, not null, check or exclusion.
     pub const CONSTRAINT: &str = "constraint";
-    /// Locked by someone else: SQLITE_BUSY, lock_not_available.
+    /// Locked by another connection: SQLITE_BUSY, lock_not_available.
     pub const BUSY: &str = "busy";
-    /// Serialization failure or deadlock: worth trying again.
+    /// Serialization failure or deadlock. The transaction can be retried.
     pub const CONFLICT: &str = "conflict";
-    /// Out of memory, disk or connections on the database's side.
+    /// The database is out of memory, disk space or connections.
     pub const RESOURCES: &str = "resources";
-    /// The statement is wrong: syntax, unknown table or column.
+    /// Invalid statement: syntax error, unknown table or column.
     pub const STATEMENT: &str = "statement";
-    /// The data does not fit: overflow, invalid text.
+    /// Invalid data: overflow, invalid text.
     pub const DATA: &str = "data";
-    /// A write to a read-only database.
+    /// Write to a read-only database.
     pub const READ_ONLY: &str = "read_only";
-    /// The database file is damaged, or none.
+    /// The file is corrupt or is not a database.
     pub const CORRUPT: &str = "corrupt";
     /// A value could not be encoded or decoded.
     pub const CODEC: &str = "codec";
-    /// Driver and database do not understand each other.
+    /// Protocol error between driver and database.
     pub const PROTOCOL: &str = "protocol";
-    /// No row where one was asked for.
+    /// The query returned no row where one is required.
     pub const ROW_NOT_FOUND: &str = "row_not_found";
-    /// The settings of the connection are wrong.
+    /// Invalid connection settings.
     pub const CONFIGURATION: &str = "configuration";
-    /// The database said no, for a reason that none of the others names.
+    /// The database returned an error that no other value covers.
     pub const DATABASE: &str = "database";
 }

@@ -1,38 +1,38 @@
-//! The metrics: instrument, unit, labels, buckets, and the one name that Prometheus shows.
+//! Metrics: instrument, unit, labels, buckets and the name in Prometheus.
 
 use crate::semconv::attribute::label as l;
 use opentelemetry_semantic_conventions::attribute as s;
 use opentelemetry_semantic_conventions::metric as m;
 
-/// A metric that hub-otel records.
+/// Definition of a metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// The OpenTelemetry name.
+    /// OpenTelemetry name.
     pub name: &'static str,
-    /// The instrument.
+    /// Kind of instrument.
     pub kind: Kind,
-    /// The unit, in UCUM.
+    /// Unit in UCUM notation.
     pub unit: &'static str,
-    /// What it counts, in one sentence: HELP in Prometheus.
+    /// Description in one sentence, shown as HELP in Prometheus.
     pub description: &'static str,
-    /// The labels, without those of the target (service_name, service_namespace) and `le`.
+    /// Labels, without the target's labels (`service_name`, `service_namespace`) and `le`.
     pub labels: &'static [&'static str],
-    /// The bounds of a histogram's buckets; empty for the others.
+    /// Upper bounds of the buckets of a histogram; empty for other instruments.
     pub buckets: &'static [f64],
-    /// The family's name in Prometheus, whichever way it travels.
+    /// Name of the metric family in Prometheus, the same for scraped and for pushed metrics.
     pub prometheus: &'static str,
 }
 
-/// The instrument of a [`Metric`].
+/// Kind of instrument of a [`Metric`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows. `u64`, `f64` where its unit is s.
+    /// Monotonic sum. `f64` if the unit is `s`, otherwise `u64`.
     Counter,
-    /// Grows and shrinks, summed over processes. `i64`.
+    /// Non-monotonic sum, additive across processes. `i64`.
     UpDownCounter,
-    /// A distribution. `f64`.
+    /// Distribution of values. `f64`.
     Histogram,
-    /// A value of now. `f64` unless its unit is By.
+    /// Current value. `u64` if the unit is `By`, otherwise `f64`.
     Gauge,
 }
 
@@ -47,12 +47,12 @@ pub const WORKFLOW_RUNS: Metric = Metric {
     prometheus: "workflow_runs_total",
 };
 
-/// Time executed per run, over all its segments, waits excluded.
+/// Execution time per run, summed over its segments, without waits.
 pub const WORKFLOW_DURATION: Metric = Metric {
     name: "workflow.duration",
     kind: Kind::Histogram,
     unit: "ms",
-    description: "Time executed per workflow run, over all segments, waits excluded.",
+    description: "Execution time per workflow run, summed over its segments, without waits.",
     labels: &[l::WORKFLOW_ID, l::STATUS],
     buckets: &[
         10.0,
@@ -75,18 +75,18 @@ pub const WORKFLOW_DURATION: Metric = Metric {
     prometheus: "workflow_duration_milliseconds",
 };
 
-/// Segments that run now.
+/// Workflow segments that are executing.
 pub const WORKFLOWS_ACTIVE: Metric = Metric {
     name: "workflows.active",
     kind: Kind::UpDownCounter,
     unit: "{run}",
-    description: "Workflow runs that are executing now.",
+    description: "Workflow runs that are executing.",
     labels: &[l::WORKFLOW_ID],
     buckets: &[],
     prometheus: "workflows_active",
 };
 
-/// How long a person's decision took.
+/// Time from the request for an approval to its decision.
 pub const WORKFLOW_APPROVAL_WAIT_TIME: Metric = Metric {
     name: "workflow.approval.wait_time",
     kind: Kind::Histogram,
@@ -110,23 +110,23 @@ pub const WORKFLOW_APPROVAL_WAIT_TIME: Metric = Metric {
     prometheus: "workflow_approval_wait_time_milliseconds",
 };
 
-/// Logical executions of agents that ended.
+/// Logical executions of agents that ended, counted once per execution.
 pub const AGENT_RUNS: Metric = Metric {
     name: "agent.runs.total",
     kind: Kind::Counter,
     unit: "{run}",
-    description: "Agent executions that ended, all attempts of one counted once.",
+    description: "Agent executions that ended, counted once per execution regardless of retries.",
     labels: &[l::AGENT_ID, l::ACTION, l::STATUS],
     buckets: &[],
     prometheus: "agent_runs_total",
 };
 
-/// How long an agent's execution took, backoffs included.
+/// Duration of an agent execution, including all attempts and backoffs.
 pub const AGENT_DURATION: Metric = Metric {
     name: "agent.duration",
     kind: Kind::Histogram,
     unit: "ms",
-    description: "Time per agent execution, all attempts and backoffs included.",
+    description: "Duration of an agent execution, including all attempts and backoffs.",
     labels: &[l::AGENT_ID, l::ACTION, l::STATUS],
     buckets: &[
         10.0,
@@ -159,12 +159,12 @@ pub const AGENT_ERRORS: Metric = Metric {
     prometheus: "agent_errors_total",
 };
 
-/// Attempts that failed and were tried again.
+/// Failed attempts of agents that were retried.
 pub const AGENT_RETRIES: Metric = Metric {
     name: "agent.retry.count",
     kind: Kind::Counter,
     unit: "{retry}",
-    description: "Attempts of agents that failed and were tried again, by reason.",
+    description: "Failed attempts of agents that were retried, by reason.",
     labels: &[l::AGENT_ID, l::REASON],
     buckets: &[],
     prometheus: "agent_retry_count_total",
@@ -181,23 +181,23 @@ pub const WORKFLOW_ERRORS: Metric = Metric {
     prometheus: "workflow_errors_total",
 };
 
-/// Approvals that wait for a decision.
+/// Approvals that are waiting for a decision.
 pub const WORKFLOW_APPROVAL_PENDING: Metric = Metric {
     name: "workflow.approval.pending",
     kind: Kind::UpDownCounter,
     unit: "{approval}",
-    description: "Approvals that wait for a decision, from the last snapshot of their owner.",
+    description: "Approvals that are waiting for a decision, as of the application's last report.",
     labels: &[l::WORKFLOW_ID],
     buckets: &[],
     prometheus: "workflow_approval_pending",
 };
 
-/// The age of the approval that waits longest.
+/// Age of the oldest approval that is waiting for a decision.
 pub const WORKFLOW_APPROVAL_OLDEST_AGE: Metric = Metric {
     name: "workflow.approval.oldest_age",
     kind: Kind::Gauge,
     unit: "s",
-    description: "Age of the approval that waits longest, from the last snapshot of their owner.",
+    description: "Age of the oldest waiting approval, as of the application's last report.",
     labels: &[l::WORKFLOW_ID],
     buckets: &[],
     prometheus: "workflow_approval_oldest_age_seconds",
@@ -318,7 +318,8 @@ pub const PROCESS_FILE_DESCRIPTOR_COUNT: Metric = Metric {
     prometheus: "process_unix_file_descriptor_count",
 };
 
-/// Semantic conventions, process metrics. Also the heartbeat of a service whose metrics are pushed.
+/// Semantic conventions, process metrics. Also used to detect a stopped service whose metrics are
+/// pushed.
 pub const PROCESS_UPTIME: Metric = Metric {
     name: m::PROCESS_UPTIME,
     kind: Kind::Gauge,
@@ -329,23 +330,23 @@ pub const PROCESS_UPTIME: Metric = Metric {
     prometheus: "process_uptime_seconds",
 };
 
-/// What the process may use before it is killed.
+/// Memory that the process may use before it is killed.
 pub const PROCESS_MEMORY_LIMIT: Metric = Metric {
     name: "hub_otel.process.memory.limit",
     kind: Kind::Gauge,
     unit: "By",
-    description: "Memory that the process may use: the cgroup's limit, else the physical memory.",
+    description: "Memory limit of the process: the cgroup limit, or the physical memory if unlimited.",
     labels: &[],
     buckets: &[],
     prometheus: "hub_otel_process_memory_limit_bytes",
 };
 
-/// How late a timer fires on the application's runtime.
+/// Delay with which a timer fires on the application's runtime.
 pub const RUNTIME_LAG: Metric = Metric {
     name: "hub_otel.runtime.lag",
     kind: Kind::Histogram,
     unit: "s",
-    description: "How late a timer fires on the application's runtime.",
+    description: "Delay with which a timer fires on the application's runtime.",
     labels: &[],
     buckets: &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0],
     prometheus: "hub_otel_runtime_lag_seconds",
@@ -362,29 +363,29 @@ pub const RUNTIME_WORKERS: Metric = Metric {
     prometheus: "hub_otel_runtime_workers",
 };
 
-/// Tasks of the application's runtime that have not ended.
+/// Tasks of the application's runtime that have not completed.
 pub const RUNTIME_TASKS: Metric = Metric {
     name: "hub_otel.runtime.tasks",
     kind: Kind::UpDownCounter,
     unit: "{task}",
-    description: "Tasks of the application's runtime that have not ended.",
+    description: "Tasks of the application's runtime that have not completed.",
     labels: &[],
     buckets: &[],
     prometheus: "hub_otel_runtime_tasks",
 };
 
-/// Tasks that wait in the runtime's global queue.
+/// Tasks in the global queue of the application's runtime.
 pub const RUNTIME_QUEUE_DEPTH: Metric = Metric {
     name: "hub_otel.runtime.queue.depth",
     kind: Kind::UpDownCounter,
     unit: "{task}",
-    description: "Tasks that wait in the global queue of the application's runtime.",
+    description: "Tasks in the global queue of the application's runtime.",
     labels: &[],
     buckets: &[],
     prometheus: "hub_otel_runtime_queue_depth",
 };
 
-/// How busy the runtime's workers were, all together.
+/// Time that the runtime's workers spent running tasks, summed over the workers.
 pub const RUNTIME_BUSY_TIME: Metric = Metric {
     name: "hub_otel.runtime.busy_time",
     kind: Kind::Counter,
@@ -395,18 +396,18 @@ pub const RUNTIME_BUSY_TIME: Metric = Metric {
     prometheus: "hub_otel_runtime_busy_time_seconds_total",
 };
 
-/// The exporters' ledger.
+/// Telemetry items by export result.
 pub const EXPORT_ITEMS: Metric = Metric {
     name: "hub_otel.export.items",
     kind: Kind::Counter,
     unit: "{item}",
-    description: "Spans, log records and metric points by what became of them.",
+    description: "Spans, log records and metric points by export result.",
     labels: &[l::SIGNAL, l::RESULT, l::REASON],
     buckets: &[],
     prometheus: "hub_otel_export_items_total",
 };
 
-/// Every metric of the contract: the eight fixed ones first, in the order of the table.
+/// All metrics of the contract. The fixed metrics come first.
 pub const METRICS: &[Metric] = &[
     WORKFLOW_RUNS,
     WORKFLOW_DURATION,
@@ -437,5 +438,5 @@ pub const METRICS: &[Metric] = &[
     EXPORT_ITEMS,
 ];
 
-/// The metrics whose names never change: the first eight of [`METRICS`].
+/// Number of metrics at the start of [`METRICS`] whose names are fixed.
 pub const FIXED: usize = 8;

@@ -1,6 +1,6 @@
-//! The names of the original plan and what became of them: for whoever brings queries that were written against it.
+//! Names of the first design and the names emitted instead, for queries written against the design.
 
-/// A name of the original plan, and the name that is emitted.
+/// Pairs of a name of the first design and the name that is emitted.
 pub const RENAMED: &[(&str, &str)] = &[
     ("workflow_runs_total", "workflow_runs_total"),
     ("workflows_active", "workflows_active"),

@@ -1,54 +1,54 @@
-//! The spans of the library's own, with their attributes.
+//! Spans that the library defines, with their attributes.
 
 use crate::semconv::attribute as a;
 
-/// A span that hub-otel makes.
+/// Definition of a span.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
-    /// The span's name.
+    /// Name of the span.
     pub name: &'static str,
-    /// The span's kind, in OpenTelemetry's spelling.
+    /// Span kind, in the spelling of the OpenTelemetry specification.
     pub kind: &'static str,
-    /// The attributes that it carries.
+    /// Attributes of the span.
     pub attributes: &'static [SpanAttribute],
 }
 
-/// An attribute of a [`Span`].
+/// Definition of an attribute of a [`Span`].
 #[derive(Debug, Clone, Copy)]
 pub struct SpanAttribute {
-    /// The attribute's key.
+    /// Key of the attribute.
     pub key: &'static str,
-    /// The type of its value.
+    /// Type of the value.
     pub value: Type,
-    /// When it is there.
+    /// Condition under which the attribute is present.
     pub when: Requirement,
 }
 
-/// The type of an attribute's value.
+/// Type of an attribute value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// UTF-8 text.
+    /// UTF-8 string.
     String,
-    /// A signed 64-bit integer.
+    /// Signed 64-bit integer.
     Int,
-    /// A truth value.
+    /// Boolean.
     Bool,
 }
 
-/// When an attribute is there.
+/// Condition under which an attribute is present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// On every span, from its start.
+    /// Present on every span, set at its start.
     Start,
-    /// On every span, from its end.
+    /// Present on every span, set at its end.
     End,
-    /// Where the condition in words holds.
+    /// Present if the condition, given as text, holds.
     When(&'static str),
 }
 
-/// One segment of a workflow's run.
+/// One segment of a workflow run.
 pub const WORKFLOW_EXECUTE: &str = "workflow.execute";
-/// One logical execution of an agent, all attempts and backoffs included.
+/// One logical execution of an agent, including all attempts and backoffs.
 pub const AGENT_EXECUTE: &str = "agent.execute";
 /// One wait for a person's decision.
 pub const WORKFLOW_APPROVAL: &str = "workflow.approval";
@@ -64,7 +64,7 @@ use Type::Bool;
 use Type::Int;
 use Type::String;
 
-/// Every span of the library's own. Spans of HTTP and of databases follow the semantic conventions.
+/// All spans that the library defines. HTTP and database spans follow the semantic conventions.
 pub const SPANS: &[Span] = &[
     Span {
         name: WORKFLOW_EXECUTE,
@@ -76,9 +76,9 @@ pub const SPANS: &[Span] = &[
             at(a::WORKFLOW_TRIGGER, String, Start),
             at(a::WORKFLOW_STATUS, String, End),
             at(a::WORKFLOW_DURATION_MS, Int, End),
-            at(a::ERROR_TYPE, String, When("it failed or timed out")),
+            at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
             at(a::WORKFLOW_SUSPEND_REASON, String, When("the segment was suspended")),
-            at(a::EXPECTED_ERROR, Bool, When("the error was declared expected")),
+            at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
         ],
     },
     Span {
@@ -86,17 +86,17 @@ pub const SPANS: &[Span] = &[
         kind: "INTERNAL",
         attributes: &[
             at(a::AGENT_ID, String, Start),
-            at(a::AGENT_NAME, String, When("a name was given")),
+            at(a::AGENT_NAME, String, When("a name is set")),
             at(a::AGENT_ACTION, String, Start),
             at(a::AGENT_RUN_ID, String, Start),
             at(a::WORKFLOW_RUN_ID, String, When("a workflow encloses the agent")),
             at(a::WORKFLOW_ID, String, When("a workflow encloses the agent")),
             at(a::AGENT_STATUS, String, End),
             at(a::AGENT_DURATION_MS, Int, End),
-            at(a::AGENT_RETRY_COUNT, Int, When("it is greater than 0")),
-            at(a::ERROR_TYPE, String, When("it failed or timed out")),
-            at(a::ERROR_MESSAGE, String, When("it failed or timed out")),
-            at(a::EXPECTED_ERROR, Bool, When("the error was declared expected")),
+            at(a::AGENT_RETRY_COUNT, Int, When("the count is greater than 0")),
+            at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
+            at(a::ERROR_MESSAGE, String, When("the unit failed or timed out")),
+            at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
         ],
     },
     Span {

@@ -1,40 +1,40 @@
-//! The closed sets of status, decision and result values.
+//! Closed sets of status and decision values, and of `error.type` values of units.
 
-/// The unit did what it was asked to do.
+/// The unit succeeded.
 pub const SUCCESS: &str = "SUCCESS";
-/// It ended with an error or a panic.
+/// The unit ended with an error or a panic.
 pub const FAILED: &str = "FAILED";
-/// It ran out of time.
+/// The unit exceeded its timeout.
 pub const TIMED_OUT: &str = "TIMED_OUT";
-/// It was dropped before it finished, or the run was cancelled.
+/// The unit was dropped before it completed, or the run was cancelled.
 pub const CANCELLED: &str = "CANCELLED";
-/// An approval said no.
+/// An approval was rejected.
 pub const REJECTED: &str = "REJECTED";
-/// The segment ended, the run goes on later. Never a label.
+/// The segment ended and the run continues in a later segment. Never a label value.
 pub const SUSPENDED: &str = "SUSPENDED";
 
-/// The terminal states: what the label `status` may say.
+/// Terminal states: the values of the label `status`.
 pub const TERMINAL: [&str; 5] = [SUCCESS, FAILED, TIMED_OUT, CANCELLED, REJECTED];
-/// The states that declared counters create at zero.
+/// States for which a declared unit creates its counters with the value zero.
 pub const DECLARED: [&str; 3] = [SUCCESS, FAILED, TIMED_OUT];
 
 /// Approved.
 pub const DECISION_APPROVED: &str = "APPROVED";
-/// Turned down.
+/// Rejected.
 pub const DECISION_REJECTED: &str = "REJECTED";
-/// Nobody decided in time.
+/// Not decided in time.
 pub const DECISION_EXPIRED: &str = "EXPIRED";
-/// The run was cancelled while it waited.
+/// The run was cancelled while it waited for the decision.
 pub const DECISION_CANCELLED: &str = "CANCELLED";
-/// What the label `decision` may say.
+/// Values of the label `decision`.
 pub const DECISIONS: [&str; 4] =
     [DECISION_APPROVED, DECISION_REJECTED, DECISION_EXPIRED, DECISION_CANCELLED];
 
 /// `error.type` of a unit that panicked.
 pub const ERROR_TYPE_PANIC: &str = "panic";
-/// `error.type` of a unit whose deadline passed.
+/// `error.type` of a unit that exceeded its timeout.
 pub const ERROR_TYPE_TIMEOUT: &str = "timeout";
-/// `error.type` where the error's type says nothing (semantic conventions, `error.type`).
+/// `error.type` of an error whose type is not classified (semantic conventions, `error.type`).
 pub const ERROR_TYPE_OTHER: &str = "_OTHER";
-/// The trigger of a workflow that names none.
+/// Default trigger of a workflow.
 pub const TRIGGER_MANUAL: &str = "manual";
