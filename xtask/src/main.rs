@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use xtask::{docs, figures, files, stack};
+use xtask::{api, docs, figures, files, stack};
 
 /// Generated files of the repository: the telemetry reference, dashboards, rules.
 #[derive(Parser)]
@@ -28,6 +28,12 @@ enum Verb {
     },
     /// Figures of the library's source, printed.
     Figures,
+    /// The public API: its difference from api/hub-otel.txt, and types of 0.x dependencies in it.
+    Api {
+        /// Writes api/hub-otel.txt.
+        #[arg(long)]
+        accept: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -35,6 +41,7 @@ fn main() -> ExitCode {
         Verb::Docs { check } => (docs::files(), check),
         Verb::Stack { check } => (stack::files(), check),
         Verb::Figures => return print_figures(),
+        Verb::Api { accept } => return check_api(accept),
     };
     let root = files::root();
     let result =
@@ -63,4 +70,30 @@ fn print_figures() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn check_api(accept: bool) -> ExitCode {
+    match api_problems(accept) {
+        Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
+        Ok(problems) => {
+            eprintln!("{}", problems.join("\n"));
+            eprintln!("xtask: accept an intended change of the public API with `just api-accept`");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("xtask: cannot list the public API: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn api_problems(accept: bool) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let listing = api::Listing::of_sources()?;
+    let path = files::root().join(api::PATH);
+    if accept {
+        std::fs::write(&path, listing.to_text())?;
+    }
+    let mut problems = listing.difference(&std::fs::read_to_string(&path)?);
+    problems.extend(listing.unstable_types(&api::unstable_crates()?));
+    Ok(problems)
 }
