@@ -1,5 +1,8 @@
 //! Encoding of finished items into OTLP requests, on the export thread. Redacts secret values.
 
+mod protobuf;
+mod spans;
+
 use crate::config::otlp::Protocol;
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use bytes::Bytes;
@@ -108,10 +111,17 @@ pub(crate) fn encode_spans(
     deny: &DenyList,
     protocol: Protocol,
 ) -> Option<Bytes> {
-    spans.iter_mut().for_each(|span| redact_span(span, deny));
-    let resource = ResourceAttributesWithSchema::from(resource);
-    let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
-    encode_request(&ExportTraceServiceRequest { resource_spans }, protocol)
+    match protocol {
+        Protocol::Grpc | Protocol::HttpProtobuf => {
+            Some(spans::encode(&spans, resource, deny).into())
+        }
+        Protocol::HttpJson => {
+            spans.iter_mut().for_each(|span| redact_span(span, deny));
+            let resource = ResourceAttributesWithSchema::from(resource);
+            let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
+            ExportTraceServiceRequest { resource_spans }.to_json().map(Bytes::from)
+        }
+    }
 }
 
 /// Encodes a request with log records, grouped by instrumentation scope: the `tracing` target, if

@@ -95,8 +95,43 @@ fn limit_attributes(attributes: &mut Vec<KeyValue>, limit: ValueLimit, room: &mu
     dropped
 }
 
+/// Returns the size of `attributes` in bytes.
+fn size_of_attributes(attributes: &[KeyValue]) -> usize {
+    attributes
+        .iter()
+        .map(|attribute| {
+            size_of::<KeyValue>() + attribute.key.as_str().len() + size_of_value(&attribute.value)
+        })
+        .sum()
+}
+
+/// Returns the size of `span` in bytes, as [`limit_span`] counts it.
+fn size_of_span(span: &SpanData) -> usize {
+    let description = match &span.status {
+        opentelemetry::trace::Status::Error { description } => description.len(),
+        _ => 0,
+    };
+    let events = span
+        .events
+        .iter()
+        .map(|event| EVENT_BYTES + event.name.len() + size_of_attributes(&event.attributes));
+    let links = span.links.iter().map(|link| EVENT_BYTES + size_of_attributes(&link.attributes));
+    size_of::<SpanData>()
+        + span.name.len()
+        + description
+        + size_of_attributes(&span.attributes)
+        + events.sum::<usize>()
+        + links.sum::<usize>()
+}
+
 /// Applies the limits to `span`. Returns its size in bytes.
 pub(crate) fn limit_span(span: &mut SpanData, limit: ValueLimit) -> usize {
+    // Most spans are smaller than the limit of one value, which one sum shows.
+    let size = size_of_span(span);
+    let (ValueLimit::Bytes(max) | ValueLimit::Characters(max)) = limit;
+    if size - size_of::<SpanData>() <= max.min(MAX_ITEM_BYTES / 16) {
+        return size;
+    }
     let mut room = MAX_ITEM_BYTES - size_of::<SpanData>();
     if span.name.len() > MAX_ITEM_BYTES / 16 {
         let index = cut_index(&span.name, ValueLimit::Bytes(MAX_ITEM_BYTES / 16)).unwrap_or(0);
