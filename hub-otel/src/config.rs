@@ -19,7 +19,7 @@ use crate::config::lists::{
 };
 use crate::config::otlp::OtlpConfig;
 use crate::config::reader::{Overrides, Setting, SettingsReader};
-use crate::config::resource::{ResourceConfig, ServiceDefaults};
+use crate::config::resource::{Defaults, ResourceConfig};
 use crate::config::sampler::{Limits, SamplerConfig, read_sampler};
 use crate::config::signal::{Exporter, Signal};
 use crate::options::{Exceptions, Propagation};
@@ -94,7 +94,7 @@ impl Config {
     pub(crate) fn resolve(
         overrides: &Overrides,
         environment: &Environment,
-        defaults: &ServiceDefaults,
+        defaults: &Defaults,
         deny: DenyList,
         insecure_hosts: &[String],
     ) -> Result<Self, InitError> {
@@ -143,11 +143,7 @@ impl Config {
                 "127.0.0.1".to_owned(),
                 parse_host,
             ),
-            prometheus_port: reader.read(&["OTEL_EXPORTER_PROMETHEUS_PORT"], 9464, |port| {
-                port.parse().map_err(|_| {
-                    "a port from 0 (any free one) to 65535; the default is 9464".to_owned()
-                })
-            }),
+            prometheus_port: read_prometheus_port(&mut reader, defaults),
             sampler: read_sampler(&mut reader),
             propagators: read_propagators(&mut reader),
             methods: read_http_methods(&mut reader),
@@ -296,6 +292,15 @@ fn read_batch(reader: &mut SettingsReader<'_>, prefix: &str) -> BatchConfig {
         );
     }
     config
+}
+
+/// Reads the port of `/metrics`.
+fn read_prometheus_port(reader: &mut SettingsReader<'_>, defaults: &Defaults) -> Setting<u16> {
+    let default = defaults.prometheus_port.unwrap_or(9464);
+    reader.read(&["OTEL_EXPORTER_PROMETHEUS_PORT"], default, |port| {
+        port.parse()
+            .map_err(|_| format!("a port from 0 (any free one) to 65535; the default is {default}"))
+    })
 }
 
 /// Parses a host name or an IP address.

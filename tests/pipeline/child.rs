@@ -120,13 +120,17 @@ fn init_without_a_free_thread_is_an_error_and_the_program_continues() {
 #[test]
 fn a_default_port_in_use_is_one_warning_and_the_program_continues() {
     let receiver = Receiver::start();
-    let mut command = case("the_default_port_is_taken");
+    let mut command = case("the_default_port_is_in_use");
     command.env_remove("OTEL_EXPORTER_PROMETHEUS_PORT");
-    let stderr = run(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    let mut process =
+        Process::spawn(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint()));
+    assert!(process.exit(SOON).success(), "{}\n{}", process.stdout(), process.stderr());
+    let (stdout, stderr) = (process.stdout(), process.stderr());
+    let port = stdout.lines().find_map(|line| line.split("in use: ").nth(1)).expect("the port");
     let warning =
         stderr.lines().find(|line| line.contains("metrics are not served")).unwrap_or_default();
     assert!(
-        warning.contains("9464") && warning.contains("OTEL_EXPORTER_PROMETHEUS_PORT"),
+        warning.contains(port) && warning.contains("OTEL_EXPORTER_PROMETHEUS_PORT"),
         "{stderr}"
     );
     assert_eq!(stderr.matches("metrics are not served").count(), 1, "{stderr}");
@@ -266,17 +270,19 @@ mod case {
 
     #[test]
     #[ignore = "runs in a child process"]
-    fn the_default_port_is_taken() {
-        // In use by this test, or by another process of this machine.
-        let taken = hub_otel_tests::poll::until(Duration::from_secs(15), || {
-            std::net::TcpListener::bind("127.0.0.1:9464").ok()
-        });
-        let telemetry = hub_otel::init("ports").expect("a warning, no error");
+    fn the_default_port_is_in_use() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        println!("in use: {port}");
+        let telemetry = hub_otel::Telemetry::builder()
+            .default_service_name("ports")
+            .default_prometheus_port(port)
+            .install()
+            .expect("a warning, no error");
         assert_eq!(telemetry.metrics_addr(), None);
         assert_eq!(telemetry.health().metrics, "not served");
-        kit::span(&telemetry, "the program runs on");
+        kit::span(&telemetry, "after the warning");
         assert!(telemetry.shutdown_blocking().is_complete());
-        drop(taken);
     }
 
     #[hub_otel::instrument_agent(id = "early", action = "rise")]

@@ -116,6 +116,16 @@ fn line(builder: &hub_otel::TelemetryBuilder, name: &str) -> String {
 }
 
 #[test]
+fn the_default_port_of_metrics_is_9464_unless_the_application_chooses_another() {
+    let name = "OTEL_EXPORTER_PROMETHEUS_PORT";
+    let unset = || hub_otel::Telemetry::builder().env_source([("OTEL_SERVICE_NAME", "ports")]);
+    assert_eq!(line(&unset(), name), "9464  (default)");
+    assert_eq!(line(&unset().default_prometheus_port(9465), name), "9465  (default)");
+    let configured = kit::within([(name, "9466")]).default_prometheus_port(9465);
+    assert_eq!(line(&configured, name), format!("9466  ({name})"));
+}
+
+#[test]
 fn the_builder_precedes_the_environment_and_the_environment_precedes_defaults() {
     let name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
     assert_eq!(line(&kit::builder(), name), "http://localhost:4317  (default)");

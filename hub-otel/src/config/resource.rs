@@ -7,10 +7,11 @@ use percent_encoding::percent_decode_str;
 
 /// The values of the builder's `default_…` methods, which have the lowest precedence.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ServiceDefaults {
+pub(crate) struct Defaults {
     pub(crate) name: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) namespace: Option<String>,
+    pub(crate) prometheus_port: Option<u16>,
 }
 
 /// The resolved resource attributes.
@@ -22,7 +23,7 @@ pub(crate) struct ResourceConfig {
 }
 
 impl ResourceConfig {
-    pub(crate) fn read(reader: &mut SettingsReader<'_>, defaults: &ServiceDefaults) -> Self {
+    pub(crate) fn read(reader: &mut SettingsReader<'_>, defaults: &Defaults) -> Self {
         let mut attributes: Vec<(String, Setting<String>)> = Vec::new();
         let mut add = |key: String, value: Setting<String>| {
             if !attributes.iter().any(|(known, _)| *known == key) {

@@ -5,7 +5,7 @@ mod start;
 
 use crate::config::env::Environment;
 use crate::config::reader::Overrides;
-use crate::config::resource::ServiceDefaults;
+use crate::config::resource::Defaults;
 #[cfg(feature = "testing")]
 use crate::config::signal::Signal;
 use crate::export::retry::BeforeExport;
@@ -67,7 +67,7 @@ pub fn init(service: &str) -> Result<Telemetry, InitError> {
 pub struct TelemetryBuilder {
     overrides: Overrides,
     environment: Option<Environment>,
-    defaults: ServiceDefaults,
+    defaults: Defaults,
     deny: DenyList,
     insecure_hosts: Vec<String>,
     options: Options,
@@ -126,6 +126,20 @@ impl TelemetryBuilder {
     /// default.
     pub fn default_service_namespace(mut self, namespace: impl Into<String>) -> Self {
         self.defaults.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Sets the port of `/metrics` for the case that OTEL_EXPORTER_PROMETHEUS_PORT is unset.
+    /// Default: 9464.
+    ///
+    /// For programs that run side by side on one host. Unlike a configured port, a default port
+    /// that is in use is a warning: the program continues and its metrics are not served.
+    ///
+    /// ```
+    /// let builder = hub_otel::Telemetry::builder().default_prometheus_port(9465);
+    /// ```
+    pub fn default_prometheus_port(mut self, port: u16) -> Self {
+        self.defaults.prometheus_port = Some(port);
         self
     }
 

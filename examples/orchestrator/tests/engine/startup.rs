@@ -40,12 +40,14 @@ fn invalid_input_is_an_error_message_and_an_exit_code() {
     said(&[], &[("SLACK_WEBHOOK_URL", "http://evil.example/x")], 2, &["SLACK_WEBHOOK_URL"]);
     let mut serve = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
     serve.current_dir(home.path()).args(["--bind", &taken]);
+    serve.env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
     let mut process = Process::spawn(&mut serve);
     assert_eq!(process.exit(TIMEOUT).code(), Some(1));
     assert!(process.stderr().contains(&taken), "{}", process.stderr());
     drop(listener);
     let mut serve = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
     serve.current_dir(home.path()).args(["--bind", "0.0.0.0:0"]);
+    serve.env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
     let mut process = Process::spawn(&mut serve);
     assert_eq!(process.exit(TIMEOUT).code(), Some(2));
     assert!(process.stderr().contains("HUB_API_TOKEN"), "{}", process.stderr());

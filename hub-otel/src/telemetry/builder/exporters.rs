@@ -158,8 +158,8 @@ impl TelemetryBuilder {
     /// [`Telemetry::metrics_addr`].
     ///
     /// Variables: OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT. Default:
-    /// `127.0.0.1`, 9464. A configured port that is in use is an error; the default port in use is
-    /// a warning.
+    /// `127.0.0.1`, 9464. A configured port that is in use is an error; the
+    /// [default port](Self::default_prometheus_port) in use is a warning.
     ///
     /// ```
     /// // For a scrape from another host.
