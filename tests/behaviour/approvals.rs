@@ -1,4 +1,4 @@
-//! Waiting for a person.
+//! Approvals: the wait for a decision.
 
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::testing::capture;
@@ -52,7 +52,7 @@ async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_dropped_was_cancelled() {
+async fn a_dropped_wait_is_recorded_as_cancelled() {
     #[instrument_workflow(id = "patch", run_id = "run")]
     async fn patch() {
         approval::wait("approval-1", std::future::pending::<bool>()).await;
@@ -69,7 +69,7 @@ async fn a_wait_that_is_dropped_was_cancelled() {
 }
 
 #[tokio::test]
-async fn an_approval_that_outlived_its_process_is_recorded_after_the_fact() {
+async fn an_approval_decided_after_a_restart_is_recorded() {
     let capture = capture();
     let suspended = async {
         current().suspend("approval");
@@ -93,7 +93,7 @@ async fn an_approval_that_outlived_its_process_is_recorded_after_the_fact() {
 
 // The poll blocks its thread; the count runs on another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_backlog_is_what_its_owner_counts() {
+async fn the_backlog_is_the_count_of_the_application() {
     let telemetry = crate::scraped("approvals");
     telemetry.observe_approvals(|| async {
         vec![Backlog {

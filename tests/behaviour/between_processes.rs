@@ -1,4 +1,4 @@
-//! What travels, and what does not.
+//! Propagation between processes: trace context and baggage.
 
 use axum::http::HeaderMap;
 use hub_otel::propagation::{self, BaggageAllowList, Extractor, Injector};
@@ -10,7 +10,7 @@ use std::process::Command;
 type Carrier = HashMap<String, String>;
 
 #[tokio::test]
-async fn an_agent_behind_a_message_joins_the_trace() {
+async fn an_agent_that_handles_a_message_joins_the_trace() {
     let capture = capture();
     let sent = async {
         let mut message = Carrier::new();
@@ -18,14 +18,14 @@ async fn an_agent_behind_a_message_joins_the_trace() {
         message
     };
     let message = workflow("w").run_id("run").run_with(sent, |_, _| {}).await;
-    assert!(!message.contains_key("baggage"), "baggage is off unless asked for: {message:?}");
+    assert!(!message.contains_key("baggage"), "baggage is off by default: {message:?}");
     agent("a", "x").parent(propagation::extract(&message)).run(async {}).await;
     let spans = capture.spans();
     assert_eq!(spans.names(), "workflow.execute\n  agent.execute\n");
     assert!(!spans.named("agent.execute")[0].attributes.contains_key("workflow.run.id"));
 }
 
-/// A message of a broker that knows headers by position.
+/// Message headers as a list of pairs.
 #[derive(Default)]
 struct Pairs(Vec<(String, String)>);
 
@@ -77,7 +77,7 @@ async fn http_headers_and_any_other_carrier_lead_to_the_same_parent() {
 }
 
 #[tokio::test]
-async fn the_run_travels_to_whom_the_caller_names() {
+async fn the_run_is_propagated_to_the_allowed_destinations() {
     let capture = capture();
     let list = BaggageAllowList::new(["agents.internal"]);
     let sent = async {
@@ -100,7 +100,7 @@ async fn the_run_travels_to_whom_the_caller_names() {
 }
 
 #[tokio::test]
-async fn a_child_process_is_told_through_its_environment() {
+async fn a_child_process_gets_the_context_from_its_environment() {
     let capture = capture();
     let started = async {
         let mut command = Command::new("true");
@@ -117,7 +117,7 @@ async fn a_child_process_is_told_through_its_environment() {
 }
 
 #[tokio::test]
-async fn below_an_unsampled_run_the_next_process_is_told_so() {
+async fn the_next_process_of_an_unsampled_run_is_unsampled() {
     let capture = Settings::new().unsampled().capture();
     let sent = async {
         let mut message = Carrier::new();
@@ -152,7 +152,7 @@ async fn an_unsampled_parent_is_followed_and_counted() {
 }
 
 #[test]
-fn what_a_stranger_sends_is_never_trusted_with_more_than_it_may_hold() {
+fn baggage_of_an_untrusted_caller_is_limited() {
     let long = "x".repeat(10_000);
     for baggage in [
         format!("workflow.id={long},workflow.run.id=1"),

@@ -1,4 +1,4 @@
-//! What an error says of itself counts the same by annotation and by the builder.
+//! Classification of errors is the same by attribute and by builder.
 
 use hub_otel::testing::{Capture, capture};
 use hub_otel::{ErrorType, TimedOut, instrument_workflow};
@@ -20,7 +20,7 @@ impl Display for RunError {
     }
 }
 
-/// Status and error type, as the span, the counter of runs and that of errors say them.
+/// Returns status and error type, equal in the span, the counter of runs and the counter of errors.
 fn verdict(capture: &Capture) -> (String, String) {
     let spans = capture.spans();
     let span = spans.iter().next().unwrap();
@@ -74,7 +74,7 @@ macro_rules! judged {
 }
 
 #[tokio::test]
-async fn an_error_is_judged_alike_by_annotation_and_by_the_builder() {
+async fn an_error_is_classified_alike_by_attribute_and_by_builder() {
     judged! {
         RunError::Missing => RunError, "FAILED", "missing";
         RunError::Slow => RunError, "TIMED_OUT", "upstream_deadline";
@@ -94,7 +94,7 @@ async fn an_error_is_judged_alike_by_annotation_and_by_the_builder() {
 }
 
 #[tokio::test]
-async fn an_elapsed_timeout_of_tokios_that_is_returned_ran_out_of_time() {
+async fn a_returned_elapsed_error_of_tokio_is_a_timeout() {
     let elapsed = || tokio::time::timeout(std::time::Duration::ZERO, std::future::pending::<()>());
     let capture = capture();
     let late =
@@ -104,7 +104,7 @@ async fn an_elapsed_timeout_of_tokios_that_is_returned_ran_out_of_time() {
 }
 
 #[tokio::test]
-async fn a_foreign_error_is_named_by_its_type_where_the_builder_is_told_so() {
+async fn a_foreign_error_is_named_by_its_type_if_the_builder_sets_it() {
     struct Foreign;
     impl Display for Foreign {
         fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {

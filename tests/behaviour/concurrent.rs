@@ -1,5 +1,5 @@
-//! Random trees of units with cancels, panics, failures, late facts and sampling, held against a
-//! model.
+//! Random trees of units with cancellation, panics, failures, late facts and sampling, compared
+//! with a model.
 
 use futures_util::FutureExt;
 use hub_otel::testing::{Capture, Settings};
@@ -26,7 +26,7 @@ enum End {
     Hang,
 }
 
-/// What a unit of the tree fails with.
+/// Error of a unit of the tree.
 #[derive(Debug, ErrorType)]
 struct Failure;
 
@@ -99,8 +99,7 @@ fn assemble(
     Node { workflow, annotated, end, joined, patience, spawned, children }
 }
 
-/// What happened, by the program's own account: which units were started below which, and how each
-/// ended.
+/// Record of the executed tree: the parent and the end of each started unit.
 type Log = std::sync::Arc<std::sync::Mutex<BTreeMap<usize, Entry>>>;
 
 #[derive(Debug, Clone)]
@@ -271,7 +270,11 @@ fn settings(sampling: u8) -> (Settings, bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_unit_of_a_random_tree_ends_once_where_it_belongs(
@@ -299,7 +302,7 @@ proptest! {
 }
 
 #[test]
-fn threads_that_share_label_sets_lose_no_count() {
+fn threads_with_shared_label_sets_lose_no_count() {
     let capture = Settings::new().capture();
     let threads: Vec<_> = (0..4)
         .map(|thread| {

@@ -1,5 +1,4 @@
-//! `timeout = …`: a deadline inside the unit, on every executor, and whether anything records or
-//! not.
+//! `timeout = …`: a deadline inside the unit, on every executor, with and without telemetry.
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -26,7 +25,7 @@ impl From<TimedOut> for ScanError {
     }
 }
 
-/// Says to the unit around it that it was dropped.
+/// Records its drop in the unit around it.
 struct Loud;
 
 impl Drop for Loud {
@@ -65,7 +64,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 #[tokio::test]
-async fn past_the_deadline_the_body_is_dropped_inside_its_unit_which_timed_out() {
+async fn after_the_deadline_the_body_is_dropped_inside_its_unit_which_timed_out() {
     let capture = capture();
     assert_eq!(scan(Duration::from_millis(5)).await, Err(ScanError("in time")));
     insta::assert_snapshot!(capture.spans().tree(), @r"
@@ -94,7 +93,7 @@ async fn past_the_deadline_the_body_is_dropped_inside_its_unit_which_timed_out()
 }
 
 #[tokio::test]
-async fn an_agent_that_ran_out_of_time_says_so_and_its_caller_too() {
+async fn a_timeout_of_an_agent_is_recorded_on_the_agent_and_its_caller() {
     #[instrument_workflow(id = "w", run_id = "run")]
     async fn workflow() -> Result<(), Box<dyn std::error::Error>> {
         agent().await?;
@@ -149,7 +148,7 @@ async fn a_child_that_still_ran_at_the_deadline_was_cancelled() {
 }
 
 #[tokio::test]
-async fn the_time_that_a_body_needs_is_its_own_until_the_deadline() {
+async fn a_body_is_not_interrupted_before_its_deadline() {
     #[instrument_agent(id = "a", action = "x", timeout = limit)]
     async fn quick(limit: Duration) -> Result<u32, TimedOut> {
         tokio::task::yield_now().await;
@@ -168,7 +167,7 @@ async fn the_time_that_a_body_needs_is_its_own_until_the_deadline() {
 }
 
 #[test]
-fn a_deadline_needs_no_timer_of_tokios() {
+fn a_deadline_needs_no_timer_of_tokio() {
     let capture = capture();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(runtime.block_on(scan(Duration::from_millis(5))), Err(ScanError("in time")));
@@ -188,7 +187,7 @@ fn a_deadline_needs_no_tokio() {
 }
 
 #[test]
-fn deadlines_pass_in_their_own_order_whatever_order_they_were_set_in() {
+fn deadlines_expire_by_their_time_whatever_order_they_were_set_in() {
     #[instrument_agent(id = "a", action = "x", timeout = Duration::from_millis(after))]
     async fn limited(after: u64) -> Result<(), TimedOut> {
         pending().await

@@ -1,4 +1,4 @@
-//! With nothing installed an annotated function is the function.
+//! Annotated functions without installed telemetry.
 
 struct Worker {
     model: String,

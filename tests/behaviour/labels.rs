@@ -1,10 +1,10 @@
-//! Labels are bounded, and counters stand at zero before anything has ended.
+//! Bounded labels, and counters that are exported at zero before the first end.
 
 use hub_otel::testing::capture;
 use hub_otel::{Label, LabelValue, agent, current, workflow};
 
 #[tokio::test]
-async fn past_the_cap_everything_goes_into_one_series_and_is_counted() {
+async fn beyond_the_cap_all_label_sets_share_one_counted_series() {
     let capture = capture();
     for number in 0..450 {
         workflow(format!("generated-{number}")).run(async {}).await;
@@ -38,7 +38,7 @@ async fn error_types_and_reasons_are_capped_too() {
 }
 
 #[tokio::test]
-async fn a_label_set_stands_at_zero_from_its_first_sight() {
+async fn a_label_set_is_exported_at_zero_from_its_first_use() {
     let capture = capture();
     workflow("w")
         .trigger("schedule")
@@ -56,7 +56,7 @@ async fn a_label_set_stands_at_zero_from_its_first_sight() {
 }
 
 #[tokio::test]
-async fn extra_labels_stand_on_the_counter_and_the_duration_only() {
+async fn extra_labels_are_on_the_counter_and_the_duration_only() {
     enum Tier {
         Gold,
     }

@@ -1,4 +1,4 @@
-//! What turns up while a unit runs.
+//! Facts recorded while a unit runs.
 
 use hub_otel::testing::{Settings, capture};
 use hub_otel::{current, instrument_agent, instrument_workflow};
@@ -32,7 +32,7 @@ async fn attributes_and_events_arrive_late_and_the_last_value_stays() {
 }
 
 #[tokio::test]
-async fn retries_are_counted_and_told() {
+async fn retries_are_counted_and_recorded_on_the_span() {
     #[instrument_agent(id = "a", action = "x", run_id = "r")]
     async fn agent() {
         current().record_retry("rate_limited");
@@ -71,7 +71,7 @@ async fn retries_are_counted_and_told() {
 }
 
 #[tokio::test]
-async fn what_was_said_to_fail_fails_whatever_it_returns() {
+async fn a_unit_marked_as_failed_fails_whatever_it_returns() {
     #[instrument_agent(id = "a", action = "x", run_id = "r")]
     async fn agent() -> Result<(), std::io::Error> {
         current().set_failed("bad_answer");
@@ -127,7 +127,7 @@ async fn an_identity_that_arrives_late_moves_the_unit() {
 }
 
 #[tokio::test]
-async fn units_that_only_count_hear_late_facts_too() {
+async fn late_facts_of_unsampled_units_are_counted() {
     #[instrument_workflow(id = "w")]
     async fn workflow() {
         hub_otel::agent("a", "x")
@@ -182,7 +182,7 @@ async fn outside_any_unit_a_handle_does_nothing() {
 }
 
 #[tokio::test]
-async fn gen_ai_attributes_are_off_unless_asked_for() {
+async fn gen_ai_attributes_are_off_by_default() {
     let plain = capture();
     hub_otel::agent("a", "x").run(async {}).await;
     assert!(!plain.spans().tree().contains("gen_ai"));

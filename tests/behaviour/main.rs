@@ -1,5 +1,4 @@
-//! One outcome per started call, right parents, right numbers: what a user sees of an annotated
-//! function.
+//! Units: one outcome per started call, parents, labels and numbers of annotated functions.
 
 mod approvals;
 mod between_processes;
@@ -16,7 +15,7 @@ mod races;
 mod segments;
 mod tracing_crate;
 
-/// Telemetry that is scraped and sends nothing, whatever the environment says.
+/// Builds telemetry that is scraped and exports nothing else, independent of the environment.
 fn scraped(service: &'static str) -> hub_otel::Telemetry {
     use hub_otel::{Exporter, Signal};
     hub_otel::Telemetry::builder()

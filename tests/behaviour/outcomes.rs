@@ -1,5 +1,4 @@
-//! One outcome per started call, whatever happens to it: in the span, the counter and the histogram
-//! alike.
+//! One outcome per started call, equal in the span, the counter and the histogram.
 
 use hub_otel::testing::{Capture, Settings, capture};
 use hub_otel::{ErrorType, TimedOut, UnitStatus, instrument_agent, instrument_workflow};
@@ -125,7 +124,7 @@ async fn an_error_that_left_by_a_question_mark_is_a_failure() {
 }
 
 #[tokio::test]
-async fn an_agent_that_fails_says_why() {
+async fn a_failed_agent_records_its_error() {
     let capture = Settings::new().allow_root_agents().capture();
     assert!(agent(true).await.is_err());
     insta::assert_snapshot!(capture.spans().tree(), @r"
@@ -152,7 +151,7 @@ async fn an_agent_that_fails_says_why() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_failure_and_goes_on_unwinding() {
+async fn a_panic_is_a_failure_and_continues_to_unwind() {
     let capture = capture();
     let task = capture.run(panics());
     let caught = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(task)).await.unwrap_err();
@@ -185,7 +184,7 @@ async fn a_dropped_future_is_recorded_as_cancelled() {
 }
 
 #[tokio::test]
-async fn what_a_cancelled_body_drops_still_belongs_to_it() {
+async fn drops_of_a_cancelled_body_run_inside_its_unit() {
     struct Loud;
     impl Drop for Loud {
         fn drop(&mut self) {
@@ -244,7 +243,7 @@ fn the_end_of_the_runtime_cancels_what_runs_in_it() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_never_polled_leaves_nothing() {
+async fn a_call_that_is_never_polled_records_nothing() {
     let capture = capture();
     drop(never());
     assert!(capture.spans().is_empty());
@@ -252,7 +251,7 @@ async fn a_call_that_was_never_polled_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_unit_that_says_it_timed_out_has_timed_out() {
+async fn a_unit_marked_as_timed_out_is_recorded_as_timed_out() {
     let capture = capture();
     let slow = async {
         hub_otel::current().set_timed_out();
@@ -264,7 +263,7 @@ async fn a_unit_that_says_it_timed_out_has_timed_out() {
 }
 
 #[tokio::test]
-async fn the_error_type_knows_its_name_and_that_it_is_a_deadline() {
+async fn the_error_type_defines_its_name_and_whether_it_is_a_timeout() {
     struct Late;
     impl ErrorType for Late {
         fn error_type(&self) -> std::borrow::Cow<'static, str> {
@@ -299,7 +298,7 @@ async fn an_error_without_display_is_still_a_failure() {
 }
 
 #[tokio::test]
-async fn an_erased_error_never_puts_its_message_into_a_label() {
+async fn the_message_of_an_erased_error_is_never_a_label() {
     #[instrument_workflow(id = "scan")]
     async fn erased() -> Result<(), Box<dyn std::error::Error>> {
         Err("user 4711 not found".into())
@@ -319,7 +318,7 @@ async fn a_status_is_an_outcome_of_the_builder() {
 }
 
 #[test]
-fn a_call_that_is_not_async_ends_too() {
+fn a_synchronous_call_is_recorded() {
     let capture = capture();
     let value = hub_otel::workflow("scan").call(|| Ok::<_, ScanError>(7)).unwrap();
     assert_eq!(value, 7);
@@ -349,15 +348,15 @@ mod only_counted {
     type Carrier = HashMap<String, String>;
 
     thread_local! {
-        static ASKED: Cell<u32> = const { Cell::new(0) };
+        static EVALUATED: Cell<u32> = const { Cell::new(0) };
     }
 
-    fn asked() -> u32 {
-        ASKED.set(ASKED.get() + 1);
-        ASKED.get()
+    fn evaluated() -> u32 {
+        EVALUATED.set(EVALUATED.get() + 1);
+        EVALUATED.get()
     }
 
-    #[instrument_workflow(id = "outer", run_id = "run", fields(n = asked()))]
+    #[instrument_workflow(id = "outer", run_id = "run", fields(n = evaluated()))]
     async fn outer() -> Option<String> {
         tokio::task::yield_now().await;
         let _ = failing();
@@ -366,7 +365,7 @@ mod only_counted {
         message.remove("traceparent")
     }
 
-    #[instrument_agent(id = "a", action = "x", fields(n = asked()))]
+    #[instrument_agent(id = "a", action = "x", fields(n = evaluated()))]
     fn failing() -> Result<(), ScanError> {
         hub_otel::current().record_retry("busy");
         Err(ScanError("/home"))
@@ -374,7 +373,7 @@ mod only_counted {
 
     fn assert_counted(capture: &Capture) {
         assert!(capture.spans().is_empty());
-        assert_eq!(ASKED.get(), 0, "nothing asks for a field that nobody sees");
+        assert_eq!(EVALUATED.get(), 0, "nothing asks for a field that nobody sees");
         let metrics = capture.metrics();
         assert_eq!(
             metrics
@@ -390,7 +389,7 @@ mod only_counted {
     }
 
     #[tokio::test]
-    async fn a_unit_that_only_counts_asks_for_no_field() {
+    async fn an_unsampled_unit_evaluates_no_field() {
         for settings in [Settings::new().unsampled(), Settings::new().ratio(0.0)] {
             let capture = settings.capture();
             let _ = outer().await;
@@ -409,10 +408,10 @@ mod only_counted {
     }
 
     #[tokio::test]
-    async fn a_field_is_asked_for_once_where_it_is_seen() {
+    async fn a_field_of_a_sampled_unit_is_evaluated_once() {
         let capture = capture();
         let _ = outer().await;
-        assert_eq!((ASKED.get(), capture.spans().len()), (2, 2));
+        assert_eq!((EVALUATED.get(), capture.spans().len()), (2, 2));
     }
 }
 

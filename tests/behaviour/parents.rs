@@ -1,4 +1,4 @@
-//! Whose child a unit is, under every way to run futures.
+//! Parents of units, for every way to run futures.
 
 use futures_util::StreamExt;
 use hub_otel::testing::{Settings, Spans, capture};
@@ -184,7 +184,7 @@ async fn two_workflows_that_take_turns_on_one_thread_never_mix() {
 }
 
 #[tokio::test]
-async fn a_future_that_was_made_in_one_trace_and_is_polled_in_another_stays_where_it_was_made() {
+async fn a_future_keeps_the_trace_it_was_created_in() {
     #[expect(clippy::async_yields_async, reason = "the future is what is made here")]
     #[instrument_workflow(id = "maker", run_id = "maker")]
     async fn maker() -> impl Future<Output = ()> {
@@ -208,7 +208,7 @@ async fn a_future_that_was_made_in_one_trace_and_is_polled_in_another_stays_wher
 }
 
 #[tokio::test]
-async fn a_future_that_was_made_outside_becomes_a_child_where_it_is_first_polled() {
+async fn a_future_created_outside_a_trace_joins_the_one_it_is_first_polled_in() {
     let capture = capture();
     let work = agent("moved");
     hub_otel::workflow("w").run_id("run").run(work).await;
@@ -227,7 +227,7 @@ async fn an_agent_outside_any_workflow_is_a_root_without_a_run() {
 }
 
 #[tokio::test]
-async fn a_root_begins_its_own_trace_and_points_back() {
+async fn a_root_starts_its_own_trace_with_a_link_to_the_caller() {
     #[instrument_workflow(id = "w", run_id = "run")]
     async fn workflow() {
         hub_otel::workflow("other").root().run(async {}).await;

@@ -1,5 +1,5 @@
-//! What several threads do to one unit, one call site or one gauge at the same time. Whoever comes
-//! first, the numbers agree: every round is held against what must be true of all of them.
+//! Several threads use one unit, one call site or one gauge concurrently. Each round checks the
+//! properties that hold in every order.
 
 use hub_otel::testing::{Capture, Settings, Spans, capture};
 use hub_otel::{Current, current, instrument_workflow};
@@ -75,7 +75,7 @@ fn only<'s>(spans: &'s Spans, name: &str) -> Option<&'s hub_otel::testing::Span>
 }
 
 #[test]
-fn retries_that_are_told_while_a_unit_ends_are_in_its_span_and_its_counter_or_in_neither() {
+fn a_retry_recorded_while_its_unit_ends_is_in_span_and_counter_or_in_neither() {
     for round in 0..ROUNDS {
         let capture = both_ways(round);
         let agent = |taken: Option<Taken>| {
@@ -128,7 +128,7 @@ fn identities_that_arrive_together_leave_no_unit_active() {
 }
 
 #[test]
-fn verdicts_that_contradict_each_other_end_in_one_that_span_and_counters_share() {
+fn contradictory_outcomes_end_in_one_that_span_and_counters_share() {
     for round in 0..ROUNDS {
         let capture = both_ways(round);
         let workflow = |taken: Option<Taken>| {

@@ -1,4 +1,4 @@
-//! A run that goes on later, or in another process.
+//! Runs that continue later or in another process.
 
 use hub_otel::testing::{Settings, capture};
 use hub_otel::{Segment, UnitStatus, current, instrument_workflow, workflow};
@@ -89,7 +89,7 @@ async fn a_run_that_ends_while_nothing_runs_is_recorded_by_its_segment() {
 }
 
 #[tokio::test]
-async fn a_segment_of_a_run_that_is_not_recorded_still_knows_its_run() {
+async fn a_segment_of_an_unsampled_run_has_the_run_id() {
     let capture = Settings::new().unsampled().capture();
     let segment =
         workflow("patch").run_with(async { current().segment().unwrap() }, |_, _| {}).await;

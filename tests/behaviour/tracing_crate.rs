@@ -1,5 +1,5 @@
-//! Both ways with the `tracing` crate: its spans inside ours, ours inside its spans, and log
-//! records with the ids.
+//! Interoperability with the `tracing` crate: nested spans in both directions and log records with
+//! ids.
 
 use hub_otel::testing::{Capture, Settings, Spans, capture};
 use hub_otel::{agent, workflow};
@@ -131,11 +131,10 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Log {
     }
 }
 
-/// A subscriber that writes into `log`.
+/// Creates a subscriber that writes into `log`.
 fn listening(log: &Log) -> tracing::Dispatch {
-    // While a process has one subscriber, tracing asks that of the thread that comes by first
-    // whether an event is wanted, and remembers a no for all threads: the other tests have none.
-    // With two it asks both.
+    // With one subscriber in the process, tracing caches the interest of the first thread for all
+    // threads, and the other tests have no subscriber. With two, it queries both.
     static SECOND: LazyLock<tracing::Dispatch> =
         LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
     LazyLock::force(&SECOND);
@@ -143,7 +142,7 @@ fn listening(log: &Log) -> tracing::Dispatch {
 }
 
 #[tokio::test]
-async fn units_tell_the_log_of_their_life_under_their_own_ids() {
+async fn start_and_end_of_units_are_logged_with_their_ids() {
     let capture = capture();
     let log = Log::default();
     let subscriber = listening(&log);

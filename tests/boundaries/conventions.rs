@@ -1,5 +1,5 @@
-//! Names, kinds, types and requirement levels against the semantic conventions: spans against a table with the sections
-//! they come from, metrics against the model that the conventions' own crate carries.
+//! Names, kinds, types and requirement levels compared with the semantic conventions: spans with a
+//! table that names the sections, metrics with the model in the documentation of the crate.
 
 mod model;
 mod rules;
@@ -50,7 +50,7 @@ async fn spans_have_the_attributes_of_the_conventions_and_no_others() {
     }
 }
 
-/// Keys and types are this version's. With another one the tables are to be held against the text again.
+/// With another version of the conventions, the tables have to be compared with its text again.
 #[test]
 fn the_tables_are_those_of_the_version_that_the_keys_come_from() {
     assert_eq!(Model::read().schema, "https://opentelemetry.io/schemas/1.42.0");

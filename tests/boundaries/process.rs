@@ -88,7 +88,7 @@ async fn a_runtime_that_is_blocked_shows_as_one_long_lag() {
     let uptime =
         |telemetry: &Telemetry| value(&scrape(telemetry), "process_uptime_seconds").unwrap();
     poll::until_async(WITHIN, async || {
-        // This is the thread that the application's tasks run on: it is held until the process has grown older.
+        // Blocks the thread of the runtime until the process is 600 ms older.
         let since = uptime(&telemetry);
         poll::until(WITHIN, || uptime(&telemetry) > since + 0.6);
         tokio::task::yield_now().await;

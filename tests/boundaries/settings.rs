@@ -1,5 +1,5 @@
-//! What the environment decides for the boundaries: which methods are known, and what travels between processes; by real
-//! telemetry, seen where it arrives.
+//! Environment variables of the boundaries: known methods and propagators, as received by a
+//! Collector.
 
 use crate::support::Server;
 use axum::Router;

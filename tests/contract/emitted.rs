@@ -17,7 +17,7 @@ use std::io;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-/// What was received and scraped.
+/// Received and scraped telemetry.
 pub(crate) struct Emitted {
     pub(crate) spans: Vec<Item<Span>>,
     pub(crate) logs: Vec<Item<LogRecord>>,
@@ -85,7 +85,7 @@ fn emit() -> Emitted {
     Emitted { spans: receiver.spans(), logs: receiver.logs(), metrics: receiver.metrics(), scrape }
 }
 
-/// Every way in which a unit can end, and all that it can say on the way.
+/// Runs units with every outcome and every late fact.
 async fn units() {
     let failing = || async { Err::<(), _>(io::Error::other("the disk is full")) };
     let scan = async {
@@ -134,11 +134,11 @@ fn always(_error: &io::Error) -> bool {
 async fn expected() {
     #[hub_otel::instrument_workflow(id = "scan", err(expected = always))]
     async fn nothing_to_scan() -> Result<(), io::Error> {
-        nobody_there().await
+        with_expected_error().await
     }
 
     #[hub_otel::instrument_agent(id = "scanner", action = "scan", err(expected = always))]
-    async fn nobody_there() -> Result<(), io::Error> {
+    async fn with_expected_error() -> Result<(), io::Error> {
         Err(io::Error::other("as expected"))
     }
 

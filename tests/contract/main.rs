@@ -1,7 +1,8 @@
-//! `docs/telemetry.md` and the telemetry that is emitted agree, in both directions: names, types, units, labels, buckets.
+//! Comparison of `docs/telemetry.md` with the emitted telemetry, in both directions: names, types,
+//! units, labels, buckets.
 //!
-//! Everything that the library records is recorded once, in this process, against an OTLP receiver and `/metrics`; the
-//! document is read as its readers read it, as tables.
+//! All telemetry of the library is recorded once in this process, with an OTLP receiver and
+//! `/metrics`. The document is parsed as tables.
 
 mod document;
 mod emitted;

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the two sides say of a metric.
+/// Description of a metric, in the document and as emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shape {
     instrument: String,
@@ -62,7 +62,7 @@ fn shape(metric: &Metric) -> Shape {
     Shape { instrument: instrument.to_owned(), unit: metric.unit.clone(), labels }
 }
 
-/// The metrics that were pushed: all that is said of one, in all pushes together.
+/// Returns the pushed metrics. The shape of a metric combines all pushes.
 fn pushed() -> BTreeMap<String, Shape> {
     let mut pushed: BTreeMap<String, Shape> = BTreeMap::new();
     for metric in &emitted().metrics {

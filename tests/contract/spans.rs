@@ -33,7 +33,7 @@ fn every_span_has_the_attributes_of_the_document_and_no_other() {
 }
 
 #[test]
-fn attributes_that_are_there_always_are_there_always() {
+fn constant_attributes_are_on_every_span() {
     for (heading, name) in span_names() {
         for row in table(&heading).iter().filter(|row| row[2].starts_with("from the ")) {
             for span in emitted().spans.iter().filter(|span| span.name == name) {

@@ -1,4 +1,5 @@
-//! A shutdown with a full queue: items are delivered until the deadline, the others counted as lost.
+//! A shutdown with a full queue: items are delivered until the deadline, the others counted as
+//! lost.
 
 use crate::support::{DEADLINE, assert_in_time, bar, each, figure};
 use hub_otel_tests::poll;

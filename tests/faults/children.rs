@@ -212,7 +212,7 @@ fn a_forked_child_neither_hangs_nor_sends() {
         assert!(child.exit(LONG).success(), "{}", child.stderr());
         assert_eq!(printed(&child, "child"), 0, "{}", child.stderr());
         assert_eq!(printed(&child, "lost"), 0);
-        // The child's items have numbers of the parent's second half and beyond: if sent, they would
+        // The numbers of the child's items start with the parent's second half: if sent, they would
         // be duplicates or unexpected. The same applies to the spans and records of its units.
         let of_unit = |name: &str| name == "agent.execute" || !name.starts_with("item-");
         let spans = receiver.spans();

@@ -72,14 +72,14 @@ impl Wiretap {
         Program::with(&endpoint, transport, &settings)
     }
 
-    /// Asserts that all bytes are TLS: each connection starts with a handshake, and no id is readable.
+    /// Asserts that all bytes are TLS: each connection starts with a handshake, no id is readable.
     #[track_caller]
     fn assert_no_plaintext(&self) {
-        let heard = self.proxy.heard();
-        assert_eq!(heard.first(), Some(&0x16), "a TLS handshake");
+        let received = self.proxy.received();
+        assert_eq!(received.first(), Some(&0x16), "a TLS handshake");
         for plain in [&b"item-"[..], b"under-test", b"PRI *", b"POST "] {
             assert!(
-                !heard.windows(plain.len()).any(|window| window == plain),
+                !received.windows(plain.len()).any(|window| window == plain),
                 "{plain:?} was readable"
             );
         }
@@ -114,7 +114,7 @@ fn a_silent_tls_peer_receives_no_telemetry() {
         wire.proxy.set(Link::Swallow);
         let mut program = wire.program(transport, &[]);
         program.emit(300);
-        poll::until(Duration::from_secs(20), || !wire.proxy.heard().is_empty());
+        poll::until(Duration::from_secs(20), || !wire.proxy.received().is_empty());
         let stopped = program.stop();
         assert_all_lost(&stopped);
         wire.assert_no_plaintext();
@@ -199,7 +199,7 @@ fn a_span_ends_in_microseconds_without_a_response() {
     for transport in Transport::BOTH {
         let program = Program::start(&hole.endpoint(), transport);
         let most = bar(Duration::from_micros(5));
-        // The best of several rounds, to exclude the scheduler. The queue is full in the later ones.
+        // The best of several rounds, to exclude the scheduler. The queue is full in later rounds.
         let rounds: Vec<_> = (0..20).map(|_| slow_end(&program, 2_000)).collect();
         let (roomy, full) = (rounds[..8].iter().min(), rounds[8..].iter().min());
         figure(

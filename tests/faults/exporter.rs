@@ -29,7 +29,7 @@ fn an_exporter_that_panics_one_time_in_ten_loses_only_those_batches() {
             [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
         {
             let account = stopped.account(&receiver, signal);
-            // The failed items are those of panicking exports, in whole batches. No other item is missing.
+            // The failed items are the batches of panicking exports. No other item is missing.
             assert_eq!(
                 part.failures.get("panic").copied().unwrap_or_default(),
                 part.lost(),

@@ -21,7 +21,7 @@ fn start(endpoint: &str, transport: &str, arguments: &[&str]) -> Process {
 }
 
 /// Returns the remainder of the printed line that begins with `key`.
-fn said(child: &Process, key: &str) -> String {
+fn printed(child: &Process, key: &str) -> String {
     let text = child.stdout();
     text.lines()
         .rfind(|line| line.starts_with(key))
@@ -29,7 +29,7 @@ fn said(child: &Process, key: &str) -> String {
 }
 
 fn mib(child: &Process) -> String {
-    let bytes = |key| said(child, key).parse::<u64>().unwrap_or_default();
+    let bytes = |key| printed(child, key).parse::<u64>().unwrap_or_default();
     format!("RSS +{} MiB", bytes("peak").saturating_sub(bytes("baseline")) >> 20)
 }
 
@@ -49,7 +49,7 @@ fn row(name: &str, run: impl Fn(&'static str) -> String) {
 fn burst(endpoint: &str, transport: &str) -> (Process, String) {
     let mut child = start(endpoint, transport, &["burst", "300"]);
     child.exit(LONG);
-    let answer = format!("shutdown {}", said(&child, "shutdown"));
+    let answer = format!("shutdown {}", printed(&child, "shutdown"));
     (child, answer)
 }
 
@@ -63,7 +63,7 @@ fn no_collector() {
         let hole = BlackHole::new();
         let mut child = start(&hole.endpoint(), transport, &["ends"]);
         child.exit(LONG);
-        said(&child, "p999")
+        printed(&child, "p999")
     });
 }
 
@@ -92,7 +92,7 @@ fn replies() {
         format!(
             "{}; shutdown {}",
             missing(&receiver, Signal::Traces, 3_010),
-            said(&child, "shutdown")
+            printed(&child, "shutdown")
         )
     });
     for (name, behaviour) in [
@@ -107,7 +107,7 @@ fn replies() {
             }
             let mut child = start(&receiver.endpoint(), transport, &["steady", "100", "20000"]);
             child.exit(LONG);
-            let sent = said(&child, "ended").parse().unwrap_or_default();
+            let sent = printed(&child, "ended").parse().unwrap_or_default();
             missing(&receiver, Signal::Traces, sent)
         });
     }
@@ -145,7 +145,7 @@ fn outages() {
             });
             receiver.resume();
             child.exit(LONG);
-            let sent = said(&child, "ended").parse().unwrap_or_default();
+            let sent = printed(&child, "ended").parse().unwrap_or_default();
             missing(&receiver, Signal::Traces, sent)
         });
     }
@@ -169,11 +169,11 @@ fn endings() {
         let mut child = start(&receiver.endpoint(), transport, &["forever", "100"]);
         child.line(LONG, "ended 34");
         hub_otel_tests::poll::until(LONG, || {
-            said(&child, "ended").parse::<u64>().is_ok_and(|ended| ended > 900)
+            printed(&child, "ended").parse::<u64>().is_ok_and(|ended| ended > 900)
         });
         child.kill();
         child.exit(LONG);
-        let sent = said(&child, "ended").parse().unwrap_or_default();
+        let sent = printed(&child, "ended").parse().unwrap_or_default();
         missing(&receiver, Signal::Traces, sent)
     });
     row("shutdown inside a current-thread runtime", |transport| {
@@ -183,7 +183,7 @@ fn endings() {
         format!(
             "{}; shutdown {}",
             missing(&receiver, Signal::Traces, 300),
-            said(&child, "shutdown")
+            printed(&child, "shutdown")
         )
     });
 }

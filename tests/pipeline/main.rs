@@ -1,4 +1,5 @@
-//! The export pipeline from `init` to the Collector: environment, wire, `/metrics`, guard, runtimes.
+//! The export pipeline from `init` to the Collector: environment, wire, `/metrics`, shutdown,
+//! runtimes.
 
 mod child;
 mod console;

@@ -343,8 +343,8 @@ fn metrics_are_served_at_the_configured_address() {
     }
 }
 
-/// Emits a span with five attributes, events and links, and a record with five attributes. All values
-/// have ten characters.
+/// Emits a span with five attributes, events and links, and a record with five attributes. All
+/// values have ten characters.
 #[expect(clippy::disallowed_methods, reason = "a span without a unit of work around it")]
 fn five_of_everything(telemetry: &Telemetry) {
     use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider};

@@ -110,7 +110,7 @@ fn a_partial_success_is_read_although_it_is_packed() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
         for encoding in ["gzip", "zstd"] {
             let receiver = Receiver::start();
-            receiver.always(Behaviour::PackedPartial { rejected: 2, encoding });
+            receiver.always(Behaviour::CompressedPartial { rejected: 2, encoding });
             let telemetry = kit::to(&receiver).protocol(protocol).build().expect("it starts");
             (0..5).for_each(|n| kit::span(&telemetry, &format!("span {n}")));
             (0..3).for_each(|n| kit::log(&telemetry, &format!("record {n}")));

@@ -1,5 +1,4 @@
-//! A certificate authority of one test: a server's and a client's certificate, as PEM text and
-//! files.
+//! A certificate authority for one test, with a server and a client certificate as PEM text.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::sync::Arc;
@@ -19,23 +18,22 @@ pub struct Identity {
     pub key: String,
 }
 
-/// An authority, and what it issued.
+/// An authority with the certificates it issued.
 #[derive(Debug, Clone)]
 pub struct Certificates {
-    /// The authority's own certificate: what a client has to trust.
+    /// Certificate of the authority, which clients have to trust.
     pub authority: String,
-    /// The server's.
+    /// Certificate of the server.
     pub server: Identity,
-    /// A client's, for mutual TLS.
+    /// Certificate of a client, for mutual TLS.
     pub client: Identity,
 }
 
 impl Certificates {
-    /// Issues a server's certificate for `name` (`localhost`, or another for a wrong name) and a
-    /// client's.
+    /// Issues a client certificate, and a server certificate for the host `name`.
     ///
     /// # Panics
-    /// When `name` is no name.
+    /// If `name` is not a valid host name.
     pub fn for_name(name: &str) -> Self {
         let authority_key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
@@ -52,8 +50,8 @@ impl Certificates {
         Self { authority, server, client }
     }
 
-    /// The server's side; with `mutual`, a client without a certificate of this authority is turned
-    /// away.
+    /// Returns the TLS configuration of the server. `mutual` rejects clients without a certificate
+    /// of this authority.
     pub(crate) fn server_config(&self, mutual: bool) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())

@@ -1,5 +1,4 @@
-//! HTTP requests of the tests themselves, on the harness's runtime, by a client that follows no
-//! proxy.
+//! HTTP requests of the tests, on the runtime of the harness, without a proxy.
 
 use crate::runtime;
 use std::sync::LazyLock;
@@ -16,7 +15,7 @@ static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         .expect("a client without settings that could fail")
 });
 
-/// A reply, read to its end.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The status code.
@@ -28,42 +27,42 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The first header of that name, given in lower case.
+    /// Returns the first header of that name, given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     ///
     /// # Panics
-    /// When it is not JSON.
+    /// If it is not JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 }
 
-/// A GET that must be answered. Blocks the thread.
+/// Sends a GET request. Blocks the thread.
 ///
 /// # Panics
-/// When no reply comes.
+/// If there is no response.
 #[track_caller]
 pub fn get(url: impl Into<String>) -> Reply {
     try_send(Method::GET, url, &[], "").expect("a reply")
 }
 
-/// A POST of JSON that must be answered. Blocks the thread.
+/// Sends a POST request with a JSON body. Blocks the thread.
 ///
 /// # Panics
-/// When no reply comes.
+/// If there is no response.
 #[track_caller]
 pub fn post(url: impl Into<String>, json: &str) -> Reply {
     try_send(Method::POST, url, &[("content-type", "application/json")], json).expect("a reply")
 }
 
-/// Any request. Blocks the thread; the reply, or why there is none.
+/// Sends a request. Blocks the thread.
 ///
 /// # Errors
-/// When no reply comes.
+/// If there is no response.
 pub fn try_send(
     method: Method,
     url: impl Into<String>,

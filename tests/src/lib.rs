@@ -1,21 +1,16 @@
-//! What the tests of every package share: the far side of the wire, and ways to wait for it without
-//! sleeping.
+//! Test harness shared by all packages: an OTLP receiver and other peers, with polling instead of
+//! sleeps.
 //!
-//! * [`receiver::Receiver`]: an OTLP receiver in this process that keeps what it was sent and
-//!   misbehaves as told;
-//! * [`proxy::Proxy`]: a TCP link that can be cut, silenced or reset;
-//! * [`program::Program`]: an instance of the library, with what it sent;
-//! * [`process::Process`]: a child process that dies with its test;
-//! * [`poll`], [`ports`], [`http`], [`scrape`]: waiting, ports, requests, Prometheus text.
+//! * [`receiver::Receiver`]: an OTLP receiver in this process that stores requests and injects
+//!   scripted faults;
+//! * [`proxy::Proxy`]: a TCP proxy that can stall, drop or reset connections;
+//! * [`program::Program`]: a telemetry instance with a record of the items it emitted;
+//! * [`process::Process`]: a child process that is killed when dropped;
+//! * [`poll`], [`ports`], [`http`], [`scrape`]: polling, ports, requests, Prometheus text.
 //!
-//! Everything here runs on a runtime of its own: a test may block its thread, or run without any
-//! runtime.
+//! The harness runs on its own runtime: a test may block its thread, or run without a runtime.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test harness: what fails here fails the test"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a failure of the harness fails the test")]
 
 pub mod certificates;
 pub mod http;
@@ -28,17 +23,17 @@ pub mod receiver;
 mod runtime;
 pub mod scrape;
 
-/// The guide's code, compiled as it stands.
+/// Compiles the code of the guide to the boundaries.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide-boundaries.md")]
 mod guide_boundaries {}
 
-/// The same for whoever comes from `#[tracing::instrument]`.
+/// Compiles the code of the migration guide from `#[tracing::instrument]`.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/coming-from-tracing-instrument.md")]
 mod coming_from_tracing_instrument {}
 
-/// The same for whoever comes from OpenTelemetry by hand.
+/// Compiles the code of the migration guide from manual OpenTelemetry.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/coming-from-opentelemetry.md")]
 mod coming_from_opentelemetry {}

@@ -1,38 +1,37 @@
-//! Waiting for something to become true, with a deadline and a message, instead of sleeping and
-//! hoping.
+//! Polling of a condition with a deadline.
 
 use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// What a probe may answer: `bool`, or `Option` for the value that was waited for.
-pub trait Answer {
-    /// The value that was waited for.
+/// Result of a probe: `bool`, or `Option` with the awaited value.
+pub trait Outcome {
+    /// The awaited value.
     type Value;
-    /// `Some` once there is nothing more to wait for.
+    /// Returns `Some` once the condition holds.
     fn value(self) -> Option<Self::Value>;
 }
 
-impl Answer for bool {
+impl Outcome for bool {
     type Value = ();
     fn value(self) -> Option<()> {
         self.then_some(())
     }
 }
 
-impl<T> Answer for Option<T> {
+impl<T> Outcome for Option<T> {
     type Value = T;
     fn value(self) -> Option<T> {
         self
     }
 }
 
-/// Asks `probe` until it answers `true` or `Some`, blocking this thread.
+/// Calls `probe` until it returns `true` or `Some`. Blocks the thread.
 ///
 /// # Panics
-/// When `within` has passed.
+/// If the condition does not hold within `within`.
 #[track_caller]
-pub fn until<A: Answer>(within: Duration, mut probe: impl FnMut() -> A) -> A::Value {
+pub fn until<A: Outcome>(within: Duration, mut probe: impl FnMut() -> A) -> A::Value {
     let start = Instant::now();
     loop {
         if let Some(value) = probe().value() {
@@ -43,11 +42,11 @@ pub fn until<A: Answer>(within: Duration, mut probe: impl FnMut() -> A) -> A::Va
     }
 }
 
-/// As [`until`], without blocking the thread: the runtime of the test goes on meanwhile.
+/// Like [`until`], without blocking the thread of the runtime.
 ///
 /// # Panics
-/// When `within` has passed.
-pub async fn until_async<A: Answer>(
+/// If the condition does not hold within `within`.
+pub async fn until_async<A: Outcome>(
     within: Duration,
     mut probe: impl AsyncFnMut() -> A,
 ) -> A::Value {

@@ -1,20 +1,18 @@
-//! Ports: free ones, one that refuses connections for as long as it is held, and one that never
-//! answers them.
+//! Ports: free ones, ports that refuse connections while held, and ports that never respond.
 
 use socket2::{Domain, Socket, Type};
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// A free port for a program that cannot pick its own, and that nobody else is given for the next
-/// minute.
+/// Returns a free port for a program that cannot select its own. Reserved for a minute.
 ///
-/// A connection over it is closed from the listener's side, so the port stays in TIME_WAIT: the
-/// system hands it to no `bind` to port 0 and to no outgoing connection, but a program that names
-/// it gets it (as they set SO_REUSEADDR).
+/// A connection on it is closed by the listener, so the port is in TIME_WAIT: the system assigns
+/// it to no `bind` to port 0 and to no outgoing connection. A program that names the port can bind
+/// it, because servers set SO_REUSEADDR.
 ///
 /// # Panics
-/// When the system has no port left.
+/// If the system has no free port.
 pub fn free() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("its address");
@@ -22,11 +20,11 @@ pub fn free() -> u16 {
     let (accepted, _peer) = listener.accept().expect("the same connection");
     drop(accepted);
     let end = client.read(&mut [0]).expect("the end");
-    assert_eq!(end, 0, "nobody writes");
+    assert_eq!(end, 0, "no data was sent");
     address.port()
 }
 
-/// A port that refuses connections, and that nobody else gets while this lives.
+/// A port that refuses connections and stays reserved until dropped.
 #[derive(Debug)]
 pub struct Closed {
     socket: Socket,
@@ -34,10 +32,10 @@ pub struct Closed {
 }
 
 impl Closed {
-    /// Takes a port without listening on it.
+    /// Binds a port without listening on it.
     ///
     /// # Panics
-    /// When the system has no port left.
+    /// If the system has no free port.
     pub fn new() -> Self {
         Self::at((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port")
     }
@@ -56,7 +54,7 @@ impl Closed {
         Ok(self.socket.into())
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
@@ -73,7 +71,7 @@ impl Default for Closed {
     }
 }
 
-/// A port whose connections never come about: its backlog is full, so the system drops every SYN.
+/// A port that never completes a connection: its backlog is full, so the system drops each SYN.
 #[derive(Debug)]
 pub struct BlackHole {
     address: SocketAddr,
@@ -82,10 +80,10 @@ pub struct BlackHole {
 }
 
 impl BlackHole {
-    /// Takes a port and fills its backlog.
+    /// Binds a port and fills its backlog.
     ///
     /// # Panics
-    /// When the system has no port left.
+    /// If the system has no free port.
     pub fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
@@ -99,7 +97,7 @@ impl BlackHole {
         Self { address, _listener: listener, _full: full }
     }
 
-    /// Its address.
+    /// Returns the address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

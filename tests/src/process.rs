@@ -1,4 +1,4 @@
-//! A child process that dies with its test, and whose output can be waited for.
+//! A child process whose output can be awaited; killed when dropped.
 
 use crate::{http, poll};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,8 +18,7 @@ pub struct Process {
 
 type Lines = Arc<Mutex<String>>;
 
-/// A command with an empty environment, so that the OTEL_ variables of whoever runs the tests
-/// change nothing.
+/// Creates a command with an empty environment: OTEL_ variables of the developer have no effect.
 pub fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.env_clear();
@@ -27,10 +26,10 @@ pub fn command(program: impl AsRef<Path>) -> Command {
 }
 
 impl Process {
-    /// Starts `command` and reads its output as it comes.
+    /// Starts `command` and collects its output.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
@@ -44,12 +43,12 @@ impl Process {
         Self { child, stdout, stderr }
     }
 
-    /// The process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has written to stdout so far.
+    /// Returns the standard output so far.
     ///
     /// # Panics
     /// Never: the lock is not poisoned.
@@ -57,7 +56,7 @@ impl Process {
         self.stdout.lock().expect("not poisoned").clone()
     }
 
-    /// What it has written to stderr so far.
+    /// Returns the standard error so far.
     ///
     /// # Panics
     /// Never: the lock is not poisoned.
@@ -65,10 +64,10 @@ impl Process {
         self.stderr.lock().expect("not poisoned").clone()
     }
 
-    /// Waits for a line with `needle` in it on either stream, and returns that line.
+    /// Waits for a line that contains `needle` on either stream. Returns the line.
     ///
     /// # Panics
-    /// When `within` has passed: with what the process has written.
+    /// If `within` has passed. The message contains the output.
     #[track_caller]
     pub fn line(&self, within: Duration, needle: &str) -> String {
         let find = |text: &str| text.lines().find(|line| line.contains(needle)).map(str::to_owned);
@@ -78,34 +77,34 @@ impl Process {
         })
     }
 
-    /// Waits until it answers 200 there.
+    /// Waits until `url` returns status 200.
     ///
     /// # Panics
-    /// When it ends before, or `within` has passed: with what it has written.
+    /// If the process exits before, or `within` has passed. The message contains the output.
     #[track_caller]
-    pub fn answers(&mut self, within: Duration, url: &str) {
+    pub fn wait_until_ready(&mut self, within: Duration, url: &str) {
         let (child, outputs) = (&mut self.child, [&self.stdout, &self.stderr]);
-        let silent = || format!("{url} does not answer 200");
-        wait(within, outputs, silent, || {
+        let not_ready = || format!("{url} does not return status 200");
+        wait(within, outputs, not_ready, || {
             let ended = !matches!(child.try_wait(), Ok(None));
-            assert!(!ended, "{} any more\n{}", silent(), said(outputs));
+            assert!(!ended, "the process exited: {}\n{}", not_ready(), text_of(outputs));
             http::try_send(http::Method::GET, url, &[], "")
                 .is_ok_and(|reply| reply.status == 200)
                 .then_some(())
         });
     }
 
-    /// That its log warns neither of what breaks next year nor of what is broken now.
+    /// Asserts that the output contains no line about an error or a deprecated setting.
     ///
     /// # Panics
-    /// When a line says deprecated, unknown or error: with that line.
+    /// If a line contains `deprecated`, `unknown` or `error`.
     #[track_caller]
-    pub fn is_quiet(&self, name: &str) {
+    pub fn assert_no_warnings(&self, name: &str) {
         let log = format!("{}\n{}", self.stdout(), self.stderr());
         for line in log.lines() {
             let lower = line.to_lowercase();
             let bad = ["deprecated", "unknown", "error"].iter().any(|word| lower.contains(word));
-            assert!(!bad, "{name} says: {line}");
+            assert!(!bad, "{name}: {line}");
         }
     }
 
@@ -125,19 +124,19 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        // A process that is gone already needs no signal.
+        // Fails if the process has exited, which is the desired state.
         let _gone = kill_process(Pid::from_child(&self.child), signal);
     }
 
-    /// Whether it still runs.
+    /// Returns whether the process is running.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits for its end.
+    /// Waits for the exit of the process.
     ///
     /// # Panics
-    /// When `within` has passed: with what the process has written.
+    /// If `within` has passed. The message contains the output.
     #[track_caller]
     pub fn exit(&mut self, within: Duration) -> ExitStatus {
         let (child, outputs) = (&mut self.child, [&self.stdout, &self.stderr]);
@@ -147,25 +146,25 @@ impl Process {
             || "still running".to_owned(),
             || child.try_wait().ok().flatten(),
         );
-        // The readers end with the pipes; give the last line time to be stored.
+        // The reader threads end at the end of the pipes, after the last line is stored.
         poll::until(Duration::from_secs(5), || {
             outputs.iter().all(|lines| Arc::strong_count(lines) == 1)
         });
         status
     }
 
-    /// The memory that it uses now, in bytes (VmRSS).
+    /// Returns the resident memory in bytes (VmRSS).
     pub fn resident_bytes(&self) -> u64 {
         status_bytes(&self.id().to_string(), "VmRSS:")
     }
 
-    /// The memory that it has allocated, in bytes (RssAnon): without mapped files, its own
-    /// executable among them.
+    /// Returns the anonymous memory in bytes (RssAnon), which excludes mapped files such as the
+    /// executable.
     pub fn anonymous_bytes(&self) -> u64 {
         status_bytes(&self.id().to_string(), "RssAnon:")
     }
 
-    /// The most memory that it has used, in bytes (VmHWM).
+    /// Returns the peak of the resident memory in bytes (VmHWM).
     pub fn peak_bytes(&self) -> u64 {
         status_bytes(&self.id().to_string(), "VmHWM:")
     }
@@ -178,7 +177,7 @@ impl Drop for Process {
     }
 }
 
-/// Probes until there is a value; fails with `what` is wrong and with what the process has written.
+/// Calls `probe` until it returns a value. Panics with `what` and the output at the deadline.
 #[track_caller]
 fn wait<T>(
     within: Duration,
@@ -191,22 +190,22 @@ fn wait<T>(
         if let Some(value) = probe() {
             return value;
         }
-        assert!(start.elapsed() < within, "{} within {within:?}\n{}", what(), said(outputs));
+        assert!(start.elapsed() < within, "{} within {within:?}\n{}", what(), text_of(outputs));
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-fn said(outputs: [&Lines; 2]) -> String {
+fn text_of(outputs: [&Lines; 2]) -> String {
     let [stdout, stderr] = outputs.map(|lines| lines.lock().expect("not poisoned").clone());
     format!("stdout:\n{stdout}\nstderr:\n{stderr}")
 }
 
-/// The memory that this process uses now, in bytes.
+/// Returns the resident memory of this process in bytes.
 pub fn own_resident_bytes() -> u64 {
     status_bytes("self", "VmRSS:")
 }
 
-/// The most memory that this process has used, in bytes.
+/// Returns the peak of the resident memory of this process in bytes.
 pub fn own_peak_bytes() -> u64 {
     status_bytes("self", "VmHWM:")
 }

@@ -1,9 +1,8 @@
-//! A program under test: an instance of its own, which sends items with ids that can be accounted
-//! for.
+//! A program under test: a telemetry instance that emits items with unique ids.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "it is the application: it starts spans and builds instruments"
+    reason = "an application: it starts spans and builds instruments"
 )]
 
 use crate::receiver::{Account, Receiver, Signal};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// How a program sends.
+/// OTLP transport of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// OTLP/gRPC.
@@ -25,12 +24,12 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The two that differ in more than the encoding.
+    /// The transports that differ in more than the encoding.
     pub const BOTH: [Self; 2] = [Self::Grpc, Self::Http];
-    /// All three.
+    /// All transports.
     pub const ALL: [Self; 3] = [Self::Grpc, Self::Http, Self::Json];
 
-    /// As OTEL_EXPORTER_OTLP_PROTOCOL spells it.
+    /// Returns the value of OTEL_EXPORTER_OTLP_PROTOCOL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
@@ -40,10 +39,10 @@ impl Transport {
     }
 }
 
-/// The counter that [`Program::emit`] adds to.
+/// Name of the counter that [`Program::emit`] increments.
 pub const COUNTER: &str = "test.items";
 
-/// An instance, what it sent, and what it sends with.
+/// A telemetry instance with its tracer, counter and subscriber, and the number of items sent.
 #[derive(Debug)]
 pub struct Program {
     telemetry: Telemetry,
@@ -53,18 +52,18 @@ pub struct Program {
     sent: u64,
 }
 
-/// What is left of a [`Program`] after its shutdown.
+/// Result of the shutdown of a [`Program`].
 #[derive(Debug)]
 pub struct Stopped {
-    /// The last word of the ledger.
+    /// Final delivery counts.
     pub report: Report,
-    /// How long the shutdown took, by the caller's clock.
+    /// Duration of the shutdown.
     pub took: Duration,
-    /// How many spans, and as many log records, it sent.
+    /// Number of spans sent, equal to the number of log records.
     pub sent: u64,
 }
 
-/// The settings of every program here: all signals by OTLP to `endpoint`, metrics often.
+/// Default settings: all signals by OTLP to `endpoint`, metrics every 200 ms.
 pub fn settings(endpoint: &str, transport: Transport) -> Vec<(String, String)> {
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
@@ -80,28 +79,28 @@ pub fn settings(endpoint: &str, transport: Transport) -> Vec<(String, String)> {
 }
 
 impl Program {
-    /// Starts one that sends everything to `endpoint`.
+    /// Starts a program that exports to `endpoint`.
     ///
     /// # Panics
-    /// When its instance cannot be built.
+    /// If a setting is invalid.
     #[track_caller]
     pub fn start(endpoint: &str, transport: Transport) -> Self {
         Self::with(endpoint, transport, &[])
     }
 
-    /// Starts one with more `settings`, by the names of the environment's variables.
+    /// Starts a program with the additional environment variables `more`.
     ///
     /// # Panics
-    /// When its instance cannot be built.
+    /// If a setting is invalid.
     #[track_caller]
     pub fn with(endpoint: &str, transport: Transport, more: &[(&str, &str)]) -> Self {
         Self::try_with(endpoint, transport, more).expect("valid settings")
     }
 
-    /// As [`with`](Self::with).
+    /// Like [`with`](Self::with), but returns the error.
     ///
     /// # Errors
-    /// When its instance cannot be built.
+    /// If a setting is invalid.
     pub fn try_with(
         endpoint: &str,
         transport: Transport,
@@ -110,10 +109,10 @@ impl Program {
         Self::build(hub_otel::Telemetry::builder(), endpoint, transport, more)
     }
 
-    /// As [`try_with`](Self::try_with), from a builder that was told something already.
+    /// Like [`try_with`](Self::try_with), with a prepared builder.
     ///
     /// # Errors
-    /// When its instance cannot be built.
+    /// If a setting is invalid.
     pub fn build(
         builder: hub_otel::TelemetryBuilder,
         endpoint: &str,
@@ -126,7 +125,7 @@ impl Program {
         Ok(Self::around(builder.env_source(environment).build()?))
     }
 
-    /// Sends by an instance that is there already.
+    /// Creates a program around an existing instance.
     pub fn around(telemetry: Telemetry) -> Self {
         use opentelemetry::{metrics::MeterProvider as _, trace::TracerProvider as _};
         let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("test");
@@ -136,22 +135,22 @@ impl Program {
         Self { telemetry, tracer, counter, dispatch, sent: 0 }
     }
 
-    /// The instance.
+    /// Returns the telemetry instance.
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
 
-    /// The tracer.
+    /// Returns the tracer.
     pub fn tracer(&self) -> &opentelemetry_sdk::trace::SdkTracer {
         &self.tracer
     }
 
-    /// Runs `work` with the program's log subscriber.
+    /// Runs `work` with the program's `tracing` subscriber.
     pub fn with_logs<T>(&self, work: impl FnOnce() -> T) -> T {
         tracing::dispatcher::with_default(&self.dispatch, work)
     }
 
-    /// Ends `count` spans, writes as many log records, and adds as much to the counter.
+    /// Emits `count` spans and as many log records, and adds `count` to the counter.
     pub fn emit(&mut self, count: u64) {
         tracing::dispatcher::with_default(&self.dispatch, || {
             for number in self.sent..self.sent + count {
@@ -164,7 +163,7 @@ impl Program {
         self.sent += count;
     }
 
-    /// Emits `per_second` for `time`, evenly.
+    /// Emits at the rate `per_second` for `time`.
     pub fn emit_steadily(&mut self, per_second: u64, time: Duration) {
         let (start, before) = (Instant::now(), self.sent);
         while start.elapsed() < time {
@@ -175,22 +174,22 @@ impl Program {
         }
     }
 
-    /// Adds to the counter under a label.
+    /// Adds to the counter with `labels`.
     pub fn add(&self, amount: u64, labels: &[KeyValue]) {
         self.counter.add(amount, labels);
     }
 
-    /// How many spans, and as many log records, it has sent.
+    /// Returns the number of spans sent, equal to the number of log records.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// The ledger as it stands.
+    /// Returns the current delivery counts.
     pub fn report(&self) -> Report {
         self.telemetry.report()
     }
 
-    /// Shuts down from this thread.
+    /// Shuts down, blocking the thread.
     pub fn stop(self) -> Stopped {
         let Self { telemetry, sent, .. } = self;
         let start = Instant::now();
@@ -207,21 +206,21 @@ impl Program {
     }
 }
 
-/// The id of an item.
+/// Returns the id of an item.
 pub fn id(number: u64) -> String {
     format!("item-{number:07}")
 }
 
 impl Stopped {
-    /// What `receiver` stored of `signal` against what was sent.
+    /// Compares the items of `signal` that `receiver` stored with the items sent.
     pub fn account(&self, receiver: &Receiver, signal: Signal) -> Account {
         receiver.account(signal, (0..self.sent).map(id))
     }
 
-    /// The books balance, and nothing is pending any more.
+    /// Asserts that the delivery counts add up and that no item is pending.
     ///
     /// # Panics
-    /// When they do not.
+    /// If they do not add up.
     #[track_caller]
     pub fn assert_balanced(&self) {
         assert_balanced(&self.report, self.sent);
@@ -230,10 +229,10 @@ impl Stopped {
         assert_eq!(pending, 0, "{}", self.report);
     }
 
-    /// Everything arrived, once, and the books say so.
+    /// Asserts that each item arrived exactly once and is counted as delivered.
     ///
     /// # Panics
-    /// When something is missing, doubled or miscounted.
+    /// If an item is missing, duplicated or miscounted.
     #[track_caller]
     pub fn assert_delivered_once(&self, receiver: &Receiver) {
         self.assert_delivered(receiver);
@@ -247,10 +246,10 @@ impl Stopped {
         }
     }
 
-    /// Everything arrived, once or more often, and the books say so.
+    /// Asserts that each item arrived at least once and is counted as delivered.
     ///
     /// # Panics
-    /// When something is missing or miscounted.
+    /// If an item is missing or miscounted.
     #[track_caller]
     pub fn assert_delivered(&self, receiver: &Receiver) {
         self.assert_balanced();
@@ -265,15 +264,15 @@ impl Stopped {
     }
 }
 
-/// Every signal's books balance; spans and log records are `sent` each.
+/// Asserts that the delivery counts of each signal add up, with `sent` spans and log records.
 ///
 /// # Panics
-/// When they do not.
+/// If they do not add up.
 #[track_caller]
 pub fn assert_balanced(report: &Report, sent: u64) {
     for part in [&report.traces, &report.metrics, &report.logs] {
-        let settled = part.ok + part.rejected + part.failed + part.dropped_total() + part.pending;
-        assert_eq!(part.finished, settled, "{report}");
+        let accounted = part.ok + part.rejected + part.failed + part.dropped_total() + part.pending;
+        assert_eq!(part.finished, accounted, "{report}");
         assert_eq!(part.failed, part.failures.values().sum::<u64>(), "{report}");
     }
     assert_eq!(report.traces.finished, sent, "{report}");

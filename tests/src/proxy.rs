@@ -1,4 +1,4 @@
-//! A TCP link between an exporter and a receiver that can be cut, silenced or reset.
+//! A TCP proxy between an exporter and a receiver that can stall, drop or reset connections.
 
 use crate::ports::Closed;
 use crate::runtime::Task;
@@ -10,22 +10,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, watch};
 
-/// How a [`Proxy`] treats what passes; takes effect at once, on open connections too.
+/// Forwarding mode of a [`Proxy`]. A change also applies to open connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
-    /// Both ways pass.
+    /// Forwards both directions.
     Forward,
-    /// Nothing passes, nothing is read: the sender's buffers fill.
+    /// Reads nothing and forwards nothing: the buffers of the sender fill.
     Stall,
-    /// Everything is read and thrown away, nothing comes back.
+    /// Reads and discards everything, returns nothing.
     Swallow,
-    /// The way to the server passes, the replies are thrown away: half open.
+    /// Forwards to the server and discards its replies: half open.
     Mute,
-    /// Every connection is reset, those that are open and those to come.
+    /// Resets open and new connections.
     Reset,
 }
 
-/// A running proxy; it ends, with its connections, when dropped.
+/// A running proxy. Closed with its connections when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -38,14 +38,14 @@ struct Shared {
     link: watch::Sender<Link>,
     reset: broadcast::Sender<()>,
     accepted: AtomicUsize,
-    heard: Mutex<Vec<u8>>,
+    received: Mutex<Vec<u8>>,
 }
 
 impl Proxy {
-    /// A link to `upstream`, forwarding at first.
+    /// Starts a proxy to `upstream` in the mode [`Link::Forward`].
     ///
     /// # Panics
-    /// When the system has no port left.
+    /// If the system has no free port.
     pub fn start(upstream: SocketAddr) -> Self {
         let closed = Closed::new();
         let address = SocketAddr::from(([127, 0, 0, 1], closed.port()));
@@ -54,7 +54,7 @@ impl Proxy {
             link: watch::Sender::new(Link::Forward),
             reset: broadcast::Sender::new(1),
             accepted: AtomicUsize::new(0),
-            heard: Mutex::default(),
+            received: Mutex::default(),
         });
         let task = Task::spawn(accept(listener, upstream, shared.clone()));
         Self { address, shared, _task: task }
@@ -65,33 +65,33 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Its address.
+    /// Returns the address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Treats everything so from now on.
+    /// Sets the forwarding mode.
     pub fn set(&self, link: Link) {
         self.shared.link.send_replace(link);
     }
 
-    /// Resets every connection that is open now, towards both ends.
+    /// Resets each open connection, towards client and server.
     pub fn reset_connections(&self) {
-        // No connection is open: nothing to reset.
+        // Fails if no connection is open.
         let _none = self.shared.reset.send(());
     }
 
-    /// How many connections it has accepted.
+    /// Returns the number of accepted connections.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// The first 64 KiB that clients sent.
+    /// Returns the first 64 KiB that clients sent.
     ///
     /// # Panics
     /// Never: the lock is not poisoned.
-    pub fn heard(&self) -> Vec<u8> {
-        self.shared.heard.lock().expect("not poisoned").clone()
+    pub fn received(&self) -> Vec<u8> {
+        self.shared.received.lock().expect("not poisoned").clone()
     }
 }
 
@@ -184,7 +184,7 @@ async fn copy(
         };
         let Ok(length @ 1..) = read else { return };
         if direction == Direction::Up {
-            let mut heard = shared.heard.lock().expect("not poisoned");
+            let mut heard = shared.received.lock().expect("not poisoned");
             let room = (64 * 1024_usize).saturating_sub(heard.len());
             heard.extend_from_slice(&buffer[..length.min(room)]);
         }

@@ -1,15 +1,15 @@
-//! An OTLP receiver in this process: keeps every request as it was decoded, and misbehaves as it is
-//! told.
+//! An OTLP receiver in this process that keeps each decoded request and injects scripted faults.
 //!
-//! One port speaks gRPC, HTTP/protobuf and HTTP/JSON, with gzip or zstd, with TLS where asked. What
-//! it *stores* is what a Collector would have passed on: a request that it refuses is kept in
-//! [`Receiver::requests`], not in [`Receiver::spans`] and the like.
+//! One port accepts gRPC, HTTP/protobuf and HTTP/JSON, with gzip or zstd, optionally with TLS. The
+//! *stored* items are those that a Collector would pass on: a rejected request is kept in
+//! [`Receiver::requests`], but not in [`Receiver::spans`], `logs` and `metrics`.
 //!
 //! ```
 //! use hub_otel_tests::receiver::{Behaviour, Receiver, Signal};
 //!
 //! let receiver = Receiver::start();
-//! receiver.script(Signal::Traces, [Behaviour::status(503), Behaviour::status(503)]); // then it accepts
+//! // Two requests are rejected, the following ones accepted.
+//! receiver.script(Signal::Traces, [Behaviour::status(503), Behaviour::status(503)]);
 //! assert!(receiver.endpoint().starts_with("http://127.0.0.1:"));
 //! assert!(receiver.spans().is_empty());
 //! ```
@@ -38,7 +38,7 @@ use record::Store;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A running receiver; it ends when dropped.
+/// A running receiver. Stopped when dropped.
 #[derive(Debug)]
 pub struct Receiver {
     address: SocketAddr,
@@ -53,7 +53,7 @@ enum State {
     Closed(Option<Closed>),
 }
 
-/// What the connections share.
+/// State shared by the connections.
 #[derive(Debug)]
 struct Inner {
     script: Mutex<Script>,
@@ -63,27 +63,27 @@ struct Inner {
 }
 
 impl Receiver {
-    /// Starts one on a port of the system's choice.
+    /// Starts a receiver on a free port.
     ///
     /// # Panics
-    /// When the system has no port left.
+    /// If the system has no free port.
     pub fn start() -> Self {
         Self::build(None, Store::default())
     }
 
-    /// One that keeps counts and span ids, not the requests: for millions of items.
+    /// Starts a receiver that keeps counts and span ids, not the requests. For millions of items.
     ///
     /// # Panics
-    /// When the system has no port left.
+    /// If the system has no free port.
     pub fn counting() -> Self {
         Self::build(None, Store::counting())
     }
 
-    /// One that speaks TLS with the server's certificate of `certificates`; with `mutual`, it asks
-    /// for a client's too.
+    /// Starts a receiver with TLS and the server certificate of `certificates`. `mutual` requires
+    /// a client certificate.
     ///
     /// # Panics
-    /// When the system has no port left.
+    /// If the system has no free port.
     pub fn tls(certificates: &Certificates, mutual: bool) -> Self {
         Self::build(Some(certificates.server_config(mutual)), Store::default())
     }
@@ -104,7 +104,7 @@ impl Receiver {
         receiver
     }
 
-    /// Where it listens: `http://127.0.0.1:<port>`, or `https://localhost:<port>` with TLS.
+    /// Returns the URL: `http://127.0.0.1:<port>`, or `https://localhost:<port>` with TLS.
     pub fn endpoint(&self) -> String {
         if self.tls {
             format!("https://localhost:{}", self.port())
@@ -113,34 +113,35 @@ impl Receiver {
         }
     }
 
-    /// Its port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Its address.
+    /// Returns the address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// An outage: resets all connections and refuses new ones, until [`resume`](Self::resume).
+    /// Starts an outage: resets all connections and refuses new ones until
+    /// [`resume`](Self::resume).
     ///
     /// # Panics
-    /// When another program takes the port meanwhile.
+    /// If another program takes the port.
     pub fn stop(&self) {
         let mut state = lock(&self.state);
         *state = State::Closed(None);
         self.inner.connections.reset_all();
-        // The task ends a moment after it was told to.
+        // An aborted task ends asynchronously.
         let closed =
             crate::poll::until(std::time::Duration::from_secs(5), || Closed::at(self.address).ok());
         *state = State::Closed(Some(closed));
     }
 
-    /// Listens again, on the same port.
+    /// Listens again on the same port.
     ///
     /// # Panics
-    /// When it listens already.
+    /// If it is listening.
     pub fn resume(&self) {
         let mut state = lock(&self.state);
         let State::Closed(closed) = &mut *state else { panic!("the receiver listens already") };
@@ -149,69 +150,70 @@ impl Receiver {
             State::Listening { _task: Task::spawn(listen::accept(listener, self.inner.clone())) };
     }
 
-    /// Resets every connection that is open now.
+    /// Resets each open connection.
     pub fn reset_connections(&self) {
         self.inner.connections.reset_all();
     }
 
-    /// What the next requests of `signal` meet, one each; those after follow
+    /// Sets the behaviours of the next requests of `signal`, one each. Later requests follow
     /// [`always`](Self::always).
     pub fn script(&self, signal: Signal, behaviours: impl IntoIterator<Item = Behaviour>) {
         lock(&self.inner.script).push(signal, behaviours);
     }
 
-    /// What every request meets that no script takes; at first [`Behaviour::Accept`].
+    /// Sets the behaviour of requests without a script. Default: [`Behaviour::Accept`].
     pub fn always(&self, behaviour: Behaviour) {
         self.decide(move |_| behaviour.clone());
     }
 
-    /// As [`always`](Self::always), by a function of the request.
+    /// Like [`always`](Self::always), with a function of the request.
     pub fn decide(&self, decide: impl FnMut(&Request) -> Behaviour + Send + 'static) {
         lock(&self.inner.script).decide(decide);
     }
 
-    /// Every request that was read to its end, stored or not, in the order of arrival.
+    /// Returns all complete requests, stored or not, in the order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.inner.store).requests.clone()
     }
 
-    /// How many requests of `signal` were read to their end, stored or not.
+    /// Returns the number of complete requests of `signal`, stored or not.
     pub fn attempts(&self, signal: Signal) -> usize {
         lock(&self.inner.store).attempts(signal)
     }
 
-    /// How many items (spans, log records, metric points) of `signal` were stored, duplicates
-    /// included.
+    /// Returns the number of stored items (spans, log records, metric points) of `signal`,
+    /// including duplicates.
     pub fn stored(&self, signal: Signal) -> u64 {
         lock(&self.inner.store).stored(signal)
     }
 
-    /// How many different span ids were stored; what a [`counting`](Self::counting) receiver knows.
+    /// Returns the number of distinct span ids stored, also of a [`counting`](Self::counting)
+    /// receiver.
     pub fn distinct_spans(&self) -> usize {
         lock(&self.inner.store).distinct_spans()
     }
 
-    /// The spans that were stored.
+    /// Returns the stored spans.
     pub fn spans(&self) -> Vec<Item<Span>> {
         lock(&self.inner.store).spans()
     }
 
-    /// The log records that were stored.
+    /// Returns the stored log records.
     pub fn logs(&self) -> Vec<Item<LogRecord>> {
         lock(&self.inner.store).logs()
     }
 
-    /// The metrics that were stored, one item per metric and request.
+    /// Returns the stored metrics, one item per metric and request.
     pub fn metrics(&self) -> Vec<Item<Metric>> {
         lock(&self.inner.store).metrics()
     }
 
-    /// The newest value of a sum or gauge, added over its label sets; 0 when there is none.
+    /// Returns the latest value of a sum or gauge, added over its label sets. 0 if there is none.
     pub fn latest_sum(&self, metric: &str) -> f64 {
         record::latest_sum(&self.metrics(), metric)
     }
 
-    /// Compares what was stored with the ids that were sent: a span's name, a log record's body.
+    /// Compares the stored ids (span names, log bodies) with the expected ones.
     pub fn account<I: Into<String>>(
         &self,
         signal: Signal,
@@ -229,7 +231,7 @@ impl Receiver {
         Account::of(expected.into_iter().map(Into::into).collect(), found)
     }
 
-    /// Forgets what was received so far.
+    /// Removes all received requests.
     pub fn clear(&self) {
         lock(&self.inner.store).clear();
     }

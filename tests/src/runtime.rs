@@ -1,5 +1,4 @@
-//! The runtime that the harness runs on, so that it answers whatever the test does to its own
-//! threads.
+//! The runtime of the harness, independent of the threads that a test blocks.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -14,13 +13,13 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("the harness's runtime starts")
 });
 
-/// The harness's runtime.
+/// Returns the runtime of the harness.
 pub(crate) fn handle() -> &'static Handle {
     RUNTIME.handle()
 }
 
-/// Runs `future` on the harness's runtime and blocks this thread until it is done; allowed inside
-/// any runtime.
+/// Runs `future` on the runtime of the harness and blocks the thread until it completes. Allowed
+/// inside any runtime.
 pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     handle().spawn(async move {
@@ -29,7 +28,7 @@ pub(crate) fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send
     receiver.recv().expect("the future ran to its end")
 }
 
-/// A task that ends with its owner.
+/// A task that is aborted when dropped.
 #[derive(Debug)]
 pub(crate) struct Task(tokio::task::JoinHandle<()>);
 

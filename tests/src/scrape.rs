@@ -1,5 +1,4 @@
-//! Prometheus text as a table, read by a parser that is not ours and that refuses what it cannot
-//! read to the end.
+//! Prometheus text as a table, by the parser `nom-openmetrics`, which rejects trailing input.
 
 use nom_openmetrics::{MetricDescriptor, MetricType, parser};
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ pub struct Scrape {
     pub samples: Vec<Sample>,
 }
 
-/// What HELP and TYPE say of a family.
+/// HELP and TYPE of a family.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Family {
     /// HELP.
@@ -25,11 +24,11 @@ pub struct Family {
 /// One line with a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The line's name: the family's, or with `_bucket`, `_sum` or `_count`.
+    /// Name of the family, with `_bucket`, `_sum` or `_count` for a histogram.
     pub name: String,
-    /// Its labels.
+    /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Its value.
+    /// Value.
     pub value: f64,
 }
 
@@ -43,7 +42,7 @@ impl Scrape {
     /// Parses the whole text.
     ///
     /// # Errors
-    /// When any of it is not Prometheus text: says where.
+    /// If the text is not in the Prometheus format. The error names the position.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (_, parsed) = parser::prometheus(text)
             .map_err(|error| error.to_string().chars().take(600).collect::<String>())?;
@@ -80,7 +79,7 @@ impl Scrape {
     /// Scrapes `url`. Blocks the thread.
     ///
     /// # Panics
-    /// When the reply is not 200, or not Prometheus text.
+    /// If the status is not 200 or the body is not in the Prometheus format.
     #[track_caller]
     pub fn of(url: impl Into<String>) -> Self {
         let reply = crate::http::get(url);
@@ -88,7 +87,7 @@ impl Scrape {
         Self::parse(&reply.body).unwrap_or_else(|error| panic!("{error}\n{}", reply.body))
     }
 
-    /// The samples of that name that have all of these labels.
+    /// Returns the samples of that name that have all of these labels.
     pub fn matching<'a>(
         &'a self,
         name: &'a str,
@@ -97,8 +96,8 @@ impl Scrape {
         self.samples.iter().filter(move |sample| sample.name == name && sample.has(labels))
     }
 
-    /// The sum over the samples of that name that have all of these labels; `None` when there are
-    /// none.
+    /// Returns the sum of the samples of that name that have all of these labels. `None` if there
+    /// is none.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         self.matching(name, labels).map(|sample| sample.value).reduce(|one, other| one + other)
     }
@@ -109,7 +108,7 @@ mod tests {
     use super::Scrape;
 
     #[test]
-    fn text_becomes_a_table_and_anything_else_an_error() {
+    fn prometheus_text_is_parsed_and_other_text_is_an_error() {
         let text = "# HELP runs_total Runs, \\\\ and all.\n# TYPE runs_total counter\n\
                     runs_total{id=\"a,b=\\\"c\\\"\",status=\"OK\"} 2\nruns_total{id=\"d\",status=\"OK\"} 3\n";
         let scrape = Scrape::parse(text).expect("well-formed");

@@ -32,7 +32,7 @@ fn collector(file: &str, settings: &[(&str, String)]) -> Process {
             .env("ENVIRONMENT", "test")
             .envs(settings.iter().map(|(name, value)| (*name, value.as_str()))),
     );
-    process.answers(START, &format!("http://127.0.0.1:{health}/"));
+    process.wait_until_ready(START, &format!("http://127.0.0.1:{health}/"));
     process
 }
 
@@ -158,6 +158,6 @@ fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
     poll::until(3 * START, || {
         metrics.metrics().iter().any(|metric| metric.item.name.contains("calls"))
     });
-    balancer.is_quiet("the first tier");
-    samplers.iter().for_each(|sampler| sampler.process.is_quiet("the second tier"));
+    balancer.assert_no_warnings("the first tier");
+    samplers.iter().for_each(|sampler| sampler.process.assert_no_warnings("the second tier"));
 }

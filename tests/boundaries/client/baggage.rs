@@ -1,4 +1,4 @@
-//! The identity of a run is sent to hosts that are named, and read by servers that trust the caller.
+//! Baggage with the run: sent to allowed hosts only, read by servers that trust the caller.
 
 use crate::support::{BoundaryCapture, Server};
 use axum::Router;
@@ -49,9 +49,9 @@ async fn a_runs_identity_goes_to_named_hosts_only_redirects_included() {
     capture.idle().await;
 }
 
-/// What reqwest does by itself is out of sight: it would take the headers of the first request along.
+/// Redirects inside reqwest are not observable and repeat the headers of the first request.
 #[tokio::test]
-async fn a_client_that_may_follow_redirects_by_itself_is_never_given_baggage() {
+async fn a_client_that_follows_redirects_itself_gets_no_baggage() {
     let capture = BoundaryCapture::new();
     let (server, _elsewhere) = with_a_way_out().await;
     let ready = Client::from(reqwest::Client::new()).baggage_to("127.0.0.1");

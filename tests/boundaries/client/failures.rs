@@ -52,7 +52,7 @@ async fn a_caller_that_panics_leaves_a_cancelled_request() {
     let request = Client::new().get(server.url("/")).send();
     let caller = async {
         tokio::join!(request, async {
-            // The request is under way: it was polled before this.
+            // The request is in flight: it was polled first.
             tokio::task::yield_now().await;
             panic_quietly();
         })

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use hub_otel::http::Client;
 
-/// What arrived: method, body, and the headers that matter.
+/// Returns method, body and the relevant headers of the request.
 async fn arrived(method: Method, headers: HeaderMap, body: String) -> String {
     let has = |name| if headers.contains_key(name) { name } else { "-" };
     format!("{method} {body:?} {} {}", has("authorization"), has("content-type"))

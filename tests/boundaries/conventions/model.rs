@@ -1,5 +1,5 @@
-//! The conventions' model, read from the documentation that their crate carries beside each constant: metrics with their
-//! attributes and requirement levels, attributes with their types.
+//! The model of the conventions, read from the documentation of the constants in their crate:
+//! metrics with attributes and requirement levels, attributes with types.
 
 use super::rules::Type;
 use std::collections::BTreeMap;
@@ -79,7 +79,8 @@ impl Model {
     }
 }
 
-/// A text in quotes, a number, or a list over several lines; a closed list of texts has no examples.
+/// Reads the types from the examples: a quoted string, a number or a list over several lines. An
+/// enum has no examples.
 fn types(source: &str) -> BTreeMap<String, Type> {
     let mut types = BTreeMap::new();
     let mut example = None;
@@ -117,7 +118,7 @@ fn constants(source: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Where cargo keeps the crate that this workspace is built with.
+/// Returns the source of the crate that this workspace is built with.
 fn source() -> String {
     let version = Command::new(env!("CARGO")).arg("-vV").output().expect("cargo's version");
     let version = String::from_utf8_lossy(&version.stdout).into_owned();

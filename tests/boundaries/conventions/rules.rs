@@ -1,8 +1,9 @@
 //! The conventions for spans, as tables: key, type, requirement level and section.
 //!
 //! "HTTP" is docs/http/http-spans.md, "DB" docs/db/database-spans.md, "SQL" docs/db/sql.md, "PostgreSQL"
-//! docs/db/postgresql.md of the semantic conventions; a number in brackets is the note below that section's table, as in the
-//! pages that refer to version 1.47 (HTTP) and 1.51 (DB) of the specification.
+//! docs/db/postgresql.md of the semantic conventions. A number in brackets is the note below the
+//! table of that section, in the pages that refer to version 1.47 (HTTP) and 1.51 (DB) of the
+//! specification.
 
 use hub_otel::testing::{Span, Value};
 

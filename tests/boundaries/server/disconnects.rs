@@ -1,5 +1,5 @@
-//! Clients that disconnect and handlers that panic, over HTTP/1.1 and HTTP/2: every request ends, and
-//! none stays active.
+//! Clients that disconnect and handlers that panic, over HTTP/1.1 and HTTP/2: every request
+//! ends, and none stays active.
 
 use crate::support::{BoundaryCapture, Raw, Server, panic_quietly};
 use axum::Router;

@@ -1,4 +1,4 @@
-//! What connections do: keep-alive, HTTP/2 streams, upgrades.
+//! Connections: keep-alive, HTTP/2 streams, upgrades.
 
 use crate::support::{BoundaryCapture, Raw, Server};
 use axum::Router;

@@ -1,7 +1,7 @@
 //! The plain SDK, set up as in its documentation: batch processors and OTLP exporters.
 //!
-//! `hub-otel-sdk-baseline <grpc|http> <what> [numbers]`; where to send comes from OTEL_EXPORTER_OTLP_ENDPOINT. It prints what the
-//! SDK answered and what the process used; what arrived is known by the receiver that the test runs.
+//! `hub-otel-sdk-baseline <grpc|http> <what> [numbers]` exports to OTEL_EXPORTER_OTLP_ENDPOINT and
+//! prints the results of the SDK and the resources used. The test counts the received items.
 
 use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _};
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
@@ -71,8 +71,8 @@ impl Sdk {
             format!("{:?}", self.logs.shutdown()),
             format!("{:?}", self.metrics.shutdown()),
         ];
-        say(format_args!("shutdown {} ms: {}", start.elapsed().as_millis(), answers.join("; ")));
-        say(format_args!("peak {}", memory("VmHWM:")));
+        print(format_args!("shutdown {} ms: {}", start.elapsed().as_millis(), answers.join("; ")));
+        print(format_args!("peak {}", memory("VmHWM:")));
     }
 }
 
@@ -81,7 +81,7 @@ fn main() {
     let text = |at: usize| arguments.get(at).map_or("", String::as_str);
     let number = |at: usize| text(at).parse::<u64>().unwrap_or(300);
     let grpc = text(1) == "grpc";
-    // tonic's exporter needs a context of tokio's; the blocking client of the other one must not have it.
+    // The exporter of tonic needs a tokio context. The blocking HTTP client must not have one.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let entered = grpc.then(|| runtime.enter());
@@ -91,7 +91,7 @@ fn main() {
     }
     let mut sdk = Sdk::start(grpc);
     sdk.emit(10);
-    say(format_args!("baseline {}", memory("VmRSS:")));
+    print(format_args!("baseline {}", memory("VmRSS:")));
     match text(2) {
         "burst" => sdk.emit(number(3)),
         // `rate`, before, during and after the outage that the receiver has, in milliseconds.
@@ -113,7 +113,7 @@ fn main() {
     sdk.stop();
 }
 
-fn say(line: impl std::fmt::Display) {
+fn print(line: impl std::fmt::Display) {
     println!("{line}");
     let _parent_is_gone = std::io::stdout().flush();
 }
@@ -135,7 +135,7 @@ fn steadily(sdk: &mut Sdk, rate: u64, time: Duration) {
     while start.elapsed() < time {
         let due = (start.elapsed().as_secs_f64() * rate as f64) as u64;
         sdk.emit(due.saturating_sub(sdk.sent - before));
-        say(format_args!("ended {}", sdk.sent));
+        print(format_args!("ended {}", sdk.sent));
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -154,7 +154,7 @@ fn ends(sdk: &Sdk) {
         times.sort();
         times[times.len() - 1 - times.len() / 1000]
     });
-    say(format_args!("p999 {:?}", rounds.min().unwrap_or_default()));
+    print(format_args!("p999 {:?}", rounds.min().unwrap_or_default()));
 }
 
 fn large(sdk: &Sdk, count: u64) {

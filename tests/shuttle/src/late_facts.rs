@@ -1,15 +1,15 @@
-//! Facts that are told while a unit ends, as `Current` and `unit::finish` tell them.
+//! Facts that are recorded while a unit ends, as `Current` and `unit::finish` record them.
 
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use crate::unit::sealable::Sealable;
 use crate::{every_order, many_orders, thread, together};
 
-/// A unit with its retries, and the counter that is told of them after the lock is let go.
+/// A unit with its retries, and a counter that is incremented after the lock is released.
 struct Unit {
     retries: Sealable<u64>,
     counter: AtomicU64,
-    /// What the end saw.
+    /// Retries at the end.
     ended_with: AtomicU64,
 }
 
@@ -19,7 +19,7 @@ impl Unit {
         Arc::new(Self { retries: Sealable::new(0), counter, ended_with })
     }
 
-    /// Whether it counted.
+    /// Counts a retry. Returns false after the end.
     fn retry(&self) -> bool {
         let Some(mut retries) = self.retries.change() else { return false };
         **retries += 1;
@@ -34,25 +34,25 @@ impl Unit {
     }
 }
 
-/// `tellers` threads tell of `each` retries while the unit ends. What the end saw, what the counter
-/// says and what stands in the unit afterwards are the same, and nothing that comes now changes
-/// them.
-fn race(tellers: usize, each: usize) {
+/// Counts `each` retries on `recorders` threads while the unit ends.
+///
+/// The span, the counter and the unit have the same value, which does not change after the end.
+fn race(recorders: usize, each: usize) {
     let unit = Unit::new();
     let counted = Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let teller = |_| {
+    let recorder = |_| {
         let (unit, counted) = (Arc::clone(&unit), Arc::clone(&counted));
         thread(move || {
             let mut late = false;
             for _ in 0..each {
                 let now = unit.retry();
-                assert!(!(late && now), "the end comes once");
+                assert!(!(late && now), "a retry was counted after the end");
                 late = !now;
                 counted.fetch_add(u64::from(now), SeqCst);
             }
         })
     };
-    let mut threads: Vec<_> = (0..tellers).map(teller).collect();
+    let mut threads: Vec<_> = (0..recorders).map(recorder).collect();
     let ending = Arc::clone(&unit);
     threads.push(thread(move || ending.end()));
     together(threads);
@@ -63,12 +63,12 @@ fn race(tellers: usize, each: usize) {
     assert_eq!(ended_with, **unit.retries.read());
 }
 
-/// Two retries and the end, in every order.
-pub fn told() {
+/// Counts two retries while the unit ends, in every order.
+pub fn two_retries() {
     every_order(|| race(1, 2));
 }
 
-/// A dozen retries and the end.
-pub fn told_by_many() {
+/// Counts a dozen retries while the unit ends.
+pub fn twelve_retries() {
     many_orders(|| race(4, 3));
 }

@@ -1,17 +1,15 @@
-//! The library's own files, compiled with a model checker's primitives, and what must be true in
-//! whatever order threads come to them.
+//! Files of the library, compiled with the primitives of a model checker.
 //!
-//! Each function is one scenario: few threads, run in every order in which their steps can follow
-//! each other, or where those are too many in a great number of random ones. The memory is
-//! sequentially consistent; thread-locals are not modelled, so what lives in them is tested with
-//! real threads (`tests/behaviour/shared.rs`).
+//! Each function is one scenario: few threads, run in every interleaving of their steps, or in many
+//! random ones if there are too many. Memory is sequentially consistent. Thread-locals are not
+//! modelled; they are tested with real threads (`tests/behaviour/races.rs`).
 
 mod late_facts;
 mod metrics;
 mod queue;
 mod sync;
 
-/// Stands in for the configuration: the signals.
+/// Replaces the configuration: the signals.
 mod config {
     pub mod signal {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,27 +51,27 @@ mod unit {
     pub mod sealable;
 }
 
-pub use late_facts::{told, told_by_many};
+pub use late_facts::{twelve_retries, two_retries};
 pub use metrics::{crowded, last_room, no_room, same_place, same_set};
-pub use queue::{abandoned, closed, reported, settled};
+pub use queue::{abandoned, closed, delivered, reported};
 
 use shuttle::thread;
 
-/// The random orders of [`many_orders`]: the same ones every time.
+/// Seed of the random orders of [`many_orders`].
 const SEED: u64 = 20_260_729;
 const ORDERS: usize = 10_000;
 
-/// Runs `scenario` in every order in which the steps of its threads can follow each other.
+/// Runs `scenario` in every interleaving of the steps of its threads.
 fn every_order(scenario: fn()) {
     shuttle::check_dfs(scenario, None);
 }
 
-/// Runs `scenario` in a great number of orders, for more threads and steps than can be run through.
+/// Runs `scenario` in many random interleavings, if there are too many to run all.
 fn many_orders(scenario: fn()) {
     shuttle::check_random_with_seed(scenario, SEED, ORDERS);
 }
 
-/// Runs `threads` at the same time, and waits for all of them.
+/// Runs `threads` concurrently and waits for all of them.
 fn together(threads: Vec<Box<dyn FnOnce() + Send>>) {
     let threads: Vec<_> = threads.into_iter().map(thread::spawn).collect();
     for thread in threads {
@@ -81,7 +79,7 @@ fn together(threads: Vec<Box<dyn FnOnce() + Send>>) {
     }
 }
 
-/// A closure for [`together`].
+/// Boxes a closure for [`together`].
 fn thread(body: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
     Box::new(body)
 }

@@ -1,4 +1,4 @@
-//! The table of label sets, with a cap of three, read while other threads insert.
+//! The table of label sets with a cap of three, read while other threads insert.
 
 #[path = "../../../hub-otel/src/metrics/slots.rs"]
 mod slots;
@@ -10,7 +10,7 @@ use series::LabelSet;
 use slots::SlotTable;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Replaces the labels by an identity and a hash that the scenario chooses, so that searches collide.
+/// Replaces the labels by an identity and a hash of the scenario, so that searches collide.
 mod dimensions {
     /// A cap that the scenarios reach.
     pub(crate) const MAX_LABEL_SETS: usize = 3;
@@ -119,8 +119,9 @@ pub fn same_place() {
     });
 }
 
-/// Two sets beyond the cap share the overflow set, which is created once. (All orders are five million, more than a
-/// minute.)
+/// Two sets beyond the cap share the overflow set, which is created once.
+///
+/// Random orders: all five million take more than a minute.
 pub fn no_room() {
     many_orders(|| {
         let table = look_up(holding(&["a", "b", "c"]), distinct_slots, &[&["d"], &["e"]]);
@@ -129,7 +130,8 @@ pub fn no_room() {
     });
 }
 
-/// Two sets compete for the last slot below the cap. One gets it, the other one shares the overflow set.
+/// Two sets compete for the last slot below the cap. One is created, the other one is the overflow
+/// set.
 pub fn last_room() {
     every_order(|| {
         let table = look_up(holding(&["a", "b"]), distinct_slots, &[&["c"], &["d"]]);

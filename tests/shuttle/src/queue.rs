@@ -1,5 +1,5 @@
-//! The queue of finished items and its ledger: items come in while batches go out, the queue
-//! closes, or is given up.
+//! The queue of finished items and its accounting: items are added while batches are exported and
+//! while the queue closes.
 
 use crate::config::signal::Signal;
 use crate::export::accounting::reason;
@@ -10,7 +10,7 @@ use crate::{every_order, many_orders, thread, together};
 
 type Items = Arc<Queue<u32>>;
 
-/// Room for two items; a batch is one.
+/// Creates a queue of two items with batches of one.
 fn queue() -> Items {
     Queue::new(Signal::Traces, 2, 1)
 }
@@ -20,7 +20,7 @@ fn push(queue: &Items, count: u32) -> Box<dyn FnOnce() + Send> {
     thread(move || (0..count).for_each(|item| queue.push(item, 1)))
 }
 
-/// Takes up to `batches`, which the Collector takes.
+/// Takes up to `batches` batches, which the Collector accepts.
 fn deliver(queue: &Items, batches: usize) -> Box<dyn FnOnce() + Send> {
     let queue = Arc::clone(queue);
     thread(move || {
@@ -32,11 +32,11 @@ fn deliver(queue: &Items, batches: usize) -> Box<dyn FnOnce() + Send> {
     })
 }
 
-/// The books, which must be even whenever somebody looks.
-fn even(queue: &Items) -> SignalReport {
+/// Returns the report, whose counts must add up at any time.
+fn balanced(queue: &Items) -> SignalReport {
     let report = queue.accounting.report();
-    let settled = report.ok + report.rejected + report.failed + report.dropped_total();
-    assert_eq!(report.finished, settled + report.pending, "{report:?}");
+    let accounted = report.ok + report.rejected + report.failed + report.dropped_total();
+    assert_eq!(report.finished, accounted + report.pending, "{report:?}");
     report
 }
 
@@ -44,22 +44,22 @@ fn dropped(report: &SignalReport, reason: &str) -> u64 {
     report.dropped.get(reason).copied().unwrap_or(0)
 }
 
-/// Three items for two places, while batches go out: each is delivered, waits, or is counted as one
-/// too many.
-pub fn settled() {
+/// Three items are added to two slots while batches are exported. Each is delivered, waiting or
+/// counted as dropped because the queue is full.
+pub fn delivered() {
     many_orders(|| {
         let queue = queue();
         together(vec![push(&queue, 2), push(&queue, 1), deliver(&queue, 2)]);
-        let report = even(&queue);
+        let report = balanced(&queue);
         assert_eq!((report.finished, report.pending), (3, queue.waiting() as u64));
-        assert!(dropped(&report, reason::QUEUE_FULL) <= 1, "two find room at any time: {report:?}");
+        assert!(dropped(&report, reason::QUEUE_FULL) <= 1, "two items always fit: {report:?}");
         deliver(&queue, 2)();
-        assert_eq!((even(&queue).pending, queue.is_complete_before(queue.next())), (0, true));
+        assert_eq!((balanced(&queue).pending, queue.is_complete_before(queue.next())), (0, true));
     });
 }
 
-/// One item while the queue closes and is emptied: delivered, or turned away as too late; it never
-/// waits for somebody who does not come any more.
+/// One item is added while the queue closes and is emptied. It is delivered or dropped as late, and
+/// never waits.
 pub fn closed() {
     every_order(|| {
         let queue = queue();
@@ -69,43 +69,43 @@ pub fn closed() {
             deliver(&closing, 1)();
         });
         together(vec![push(&queue, 1), close]);
-        let report = even(&queue);
+        let report = balanced(&queue);
         assert_eq!((report.finished, report.pending, queue.waiting()), (1, 0, 0));
         assert_eq!(report.ok + dropped(&report, reason::AFTER_SHUTDOWN), 1);
     });
 }
 
-/// Shutdown's deadline passes while items come in and a batch is on its way: what was pending is
-/// written down once.
+/// The deadline of the shutdown passes while items are added and a batch is in flight. Pending
+/// items are counted as lost once.
 pub fn abandoned() {
     many_orders(|| {
         let queue = queue();
         let late = Arc::clone(&queue);
-        let give_up = thread(move || {
+        let abandon = thread(move || {
             late.close();
             late.drop_waiting(reason::DEADLINE);
             late.accounting.close(reason::DEADLINE);
-            let report = even(&late);
-            assert_eq!(report.pending, 0, "sealed: {report:?}");
+            let report = balanced(&late);
+            assert_eq!(report.pending, 0, "after the close: {report:?}");
         });
-        together(vec![push(&queue, 2), deliver(&queue, 1), give_up]);
-        let report = even(&queue);
+        together(vec![push(&queue, 2), deliver(&queue, 1), abandon]);
+        let report = balanced(&queue);
         assert_eq!((report.finished, report.pending, queue.waiting()), (2, 0, 0));
         let lost = dropped(&report, reason::DEADLINE) + dropped(&report, reason::AFTER_SHUTDOWN);
         assert_eq!(report.ok + lost, 2, "{report:?}");
     });
 }
 
-/// Somebody reads the books while items come and go: they are even at that moment too.
+/// The report is read while items are added and exported. Its counts add up at that moment.
 pub fn reported() {
     many_orders(|| {
         let queue = queue();
         let reading = Arc::clone(&queue);
         let read = thread(move || {
-            let (first, second) = (even(&reading), even(&reading));
-            assert!(first.finished <= second.finished && first.ok <= second.ok, "books only grow");
+            let (first, second) = (balanced(&reading), balanced(&reading));
+            assert!(first.finished <= second.finished && first.ok <= second.ok, "counts never decrease");
         });
         together(vec![push(&queue, 2), deliver(&queue, 2), read]);
-        even(&queue);
+        balanced(&queue);
     });
 }

@@ -1,12 +1,11 @@
-//! In the place of `hub-otel/src/sync.rs`: the checker's primitives, at each of which it may switch
-//! threads.
+//! Replaces `hub-otel/src/sync.rs`: primitives of the checker, which may switch threads at each.
 
 pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, atomic};
 
 use atomic::{AtomicBool, Ordering::SeqCst};
 
-/// `std::sync::OnceLock`, which the checker lacks: a flag to look at, a lock to take turns at
-/// setting. std's own stands inside for nothing but the reference that outlives the lock.
+/// `std::sync::OnceLock`, which the checker lacks: a flag for readers and a lock for the writer.
+/// The inner `std` cell only provides a reference that outlives the lock.
 pub(crate) struct OnceLock<T> {
     set: AtomicBool,
     turn: Mutex<()>,

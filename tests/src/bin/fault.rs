@@ -1,17 +1,16 @@
-//! The program that the process rows of the fault matrix start, and then kill, starve or watch:
-//! `fault <what> [number]`.
+//! The program of the process rows of the fault matrix: `fault SCENARIO [NUMBER]`.
 //!
-//! It is told what to send, and how its life ends; where to send comes from the environment, as for
-//! any program.
-#![expect(clippy::print_stdout, reason = "its parent reads what it prints")]
+//! The scenario selects the items and the end of the process. The endpoint comes from the
+//! environment.
+#![expect(clippy::print_stdout, reason = "the parent reads the output")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a panic is one of its endings, and its parent sees the others"
+    reason = "a panic is one of the scenarios, and the parent detects others"
 )]
 #![expect(
     clippy::disallowed_methods,
-    reason = "it is the application: it starts spans and builds instruments"
+    reason = "an application: it starts spans and builds instruments"
 )]
 
 use hub_otel_tests::process::{own_peak_bytes, own_resident_bytes};
@@ -69,7 +68,7 @@ fn sent(count: u64) -> Program {
     program
 }
 
-fn say(line: impl std::fmt::Display) {
+fn print(line: impl std::fmt::Display) {
     println!("{line}");
     let _parent_is_gone = std::io::stdout().flush();
 }
@@ -81,19 +80,19 @@ fn signal(count: u64) {
         let mut program = install(false);
         let signal = hub_otel::shutdown_signal();
         tokio::pin!(signal);
-        // Polled once, so that the handler stands before the parent knows.
+        // Polled once, so that the handler is installed before the parent is notified.
         tokio::select! { biased; () = &mut signal => {}, () = std::future::ready(()) => {} }
         program.emit(count);
-        say("ready");
+        print("ready");
         signal.await;
         let stopped = program.stop();
-        say(format_args!("lost {}", stopped.report.lost()));
+        print(format_args!("lost {}", stopped.report.lost()));
     });
 }
 
 fn park(mut program: Program, count: u64) {
     program.emit(count);
-    say("ready");
+    print("ready");
     loop {
         std::thread::park();
     }
@@ -104,35 +103,34 @@ fn forever() {
     let start = Instant::now();
     loop {
         program.emit(1);
-        say(format_args!("ended {}", id(program.sent() - 1)));
+        print(format_args!("ended {}", id(program.sent() - 1)));
         let due = start + Duration::from_millis(10 * program.sent());
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
 }
 
-/// The child shares nothing but a copy of the parent's memory: it must neither hang nor send.
+/// Forks. The child has a copy of the memory and no export thread: it must neither hang nor send.
 fn fork(count: u64) {
     let mut program = install(false);
     program.emit(count);
     match fork::fork().expect("a child") {
         fork::Fork::Child => {
             program.emit(1_000);
-            // The program's own work goes on: a unit of it runs and gives its value.
+            // Units of the child run and return their values.
             assert_eq!(unit(20), 42, "an annotated function");
-            // Every call that could wait for the thread that is not there comes back at once.
+            // Calls that wait for the export thread return at once.
             assert_eq!(program.telemetry().flush_blocking(), hub_otel::Report::default());
-            let _books = program.report();
-            // Whatever its end, it comes at once: here the guard is dropped, as at the end of any
-            // main.
+            let _report = program.report();
+            // Dropping the guard, as at the end of `main`, does not block either.
             drop(program);
             std::process::exit(0);
         }
         fork::Fork::Parent(child) => {
             let status = fork::waitpid(child).expect("the child's end");
-            say(format_args!("child {status}"));
+            print(format_args!("child {status}"));
             program.emit(count);
             assert_eq!(unit(20), 42, "an annotated function");
-            say(format_args!("lost {}", program.stop().report.lost()));
+            print(format_args!("lost {}", program.stop().report.lost()));
         }
     }
 }
@@ -142,7 +140,7 @@ fn unit(number: u32) -> u32 {
     2 * number + 2
 }
 
-/// No memory for the stack of one more thread: also root cannot start one.
+/// Limits the memory so that no further thread can be started, not even by root.
 fn starved() {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("its size");
@@ -151,31 +149,31 @@ fn starved() {
     setrlimit(Resource::As, Rlimit { current: most, maximum: most }).expect("a lower limit");
     assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "a thread can still be started");
     match hub_otel::Telemetry::builder().build() {
-        Ok(_) => say("started"),
-        Err(error) => say(format_args!("error: {error}")),
+        Ok(_) => print("started"),
+        Err(error) => print(format_args!("error: {error}")),
     }
 }
 
 fn twice() {
     let first = hub_otel::Telemetry::builder().install().expect("valid settings");
     match hub_otel::Telemetry::builder().install() {
-        Ok(_) => say("installed twice"),
-        Err(error) => say(format_args!("error: {error}")),
+        Ok(_) => print("installed twice"),
+        Err(error) => print(format_args!("error: {error}")),
     }
     let mut program = Program::around(first);
     program.emit(100);
-    say(format_args!("lost {}", program.stop().report.lost()));
+    print(format_args!("lost {}", program.stop().report.lost()));
 }
 
-/// Prints what the program used before `work` and at most.
+/// Prints the memory before `work` and its peak.
 fn measured(work: impl FnOnce(&mut Program)) {
     let mut program = install(false);
     program.emit(10);
-    say(format_args!("baseline {}", own_resident_bytes()));
+    print(format_args!("baseline {}", own_resident_bytes()));
     work(&mut program);
     let stopped = program.stop();
-    say(format_args!("peak {}", own_peak_bytes()));
-    say(format_args!("report {}", stopped.report));
+    print(format_args!("peak {}", own_peak_bytes()));
+    print(format_args!("report {}", stopped.report));
 }
 
 fn large(program: &mut Program, count: u64) {
@@ -186,33 +184,32 @@ fn large(program: &mut Program, count: u64) {
     }
 }
 
-/// `sets` label sets on each of ten counters.
+/// Records `sets` label sets on each of ten counters.
 fn labels(sets: u64) {
     let telemetry = hub_otel::Telemetry::builder().install().expect("valid settings");
     let meter = hub_otel::otel::meter_provider(&telemetry).meter("labels");
     let counters: Vec<_> =
         (0..10).map(|number| meter.u64_counter(format!("labels.{number}")).build()).collect();
     counters.iter().for_each(|counter| counter.add(0, &[]));
-    say(format_args!("baseline {}", own_resident_bytes()));
+    print(format_args!("baseline {}", own_resident_bytes()));
     for set in 0..sets {
         let label = [KeyValue::new("user", format!("user-{set}"))];
         counters.iter().for_each(|counter| counter.add(1, &label));
     }
     let address = telemetry.metrics_addr().expect("metrics are served");
-    say(format_args!("metrics http://{address}/metrics"));
+    print(format_args!("metrics http://{address}/metrics"));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(hub_otel::shutdown_signal());
-    say(format_args!("peak {}", own_peak_bytes()));
+    print(format_args!("peak {}", own_peak_bytes()));
     telemetry.shutdown_blocking();
 }
 
-/// `rate` spans a second for so many seconds, with some work of its own per span; prints the
-/// processor time that it took. Where the machine held it up it catches up at twice the rate: all
-/// at once would be another test.
+/// Ends `rate` spans per second for `seconds`, with computation per span, and prints the processor
+/// time. After a delay of the machine it catches up at twice the rate, not in one burst.
 fn paced(rate: u64, seconds: u64) {
     let program = install(false);
-    say(format_args!("baseline {}", own_resident_bytes()));
+    print(format_args!("baseline {}", own_resident_bytes()));
     let (start, total) = (Instant::now(), rate * seconds);
     let (mut ended, mut work) = (0, 0_u64);
     let before = clock_gettime(ClockId::ThreadCPUTime);
@@ -234,16 +231,16 @@ fn paced(rate: u64, seconds: u64) {
     let after = clock_gettime(ClockId::ThreadCPUTime);
     let micros =
         (after.tv_sec - before.tv_sec) * 1_000_000 + (after.tv_nsec - before.tv_nsec) / 1_000;
-    say(format_args!("ended {total} in {:?}", start.elapsed()));
-    say(format_args!("processor {micros}"));
+    print(format_args!("ended {total} in {:?}", start.elapsed()));
+    print(format_args!("processor {micros}"));
     let stopped = program.stop();
-    say(format_args!("peak {}", own_peak_bytes()));
+    print(format_args!("peak {}", own_peak_bytes()));
     let traces = &stopped.report.traces;
-    say(format_args!("traces {} {} {}", traces.finished, traces.ok, traces.lost()));
-    say(format_args!("report {}", stopped.report));
+    print(format_args!("traces {} {} {}", traces.finished, traces.ok, traces.lost()));
+    print(format_args!("report {}", stopped.report));
 }
 
-/// Lives until SIGTERM, a span every ten milliseconds.
+/// Ends a span every ten milliseconds until SIGTERM.
 fn serve() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -253,7 +250,7 @@ fn serve() {
         let mut every = tokio::time::interval(Duration::from_millis(10));
         let signal = hub_otel::shutdown_signal();
         tokio::pin!(signal);
-        say(format_args!("metrics http://{address}/metrics"));
+        print(format_args!("metrics http://{address}/metrics"));
         loop {
             tokio::select! {
                 () = &mut signal => break,
@@ -262,6 +259,6 @@ fn serve() {
         }
         let sent = program.sent();
         let stopped = program.stop();
-        say(format_args!("sent {sent} lost {}", stopped.report.lost()));
+        print(format_args!("sent {sent} lost {}", stopped.report.lost()));
     });
 }

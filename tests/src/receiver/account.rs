@@ -1,15 +1,15 @@
-//! What was sent against what arrived, by unique ids.
+//! Comparison of sent and stored items by unique ids.
 
 use std::collections::HashMap;
 
-/// The difference between what was sent and what arrived. `Account::default()` is the perfect one.
+/// Difference between the sent and the stored items. `Account::default()` is no difference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Sent, never stored.
+    /// Sent and not stored.
     pub missing: Vec<String>,
-    /// Stored more often than once: how many copies too many.
+    /// Number of surplus copies.
     pub duplicates: usize,
-    /// Stored, never sent.
+    /// Stored and not sent.
     pub unexpected: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Account {
         account
     }
 
-    /// Everything arrived; duplicates are allowed.
+    /// Returns whether each item arrived. Duplicates are allowed.
     pub fn nothing_missing(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What a request meets.
+//! Scripted behaviour of the receiver.
 
 use super::record::{Request, Signal};
 use std::collections::{HashMap, VecDeque};
@@ -6,89 +6,88 @@ use std::fmt;
 use std::time::Duration;
 use tonic::Code;
 
-/// What a request meets.
+/// Treatment of one request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Behaviour {
-    /// Stores, and says so.
+    /// Stores and replies with success.
     Accept,
-    /// Stores after a while, and says so.
+    /// Stores after a delay and replies with success.
     AcceptAfter(Duration),
-    /// Stores all items but the last `rejected`, and says so in a partial success.
+    /// Stores all items but the last `rejected` and replies with a partial success.
     Partial {
-        /// How many items it rejects.
+        /// Number of rejected items.
         rejected: u64,
-        /// What it says about them.
+        /// Error message of the partial success.
         message: &'static str,
     },
-    /// As [`Partial`](Self::Partial), in a reply that is packed, which nobody asked for.
-    PackedPartial {
-        /// How many items it rejects.
+    /// Like [`Partial`](Self::Partial), in a compressed reply that the client did not request.
+    CompressedPartial {
+        /// Number of rejected items.
         rejected: u64,
         /// `gzip` or `zstd`.
         encoding: &'static str,
     },
-    /// Refuses with an HTTP status, whatever the protocol: to gRPC, what a proxy in between would
-    /// answer.
+    /// Rejects with an HTTP status in every protocol. For gRPC, the response of a proxy in between.
     Http {
         /// The status code.
         status: u16,
         /// The Retry-After header.
         retry_after: Option<String>,
     },
-    /// Refuses with a gRPC code; HTTP requests meet 500.
+    /// Rejects with a gRPC code; HTTP requests with status 500.
     Grpc {
         /// The code.
         code: Code,
-        /// The delay of a RetryInfo in the status' details.
+        /// Delay of the RetryInfo in the details of the status.
         retry_info: Option<Duration>,
     },
-    /// Never answers, stores nothing.
+    /// Never replies, stores nothing.
     Hang,
-    /// Stores, then resets the connection instead of a reply.
+    /// Stores and resets the connection without a reply.
     ResetBeforeReply,
-    /// Stores, replies, then resets the connection.
+    /// Stores, replies and resets the connection.
     ResetAfterReply,
-    /// Stores, sends half of the reply, then nothing more; the connection stays open.
+    /// Stores and sends half of the reply; the connection stays open.
     HalfReply,
-    /// Stores, and replies at one byte a second.
+    /// Stores and replies at one byte per second.
     Drip,
-    /// Stores, and replies with a body of that many bytes.
+    /// Stores and replies with a body of that many bytes.
     Huge(usize),
-    /// Stores, and replies with a small gzip body that unpacks to that many bytes.
+    /// Stores and replies with a small gzip body that decompresses to that many bytes.
     Bomb(usize),
-    /// Stores, and replies 200 with bytes that are no OTLP.
+    /// Stores and replies with status 200 and bytes that are not OTLP.
     Garbage,
 }
 
 impl Behaviour {
-    /// An HTTP status without Retry-After.
+    /// Rejects with an HTTP status without Retry-After.
     pub fn status(status: u16) -> Self {
         Self::Http { status, retry_after: None }
     }
 
-    /// An HTTP status with Retry-After.
+    /// Rejects with an HTTP status and Retry-After.
     pub fn retry_after(status: u16, retry_after: impl Into<String>) -> Self {
         Self::Http { status, retry_after: Some(retry_after.into()) }
     }
 
-    /// A gRPC code without RetryInfo.
+    /// Rejects with a gRPC code without RetryInfo.
     pub fn code(code: Code) -> Self {
         Self::Grpc { code, retry_info: None }
     }
 
-    /// A gRPC code with RetryInfo.
+    /// Rejects with a gRPC code and RetryInfo.
     pub fn retry_info(code: Code, delay: Duration) -> Self {
         Self::Grpc { code, retry_info: Some(delay) }
     }
 
-    /// Whether the request's items are stored.
+    /// Returns whether the items of the request are stored.
     pub fn stores(&self) -> bool {
         !matches!(self, Self::Http { .. } | Self::Grpc { .. } | Self::Hang)
     }
 
     pub(super) fn rejected(&self) -> u64 {
         match self {
-            Self::Partial { rejected, .. } | Self::PackedPartial { rejected, .. } => *rejected,
+            Self::Partial { rejected, .. } | Self::CompressedPartial { rejected, .. } => *rejected,
             _ => 0,
         }
     }
@@ -96,7 +95,7 @@ impl Behaviour {
 
 type Decide = Box<dyn FnMut(&Request) -> Behaviour + Send>;
 
-/// The scripts per signal, and what comes after them.
+/// Scripts per signal, and the behaviour without a script.
 #[derive(Default)]
 pub(super) struct Script {
     next: HashMap<Signal, VecDeque<Behaviour>>,

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// A connection as its requests see it.
+/// Handle of a connection for its requests.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     pub(super) number: u64,
@@ -49,7 +49,7 @@ impl Connections {
     }
 }
 
-/// Accepts connections until the task is aborted; those that are open then go with it.
+/// Accepts connections until the task is aborted, which closes the open ones.
 pub(super) async fn accept(listener: TcpListener, inner: Arc<Inner>) {
     listener.set_nonblocking(true).expect("a socket option");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
@@ -58,7 +58,7 @@ pub(super) async fn accept(listener: TcpListener, inner: Arc<Inner>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => { connections.spawn(connection(stream, inner.clone())); }
-                // Out of descriptors: others will be closed.
+                // Out of file descriptors until other connections are closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -69,36 +69,36 @@ pub(super) async fn accept(listener: TcpListener, inner: Arc<Inner>) {
 async fn connection(stream: TcpStream, inner: Arc<Inner>) {
     let connection = inner.connections.open();
     let _best_effort = stream.set_nodelay(true);
-    // A second handle on the socket: what was read but not answered must not soften the reset into
-    // a FIN.
+    // A second handle on the socket, so that the linger option can be set when the connection is
+    // dropped: without it the client gets a FIN instead of a reset.
     let Ok(stream) = stream.into_std() else { return };
     let Ok(handle) = stream.try_clone().map(socket2::Socket::from) else { return };
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let reset = connection.reset.clone();
     tokio::select! {
-        () = speak(stream, inner, connection) => {}
+        () = accept_tls(stream, inner, connection) => {}
         () = reset.notified() => { let _best_effort = handle.set_linger(Some(Duration::ZERO)); }
     }
 }
 
-async fn speak(stream: TcpStream, inner: Arc<Inner>, connection: Connection) {
+async fn accept_tls(stream: TcpStream, inner: Arc<Inner>, connection: Connection) {
     match inner.tls.clone() {
-        None => answer(stream, inner, connection).await,
+        None => serve_requests(stream, inner, connection).await,
         Some(config) => {
             if let Ok(stream) = tokio_rustls::TlsAcceptor::from(config).accept(stream).await {
-                answer(stream, inner, connection).await;
+                serve_requests(stream, inner, connection).await;
             }
         }
     }
 }
 
-async fn answer(
+async fn serve_requests(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     inner: Arc<Inner>,
     connection: Connection,
 ) {
     let service = TowerToHyperService::new(serve::router(inner, connection));
-    // The client went away, or misbehaved: its requests are what counts.
+    // An error of the connection is not of interest, only its requests.
     let _ended =
         Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,4 +1,4 @@
-//! What was received.
+//! Received requests and their items.
 
 use opentelemetry_proto::tonic::{
     collector::{
@@ -30,7 +30,7 @@ impl Signal {
     pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 }
 
-/// How a request came.
+/// Protocol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// OTLP/gRPC.
@@ -41,7 +41,7 @@ pub enum Protocol {
     HttpJson,
 }
 
-/// A request's message.
+/// Message of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload {
     /// Spans.
@@ -62,32 +62,32 @@ impl Payload {
     }
 }
 
-/// A request that was read to its end.
+/// A complete request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Its signal.
+    /// Signal.
     pub signal: Signal,
-    /// How it came.
+    /// Protocol.
     pub protocol: Protocol,
     /// Headers, or gRPC metadata; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Which connection it came over, counted from 0.
+    /// Number of the connection, from 0.
     pub connection: u64,
-    /// When it was read.
+    /// Time of the last byte.
     pub at: Instant,
-    /// What it carried.
+    /// Message.
     pub payload: Payload,
-    /// Whether its items were stored.
+    /// True if the items were stored.
     pub stored: bool,
 }
 
 impl Request {
-    /// The first header of that name, given in lower case.
+    /// Returns the first header of that name, given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// How many items (spans, log records, metric points) it carried.
+    /// Returns the number of items (spans, log records, metric points).
     pub fn items(&self) -> u64 {
         let count = match &self.payload {
             Payload::Traces(request) => spans_of(request).count(),
@@ -98,7 +98,7 @@ impl Request {
     }
 }
 
-/// One span, log record or metric with where it came from.
+/// A span, log record or metric with its resource and scope.
 #[derive(Debug, Clone)]
 pub struct Item<T> {
     /// The resource.
@@ -116,7 +116,7 @@ impl<T> std::ops::Deref for Item<T> {
     }
 }
 
-/// An attribute that is text.
+/// Returns a string attribute.
 pub fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     match attribute(attributes, key)? {
         Value::StringValue(text) => Some(text),
@@ -124,7 +124,7 @@ pub fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     }
 }
 
-/// An attribute that is an integer.
+/// Returns an integer attribute.
 pub fn int(attributes: &[KeyValue], key: &str) -> Option<i64> {
     match attribute(attributes, key)? {
         Value::IntValue(number) => Some(*number),
@@ -136,7 +136,7 @@ fn attribute<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
     attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()?.value.as_ref()
 }
 
-/// A log record's body, when it is text.
+/// Returns the body of a log record if it is a string.
 pub(super) fn body(record: &LogRecord) -> Option<String> {
     match record.body.as_ref() {
         Some(AnyValue { value: Some(Value::StringValue(text)) }) => Some(text.clone()),
@@ -144,7 +144,7 @@ pub(super) fn body(record: &LogRecord) -> Option<String> {
     }
 }
 
-/// Everything received.
+/// All received requests.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) requests: Vec<Request>,
@@ -156,12 +156,11 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn counting() -> Self {
-        // Room from the start: a set of a million that grows holds up every request for a moment,
-        // as no Collector would.
+        // Allocated once: growing a set of a million entries would delay a request.
         Self { counting: true, span_ids: HashSet::with_capacity(2_000_000), ..Self::default() }
     }
 
-    /// Keeps `request`, whose last `rejected` items are not stored.
+    /// Adds `request`, whose last `rejected` items are not stored.
     pub(super) fn add(&mut self, mut request: Request, rejected: u64) {
         *self.attempts.entry(request.signal).or_default() += 1;
         if request.stored {
@@ -284,7 +283,7 @@ pub(super) fn latest_sum(metrics: &[Item<Metric>], name: &str) -> f64 {
     }
 }
 
-/// Takes the last `rejected` items away; of metrics, the last metrics.
+/// Removes the last `rejected` items; of metrics, the last metrics.
 fn reject(payload: &mut Payload, rejected: u64) {
     fn cut<'a, T: 'a>(lists: impl DoubleEndedIterator<Item = &'a mut Vec<T>>, mut rejected: usize) {
         for list in lists.rev() {

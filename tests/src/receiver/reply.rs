@@ -1,4 +1,4 @@
-//! Replies, the proper and the malicious ones.
+//! Replies of the receiver: conforming and faulty ones.
 
 use super::behaviour::Behaviour;
 use super::listen::Connection;
@@ -24,7 +24,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-/// A gRPC refusal.
+/// Creates the status of a rejected gRPC request.
 pub(super) fn status(code: Code, retry_info: Option<Duration>) -> Status {
     match retry_info {
         None => Status::new(code, "as scripted"),
@@ -36,8 +36,8 @@ pub(super) fn status(code: Code, retry_info: Option<Duration>) -> Status {
     }
 }
 
-/// An HTTP success, partial when items were rejected. As protobuf, the three signals' replies are
-/// the same on the wire.
+/// Creates an HTTP reply: a success, or a partial success if items were rejected. As protobuf, the
+/// replies of the three signals have the same encoding.
 pub(super) fn http(signal: Signal, json: bool, rejected: u64, message: &str) -> Response<Body> {
     let (kind, body) = if json {
         let field = match signal {
@@ -66,7 +66,7 @@ pub(super) fn http(signal: Signal, json: bool, rejected: u64, message: &str) -> 
     response
 }
 
-/// Turns a proper reply into what the script asked for.
+/// Applies the scripted fault to a conforming reply.
 pub(super) async fn distort(
     Extension(connection): Extension<Connection>,
     mut response: Response<Body>,
@@ -78,6 +78,7 @@ pub(super) async fn distort(
         Behaviour::Http { status, retry_after } => refuse(status, retry_after),
         Behaviour::ResetAfterReply => {
             tokio::spawn(async move {
+                // Simulates a server: the reply is sent before the connection is reset.
                 tokio::time::sleep(AFTER_REPLY).await;
                 connection.reset();
             });
@@ -108,16 +109,16 @@ pub(super) async fn distort(
             whole(response, grpc, framed(grpc, warning(length), false), None)
         }
         Behaviour::Bomb(length) => {
-            // Packing takes long, and other receivers run here too.
-            let bomb = tokio::task::spawn_blocking(move || bomb(length)).await.expect("it packs");
+            // Compression takes long and other receivers share the runtime.
+            let bomb = tokio::task::spawn_blocking(move || bomb(length)).await.expect("compressed");
             whole(response, grpc, framed(grpc, bomb, true), Some("gzip"))
         }
-        Behaviour::PackedPartial { rejected, encoding } => {
+        Behaviour::CompressedPartial { rejected, encoding } => {
             let json = response
                 .headers()
                 .get(header::CONTENT_TYPE)
                 .is_some_and(|kind| kind == "application/json");
-            let body = pack(&packed_partial(json, rejected), encoding);
+            let body = compress(&partial_of_any_signal(json, rejected), encoding);
             whole(response, grpc, framed(grpc, body, true), Some(encoding))
         }
         Behaviour::Garbage => {
@@ -139,8 +140,8 @@ fn refuse(status: u16, retry_after: Option<String>) -> Response<Body> {
     response
 }
 
-/// A partial success that serves all three signals: each reads its own field.
-fn packed_partial(json: bool, rejected: u64) -> Vec<u8> {
+/// Encodes a partial success for all three signals: each reads its own field.
+fn partial_of_any_signal(json: bool, rejected: u64) -> Vec<u8> {
     if json {
         let count = rejected.to_string();
         let partial = serde_json::json!({
@@ -150,12 +151,12 @@ fn packed_partial(json: bool, rejected: u64) -> Vec<u8> {
     }
     let partial = ExportTracePartialSuccess {
         rejected_spans: i64::try_from(rejected).expect("a small number"),
-        error_message: "packed".to_owned(),
+        error_message: "compressed".to_owned(),
     };
     ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec()
 }
 
-fn pack(body: &[u8], encoding: &str) -> Vec<u8> {
+fn compress(body: &[u8], encoding: &str) -> Vec<u8> {
     if encoding == "zstd" {
         return zstd::bulk::compress(body, 0).expect("a Vec takes everything");
     }
@@ -163,7 +164,7 @@ fn pack(body: &[u8], encoding: &str) -> Vec<u8> {
     encoder.write_all(body).and_then(|()| encoder.finish()).expect("a Vec takes everything")
 }
 
-/// A success whose warning is that long.
+/// Encodes a success with a warning of that length.
 fn warning(length: usize) -> Vec<u8> {
     ExportTraceServiceResponse {
         partial_success: Some(ExportTracePartialSuccess {
@@ -174,17 +175,18 @@ fn warning(length: usize) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// The same, packed, without holding it unpacked. Made once per length.
+/// Compresses such a success as a stream. Created once per length.
 fn bomb(length: usize) -> Vec<u8> {
-    static MADE: Mutex<BTreeMap<usize, Vec<u8>>> = Mutex::new(BTreeMap::new());
-    MADE.lock()
+    static CREATED: Mutex<BTreeMap<usize, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    CREATED
+        .lock()
         .expect("no holder panics")
         .entry(length)
-        .or_insert_with(|| pack_bomb(length))
+        .or_insert_with(|| compress_bomb(length))
         .clone()
 }
 
-fn pack_bomb(length: usize) -> Vec<u8> {
+fn compress_bomb(length: usize) -> Vec<u8> {
     // Field 1 (partial_success) of the reply, field 2 (error_message) of the partial success.
     let mut inner = vec![0x12];
     prost::encoding::encode_varint(length as u64, &mut inner);
@@ -205,7 +207,7 @@ fn pack_bomb(length: usize) -> Vec<u8> {
     written.expect("a Vec takes everything")
 }
 
-/// The message as it stands on the wire: with gRPC's prefix of five bytes, or bare.
+/// Encodes the message for the wire: with the five-byte prefix of gRPC, or unchanged.
 fn framed(grpc: bool, message: Vec<u8>, compressed: bool) -> Vec<u8> {
     if !grpc {
         return message;
@@ -250,7 +252,7 @@ fn with_body(
     response
 }
 
-/// A body that comes a byte a second, or stops in the middle and stays open.
+/// A body that sends one byte per second, or stops in the middle and stays open.
 struct Slow {
     bytes: Vec<u8>,
     at: usize,
@@ -268,7 +270,7 @@ impl http_body::Body for Slow {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = &mut *self;
         if this.at == this.stop {
-            // All sent: the end, or never the end when the rest is withheld.
+            // The end, or never if the rest is withheld.
             return if this.stop == this.bytes.len() { Poll::Ready(None) } else { Poll::Pending };
         }
         let length = match &mut this.pause {

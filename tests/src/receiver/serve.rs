@@ -1,4 +1,4 @@
-//! The services: tonic's for gRPC, axum's for HTTP; both ask the script what a request meets.
+//! The services: tonic for gRPC, axum for HTTP. Both follow the script of the receiver.
 
 use super::behaviour::Behaviour;
 use super::listen::Connection;
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::Routes;
 
-/// The service of one connection.
+/// Creates the service of one connection.
 pub(super) fn router(inner: Arc<Inner>, connection: Connection) -> Router {
     let grpc = Grpc { inner: inner.clone(), connection: connection.clone() };
     macro_rules! service {
@@ -50,7 +50,7 @@ pub(super) fn router(inner: Arc<Inner>, connection: Connection) -> Router {
         .layer(Extension(connection))
 }
 
-/// Asks the script, stores, waits; says what the caller has to answer.
+/// Applies the script to a request and stores it. Returns the behaviour for the reply.
 async fn receive(
     inner: &Inner,
     connection: &Connection,
@@ -75,6 +75,7 @@ async fn receive(
     let behaviour = lock(&inner.script).for_request(&request);
     request.stored = behaviour.stores();
     if let Behaviour::AcceptAfter(delay) = behaviour {
+        // Simulates a slow server.
         tokio::time::sleep(delay).await;
     }
     lock(&inner.store).add(request, behaviour.rejected());
@@ -116,8 +117,7 @@ impl Grpc {
                 response
             }
         };
-        // As grpc-go does, and with it the Collector: the answer names the packing of the request,
-        // whoever asked for it.
+        // As grpc-go and therefore the Collector: the reply names the compression of the request.
         if let Some(encoding) = headers.get("grpc-encoding").and_then(|value| value.to_str().ok()) {
             let encoding = encoding.parse().expect("ASCII");
             response.metadata_mut().insert("grpc-encoding", encoding);
@@ -127,7 +127,15 @@ impl Grpc {
 }
 
 macro_rules! service {
-    ($trait:ident, $module:ident, $payload:ident, $request:ident, $response:ident, $partial:ident, $rejected:ident) => {
+    (
+        $trait:ident,
+        $module:ident,
+        $payload:ident,
+        $request:ident,
+        $response:ident,
+        $partial:ident,
+        $rejected:ident
+    ) => {
         #[tonic::async_trait]
         impl $trait for Grpc {
             async fn export(
@@ -186,7 +194,7 @@ async fn http(
     let header =
         |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let json = header("content-type").starts_with("application/json");
-    let payload = match unpack(header("content-encoding"), &body)
+    let payload = match decompress(header("content-encoding"), &body)
         .and_then(|body| decode(&signal, json, &body))
     {
         Ok(payload) => payload,
@@ -205,18 +213,18 @@ async fn http(
     }
 }
 
-fn unpack(encoding: &str, body: &[u8]) -> Result<Vec<u8>, String> {
-    let mut unpacked = Vec::new();
+fn decompress(encoding: &str, body: &[u8]) -> Result<Vec<u8>, String> {
+    let mut decompressed = Vec::new();
     match encoding {
         "" | "identity" => return Ok(body.to_vec()),
-        "gzip" => flate2::read::GzDecoder::new(body).read_to_end(&mut unpacked),
+        "gzip" => flate2::read::GzDecoder::new(body).read_to_end(&mut decompressed),
         "zstd" => {
-            zstd::Decoder::new(body).and_then(|mut decoder| decoder.read_to_end(&mut unpacked))
+            zstd::Decoder::new(body).and_then(|mut decoder| decoder.read_to_end(&mut decompressed))
         }
         other => return Err(format!("unknown content-encoding: {other}")),
     }
     .map_err(|error| error.to_string())?;
-    Ok(unpacked)
+    Ok(decompressed)
 }
 
 fn decode(signal: &str, json: bool, body: &[u8]) -> Result<Payload, String> {
@@ -238,5 +246,5 @@ fn decode(signal: &str, json: bool, body: &[u8]) -> Result<Payload, String> {
     }
 }
 
-/// How long after a reply its connection is reset: the reply has to leave first.
+/// Delay between a reply and the reset of its connection.
 pub(super) const AFTER_REPLY: Duration = Duration::from_millis(30);

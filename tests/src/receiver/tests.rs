@@ -130,14 +130,14 @@ fn a_proxy_forwards_mutes_and_resets() {
     proxy.set(Link::Forward);
     by_grpc(proxy.endpoint(), &["d"]).expect("forwarded again");
     assert_eq!(proxy.accepted(), 4);
-    assert!(proxy.heard().starts_with(b"PRI * HTTP/2.0"));
+    assert!(proxy.received().starts_with(b"PRI * HTTP/2.0"));
     poll::until(Duration::from_secs(5), || {
         receiver.account(Signal::Traces, ["a", "d"]).missing.is_empty()
     });
 }
 
 #[test]
-fn a_certificate_of_an_unknown_authority_is_turned_away() {
+fn a_certificate_of_an_unknown_authority_is_rejected() {
     let receiver = Receiver::tls(&Certificates::for_name("localhost"), false);
     let error = by_http(&receiver, &["a"]).expect_err("not trusted");
     assert!(error.contains("UnknownIssuer"), "{error}");

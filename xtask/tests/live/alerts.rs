@@ -69,7 +69,7 @@ fn start_alertmanager(folder: &Path, webhook: &str) -> (Process, u16) {
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--cluster.listen-address="),
     );
-    process.answers(START, &format!("http://127.0.0.1:{port}/-/ready"));
+    process.wait_until_ready(START, &format!("http://127.0.0.1:{port}/-/ready"));
     (process, port)
 }
 
@@ -139,6 +139,6 @@ fn twenty_failures_are_notified_within_a_minute_and_their_end_within_five() {
         .filter(|alert| !rightly.contains(&alert.as_str()))
         .collect();
     assert!(others.is_empty(), "{others:?}");
-    prometheus.process.is_quiet("Prometheus");
-    alertmanager.is_quiet("Alertmanager");
+    prometheus.process.assert_no_warnings("Prometheus");
+    alertmanager.assert_no_warnings("Alertmanager");
 }

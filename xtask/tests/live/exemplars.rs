@@ -57,5 +57,5 @@ fn a_panel_on_tempos_metrics_shows_their_quantile_and_the_traces_behind_it() {
         // The label that the data source makes a link of.
         assert_eq!(labels["trace_id"], TRACE, "{exemplars}");
     }
-    prometheus.process.is_quiet("Prometheus");
+    prometheus.process.assert_no_warnings("Prometheus");
 }

@@ -70,8 +70,8 @@ fn check(way: Way) {
     agreement::agrees(&prometheus, &ledger, turned_away);
     agreement::nothing_lost(&prometheus, &backends);
     agreement::few_series(&prometheus);
-    collector.process.is_quiet("the Collector");
-    prometheus.process.is_quiet("Prometheus");
+    collector.process.assert_no_warnings("the Collector");
+    prometheus.process.assert_no_warnings("Prometheus");
 }
 
 /// Asks every panel again and again until each has answered with finite data, each time soon.

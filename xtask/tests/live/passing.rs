@@ -67,7 +67,7 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
     });
     assert!(prometheus.instant("otelcol_process_uptime_seconds_total").only().is_some());
 
-    collector.process.is_quiet("the Collector");
-    prometheus.process.is_quiet("Prometheus");
-    orchestrator.process.is_quiet("the orchestrator");
+    collector.process.assert_no_warnings("the Collector");
+    prometheus.process.assert_no_warnings("Prometheus");
+    orchestrator.process.assert_no_warnings("the orchestrator");
 }

@@ -58,7 +58,7 @@ impl Collector {
                 .env("HUB_PROMETHEUS_OTLP", format!("http://127.0.0.1:{prometheus}/api/v1/otlp"))
                 .env("ENVIRONMENT", "test"),
         );
-        process.answers(START, &format!("http://127.0.0.1:{health}/"));
+        process.wait_until_ready(START, &format!("http://127.0.0.1:{health}/"));
         let url = |port| format!("http://127.0.0.1:{port}");
         Self { process, grpc: url(grpc), http: url(http), metrics }
     }
@@ -129,7 +129,7 @@ impl Configuration {
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
                 .env("ENVIRONMENT", "test"),
         );
-        process.answers(START, &format!("http://127.0.0.1:{port}/-/ready"));
+        process.wait_until_ready(START, &format!("http://127.0.0.1:{port}/-/ready"));
         Prometheus { process, port, _folder: self.folder }
     }
 }
@@ -168,7 +168,7 @@ impl Orchestrator {
         };
         let mut process = Process::spawn(&mut command);
         let url = format!("http://127.0.0.1:{api}");
-        process.answers(START, &format!("{url}/health/ready"));
+        process.wait_until_ready(START, &format!("{url}/health/ready"));
         Self { process, url, _folder: folder }
     }
 }

@@ -110,7 +110,7 @@ fn is_required() -> bool {
     variable(REQUIRED).is_some_and(|value| value == "1")
 }
 
-/// Where the environment, Debian or the PATH has them.
+/// Finds the programs by the environment, in the folder of Debian or in PATH.
 fn programs() -> Option<PathBuf> {
     if let Some(folder) = variable(PROGRAMS).map(PathBuf::from) {
         return Some(folder).filter(|folder| folder.join("initdb").exists());
