@@ -68,7 +68,7 @@ fn a_backlog_is_delivered_within_the_deadline_by_a_collector_that_is_back() {
 #[test]
 fn a_shutdown_with_a_busy_export_thread_reports_every_item_as_lost_or_delivered() {
     let receiver = Receiver::start();
-    // The export thread is kept busy beyond the deadline, as on a busy machine.
+    // The sleep simulates an export thread that is busy beyond the deadline.
     let builder = hub_otel::Telemetry::builder()
         .before_export(|_| std::thread::sleep(Duration::from_secs(3)))
         .shutdown_timeout(Duration::from_millis(300));

@@ -97,6 +97,7 @@ fn sample(child: &Process, time: Duration) -> Vec<(f64, f64)> {
     let start = Instant::now();
     let mut samples = Vec::new();
     while start.elapsed() < time {
+        // The interval of the samples: nothing is awaited.
         std::thread::sleep(Duration::from_secs(1).min(time / 20));
         if start.elapsed() > time / 10 {
             samples.push((start.elapsed().as_secs_f64(), child.anonymous_bytes() as f64));

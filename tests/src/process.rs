@@ -191,6 +191,7 @@ fn wait<T>(
             return value;
         }
         assert!(start.elapsed() < within, "{} within {within:?}\n{}", what(), text_of(outputs));
+        // The poll interval.
         std::thread::sleep(Duration::from_millis(5));
     }
 }

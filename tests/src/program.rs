@@ -170,6 +170,7 @@ impl Program {
             let due = (start.elapsed().as_secs_f64() * per_second as f64) as u64;
             let behind = due.saturating_sub(self.sent - before);
             self.emit(behind);
+            // Paces the load: nothing is awaited.
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -136,6 +136,7 @@ fn steadily(sdk: &mut Sdk, rate: u64, time: Duration) {
         let due = (start.elapsed().as_secs_f64() * rate as f64) as u64;
         sdk.emit(due.saturating_sub(sdk.sent - before));
         print(format_args!("ended {}", sdk.sent));
+        // Paces the load: nothing is awaited.
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -182,6 +183,7 @@ fn paced(sdk: &mut Sdk, rate: u64, seconds: u64) {
             span.end();
             ended += 1;
         }
+        // Paces the load: nothing is awaited.
         std::thread::sleep(Duration::from_millis(1));
     }
 }

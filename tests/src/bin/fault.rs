@@ -105,6 +105,7 @@ fn forever() {
         program.emit(1);
         print(format_args!("ended {}", id(program.sent() - 1)));
         let due = start + Duration::from_millis(10 * program.sent());
+        // Paces the load: nothing is awaited.
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
 }
@@ -226,6 +227,7 @@ fn paced(rate: u64, seconds: u64) {
             span.end();
             ended += 1;
         }
+        // Paces the load: nothing is awaited.
         std::thread::sleep(Duration::from_millis(1));
     }
     let after = clock_gettime(ClockId::ThreadCPUTime);

@@ -58,7 +58,8 @@ pub(super) async fn accept(listener: TcpListener, inner: Arc<Inner>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => { connections.spawn(connection(stream, inner.clone())); }
-                // Out of file descriptors until other connections are closed.
+                // Out of file descriptors until other connections are closed. The sleep avoids a
+                // busy loop.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
