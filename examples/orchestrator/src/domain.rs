@@ -6,5 +6,5 @@ pub mod run;
 pub mod workflow;
 
 pub use approval::{Approval, Decision};
-pub use run::{NewRun, NodeRecord, NodeStatus, Run, RunStatus, Trigger};
+pub use run::{NewRun, NodeRecord, NodeStatus, Run, RunState, RunStatus, Trigger};
 pub use workflow::{Node, Retry, Workflow};

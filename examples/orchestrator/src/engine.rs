@@ -2,22 +2,30 @@
 //!
 //! A run in flight is one task, which executes one *segment* of the run. A segment ends in a
 //! terminal state, or suspended: handed back to the store because the run waits for an approval or
-//! the process shuts down. All state of a run is in the store, so that the next process can
+//! the process shuts down. All state of a run is in the store, so that another process can
 //! continue after a crash.
+//!
+//! A run has one owner, and every change of its state is one conditional update of the store. The
+//! caller whose update succeeds launches the run or counts its end; every other caller does
+//! nothing. Signals between tasks of this process only shorten a wait.
 
 mod approvals;
+mod isolation;
+mod lease;
 mod node;
 mod persist;
 mod progress;
-mod recovery;
 mod registry;
 mod segment;
 mod telemetry;
 
 use crate::agents::Registry;
 use crate::domain::{NewRun, Run, RunStatus, Trigger, Workflow};
-use crate::store::{Admitted, AlertRequest, Cancelled, Created, Store, StoreError};
+use crate::store::{
+    Admission, Admitted, AlertRequest, Cancelled, Created, Owner, Store, StoreError,
+};
 use futures_util::FutureExt as _;
+use isolation::Isolation;
 use registry::RunRegistry;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,13 +40,22 @@ pub struct Options {
     pub approval_timeout: Duration,
     /// Maximum number of runs in flight.
     pub max_runs: usize,
-    /// Number of process crashes after which a run is FAILED.
+    /// Number of crashes of a process that executed only this run, after which the run is FAILED.
+    /// After as many crashes together with other runs, a run is executed alone.
     pub crash_limit: u32,
+    /// Time from the last renewal of the lease until other processes take over the runs. The lease
+    /// is renewed three times in this period.
+    pub lease: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { approval_timeout: Duration::from_secs(24 * 3600), max_runs: 20_000, crash_limit: 3 }
+        Self {
+            approval_timeout: Duration::from_secs(24 * 3600),
+            max_runs: 20_000,
+            crash_limit: 3,
+            lease: Duration::from_secs(10),
+        }
     }
 }
 
@@ -52,9 +69,10 @@ struct Inner {
     store: Arc<dyn Store>,
     agents: Registry,
     options: Options,
-    /// Id of this process, the owner of RUNNING runs.
-    owner: String,
+    /// This process as the owner of runs.
+    owner: Owner,
     in_flight: RunRegistry,
+    isolation: Isolation,
     draining: AtomicBool,
     /// Cache. Workflows are immutable.
     workflows: Mutex<HashMap<String, Arc<Workflow>>>,
@@ -92,13 +110,15 @@ impl Engine {
     /// Creates an engine. Executes nothing before [`Self::recover`] or a trigger.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, agents: Registry, options: Options) -> Self {
+        let owner = Owner { id: uuid::Uuid::now_v7().to_string(), lease: options.lease };
         Self {
             inner: Arc::new(Inner {
                 store,
                 agents,
                 options,
-                owner: uuid::Uuid::now_v7().to_string(),
+                owner,
                 in_flight: RunRegistry::default(),
+                isolation: Isolation::default(),
                 draining: AtomicBool::new(false),
                 workflows: Mutex::default(),
                 approval_requested: tokio::sync::Notify::new(),
@@ -151,12 +171,13 @@ impl Engine {
     /// # Errors
     /// The server drains or is overloaded, the workflow does not exist, or the store failed.
     pub async fn trigger(&self, mut run: NewRun) -> Result<Created> {
-        self.check_admission()?;
+        let admission = self.admission()?;
         self.workflow(&run.workflow).await?;
         run.trace_id = run.trace_id.or_else(trace_id);
         let engine = self.clone();
         run_detached(async move {
-            let created = engine.inner.store.create_run(run).await?;
+            let created = engine.inner.store.create_run(run, admission).await?;
+            let created = created.ok_or_else(|| engine.overloaded())?;
             if let Created::New(run) = &created {
                 engine.launch(run.clone());
             }
@@ -170,12 +191,13 @@ impl Engine {
     /// # Errors
     /// The server drains or is overloaded, the workflow does not exist, or the store failed.
     pub async fn admit_alert(&self, mut alert: AlertRequest) -> Result<Admitted> {
-        self.check_admission()?;
+        let admission = self.admission()?;
         self.workflow(&alert.run.workflow).await?;
         alert.run.trace_id = alert.run.trace_id.or_else(trace_id);
         let engine = self.clone();
         run_detached(async move {
-            let admitted = engine.inner.store.admit_alert(alert).await?;
+            let admitted = engine.inner.store.admit_alert(alert, admission).await?;
+            let admitted = admitted.ok_or_else(|| engine.overloaded())?;
             if let Admitted::Started(run) = &admitted {
                 engine.launch(run.clone());
             }
@@ -197,15 +219,12 @@ impl Engine {
                 Cancelled::AlreadyEnded(status) => {
                     Err(EngineError::WrongState(format!("the run has ended: {}", status.as_str())))
                 }
-                Cancelled::From(before, run) => {
+                Cancelled::Now(run) => {
                     approvals
                         .iter()
                         .for_each(|approval| telemetry::record_decision(approval, &run));
-                    // The task of a run records its end. Without a task the end is recorded here.
-                    let has_task = engine.inner.in_flight.cancel(&id);
-                    if !has_task || before == RunStatus::WaitingApproval {
-                        telemetry::record_end(&run, RunStatus::Cancelled, None);
-                    }
+                    telemetry::record_end(&run);
+                    engine.inner.in_flight.cancel(&id);
                     Ok(())
                 }
             }
@@ -213,7 +232,8 @@ impl Engine {
         .await
     }
 
-    /// Starts a new run with the workflow and the context of a run that failed.
+    /// Starts a new run with the workflow and the context of a run that failed. A repeated call
+    /// returns the same run.
     ///
     /// # Errors
     /// The run does not exist, has not ended or succeeded, or as [`Self::trigger`].
@@ -227,6 +247,8 @@ impl Engine {
             )));
         }
         let mut retry = NewRun::new(&run.workflow, Trigger::Retry, run.context);
+        // A key with a space, which a request cannot have.
+        retry.idempotency = Some((format!("retry {}", run.id), run.id.clone()));
         retry.retry_of = Some(run.id);
         match self.trigger(retry).await? {
             Created::New(run) | Created::Existing(run) => Ok(run),
@@ -243,20 +265,26 @@ impl Engine {
         if tokio::time::timeout(timeout, in_flight.wait_idle()).await.is_err() {
             tracing::warn!(runs = in_flight.len(), "handing back the runs in flight");
             in_flight.hand_back_all();
-            // Runs that are not handed back in time are recovered by the next start.
             drop(tokio::time::timeout(Duration::from_secs(3), in_flight.wait_idle()).await);
+        }
+        if let Err(error) = self.inner.store.release(&self.inner.owner.id).await {
+            tracing::warn!(%error, "cannot release the lease; runs in flight count a crash");
         }
     }
 
-    fn check_admission(&self) -> Result<()> {
+    fn admission(&self) -> Result<Admission> {
         if self.is_draining() {
             return Err(EngineError::Draining);
         }
-        let max = self.inner.options.max_runs;
-        if self.in_flight() >= max { Err(EngineError::Overloaded(max)) } else { Ok(()) }
+        let max_runs = u32::try_from(self.inner.options.max_runs).unwrap_or(u32::MAX);
+        Ok(Admission { owner: self.inner.owner.clone(), max_runs })
     }
 
-    /// Executes a PENDING run in a new task, as a child of the current span.
+    fn overloaded(&self) -> EngineError {
+        EngineError::Overloaded(self.inner.options.max_runs)
+    }
+
+    /// Executes a PENDING run that this process owns in a new task, as a child of the current span.
     fn launch(&self, run: Run) {
         let guard = self.inner.in_flight.register(&run.id);
         let segment = segment::execute(self.clone(), run, Arc::clone(guard.signals()));

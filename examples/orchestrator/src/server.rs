@@ -122,7 +122,7 @@ async fn prepare(args: &ServeArgs, agents: Registry) -> Result<Ready, Problem> {
     };
     let store = SqliteStore::open(&args.db).await.map_err(|error| unusable(&error))?;
     seed::insert_seeds(&store, &agents).await.map_err(|error| unusable(&error))?;
-    let all = Page { limit: 1000, offset: 0 };
+    let all = Page { limit: 1000, after: None };
     let workflows = store.workflows(all).await.map_err(|error| unusable(&error))?;
     Ok(Ready { listener, webhook, store: Arc::new(store), agents, workflows })
 }
@@ -139,6 +139,7 @@ async fn run(
     let options = Options {
         approval_timeout: args.approval_timeout,
         max_runs: args.max_runs,
+        lease: args.lease,
         ..Options::default()
     };
     let engine = Engine::new(Arc::clone(&store), agents, options);
@@ -157,14 +158,15 @@ async fn run(
         servers.push(tokio::spawn(listen(listener, api::webhook_router(&state, address), stopped)));
     }
     let (resumed, crashed) = engine.recover().await?;
-    let expiry = tokio::spawn(engine.clone().watch_expiry());
+    let timers =
+        [tokio::spawn(engine.clone().watch_expiry()), tokio::spawn(engine.clone().keep_lease())];
     banner::print(args, address, webhook_address, telemetry, (resumed, crashed)).await;
 
     signal.await;
     tracing::info!(runs = engine.in_flight(), "shutting down, a second signal stops immediately");
     let shutdown = async {
         engine.drain(args.drain_timeout).await;
-        expiry.abort();
+        timers.iter().for_each(tokio::task::JoinHandle::abort);
         // The API serves until here, so that clients receive 503.
         stop.send_replace(true);
         drop(tokio::time::timeout(RESPONSE_GRACE, futures_util::future::join_all(servers)).await);

@@ -1,14 +1,16 @@
 //! Durable state of the engine, as a trait. Implemented for SQLite; `tests/store.rs` is the suite
 //! for other stores.
 //!
-//! Every writing method is one transaction, and every change of a run's status is a
-//! compare-and-swap: `false` or `None` means that another writer was first, which is not an error.
+//! Every writing method is one transaction. Every change of a run's status or owner is one
+//! conditional update on (status, version, owner); `None` means that another writer was first,
+//! which is not an error. The writer whose update succeeds launches the run, or counts its end.
 
 pub mod sqlite;
 
 use crate::clock::Timestamp;
-use crate::domain::{Approval, Decision, NewRun, NodeRecord, Run, RunStatus, Workflow};
+use crate::domain::{Approval, Decision, NewRun, NodeRecord, Run, RunState, RunStatus, Workflow};
 use async_trait::async_trait;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Error of the store.
@@ -37,19 +39,38 @@ impl From<sqlx::Error> for StoreError {
 /// Result of a store operation.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Limit and offset of a list.
-#[derive(Debug, Clone, Copy)]
+/// One page of a list.
+#[derive(Debug, Clone)]
 pub struct Page {
     /// Maximum number of entries.
     pub limit: u32,
-    /// Number of entries to skip.
-    pub offset: u32,
+    /// Key of the last entry of the previous page. Entries that are inserted between two pages do
+    /// not shift the second one.
+    pub after: Option<String>,
+}
+
+/// A process that executes runs, and the duration of its lease.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// Id, unique for each start of a process.
+    pub id: String,
+    /// Time from a renewal until other owners can take over the runs.
+    pub lease: Duration,
+}
+
+/// Conditions for a new run.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// Owner of the run.
+    pub owner: Owner,
+    /// Maximum number of runs of the owner.
+    pub max_runs: u32,
 }
 
 /// Result of creating a run.
 #[derive(Debug, Clone)]
 pub enum Created {
-    /// The run is stored as PENDING.
+    /// The run is stored as PENDING. The caller launches it.
     New(Run),
     /// The run of an earlier request with the same idempotency key and body.
     Existing(Run),
@@ -74,8 +95,8 @@ pub struct End {
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "matched once, never stored")]
 pub enum Cancelled {
-    /// The run is cancelled. Holds its status and row before the cancellation.
-    From(RunStatus, Run),
+    /// The run is cancelled. The caller counts the end.
+    Now(Run),
     /// The run had ended.
     AlreadyEnded(RunStatus),
     /// The run does not exist.
@@ -93,12 +114,46 @@ pub struct Resolution {
     pub notes: Option<String>,
 }
 
+/// Effect of a stored decision on its run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// The run is PENDING. The caller launches it if it is the owner.
+    Continued(Run),
+    /// The run has ended. The caller counts the end.
+    Ended(Run),
+    /// The run is in flight, and reads the decision itself.
+    InFlight(Run),
+    /// The run did not wait for this decision: another one continued or ended it.
+    Unchanged(Run),
+}
+
+impl Effect {
+    /// The run after the decision.
+    #[must_use]
+    pub const fn run(&self) -> &Run {
+        let (Self::Continued(run) | Self::Ended(run) | Self::InFlight(run) | Self::Unchanged(run)) =
+            self;
+        run
+    }
+}
+
+/// A decision that was stored.
+#[derive(Debug, Clone)]
+pub struct StoredDecision {
+    /// The approval after the decision.
+    pub approval: Approval,
+    /// The effect on its run.
+    pub effect: Effect,
+    /// Other pending approvals of a run that ended.
+    pub cancelled: Vec<Approval>,
+}
+
 /// Result of a decision.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "matched once, never stored")]
 pub enum Decided {
-    /// The decision is stored. Holds the approval and the run after it.
-    Now(Approval, Run),
+    /// The decision is stored.
+    Now(StoredDecision),
     /// The approval was decided before.
     Already(Approval),
     /// The approval has expired.
@@ -118,12 +173,23 @@ pub struct PendingApprovals {
     pub oldest: Timestamp,
 }
 
-/// Runs that a previous process did not complete.
-#[derive(Debug, Clone)]
+/// Result of suspending a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused {
+    /// The run is suspended.
+    Now,
+    /// An approval was decided in the meantime, so that the run would wait forever.
+    Decided,
+    /// The caller is no longer the owner.
+    Lost,
+}
+
+/// Runs that a renewal took over.
+#[derive(Debug, Clone, Default)]
 pub struct Recovered {
-    /// Runs to continue, oldest first. PENDING.
+    /// Runs to launch, oldest first. PENDING.
     pub runs: Vec<Run>,
-    /// Runs that are now FAILED because of repeated crashes.
+    /// Runs that are now FAILED because of repeated crashes. The caller counts their ends.
     pub crash_looped: Vec<Run>,
 }
 
@@ -159,69 +225,85 @@ pub trait WorkflowStore: Send + Sync {
     async fn create_workflow(&self, workflow: &Workflow) -> Result<bool>;
     /// Loads a workflow.
     async fn workflow(&self, name: &str) -> Result<Option<Workflow>>;
-    /// Lists the workflows by name.
+    /// Lists the workflows by name, which is the key of a page.
     async fn workflows(&self, page: Page) -> Result<Vec<Workflow>>;
 }
 
 /// Storage of runs and node results.
 #[async_trait]
 pub trait RunStore: Send + Sync {
-    /// Stores a run as PENDING.
-    async fn create_run(&self, run: NewRun) -> Result<Created>;
+    /// Stores a run as PENDING with an owner. Returns `None` if the owner has the maximum number of
+    /// runs.
+    async fn create_run(&self, run: NewRun, admission: Admission) -> Result<Option<Created>>;
     /// Loads a run.
     async fn run(&self, id: &str) -> Result<Option<Run>>;
-    /// Lists the runs of a workflow, newest first.
+    /// Lists the runs of a workflow, newest first. The key of a page is the id.
     async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page)
     -> Result<Vec<Run>>;
     /// Loads the node results of runs.
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>>;
-    /// PENDING → RUNNING, owned by `owner`. After a crash, the next segment links to `segment`.
-    async fn claim(&self, id: &str, owner: &str, segment: Option<String>) -> Result<Option<Run>>;
-    /// Stores a node result. Returns `false` if the run is not RUNNING. Does not overwrite a
-    /// result.
-    async fn save_node(&self, run: &str, record: NodeRecord) -> Result<bool>;
+    /// PENDING → RUNNING. After a crash, the next segment links to `segment`.
+    async fn start(&self, run: RunState, segment: Option<String>) -> Result<Option<Run>>;
+    /// Stores a node result, once per node. Returns `false` if the caller is no longer the owner of
+    /// the RUNNING run.
+    async fn save_node(&self, run: RunState, record: NodeRecord) -> Result<bool>;
     /// RUNNING → a terminal status. Cancels the pending approvals of the run and returns them.
-    async fn finish(&self, id: &str, end: End) -> Result<Option<Vec<Approval>>>;
-    /// RUNNING → PENDING (hand-back at shutdown) or → WAITING_APPROVAL. Returns `false` if one of
-    /// the run's approvals was decided in the meantime, because the run would wait forever.
-    async fn pause(
+    async fn finish(&self, run: RunState, end: End) -> Result<Option<Vec<Approval>>>;
+    /// RUNNING → PENDING without an owner, at shutdown. Returns `false` if the caller is no longer
+    /// the owner.
+    async fn hand_back(
         &self,
-        id: &str,
-        to: RunStatus,
+        run: RunState,
         segment: Option<String>,
         executed_ms: u64,
     ) -> Result<bool>;
-    /// [`Self::pause`] for a shutdown.
-    async fn hand_back(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
-        self.pause(id, RunStatus::Pending, segment, executed_ms).await
-    }
-    /// [`Self::pause`] for an approval.
-    async fn suspend(&self, id: &str, segment: Option<String>, executed_ms: u64) -> Result<bool> {
-        self.pause(id, RunStatus::WaitingApproval, segment, executed_ms).await
-    }
+    /// RUNNING → WAITING_APPROVAL without an owner.
+    async fn suspend(
+        &self,
+        run: RunState,
+        segment: Option<String>,
+        executed_ms: u64,
+    ) -> Result<Paused>;
     /// Any status that is not terminal → CANCELLED.
     async fn cancel(&self, id: &str) -> Result<(Cancelled, Vec<Approval>)>;
-    /// Recovers the runs of previous processes. Each RUNNING run of another owner counts a crash;
-    /// runs with `crash_limit` crashes are FAILED.
-    async fn recover(&self, owner: &str, crash_limit: u32) -> Result<Recovered>;
+}
+
+/// Storage of leases.
+#[async_trait]
+pub trait LeaseStore: Send + Sync {
+    /// Renews the lease of an owner.
+    async fn renew(&self, owner: &Owner) -> Result<()>;
+    /// Renews the lease of an owner, which takes over PENDING runs without an owner and the runs of
+    /// owners whose lease has expired. A RUNNING one counts a crash, and a crash alone if its owner
+    /// executed no other run; with `crash_limit` of these it is FAILED.
+    async fn take_over(&self, owner: &Owner, crash_limit: u32) -> Result<Recovered>;
+    /// Ids of the runs of an owner.
+    async fn owned(&self, owner: &str) -> Result<HashSet<String>>;
+    /// Ends the lease of an owner. Its runs become PENDING without an owner.
+    async fn release(&self, owner: &str) -> Result<()>;
 }
 
 /// Storage of approvals.
 #[async_trait]
 pub trait ApprovalStore: Send + Sync {
-    /// Stores an approval, or returns the existing one of the node. Returns `None` if the run is
-    /// not RUNNING.
-    async fn request_approval(&self, approval: Approval) -> Result<Option<Approval>>;
-    /// Lists approvals, newest first.
+    /// Stores an approval, or returns the existing one of the node. Returns `None` if the caller is
+    /// no longer the owner of the RUNNING run.
+    async fn request_approval(&self, run: RunState, approval: Approval)
+    -> Result<Option<Approval>>;
+    /// Lists approvals, newest first. The key of a page is the id.
     async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Vec<Approval>>;
     /// Lists the approvals of one run.
     async fn approvals_of(&self, run: &str) -> Result<Vec<Approval>>;
-    /// Decides an approval. Its run: WAITING_APPROVAL → PENDING if approved, → REJECTED if
-    /// rejected.
-    async fn decide(&self, id: &str, resolution: Resolution) -> Result<(Decided, Vec<Approval>)>;
-    /// Expires due approvals: EXPIRED, and their waiting runs TIMED_OUT. Returns both after the
-    /// change.
-    async fn expire(&self) -> Result<Vec<(Approval, Run)>>;
+    /// Decides an approval. Its run: WAITING_APPROVAL → PENDING with this owner if approved,
+    /// → REJECTED if rejected.
+    async fn decide(
+        &self,
+        id: &str,
+        resolution: Resolution,
+        owner: Option<Owner>,
+    ) -> Result<Decided>;
+    /// Expires due approvals: EXPIRED, and their waiting runs TIMED_OUT.
+    async fn expire(&self) -> Result<Vec<StoredDecision>>;
     /// Returns the time of the next expiry.
     async fn next_expiry(&self) -> Result<Option<Timestamp>>;
     /// Counts the pending approvals by workflow.
@@ -231,15 +313,22 @@ pub trait ApprovalStore: Send + Sync {
 /// Storage of open incidents and used signatures.
 #[async_trait]
 pub trait IncidentStore: Send + Sync {
-    /// Deduplicates an alert and stores its run, in one transaction.
-    async fn admit_alert(&self, alert: AlertRequest) -> Result<Admitted>;
+    /// Deduplicates an alert and stores its run, in one transaction. Returns `None` if the owner
+    /// has the maximum number of runs.
+    async fn admit_alert(
+        &self,
+        alert: AlertRequest,
+        admission: Admission,
+    ) -> Result<Option<Admitted>>;
     /// Stores a signature until `expires`. Returns `false` if it was used before.
     async fn remember_signature(&self, signature: &str, expires: Timestamp) -> Result<bool>;
 }
 
 /// Durable state of the orchestrator.
 #[async_trait]
-pub trait Store: WorkflowStore + RunStore + ApprovalStore + IncidentStore + 'static {
+pub trait Store:
+    WorkflowStore + RunStore + LeaseStore + ApprovalStore + IncidentStore + 'static
+{
     /// Checks that the database can be read and written.
     async fn check(&self) -> Result<()>;
     /// Completes pending writes and closes the database.

@@ -1,6 +1,6 @@
 //! Routes of approvals.
 
-use super::extract::{Body, PageQuery, PathParam, Query, next_offset};
+use super::extract::{Body, PageQuery, PathParam, Query, next_cursor};
 use super::state::AppState;
 use crate::domain::{Approval, Decision};
 use crate::http::{ApiError, ErrorBody};
@@ -17,8 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) struct ApprovalPage {
     /// The approvals, newest first.
     approvals: Vec<Approval>,
-    /// Offset of the next page. Null on the last page.
-    next_offset: Option<u32>,
+    /// Cursor of the next page. Null on the last page.
+    next_cursor: Option<String>,
 }
 
 /// Filter of approvals.
@@ -45,9 +45,10 @@ pub(super) async fn list(
     Query(only): Query<DecisionQuery>,
 ) -> Result<Json<ApprovalPage>, ApiError> {
     let page = page.page()?;
+    let limit = page.limit;
     let approvals = state.engine.store().approvals(only.decision, page).await?;
-    let next_offset = next_offset(page, approvals.len());
-    Ok(Json(ApprovalPage { approvals, next_offset }))
+    let next_cursor = next_cursor(limit, &approvals, |approval| &approval.id);
+    Ok(Json(ApprovalPage { approvals, next_cursor }))
 }
 
 /// A decision.
@@ -117,7 +118,7 @@ pub(super) async fn decide(
     };
     let resolution = Resolution { decision, responded_by, notes: request.notes };
     match state.engine.decide(&id, resolution).await? {
-        Decided::Now(approval, _) => Ok(Json(approval)),
+        Decided::Now(decision) => Ok(Json(decision.approval)),
         Decided::Already(approval) => {
             let message =
                 format!("the approval is already decided: {}", approval.decision.as_str());

@@ -57,37 +57,37 @@ impl<S: Send + Sync> FromRequestParts<S> for PathParam {
     }
 }
 
-/// Limit and offset of a list.
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+/// Position and size of a page of a list.
+#[derive(Debug, Clone, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
     /// Maximum number of entries, 1 to 100. Default 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Number of entries to skip.
-    #[param(minimum = 0, maximum = 1_000_000)]
-    offset: Option<u32>,
+    /// `nextCursor` of the previous page. Default: the first page.
+    #[param(max_length = 64)]
+    cursor: Option<String>,
 }
 
 impl PageQuery {
     pub(super) fn page(self) -> Result<store::Page, ApiError> {
-        let (limit, offset) = (self.limit.unwrap_or(50), self.offset.unwrap_or(0));
+        let limit = self.limit.unwrap_or(50);
         if !(1..=100).contains(&limit) {
             return Err(ApiError::bad_request(
                 "invalid_query",
                 format!("limit is {limit}; expected 1 to 100"),
             ));
         }
-        if offset > 1_000_000 {
-            let message = format!("offset is {offset}; expected 0 to 1000000");
+        if self.cursor.as_ref().is_some_and(|cursor| cursor.len() > 64) {
+            let message = "the cursor is too long; expected nextCursor of the previous page";
             return Err(ApiError::bad_request("invalid_query", message));
         }
-        Ok(store::Page { limit, offset })
+        Ok(store::Page { limit, after: self.cursor })
     }
 }
 
-/// Returns the offset of the next page if this page is full.
-pub(super) fn next_offset(page: store::Page, found: usize) -> Option<u32> {
-    let full = u32::try_from(found).is_ok_and(|found| found >= page.limit);
-    full.then(|| page.offset.saturating_add(page.limit))
+/// Returns the cursor of the next page if this page is full: the key of its last entry.
+pub(super) fn next_cursor<T>(limit: u32, page: &[T], key: impl Fn(&T) -> &str) -> Option<String> {
+    let full = u32::try_from(page.len()).is_ok_and(|found| found >= limit);
+    page.last().filter(|_| full).map(|last| key(last).to_owned())
 }

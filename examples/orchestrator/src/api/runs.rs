@@ -1,6 +1,6 @@
 //! Routes of runs.
 
-use super::extract::{PageQuery, PathParam, Query, next_offset};
+use super::extract::{PageQuery, PathParam, Query, next_cursor};
 use super::state::AppState;
 use super::view::{RunView, with_nodes};
 use super::workflows::Triggered;
@@ -19,8 +19,8 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) struct RunPage {
     /// The runs, newest first.
     runs: Vec<RunView>,
-    /// Offset of the next page. Null on the last page.
-    next_offset: Option<u32>,
+    /// Cursor of the next page. Null on the last page.
+    next_cursor: Option<String>,
 }
 
 /// Filter of runs.
@@ -50,11 +50,12 @@ pub(super) async fn list(
     Query(only): Query<StatusQuery>,
 ) -> Result<Json<RunPage>, ApiError> {
     let page = page.page()?;
+    let limit = page.limit;
     state.engine.workflow(&name).await?;
     let store = state.engine.store();
     let runs = store.runs(&name, only.status, page).await?;
-    let next_offset = next_offset(page, runs.len());
-    Ok(Json(RunPage { runs: with_nodes(&**store, runs).await?, next_offset }))
+    let next_cursor = next_cursor(limit, &runs, |run| &run.id);
+    Ok(Json(RunPage { runs: with_nodes(&**store, runs).await?, next_cursor }))
 }
 
 /// Shows a run.

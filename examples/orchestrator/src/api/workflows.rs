@@ -1,6 +1,6 @@
 //! Routes of workflows, and the trigger of a run.
 
-use super::extract::{Body, PageQuery, PathParam, Query, next_offset};
+use super::extract::{Body, PageQuery, PathParam, Query, next_cursor};
 use super::state::AppState;
 use crate::domain::{NewRun, Run, RunStatus, Trigger, Workflow, graph};
 use crate::http::{ApiError, ErrorBody};
@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 pub(super) struct WorkflowPage {
     /// The workflows, by name.
     workflows: Vec<Workflow>,
-    /// Offset of the next page. Null on the last page.
-    next_offset: Option<u32>,
+    /// Cursor of the next page. Null on the last page.
+    next_cursor: Option<String>,
 }
 
 /// Lists the workflows.
@@ -39,9 +39,10 @@ pub(super) async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<WorkflowPage>, ApiError> {
     let page = page.page()?;
+    let limit = page.limit;
     let workflows = state.engine.store().workflows(page).await?;
-    let next_offset = next_offset(page, workflows.len());
-    Ok(Json(WorkflowPage { workflows, next_offset }))
+    let next_cursor = next_cursor(limit, &workflows, |workflow| &workflow.name);
+    Ok(Json(WorkflowPage { workflows, next_cursor }))
 }
 
 /// Stores a workflow. Workflows are immutable: a new version needs a new name.

@@ -174,18 +174,21 @@ impl Api {
     ) -> Result<Vec<Value>, CallError> {
         let key = route.rsplit('/').next().unwrap_or(route);
         let mut found = Vec::new();
-        let mut offset = Value::from(0);
-        while offset.is_u64() && found.len() < max {
+        let mut cursor = None::<String>;
+        loop {
             let request = self.request(Method::GET, route, name)?.query(query);
-            let mut page = self
-                .send(request.query(&[("limit", "100"), ("offset", offset.to_string().as_str())]))
-                .await?;
+            let request = request
+                .query(&[("limit", "100")])
+                .query(&cursor.map(|it| ("cursor", it)).as_slice());
+            let mut page = self.send(request).await?;
             if let Value::Array(entries) = page[key].take() {
                 found.extend(entries);
             }
-            offset = page["nextOffset"].take();
+            cursor = page["nextCursor"].as_str().map(str::to_owned);
+            if cursor.is_none() || found.len() >= max {
+                return Ok(found);
+            }
         }
-        Ok(found)
     }
 
     /// Number of requests sent, by method and route.

@@ -161,6 +161,18 @@ pub struct Run {
     pub waits: u32,
     /// Time executed in finished segments, waits excluded.
     pub executed_ms: u64,
+    /// Crashes of the owner while it executed no other run.
+    #[serde(skip)]
+    pub crashes_alone: u32,
+    /// Process that executes the run, or is about to.
+    #[serde(skip)]
+    pub owner: Option<String>,
+    /// Incremented by every change of the status or the owner.
+    #[serde(skip)]
+    pub version: i64,
+    /// Start of the segment in flight.
+    #[serde(skip)]
+    pub resumed_at: Option<Timestamp>,
     /// Last segment (`hub_otel::Segment` as JSON). The next segment links to it.
     #[serde(skip)]
     pub segment: Option<String>,
@@ -173,6 +185,32 @@ pub struct Run {
     /// Time of the terminal status.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
+}
+
+/// The state that a change of a run compares. The change has no effect if another writer was first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunState {
+    /// Id of the run.
+    pub id: String,
+    /// Status before the change.
+    pub status: RunStatus,
+    /// Version before the change.
+    pub version: i64,
+    /// Owner before the change.
+    pub owner: Option<String>,
+}
+
+impl Run {
+    /// Returns the state that a change of this run compares.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        RunState {
+            id: self.id.clone(),
+            status: self.status,
+            version: self.version,
+            owner: self.owner.clone(),
+        }
+    }
 }
 
 /// Status of a finished node.

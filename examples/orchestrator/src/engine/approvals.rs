@@ -2,9 +2,7 @@
 
 use super::{Engine, Result, run_detached, telemetry};
 use crate::clock::Timestamp;
-use crate::domain::{Approval, Decision, Run, RunStatus};
-use crate::store::{Decided, Resolution};
-use std::collections::HashSet;
+use crate::store::{Decided, Effect, Resolution, StoredDecision};
 use std::time::Duration;
 
 impl Engine {
@@ -15,10 +13,11 @@ impl Engine {
     pub async fn decide(&self, id: &str, resolution: Resolution) -> Result<Decided> {
         let (engine, id) = (self.clone(), id.to_owned());
         run_detached(async move {
-            let (decided, others) = engine.inner.store.decide(&id, resolution).await?;
-            if let Decided::Now(approval, run) = &decided {
-                engine.apply_decision(approval, run);
-                others.iter().for_each(|other| telemetry::record_decision(other, run));
+            // While the process shuts down, another process or the next start continues the run.
+            let owner = (!engine.is_draining()).then(|| engine.inner.owner.clone());
+            let decided = engine.inner.store.decide(&id, resolution, owner).await?;
+            if let Decided::Now(decision) = &decided {
+                engine.apply_decision(decision);
             }
             Ok(decided)
         })
@@ -26,19 +25,17 @@ impl Engine {
     }
 
     /// Continues or ends the run of a stored decision.
-    fn apply_decision(&self, approval: &Approval, run: &Run) {
-        telemetry::record_decision(approval, run);
-        match (approval.decision, run.status) {
-            (Decision::Approved, RunStatus::Pending) => self.launch(run.clone()),
-            (Decision::Rejected, RunStatus::Rejected) => {
-                telemetry::record_end(run, RunStatus::Rejected, None);
-            }
-            (Decision::Expired, RunStatus::TimedOut) => {
-                telemetry::record_end(run, RunStatus::TimedOut, Some("approval_expired"));
-            }
-            // The segment still executes other nodes.
-            (_, RunStatus::Running) => self.inner.in_flight.notify(&run.id),
-            _ => {}
+    fn apply_decision(&self, decision: &StoredDecision) {
+        let run = decision.effect.run();
+        telemetry::record_decision(&decision.approval, run);
+        for other in &decision.cancelled {
+            telemetry::record_decision(other, run);
+        }
+        match &decision.effect {
+            Effect::Continued(run) if run.owner.is_some() => self.launch(run.clone()),
+            Effect::Ended(run) => telemetry::record_end(run),
+            Effect::InFlight(run) => self.inner.in_flight.notify(&run.id),
+            Effect::Continued(_) | Effect::Unchanged(_) => {}
         }
     }
 
@@ -69,14 +66,8 @@ impl Engine {
         if due.is_none_or(|due| due > Timestamp::now()) {
             return Ok(due);
         }
-        let mut ended = HashSet::new();
-        for (approval, run) in store.expire().await? {
-            // Several approvals of a run can expire together. The run ends once.
-            if approval.decision == Decision::Expired && ended.insert(run.id.clone()) {
-                self.apply_decision(&approval, &run);
-            } else {
-                telemetry::record_decision(&approval, &run);
-            }
+        for decision in store.expire().await? {
+            self.apply_decision(&decision);
         }
         Ok(store.next_expiry().await?)
     }

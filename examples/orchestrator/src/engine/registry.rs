@@ -1,4 +1,7 @@
-//! The runs in flight: signals to the task of a run, and waiting for all tasks.
+//! The tasks of this process: signals to the task of a run, and waiting for all tasks.
+//!
+//! Nothing here decides about a run. A signal that is lost delays a task until its next write or
+//! the next renewal of the lease.
 
 use super::lock;
 use std::collections::HashMap;
@@ -11,8 +14,8 @@ use tokio_util::task::TaskTracker;
 /// Reason to stop a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The run was cancelled, and is stored as cancelled.
-    Cancelled,
+    /// Another caller has ended the run or taken it over.
+    Superseded,
     /// The process shuts down, and the run is handed back to the store.
     HandBack,
 }
@@ -20,7 +23,7 @@ pub(super) enum Stop {
 /// Signals to the task of a run.
 #[derive(Debug)]
 pub(super) struct RunSignals {
-    cancelled: CancellationToken,
+    superseded: CancellationToken,
     shutdown: CancellationToken,
     changed: Notify,
 }
@@ -30,7 +33,7 @@ impl RunSignals {
     pub(super) async fn stopped(&self) -> Stop {
         tokio::select! {
             biased;
-            () = self.cancelled.cancelled() => Stop::Cancelled,
+            () = self.superseded.cancelled() => Stop::Superseded,
             () = self.shutdown.cancelled() => Stop::HandBack,
         }
     }
@@ -38,6 +41,16 @@ impl RunSignals {
     /// Waits for a change of the run's approvals in the store.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Stops the segment: the run is not its own any more.
+    pub(super) fn stop(&self) {
+        self.superseded.cancel();
+    }
+
+    /// Notifies the segment that the run's approvals may have changed.
+    pub(super) fn notify_change(&self) {
+        self.changed.notify_one();
     }
 }
 
@@ -53,7 +66,7 @@ impl RunRegistry {
     /// Registers a run until the guard is dropped.
     pub(super) fn register(&self, id: &str) -> RunGuard {
         let signals = Arc::new(RunSignals {
-            cancelled: CancellationToken::new(),
+            superseded: CancellationToken::new(),
             shutdown: self.shutdown.clone(),
             changed: Notify::new(),
         });
@@ -66,15 +79,21 @@ impl RunRegistry {
         self.tasks.spawn(task);
     }
 
-    /// Number of runs in flight.
+    /// Number of tasks.
     pub(super) fn len(&self) -> usize {
-        lock(&self.runs).len()
+        self.tasks.len()
     }
 
-    /// Cancels the task of a run. Returns `false` if the run has none.
-    pub(super) fn cancel(&self, id: &str) -> bool {
-        let runs = lock(&self.runs);
-        runs.get(id).map(|signals| signals.cancelled.cancel()).is_some()
+    /// Signals of all tasks by run.
+    pub(super) fn segments(&self) -> Vec<(String, Arc<RunSignals>)> {
+        lock(&self.runs).iter().map(|(id, signals)| (id.clone(), Arc::clone(signals))).collect()
+    }
+
+    /// Stops the task of a run that has ended.
+    pub(super) fn cancel(&self, id: &str) {
+        if let Some(signals) = lock(&self.runs).get(id) {
+            signals.stop();
+        }
     }
 
     /// Stops all tasks, which hand back their runs.
@@ -85,7 +104,7 @@ impl RunRegistry {
     /// Notifies the task of a run that the run's approvals have changed.
     pub(super) fn notify(&self, id: &str) {
         if let Some(signals) = lock(&self.runs).get(id) {
-            signals.changed.notify_one();
+            signals.notify_change();
         }
     }
 

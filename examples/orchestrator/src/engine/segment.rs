@@ -7,7 +7,7 @@ use super::registry::{RunSignals, Stop};
 use super::{Engine, EngineError, node, telemetry};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Node, NodeRecord, NodeStatus, Run, RunStatus, Workflow};
-use crate::store::{self, End};
+use crate::store::{self, End, Paused};
 use crate::template;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -31,30 +31,43 @@ pub(super) async fn execute(
     run: Run,
     signals: Arc<RunSignals>,
 ) -> Result<Outcome, Failure> {
-    let id = run.id.clone();
+    let state = run.state();
     let fresh = run.started_at.is_none();
-    let claimed = persist(&signals, || {
-        engine.inner.store.claim(&id, &engine.inner.owner, telemetry::current_segment())
-    });
-    let claimed = claimed.await;
-    // The claimed run replaces it. Freed here because the segment can take long.
+    let alone = run.crashes >= engine.inner.options.crash_limit;
+    // The started run replaces it. Freed here because the segment can take long.
     drop(run);
-    match claimed {
+    let mut permit = tokio::select! {
+        permit = engine.inner.isolation.enter(alone) => permit,
+        stop = signals.stopped() => return Ok(suspend_stopped(stop)),
+    };
+    let started =
+        persist(&signals, || engine.inner.store.start(state.clone(), telemetry::current_segment()));
+    match started.await {
         Ok(Some(run)) => {
-            Segment { engine, run, fresh, signals, began: Instant::now() }.execute().await
+            let segment =
+                Segment { engine: engine.clone(), run, fresh, signals, began: Instant::now() };
+            tokio::select! {
+                result = segment.execute() => result,
+                never = permit.share_later() => match never {},
+            }
         }
-        // The run was cancelled before it started.
-        Ok(None) => Ok(Outcome::Cancelled),
-        Err(NotWritten::Stopped(Stop::Cancelled)) => Ok(Outcome::Cancelled),
-        Err(NotWritten::Stopped(Stop::HandBack) | NotWritten::Closed) => {
-            Ok(telemetry::suspend("shutdown"))
-        }
+        Ok(None) => Ok(suspend_stopped(Stop::Superseded)),
+        Err(NotWritten::Stopped(stop)) => Ok(suspend_stopped(stop)),
+        Err(NotWritten::Closed) => Ok(suspend_stopped(Stop::HandBack)),
     }
+}
+
+/// Ends a segment that does not end its run. Not counted.
+fn suspend_stopped(stop: Stop) -> Outcome {
+    telemetry::suspend(match stop {
+        Stop::Superseded => "superseded",
+        Stop::HandBack => "shutdown",
+    })
 }
 
 struct Segment {
     engine: Engine,
-    /// The run as it was claimed.
+    /// The run as it was started.
     run: Run,
     /// First segment of the run: the store has no node results or approvals.
     fresh: bool,
@@ -69,17 +82,12 @@ enum Verdict {
     Rejected,
     /// All remaining nodes depend on pending approvals.
     Wait,
-    Stopped(Stop),
-    /// The store is closed.
-    Lost,
+    Stopped(NotWritten),
 }
 
 impl From<NotWritten> for Verdict {
     fn from(error: NotWritten) -> Self {
-        match error {
-            NotWritten::Stopped(stop) => Self::Stopped(stop),
-            NotWritten::Closed => Self::Lost,
-        }
+        Self::Stopped(error)
     }
 }
 
@@ -88,50 +96,53 @@ impl Segment {
         loop {
             let verdict = self.drive().await;
             self.fresh = false;
-            let end = match &verdict {
-                Verdict::Success => Some(self.end(RunStatus::Success, None)),
-                Verdict::Rejected => Some(self.end(RunStatus::Rejected, None)),
+            let ended = match verdict {
+                Verdict::Success => self.finish(RunStatus::Success, Ok(Outcome::Success)).await,
+                Verdict::Rejected => self.finish(RunStatus::Rejected, Ok(Outcome::Rejected)).await,
                 Verdict::Failed(failure) if failure.timed_out => {
-                    Some(self.end(RunStatus::TimedOut, Some(failure)))
+                    self.finish(RunStatus::TimedOut, Err(failure)).await
                 }
-                Verdict::Failed(failure) => Some(self.end(RunStatus::Failed, Some(failure))),
+                Verdict::Failed(failure) => self.finish(RunStatus::Failed, Err(failure)).await,
                 Verdict::Wait => match self.suspend().await {
-                    Ok(true) => return Ok(telemetry::suspend("approval")),
-                    // An approval was decided, or the run cancelled, in the meantime.
-                    Ok(false) if self.is_running().await => continue,
-                    Ok(false) => return Ok(Outcome::Cancelled),
-                    Err(_) => return Ok(telemetry::suspend("shutdown")),
+                    Ok(Paused::Now) => return Ok(telemetry::suspend("approval")),
+                    Ok(Paused::Decided) => continue,
+                    Ok(Paused::Lost) => Err(NotWritten::Stopped(Stop::Superseded)),
+                    Err(error) => Err(error),
                 },
-                Verdict::Stopped(Stop::Cancelled) => return Ok(Outcome::Cancelled),
-                Verdict::Stopped(Stop::HandBack) | Verdict::Lost => {
+                Verdict::Stopped(stop) => Err(stop),
+            };
+            return match ended {
+                Ok(result) => result,
+                Err(NotWritten::Stopped(Stop::HandBack)) => {
                     self.hand_back().await;
-                    return Ok(telemetry::suspend("shutdown"));
+                    Ok(suspend_stopped(Stop::HandBack))
                 }
-            };
-            let store = &self.engine.inner.store;
-            let written = match end {
-                Some(end) => {
-                    persist(&self.signals, || store.finish(&self.run.id, end.clone())).await
-                }
-                None => return Ok(telemetry::suspend("shutdown")),
-            };
-            return match (written, verdict) {
-                // Only a cancellation can end the run first.
-                (Ok(None) | Err(NotWritten::Stopped(Stop::Cancelled)), _) => Ok(Outcome::Cancelled),
-                // The next start finds the run RUNNING and recovers it.
-                (Err(_), _) => Ok(telemetry::suspend("shutdown")),
-                (Ok(Some(approvals)), verdict) => {
-                    approvals
-                        .iter()
-                        .for_each(|approval| telemetry::record_decision(approval, &self.run));
-                    match verdict {
-                        Verdict::Failed(failure) => Err(failure),
-                        Verdict::Rejected => Ok(Outcome::Rejected),
-                        _ => Ok(Outcome::Success),
-                    }
-                }
+                Err(NotWritten::Stopped(stop)) => Ok(suspend_stopped(stop)),
+                // The lease expires, and another process takes over the run.
+                Err(NotWritten::Closed) => Ok(suspend_stopped(Stop::HandBack)),
             };
         }
+    }
+
+    /// Ends the run. Returns `result`, which counts the run, if no other caller was first.
+    async fn finish(
+        &self,
+        status: RunStatus,
+        result: Result<Outcome, Failure>,
+    ) -> Result<Result<Outcome, Failure>, NotWritten> {
+        let failure = result.as_ref().err();
+        let end = End {
+            status,
+            error_type: failure.map(|failure| failure.kind.clone().into_owned()),
+            error: failure.map(|failure| failure.message.clone()),
+            executed_ms: self.executed_ms(),
+        };
+        let store = &self.engine.inner.store;
+        let finished =
+            persist(&self.signals, || store.finish(self.run.state(), end.clone())).await?;
+        let approvals = finished.ok_or(NotWritten::Stopped(Stop::Superseded))?;
+        approvals.iter().for_each(|approval| telemetry::record_decision(approval, &self.run));
+        Ok(result)
     }
 
     /// Calls agents until no node can start.
@@ -161,7 +172,7 @@ impl Segment {
             workflow.timeout().saturating_sub(std::time::Duration::from_millis(self.executed_ms()));
         tokio::select! {
             biased;
-            stop = self.signals.stopped() => Verdict::Stopped(stop),
+            stop = self.signals.stopped() => Verdict::Stopped(NotWritten::Stopped(stop)),
             verdict = self.execute_nodes(&workflow, &mut progress) => verdict,
             () = tokio::time::sleep(left) => {
                 let limit = workflow.timeout().as_millis();
@@ -269,54 +280,43 @@ impl Segment {
             notes: None,
         };
         let store = &self.engine.inner.store;
-        let requested = persist(&self.signals, || store.request_approval(approval.clone())).await;
-        if let Some(approval) = requested.map_err(Unprepared::NotWritten)? {
-            tracing::info!(approval = approval.id, node = node.id, "waiting for an approval");
-            self.engine.inner.approval_requested.notify_one();
-            progress.apply_approvals(vec![approval]);
-        }
+        let requested =
+            persist(&self.signals, || store.request_approval(self.run.state(), approval.clone()))
+                .await;
+        let approval = requested
+            .and_then(|approval| approval.ok_or(NotWritten::Stopped(Stop::Superseded)))
+            .map_err(Unprepared::NotWritten)?;
+        tracing::info!(approval = approval.id, node = node.id, "waiting for an approval");
+        self.engine.inner.approval_requested.notify_one();
+        progress.apply_approvals(vec![approval]);
         Ok(None)
     }
 
     /// Stores the result of a node. The node is never executed again.
     async fn save(&self, record: &NodeRecord) -> Result<(), Verdict> {
         let store = &self.engine.inner.store;
-        match persist(&self.signals, || store.save_node(&self.run.id, record.clone())).await {
+        match persist(&self.signals, || store.save_node(self.run.state(), record.clone())).await {
             Ok(true) => Ok(()),
-            // The run was cancelled; the signal has not arrived yet.
-            Ok(false) => Err(Verdict::Stopped(Stop::Cancelled)),
+            Ok(false) => Err(NotWritten::Stopped(Stop::Superseded).into()),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn suspend(&self) -> Result<bool, NotWritten> {
+    async fn suspend(&self) -> Result<Paused, NotWritten> {
         let store = &self.engine.inner.store;
         let segment = telemetry::current_segment();
-        persist(&self.signals, || store.suspend(&self.run.id, segment.clone(), self.executed_ms()))
-            .await
+        persist(&self.signals, || {
+            store.suspend(self.run.state(), segment.clone(), self.executed_ms())
+        })
+        .await
     }
 
     async fn hand_back(&self) {
         let store = &self.engine.inner.store;
-        if let Err(error) =
-            store.hand_back(&self.run.id, telemetry::current_segment(), self.executed_ms()).await
-        {
-            tracing::warn!(run = self.run.id, %error, "cannot hand back the run; the next start counts it as crashed");
-        }
-    }
-
-    async fn is_running(&self) -> bool {
-        let store = &self.engine.inner.store;
-        let run = persist(&self.signals, || store.run(&self.run.id)).await;
-        matches!(run, Ok(Some(run)) if run.status == RunStatus::Running)
-    }
-
-    fn end(&self, status: RunStatus, failure: Option<&Failure>) -> End {
-        End {
-            status,
-            error_type: failure.map(|failure| failure.kind.clone().into_owned()),
-            error: failure.map(|failure| failure.message.clone()),
-            executed_ms: self.executed_ms(),
+        let segment = telemetry::current_segment();
+        if let Err(error) = store.hand_back(self.run.state(), segment, self.executed_ms()).await {
+            let run = &self.run.id;
+            tracing::warn!(run, %error, "cannot hand back the run; it counts a crash");
         }
     }
 

@@ -21,9 +21,8 @@ pub(super) enum Outcome {
     Success,
     /// An approval was rejected.
     Rejected,
-    /// The run was cancelled.
-    Cancelled,
-    /// The run continues later. Set by [`suspend`].
+    /// The segment does not end the run: the run continues later, or another caller has ended it
+    /// and counts it. Set by [`suspend`].
     Suspended,
 }
 
@@ -84,7 +83,7 @@ pub(super) fn unit_status(result: &Result<Outcome, Failure>) -> UnitStatus {
         Ok(Outcome::Success) => UnitStatus::Success,
         Ok(Outcome::Rejected) => UnitStatus::Rejected,
         // `suspend` overrides the status of a suspended segment.
-        Ok(Outcome::Cancelled | Outcome::Suspended) => UnitStatus::Cancelled,
+        Ok(Outcome::Suspended) => UnitStatus::Cancelled,
         Err(failure) if failure.timed_out => UnitStatus::TimedOut,
         Err(_) => UnitStatus::Failed,
     }
@@ -141,9 +140,9 @@ pub(super) fn record_decision(approval: &Approval, run: &Run) {
     );
 }
 
-/// Records the end of a run that has no segment in flight.
-pub(super) fn record_end(run: &Run, status: RunStatus, error_type: Option<&'static str>) {
-    let status = match status {
+/// Records the end of a run that was not ended by its segment.
+pub(super) fn record_end(run: &Run) {
+    let status = match run.status {
         RunStatus::Pending | RunStatus::Running | RunStatus::WaitingApproval => return,
         RunStatus::Success => UnitStatus::Success,
         RunStatus::Failed => UnitStatus::Failed,
@@ -151,15 +150,15 @@ pub(super) fn record_end(run: &Run, status: RunStatus, error_type: Option<&'stat
         RunStatus::Cancelled => UnitStatus::Cancelled,
         RunStatus::Rejected => UnitStatus::Rejected,
     };
-    last_segment(run).record_end(status, error_type);
+    last_segment(run).record_end(status, run.error_type.as_deref());
 }
 
 /// Returns the last segment of a run. Creates one for a run that never started.
 fn last_segment(run: &Run) -> Segment {
-    previous_segment(run).unwrap_or_else(|| {
+    let segment = previous_segment(run).unwrap_or_else(|| {
         Segment::new(run.workflow.as_str(), run.id.as_str(), run.trigger.as_str())
-            .with_elapsed(Duration::from_millis(run.executed_ms))
-    })
+    });
+    segment.with_elapsed(Duration::from_millis(run.executed_ms))
 }
 
 /// Declares a workflow, so that its counters start at zero.

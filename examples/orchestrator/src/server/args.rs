@@ -35,6 +35,10 @@ pub struct ServeArgs {
     /// Maximum number of runs in flight. Further triggers are rejected with 503.
     #[arg(long, env = "HUB_MAX_RUNS", value_name = "N", default_value_t = 20_000)]
     pub max_runs: usize,
+    /// Time from the last renewal of this server's lease until another server on the same database
+    /// takes over its runs. Also the time after a crash until the next start continues them.
+    #[arg(long, env = "HUB_LEASE", value_name = "TIME", default_value = "10s", value_parser = parse_lease)]
+    pub lease: Duration,
     /// Folder that the scanner reads and the patcher changes. Both access nothing outside of it.
     #[arg(long, env = "HUB_SCAN_ROOT", value_name = "DIR", default_value = ".")]
     pub scan_root: PathBuf,
@@ -59,6 +63,14 @@ pub struct ServeArgs {
     #[arg(long, env = "HUB_PRINT_CONFIG", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     #[arg(require_equals = true, hide_possible_values = true, hide_default_value = true)]
     pub print_config: bool,
+}
+
+fn parse_lease(text: &str) -> Result<Duration, String> {
+    let lease = parse_duration(text)?;
+    if lease < Duration::from_millis(100) {
+        return Err(format!("a lease of {text} is too short; expected at least `100ms`"));
+    }
+    Ok(lease)
 }
 
 impl ServeArgs {

@@ -6,6 +6,7 @@
 
 mod approvals;
 mod incidents;
+mod leases;
 mod runs;
 mod statements;
 mod workflows;
@@ -39,7 +40,8 @@ impl SqliteStore {
         let options = if memory {
             SqliteConnectOptions::from_str("sqlite::memory:")?
         } else {
-            SqliteConnectOptions::new().filename(Path::new(database)).create_if_missing(true)
+            create_private(Path::new(database)).map_err(sqlx::Error::Io)?;
+            SqliteConnectOptions::new().filename(Path::new(database))
         };
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
@@ -86,6 +88,18 @@ impl SqliteStore {
     }
 }
 
+/// Creates the file if it is missing, readable by its owner only: contexts and inputs can contain
+/// confidential data. SQLite gives its other files the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    // A file that exists is opened by SQLite with its own error.
+    match options.write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn check(&self) -> Result<()> {
@@ -96,6 +110,13 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.writer.close().await;
+        // The last connection that is closed must be the writing one: a reader cannot move the
+        // write-ahead log into the database file.
         self.readers.close().await;
+        let pool = self.writer.pool();
+        if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
+            tracing::warn!(%error, "the write-ahead log stays beside the database file");
+        }
+        pool.close().await;
     }
 }

@@ -176,9 +176,12 @@ fn lists_are_paged_newest_first_with_times_in_rfc_3339() {
     server.create("many", json!([fault("a", "succeed", &[], json!({}))]));
     let ids: Vec<_> = (0..5).map(|_| server.trigger("many", json!({}))).collect();
     let mut seen = Vec::new();
-    let mut offset = json!(0);
-    while !offset.is_null() {
-        let page = server.get(&format!("/api/workflows/many/runs?limit=2&offset={offset}"));
+    let mut cursor = json!("");
+    while let Some(after) = cursor.as_str() {
+        let after = if after.is_empty() { String::new() } else { format!("&cursor={after}") };
+        let page = server.get(&format!("/api/workflows/many/runs?limit=2{after}"));
+        // A run that starts between two pages does not shift the second one.
+        server.trigger("many", json!({}));
         seen.extend(
             page["runs"]
                 .as_array()
@@ -186,7 +189,7 @@ fn lists_are_paged_newest_first_with_times_in_rfc_3339() {
                 .iter()
                 .map(|run| run["id"].as_str().unwrap().to_owned()),
         );
-        offset = page["nextOffset"].clone();
+        cursor = page["nextCursor"].clone();
     }
     assert_eq!(seen, ids.iter().rev().cloned().collect::<Vec<_>>());
     let run = server.reaches(&ids[0], "SUCCESS");

@@ -24,8 +24,10 @@ fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
     let home = Home::new();
     let mut runs = Vec::new();
     let mut moment = 7_u64;
+    // Shorter than the time until the next server, so that runs crash repeatedly.
+    let lease = ["--lease", "100ms"];
     for _ in 0..20 {
-        let server = home.serve(Some(&receiver), &[]);
+        let server = home.serve(Some(&receiver), &lease);
         server.create("chain", chain());
         runs.extend((0..3).map(|_| server.trigger("chain", json!({}))));
         // Another delay each time, from a fixed sequence.
@@ -34,7 +36,7 @@ fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
         std::thread::sleep(Duration::from_millis((moment >> 33) % 90));
         server.kill();
     }
-    let server = home.serve(Some(&receiver), &[]);
+    let server = home.serve(Some(&receiver), &lease);
     let mut ended = BTreeMap::new();
     for id in &runs {
         let run = server.ended(id);
@@ -62,16 +64,20 @@ fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
 fn a_run_fails_after_three_crashes() {
     let home = Home::new();
     let mut run = String::new();
+    let lease = ["--lease", "500ms"];
     for _ in 0..3 {
-        let server = home.serve(None, &[]);
+        let server = home.serve(None, &lease);
         if run.is_empty() {
             server.create("deadly", json!([fault("a", "hang", &[], json!({}))]));
             run = server.trigger("deadly", json!({}));
         }
-        server.reaches(&run, "RUNNING");
+        poll::until(TIMEOUT, || {
+            let owned = server.get("/health")["activeRuns"] == 1;
+            owned && server.run(&run)["status"] == "RUNNING"
+        });
         server.kill();
     }
-    let server = home.serve(None, &[]);
+    let server = home.serve(None, &lease);
     let ended = server.reaches(&run, "FAILED");
     assert_eq!((&ended["errorType"], &ended["crashes"]), (&json!("crash_loop"), &json!(3)));
     assert_eq!(server.metric("workflow_runs_total", &[("status", "FAILED")]), 1.0);
@@ -84,7 +90,7 @@ fn a_run_fails_after_three_crashes() {
 fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once() {
     let receiver = Receiver::start();
     let home = Home::new();
-    let first = home.serve(Some(&receiver), &[]);
+    let first = home.serve(Some(&receiver), &["--lease", "500ms"]);
     let nodes = json!([
         fault("a", "succeed", &[], json!({})),
         fault("b", "succeed", &["a"], json!({"latency_ms": 1500}))
@@ -99,7 +105,7 @@ fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once() {
         || spans(&receiver).iter().any(|span| span.text("agent.run.id") == format!("{run}/a"));
     poll::until(TIMEOUT, sent);
     first.kill();
-    let second = home.serve(Some(&receiver), &[]);
+    let second = home.serve(Some(&receiver), &["--lease", "500ms"]);
     let ended = second.reaches(&run, "SUCCESS");
     assert_eq!(ended["crashes"], 1);
     assert_eq!(second.metric("workflow_runs_total", &[("status", "SUCCESS")]), 1.0);

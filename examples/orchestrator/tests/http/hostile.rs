@@ -121,7 +121,7 @@ proptest! {
         prop_assert_eq!(status, StatusCode::UNAUTHORIZED, "{}", said);
         prop_assert!(!said.contains("is-secret"), "{}", said);
         let runs = WEBHOOKS.runtime.block_on(async {
-            let first = store::Page { limit: 1, offset: 0 };
+            let first = store::Page { limit: 1, after: None };
             WEBHOOKS.guarded.engine.store().runs("alert-notification", None, first).await.unwrap()
         });
         prop_assert!(runs.is_empty());

@@ -1,17 +1,20 @@
 //! Table of approvals. A decision updates the run in the same transaction.
 
 use super::SqliteStore;
-use super::statements::{cancel_pending_approvals, end_run, select_run};
+use super::statements::{Change, cancel_pending_approvals, change_run, insert_owner, select_run};
 use super::writer::Connection;
 use crate::clock::Timestamp;
-use crate::domain::{Approval, Decision, Run, RunStatus};
-use crate::store::{ApprovalStore, Decided, Page, PendingApprovals, Resolution, Result};
+use crate::domain::{Approval, Decision, RunState, RunStatus};
+use crate::store::{
+    ApprovalStore, Decided, Effect, Owner, Page, PendingApprovals, Resolution, Result,
+    StoredDecision,
+};
 use async_trait::async_trait;
 
-/// Inserts an approval of a RUNNING run, once per node.
+/// Inserts an approval of an owned RUNNING run, once per node.
 const INSERT: &str = "INSERT INTO approvals (id, run_id, workflow, node_id, agent, action, input, \
-    decision, requested_at, expires_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'PENDING', ?8, ?9 \
-    WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?2 AND status = 'RUNNING') \
+    decision, requested_at, expires_at) SELECT ?4, id, ?5, ?6, ?7, ?8, ?9, 'PENDING', ?10, ?11 \
+    FROM workflow_runs WHERE id = ?1 AND status = 'RUNNING' AND version = ?2 AND owner = ?3 \
     ON CONFLICT DO NOTHING RETURNING *";
 /// Selects the approvals to expire, a limited number per transaction.
 const DUE: &str = "SELECT id FROM approvals WHERE decision = 'PENDING' AND expires_at <= ?1 \
@@ -21,45 +24,61 @@ const DECIDE: &str = "UPDATE approvals SET decision = ?2, decided_at = ?3, respo
                       WHERE id = ?1 AND decision = 'PENDING' RETURNING *";
 
 /// Applies a decision to a run that waits for it. A run in flight is notified by the engine.
-async fn update_run(
+async fn apply_decision(
     connection: &mut Connection,
-    approval: &Approval,
-) -> Result<(Run, Vec<Approval>)> {
-    let id = approval.run_id.as_str();
-    let from = RunStatus::WaitingApproval;
-    let ended = match approval.decision {
-        Decision::Approved => {
-            sqlx::query(
-                "UPDATE workflow_runs SET status = 'PENDING' WHERE id = ?1 AND status = ?2",
-            )
-            .bind(id)
-            .bind(from)
-            .execute(&mut *connection)
-            .await?;
-            false
-        }
-        Decision::Expired => {
-            let failure = ("approval_expired", "the approval expired");
-            end_run(connection, id, from, RunStatus::TimedOut, Some(failure)).await?
-        }
-        Decision::Rejected => end_run(connection, id, from, RunStatus::Rejected, None).await?,
-        Decision::Pending | Decision::Cancelled => false,
-    };
-    let others = if ended { cancel_pending_approvals(connection, id).await? } else { Vec::new() };
+    approval: Approval,
+    owner: Option<&Owner>,
+) -> Result<StoredDecision> {
+    let run = select_run(connection, &approval.run_id).await?;
     // A foreign key guarantees that the run exists.
-    let run = select_run(connection, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    Ok((run, others))
+    let run = run.ok_or(sqlx::Error::RowNotFound)?;
+    let (to, failure) = match approval.decision {
+        Decision::Approved => (RunStatus::Pending, None),
+        Decision::Rejected => (RunStatus::Rejected, None),
+        Decision::Expired => {
+            (RunStatus::TimedOut, Some(("approval_expired", "the approval expired")))
+        }
+        Decision::Pending | Decision::Cancelled => (run.status, None),
+    };
+    if run.status != RunStatus::WaitingApproval {
+        let in_flight = run.status == RunStatus::Running;
+        let effect = if in_flight { Effect::InFlight(run) } else { Effect::Unchanged(run) };
+        return Ok(StoredDecision { approval, effect, cancelled: Vec::new() });
+    }
+    let owner = owner.filter(|_| !to.is_terminal());
+    if let Some(owner) = owner {
+        insert_owner(connection, owner, Timestamp::now()).await?;
+    }
+    let owner = owner.map(|owner| owner.id.as_str());
+    let change = Change { owner, failure, ..Change::default() };
+    let changed = change_run(connection, &run.state(), to, change).await?;
+    let run = changed.ok_or(sqlx::Error::RowNotFound)?;
+    if !to.is_terminal() {
+        return Ok(StoredDecision {
+            approval,
+            effect: Effect::Continued(run),
+            cancelled: Vec::new(),
+        });
+    }
+    let cancelled = cancel_pending_approvals(connection, &run.id).await?;
+    Ok(StoredDecision { approval, effect: Effect::Ended(run), cancelled })
 }
 
 #[async_trait]
 impl ApprovalStore for SqliteStore {
-    async fn request_approval(&self, approval: Approval) -> Result<Option<Approval>> {
+    async fn request_approval(
+        &self,
+        run: RunState,
+        approval: Approval,
+    ) -> Result<Option<Approval>> {
         self.writer
-            .write("INSERT INTO approvals", approval, |connection, approval| {
+            .write("INSERT INTO approvals", (run, approval), |connection, (run, approval)| {
                 Box::pin(async move {
                     let inserted = sqlx::query_as(INSERT)
+                        .bind(&run.id)
+                        .bind(run.version)
+                        .bind(&run.owner)
                         .bind(&approval.id)
-                        .bind(&approval.run_id)
                         .bind(&approval.workflow)
                         .bind(&approval.node_id)
                         .bind(&approval.agent)
@@ -84,11 +103,12 @@ impl ApprovalStore for SqliteStore {
 
     async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Vec<Approval>> {
         Ok(sqlx::query_as(
-            "SELECT * FROM approvals WHERE ?1 IS NULL OR decision = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3",
+            "SELECT * FROM approvals WHERE (?1 IS NULL OR decision = ?1) AND (?2 IS NULL OR id < ?2) \
+             ORDER BY id DESC LIMIT ?3",
         )
         .bind(decision)
+        .bind(page.after)
         .bind(page.limit)
-        .bind(page.offset)
         .fetch_all(&self.readers)
         .await?)
     }
@@ -98,46 +118,45 @@ impl ApprovalStore for SqliteStore {
         Ok(found.bind(run).fetch_all(&self.readers).await?)
     }
 
-    async fn decide(&self, id: &str, resolution: Resolution) -> Result<(Decided, Vec<Approval>)> {
+    async fn decide(
+        &self,
+        id: &str,
+        resolution: Resolution,
+        owner: Option<Owner>,
+    ) -> Result<Decided> {
+        let arguments = (id.to_owned(), resolution, owner);
         self.writer
-            .write(
-                "UPDATE approvals",
-                (id.to_owned(), resolution),
-                |connection, (id, resolution)| {
-                    Box::pin(async move {
-                        let known =
-                            sqlx::query_as("SELECT * FROM approvals WHERE id = ?1").bind(id);
-                        let known: Option<Approval> =
-                            known.fetch_optional(&mut *connection).await?;
-                        let Some(known) = known else { return Ok((Decided::Unknown, Vec::new())) };
-                        let now = Timestamp::now();
-                        match known.decision {
-                            Decision::Pending if known.expires_at > now => {}
-                            // Expired, even if the expiry is not stored yet.
-                            Decision::Pending | Decision::Expired => {
-                                return Ok((Decided::Expired(known), Vec::new()));
-                            }
-                            Decision::Approved | Decision::Rejected | Decision::Cancelled => {
-                                return Ok((Decided::Already(known), Vec::new()));
-                            }
+            .write("UPDATE approvals", arguments, |connection, (id, resolution, owner)| {
+                Box::pin(async move {
+                    let known = sqlx::query_as("SELECT * FROM approvals WHERE id = ?1").bind(id);
+                    let known: Option<Approval> = known.fetch_optional(&mut *connection).await?;
+                    let Some(known) = known else { return Ok(Decided::Unknown) };
+                    let now = Timestamp::now();
+                    match known.decision {
+                        Decision::Pending if known.expires_at > now => {}
+                        // Expired, even if the expiry is not stored yet.
+                        Decision::Pending | Decision::Expired => {
+                            return Ok(Decided::Expired(known));
                         }
-                        let approval = sqlx::query_as(DECIDE)
-                            .bind(id)
-                            .bind(resolution.decision)
-                            .bind(now)
-                            .bind(&resolution.responded_by)
-                            .bind(&resolution.notes)
-                            .fetch_one(&mut *connection)
-                            .await?;
-                        let (run, others) = update_run(connection, &approval).await?;
-                        Ok((Decided::Now(approval, run), others))
-                    })
-                },
-            )
+                        Decision::Approved | Decision::Rejected | Decision::Cancelled => {
+                            return Ok(Decided::Already(known));
+                        }
+                    }
+                    let approval = sqlx::query_as(DECIDE)
+                        .bind(id)
+                        .bind(resolution.decision)
+                        .bind(now)
+                        .bind(&resolution.responded_by)
+                        .bind(&resolution.notes)
+                        .fetch_one(&mut *connection)
+                        .await?;
+                    apply_decision(connection, approval, owner.as_ref()).await.map(Decided::Now)
+                })
+            })
             .await
     }
 
-    async fn expire(&self) -> Result<Vec<(Approval, Run)>> {
+    async fn expire(&self) -> Result<Vec<StoredDecision>> {
         self.writer
             .write("UPDATE approvals", (), |connection, ()| {
                 Box::pin(async move {
@@ -150,9 +169,7 @@ impl ApprovalStore for SqliteStore {
                         let expire = expire.bind(now).bind(None::<String>).bind(None::<String>);
                         // `None` if the expiry of the run's first approval cancelled it.
                         if let Some(approval) = expire.fetch_optional(&mut *connection).await? {
-                            let (run, others) = update_run(connection, &approval).await?;
-                            expired.push((approval, run.clone()));
-                            expired.extend(others.into_iter().map(|other| (other, run.clone())));
+                            expired.push(apply_decision(connection, approval, None).await?);
                         }
                     }
                     Ok(expired)

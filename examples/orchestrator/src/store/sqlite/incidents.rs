@@ -1,16 +1,20 @@
 //! Tables of open incidents and used signatures.
 
 use super::SqliteStore;
-use super::statements::insert_run;
+use super::statements::{insert_run, take_slot};
 use crate::clock::Timestamp;
-use crate::store::{Admitted, AlertRequest, IncidentStore, Result};
+use crate::store::{Admission, Admitted, AlertRequest, IncidentStore, Result};
 use async_trait::async_trait;
 
 #[async_trait]
 impl IncidentStore for SqliteStore {
-    async fn admit_alert(&self, alert: AlertRequest) -> Result<Admitted> {
+    async fn admit_alert(
+        &self,
+        alert: AlertRequest,
+        admission: Admission,
+    ) -> Result<Option<Admitted>> {
         self.writer
-            .write("INSERT INTO incidents", alert, |connection, alert| {
+            .write("INSERT INTO incidents", (alert, admission), |connection, (alert, admission)| {
                 Box::pin(async move {
                     let now = Timestamp::now();
                     let open: Option<(String, Timestamp)> = sqlx::query_as(
@@ -20,18 +24,18 @@ impl IncidentStore for SqliteStore {
                     .fetch_optional(&mut *connection)
                     .await?;
                     match open {
-                        None if !alert.firing => return Ok(Admitted::Nothing),
+                        None if !alert.firing => return Ok(Some(Admitted::Nothing)),
                         Some((run, last))
                             if alert.firing && now.since(last) < alert.remind_after =>
                         {
-                            return Ok(Admitted::Deduplicated(run));
+                            return Ok(Some(Admitted::Deduplicated(run)));
                         }
                         _ => {}
                     }
-                    // `None` is impossible: the run has no idempotency key.
-                    let run = insert_run(connection, &alert.run, now)
-                        .await?
-                        .ok_or(sqlx::Error::RowNotFound)?;
+                    if !take_slot(connection, admission, now).await? {
+                        return Ok(None);
+                    }
+                    let run = insert_run(connection, &alert.run, &admission.owner, now).await?;
                     let remember = if alert.firing {
                         "INSERT INTO incidents VALUES (?1, ?2, ?3) ON CONFLICT (fingerprint) \
                          DO UPDATE SET last_run_id = ?2, last_run_at = ?3"
@@ -42,7 +46,7 @@ impl IncidentStore for SqliteStore {
                     let remember =
                         if alert.firing { remember.bind(&run.id).bind(now) } else { remember };
                     remember.execute(connection).await?;
-                    Ok(Admitted::Started(run))
+                    Ok(Some(Admitted::Started(run)))
                 })
             })
             .await

@@ -1,49 +1,56 @@
-//! Tables of runs and node results. Each change of a status names the statuses that it starts from.
+//! Tables of runs and node results.
 
 use super::SqliteStore;
-use super::statements::{cancel_pending_approvals, end_run, insert_run, select_run};
+use super::statements::{
+    Change, cancel_pending_approvals, change_run, insert_run, select_run, take_slot,
+};
+use super::writer::Connection;
 use crate::clock::Timestamp;
-use crate::domain::{Approval, NewRun, NodeRecord, Run, RunStatus};
-use crate::store::{Cancelled, Created, End, Page, Recovered, Result, RunStore};
+use crate::domain::{Approval, NewRun, NodeRecord, Run, RunState, RunStatus};
+use crate::store::{Admission, Cancelled, Created, End, Page, Paused, Result, RunStore};
 use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 
-/// Inserts the result of a node of a RUNNING run. Keeps an existing result.
+/// Inserts the result of a node of an owned RUNNING run. Keeps an existing result.
 const SAVE_NODE: &str = "INSERT INTO node_results \
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 \
-    WHERE EXISTS (SELECT 1 FROM workflow_runs WHERE id = ?1 AND status = 'RUNNING') \
-    ON CONFLICT DO NOTHING";
-/// Suspends a run, unless it would wait for an approval that is decided and not executed yet.
-const PAUSE: &str = "UPDATE workflow_runs SET status = ?2, segment = coalesce(?3, segment), \
-    executed_ms = ?4, waits = waits + (?2 = 'WAITING_APPROVAL'), owner = NULL \
-    WHERE id = ?1 AND status = 'RUNNING' AND (?2 = 'PENDING' OR NOT EXISTS ( \
-        SELECT 1 FROM approvals AS a WHERE a.run_id = ?1 AND a.decision <> 'PENDING' \
-        AND NOT EXISTS (SELECT 1 FROM node_results AS n \
-            WHERE n.run_id = ?1 AND n.node_id = a.node_id)))";
+    SELECT id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 FROM workflow_runs \
+    WHERE id = ?1 AND status = 'RUNNING' AND version = ?2 AND owner = ?3 ON CONFLICT DO NOTHING";
+const IS_OWNED: &str = "SELECT count(*) FROM workflow_runs \
+    WHERE id = ?1 AND status = 'RUNNING' AND version = ?2 AND owner = ?3";
+/// Counts the approvals of a run that are decided and not executed yet.
+const DECIDED: &str = "SELECT count(*) FROM approvals AS a WHERE a.run_id = ?1 \
+    AND a.decision <> 'PENDING' AND NOT EXISTS \
+    (SELECT 1 FROM node_results AS n WHERE n.run_id = ?1 AND n.node_id = a.node_id)";
+
+/// Finds the run of an earlier request with the same idempotency key.
+async fn find_by_key(connection: &mut Connection, run: &NewRun) -> Result<Option<Created>> {
+    let Some((key, fingerprint)) = &run.idempotency else { return Ok(None) };
+    let known =
+        sqlx::query("SELECT * FROM workflow_runs WHERE workflow = ?1 AND idempotency_key = ?2");
+    let known = known.bind(&run.workflow).bind(key).fetch_optional(connection).await?;
+    let Some(row) = known else { return Ok(None) };
+    let stored: Option<&str> = row.try_get("idempotency_fingerprint")?;
+    let same = stored == Some(fingerprint);
+    Ok(Some(if same { Created::Existing(Run::from_row(&row)?) } else { Created::Conflict }))
+}
 
 #[async_trait]
 impl RunStore for SqliteStore {
-    async fn create_run(&self, run: NewRun) -> Result<Created> {
+    async fn create_run(&self, run: NewRun, admission: Admission) -> Result<Option<Created>> {
         self.writer
-            .write("INSERT INTO workflow_runs", run, |connection, run| {
+            .write("INSERT INTO workflow_runs", (run, admission), |connection, (run, admission)| {
                 Box::pin(async move {
-                    if let Some(run) = insert_run(connection, run, Timestamp::now()).await? {
-                        return Ok(Created::New(run));
+                    let now = Timestamp::now();
+                    let known = find_by_key(connection, run).await?;
+                    if known.is_some() {
+                        return Ok(known);
                     }
-                    let (key, fingerprint) =
-                        run.idempotency.as_ref().map(|(key, print)| (key, print)).unzip();
-                    let known = sqlx::query(
-                        "SELECT * FROM workflow_runs WHERE workflow = ?1 AND idempotency_key = ?2",
-                    );
-                    let row = known.bind(&run.workflow).bind(key).fetch_one(connection).await?;
-                    let stored: Option<&str> = row.try_get("idempotency_fingerprint")?;
-                    let same = stored == fingerprint.map(String::as_str);
-                    Ok(if same {
-                        Created::Existing(Run::from_row(&row)?)
-                    } else {
-                        Created::Conflict
-                    })
+                    if !take_slot(connection, admission, now).await? {
+                        return Ok(None);
+                    }
+                    let run = insert_run(connection, run, &admission.owner, now).await?;
+                    Ok(Some(Created::New(run)))
                 })
             })
             .await
@@ -62,12 +69,12 @@ impl RunStore for SqliteStore {
     ) -> Result<Vec<Run>> {
         Ok(sqlx::query_as(
             "SELECT * FROM workflow_runs WHERE workflow = ?1 AND (?2 IS NULL OR status = ?2) \
-             ORDER BY id DESC LIMIT ?3 OFFSET ?4",
+             AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4",
         )
         .bind(workflow)
         .bind(status)
+        .bind(page.after)
         .bind(page.limit)
-        .bind(page.offset)
         .fetch_all(&self.readers)
         .await?)
     }
@@ -81,105 +88,104 @@ impl RunStore for SqliteStore {
         rows.iter().map(|row| Ok((row.try_get("run_id")?, NodeRecord::from_row(row)?))).collect()
     }
 
-    async fn claim(&self, id: &str, owner: &str, segment: Option<String>) -> Result<Option<Run>> {
-        let arguments = (id.to_owned(), owner.to_owned(), segment);
+    async fn start(&self, run: RunState, segment: Option<String>) -> Result<Option<Run>> {
         self.writer
-            .write("UPDATE workflow_runs", arguments, |connection, (id, owner, segment)| {
-                Box::pin(async move {
-                    Ok(sqlx::query_as(
-                        "UPDATE workflow_runs SET status = 'RUNNING', owner = ?2, segment = coalesce(?3, segment), \
-                         started_at = coalesce(started_at, ?4) WHERE id = ?1 AND status = 'PENDING' RETURNING *",
-                    )
-                    .bind(id)
-                    .bind(owner)
-                    .bind(segment)
-                    .bind(Timestamp::now())
-                    .fetch_optional(connection)
-                    .await?)
-                })
+            .write("UPDATE workflow_runs", (run, segment), |connection, (run, segment)| {
+                let (owner, segment) = (run.owner.as_deref(), segment.as_deref());
+                let change = Change { owner, segment, ..Change::default() };
+                Box::pin(change_run(connection, run, RunStatus::Running, change))
             })
             .await
     }
 
-    async fn save_node(&self, run: &str, record: NodeRecord) -> Result<bool> {
+    async fn save_node(&self, run: RunState, record: NodeRecord) -> Result<bool> {
         self.writer
-            .write(
-                "INSERT INTO node_results",
-                (run.to_owned(), record),
-                |connection, (run, record)| {
-                    Box::pin(async move {
-                        let done = sqlx::query(SAVE_NODE)
-                            .bind(run)
-                            .bind(&record.id)
-                            .bind(&record.agent)
-                            .bind(&record.action)
-                            .bind(record.status)
-                            .bind(&record.output)
-                            .bind(&record.error_type)
-                            .bind(&record.error)
-                            .bind(record.attempts)
-                            .bind(record.started_at)
-                            .bind(record.finished_at)
-                            .execute(connection)
-                            .await?;
-                        Ok(done.rows_affected() == 1)
-                    })
-                },
-            )
-            .await
-    }
-
-    async fn finish(&self, id: &str, end: End) -> Result<Option<Vec<Approval>>> {
-        self.writer
-            .write("UPDATE workflow_runs", (id.to_owned(), end), |connection, (id, end)| {
+            .write("INSERT INTO node_results", (run, record), |connection, (run, record)| {
                 Box::pin(async move {
-                    let done = sqlx::query(
-                        "UPDATE workflow_runs SET status = ?2, error_type = ?3, error = ?4, executed_ms = ?5, \
-                         finished_at = ?6, owner = NULL WHERE id = ?1 AND status = 'RUNNING'",
-                    )
-                    .bind(id)
-                    .bind(end.status)
-                    .bind(&end.error_type)
-                    .bind(&end.error)
-                    .bind(i64::try_from(end.executed_ms).unwrap_or(i64::MAX))
-                    .bind(Timestamp::now())
-                    .execute(&mut *connection)
-                    .await?;
-                    if done.rows_affected() == 0 {
-                        return Ok(None);
+                    let done = sqlx::query(SAVE_NODE)
+                        .bind(&run.id)
+                        .bind(run.version)
+                        .bind(&run.owner)
+                        .bind(&record.id)
+                        .bind(&record.agent)
+                        .bind(&record.action)
+                        .bind(record.status)
+                        .bind(&record.output)
+                        .bind(&record.error_type)
+                        .bind(&record.error)
+                        .bind(record.attempts)
+                        .bind(record.started_at)
+                        .bind(record.finished_at)
+                        .execute(&mut *connection)
+                        .await?;
+                    if done.rows_affected() == 1 {
+                        return Ok(true);
                     }
-                    cancel_pending_approvals(connection, id).await.map(Some)
+                    let owned = sqlx::query_scalar(IS_OWNED).bind(&run.id).bind(run.version);
+                    let owned: i64 = owned.bind(&run.owner).fetch_one(connection).await?;
+                    Ok(owned == 1)
                 })
             })
             .await
     }
 
-    async fn pause(
+    async fn finish(&self, run: RunState, end: End) -> Result<Option<Vec<Approval>>> {
+        self.writer
+            .write("UPDATE workflow_runs", (run, end), |connection, (run, end)| {
+                Box::pin(async move {
+                    let change = Change {
+                        failure: end.error_type.as_deref().zip(end.error.as_deref()),
+                        executed_ms: Some(end.executed_ms),
+                        ..Change::default()
+                    };
+                    match change_run(connection, run, end.status, change).await? {
+                        Some(_) => cancel_pending_approvals(connection, &run.id).await.map(Some),
+                        None => Ok(None),
+                    }
+                })
+            })
+            .await
+    }
+
+    async fn hand_back(
         &self,
-        id: &str,
-        to: RunStatus,
+        run: RunState,
         segment: Option<String>,
         executed_ms: u64,
     ) -> Result<bool> {
-        let arguments =
-            (id.to_owned(), to, segment, i64::try_from(executed_ms).unwrap_or(i64::MAX));
         self.writer
-            .write(
-                "UPDATE workflow_runs",
-                arguments,
-                |connection, (id, to, segment, executed_ms)| {
-                    Box::pin(async move {
-                        let done = sqlx::query(PAUSE)
-                            .bind(id)
-                            .bind(to)
-                            .bind(segment)
-                            .bind(executed_ms)
-                            .execute(connection)
-                            .await?;
-                        Ok(done.rows_affected() == 1)
-                    })
-                },
-            )
+            .write("UPDATE workflow_runs", (run, segment), move |connection, (run, segment)| {
+                Box::pin(async move {
+                    let (segment, executed_ms) = (segment.as_deref(), Some(executed_ms));
+                    let change = Change { segment, executed_ms, ..Change::default() };
+                    let pending = RunStatus::Pending;
+                    Ok(change_run(connection, run, pending, change).await?.is_some())
+                })
+            })
+            .await
+    }
+
+    async fn suspend(
+        &self,
+        run: RunState,
+        segment: Option<String>,
+        executed_ms: u64,
+    ) -> Result<Paused> {
+        self.writer
+            .write("UPDATE workflow_runs", (run, segment), move |connection, (run, segment)| {
+                Box::pin(async move {
+                    let decided = sqlx::query_scalar(DECIDED).bind(&run.id);
+                    let decided: i64 = decided.fetch_one(&mut *connection).await?;
+                    if decided > 0 {
+                        return Ok(Paused::Decided);
+                    }
+                    let (segment, executed_ms) = (segment.as_deref(), Some(executed_ms));
+                    let change = Change { segment, executed_ms, ..Change::default() };
+                    let waiting = RunStatus::WaitingApproval;
+                    let run = change_run(connection, run, waiting, change).await?;
+                    Ok(run.map_or(Paused::Lost, |_| Paused::Now))
+                })
+            })
             .await
     }
 
@@ -193,44 +199,18 @@ impl RunStore for SqliteStore {
                     if run.status.is_terminal() {
                         return Ok((Cancelled::AlreadyEnded(run.status), Vec::new()));
                     }
-                    end_run(connection, id, run.status, RunStatus::Cancelled, None).await?;
+                    // The segment in flight does not write its time any more.
+                    let segment = run.resumed_at.map(|since| Timestamp::now().since(since));
+                    let segment = segment.map_or(0, |time| time.as_millis()).try_into();
+                    let executed_ms =
+                        Some(run.executed_ms.saturating_add(segment.unwrap_or(u64::MAX)));
+                    let change = Change { executed_ms, ..Change::default() };
+                    let cancelled = RunStatus::Cancelled;
+                    let run = change_run(connection, &run.state(), cancelled, change).await?;
+                    // `None` is impossible inside of the transaction.
+                    let run = run.ok_or(sqlx::Error::RowNotFound)?;
                     let approvals = cancel_pending_approvals(connection, id).await?;
-                    Ok((Cancelled::From(run.status, run), approvals))
-                })
-            })
-            .await
-    }
-
-    async fn recover(&self, owner: &str, crash_limit: u32) -> Result<Recovered> {
-        let unfinished =
-            "SELECT 1 FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING') LIMIT 1";
-        if sqlx::query(unfinished).fetch_optional(self.readers.untraced()).await?.is_none() {
-            return Ok(Recovered { runs: Vec::new(), crash_looped: Vec::new() });
-        }
-        self.writer
-            .write("UPDATE workflow_runs", (owner.to_owned(), crash_limit), |connection, (owner, crash_limit)| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "UPDATE workflow_runs SET crashes = crashes + 1, status = 'PENDING', owner = NULL \
-                         WHERE status = 'RUNNING' AND owner IS NOT ?1",
-                    )
-                    .bind(owner)
-                    .execute(&mut *connection)
-                    .await?;
-                    let crash_looped: Vec<Run> = sqlx::query_as(
-                        "UPDATE workflow_runs SET status = 'FAILED', error_type = 'crash_loop', finished_at = ?2, \
-                         error = format('the process crashed %d times during this run', crashes) \
-                         WHERE status = 'PENDING' AND crashes >= ?1 RETURNING *",
-                    )
-                    .bind(crash_limit)
-                    .bind(Timestamp::now())
-                    .fetch_all(&mut *connection)
-                    .await?;
-                    for run in &crash_looped {
-                        cancel_pending_approvals(connection, &run.id).await?;
-                    }
-                    let pending = sqlx::query_as("SELECT * FROM workflow_runs WHERE status = 'PENDING' ORDER BY id");
-                    Ok(Recovered { runs: pending.fetch_all(connection).await?, crash_looped })
+                    Ok((Cancelled::Now(run), approvals))
                 })
             })
             .await

@@ -37,12 +37,13 @@ impl WorkflowStore for SqliteStore {
     }
 
     async fn workflows(&self, page: Page) -> Result<Vec<Workflow>> {
-        let found: Vec<Json<_>> =
-            sqlx::query_scalar("SELECT definition FROM workflows ORDER BY name LIMIT ?1 OFFSET ?2")
-                .bind(page.limit)
-                .bind(page.offset)
-                .fetch_all(&self.readers)
-                .await?;
+        let found: Vec<Json<_>> = sqlx::query_scalar(
+            "SELECT definition FROM workflows WHERE name > ?1 ORDER BY name LIMIT ?2",
+        )
+        .bind(page.after.as_deref().unwrap_or_default())
+        .bind(page.limit)
+        .fetch_all(&self.readers)
+        .await?;
         Ok(found.into_iter().map(|Json(workflow)| workflow).collect())
     }
 }

@@ -83,30 +83,36 @@ impl Writer {
     {
         let mut store_error = Ok(());
         let execute = async {
-            let (reply, result) = oneshot::channel();
-            let member = BatchMember::current();
-            let job = Statement { arguments, statement, output: None, reply: Some(reply), member };
-            if self.queue.send(Box::new(job)).await.is_err() {
-                store_error = Err(StoreError::Closed);
-                return Err(sqlx::Error::PoolClosed);
-            }
-            match result.await {
-                Ok(Ok(output)) => Ok(output),
-                Ok(Err(StoreError::Database(error))) => Err(error),
-                Ok(Err(other)) => {
+            self.write_untraced(arguments, statement).await.map_err(|error| match error {
+                StoreError::Database(error) => error,
+                StoreError::Closed => {
+                    store_error = Err(StoreError::Closed);
+                    sqlx::Error::PoolClosed
+                }
+                other => {
                     let text = other.to_string();
                     store_error = Err(other);
-                    Err(sqlx::Error::Protocol(text))
+                    sqlx::Error::Protocol(text)
                 }
-                Err(_) => {
-                    store_error = Err(StoreError::Closed);
-                    Err(sqlx::Error::PoolClosed)
-                }
-            }
+            })
         };
         let output = self.shared.db.trace_statement(summary, execute).await;
         store_error?;
         Ok(output?)
+    }
+
+    /// [`Self::write`] without a span, for timers.
+    pub(super) async fn write_untraced<A, T, F>(&self, arguments: A, statement: F) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut Connection, &'c A) -> StatementResult<'c, T> + Send + Sync + 'static,
+    {
+        let (reply, result) = oneshot::channel();
+        let member = BatchMember::current();
+        let job = Statement { arguments, statement, output: None, reply: Some(reply), member };
+        self.queue.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
+        result.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Commits the queued statements and stops.
@@ -116,7 +122,6 @@ impl Writer {
             // An error is a panic of the writer, after which there is no task to wait for.
             drop(task.await);
         }
-        self.shared.db.close().await;
     }
 }
 

@@ -2,19 +2,25 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
+mod approvals;
+mod leases;
+mod model;
+
+use approvals::*;
+use leases::*;
 use orchestrator::clock::Timestamp;
 use orchestrator::domain::{
-    Approval, Decision, NewRun, NodeRecord, NodeStatus, RunStatus, Trigger, Workflow,
+    Approval, Decision, NewRun, NodeRecord, NodeStatus, RunState, RunStatus, Trigger, Workflow,
 };
 use orchestrator::store::sqlite::SqliteStore;
 use orchestrator::store::{
-    Admitted, AlertRequest, ApprovalStore as _, Cancelled, Created, Decided, End,
-    IncidentStore as _, Page, Resolution, RunStore as _, Store, StoreError, WorkflowStore as _,
+    Admission, Admitted, AlertRequest, Cancelled, Created, End, IncidentStore as _,
+    LeaseStore as _, Owner, Page, Resolution, RunStore as _, Store, StoreError, WorkflowStore as _,
 };
 use serde_json::json;
 use std::time::Duration;
 
-const ALL: Page = Page { limit: 100, offset: 0 };
+const ALL: Page = Page { limit: 100, after: None };
 
 macro_rules! conformance {
     ($($name:ident),* $(,)?) => {
@@ -41,9 +47,14 @@ conformance!(
     a_committed_result_stays,
     one_key_is_one_run,
     a_decision_is_stored_once_and_updates_its_run,
+    the_first_of_two_decisions_continues_the_run,
     a_run_does_not_wait_for_a_decided_approval,
     silence_expires,
-    recovery_counts_crashes_and_fails_crash_loops,
+    only_an_expired_lease_is_taken_over,
+    three_crashes_alone_are_a_crash_loop,
+    a_crash_of_several_runs_blames_none,
+    an_owner_has_a_maximum_number_of_runs,
+    a_released_lease_is_not_a_crash,
     an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved,
     a_signature_is_new_once,
     every_concurrent_write_gets_its_result,
@@ -56,12 +67,26 @@ async fn seeded(store: &impl Store) -> NewRun {
     NewRun::new("w", Trigger::Manual, serde_json::Map::new())
 }
 
-async fn running(store: &impl Store) -> String {
-    let run = seeded(store).await;
-    let id = run.id.clone();
-    store.create_run(run).await.unwrap();
-    store.claim(&id, "me", None).await.unwrap().unwrap();
-    id
+fn owner(id: &str) -> Owner {
+    Owner { id: id.into(), lease: Duration::from_secs(60) }
+}
+
+/// An owner whose lease expires at once.
+fn lapsed(id: &str) -> Owner {
+    Owner { lease: Duration::ZERO, ..owner(id) }
+}
+
+fn admission() -> Admission {
+    Admission { owner: owner("me"), max_runs: 1000 }
+}
+
+async fn create(store: &impl Store, run: NewRun) -> Created {
+    store.create_run(run, admission()).await.unwrap().unwrap()
+}
+
+async fn running(store: &impl Store) -> RunState {
+    let Created::New(run) = create(store, seeded(store).await).await else { panic!("no key") };
+    store.start(run.state(), None).await.unwrap().unwrap().state()
 }
 
 fn end(status: RunStatus) -> End {
@@ -84,10 +109,10 @@ fn result(output: i32) -> NodeRecord {
     }
 }
 
-fn question(run: &str, expires: Timestamp) -> Approval {
+fn question(run: &RunState, expires: Timestamp) -> Approval {
     Approval {
         id: uuid::Uuid::now_v7().to_string(),
-        run_id: run.into(),
+        run_id: run.id.clone(),
         workflow: "w".into(),
         node_id: "a".into(),
         agent: "x".into(),
@@ -120,35 +145,44 @@ async fn a_name_is_taken_once(store: SqliteStore) {
 }
 
 async fn a_status_changes_by_compare_and_swap(store: SqliteStore) {
-    let id = running(&store).await;
-    assert!(store.claim(&id, "other", None).await.unwrap().is_none(), "claimed once");
-    assert!(store.hand_back(&id, Some("s".into()), 3).await.unwrap());
-    assert!(!store.hand_back(&id, None, 3).await.unwrap());
-    let run = store.claim(&id, "me", None).await.unwrap().unwrap();
+    let Created::New(pending) = create(&store, seeded(&store).await).await else { panic!() };
+    let other = RunState { owner: Some("other".into()), ..pending.state() };
+    assert!(store.start(other, None).await.unwrap().is_none(), "it has one owner");
+    let running = store.start(pending.state(), None).await.unwrap().unwrap().state();
+    assert!(store.start(pending.state(), None).await.unwrap().is_none(), "started once");
+    assert!(store.hand_back(running.clone(), Some("s".into()), 3).await.unwrap());
+    assert!(!store.hand_back(running.clone(), None, 3).await.unwrap());
+    let recovered = store.take_over(&owner("me"), 3).await.unwrap();
+    let run = store.start(recovered.runs[0].state(), None).await.unwrap().unwrap();
     assert_eq!((run.segment.as_deref(), run.executed_ms), (Some("s"), 3));
-    assert!(store.finish(&id, end(RunStatus::Success)).await.unwrap().is_some());
     assert!(
-        store.finish(&id, end(RunStatus::Failed)).await.unwrap().is_none(),
+        store.finish(running, end(RunStatus::Failed)).await.unwrap().is_none(),
+        "an earlier segment changes nothing"
+    );
+    let state = run.state();
+    assert!(store.finish(state.clone(), end(RunStatus::Success)).await.unwrap().is_some());
+    assert!(
+        store.finish(state, end(RunStatus::Failed)).await.unwrap().is_none(),
         "a terminal state stays"
     );
-    let (cancelled, _) = store.cancel(&id).await.unwrap();
+    let (cancelled, _) = store.cancel(&run.id).await.unwrap();
     assert!(matches!(cancelled, Cancelled::AlreadyEnded(RunStatus::Success)));
-    let run = store.run(&id).await.unwrap().unwrap();
+    let run = store.run(&run.id).await.unwrap().unwrap();
     assert_eq!(run.status, RunStatus::Success);
     assert!(run.finished_at.is_some() && run.started_at <= run.finished_at);
     assert!(matches!(store.cancel("unknown").await.unwrap().0, Cancelled::Unknown));
 }
 
 async fn a_committed_result_stays(store: SqliteStore) {
-    let id = running(&store).await;
-    assert!(store.save_node(&id, result(1)).await.unwrap());
-    assert!(!store.save_node(&id, result(2)).await.unwrap());
-    let nodes = store.nodes(std::slice::from_ref(&id)).await.unwrap();
+    let run = running(&store).await;
+    assert!(store.save_node(run.clone(), result(1)).await.unwrap());
+    assert!(store.save_node(run.clone(), result(2)).await.unwrap(), "still the owner");
+    let nodes = store.nodes(std::slice::from_ref(&run.id)).await.unwrap();
     assert_eq!(nodes[0].1.output, Some(json!(1)));
-    store.finish(&id, end(RunStatus::Success)).await.unwrap();
+    store.finish(run.clone(), end(RunStatus::Success)).await.unwrap();
     let other = NodeRecord { id: "b".into(), ..result(3) };
     assert!(
-        !store.save_node(&id, other).await.unwrap(),
+        !store.save_node(run, other).await.unwrap(),
         "nothing is added to a run that has ended"
     );
 }
@@ -156,79 +190,14 @@ async fn a_committed_result_stays(store: SqliteStore) {
 async fn one_key_is_one_run(store: SqliteStore) {
     let mut run = seeded(&store).await;
     run.idempotency = Some(("key".into(), "print".into()));
-    let first = store.create_run(run.clone()).await.unwrap();
+    let first = create(&store, run.clone()).await;
     assert!(matches!(first, Created::New(_)));
     let mut again = NewRun { id: uuid::Uuid::now_v7().to_string(), ..run.clone() };
-    let created = store.create_run(again.clone()).await.unwrap();
+    let created = create(&store, again.clone()).await;
     assert!(matches!(created, Created::Existing(known) if known.id == run.id));
     again.idempotency = Some(("key".into(), "other".into()));
-    assert!(matches!(store.create_run(again).await.unwrap(), Created::Conflict));
+    assert!(matches!(create(&store, again).await, Created::Conflict));
     assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 1);
-}
-
-async fn a_decision_is_stored_once_and_updates_its_run(store: SqliteStore) {
-    let id = running(&store).await;
-    let asked = store.request_approval(question(&id, later())).await.unwrap().unwrap();
-    let again = store.request_approval(question(&id, later())).await.unwrap().unwrap();
-    assert_eq!(again.id, asked.id, "asked once");
-    assert_eq!(store.backlog().await.unwrap()[0].pending, 1);
-    assert!(store.suspend(&id, Some("s".into()), 7).await.unwrap());
-    let (decided, _) = store.decide(&asked.id, yes()).await.unwrap();
-    let Decided::Now(_, run) = decided else { panic!("{decided:?}") };
-    assert_eq!((run.status, run.executed_ms), (RunStatus::Pending, 7));
-    assert!(matches!(store.decide(&asked.id, yes()).await.unwrap().0, Decided::Already(_)));
-    assert!(matches!(store.decide("unknown", yes()).await.unwrap().0, Decided::Unknown));
-    assert!(store.backlog().await.unwrap().is_empty());
-
-    let id = running(&store).await;
-    let asked = store.request_approval(question(&id, later())).await.unwrap().unwrap();
-    store.suspend(&id, None, 0).await.unwrap();
-    let no = Resolution { decision: Decision::Rejected, ..yes() };
-    let (decided, _) = store.decide(&asked.id, no).await.unwrap();
-    assert!(matches!(decided, Decided::Now(_, run) if run.status == RunStatus::Rejected));
-}
-
-async fn a_run_does_not_wait_for_a_decided_approval(store: SqliteStore) {
-    let id = running(&store).await;
-    let asked = store.request_approval(question(&id, later())).await.unwrap().unwrap();
-    let (decided, _) = store.decide(&asked.id, yes()).await.unwrap();
-    assert!(matches!(decided, Decided::Now(_, run) if run.status == RunStatus::Running));
-    assert!(!store.suspend(&id, None, 0).await.unwrap(), "it would wait for ever");
-    store.save_node(&id, result(1)).await.unwrap();
-    assert!(store.suspend(&id, None, 0).await.unwrap());
-}
-
-async fn silence_expires(store: SqliteStore) {
-    let id = running(&store).await;
-    let asked = store.request_approval(question(&id, Timestamp::now())).await.unwrap().unwrap();
-    store.suspend(&id, None, 0).await.unwrap();
-    assert_eq!(store.next_expiry().await.unwrap(), Some(asked.expires_at));
-    assert!(
-        matches!(store.decide(&asked.id, yes()).await.unwrap().0, Decided::Expired(_)),
-        "the clock was first"
-    );
-    let expired = store.expire().await.unwrap();
-    assert_eq!(expired.len(), 1);
-    assert_eq!(
-        (expired[0].0.decision, expired[0].1.status),
-        (Decision::Expired, RunStatus::TimedOut)
-    );
-    assert!(store.expire().await.unwrap().is_empty());
-    assert_eq!(store.next_expiry().await.unwrap(), None);
-}
-
-async fn recovery_counts_crashes_and_fails_crash_loops(store: SqliteStore) {
-    let id = running(&store).await;
-    assert!(store.recover("me", 3).await.unwrap().runs.is_empty(), "its own runs are alive");
-    for crashes in 1..3 {
-        let recovered = store.recover(&format!("owner {crashes}"), 3).await.unwrap();
-        assert_eq!((recovered.runs.len(), recovered.runs[0].crashes), (1, crashes));
-        store.claim(&id, &format!("owner {crashes}"), None).await.unwrap().unwrap();
-    }
-    let recovered = store.recover("the last", 3).await.unwrap();
-    assert_eq!((recovered.runs.len(), recovered.crash_looped.len()), (0, 1));
-    let run = store.run(&id).await.unwrap().unwrap();
-    assert_eq!((run.status, run.error_type.as_deref()), (RunStatus::Failed, Some("crash_loop")));
 }
 
 async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: SqliteStore) {
@@ -240,7 +209,8 @@ async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: Sql
         remind_after,
     };
     let admit = async |firing, remind| {
-        store.admit_alert(alert(firing, Duration::from_millis(remind))).await.unwrap()
+        let alert = alert(firing, Duration::from_millis(remind));
+        store.admit_alert(alert, admission()).await.unwrap().unwrap()
     };
     assert!(matches!(admit(false, 1000).await, Admitted::Nothing));
     let Admitted::Started(first) = admit(true, 60_000).await else { panic!("it opened") };
@@ -272,7 +242,7 @@ async fn every_concurrent_write_gets_its_result(store: SqliteStore) {
                 workflow: workflow.into(),
                 ..run.clone()
             };
-            tokio::spawn(async move { store.create_run(run).await.is_ok() })
+            tokio::spawn(async move { store.create_run(run, admission()).await.is_ok() })
         })
         .collect();
     let mut stored = 0;
@@ -280,15 +250,38 @@ async fn every_concurrent_write_gets_its_result(store: SqliteStore) {
         stored += usize::from(task.await.unwrap());
     }
     assert_eq!(stored, 180);
-    let pages = [Page { limit: 100, offset: 0 }, Page { limit: 100, offset: 100 }];
-    let mut found = 0;
-    for page in pages {
-        found += store.runs("w", None, page).await.unwrap().len();
-    }
-    assert_eq!(found, 180);
+    let first = store.runs("w", None, ALL).await.unwrap();
+    let after = first.last().map(|run| run.id.clone());
+    let second = store.runs("w", None, Page { limit: 100, after }).await.unwrap();
+    assert_eq!((first.len(), second.len()), (100, 80));
     store.check().await.unwrap();
     store.close().await;
-    assert!(matches!(store.create_run(run).await, Err(StoreError::Closed)));
+    assert!(matches!(store.create_run(run, admission()).await, Err(StoreError::Closed)));
+}
+
+#[tokio::test]
+async fn the_files_are_private_and_complete_after_a_close() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.db");
+    let store = SqliteStore::open(file.to_str().unwrap()).await.unwrap();
+    running(&store).await;
+    // A reader is open.
+    store.workflow("w").await.unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+    assert_eq!(files().count(), 3, "the database, its log and its index");
+    for entry in files() {
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.path());
+    }
+    store.close().await;
+    // The file alone is a complete copy.
+    let copy = tempfile::tempdir().unwrap();
+    let copied = copy.path().join("y.db");
+    std::fs::copy(&file, &copied).unwrap();
+    assert!(files().all(|entry| entry.path() == file || entry.metadata().unwrap().len() == 0));
+    let store = SqliteStore::open(copied.to_str().unwrap()).await.unwrap();
+    assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -297,10 +290,13 @@ async fn a_database_that_becomes_read_only_is_detected_and_recovers() {
     let store = SqliteStore::open(folder.path().join("x.db").to_str().unwrap()).await.unwrap();
     let run = seeded(&store).await;
     sqlx::query("PRAGMA query_only = ON").execute(store.writing_pool()).await.unwrap();
-    assert!(matches!(store.create_run(run.clone()).await, Err(StoreError::Database(_))));
+    assert!(matches!(
+        store.create_run(run.clone(), admission()).await,
+        Err(StoreError::Database(_))
+    ));
     assert!(store.check().await.is_err(), "degraded");
     assert!(store.workflow("w").await.unwrap().is_some(), "reads continue");
     sqlx::query("PRAGMA query_only = OFF").execute(store.writing_pool()).await.unwrap();
     store.check().await.unwrap();
-    assert!(matches!(store.create_run(run).await.unwrap(), Created::New(_)));
+    assert!(matches!(create(&store, run).await, Created::New(_)));
 }

@@ -1,0 +1,79 @@
+//! Lease of this process: renewal, and the runs of processes whose lease has expired.
+
+use super::{Engine, Result, telemetry};
+use crate::domain::Workflow;
+use hub_otel::Telemetry;
+
+impl Engine {
+    /// Renews the lease, and launches the runs that no living process owns. Returns the number of
+    /// launched and of crash-looped runs.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn recover(&self) -> Result<(usize, usize)> {
+        let recovered =
+            self.inner.store.take_over(&self.inner.owner, self.inner.options.crash_limit).await?;
+        let counts = (recovered.runs.len(), recovered.crash_looped.len());
+        for run in recovered.crash_looped {
+            tracing::error!(
+                run = run.id,
+                workflow = run.workflow,
+                "the process crashed {} times during this run",
+                run.crashes
+            );
+            telemetry::record_end(&run);
+        }
+        for run in recovered.runs {
+            self.launch(run);
+        }
+        Ok(counts)
+    }
+
+    /// Keeps the lease until the task is aborted.
+    pub async fn keep_lease(self) {
+        let mut renewals = tokio::time::interval(self.inner.owner.lease / 3);
+        renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            renewals.tick().await;
+            let recovered = if self.is_draining() {
+                self.inner.store.renew(&self.inner.owner).await.map(|()| (0, 0)).map_err(Into::into)
+            } else {
+                self.recover().await
+            };
+            match recovered {
+                Ok((0, 0)) => {}
+                Ok((launched, failed)) => {
+                    tracing::info!(launched, failed, "took over runs without an owner");
+                }
+                Err(error) => tracing::warn!(%error, "cannot renew the lease"),
+            }
+            if let Err(error) = self.notify_runs().await {
+                tracing::warn!(%error, "cannot read the runs of this process");
+            }
+        }
+    }
+
+    /// Stops the segments of runs that another process has changed, and notifies the others of
+    /// decisions that another process has stored.
+    async fn notify_runs(&self) -> Result<()> {
+        let segments = self.inner.in_flight.segments();
+        if segments.is_empty() {
+            return Ok(());
+        }
+        // Read after the segments: a run that is not owned now is not theirs any more.
+        let owned = self.inner.store.owned(&self.inner.owner.id).await?;
+        for (id, signals) in segments {
+            if owned.contains(&id) { signals.notify_change() } else { signals.stop() }
+        }
+        Ok(())
+    }
+
+    /// Declares the workflows and agents, so that their counters start at zero: Prometheus does not
+    /// see the increase of a counter that starts at 20. Observes the pending approvals.
+    pub fn declare_telemetry(&self, telemetry: &Telemetry, workflows: &[Workflow]) {
+        for workflow in workflows {
+            super::telemetry::declare(telemetry, workflow);
+        }
+        super::telemetry::observe_approvals(telemetry, &self.inner.store);
+    }
+}

@@ -1,0 +1,89 @@
+//! Leases: one owner per run, takeover after the expiry, admission.
+
+use crate::{ALL, end, lapsed, owner, result, running, seeded};
+use orchestrator::domain::{NewRun, Run, RunState, RunStatus};
+use orchestrator::store::sqlite::SqliteStore;
+use orchestrator::store::{Admission, Created, LeaseStore as _, RunStore as _, Store};
+
+async fn restart(store: &impl Store, next: &str, run: &Run) -> RunState {
+    assert_eq!(run.owner.as_deref(), Some(next));
+    store.start(run.state(), None).await.unwrap().unwrap().state()
+}
+
+pub(crate) async fn only_an_expired_lease_is_taken_over(store: SqliteStore) {
+    let run = running(&store).await;
+    assert!(store.take_over(&owner("me"), 3).await.unwrap().runs.is_empty(), "its own run");
+    assert!(store.take_over(&owner("other"), 3).await.unwrap().runs.is_empty(), "a living run");
+    assert!(store.owned("me").await.unwrap().contains(&run.id));
+    store.renew(&lapsed("me")).await.unwrap();
+    let recovered = store.take_over(&owner("other"), 3).await.unwrap();
+    assert_eq!((recovered.runs.len(), recovered.runs[0].crashes), (1, 1));
+    assert!(!store.save_node(run.clone(), result(1)).await.unwrap(), "it has another owner");
+    assert!(store.finish(run.clone(), end(RunStatus::Success)).await.unwrap().is_none());
+    assert!(store.owned("me").await.unwrap().is_empty());
+    assert!(store.owned("other").await.unwrap().contains(&run.id));
+}
+
+pub(crate) async fn three_crashes_alone_are_a_crash_loop(store: SqliteStore) {
+    let id = running(&store).await.id;
+    store.renew(&lapsed("me")).await.unwrap();
+    for crashes in 1..3 {
+        let name = format!("owner {crashes}");
+        let recovered = store.take_over(&lapsed(&name), 3).await.unwrap();
+        assert_eq!((recovered.runs.len(), recovered.runs[0].crashes), (1, crashes));
+        restart(&store, &name, &recovered.runs[0]).await;
+    }
+    let recovered = store.take_over(&owner("the last"), 3).await.unwrap();
+    assert_eq!((recovered.runs.len(), recovered.crash_looped.len()), (0, 1));
+    let run = store.run(&id).await.unwrap().unwrap();
+    assert_eq!((run.status, run.error_type.as_deref()), (RunStatus::Failed, Some("crash_loop")));
+}
+
+pub(crate) async fn a_crash_of_several_runs_blames_none(store: SqliteStore) {
+    running(&store).await;
+    running(&store).await;
+    store.renew(&lapsed("me")).await.unwrap();
+    for crashes in 1..6 {
+        let name = format!("owner {crashes}");
+        let recovered = store.take_over(&lapsed(&name), 3).await.unwrap();
+        assert_eq!((recovered.runs.len(), recovered.crash_looped.len()), (2, 0));
+        for run in &recovered.runs {
+            assert_eq!((run.crashes, run.crashes_alone), (crashes, 0));
+            restart(&store, &name, run).await;
+        }
+    }
+}
+
+pub(crate) async fn an_owner_has_a_maximum_number_of_runs(store: SqliteStore) {
+    let run = seeded(&store).await;
+    let admission = Admission { owner: owner("me"), max_runs: 5 };
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let (store, admission) = (store.clone(), admission.clone());
+            let run = NewRun { id: uuid::Uuid::now_v7().to_string(), ..run.clone() };
+            tokio::spawn(async move { store.create_run(run, admission).await.unwrap() })
+        })
+        .collect();
+    let mut admitted = Vec::new();
+    for task in tasks {
+        if let Some(Created::New(run)) = task.await.unwrap() {
+            admitted.push(run);
+        }
+    }
+    assert_eq!(admitted.len(), 5);
+    assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 5, "nothing else is stored");
+    let other = Admission { owner: owner("other"), max_runs: 5 };
+    assert!(store.create_run(run.clone(), other).await.unwrap().is_some());
+    store.cancel(&admitted[0].id).await.unwrap();
+    let again = || NewRun { id: uuid::Uuid::now_v7().to_string(), ..run.clone() };
+    assert!(store.create_run(again(), admission.clone()).await.unwrap().is_some(), "a free slot");
+    assert!(store.create_run(again(), admission).await.unwrap().is_none());
+}
+
+pub(crate) async fn a_released_lease_is_not_a_crash(store: SqliteStore) {
+    let run = running(&store).await;
+    store.release("me").await.unwrap();
+    let recovered = store.take_over(&owner("other"), 3).await.unwrap();
+    assert_eq!((recovered.runs.len(), recovered.runs[0].crashes), (1, 0));
+    assert!(store.finish(run, end(RunStatus::Success)).await.unwrap().is_none());
+}
