@@ -148,6 +148,30 @@ async fn late_facts_of_unsampled_units_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handle_identifies_an_unsampled_workflow_from_a_task_without_telemetry() {
+    let capture = Settings::new().unsampled().capture();
+    capture
+        .run(hub_otel::workflow("w").run_with(
+            async {
+                let unit = current();
+                tokio::spawn(async move {
+                    unit.set_workflow("other", "Other", "event");
+                })
+                .await
+                .unwrap();
+            },
+            |(), _| {},
+        ))
+        .await;
+    let metrics = capture.metrics();
+    let identified = [("workflow_id", "other"), ("trigger_type", "event")];
+    assert_eq!(metrics.value("workflow.runs.total", &identified), 1.0);
+    assert_eq!(metrics.value("workflow.runs.total", &[("workflow_id", "w")]), 0.0);
+    assert_eq!(metrics.value("workflows.active", &[]), 0.0);
+    capture.conformance().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handle_works_on_another_thread_until_its_unit_ends() {
     let capture = capture();
     let unit = capture
