@@ -15,8 +15,8 @@ use crate::instance;
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet, overflow_label};
 use crate::semconv::{SCOPE, attribute as a, event, kv, metric, span, status};
-use crate::unit::lookup;
 use crate::unit::segment::Segment;
+use crate::unit::stack;
 use crate::unit::state::ParentWorkflow;
 use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
@@ -206,8 +206,8 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
 
 /// Returns the workflow that waits under `context`, and its label set.
 fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, ParentWorkflow)> {
-    let workflow = lookup::parent_workflow(context)?;
-    let unit = lookup::active_unit(context).filter(|unit| unit.kind == UnitKind::Workflow);
+    let workflow = stack::parent_workflow(context)?;
+    let unit = stack::active_unit(context).filter(|unit| unit.kind == UnitKind::Workflow);
     let labels = match unit {
         Some(unit) => Arc::clone(&unit.late().label_set),
         None => {

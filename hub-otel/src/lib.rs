@@ -138,9 +138,13 @@ pub use crate::label::{Label, LabelValue};
 #[doc(inline)]
 pub use crate::status::UnitStatus;
 #[doc(inline)]
+pub use crate::unit::arguments::{IntoLink, IntoParent};
+#[doc(inline)]
 pub use crate::unit::attribute_value::AttributeValue;
 #[doc(inline)]
 pub use crate::unit::builder::{Agent, AgentKind, Unit, Workflow, WorkflowKind, agent, workflow};
+#[doc(inline)]
+pub use crate::unit::callsite::SpanKind;
 #[doc(inline)]
 pub use crate::unit::current::{Current, current};
 #[doc(inline)]
@@ -148,11 +152,7 @@ pub use crate::unit::instrumented::Instrumented;
 #[doc(inline)]
 pub use crate::unit::outcome::{Classification, Classify};
 #[doc(inline)]
-pub use crate::unit::parent::{IntoLink, IntoParent};
-#[doc(inline)]
 pub use crate::unit::segment::{IntoSegment, Segment};
-#[doc(inline)]
-pub use crate::unit::span_kind::SpanKind;
 pub use hub_otel_macros::ErrorType;
 pub use hub_otel_macros::Label;
 pub use hub_otel_macros::instrument_agent;

@@ -5,8 +5,8 @@
 //!                  └─ slots: lock-free table, capped at MAX_LABEL_SETS
 //! ```
 //!
-//! Labels are bounded. Combinations and values beyond a cap are counted in the overflow series of the metrics SDK
-//! specification ("Cardinality limits").
+//! Labels are bounded. Combinations and values beyond a cap are counted in the overflow series of
+//! the metrics SDK specification ("Cardinality limits").
 
 pub(crate) mod dimensions;
 pub(crate) mod instruments;

@@ -4,6 +4,7 @@
 //! providers, the propagator, and a subscriber if none is set.
 
 pub(crate) mod builder;
+mod declare;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod health;

@@ -3,11 +3,11 @@
 //!
 //! | step | modules |
 //! |---|---|
-//! | call | [`callsite`]: literals. [`arguments`], [`identity`], [`attribute_value`], [`parent`], [`segment`]: values |
-//! | poll | [`instrumented`]: wrapper future. [`stack`]: units that are polled on this thread |
+//! | call | [`callsite`]: literals. [`arguments`], [`identity`], [`attribute_value`], [`segment`]: values |
+//! | poll | [`instrumented`]: wrapper future. [`stack`]: units that are polled on this thread, unit of a context |
 //! | start | [`start`]: parent, sampling, context. [`attributes`]: label set and start attributes |
-//! | run | [`state`]: the unit, a value of its context. [`lookup`]: context → unit. [`current`]: handle |
-//! | end | [`outcome`]: value → outcome. [`ending`]: result. [`finish`]: log record, metrics and span |
+//! | run | [`state`]: the unit, a value of its context. [`span`]: its span. [`current`]: handle |
+//! | end | [`outcome`]: value → result. [`finish`]: log record, metrics and span |
 
 pub(crate) mod arguments;
 pub(crate) mod attribute_value;
@@ -17,23 +17,16 @@ pub(crate) mod builder;
 pub(crate) mod callsite;
 pub(crate) mod clock;
 pub(crate) mod current;
-#[cfg(feature = "sdk")]
-mod declare;
-mod delay;
-mod ending;
 mod events;
 mod finish;
 pub(crate) mod identity;
 pub(crate) mod instrumented;
-pub(crate) mod lookup;
 pub(crate) mod outcome;
-pub(crate) mod parent;
 mod raw_span;
 mod sealable;
 pub(crate) mod segment;
 pub(crate) mod span;
-pub(crate) mod span_kind;
-mod stack;
+pub(crate) mod stack;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod timeout;

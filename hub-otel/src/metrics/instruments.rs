@@ -15,7 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-/// Instruments of units. Shared by all label sets of one instance, so that a unit holds nothing but its label set.
+/// Instruments of units. Shared by all label sets of one instance, so that a unit holds nothing but
+/// its label set.
 pub(crate) struct UnitInstruments {
     workflow: KindInstruments,
     agent: KindInstruments,
@@ -197,7 +198,8 @@ pub(crate) fn observe_u64_gauge(
         .build();
 }
 
-/// Returns a callback that observes one value without labels. The series is absent while `read` returns `None`.
+/// Returns a callback that observes one value without labels. The series is absent while `read`
+/// returns `None`.
 #[cfg(feature = "process")]
 pub(crate) fn observe_if_some<T>(
     read: impl Fn() -> Option<T> + Send + Sync + 'static,

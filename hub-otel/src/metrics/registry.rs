@@ -25,7 +25,8 @@ impl UnitMetrics {
         }
     }
 
-    /// Returns the label set of `dimensions`. At first use it is created, with its declared counters at zero.
+    /// Returns the label set of `dimensions`. At first use it is created, with its declared
+    /// counters at zero.
     pub(crate) fn label_set(&self, kind: UnitKind, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
         let table = match kind {
             UnitKind::Workflow => &self.workflows,
@@ -44,7 +45,8 @@ impl UnitMetrics {
         set
     }
 
-    /// Creates a set outside the table that declares no counter, for a workflow with an unknown trigger.
+    /// Creates a set outside the table that declares no counter, for a workflow with an unknown
+    /// trigger.
     pub(crate) fn undeclared_workflow(&self, dimensions: &Dimensions<'_>) -> Arc<LabelSet> {
         Arc::new(LabelSet::undeclared(&self.instruments, UnitKind::Workflow, dimensions))
     }

@@ -1,7 +1,7 @@
 //! Series of one label set.
 //!
-//! Series are bound when they first occur, because a bound series is exported even without a measurement, and only the
-//! declared statuses may be exported at zero.
+//! Series are bound when they first occur, because a bound series is exported even without a
+//! measurement, and only the declared statuses may be exported at zero.
 
 use crate::label::LabelValue;
 use crate::metrics::dimensions::Dimensions;

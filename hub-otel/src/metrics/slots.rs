@@ -1,7 +1,7 @@
 //! Lock-free lookup of label sets.
 //!
-//! An open-addressing table of a fixed size that only grows in content. Readers therefore need no lock. Label sets beyond
-//! [`MAX_LABEL_SETS`] share one overflow set.
+//! An open-addressing table of a fixed size that only grows in content. Readers therefore need no
+//! lock. Label sets beyond [`MAX_LABEL_SETS`] share one overflow set.
 
 use crate::metrics::dimensions::{Dimensions, MAX_LABEL_SETS};
 use crate::metrics::series::LabelSet;
@@ -72,7 +72,8 @@ fn empty_slots() -> Box<Slots> {
     Box::new([const { Slot::new() }; SLOTS])
 }
 
-/// Returns the set of `dimensions`, or else the free slot at which its search ended (linear probing).
+/// Returns the set of `dimensions`, or else the free slot at which its search ended (linear
+/// probing).
 #[inline]
 fn find<'a>(
     slots: &'a Slots,

@@ -6,7 +6,7 @@
 use crate::propagation::carriers::{Extractor, Injector};
 use crate::semconv::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use crate::shared_str::share_str;
-use crate::unit::lookup;
+use crate::unit::stack;
 use crate::unit::state::ParentWorkflow;
 use opentelemetry::Context;
 use opentelemetry::StringValue;
@@ -23,7 +23,7 @@ const MAX_VALUE_BYTES: usize = 256;
 
 /// Writes the identity of the current run; nothing outside of a run.
 pub(super) fn inject(carrier: &mut dyn Injector) {
-    let Some(run) = Context::map_current(lookup::parent_workflow) else { return };
+    let Some(run) = Context::map_current(stack::parent_workflow) else { return };
     let encode = |value: &StringValue| utf8_percent_encode(value.as_str(), ESCAPED).to_string();
     let mut baggage = format!("{WORKFLOW_ID}={}", encode(&run.id));
     if let Some(run_id) = &run.run_id {

@@ -1,5 +1,6 @@
 //! [`RemoteContext`]: the context of a caller in another process.
 
+use crate::unit::arguments::{IntoParent, sealed};
 use opentelemetry::Context;
 use opentelemetry::trace::FutureExt;
 use std::future::Future;
@@ -59,5 +60,19 @@ impl RemoteContext {
 
     pub(crate) fn into_otel(self) -> Context {
         self.0
+    }
+}
+
+impl sealed::Sealed for RemoteContext {}
+impl IntoParent for RemoteContext {
+    fn into_parent(self) -> Option<Context> {
+        Some(self.into_otel())
+    }
+}
+
+impl sealed::Sealed for &RemoteContext {}
+impl IntoParent for &RemoteContext {
+    fn into_parent(self) -> Option<Context> {
+        Some(self.as_otel().clone())
     }
 }

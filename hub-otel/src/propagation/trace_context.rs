@@ -20,7 +20,7 @@ pub(super) fn extract(_carrier: &dyn Extractor) -> Context {
 mod with_sdk {
     use super::{Context, Extractor, Injector};
     use crate::propagation::carriers::{OtelExtractor, OtelInjector};
-    use crate::unit::lookup;
+    use crate::unit::stack;
     use opentelemetry::propagation::TextMapPropagator;
     use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
     use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -43,7 +43,7 @@ mod with_sdk {
     /// next process would start a trace of its own: it is sent a random one that is not sampled.
     fn outgoing() -> Context {
         let current = Context::current();
-        if current.span().span_context().is_valid() || !lookup::is_unsampled(&current) {
+        if current.span().span_context().is_valid() || !stack::is_unsampled(&current) {
             return current;
         }
         let ids = RandomIdGenerator::default();

@@ -108,8 +108,8 @@ impl<'a, T: ?Sized> ReturnedError<'a> for ReturnedValue<'a, T> {
     }
 }
 
-/// Value that `ret(…)` reads: `(&&ReturnedValue(value)).hub_otel_ok()`. The Ok value of a Result, any
-/// other value itself.
+/// Value that `ret(…)` reads: `(&&ReturnedValue(value)).hub_otel_ok()`. The Ok value of a Result,
+/// any other value itself.
 pub trait ReturnedOk<'a> {
     /// Type of the value.
     type Value: ?Sized;

@@ -3,14 +3,13 @@
 use crate::instance;
 use crate::label::{Label, LabelValue};
 use crate::semconv::{kv, status};
-use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
+use crate::unit::arguments::{EvaluatedArgs, IntoLink, IntoParent, UnitArgs};
 use crate::unit::attribute_value::AttributeValue;
+use crate::unit::callsite::SpanKind;
 use crate::unit::identity::IdentityValue;
 use crate::unit::instrumented::{Instrumented, call_prepared, run_prepared};
 use crate::unit::outcome::{Classification, Classify};
-use crate::unit::parent::{IntoLink, IntoParent};
 use crate::unit::segment::IntoSegment;
-use crate::unit::span_kind::SpanKind;
 use crate::unit_kind::UnitKind;
 use opentelemetry::{Key, KeyValue};
 use std::borrow::Cow;

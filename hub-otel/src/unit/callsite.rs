@@ -1,9 +1,8 @@
-//! Call site of an annotated function: its literal arguments, and their label set.
+//! Call site of an annotated function: its literal arguments, and their label set. Span kinds.
 
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet};
 use crate::semconv::{span, status};
-use crate::unit::span_kind::SpanKind;
 use crate::unit_kind::UnitKind;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -130,5 +129,45 @@ impl Callsite {
         // Cached for the first instance only: a program has one, tests have several.
         let _ = self.resolved.set((instance.id, Arc::clone(&set)));
         set
+    }
+}
+
+/// Kind of a unit's span. An enum of this crate, because its API has no type of an OpenTelemetry
+/// 0.x crate.
+///
+/// ```
+/// # async fn handle() {}
+/// # async fn example() {
+/// use hub_otel::SpanKind;
+///
+/// hub_otel::workflow("import").kind(SpanKind::Consumer).run(handle()).await;
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SpanKind {
+    /// Work inside the service. The default.
+    #[default]
+    Internal,
+    /// Handles a request of a remote caller that waits for the response.
+    Server,
+    /// Sends a request to a remote service and waits for the response.
+    Client,
+    /// Creates a message that is handled later.
+    Producer,
+    /// Handles a message of a producer.
+    Consumer,
+}
+
+impl SpanKind {
+    pub(crate) fn into_otel(self) -> opentelemetry::trace::SpanKind {
+        use opentelemetry::trace::SpanKind as Otel;
+        match self {
+            Self::Internal => Otel::Internal,
+            Self::Server => Otel::Server,
+            Self::Client => Otel::Client,
+            Self::Producer => Otel::Producer,
+            Self::Consumer => Otel::Consumer,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::unit::attribute_value::AttributeValue;
 use crate::unit::segment::{Segment, format_traceparent};
 use crate::unit::span::OpenSpan;
 use crate::unit::state::{ActiveUnit, LateState};
-use crate::unit::{events, lookup};
+use crate::unit::{events, stack};
 use crate::unit_kind::UnitKind;
 use opentelemetry::trace::Span as _;
 use opentelemetry::{Context, Key, KeyValue, StringValue};
@@ -28,7 +28,7 @@ use std::time::Duration;
 /// }
 /// ```
 pub fn current() -> Current {
-    let unit = instance::in_use().then(|| Context::map_current(lookup::active_unit)).flatten();
+    let unit = instance::in_use().then(|| Context::map_current(stack::active_unit)).flatten();
     Current { unit }
 }
 

@@ -3,7 +3,7 @@
 use crate::metrics::LabelSet;
 use crate::options::Exceptions;
 use crate::semconv::{SCOPE, attribute as a, event};
-use crate::unit::ending::Finished;
+use crate::unit::outcome::Finished;
 use crate::unit::state::{ActiveUnit, ParentWorkflow};
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;

@@ -3,9 +3,9 @@
 use crate::instance;
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::callsite::Callsite;
-use crate::unit::ending::Ending;
 use crate::unit::finish::finish_unit;
 use crate::unit::outcome::Classification;
+use crate::unit::outcome::Ending;
 use crate::unit::stack;
 use crate::unit::stack::UnitState;
 use opentelemetry::Context as OtelContext;

@@ -1,12 +1,14 @@
-//! Thread-local stack of the units that are being polled, innermost last.
+//! Unit of a context, and the thread-local stack of the units that are being polled.
 //!
 //! A unit's state moves from its wrapper future to the stack for the length of a poll and back
 //! afterwards. That lets the body open the unit ([`open`](crate::unit::start::open)), and keeps
 //! two workflows apart that are polled in turn on one thread.
 
+use crate::semconv::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use crate::unit::arguments::EvaluatedArgs;
 use crate::unit::callsite::Callsite;
-use crate::unit::state::ActiveUnit;
+use crate::unit::state::{ActiveUnit, ParentWorkflow};
+use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, ContextGuard};
 use std::cell::RefCell;
@@ -96,7 +98,7 @@ pub(super) fn activate(unit: Arc<ActiveUnit>, context: Context) -> bool {
 
 /// Returns the innermost unit, if `context` belongs to the same trace: a span that another library
 /// started in the unit does, a context that was received from another process does not.
-pub(super) fn innermost(context: &Context) -> Option<Arc<ActiveUnit>> {
+fn innermost(context: &Context) -> Option<Arc<ActiveUnit>> {
     let span = context.span();
     let active = span.span_context();
     with_stack(|stack| {
@@ -118,4 +120,36 @@ pub(super) fn is_sampled() -> bool {
         _ => false,
     })
     .unwrap_or(false)
+}
+
+/// Returns the unit that runs under `context`.
+///
+/// A context that another library kept from before the unit began does not carry the unit: the
+/// innermost unit that is polled on this thread is used instead, if it is of the same trace.
+pub(crate) fn active_unit(context: &Context) -> Option<Arc<ActiveUnit>> {
+    context.get::<Arc<ActiveUnit>>().cloned().or_else(|| innermost(context))
+}
+
+/// Returns the workflow that an agent started under `context` belongs to.
+pub(crate) fn parent_workflow(context: &Context) -> Option<ParentWorkflow> {
+    if let Some(unit) = context.get::<Arc<ActiveUnit>>() {
+        return unit.workflow();
+    }
+    context
+        .get::<ParentWorkflow>()
+        .cloned()
+        .or_else(|| innermost(context)?.workflow())
+        .or_else(|| from_baggage(context))
+}
+
+/// Returns whether an unsampled unit runs under `context`.
+pub(crate) fn is_unsampled(context: &Context) -> bool {
+    active_unit(context).is_some_and(|unit| unit.span.is_none())
+}
+
+/// Reads the workflow from the baggage that a boundary with trusted callers accepted.
+fn from_baggage(context: &Context) -> Option<ParentWorkflow> {
+    let baggage = context.baggage();
+    let id = baggage.get(WORKFLOW_ID)?.clone();
+    Some(ParentWorkflow { id, run_id: baggage.get(WORKFLOW_RUN_ID).cloned() })
 }

@@ -8,12 +8,12 @@ use crate::semconv::{kv, span};
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::attribute_value::Fields;
 use crate::unit::attributes::StartIdentity;
+use crate::unit::callsite::SpanKind;
 use crate::unit::raw_span::RawSpan;
 use crate::unit::segment::Segment;
 use crate::unit::span::RecordedSpan;
-use crate::unit::span_kind::SpanKind;
 use crate::unit::state::{ActiveUnit, LateState, ParentWorkflow};
-use crate::unit::{clock, events, lookup, stack};
+use crate::unit::{clock, events, stack};
 use crate::unit_kind::UnitKind;
 use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanContext, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -76,7 +76,7 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     let label_set = args.label_set(&instance);
     let parent_workflow = match args.kind {
         UnitKind::Workflow => None,
-        UnitKind::Agent => lookup::parent_workflow(&parent.context),
+        UnitKind::Agent => stack::parent_workflow(&parent.context),
     };
     let mut identity = StartIdentity::new(args, &label_set, parent_workflow);
     let (mut span, mut evaluated) = (None, Ok(()));
