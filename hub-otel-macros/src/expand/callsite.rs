@@ -33,8 +33,8 @@ impl Expansion<'_> {
             })
     }
 
-    /// Writes `static __CALLSITE: Callsite = …;`. Items are not hygienic, so its name must not occur in a
-    /// user's body.
+    /// Writes `static __CALLSITE: Callsite = …;`. Items are not hygienic, so its name must not
+    /// occur in a user's body.
     pub(super) fn callsite(&self, deferred: bool) -> TokenStream {
         let constructor = Ident::new(self.kind.constructor, Span::call_site());
         let name = LitStr::new(
@@ -70,7 +70,11 @@ impl Expansion<'_> {
             calls.extend(quote!(.deferred()));
         }
         let import = self.import_runtime();
-        quote!(#import static __CALLSITE: __hub::Callsite = __hub::Callsite::#constructor(#id #action) #calls;)
+        quote! {
+            #import
+            static __CALLSITE: __hub::Callsite =
+                __hub::Callsite::#constructor(#id #action) #calls;
+        }
     }
 
     /// Imports the runtime under a short name, with its autoref-specialized methods.
@@ -115,7 +119,9 @@ impl Expansion<'_> {
         }
         for arg in [Arg::Parent, Arg::Links] {
             if let Some(expression) = self.arguments.expression(arg) {
-                let method = Ident::new(arg.name(), Span::call_site());
+                // With the span of the value, so that rustc reports a wrong type there.
+                let span = Span::call_site().located_at(expression.span());
+                let method = Ident::new(arg.name(), span);
                 calls.extend(quote!(.#method(#expression)));
             }
         }
