@@ -14,7 +14,8 @@ pub use crate::approval::backlog::Backlog;
 use crate::instance;
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet, overflow_label};
-use crate::semconv::{SCOPE, attribute as a, event, kv, metric, span, status};
+use crate::semconv::value::trigger;
+use crate::semconv::{SCOPE, attribute as a, decision, event, kv, metric, span};
 use crate::unit::segment::Segment;
 use crate::unit::stack;
 use crate::unit::state::ParentWorkflow;
@@ -62,10 +63,10 @@ impl Decision {
     /// Returns the value in spans and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Approved => status::DECISION_APPROVED,
-            Self::Rejected => status::DECISION_REJECTED,
-            Self::Expired => status::DECISION_EXPIRED,
-            Self::Cancelled => status::DECISION_CANCELLED,
+            Self::Approved => decision::APPROVED,
+            Self::Rejected => decision::REJECTED,
+            Self::Expired => decision::EXPIRED,
+            Self::Cancelled => decision::CANCELLED,
         }
     }
 }
@@ -212,8 +213,7 @@ fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Pare
         Some(unit) => Arc::clone(&unit.late().label_set),
         None => {
             let id = workflow.id.as_str();
-            let dimensions =
-                Dimensions { id, trigger_or_action: status::TRIGGER_MANUAL, extra: &[] };
+            let dimensions = Dimensions { id, trigger_or_action: trigger::MANUAL, extra: &[] };
             instance.units.undeclared_workflow(&dimensions)
         }
     };

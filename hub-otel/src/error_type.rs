@@ -1,6 +1,6 @@
 //! Stable identifier of an error: `error.type` on spans, `error_type` in metrics.
 
-use crate::semconv::status::{ERROR_TYPE_OTHER, ERROR_TYPE_TIMEOUT};
+use crate::semconv::error_type as error_types;
 use std::borrow::Cow;
 use std::error::Error;
 
@@ -68,14 +68,14 @@ impl<E: ErrorType + ?Sized> ErrorType for std::sync::Arc<E> {
 
 impl ErrorType for std::convert::Infallible {
     fn error_type(&self) -> Cow<'static, str> {
-        ERROR_TYPE_OTHER.into()
+        error_types::OTHER.into()
     }
 }
 
 #[cfg(feature = "sdk")]
 impl ErrorType for tokio::time::error::Elapsed {
     fn error_type(&self) -> Cow<'static, str> {
-        ERROR_TYPE_TIMEOUT.into()
+        error_types::TIMEOUT.into()
     }
     fn timed_out(&self) -> bool {
         true
@@ -85,13 +85,13 @@ impl ErrorType for tokio::time::error::Elapsed {
 /// The type is the identifier: the content of a string is not from a fixed set.
 impl ErrorType for str {
     fn error_type(&self) -> Cow<'static, str> {
-        "str".into()
+        error_types::STR.into()
     }
 }
 
 impl ErrorType for String {
     fn error_type(&self) -> Cow<'static, str> {
-        "String".into()
+        error_types::STRING.into()
     }
 }
 
@@ -100,7 +100,7 @@ macro_rules! erased {
     ($($erased:ty),*) => {$(
         impl ErrorType for $erased {
             fn error_type(&self) -> Cow<'static, str> {
-                within(self).map_or(ERROR_TYPE_OTHER.into(), ErrorType::error_type)
+                within(self).map_or(error_types::OTHER.into(), ErrorType::error_type)
             }
             fn timed_out(&self) -> bool {
                 within(self).is_some_and(ErrorType::timed_out)
@@ -126,28 +126,28 @@ impl ErrorType for std::io::Error {
     fn error_type(&self) -> Cow<'static, str> {
         use std::io::ErrorKind as K;
         if self.timed_out() {
-            return ERROR_TYPE_TIMEOUT.into();
+            return error_types::TIMEOUT.into();
         }
         let error_type = match self.kind() {
-            K::NotFound => "io_not_found",
-            K::PermissionDenied => "io_permission_denied",
-            K::ConnectionRefused => "io_connection_refused",
-            K::ConnectionReset => "io_connection_reset",
-            K::ConnectionAborted => "io_connection_aborted",
-            K::NotConnected => "io_not_connected",
-            K::AddrInUse => "io_address_in_use",
-            K::AddrNotAvailable => "io_address_not_available",
-            K::BrokenPipe => "io_broken_pipe",
-            K::AlreadyExists => "io_already_exists",
-            K::InvalidInput => "io_invalid_input",
-            K::InvalidData => "io_invalid_data",
-            K::TimedOut => "io_timed_out",
-            K::WriteZero => "io_write_zero",
-            K::Interrupted => "io_interrupted",
-            K::UnexpectedEof => "io_unexpected_eof",
-            K::OutOfMemory => "io_out_of_memory",
-            K::StorageFull => "io_storage_full",
-            _ => "io_other",
+            K::NotFound => error_types::io::NOT_FOUND,
+            K::PermissionDenied => error_types::io::PERMISSION_DENIED,
+            K::ConnectionRefused => error_types::io::CONNECTION_REFUSED,
+            K::ConnectionReset => error_types::io::CONNECTION_RESET,
+            K::ConnectionAborted => error_types::io::CONNECTION_ABORTED,
+            K::NotConnected => error_types::io::NOT_CONNECTED,
+            K::AddrInUse => error_types::io::ADDRESS_IN_USE,
+            K::AddrNotAvailable => error_types::io::ADDRESS_NOT_AVAILABLE,
+            K::BrokenPipe => error_types::io::BROKEN_PIPE,
+            K::AlreadyExists => error_types::io::ALREADY_EXISTS,
+            K::InvalidInput => error_types::io::INVALID_INPUT,
+            K::InvalidData => error_types::io::INVALID_DATA,
+            K::TimedOut => error_types::io::TIMED_OUT,
+            K::WriteZero => error_types::io::WRITE_ZERO,
+            K::Interrupted => error_types::io::INTERRUPTED,
+            K::UnexpectedEof => error_types::io::UNEXPECTED_EOF,
+            K::OutOfMemory => error_types::io::OUT_OF_MEMORY,
+            K::StorageFull => error_types::io::STORAGE_FULL,
+            _ => error_types::io::OTHER,
         };
         error_type.into()
     }
@@ -174,7 +174,7 @@ impl Error for TimedOut {}
 
 impl ErrorType for TimedOut {
     fn error_type(&self) -> Cow<'static, str> {
-        ERROR_TYPE_TIMEOUT.into()
+        error_types::TIMEOUT.into()
     }
     fn timed_out(&self) -> bool {
         true
@@ -192,7 +192,7 @@ impl From<TimedOut> for std::io::Error {
 pub(crate) fn of_type_name(name: &'static str) -> &'static str {
     // Erased errors: their name is the same whatever happened.
     if name.contains("dyn ") || matches!(name, "anyhow::Error" | "eyre::Report") {
-        return ERROR_TYPE_OTHER;
+        return error_types::OTHER;
     }
     let name = name.trim_start_matches('&').trim_start_matches("mut ");
     let path = name.split('<').next().unwrap_or(name);
@@ -202,7 +202,7 @@ pub(crate) fn of_type_name(name: &'static str) -> &'static str {
         {
             segment
         }
-        _ => ERROR_TYPE_OTHER,
+        _ => error_types::OTHER,
     }
 }
 

@@ -1,11 +1,16 @@
-//! The escape hatch: OpenTelemetry itself, as this library uses it.
+//! Escape hatch: OpenTelemetry's own types, as this library uses them.
 //!
-//! The one public module, beside the integrations, with types of crates whose versions begin with
-//! 0: what is here may change with a minor version of OpenTelemetry. Callbacks of observable
-//! instruments that are registered through it are outside this library's promises: one that panics
-//! or hangs spoils the reading of metrics. Deliver with
-//! [`Telemetry::flush`](crate::Telemetry::flush): a provider's own `force_flush` asks for it and
-//! does not wait.
+//! Rule of versions: the types of this module follow the 0.x versions of `opentelemetry`,
+//! `opentelemetry_sdk` and `tracing-subscriber`. An upgrade of one of them is a breaking change of
+//! this module, listed in the CHANGELOG, and only a minor version of the rest of the crate. Outside
+//! this module and the integration modules (`http`, `db`) no public signature has a type of these
+//! crates; the sealed traits [`IntoParent`](crate::IntoParent), [`IntoLink`](crate::IntoLink) and
+//! [`AttributeValue`](crate::AttributeValue) are implemented for some of their types.
+//!
+//! A callback of an observable instrument that is registered through this module must not panic or
+//! block: it would disturb the collection of all metrics. Deliver with
+//! [`Telemetry::flush`](crate::Telemetry::flush): `force_flush` of a provider requests a delivery
+//! and does not wait for it.
 //!
 //! ```
 //! use hub_otel::otel::opentelemetry::trace::{Tracer, TracerProvider};
@@ -18,33 +23,38 @@
 //! # }
 //! ```
 
+pub use crate::semconv::key_value::kv;
 pub use opentelemetry;
 pub use opentelemetry::trace::FutureExt;
 pub use opentelemetry_sdk;
 
+use crate::Sensitive;
 use crate::Telemetry;
 use crate::propagation::RemoteContext;
-use opentelemetry::Context;
+use crate::telemetry::redaction::REDACTED;
+use opentelemetry::{Context, Value};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::Sampler;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
 
-/// The provider of tracers of `telemetry`; one that records nothing when telemetry is disabled.
+/// Returns the provider of tracers of `telemetry`. If telemetry is disabled, it records nothing.
 #[must_use]
 pub fn tracer_provider(telemetry: &Telemetry) -> SdkTracerProvider {
     let off = || SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
     telemetry.handle().map_or_else(off, |handle| handle.pipeline.tracer_provider.clone())
 }
 
-/// The provider of meters of `telemetry`; one that nobody reads when telemetry is disabled.
+/// Returns the provider of meters of `telemetry`. If telemetry is disabled, it has no reader.
 #[must_use]
 pub fn meter_provider(telemetry: &Telemetry) -> SdkMeterProvider {
     let off = || SdkMeterProvider::builder().build();
     telemetry.handle().map_or_else(off, |handle| handle.pipeline.meter_provider.clone())
 }
 
-/// The provider of loggers of `telemetry`; one that keeps nothing when log records go nowhere.
+/// Returns the provider of loggers of `telemetry`. If no log record is exported, it has no processor.
 #[must_use]
 pub fn logger_provider(telemetry: &Telemetry) -> SdkLoggerProvider {
     let off = || SdkLoggerProvider::builder().build();
@@ -52,6 +62,40 @@ pub fn logger_provider(telemetry: &Telemetry) -> SdkLoggerProvider {
         .handle()
         .and_then(|handle| handle.pipeline.logger_provider.clone())
         .unwrap_or_else(off)
+}
+
+/// Returns a layer that exports `tracing` events as log records, for a subscriber of the
+/// application.
+///
+/// Not needed if the application sets no subscriber: [`Telemetry::install`] sets one. The layer is
+/// of `tracing-subscriber` 0.3.
+///
+/// ```no_run
+/// use hub_otel::otel::tracing_layer;
+/// use tracing_subscriber::prelude::*;
+///
+/// # fn main() -> Result<(), hub_otel::InitError> {
+/// let telemetry = hub_otel::Telemetry::builder().default_service_name("scanner").build()?;
+/// tracing_subscriber::registry()
+///     .with(tracing_layer(&telemetry))
+///     .with(tracing_subscriber::fmt::layer())
+///     .init();
+/// telemetry.install()?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn tracing_layer<S>(telemetry: &Telemetry) -> impl Layer<S> + Send + Sync + use<S>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    telemetry.tracing_layer()
+}
+
+/// The value of a secret is `[REDACTED]`.
+impl<T> From<Sensitive<T>> for Value {
+    fn from(_: Sensitive<T>) -> Self {
+        Self::from(REDACTED)
+    }
 }
 
 /// Returns the OpenTelemetry context of `remote`.

@@ -14,6 +14,7 @@ mod sample;
 use crate::instance::Instance;
 use crate::metrics::instruments::{self, observe_if_some};
 use crate::process::sample::Sample;
+use crate::semconv::value::cpu_mode;
 use crate::semconv::{attribute as a, kv, metric};
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -111,8 +112,8 @@ fn register_process(instance: &Instance, samples: &Arc<Samples>) {
     instruments::observe_f64_counter(meter, &metric::PROCESS_CPU_TIME, move |observer| {
         let cpu = read.process().cpu;
         if let Some(cpu) = cpu {
-            observer.observe(cpu.user, &[kv(a::CPU_MODE, "user")]);
-            observer.observe(cpu.system, &[kv(a::CPU_MODE, "system")]);
+            observer.observe(cpu.user, &[kv(a::CPU_MODE, cpu_mode::USER)]);
+            observer.observe(cpu.system, &[kv(a::CPU_MODE, cpu_mode::SYSTEM)]);
         }
     });
     let read = samples.clone();

@@ -3,31 +3,36 @@
 //!
 //! Each name is defined once, as a `const` item. The runtime builds its instruments from these
 //! definitions; the dashboards, the alert rules, `docs/telemetry.md` and the tests are generated
-//! from them or checked against them. A telemetry name spelled in any other module is a bug.
+//! from them or checked against them. A telemetry name or a closed value that is spelled in any other
+//! module is a bug.
+//!
+//! | content | module |
+//! |---|---|
+//! | keys | [`attribute`], [`attribute::label`], [`gen_ai`] |
+//! | definitions | [`METRICS`] and [`metric`], [`SPANS`] and [`span`], [`event`] |
+//! | values of units | [`status`], [`decision`], [`error_type`] |
+//! | values of the export | [`result`], [`drop_reason`], [`failure_reason`] |
+//! | other values | [`value`] |
 
 pub mod attribute;
+pub mod decision;
+pub mod drop_reason;
+pub mod error_type;
 pub mod event;
+pub mod failure_reason;
 pub mod gen_ai;
-pub mod instrumentation;
+pub(crate) mod key_value;
 pub mod metric;
-pub mod original;
+pub mod result;
 pub mod span;
 pub mod status;
+pub mod value;
 
-pub use crate::semconv::metric::{Kind, METRICS, Metric};
-pub use crate::semconv::span::{Requirement, SPANS, Span, SpanAttribute, Type};
-
-use opentelemetry::Key;
-use opentelemetry::KeyValue;
-use opentelemetry::Value;
+pub(crate) use crate::semconv::key_value::kv;
+#[doc(inline)]
+pub use crate::semconv::metric::{InstrumentKind, METRICS, Metric, Stability};
+#[doc(inline)]
+pub use crate::semconv::span::{AttributeType, RequirementLevel, SPANS, Span, SpanAttribute};
 
 /// Name of the instrumentation scope of all telemetry that the library itself records.
 pub const SCOPE: &str = "hub_otel";
-
-/// Creates an attribute. The key is a constant of this contract or a name given by the user.
-///
-/// `clippy.toml` disallows `KeyValue::new` in all other places.
-#[expect(clippy::disallowed_methods, reason = "the only permitted use of `KeyValue::new`")]
-pub fn kv(key: impl Into<Key>, value: impl Into<Value>) -> KeyValue {
-    KeyValue::new(key, value)
-}

@@ -11,7 +11,7 @@ async fn attributes_and_events_arrive_late_and_the_last_value_stays() {
         current().record("plan", "first").record("tokens", 7_u64).record("plan", "second");
         current().add_event("cache", [("hit", true)]);
         opentelemetry::trace::get_active_span(|span| {
-            span.set_attribute(hub_otel::semconv::kv("tokens", 8))
+            span.set_attribute(hub_otel::otel::kv("tokens", 8))
         });
     }
     let capture = Settings::new().allow_root_agents().capture();

@@ -6,7 +6,7 @@ mod rules;
 mod scenarios;
 
 use crate::support::BoundaryCapture;
-use hub_otel::semconv::{Kind, METRICS, Metric, metric};
+use hub_otel::semconv::{InstrumentKind, METRICS, Metric, metric};
 use hub_otel::testing::Span;
 use model::{Level, Model};
 use rules::{DB_CLIENT, HTTP_CLIENT, HTTP_SERVER, Sort, When};
@@ -86,10 +86,10 @@ fn the_contract_agrees_with_the_conventions_model_on_instruments_units_and_label
     for metric in OURS {
         let model_metric = model.metric(metric.name);
         let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::UpDownCounter => "updowncounter",
-            Kind::Histogram => "histogram",
-            Kind::Gauge => "gauge",
+            InstrumentKind::Counter => "counter",
+            InstrumentKind::UpDownCounter => "updowncounter",
+            InstrumentKind::Histogram => "histogram",
+            InstrumentKind::Gauge => "gauge",
         };
         assert_eq!(kind, model_metric.instrument, "{}", metric.name);
         assert_eq!(metric.unit, model_metric.unit, "{}", metric.name);

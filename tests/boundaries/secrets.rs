@@ -100,7 +100,7 @@ async fn a_canary_is_in_the_bytes_of_no_exported_signal() {
         .unwrap();
     {
         let _logs = tracing::subscriber::set_default(
-            tracing_subscriber::registry().with(telemetry.layer()),
+            tracing_subscriber::registry().with(hub_otel::otel::tracing_layer(&telemetry)),
         );
         tracing::info!("begins");
         scenario(Some(&telemetry)).await;

@@ -46,9 +46,10 @@ fn a_trace_is_printed_as_an_indented_tree_without_colours_if_stderr_is_no_termin
 }
 
 mod case {
+    use hub_otel::otel::kv;
     use hub_otel::otel::opentelemetry::Context;
     use hub_otel::otel::opentelemetry::trace::{Status, TraceContextExt, Tracer, TracerProvider};
-    use hub_otel::semconv::{attribute as a, kv};
+    use hub_otel::semconv::attribute as a;
 
     #[test]
     #[ignore = "runs in a child process"]

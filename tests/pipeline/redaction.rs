@@ -72,7 +72,8 @@ fn a_canary_secret_appears_nowhere() {
         span.add_event("wrapped", vec![KeyValue::new("value", Sensitive::new(SECRET))]);
         span.add_link(span.span_context().clone(), vec![KeyValue::new("auth.token", SECRET)]);
         span.end();
-        let subscriber = tracing_subscriber::registry().with(telemetry.layer());
+        let subscriber =
+            tracing_subscriber::registry().with(hub_otel::otel::tracing_layer(&telemetry));
         tracing::subscriber::with_default(subscriber, || {
             let wrapped = Sensitive::new(SECRET);
             tracing::info!(

@@ -25,7 +25,7 @@ fn a_counter_has_one_suffix_and_every_series_its_target() {
         metric.name.starts_with("workflow.runs") || metric.name.starts_with("agent.")
     }) {
         match metric.kind {
-            hub_otel::semconv::Kind::Counter => {
+            hub_otel::semconv::InstrumentKind::Counter => {
                 meter
                     .u64_counter(metric.name)
                     .with_unit(metric.unit)

@@ -131,7 +131,9 @@ impl Program {
         let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("test");
         let counter =
             hub_otel::otel::meter_provider(&telemetry).meter("test").u64_counter(COUNTER).build();
-        let dispatch = Dispatch::new(tracing_subscriber::registry().with(telemetry.layer()));
+        let dispatch = Dispatch::new(
+            tracing_subscriber::registry().with(hub_otel::otel::tracing_layer(&telemetry)),
+        );
         Self { telemetry, tracer, counter, dispatch, sent: 0 }
     }
 

@@ -1,6 +1,7 @@
 //! Rules of ARCHITECTURE.md and STYLE.md that no compiler checks: manifests, links, names, language,
 //! module structure, number of crates.
 
+mod closed_values;
 mod language;
 mod modules;
 mod weight;

@@ -1,10 +1,12 @@
 //! Renders `docs/telemetry.md`, the reference of the telemetry contract.
 
+mod first_design;
+
 use crate::files::File;
 use hub_otel::semconv::attribute::label;
-use hub_otel::semconv::metric::FIXED;
 use hub_otel::semconv::{
-    Kind, METRICS, Metric, Requirement, SPANS, Span, Type, event, original, status,
+    AttributeType, InstrumentKind, METRICS, Metric, RequirementLevel, SPANS, Span, Stability,
+    decision, error_type, event, status,
 };
 use std::fmt::Write as _;
 
@@ -93,14 +95,14 @@ fn one_span(out: &mut String, span: &Span) {
     out.push_str("| attribute | type | present |\n|---|---|---|\n");
     for attribute in span.attributes {
         let kind = match attribute.value {
-            Type::String => "string",
-            Type::Int => "int",
-            Type::Bool => "bool",
+            AttributeType::String => "string",
+            AttributeType::Int => "int",
+            AttributeType::Bool => "bool",
         };
         let when = match attribute.when {
-            Requirement::Start => "set at the start".to_owned(),
-            Requirement::End => "set at the end".to_owned(),
-            Requirement::When(condition) => format!("if {condition}"),
+            RequirementLevel::Start => "set at the start".to_owned(),
+            RequirementLevel::End => "set at the end".to_owned(),
+            RequirementLevel::When(condition) => format!("if {condition}"),
         };
         let _ = writeln!(out, "| `{}` | {kind} | {when} |", attribute.key);
     }
@@ -123,7 +125,7 @@ fn statuses() -> String {
         let _ = writeln!(out, "| `{value}` | {} |", meaning(value));
     }
     let declared = status::DECLARED.map(|value| format!("`{value}`")).join(", ");
-    let decisions = status::DECISIONS.map(|value| format!("`{value}`")).join(", ");
+    let decisions = decision::ALL.map(|value| format!("`{value}`")).join(", ");
     let _ = write!(
         out,
         "\n`{}` is the status of the span of a segment whose run continues in a later segment. It\n\
@@ -135,9 +137,9 @@ fn statuses() -> String {
          `{}` for a panic, `{}` for an exceeded timeout, `{}` for an error whose type is not\n\
          classified. The span attribute `error.type` has the same value.\n",
         status::SUSPENDED,
-        status::ERROR_TYPE_PANIC,
-        status::ERROR_TYPE_TIMEOUT,
-        status::ERROR_TYPE_OTHER,
+        error_type::PANIC,
+        error_type::TIMEOUT,
+        error_type::OTHER,
     );
     out
 }
@@ -147,8 +149,8 @@ fn metrics() -> String {
         "## Metrics\n\n| OpenTelemetry name | instrument | unit | labels in Prometheus | name in Prometheus | description |\n\
          |---|---|---|---|---|---|\n",
     );
-    for (index, metric) in METRICS.iter().enumerate() {
-        let name = if index < FIXED {
+    for metric in METRICS {
+        let name = if metric.stability == Stability::Fixed {
             format!("**`{}`** (fixed)", metric.name)
         } else {
             format!("`{}`", metric.name)
@@ -184,17 +186,19 @@ fn metrics() -> String {
 
 fn instrument(metric: &Metric) -> &'static str {
     match metric.kind {
-        Kind::Counter => "counter",
-        Kind::UpDownCounter => "up-down counter",
-        Kind::Histogram => "histogram",
-        Kind::Gauge => "gauge",
+        InstrumentKind::Counter => "counter",
+        InstrumentKind::UpDownCounter => "up-down counter",
+        InstrumentKind::Histogram => "histogram",
+        InstrumentKind::Gauge => "gauge",
     }
 }
 
 fn series(metric: &Metric) -> String {
     match metric.kind {
-        Kind::Histogram => format!("{}_{{bucket,sum,count}}", metric.prometheus),
-        Kind::Counter | Kind::UpDownCounter | Kind::Gauge => metric.prometheus.to_owned(),
+        InstrumentKind::Histogram => format!("{}_{{bucket,sum,count}}", metric.prometheus),
+        InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Gauge => {
+            metric.prometheus.to_owned()
+        }
     }
 }
 
@@ -207,7 +211,7 @@ pub fn label_name(key: &str) -> String {
 fn buckets() -> String {
     let mut out =
         String::from("## Buckets\n\n| histogram | unit | upper bounds |\n|---|---|---|\n");
-    for metric in METRICS.iter().filter(|metric| metric.kind == Kind::Histogram) {
+    for metric in METRICS.iter().filter(|metric| metric.kind == InstrumentKind::Histogram) {
         let bounds = metric.buckets.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
         let _ = writeln!(out, "| `{}` | {} | {bounds} |", metric.name, metric.unit);
     }
@@ -252,7 +256,7 @@ fn plan() -> String {
         "## Names of the first design\n\nFor queries that were written against the first design of this telemetry.\n\n\
          | name in the first design | emitted name |\n|---|---|\n",
     );
-    for (planned, emitted) in original::RENAMED {
+    for (planned, emitted) in first_design::RENAMED {
         let _ = writeln!(out, "| `{planned}` | `{emitted}` |");
     }
     out
@@ -264,13 +268,15 @@ mod tests {
 
     #[test]
     fn every_replacement_of_a_name_of_the_first_design_is_a_series_of_the_contract() {
-        for (planned, emitted) in original::RENAMED {
+        for (planned, emitted) in first_design::RENAMED {
             let name = emitted.split('{').next().unwrap_or(emitted);
             let known = METRICS.iter().any(|metric| match metric.kind {
-                Kind::Histogram => ["_bucket", "_sum", "_count"]
+                InstrumentKind::Histogram => ["_bucket", "_sum", "_count"]
                     .iter()
                     .any(|suffix| name == format!("{}{suffix}", metric.prometheus)),
-                Kind::Counter | Kind::UpDownCounter | Kind::Gauge => name == metric.prometheus,
+                InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Gauge => {
+                    name == metric.prometheus
+                }
             });
             assert!(known, "{planned} → {emitted}: no such series");
         }

@@ -1,14 +1,15 @@
 //! Telemetry for a program that has a `tracing` subscriber of its own: one more layer, and the
 //! program's format stays.
 //!
-//! - `build` makes the telemetry without installing anything global, `layer` is its `tracing`
-//!   layer.
+//! - `build` makes the telemetry without installing anything global, `tracing_layer` creates its
+//!   `tracing` layer.
 //! - `install` makes the instance the global one. The subscriber stays as it is.
 //! - A log line is printed in the program's format and exported as a log record with the ids of the
 //!   current span.
 //!
 //! Run: `cargo run -p existing-subscriber`, with or without a Collector at http://localhost:4317.
 
+use hub_otel::otel::tracing_layer;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -21,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         hub_otel::Telemetry::builder().default_service_name("existing-subscriber").build()?;
     let lines =
         tracing_subscriber::fmt::layer().compact().without_time().with_filter(LevelFilter::INFO);
-    tracing_subscriber::registry().with(lines).with(telemetry.layer()).try_init()?;
+    tracing_subscriber::registry().with(lines).with(tracing_layer(&telemetry)).try_init()?;
     // Global from here on. The subscriber above is kept.
     telemetry.install()?;
 

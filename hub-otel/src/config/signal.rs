@@ -1,5 +1,6 @@
-//! The signals and their exporters. A leaf module: imports nothing from the crate.
+//! The signals and their exporters.
 
+use crate::semconv::value::signal;
 use std::fmt;
 
 /// A kind of telemetry.
@@ -31,9 +32,9 @@ impl Signal {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Traces => "traces",
-            Self::Metrics => "metrics",
-            Self::Logs => "logs",
+            Self::Traces => signal::TRACES,
+            Self::Metrics => signal::METRICS,
+            Self::Logs => signal::LOGS,
         }
     }
 

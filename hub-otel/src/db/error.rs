@@ -1,7 +1,7 @@
 //! Classifies database errors, so that an alert on a lost database is not raised by a unique
 //! violation.
 
-use crate::semconv::instrumentation::{TIMEOUT, db as kind};
+use crate::semconv::error_type::{TIMEOUT, db as kind};
 use sqlx::error::DatabaseError;
 use sqlx::error::ErrorKind;
 use std::io;

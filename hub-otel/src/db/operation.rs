@@ -5,7 +5,7 @@ use crate::db::summary::Summary;
 use crate::db::system::System;
 use crate::instance::Instance;
 use crate::instrumentation::is_suppressed;
-use crate::semconv::{attribute as a, instrumentation as boundary, kv};
+use crate::semconv::{attribute as a, error_type, kv};
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Link;
@@ -180,8 +180,8 @@ fn push_summary(summary: &Summary, labels: &mut Vec<KeyValue>) {
 impl Drop for Operation {
     fn drop(&mut self) {
         match self.state {
-            State::Waiting => self.end(Some(boundary::CANCELLED)),
-            State::Polling => self.end(Some(boundary::PANIC)),
+            State::Waiting => self.end(Some(error_type::CANCELLED)),
+            State::Polling => self.end(Some(error_type::PANIC)),
             State::Yielded => self.end(None),
             State::Ended => {}
         }

@@ -36,7 +36,7 @@ use sqlx::pool::PoolConnection;
 /// The span is named after the summary of the statement (`SELECT workflows`). It lasts from the
 /// call, including the wait for a connection, to the last row. Neither bound values nor the text of
 /// the statement are recorded. `error.type` is one of a fixed set: `connection`, `pool_timeout`,
-/// `constraint`, … ([`semconv::instrumentation::db`](crate::semconv::instrumentation::db)). If the
+/// `constraint`, … ([`semconv::error_type::db`](crate::semconv::error_type::db)). If the
 /// future is dropped, the span ends with `error.type` = `cancelled`.
 pub struct Db<DB: Database> {
     pool: Pool<DB>,

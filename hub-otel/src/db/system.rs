@@ -1,5 +1,6 @@
 //! Database system, server and namespace, read once from the options of a pool.
 
+use crate::semconv::value::db_system;
 use crate::semconv::{attribute as a, kv};
 use opentelemetry::KeyValue;
 use sqlx::ConnectOptions;
@@ -19,15 +20,15 @@ pub(super) struct System {
 impl System {
     pub(super) fn of<DB: Database>(pool: &Pool<DB>) -> Arc<Self> {
         let (name, default_port) = match DB::NAME {
-            "PostgreSQL" => ("postgresql", Some(5432)),
-            "MySQL" => ("mysql", Some(3306)),
-            "SQLite" => ("sqlite", None),
-            _ => ("other_sql", None),
+            "PostgreSQL" => (db_system::POSTGRESQL, Some(5432)),
+            "MySQL" => (db_system::MYSQL, Some(3306)),
+            "SQLite" => (db_system::SQLITE, None),
+            _ => (db_system::OTHER_SQL, None),
         };
         let mut attributes = vec![kv(a::DB_SYSTEM_NAME, name)];
         let mut target = name.to_owned();
         // The URL of the other systems has no server in it, and may have a file's path.
-        if matches!(name, "postgresql" | "mysql") {
+        if matches!(name, db_system::POSTGRESQL | db_system::MYSQL) {
             let url = pool.connect_options().to_url_lossy();
             if let Some(host) = url.host_str() {
                 attributes.push(kv(a::SERVER_ADDRESS, host.to_owned()));

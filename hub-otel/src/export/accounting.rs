@@ -29,27 +29,6 @@ struct CompletedCounts {
     dropped: BTreeMap<&'static str, u64>,
 }
 
-/// Reasons why an item was dropped or failed inside this process.
-pub(crate) mod reason {
-    /// The queue reached its limit of items or bytes.
-    pub(crate) const QUEUE_FULL: &str = "queue_full";
-    /// The item finished after the shutdown began.
-    pub(crate) const AFTER_SHUTDOWN: &str = "after_shutdown";
-    /// The deadline of the shutdown passed.
-    pub(crate) const DEADLINE: &str = "shutdown_deadline";
-    /// The Collector requested a retry delay of more than a minute.
-    pub(crate) const RETRY_AFTER: &str = "retry_after_too_long";
-    /// The Collector was unreachable from the start until the shutdown.
-    pub(crate) const NO_COLLECTOR: &str = "no_collector";
-    /// The exporter panicked.
-    pub(crate) const PANIC: &str = "panic";
-
-    /// Drop reasons reported from the start with a count of zero: an alert on the increase of a
-    /// counter does not fire for the first value of a new series.
-    pub(crate) const DROPS: [&str; 5] =
-        [QUEUE_FULL, AFTER_SHUTDOWN, DEADLINE, RETRY_AFTER, NO_COLLECTOR];
-}
-
 impl Default for Accounting {
     fn default() -> Self {
         Self {
@@ -162,28 +141,29 @@ impl CompletedCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::semconv::drop_reason;
 
     #[test]
     fn closing_counts_pending_items_once_and_later_items_are_still_counted() {
         let accounting = Accounting::default();
         accounting.finished(5);
         accounting.accepted(2, 0);
-        accounting.close(reason::DEADLINE);
+        accounting.close(drop_reason::SHUTDOWN_DEADLINE);
         // A late response for the batch in flight.
         accounting.accepted(3, 0);
-        accounting.drop_on_arrival(reason::AFTER_SHUTDOWN);
+        accounting.drop_on_arrival(drop_reason::AFTER_SHUTDOWN);
         let report = accounting.report();
         assert_eq!((report.finished, report.ok, report.pending), (6, 2, 0));
-        assert_eq!(report.dropped.get(reason::DEADLINE), Some(&3));
-        assert_eq!(report.dropped.get(reason::AFTER_SHUTDOWN), Some(&1));
+        assert_eq!(report.dropped.get(drop_reason::SHUTDOWN_DEADLINE), Some(&3));
+        assert_eq!(report.dropped.get(drop_reason::AFTER_SHUTDOWN), Some(&1));
     }
 
     #[test]
     fn a_forked_child_reports_zero_even_if_the_lock_was_held() {
         let accounting = Accounting { owner_pid: 0, ..Accounting::default() };
         let guard = accounting.completed.lock().expect("not poisoned");
-        accounting.drop_on_arrival(reason::QUEUE_FULL);
-        accounting.dropped(reason::QUEUE_FULL, 1);
+        accounting.drop_on_arrival(drop_reason::QUEUE_FULL);
+        accounting.dropped(drop_reason::QUEUE_FULL, 1);
         assert_eq!(accounting.report(), SignalReport::default());
         drop(guard);
     }

@@ -1,10 +1,10 @@
 //! The export loop of one queue: takes batches, encodes them and exports several at a time.
 
-use crate::export::accounting::reason;
 use crate::export::diagnostics::Diagnostics;
 use crate::export::queue::{Batch, ExportOutcome, Queue};
 use crate::export::retry::RetryingExporter;
 use crate::export::runtime::ExportPhase;
+use crate::semconv::{drop_reason, failure_reason};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
@@ -102,7 +102,7 @@ impl<T: Send + 'static> BatchExportLoop<T> {
         self.queue.is_abandoned.store(true, Relaxed);
         in_flight.abort_all();
         while in_flight.join_next().await.is_some() {}
-        self.queue.drop_waiting(reason::DEADLINE);
+        self.queue.drop_waiting(drop_reason::SHUTDOWN_DEADLINE);
         self.queue.completed.notify_waiters();
     }
 }
@@ -120,8 +120,8 @@ async fn export_batch<T: Send + 'static>(
             let outcome = exporter.export(body).await;
             batch.complete(outcome);
         }
-        Ok(None) => batch.complete(ExportOutcome::Failed(Cow::Borrowed("encoding"))),
-        Err(_) => batch.complete(ExportOutcome::Failed(Cow::Borrowed(reason::PANIC))),
+        Ok(None) => batch.complete(ExportOutcome::Failed(Cow::Borrowed(failure_reason::ENCODING))),
+        Err(_) => batch.complete(ExportOutcome::Failed(Cow::Borrowed(failure_reason::PANIC))),
     }
 }
 

@@ -5,7 +5,8 @@
 //! an unresponsive Collector does not free space.
 
 use crate::config::signal::Signal;
-use crate::export::accounting::{Accounting, reason};
+use crate::export::accounting::Accounting;
+use crate::semconv::{drop_reason, failure_reason};
 use crate::sync::atomic::Ordering::Relaxed;
 use crate::sync::atomic::{AtomicBool, AtomicUsize};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -134,13 +135,13 @@ impl<T> Queue<T> {
         let Some(mut state) = self.lock() else { return };
         if state.is_closed {
             drop(state);
-            self.accounting.drop_on_arrival(reason::AFTER_SHUTDOWN);
+            self.accounting.drop_on_arrival(drop_reason::AFTER_SHUTDOWN);
             return;
         }
         if state.items.len() + state.in_flight >= self.max_items || state.bytes + bytes > MAX_BYTES
         {
             drop(state);
-            self.accounting.drop_on_arrival(reason::QUEUE_FULL);
+            self.accounting.drop_on_arrival(drop_reason::QUEUE_FULL);
             self.dropped_since_report.fetch_add(1, Relaxed);
             return;
         }
@@ -263,9 +264,9 @@ impl<T> Batch<T> {
 impl<T> Drop for Batch<T> {
     fn drop(&mut self) {
         if self.queue.is_abandoned.load(Relaxed) {
-            self.record(ExportOutcome::Dropped(reason::DEADLINE));
+            self.record(ExportOutcome::Dropped(drop_reason::SHUTDOWN_DEADLINE));
         } else {
-            self.record(ExportOutcome::Failed(Cow::Borrowed(reason::PANIC)));
+            self.record(ExportOutcome::Failed(Cow::Borrowed(failure_reason::PANIC)));
         }
     }
 }

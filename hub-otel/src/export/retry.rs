@@ -1,11 +1,11 @@
 //! Export of one request with retries, until it is accepted, rejected, or dropped at shutdown.
 
 use crate::config::signal::Signal;
-use crate::export::accounting::reason;
 use crate::export::diagnostics::Diagnostics;
 use crate::export::queue::ExportOutcome;
 use crate::export::runtime::ExportPhase;
 use crate::export::transport::{ExportResponse, RetryCause, Transport};
+use crate::semconv::drop_reason;
 use backon::BackoffBuilder;
 use backon::ExponentialBuilder;
 use bytes::Bytes;
@@ -115,14 +115,14 @@ impl RetryingExporter {
                     &format!("{} requests a retry delay of more than a minute", self.endpoint),
                     "the batch is dropped",
                 );
-                return ExportOutcome::Dropped(reason::RETRY_AFTER);
+                return ExportOutcome::Dropped(drop_reason::RETRY_AFTER_TOO_LONG);
             }
             if let RetryCause::Transient(_) = cause {
                 self.set_reached();
             }
             self.report(&cause);
             if self.is_unreachable_at_shutdown(&cause) {
-                return ExportOutcome::Dropped(reason::NO_COLLECTOR);
+                return ExportOutcome::Dropped(drop_reason::NO_COLLECTOR);
             }
             let delay = match retry_after {
                 // A date in the past gives zero, which would be a retry without delay.

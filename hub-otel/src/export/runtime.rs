@@ -2,15 +2,16 @@
 //!
 //! Independent of the application's runtime: the exporters always have a tokio context, and a
 //! blocking flush on an application thread never waits for work of that same thread. Telemetry is
-//! suppressed on its threads, so that the exporters' own activity is never exported.
+//! suppressed on its thread and in [`spawn_blocking`], so that the exporters' own activity is never
+//! exported.
 
 use opentelemetry::Context;
 use std::io;
-use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 use tokio::runtime::Builder;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// The phase of all tasks of one instance.
@@ -48,7 +49,6 @@ impl ExportRuntime {
                 .enable_all()
                 .thread_name("hub-otel-blocking")
                 .max_blocking_threads(16)
-                .on_thread_start(suppress_until_thread_ends)
                 .build();
             match runtime {
                 Err(error) => drop(ready.send(Err(error))),
@@ -83,10 +83,12 @@ impl ExportRuntime {
     }
 }
 
-/// Suppresses telemetry on the calling thread until it ends.
-///
-/// `on_thread_start` has no place for the scope's guard. Not dropping it leaves the scope open; it
-/// ends with the thread's context stack.
-fn suppress_until_thread_ends() {
-    let _scope = ManuallyDrop::new(Context::enter_telemetry_suppressed_scope());
+/// Runs `work` on a blocking thread of the current runtime, with telemetry suppressed.
+pub(crate) fn spawn_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    tokio::task::spawn_blocking(move || {
+        let _suppressed = Context::enter_telemetry_suppressed_scope();
+        work()
+    })
 }

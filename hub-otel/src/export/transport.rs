@@ -42,8 +42,6 @@ pub(crate) enum RetryCause {
 
 /// The size limit of a response: the fields read from it are a number and a message.
 pub(crate) const MAX_RESPONSE_BYTES: usize = 64 * 1024;
-/// The failure reason for a response over the limit, before or after decompression.
-const TOO_LARGE: &str = "reply_too_large";
 
 /// The OTLP transport of one signal.
 #[derive(Debug)]

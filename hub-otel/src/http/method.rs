@@ -5,15 +5,11 @@
 //! OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS (HTTP spans, `http.request.method`).
 
 use crate::instance::Instance;
-use crate::semconv::instrumentation as boundary;
+use crate::semconv::error_type;
+use crate::semconv::value::http_method;
 use opentelemetry::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// The methods of RFC 9110, PATCH and QUERY. The most frequent ones come first: the lookup is
-/// linear.
-const DEFAULT: [&str; 10] =
-    ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "QUERY", "CONNECT", "TRACE"];
 
 /// A known method, or any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +26,7 @@ pub(crate) struct KnownMethods(Box<[Method]>);
 
 impl Default for KnownMethods {
     fn default() -> Self {
-        Self(DEFAULT.into_iter().map(Method::Default).collect())
+        Self(http_method::KNOWN.into_iter().map(Method::Default).collect())
     }
 }
 
@@ -62,7 +58,7 @@ impl Method {
         match self {
             Self::Default(name) => name,
             Self::Configured(name) => name,
-            Self::Other => boundary::OTHER,
+            Self::Other => error_type::OTHER,
         }
     }
 
@@ -71,7 +67,7 @@ impl Method {
         match self {
             Self::Default(name) => Value::from(*name),
             Self::Configured(name) => Value::from(name.clone()),
-            Self::Other => Value::from(boundary::OTHER),
+            Self::Other => Value::from(error_type::OTHER),
         }
     }
 

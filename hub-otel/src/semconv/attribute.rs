@@ -77,7 +77,7 @@ pub const EXPECTED_ERROR: &str = "hub_otel.expected_error";
 
 /// Id of one approval request.
 pub const WORKFLOW_APPROVAL_ID: &str = "workflow.approval.id";
-/// Decision: a value of [`crate::semconv::status::DECISIONS`].
+/// Decision: a value of [`crate::semconv::decision::ALL`].
 pub const WORKFLOW_APPROVAL_DECISION: &str = "workflow.approval.decision";
 
 /// Keys of metric labels, in Prometheus spelling.

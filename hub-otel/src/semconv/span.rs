@@ -19,14 +19,14 @@ pub struct SpanAttribute {
     /// Key of the attribute.
     pub key: &'static str,
     /// Type of the value.
-    pub value: Type,
+    pub value: AttributeType,
     /// Condition under which the attribute is present.
-    pub when: Requirement,
+    pub when: RequirementLevel,
 }
 
 /// Type of an attribute value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
+pub enum AttributeType {
     /// UTF-8 string.
     String,
     /// Signed 64-bit integer.
@@ -37,7 +37,7 @@ pub enum Type {
 
 /// Condition under which an attribute is present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requirement {
+pub enum RequirementLevel {
     /// Present on every span, set at its start.
     Start,
     /// Present on every span, set at its end.
@@ -53,16 +53,16 @@ pub const AGENT_EXECUTE: &str = "agent.execute";
 /// One wait for a person's decision.
 pub const WORKFLOW_APPROVAL: &str = "workflow.approval";
 
-const fn at(key: &'static str, value: Type, when: Requirement) -> SpanAttribute {
+const fn at(key: &'static str, value: AttributeType, when: RequirementLevel) -> SpanAttribute {
     SpanAttribute { key, value, when }
 }
 
-use Requirement::End;
-use Requirement::Start;
-use Requirement::When;
-use Type::Bool;
-use Type::Int;
-use Type::String;
+use AttributeType::Bool;
+use AttributeType::Int;
+use AttributeType::String;
+use RequirementLevel::End;
+use RequirementLevel::Start;
+use RequirementLevel::When;
 
 /// All spans that the library defines. HTTP and database spans follow the semantic conventions.
 pub const SPANS: &[Span] = &[

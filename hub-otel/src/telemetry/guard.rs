@@ -179,27 +179,8 @@ impl Telemetry {
             .unwrap_or_default()
     }
 
-    /// Returns a layer that exports `tracing` events as log records, for a subscriber of the
-    /// application.
-    ///
-    /// Not needed if the application sets no subscriber: [`install`](Self::install) sets one. The
-    /// type comes from `tracing-subscriber` 0.3, which is therefore part of this crate's public
-    /// API.
-    ///
-    /// ```no_run
-    /// use tracing_subscriber::prelude::*;
-    ///
-    /// # fn main() -> Result<(), hub_otel::InitError> {
-    /// let telemetry = hub_otel::Telemetry::builder().default_service_name("scanner").build()?;
-    /// tracing_subscriber::registry()
-    ///     .with(telemetry.layer())
-    ///     .with(tracing_subscriber::fmt::layer())
-    ///     .init();
-    /// telemetry.install()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    /// Creates the layer of [`otel::tracing_layer`](crate::otel::tracing_layer).
+    pub(crate) fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
@@ -214,7 +195,8 @@ impl Telemetry {
     /// Installs this instance for the process: the global OpenTelemetry providers, the propagator,
     /// and a `tracing` subscriber if none is set.
     ///
-    /// For programs that set a subscriber with [`Telemetry::layer`] between
+    /// For programs that set a subscriber with
+    /// [`otel::tracing_layer`](crate::otel::tracing_layer) between
     /// [`build`](TelemetryBuilder::build) and this call. Otherwise use
     /// [`TelemetryBuilder::install`].
     ///
@@ -236,8 +218,8 @@ impl Telemetry {
         let exports_logs = handle.pipeline.logger_provider.is_some();
         if !is_set && exports_logs && !handle.has_layer.load(Ordering::SeqCst) {
             handle.pipeline.diagnostics.log(
-                "a tracing subscriber is set already and is kept; add `telemetry.layer()` to it to \
-                 export log records",
+                "a tracing subscriber is set already and is kept; add \
+                 `hub_otel::otel::tracing_layer(&telemetry)` to it to export log records",
             );
         }
         Ok(())

@@ -1,6 +1,5 @@
 //! Redaction of secrets: a wrapper for values and a deny-list of attribute keys.
 
-use opentelemetry::Value;
 use std::fmt;
 
 /// The replacement for a redacted value.
@@ -55,12 +54,6 @@ impl<T> fmt::Debug for Sensitive<T> {
 impl<T> fmt::Display for Sensitive<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(REDACTED)
-    }
-}
-
-impl<T> From<Sensitive<T>> for Value {
-    fn from(_: Sensitive<T>) -> Self {
-        Self::from(REDACTED)
     }
 }
 

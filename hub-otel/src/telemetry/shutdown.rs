@@ -1,8 +1,8 @@
 //! The shutdown of one instance: all signals concurrently, one deadline, exactly once.
 
-use crate::export::accounting::reason;
 use crate::export::pipeline::Pipeline;
 use crate::export::runtime::ExportPhase;
+use crate::semconv::drop_reason;
 use crate::telemetry::report::Report;
 use crate::telemetry::shutdown_message::shutdown_message;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct ShutdownHandle {
     completed_blocking: Condvar,
     /// Set for the installed instance, which logs the shutdown message.
     pub(crate) is_installed: AtomicBool,
-    /// Set by [`Telemetry::layer`](crate::Telemetry::layer): the application exports its log
+    /// Set by [`otel::tracing_layer`](crate::otel::tracing_layer): the application exports its log
     /// records.
     pub(crate) has_layer: AtomicBool,
     /// The samplers of the process metrics. Stopped on drop.
@@ -120,7 +120,7 @@ impl ShutdownHandle {
             .unwrap_or_else(PoisonError::into_inner);
         result.clone().unwrap_or_else(|| {
             // The export thread did not run in time: its pending items count as dropped.
-            self.pipeline.close_accounting(reason::DEADLINE);
+            self.pipeline.close_accounting(drop_reason::SHUTDOWN_DEADLINE);
             self.pipeline.report(limit)
         })
     }
@@ -135,7 +135,7 @@ struct CompleteOnDrop {
 impl Drop for CompleteOnDrop {
     fn drop(&mut self) {
         let handle = &self.handle;
-        handle.pipeline.close_accounting(reason::DEADLINE);
+        handle.pipeline.close_accounting(drop_reason::SHUTDOWN_DEADLINE);
         let report = handle.pipeline.report(self.began.elapsed());
         // An instance that is not installed is one of several: only its report is returned.
         if handle.is_installed.load(Ordering::SeqCst) {

@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::config::signal::{Exporter, Signal};
-use crate::export::accounting::reason;
 use crate::export::retry::EndpointStates;
+use crate::semconv::drop_reason;
 use crate::telemetry::report::Report;
 
 /// Returns the message logged at the end of the shutdown.
@@ -19,7 +19,7 @@ pub(crate) fn shutdown_message(
     let items = if lost == 1 { "item" } else { "items" };
     let unreachable: u64 = Signal::ALL
         .iter()
-        .filter_map(|signal| report.signal(*signal).dropped.get(reason::NO_COLLECTOR))
+        .filter_map(|signal| report.signal(*signal).dropped.get(drop_reason::NO_COLLECTOR))
         .sum();
     if unreachable < lost {
         return format!("Shutdown error: {lost} {items} could not be delivered ({report})");

@@ -1,6 +1,7 @@
 //! Process signals. No handler is installed unless requested: a library that catches SIGTERM
 //! unrequested can keep a program from ending.
 
+use crate::export::runtime::spawn_blocking;
 use crate::telemetry::error::InitError;
 use crate::telemetry::shutdown::ShutdownHandle;
 use std::io;
@@ -117,7 +118,7 @@ pub(crate) fn install_shutdown_handlers(handle: &Arc<ShutdownHandle>) -> Result<
         if let Some(handle) = weak.upgrade() {
             let timeout = *handle.pipeline.config.shutdown_timeout;
             // On a blocking thread: the export thread has to deliver meanwhile.
-            let _ = tokio::task::spawn_blocking(move || {
+            let _ = spawn_blocking(move || {
                 handle.begin(timeout);
                 handle.wait_blocking(timeout);
                 signal.reraise();

@@ -1,7 +1,9 @@
 //! Check of what was captured against the semantic conventions of this library.
 
 use crate::semconv::attribute::label;
-use crate::semconv::{Kind, METRICS, Requirement, SPANS, Type, attribute, status};
+use crate::semconv::{
+    AttributeType, InstrumentKind, METRICS, RequirementLevel, SPANS, attribute, decision, status,
+};
 use crate::testing::metrics::{Metrics, Series};
 use crate::testing::render::Spans;
 use crate::testing::span::{Span, Value};
@@ -94,9 +96,9 @@ fn check_span(captured: &Span, violations: &mut Vec<String>) {
     let Some(contract) = SPANS.iter().find(|span| span.name == name) else { return };
     for attribute in contract.attributes {
         let fits = |value: &Value| match attribute.value {
-            Type::String => matches!(value, Value::String(_)),
-            Type::Int => matches!(value, Value::Int(_)),
-            Type::Bool => matches!(value, Value::Bool(_)),
+            AttributeType::String => matches!(value, Value::String(_)),
+            AttributeType::Int => matches!(value, Value::Int(_)),
+            AttributeType::Bool => matches!(value, Value::Bool(_)),
         };
         match (captured.attributes.get(attribute.key), attribute.when) {
             (Some(value), _) if !fits(value) => {
@@ -105,7 +107,7 @@ fn check_span(captured: &Span, violations: &mut Vec<String>) {
                     attribute.key, attribute.value
                 ));
             }
-            (None, Requirement::Start | Requirement::End) => {
+            (None, RequirementLevel::Start | RequirementLevel::End) => {
                 violations.push(format!("span {name}: {} is missing", attribute.key));
             }
             _ => {}
@@ -115,7 +117,7 @@ fn check_span(captured: &Span, violations: &mut Vec<String>) {
         let closed: Option<&[&str]> = match &**key {
             crate::semconv::attribute::WORKFLOW_STATUS => Some(&SEGMENT),
             crate::semconv::attribute::AGENT_STATUS => Some(&status::TERMINAL),
-            crate::semconv::attribute::WORKFLOW_APPROVAL_DECISION => Some(&status::DECISIONS),
+            crate::semconv::attribute::WORKFLOW_APPROVAL_DECISION => Some(&decision::ALL),
             _ => None,
         };
         if closed.is_some_and(|closed| !closed.contains(&value.to_string().as_str())) {
@@ -140,10 +142,10 @@ fn check_series(captured: &Series, violations: &mut Vec<String>) {
         ));
     }
     let kind = match contract.kind {
-        Kind::Counter => "counter",
-        Kind::UpDownCounter => "up_down_counter",
-        Kind::Histogram => "histogram",
-        Kind::Gauge => "gauge",
+        InstrumentKind::Counter => "counter",
+        InstrumentKind::UpDownCounter => "up_down_counter",
+        InstrumentKind::Histogram => "histogram",
+        InstrumentKind::Gauge => "gauge",
     };
     if captured.kind != kind {
         violations.push(format!("metric {name}: its kind is {}, not {kind}", captured.kind));
@@ -164,7 +166,7 @@ fn check_series(captured: &Series, violations: &mut Vec<String>) {
         }
     }
     for (key, closed) in
-        [(label::STATUS, &status::TERMINAL[..]), (label::DECISION, &status::DECISIONS[..])]
+        [(label::STATUS, &status::TERMINAL[..]), (label::DECISION, &decision::ALL[..])]
     {
         if let Some(value) = captured.labels.get(key)
             && !closed.contains(&&**value)

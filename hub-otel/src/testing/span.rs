@@ -125,8 +125,8 @@ impl fmt::Display for Value {
     }
 }
 
-impl From<&opentelemetry::Value> for Value {
-    fn from(value: &opentelemetry::Value) -> Self {
+impl Value {
+    fn from_otel(value: &opentelemetry::Value) -> Self {
         match value {
             opentelemetry::Value::Bool(value) => Self::Bool(*value),
             opentelemetry::Value::I64(value) => Self::Int(*value),
@@ -154,7 +154,7 @@ fn attribute_map(attributes: &[KeyValue]) -> (BTreeMap<String, Value>, Vec<Strin
     let mut repeated_keys = Vec::new();
     let mut map = BTreeMap::new();
     for attribute in attributes {
-        let value = Value::from(&attribute.value);
+        let value = Value::from_otel(&attribute.value);
         if map.insert(attribute.key.to_string(), value).is_some() {
             repeated_keys.push(attribute.key.to_string());
         }

@@ -2,7 +2,8 @@
 
 use crate::instance;
 use crate::label::{Label, LabelValue};
-use crate::semconv::{kv, status};
+use crate::semconv::kv;
+use crate::semconv::value::trigger;
 use crate::unit::arguments::{EvaluatedArgs, IntoLink, IntoParent, UnitArgs};
 use crate::unit::attribute_value::AttributeValue;
 use crate::unit::callsite::SpanKind;
@@ -28,8 +29,7 @@ use std::marker::PhantomData;
 /// ```
 pub fn workflow(id: impl Into<String>) -> Workflow {
     Unit::new(UnitKind::Workflow, |args| {
-        args.id(IdentityValue::Owned(id.into()))
-            .trigger(IdentityValue::Static(status::TRIGGER_MANUAL))
+        args.id(IdentityValue::Owned(id.into())).trigger(IdentityValue::Static(trigger::MANUAL))
     })
 }
 

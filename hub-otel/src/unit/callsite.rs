@@ -2,7 +2,8 @@
 
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet};
-use crate::semconv::{span, status};
+use crate::semconv::span;
+use crate::semconv::value::trigger;
 use crate::unit_kind::UnitKind;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -27,7 +28,7 @@ pub struct Callsite {
 impl Callsite {
     /// Call site of a workflow whose id is a literal or the function's name.
     pub const fn workflow(id: &'static str) -> Self {
-        Self::new(UnitKind::Workflow, id, status::TRIGGER_MANUAL, span::WORKFLOW_EXECUTE)
+        Self::new(UnitKind::Workflow, id, trigger::MANUAL, span::WORKFLOW_EXECUTE)
     }
 
     /// Call site of an agent whose id and action are literals or the function's name.

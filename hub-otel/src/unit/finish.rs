@@ -2,7 +2,7 @@
 
 use crate::instance::SdkSpan;
 use crate::options::Exceptions;
-use crate::semconv::{attribute as a, event, kv, status};
+use crate::semconv::{attribute as a, error_type, event, kv, status};
 use crate::shared_str::share_str;
 use crate::status::UnitStatus;
 use crate::unit::events;
@@ -106,7 +106,7 @@ fn set_failure(
 ) -> SpanStatus {
     let Some(Failure { error_type, exception_type, message }) = failure else {
         // `status = …` returned a failure for a value that is not an error.
-        sdk.set_attribute(kv(a::ERROR_TYPE, status::ERROR_TYPE_OTHER));
+        sdk.set_attribute(kv(a::ERROR_TYPE, error_type::OTHER));
         return SpanStatus::Error { description: Cow::Borrowed("") };
     };
     let description = message.map_or_else(|| error_type.clone(), Cow::Owned);

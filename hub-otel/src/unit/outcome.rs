@@ -3,7 +3,7 @@
 use crate::error_type;
 use crate::error_type::ErrorType;
 use crate::metrics::LabelSet;
-use crate::semconv::{kv, status};
+use crate::semconv::{error_type as error_types, kv};
 use crate::status::UnitStatus;
 use crate::unit::attribute_value::Fields;
 use crate::unit::state::{LateState, ParentWorkflow};
@@ -86,7 +86,7 @@ impl Classification {
     pub fn none(&mut self) {
         self.ending.status = UnitStatus::Failed;
         self.ending.failure = Some(Failure {
-            error_type: Cow::Borrowed("none"),
+            error_type: Cow::Borrowed(error_types::NONE),
             exception_type: "core::option::Option::None",
             message: Some("the function returned None".to_owned()),
         });
@@ -269,8 +269,8 @@ impl Ending {
     /// The body panicked.
     pub(crate) fn panicked() -> Self {
         let failure = Failure {
-            error_type: Cow::Borrowed(status::ERROR_TYPE_PANIC),
-            exception_type: status::ERROR_TYPE_PANIC,
+            error_type: Cow::Borrowed(error_types::PANIC),
+            exception_type: error_types::PANIC,
             message: Some("the function panicked".to_owned()),
         };
         Self { returned: false, failure: Some(failure), ..Self::new(UnitStatus::Failed) }
@@ -283,7 +283,7 @@ impl Ending {
             return None;
         }
         if late.timed_out {
-            self.fail(UnitStatus::TimedOut, Cow::Borrowed(status::ERROR_TYPE_TIMEOUT));
+            self.fail(UnitStatus::TimedOut, Cow::Borrowed(error_types::TIMEOUT));
         } else if let Some(error_type) = &late.failed {
             self.fail(UnitStatus::Failed, error_type.clone());
         } else if let Some(reason) = &late.suspended {

@@ -2,7 +2,7 @@
 
 use crate::instance;
 use crate::metrics::Dimensions;
-use crate::semconv::{attribute as a, event, kv, span, status};
+use crate::semconv::{attribute as a, error_type, event, kv, span};
 use crate::status::UnitStatus;
 use crate::unit::clock;
 use crate::unit_kind::UnitKind;
@@ -137,8 +137,7 @@ impl Segment {
             Dimensions { id: &self.workflow_id, trigger_or_action: &self.trigger, extra: &[] };
         let label_set = instance.units.label_set(UnitKind::Workflow, &dimensions);
         label_set.record_end(status, self.elapsed());
-        let error_type =
-            status.is_failure().then(|| error_type.unwrap_or(status::ERROR_TYPE_OTHER));
+        let error_type = status.is_failure().then(|| error_type.unwrap_or(error_type::OTHER));
         if let Some(error_type) = error_type {
             label_set.record_error(error_type);
         }

@@ -29,11 +29,20 @@ mod config {
 #[path = "."]
 mod export {
     #[path = "../../../hub-otel/src/export/accounting.rs"]
-    #[expect(dead_code, reason = "the scenarios use few of the drop reasons")]
     pub mod accounting;
     #[path = "../../../hub-otel/src/export/queue.rs"]
     #[expect(dead_code, reason = "the scenarios use part of the queue's interface")]
     pub mod queue;
+}
+
+/// The library's reasons of losses.
+#[path = "."]
+#[expect(dead_code, reason = "the scenarios use few of the reasons")]
+mod semconv {
+    #[path = "../../../hub-otel/src/semconv/drop_reason.rs"]
+    pub mod drop_reason;
+    #[path = "../../../hub-otel/src/semconv/failure_reason.rs"]
+    pub mod failure_reason;
 }
 
 /// The library's report.

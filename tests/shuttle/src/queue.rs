@@ -2,8 +2,8 @@
 //! while the queue closes.
 
 use crate::config::signal::Signal;
-use crate::export::accounting::reason;
 use crate::export::queue::{ExportOutcome, Queue};
+use crate::semconv::drop_reason;
 use crate::sync::Arc;
 use crate::telemetry::report::SignalReport;
 use crate::{every_order, many_orders, thread, together};
@@ -52,7 +52,7 @@ pub fn delivered() {
         together(vec![push(&queue, 2), push(&queue, 1), deliver(&queue, 2)]);
         let report = balanced(&queue);
         assert_eq!((report.finished, report.pending), (3, queue.waiting() as u64));
-        assert!(dropped(&report, reason::QUEUE_FULL) <= 1, "two items always fit: {report:?}");
+        assert!(dropped(&report, drop_reason::QUEUE_FULL) <= 1, "two items always fit: {report:?}");
         deliver(&queue, 2)();
         assert_eq!((balanced(&queue).pending, queue.is_complete_before(queue.next())), (0, true));
     });
@@ -71,7 +71,7 @@ pub fn closed() {
         together(vec![push(&queue, 1), close]);
         let report = balanced(&queue);
         assert_eq!((report.finished, report.pending, queue.waiting()), (1, 0, 0));
-        assert_eq!(report.ok + dropped(&report, reason::AFTER_SHUTDOWN), 1);
+        assert_eq!(report.ok + dropped(&report, drop_reason::AFTER_SHUTDOWN), 1);
     });
 }
 
@@ -83,15 +83,16 @@ pub fn abandoned() {
         let late = Arc::clone(&queue);
         let abandon = thread(move || {
             late.close();
-            late.drop_waiting(reason::DEADLINE);
-            late.accounting.close(reason::DEADLINE);
+            late.drop_waiting(drop_reason::SHUTDOWN_DEADLINE);
+            late.accounting.close(drop_reason::SHUTDOWN_DEADLINE);
             let report = balanced(&late);
             assert_eq!(report.pending, 0, "after the close: {report:?}");
         });
         together(vec![push(&queue, 2), deliver(&queue, 1), abandon]);
         let report = balanced(&queue);
         assert_eq!((report.finished, report.pending, queue.waiting()), (2, 0, 0));
-        let lost = dropped(&report, reason::DEADLINE) + dropped(&report, reason::AFTER_SHUTDOWN);
+        let lost = dropped(&report, drop_reason::SHUTDOWN_DEADLINE)
+            + dropped(&report, drop_reason::AFTER_SHUTDOWN);
         assert_eq!(report.ok + lost, 2, "{report:?}");
     });
 }
@@ -103,7 +104,10 @@ pub fn reported() {
         let reading = Arc::clone(&queue);
         let read = thread(move || {
             let (first, second) = (balanced(&reading), balanced(&reading));
-            assert!(first.finished <= second.finished && first.ok <= second.ok, "counts never decrease");
+            assert!(
+                first.finished <= second.finished && first.ok <= second.ok,
+                "counts never decrease"
+            );
         });
         together(vec![push(&queue, 2), deliver(&queue, 2), read]);
         balanced(&queue);

@@ -4,7 +4,7 @@ use crate::docs::label_name;
 use crate::stack::expression::KnownSeries;
 use crate::stack::recordings;
 use crate::stack::slo;
-use hub_otel::semconv::{Kind, METRICS};
+use hub_otel::semconv::{InstrumentKind, METRICS};
 
 /// Of the stack's own components: name and labels, without job and instance.
 pub const COMPONENTS: &[(&str, &[&str])] = &[
@@ -32,8 +32,10 @@ pub fn all() -> Vec<KnownSeries> {
     let mut known = Vec::new();
     for metric in METRICS {
         let parts: &[&str] = match metric.kind {
-            Kind::Histogram => &["_bucket", "_sum", "_count"],
-            Kind::Counter | Kind::UpDownCounter | Kind::Gauge => &[""],
+            InstrumentKind::Histogram => &["_bucket", "_sum", "_count"],
+            InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Gauge => {
+                &[""]
+            }
         };
         for part in parts {
             let mut labels: Vec<String> =

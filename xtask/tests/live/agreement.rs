@@ -122,13 +122,12 @@ pub(crate) fn nothing_lost(prometheus: &Prometheus, backends: &Receiver) {
 
 /// Fewer than 100 label combinations over the fixed metrics, without `le` and the labels of the target.
 pub(crate) fn few_series(prometheus: &Prometheus) {
-    use hub_otel::semconv::metric::FIXED;
-    use hub_otel::semconv::{Kind, METRICS};
+    use hub_otel::semconv::{InstrumentKind, METRICS, Stability};
     let combinations: f64 = METRICS
         .iter()
-        .take(FIXED)
+        .filter(|metric| metric.stability == Stability::Fixed)
         .map(|metric| {
-            let part = if metric.kind == Kind::Histogram { "_count" } else { "" };
+            let part = if metric.kind == InstrumentKind::Histogram { "_count" } else { "" };
             prometheus
                 .instant(&format!("count({}{part})", metric.prometheus))
                 .only()

@@ -2,7 +2,7 @@
 //! zero.
 
 use crate::server::{Server, TIMEOUT, folder, serve};
-use hub_otel::semconv::{Kind, METRICS};
+use hub_otel::semconv::{InstrumentKind, METRICS};
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::scrape::Scrape;
@@ -91,9 +91,9 @@ fn runs_are_counted_from_zero_and_the_gauge_returns_to_zero() {
     for metric in METRICS {
         let Some(family) = after.families.get(metric.prometheus) else { continue };
         let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Histogram => "histogram",
-            Kind::UpDownCounter | Kind::Gauge => "gauge",
+            InstrumentKind::Counter => "counter",
+            InstrumentKind::Histogram => "histogram",
+            InstrumentKind::UpDownCounter | InstrumentKind::Gauge => "gauge",
         };
         assert_eq!(family.kind, kind, "{}", metric.prometheus);
         assert_eq!(family.help, metric.description, "{}", metric.prometheus);

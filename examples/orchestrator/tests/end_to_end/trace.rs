@@ -1,7 +1,7 @@
 //! One trigger is one trace: spans, parents, attributes with their types, log records.
 
 use crate::server::{Server, TIMEOUT, folder, serve};
-use hub_otel::semconv::{Requirement, SPANS, Type, attribute as a, event, span};
+use hub_otel::semconv::{AttributeType, RequirementLevel, SPANS, attribute as a, event, span};
 use hub_otel_tests::receiver::{Item, Receiver, int, text};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
@@ -59,10 +59,10 @@ fn assert_as_in_the_contract(span: &Span) {
         let value =
             found.and_then(|found| found.value.as_ref()).and_then(|value| value.value.as_ref());
         match (attribute.value, value) {
-            (Type::String, Some(Value::StringValue(_)))
-            | (Type::Int, Some(Value::IntValue(_)))
-            | (Type::Bool, Some(Value::BoolValue(_))) => {}
-            (_, None) if matches!(attribute.when, Requirement::When(_)) => {}
+            (AttributeType::String, Some(Value::StringValue(_)))
+            | (AttributeType::Int, Some(Value::IntValue(_)))
+            | (AttributeType::Bool, Some(Value::BoolValue(_))) => {}
+            (_, None) if matches!(attribute.when, RequirementLevel::When(_)) => {}
             (expected, found) => {
                 panic!("{} on {}: {expected:?} and not {found:?}", attribute.key, span.name)
             }

@@ -6,14 +6,15 @@
 
 use crate::config::otlp::Protocol;
 use crate::config::signal::Signal;
-use crate::export::accounting::{Accounting, reason};
+use crate::export::accounting::Accounting;
 use crate::export::diagnostics::Diagnostics;
 use crate::export::encode::encode_metrics;
 use crate::export::metrics::ManualMetricReader;
 use crate::export::metrics::self_metrics::{overflowed_instruments, warn_overflow};
 use crate::export::queue::ExportOutcome;
 use crate::export::retry::RetryingExporter;
-use crate::export::runtime::ExportPhase;
+use crate::export::runtime::{ExportPhase, spawn_blocking};
+use crate::semconv::{drop_reason, failure_reason};
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use std::borrow::Cow;
@@ -23,7 +24,6 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
@@ -105,9 +105,9 @@ impl Drop for PointsInFlight<'_> {
     fn drop(&mut self) {
         if self.points > 0 {
             if std::thread::panicking() {
-                self.accounting.failed(Cow::Borrowed(reason::PANIC), self.points);
+                self.accounting.failed(Cow::Borrowed(failure_reason::PANIC), self.points);
             } else {
-                self.accounting.dropped(reason::DEADLINE, self.points);
+                self.accounting.dropped(drop_reason::SHUTDOWN_DEADLINE, self.points);
             }
         }
     }

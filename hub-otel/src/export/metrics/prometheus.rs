@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::export::diagnostics::{Diagnostics, write_line};
 use crate::export::metrics::families::rewrite_families;
 use crate::export::metrics::self_metrics::warn_overflow;
-use crate::export::runtime::ExportPhase;
+use crate::export::runtime::{ExportPhase, spawn_blocking};
 use crate::telemetry::error::InitError;
 use crate::telemetry::redaction::DenyList;
 use bytes::Bytes;
@@ -30,7 +30,6 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio::time::timeout;
 

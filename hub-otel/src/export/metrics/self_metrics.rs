@@ -2,12 +2,12 @@
 //! detection of instruments over their cardinality limit.
 
 use crate::config::signal::Signal;
-use crate::export::accounting::{Accounting, reason};
+use crate::export::accounting::Accounting;
 use crate::export::diagnostics::Diagnostics;
 use crate::metrics::instruments;
 use crate::semconv::attribute::label;
 use crate::semconv::attribute::label::{OVERFLOW, OVERFLOW_PROMETHEUS};
-use crate::semconv::{kv, metric};
+use crate::semconv::{drop_reason, kv, metric, result};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::metrics::data::AggregatedMetrics;
@@ -29,17 +29,17 @@ pub(crate) fn observe_accounting(meter: &Meter, accounting: Vec<(Signal, Arc<Acc
                 labels.extend(reason.map(|reason| kv(label::REASON, reason)));
                 observer.observe(count, &labels);
             };
-            observe("ok", None, report.ok);
-            observe("rejected", None, report.rejected);
+            observe(result::OK, None, report.ok);
+            observe(result::REJECTED, None, report.rejected);
             if report.failures.is_empty() {
-                observe("failed", None, 0);
+                observe(result::FAILED, None, 0);
             }
             for (reason, count) in report.failures {
-                observe("failed", Some(reason), count);
+                observe(result::FAILED, Some(reason), count);
             }
-            for reason in reason::DROPS {
+            for reason in drop_reason::ALL {
                 let count = report.dropped.get(reason).copied().unwrap_or(0);
-                observe("dropped", Some(reason.to_owned()), count);
+                observe(result::DROPPED, Some(reason.to_owned()), count);
             }
         }
     });

@@ -5,9 +5,9 @@
 use crate::config::otlp::{Compression, OtlpConfig};
 use crate::config::signal::Signal;
 use crate::export::transport::{
-    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, TOO_LARGE, connection_error, partial_success,
-    user_agent,
+    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, connection_error, partial_success, user_agent,
 };
+use crate::semconv::failure_reason;
 use bytes::Buf;
 use bytes::BufMut;
 use bytes::Bytes;
@@ -136,15 +136,15 @@ fn classify(status: &Status) -> ExportResponse {
     if let Some(source) = status.source() {
         return ExportResponse::Retryable { retry_after: None, cause: transport_error(source) };
     }
-    let reason = code_reason(status.code());
+    let reason = failure_reason::GRPC[status.code() as usize];
     let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
     match status.code() {
         // From the local decoder: the response is over the size limit.
         Code::OutOfRange if status.message().contains(MESSAGE_TOO_LARGE) => {
-            ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
+            ExportResponse::Rejected { reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE) }
         }
         Code::ResourceExhausted if status.message().contains(DECOMPRESSED_TOO_LARGE) => {
-            ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
+            ExportResponse::Rejected { reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE) }
         }
         Code::Cancelled
         | Code::DeadlineExceeded
@@ -161,29 +161,6 @@ fn classify(status: &Status) -> ExportResponse {
             cause: RetryCause::Transient(reason.to_owned()),
         },
         _ => ExportResponse::Rejected { reason: Cow::Borrowed(reason) },
-    }
-}
-
-/// Returns the failure reason of a code: a closed list.
-fn code_reason(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "grpc_ok",
-        Code::Cancelled => "grpc_cancelled",
-        Code::Unknown => "grpc_unknown",
-        Code::InvalidArgument => "grpc_invalid_argument",
-        Code::DeadlineExceeded => "grpc_deadline_exceeded",
-        Code::NotFound => "grpc_not_found",
-        Code::AlreadyExists => "grpc_already_exists",
-        Code::PermissionDenied => "grpc_permission_denied",
-        Code::ResourceExhausted => "grpc_resource_exhausted",
-        Code::FailedPrecondition => "grpc_failed_precondition",
-        Code::Aborted => "grpc_aborted",
-        Code::OutOfRange => "grpc_out_of_range",
-        Code::Unimplemented => "grpc_unimplemented",
-        Code::Internal => "grpc_internal",
-        Code::Unavailable => "grpc_unavailable",
-        Code::DataLoss => "grpc_data_loss",
-        Code::Unauthenticated => "grpc_unauthenticated",
     }
 }
 

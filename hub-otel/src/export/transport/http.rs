@@ -7,9 +7,10 @@ use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::signal::Signal;
 use crate::export::transport::connector::{Connector, connector};
 use crate::export::transport::{
-    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, TOO_LARGE, connection_error, error_chain,
-    partial_success, user_agent,
+    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, connection_error, error_chain, partial_success,
+    user_agent,
 };
+use crate::semconv::failure_reason;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::Full;
@@ -74,7 +75,7 @@ impl HttpTransport {
 
     pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
         let Some(body) = compress(body, self.compression) else {
-            return ExportResponse::Rejected { reason: Cow::Borrowed("compression") };
+            return ExportResponse::Rejected { reason: Cow::Borrowed(failure_reason::COMPRESSION) };
         };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
@@ -96,9 +97,9 @@ impl HttpTransport {
         let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
         match Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await {
             Ok(body) => match decompress(&body.to_bytes(), encoding.as_ref()) {
-                Err(ResponseTooLarge) => {
-                    ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
-                }
+                Err(ResponseTooLarge) => ExportResponse::Rejected {
+                    reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE),
+                },
                 // The status is a success; a body in an unsupported encoding is not read.
                 Ok(None) => ExportResponse::Accepted { rejected: 0, message: String::new() },
                 Ok(Some(body)) => {
@@ -112,7 +113,9 @@ impl HttpTransport {
                 }
             },
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                ExportResponse::Rejected { reason: Cow::Borrowed(TOO_LARGE) }
+                ExportResponse::Rejected {
+                    reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE),
+                }
             }
             Err(error) => ExportResponse::Retryable {
                 retry_after: None,
@@ -147,7 +150,8 @@ fn classify(status: StatusCode, retry_after: Option<Duration>) -> ExportResponse
             cause: RetryCause::Transient(format!("HTTP {}", status.as_u16())),
         },
         other => {
-            ExportResponse::Rejected { reason: Cow::Owned(format!("http_{}", other.as_u16())) }
+            let reason = format!("{}{}", failure_reason::HTTP_PREFIX, other.as_u16());
+            ExportResponse::Rejected { reason: Cow::Owned(reason) }
         }
     }
 }

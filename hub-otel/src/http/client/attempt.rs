@@ -6,7 +6,7 @@ use crate::http::client::settings::{CallOptions, ClientSettings};
 use crate::http::method::{Method, protocol_version, status_error_type, strip_brackets};
 use crate::instance::Instance;
 use crate::instrumentation::is_suppressed;
-use crate::semconv::{attribute as a, instrumentation as boundary, kv};
+use crate::semconv::{attribute as a, error_type as error_types, kv};
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanBuilder;
@@ -166,7 +166,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let error_type = if self.is_polling { boundary::PANIC } else { boundary::CANCELLED };
+        let error_type = if self.is_polling { error_types::PANIC } else { error_types::CANCELLED };
         self.end(Some(error_type.into()));
     }
 }
@@ -187,16 +187,16 @@ fn labels(method: &Method, request: &Request) -> Vec<KeyValue> {
 
 /// Returns the `error.type` of an error. Its message is not used: it contains the URL.
 fn error_type(error: &reqwest::Error) -> &'static str {
-    use boundary::client as c;
+    use error_types::client as c;
     match () {
-        () if error.is_timeout() => boundary::TIMEOUT,
+        () if error.is_timeout() => error_types::TIMEOUT,
         () if error.is_dns() => c::DNS,
         () if error.is_connect() => c::CONNECT,
         () if error.is_redirect() => c::REDIRECT,
         () if error.is_builder() => c::BUILDER,
-        () if error.is_body() => boundary::BODY,
+        () if error.is_body() => error_types::BODY,
         () if error.is_decode() => c::DECODE,
         () if error.is_request() => c::REQUEST,
-        () => boundary::OTHER,
+        () => error_types::OTHER,
     }
 }

@@ -28,9 +28,11 @@ use std::time::Instant;
 tokio::task_local! {
     /// `true` while a request is sent that must not be redirected any further.
     ///
-    /// Only reqwest can create a `reqwest::Error`, so its redirect policy has to refuse the last
-    /// redirect. A policy belongs to the client and sees no request: this tells it which one it is
-    /// called for.
+    /// Only reqwest can create a `reqwest::Error`, so its redirect policy has to reject the last
+    /// redirect. A policy belongs to the client and has no access to the request: this value
+    /// identifies the request that it is called for. The alternatives are worse: `Policy::none` and
+    /// tower-http's `FollowRedirect` return the last redirect as a response, where reqwest's users
+    /// expect an error, and a second client with another policy has a second connection pool.
     static IS_LAST: bool;
 }
 

@@ -1,7 +1,7 @@
 //! The body of a response: the request ends with it.
 
 use crate::http::server::in_flight::InFlight;
-use crate::semconv::instrumentation as boundary;
+use crate::semconv::error_type;
 use bytes::Buf;
 use http_body::Body;
 use http_body::Frame;
@@ -64,7 +64,7 @@ impl<B: Body> Body for ServerBody<B> {
         let frame = ready!(request.poll(|| this.inner.as_mut().poll_frame(task)));
         let end = match &frame {
             None => Some(None),
-            Some(Err(_)) => Some(Some(boundary::BODY)),
+            Some(Err(_)) => Some(Some(error_type::BODY)),
             Some(Ok(frame)) => {
                 if let (Some(remaining), Some(data)) = (this.remaining.as_mut(), frame.data_ref()) {
                     *remaining = remaining.saturating_sub(data.remaining() as u64);

@@ -7,7 +7,7 @@ use crate::http::server::forwarded::Forwarded;
 use crate::http::server::metrics::{Labels, Route, Scheme};
 use crate::http::server::settings::ServerSettings;
 use crate::instance::Instance;
-use crate::semconv::{attribute as a, instrumentation as boundary, kv};
+use crate::semconv::{attribute as a, error_type, kv};
 use axum::extract::MatchedPath;
 use http_types::Request;
 use http_types::StatusCode;
@@ -157,6 +157,6 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.end(Some(if self.is_polling { boundary::PANIC } else { boundary::CANCELLED }));
+        self.end(Some(if self.is_polling { error_type::PANIC } else { error_type::CANCELLED }));
     }
 }

@@ -4,7 +4,7 @@ use crate::http::server::body::ServerBody;
 use crate::http::server::in_flight::InFlight;
 use crate::http::server::settings::ServerSettings;
 use crate::instrumentation::{InstanceSource, suppress};
-use crate::semconv::instrumentation as boundary;
+use crate::semconv::error_type;
 use http_body::Body;
 use http_types::Request;
 use http_types::Response;
@@ -121,7 +121,7 @@ where
                 Ok(Response::from_parts(head, body))
             }
             (Err(error), Some(request)) => {
-                request.finish(Some(boundary::OTHER));
+                request.finish(Some(error_type::OTHER));
                 Err(error)
             }
         })

@@ -1,7 +1,7 @@
 //! Names of the first design and the names emitted instead, for queries written against the design.
 
 /// Pairs of a name of the first design and the name that is emitted.
-pub const RENAMED: &[(&str, &str)] = &[
+pub(super) const RENAMED: &[(&str, &str)] = &[
     ("workflow_runs_total", "workflow_runs_total"),
     ("workflows_active", "workflows_active"),
     ("agent_runs_total", "agent_runs_total"),

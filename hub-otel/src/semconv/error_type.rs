@@ -1,16 +1,24 @@
-//! Values of `error.type` for HTTP requests and database calls.
+//! Values of `error.type` and of the label `error_type` that the library sets.
 //!
 //! The semantic conventions require a low-cardinality identifier ("Recording errors", `error.type`),
-//! so the values form a closed set. For an HTTP error response the value is the status code.
+//! so the values form a closed set. For an HTTP error response the value is the status code. An error
+//! of the user has the value that its [`ErrorType`](trait@crate::ErrorType) returns.
 
+/// The instrumented code panicked.
+pub const PANIC: &str = "panic";
+/// A timeout was exceeded.
+pub const TIMEOUT: &str = "timeout";
+/// Fallback for an error without a more specific value (semantic conventions, `error.type`). Also
+/// the value of an unknown HTTP method.
+pub const OTHER: &str = "_OTHER";
 /// The peer or the caller disconnected before completion.
 pub const CANCELLED: &str = "cancelled";
-/// A deadline was exceeded.
-pub const TIMEOUT: &str = crate::semconv::status::ERROR_TYPE_TIMEOUT;
-/// The instrumented code panicked.
-pub const PANIC: &str = crate::semconv::status::ERROR_TYPE_PANIC;
-/// Fallback for an error without a more specific value.
-pub const OTHER: &str = crate::semconv::status::ERROR_TYPE_OTHER;
+/// A returned `None` that counts as a failure (`none = error`).
+pub const NONE: &str = "none";
+/// An error of type `&str`. Its content is not from a fixed set.
+pub const STR: &str = "str";
+/// An error of type `String`. Its content is not from a fixed set.
+pub const STRING: &str = "String";
 /// The body could not be produced, sent or read.
 pub const BODY: &str = "body";
 
@@ -72,4 +80,46 @@ pub mod db {
     pub const CONFIGURATION: &str = "configuration";
     /// The database returned an error that no other value covers.
     pub const DATABASE: &str = "database";
+}
+
+/// Values for [`std::io::Error`], by its kind.
+pub mod io {
+    /// `ErrorKind::NotFound`.
+    pub const NOT_FOUND: &str = "io_not_found";
+    /// `ErrorKind::PermissionDenied`.
+    pub const PERMISSION_DENIED: &str = "io_permission_denied";
+    /// `ErrorKind::ConnectionRefused`.
+    pub const CONNECTION_REFUSED: &str = "io_connection_refused";
+    /// `ErrorKind::ConnectionReset`.
+    pub const CONNECTION_RESET: &str = "io_connection_reset";
+    /// `ErrorKind::ConnectionAborted`.
+    pub const CONNECTION_ABORTED: &str = "io_connection_aborted";
+    /// `ErrorKind::NotConnected`.
+    pub const NOT_CONNECTED: &str = "io_not_connected";
+    /// `ErrorKind::AddrInUse`.
+    pub const ADDRESS_IN_USE: &str = "io_address_in_use";
+    /// `ErrorKind::AddrNotAvailable`.
+    pub const ADDRESS_NOT_AVAILABLE: &str = "io_address_not_available";
+    /// `ErrorKind::BrokenPipe`.
+    pub const BROKEN_PIPE: &str = "io_broken_pipe";
+    /// `ErrorKind::AlreadyExists`.
+    pub const ALREADY_EXISTS: &str = "io_already_exists";
+    /// `ErrorKind::InvalidInput`.
+    pub const INVALID_INPUT: &str = "io_invalid_input";
+    /// `ErrorKind::InvalidData`.
+    pub const INVALID_DATA: &str = "io_invalid_data";
+    /// `ErrorKind::TimedOut`.
+    pub const TIMED_OUT: &str = "io_timed_out";
+    /// `ErrorKind::WriteZero`.
+    pub const WRITE_ZERO: &str = "io_write_zero";
+    /// `ErrorKind::Interrupted`.
+    pub const INTERRUPTED: &str = "io_interrupted";
+    /// `ErrorKind::UnexpectedEof`.
+    pub const UNEXPECTED_EOF: &str = "io_unexpected_eof";
+    /// `ErrorKind::OutOfMemory`.
+    pub const OUT_OF_MEMORY: &str = "io_out_of_memory";
+    /// `ErrorKind::StorageFull`.
+    pub const STORAGE_FULL: &str = "io_storage_full";
+    /// Any other kind.
+    pub const OTHER: &str = "io_other";
 }

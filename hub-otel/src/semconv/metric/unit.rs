@@ -1,0 +1,182 @@
+//! Metrics of workflows, agents and approvals.
+
+use crate::semconv::attribute::label as l;
+use crate::semconv::metric::definition::{InstrumentKind, Metric, Stability};
+
+/// Runs that reached a terminal state, counted once per run.
+pub const WORKFLOW_RUNS: Metric = Metric {
+    name: "workflow.runs.total",
+    kind: InstrumentKind::Counter,
+    unit: "{run}",
+    description: "Workflow runs that reached a terminal state.",
+    labels: &[l::WORKFLOW_ID, l::STATUS, l::TRIGGER_TYPE],
+    buckets: &[],
+    prometheus: "workflow_runs_total",
+    stability: Stability::Fixed,
+};
+
+/// Execution time per run, summed over its segments, without waits.
+pub const WORKFLOW_DURATION: Metric = Metric {
+    name: "workflow.duration",
+    kind: InstrumentKind::Histogram,
+    unit: "ms",
+    description: "Execution time per workflow run, summed over its segments, without waits.",
+    labels: &[l::WORKFLOW_ID, l::STATUS],
+    buckets: &[
+        10.0,
+        25.0,
+        50.0,
+        100.0,
+        500.0,
+        1_000.0,
+        5_000.0,
+        10_000.0,
+        30_000.0,
+        60_000.0,
+        120_000.0,
+        300_000.0,
+        600_000.0,
+        1_800_000.0,
+        3_600_000.0,
+        7_200_000.0,
+    ],
+    prometheus: "workflow_duration_milliseconds",
+    stability: Stability::Fixed,
+};
+
+/// Workflow segments that are executing.
+pub const WORKFLOWS_ACTIVE: Metric = Metric {
+    name: "workflows.active",
+    kind: InstrumentKind::UpDownCounter,
+    unit: "{run}",
+    description: "Workflow runs that are executing.",
+    labels: &[l::WORKFLOW_ID],
+    buckets: &[],
+    prometheus: "workflows_active",
+    stability: Stability::Fixed,
+};
+
+/// Time from the request for an approval to its decision.
+pub const WORKFLOW_APPROVAL_WAIT_TIME: Metric = Metric {
+    name: "workflow.approval.wait_time",
+    kind: InstrumentKind::Histogram,
+    unit: "ms",
+    description: "Time from the request for an approval to its decision.",
+    labels: &[l::WORKFLOW_ID, l::DECISION],
+    buckets: &[
+        1_000.0,
+        10_000.0,
+        60_000.0,
+        300_000.0,
+        900_000.0,
+        1_800_000.0,
+        3_600_000.0,
+        14_400_000.0,
+        28_800_000.0,
+        86_400_000.0,
+        259_200_000.0,
+        604_800_000.0,
+    ],
+    prometheus: "workflow_approval_wait_time_milliseconds",
+    stability: Stability::Fixed,
+};
+
+/// Logical executions of agents that ended, counted once per execution.
+pub const AGENT_RUNS: Metric = Metric {
+    name: "agent.runs.total",
+    kind: InstrumentKind::Counter,
+    unit: "{run}",
+    description: "Agent executions that ended, counted once per execution regardless of retries.",
+    labels: &[l::AGENT_ID, l::ACTION, l::STATUS],
+    buckets: &[],
+    prometheus: "agent_runs_total",
+    stability: Stability::Fixed,
+};
+
+/// Duration of an agent execution, including all attempts and backoffs.
+pub const AGENT_DURATION: Metric = Metric {
+    name: "agent.duration",
+    kind: InstrumentKind::Histogram,
+    unit: "ms",
+    description: "Duration of an agent execution, including all attempts and backoffs.",
+    labels: &[l::AGENT_ID, l::ACTION, l::STATUS],
+    buckets: &[
+        10.0,
+        50.0,
+        100.0,
+        250.0,
+        500.0,
+        1_000.0,
+        2_500.0,
+        5_000.0,
+        10_000.0,
+        30_000.0,
+        60_000.0,
+        120_000.0,
+        300_000.0,
+        600_000.0,
+        1_800_000.0,
+    ],
+    prometheus: "agent_duration_milliseconds",
+    stability: Stability::Fixed,
+};
+
+/// Agent executions that failed or timed out.
+pub const AGENT_ERRORS: Metric = Metric {
+    name: "agent.errors.total",
+    kind: InstrumentKind::Counter,
+    unit: "{error}",
+    description: "Agent executions that failed or timed out, by error type.",
+    labels: &[l::AGENT_ID, l::ERROR_TYPE],
+    buckets: &[],
+    prometheus: "agent_errors_total",
+    stability: Stability::Fixed,
+};
+
+/// Failed attempts of agents that were retried.
+pub const AGENT_RETRIES: Metric = Metric {
+    name: "agent.retry.count",
+    kind: InstrumentKind::Counter,
+    unit: "{retry}",
+    description: "Failed attempts of agents that were retried, by reason.",
+    labels: &[l::AGENT_ID, l::REASON],
+    buckets: &[],
+    prometheus: "agent_retry_count_total",
+    stability: Stability::Fixed,
+};
+
+/// Workflow runs that failed or timed out.
+pub const WORKFLOW_ERRORS: Metric = Metric {
+    name: "workflow.errors.total",
+    kind: InstrumentKind::Counter,
+    unit: "{error}",
+    description: "Workflow runs that failed or timed out, by error type.",
+    labels: &[l::WORKFLOW_ID, l::ERROR_TYPE],
+    buckets: &[],
+    prometheus: "workflow_errors_total",
+    stability: Stability::Stable,
+};
+
+/// Approvals that are waiting for a decision.
+pub const WORKFLOW_APPROVAL_PENDING: Metric = Metric {
+    name: "workflow.approval.pending",
+    kind: InstrumentKind::UpDownCounter,
+    unit: "{approval}",
+    description: "Approvals that are waiting for a decision, as of the application's last report.",
+    labels: &[l::WORKFLOW_ID],
+    buckets: &[],
+    prometheus: "workflow_approval_pending",
+    stability: Stability::Stable,
+};
+
+/// Age of the oldest approval that is waiting for a decision.
+pub const WORKFLOW_APPROVAL_OLDEST_AGE: Metric = Metric {
+    name: "workflow.approval.oldest_age",
+    kind: InstrumentKind::Gauge,
+    unit: "s",
+    description: "Age of the oldest waiting approval, as of the application's last report.",
+    labels: &[l::WORKFLOW_ID],
+    buckets: &[],
+    prometheus: "workflow_approval_oldest_age_seconds",
+    stability: Stability::Stable,
+};

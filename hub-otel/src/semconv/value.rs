@@ -1,0 +1,45 @@
+//! Closed values of other attributes and labels, one module per key.
+
+/// Values of `workflow.trigger` that the library sets.
+pub mod trigger {
+    /// Default trigger of a workflow.
+    pub const MANUAL: &str = "manual";
+}
+
+/// Values of the label `signal`.
+pub mod signal {
+    /// Spans.
+    pub const TRACES: &str = "traces";
+    /// Metric data points.
+    pub const METRICS: &str = "metrics";
+    /// Log records.
+    pub const LOGS: &str = "logs";
+}
+
+/// Values of `cpu.mode` (semantic conventions, process metrics).
+pub mod cpu_mode {
+    /// Time in user mode.
+    pub const USER: &str = "user";
+    /// Time in the kernel.
+    pub const SYSTEM: &str = "system";
+}
+
+/// Values of `db.system.name` (semantic conventions, database).
+pub mod db_system {
+    /// PostgreSQL.
+    pub const POSTGRESQL: &str = "postgresql";
+    /// MySQL.
+    pub const MYSQL: &str = "mysql";
+    /// SQLite.
+    pub const SQLITE: &str = "sqlite";
+    /// Any other database with SQL.
+    pub const OTHER_SQL: &str = "other_sql";
+}
+
+/// Values of `http.request.method` (semantic conventions, HTTP spans). Any other method is
+/// [`OTHER`](crate::semconv::error_type::OTHER), because a client must not be able to create series.
+pub mod http_method {
+    /// Methods of RFC 9110, PATCH and QUERY, the most frequent ones first.
+    pub const KNOWN: [&str; 10] =
+        ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "QUERY", "CONNECT", "TRACE"];
+}
