@@ -2,6 +2,7 @@
 //! module structure, number of crates.
 
 mod closed_values;
+mod index;
 mod language;
 mod modules;
 mod weight;
