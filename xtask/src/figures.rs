@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const QUESTION_WORDS: &[&str] = &["What", "Where", "Whether", "Who", "How", "Whatever", "Whoever"];
 const MAX_COLUMNS: usize = 100;
 
-/// Counts over `hub-otel/src`, tests excluded where the text says so.
+/// Figures over the files in `hub-otel/src`, including their unit tests.
 #[derive(Default)]
 pub struct Figures {
     files: usize,
@@ -29,7 +29,7 @@ impl Figures {
     /// Reads the library's sources.
     ///
     /// # Errors
-    /// A folder or file that cannot be read.
+    /// If a folder or file cannot be read.
     pub fn read() -> io::Result<Self> {
         let mut figures = Self::default();
         figures.read_folder(&files::root().join("hub-otel/src"))?;

@@ -1,30 +1,31 @@
-//! Generated files: written, or compared with what is committed.
+//! Writes generated files, or compares them with the committed files.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A file that is generated.
+/// A generated file.
 #[derive(Debug, Clone)]
 pub struct File {
-    /// Where it stands, from the root of the repository.
+    /// Path relative to the root of the repository.
     pub path: String,
-    /// All of it.
+    /// Complete content.
     pub content: String,
 }
 
 impl File {
-    /// A file and its content.
+    /// Creates a file from its path and content.
     pub fn new(path: impl Into<String>, content: impl Into<String>) -> Self {
         Self { path: path.into(), content: content.into() }
     }
 }
 
-/// Why the files are not what they should be.
+/// Failure of [`write`] or [`check`].
 #[derive(Debug)]
 pub enum Error {
-    /// These committed files differ from what would be generated, or are missing; each with its first difference.
+    /// Committed files that are missing or differ from the generated ones, with the first
+    /// difference.
     Drift(Vec<String>),
-    /// A file cannot be written.
+    /// A file could not be written.
     Write(PathBuf, std::io::Error),
 }
 
@@ -34,7 +35,7 @@ impl fmt::Display for Error {
             Self::Drift(drifted) => {
                 write!(
                     f,
-                    "generated files have drifted from the contract; run the same command without `--check`:"
+                    "generated files differ from the contract; run the same command without `--check`:"
                 )?;
                 drifted.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
@@ -45,21 +46,21 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The root of the repository.
+/// Returns the root of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
 }
 
-/// Writes the files that differ, and says how many did.
+/// Writes the files that differ from the committed ones, and returns a report with their number.
 ///
 /// # Errors
-/// A folder or a file cannot be written.
+/// If a folder or a file cannot be written.
 pub fn write(root: &Path, files: &[File]) -> Result<String, Error> {
     let mut written = 0;
     for file in files {
         let path = root.join(&file.path);
-        if std::fs::read_to_string(&path).is_ok_and(|there| there == file.content) {
+        if std::fs::read_to_string(&path).is_ok_and(|committed| committed == file.content) {
             continue;
         }
         let failed = |error| Error::Write(path.clone(), error);
@@ -72,26 +73,26 @@ pub fn write(root: &Path, files: &[File]) -> Result<String, Error> {
     Ok(format!("{} generated files, {written} written", files.len()))
 }
 
-/// Compares the files with what is there.
+/// Compares the files with the committed ones.
 ///
 /// # Errors
-/// One of them is missing or differs.
+/// If a committed file is missing or differs.
 pub fn check(root: &Path, files: &[File]) -> Result<String, Error> {
     let drifted: Vec<String> = files.iter().filter_map(|file| drift(root, file)).collect();
     if drifted.is_empty() {
-        Ok(format!("{} generated files agree with the contract", files.len()))
+        Ok(format!("{} generated files match the contract", files.len()))
     } else {
         Err(Error::Drift(drifted))
     }
 }
 
 fn drift(root: &Path, file: &File) -> Option<String> {
-    let there = match std::fs::read_to_string(root.join(&file.path)) {
-        Ok(there) if there == file.content => return None,
-        Ok(there) => there,
+    let committed = match std::fs::read_to_string(root.join(&file.path)) {
+        Ok(committed) if committed == file.content => return None,
+        Ok(committed) => committed,
         Err(error) => return Some(format!("{}: {error}", file.path)),
     };
-    let (mut committed, mut generated) = (there.lines(), file.content.lines());
+    let (mut committed, mut generated) = (committed.lines(), file.content.lines());
     let mut line = 0;
     loop {
         line += 1;
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drifted_file_is_named_with_its_first_difference() {
+    fn a_drifted_file_is_reported_with_its_first_difference() {
         let folder = tempfile::tempdir().expect("folder");
         let files = [File::new("a/b.md", "one\ntwo\n")];
         assert!(check(folder.path(), &files).is_err(), "a missing file is drift");

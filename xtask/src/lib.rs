@@ -1,8 +1,8 @@
-//! What is generated from the telemetry contract: the reference for readers, and what reads the telemetry.
+//! Generates files from the telemetry contract: the telemetry reference, dashboards, recording
+//! rules and alerts.
 //!
-//! Dashboards, recording rules and alerts are built from one set of definitions on [`hub_otel::semconv`], so that a
-//! renamed metric cannot leave a panel empty: the generator does not compile, or `--check` fails. It writes files and
-//! talks to nothing.
+//! The definitions use the names of [`hub_otel::semconv`]. If a metric is renamed, the generator
+//! does not compile or `--check` fails, so that no panel or alert keeps the old name.
 
 pub mod api;
 pub mod docs;

@@ -1,4 +1,4 @@
-//! Writes what is generated from the contract, and says when a committed file has drifted from it.
+//! Command line: writes the generated files, or reports committed files that differ from them.
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -14,19 +14,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// docs/telemetry.md.
+    /// Generates docs/telemetry.md.
     Docs {
-        /// Write nothing; exit 1 when the committed file differs.
+        /// Writes nothing; exits with 1 if the committed file differs.
         #[arg(long)]
         check: bool,
     },
-    /// The dashboards and rules below observability/.
+    /// Generates the dashboards and rules in observability/.
     Stack {
-        /// Write nothing; exit 1 when a committed file differs.
+        /// Writes nothing; exits with 1 if a committed file differs.
         #[arg(long)]
         check: bool,
     },
-    /// Figures of the library's source, printed.
+    /// Prints figures of the library's source.
     Figures,
     /// The public API: its difference from api/hub-otel.txt, and types of 0.x dependencies in it.
     Api {

@@ -1,25 +1,26 @@
-//! Expressions of PromQL, built from the contract: what names a metric or a label here, names a const there.
+//! PromQL expressions, built from the metrics and labels of the contract.
 //!
-//! The one thing that needs thought is [`events_in_window`]: how many events happened in a window. `increase` alone loses what a
-//! counter counted before it was first scraped, so the first failures of a kind would never be seen; and a counter that
-//! Prometheus merely sees late must not be taken for new events.
+//! [`events_in_window`] counts the events of a counter in a window. `increase` alone misses the
+//! events that a counter had counted before its first scrape, for example the first failures of a
+//! kind. On the other hand, the value of a counter whose first scrape is late must not count as
+//! new events.
 
 use crate::docs::label_name;
 use hub_otel::semconv::Metric;
 use hub_otel::semconv::metric::PROCESS_UPTIME;
 use std::fmt;
 
-/// Prometheus' own label: the scrape job, or `<namespace>/<service>` of what is pushed.
+/// Prometheus label: the scrape job, or `<namespace>/<service>` of pushed metrics.
 pub const JOB: &str = "job";
-/// Prometheus' own label: the target, or the service.instance.id of what is pushed.
+/// Prometheus label: the target, or the `service.instance.id` of pushed metrics.
 pub const INSTANCE: &str = "instance";
-/// The upper bound of a histogram's bucket.
+/// Prometheus label: the upper bound of a histogram bucket.
 pub const LE: &str = "le";
 
-/// Whose counters they are: it decides how old the process is.
+/// Process that exposes a counter. It determines the series with the age of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// An instrumented service.
+    /// Instrumented service.
     Service,
     /// The Collector.
     Collector,
@@ -36,31 +37,31 @@ pub struct Series {
 }
 
 impl Series {
-    /// The series of a counter, an up-down counter or a gauge of the contract.
+    /// Selects a counter, an up-down counter or a gauge of the contract.
     #[must_use]
     pub fn of(metric: &Metric) -> Self {
         Self { name: metric.prometheus.to_owned(), matchers: Vec::new(), origin: Origin::Service }
     }
 
-    /// The buckets of a histogram of the contract.
+    /// Selects the buckets of a histogram of the contract.
     #[must_use]
     pub fn buckets(metric: &Metric) -> Self {
         Self::part(metric, "bucket")
     }
 
-    /// How many values a histogram of the contract holds.
+    /// Selects the count of a histogram of the contract.
     #[must_use]
     pub fn count(metric: &Metric) -> Self {
         Self::part(metric, "count")
     }
 
-    /// The sum of the values of a histogram of the contract.
+    /// Selects the sum of a histogram of the contract.
     #[must_use]
     pub fn sum(metric: &Metric) -> Self {
         Self::part(metric, "sum")
     }
 
-    /// A series of the stack's own: see [`crate::stack::known_series`].
+    /// Selects a series outside the contract, see [`crate::stack::known_series`].
     #[must_use]
     pub fn own(name: &str, origin: Origin) -> Self {
         Self { name: name.to_owned(), matchers: Vec::new(), origin }
@@ -74,25 +75,25 @@ impl Series {
         }
     }
 
-    /// With this label equal to this value.
+    /// Requires that a label equals a value.
     #[must_use]
     pub fn is(self, label: &str, value: &str) -> Self {
         self.matching(label, "=", value)
     }
 
-    /// With this label different from this value.
+    /// Requires that a label differs from a value.
     #[must_use]
     pub fn not(self, label: &str, value: &str) -> Self {
         self.matching(label, "!=", value)
     }
 
-    /// With this label matching this expression.
+    /// Requires that a label matches a regular expression.
     #[must_use]
     pub fn like(self, label: &str, pattern: &str) -> Self {
         self.matching(label, "=~", pattern)
     }
 
-    /// With this label not matching this expression.
+    /// Requires that a label does not match a regular expression.
     #[must_use]
     pub fn unlike(self, label: &str, pattern: &str) -> Self {
         self.matching(label, "!~", pattern)
@@ -115,12 +116,12 @@ impl fmt::Display for Series {
     }
 }
 
-/// A length of time, as a range and as seconds.
+/// A duration, as a PromQL range and in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
-    /// As PromQL or Grafana spells it: `5m`, `$__range`.
+    /// Range in PromQL or a Grafana variable: `5m`, `$__range`.
     pub range: &'static str,
-    /// The same in seconds, as an expression.
+    /// The same duration in seconds, as an expression.
     pub seconds: &'static str,
 }
 
@@ -130,17 +131,17 @@ pub const MINUTE: Window = Window { range: "1m", seconds: "60" };
 pub const FIVE_MINUTES: Window = Window { range: "5m", seconds: "300" };
 /// Ten minutes.
 pub const TEN_MINUTES: Window = Window { range: "10m", seconds: "600" };
-/// The time range that a dashboard shows.
+/// Time range of the dashboard.
 pub const SHOWN: Window = Window { range: "$__range", seconds: "$__range_s" };
-/// One point of a graph, and never less than four scrapes.
+/// Interval of one point of a graph, at least four scrapes.
 pub const POINT: Window =
     Window { range: "$__rate_interval", seconds: "$__rate_interval_ms / 1000" };
 
-/// How many events `series` counted in the window, one result per series.
+/// Returns an expression for the number of events that `series` counted in the window, per series.
 ///
-/// A series born inside the window counts from zero where its process is that young, or was already watched when the
-/// window began. Any other series counts by `increase`. The order of the two matters: `increase` of a newborn series is
-/// 0, not absent.
+/// A series created inside the window counts from zero if its process is younger than the window or
+/// was already scraped at the start of the window. Any other series counts by `increase`. The first
+/// operand takes precedence, because `increase` of a new series is 0 and not absent.
 #[must_use]
 pub fn events_in_window(series: &Series, window: Window) -> String {
     let Window { range, seconds } = window;
@@ -161,9 +162,10 @@ pub fn events_in_window(series: &Series, window: Window) -> String {
     )
 }
 
-/// How many events `series` counted in the last minute, exactly: added up minute by minute they lose and invent nothing.
+/// Returns an expression for the exact number of events that `series` counted in the last minute.
 ///
-/// A process counts as new for two minutes: the minute before its first evaluation may have begun before its first scrape.
+/// The sum over consecutive minutes counts each event once. A process counts as new for two
+/// minutes, because the minute of its first evaluation may have started before its first scrape.
 #[must_use]
 pub fn events_per_minute(series: &Series) -> String {
     let uptime = PROCESS_UPTIME.prometheus;
@@ -173,13 +175,13 @@ pub fn events_per_minute(series: &Series) -> String {
     )
 }
 
-/// The sum over everything but these labels.
+/// Returns `sum by (labels) (expression)`.
 #[must_use]
 pub fn sum_by(labels: &[&str], expression: impl fmt::Display) -> String {
     aggregate("sum", labels, expression)
 }
 
-/// The greatest over everything but these labels.
+/// Returns `max by (labels) (expression)`.
 #[must_use]
 pub fn max_by(labels: &[&str], expression: impl fmt::Display) -> String {
     aggregate("max", labels, expression)
@@ -195,7 +197,7 @@ fn aggregate(operator: &str, labels: &[&str], expression: impl fmt::Display) -> 
     format!("{operator} by ({labels}) ({inner})")
 }
 
-/// Without a pair of parentheses that encloses everything.
+/// Removes a pair of parentheses that encloses the whole expression.
 fn unwrapped(expression: &str) -> &str {
     let Some(inner) = expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
         return expression;
@@ -214,7 +216,8 @@ fn unwrapped(expression: &str) -> &str {
     inner
 }
 
-/// A quantile of a histogram over a window, by these labels; absent rather than NaN where nothing happened.
+/// Returns a quantile of a histogram over a window, by labels. A series without events is absent,
+/// not NaN.
 #[must_use]
 pub fn quantile(q: f64, labels: &[&str], buckets: &Series, window: Window) -> String {
     let labels: Vec<&str> = labels.iter().copied().chain([LE]).collect();
@@ -228,7 +231,7 @@ mod tests {
     use hub_otel::semconv::metric::WORKFLOW_RUNS;
 
     #[test]
-    fn a_selector_reads_as_it_is_written() {
+    fn a_selector_is_rendered_with_its_matchers_in_order() {
         assert_eq!(Series::of(&WORKFLOW_RUNS).to_string(), "workflow_runs_total");
         let failed =
             Series::of(&WORKFLOW_RUNS).like(STATUS, "FAILED|TIMED_OUT").not("service.name", "x");
@@ -239,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_enclosing_pair_of_parentheses_is_taken_away() {
+    fn only_an_enclosing_pair_of_parentheses_is_removed() {
         assert_eq!(unwrapped("(a or b)"), "a or b");
         assert_eq!(unwrapped("(a) or (b)"), "(a) or (b)");
     }

@@ -1,4 +1,4 @@
-//! What reads the telemetry: recording rules, alerts and dashboards, from one set of definitions.
+//! Recording rules, alerts and dashboards, generated from one set of definitions.
 
 pub mod alert;
 pub mod alerts;
@@ -14,7 +14,7 @@ pub mod slo;
 
 use crate::files::File;
 
-/// Every generated file below `observability/`.
+/// All generated files in `observability/`.
 #[must_use]
 pub fn files() -> Vec<File> {
     let dashboards = dashboards::all();

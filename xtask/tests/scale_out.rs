@@ -1,5 +1,5 @@
-//! The two tiers of scale-out/, as shipped, on the real Collector 0.159: `just stack-full`.
-#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+//! Both tiers of scale-out/ on Collector 0.159, run by `just stack-full`.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
@@ -18,7 +18,7 @@ fn collector(file: &str, settings: &[(&str, String)]) -> Process {
     let program = root().join(".tools/bin/otelcol-hub-scale-out");
     assert!(
         program.exists(),
-        "{} is not there; run observability/tools/build --scale-out",
+        "{} does not exist; run observability/tools/build --scale-out",
         program.display()
     );
     let health = ports::free();
@@ -45,7 +45,8 @@ struct Sampler {
 fn sampler(folder: &Path, name: &str, metrics: &Receiver) -> Sampler {
     let tempo = Receiver::start();
     let address = format!("127.0.0.1:{}", ports::free());
-    // Of its own: the authenticator watches the file, and would see it empty while another one is written.
+    // One file per sampler: the authenticator reloads the file on changes, and must not read it
+    // empty.
     let token = folder.join(format!("token-{name}"));
     fs::write(&token, TOKEN).expect("written");
     let process = collector(
@@ -72,7 +73,7 @@ fn send(url: &str, traces: u64) {
             .flat_map(|trace| part.clone().map(move |index: u64| (trace, index)))
             .map(|(trace, index)| {
                 json!({
-                    // Spread: the second tier is chosen by a hash of the id.
+                    // Distributed ids, because the second tier is chosen by a hash of the id.
                     "traceId": format!("{:016x}{:016x}", (trace + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15), trace + 1),
                     "spanId": format!("{:016x}", trace * 10 + index + 1),
                     "name": "workflow.execute",
@@ -96,7 +97,7 @@ fn send(url: &str, traces: u64) {
 
 #[test]
 #[ignore = "needs the Collector 0.159: just stack-full"]
-fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
+fn complete_traces_reach_one_sampler_which_keeps_errors_and_removes_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     let metrics = Receiver::start();
     let samplers = [sampler(folder.path(), "a", &metrics), sampler(folder.path(), "b", &metrics)];
@@ -134,16 +135,16 @@ fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
     let [first, second] = [&samplers[0], &samplers[1]].map(kept);
     assert!(
         !first.is_empty() && !second.is_empty(),
-        "both tiers work: {} and {}",
+        "both samplers receive traces: {} and {}",
         first.len(),
         second.len()
     );
     assert!(first.keys().all(|trace| !second.contains_key(trace)), "a trace was split");
     assert!(
         first.values().chain(second.values()).all(|spans| *spans == 3),
-        "a trace is kept whole"
+        "a trace is incomplete"
     );
-    assert!(first.len() + second.len() < 80, "nothing was sampled away");
+    assert!(first.len() + second.len() < 80, "no trace was dropped by sampling");
     for span in samplers.iter().flat_map(|sampler| sampler.tempo.spans()) {
         let hidden = hub_otel_tests::receiver::text(
             &span.item.attributes,
@@ -154,7 +155,7 @@ fn whole_traces_reach_one_sampler_which_keeps_every_error_and_hides_secrets() {
             "a secret arrived: {hidden:?}"
         );
     }
-    // Spans are counted before they are sampled.
+    // The span metrics are computed before sampling.
     poll::until(3 * START, || {
         metrics.metrics().iter().any(|metric| metric.item.name.contains("calls"))
     });

@@ -1,4 +1,5 @@
-//! By hand, as a careful engineer does it: tracer and instruments are held, attributes are built once where they can be.
+//! Manual instrumentation: tracer and instruments are created once, and constant attributes are
+//! built once where possible.
 
 use crate::{WorkError, work};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter};

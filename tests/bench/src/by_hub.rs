@@ -1,4 +1,4 @@
-//! By annotation.
+//! Instrumentation by hub-otel's annotations.
 
 use crate::{WorkError, work};
 
@@ -37,8 +37,8 @@ pub async fn agent_of(id: &str, attempt: i64, fails: bool) -> Result<u32, WorkEr
 }
 
 pub mod sizes {
-    //! Futures with a 512-byte argument, annotated and plain, alone and five deep: functions that still need their
-    //! argument after they have waited, and functions that pass it on.
+    //! Sizes of futures with a 512-byte argument, annotated and plain, alone and nested five
+    //! deep. Some functions use their argument after an await point, others pass it on.
 
     async fn work(data: [u8; 512]) -> u8 {
         std::future::ready(()).await;

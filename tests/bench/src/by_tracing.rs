@@ -1,4 +1,5 @@
-//! By `#[tracing::instrument]` and tracing-opentelemetry, trimmed to the same attributes, with metrics by hand.
+//! Instrumentation by `#[tracing::instrument]` and tracing-opentelemetry, limited to the same
+//! attributes, with manual metrics.
 
 use crate::by_hand::Metrics;
 use crate::{WorkError, work};
@@ -10,7 +11,7 @@ use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// As an event of the span: one of `tracing` would bring its level and its target as well.
+/// Records the exception as a span event, because a `tracing` event would add its level and target.
 fn exception(error: &WorkError) -> Vec<KeyValue> {
     vec![
         KeyValue::new("exception.type", std::any::type_name::<WorkError>()),
@@ -18,7 +19,7 @@ fn exception(error: &WorkError) -> Vec<KeyValue> {
     ]
 }
 
-/// The subscriber, without what tracing-opentelemetry adds by itself.
+/// Subscriber without the attributes that tracing-opentelemetry adds by default.
 pub fn dispatch(traces: &SdkTracerProvider) -> tracing::Dispatch {
     let layer = tracing_opentelemetry::layer()
         .with_tracer(traces.tracer("hub_otel"))

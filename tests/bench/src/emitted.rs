@@ -1,5 +1,6 @@
-//! What a scenario delivers to its SDK, as text: every span with its kind, attributes, status and events, every series
-//! with its value. Only what differs from run to run is left out: ids, times, measured durations.
+//! Telemetry of a scenario as text: each span with its kind, attributes, status and events, and
+//! each series with its value. Values that differ between runs are omitted: ids, times and
+//! durations.
 
 use crate::{scenario, sdk};
 use opentelemetry::{KeyValue, Value};
@@ -7,7 +8,8 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMe
 use opentelemetry_sdk::trace::SpanData;
 use std::fmt::{Debug, Write};
 
-/// `units` units of the scenario `name`. Once per process: some of them install what is global.
+/// Runs `units` units of the scenario `name` and returns the emitted telemetry. Call it once per
+/// process, because some scenarios install global providers.
 pub fn of(name: &str, units: usize) -> String {
     let (kept, reader) = (sdk::Keep::default(), sdk::Reader::default());
     let (traces, metrics) =
@@ -41,7 +43,7 @@ fn attributes(text: &mut String, list: &[KeyValue]) {
     lines.iter().for_each(|line| text.extend([line.as_str(), "\n"]));
 }
 
-/// With its type: `"1"` is not `1`.
+/// Renders a value such that strings and numbers differ: `"1"` and `1`.
 fn value(attribute: &KeyValue) -> String {
     match &attribute.value {
         Value::I64(_) if attribute.key.as_str().ends_with(".duration.ms") => "a number".to_owned(),

@@ -1,5 +1,5 @@
-//! The same workflow and the same agent, three times: by hub-otel, by hand, by `tracing`. Each is written to emit the
-//! same telemetry into the same SDK; tests/alike.rs holds what they deliver against each other.
+//! The same workflow and the same agent in three implementations: with hub-otel, by hand and with
+//! `tracing`. They emit the same telemetry into the same SDK, which tests/alike.rs checks.
 
 pub mod by_hand;
 pub mod by_hub;
@@ -9,7 +9,7 @@ pub mod emitted;
 pub mod scenario;
 pub mod sdk;
 
-/// What the work can end with.
+/// Error of the work.
 #[derive(Debug)]
 pub struct WorkError;
 
@@ -21,12 +21,12 @@ impl std::fmt::Display for WorkError {
 
 impl std::error::Error for WorkError {}
 
-/// The work itself: nothing, so that only the telemetry is measured.
+/// Work without any cost, so that only the telemetry is measured.
 pub async fn work(fails: bool) -> Result<u32, WorkError> {
     if std::hint::black_box(fails) { Err(WorkError) } else { Ok(1) }
 }
 
-/// Polls a future that is ready at once.
+/// Polls a future that is ready at the first poll.
 pub fn ready<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {

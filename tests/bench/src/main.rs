@@ -1,5 +1,6 @@
-//! `run NAME N`: N units of a scenario, for callgrind. `allocations NAME`, `time NAME`, `sizes`, `names`: one figure each.
-//! `emit NAME N`: what N units deliver, as text.
+//! Command line: `run NAME N` runs N units of a scenario, for callgrind; `allocations NAME`,
+//! `time NAME` and `sizes` print figures; `names` lists the scenarios; `emit NAME N` prints the
+//! telemetry of N units.
 
 use hub_otel_bench::count::{Counting, allocations};
 use hub_otel_bench::{by_hub, scenario};
@@ -30,7 +31,7 @@ fn main() {
         ["time", name] => {
             let mut unit = scenario::prepare(name);
             (0..10_000).for_each(&mut unit);
-            // The best of many: what a busy machine adds is no property of the code.
+            // The minimum of 50 measurements, because other load of the machine only adds time.
             let best = (0..50).map(|_| {
                 let began = Instant::now();
                 (0..2_000).for_each(&mut unit);

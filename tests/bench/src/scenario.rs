@@ -1,4 +1,4 @@
-//! What is measured, by name.
+//! Measured scenarios, by name.
 
 use crate::by_hand::{ByHand, Metrics};
 use crate::{WorkError, by_hub, by_tracing, ready, sdk, work};
@@ -6,7 +6,8 @@ use hub_otel::testing::bench;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
-/// All of them. `hub.*` is ours, `plain` the same call without telemetry: what the measuring itself costs.
+/// All scenarios. `hub.*` use this library. `plain` is the same call without telemetry, which is
+/// the overhead of the measurement.
 pub const ALL: &[&str] = &[
     "hub.workflow",
     "hub.workflow.error",
@@ -35,12 +36,12 @@ async fn plain(_attempt: i64, fails: bool) -> Result<u32, WorkError> {
 
 const IDS: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
 
-/// Whether the sampler of this scenario lets spans be recorded.
+/// Reports whether the sampler of the scenario records spans.
 pub fn is_sampled(name: &str) -> bool {
     !name.ends_with("unsampled")
 }
 
-/// A scenario, set up to be measured: each call is one unit.
+/// Prepares a scenario for a measurement. Each call of the returned closure runs one unit.
 pub fn prepare(name: &str) -> Box<dyn FnMut(usize)> {
     prepare_into(
         name,
@@ -49,7 +50,7 @@ pub fn prepare(name: &str) -> Box<dyn FnMut(usize)> {
     )
 }
 
-/// A scenario that records into these providers.
+/// Prepares a scenario that records with the given providers.
 pub fn prepare_into(
     name: &str,
     traces: &SdkTracerProvider,
@@ -62,12 +63,12 @@ pub fn prepare_into(
         if !name.ends_with("disabled") {
             bench::install(&traces, &metrics, sampled);
         }
-        // Providers live as long as the program.
+        // Providers must exist until the end of the program.
         std::mem::forget((traces.clone(), metrics.clone()));
     };
     let subscriber = |traces| {
         tracing::dispatcher::set_global_default(by_tracing::dispatch(traces))
-            .expect("one scenario a process");
+            .expect("one scenario per process");
     };
     let attempt = |n: usize| i64::try_from(n).unwrap_or(0);
     match name.split_once('.').expect("peer.scenario") {

@@ -1,5 +1,5 @@
-//! One SDK for all: a sampler, a processor, a reader. For measuring, the processor throws spans away and nobody reads;
-//! for comparing, both keep what they get.
+//! SDK of all scenarios: a sampler, a span processor and a metric reader. For measurements, spans
+//! are dropped and metrics are not read; for comparisons, both are stored.
 
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -11,7 +11,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanP
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-/// Throws spans away.
+/// Span processor that drops spans.
 #[derive(Debug)]
 pub struct Discard;
 
@@ -28,7 +28,7 @@ impl SpanProcessor for Discard {
     }
 }
 
-/// Keeps them.
+/// Span processor that stores spans.
 #[derive(Debug, Clone, Default)]
 pub struct Keep(Arc<Mutex<Vec<SpanData>>>);
 
@@ -51,7 +51,7 @@ impl SpanProcessor for Keep {
     }
 }
 
-/// A reader that can still be asked when the provider has it.
+/// Metric reader that can be collected after it has been registered with the provider.
 #[derive(Debug, Clone)]
 pub struct Reader(Arc<ManualReader>);
 

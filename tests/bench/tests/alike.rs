@@ -1,12 +1,12 @@
-//! Like with like: what is measured side by side delivers the same spans and the same series.
+//! Equality of the telemetry of the compared scenarios: the same spans and the same series.
 //!
-//! One process for each scenario, because a subscriber and an installed SDK are global. Nothing is excepted: what
-//! tracing-opentelemetry adds by itself (code location, threads, target, level, busy and idle times) is switched off where
-//! it is set up, in by_tracing.rs.
+//! Each scenario runs in its own process, because a subscriber and an installed SDK are global.
+//! The attributes that tracing-opentelemetry adds by default (code location, threads, target,
+//! level, busy and idle times) are disabled in by_tracing.rs.
 
 use std::process::Command;
 
-/// What three units of the scenario deliver.
+/// Returns the telemetry that three units of the scenario emit.
 fn emit(name: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_hub-otel-bench"))
         .args(["emit", name, "3"])
@@ -21,7 +21,7 @@ fn metrics(emitted: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_three_sides_deliver_the_same() {
+fn the_three_implementations_emit_the_same_telemetry() {
     for (scenario, spans, series) in
         [("workflow", 3, 5), ("workflow.error", 3, 6), ("agent", 3, 4), ("agent.error", 3, 5)]
     {
@@ -30,18 +30,18 @@ fn the_three_sides_deliver_the_same() {
         assert_eq!(metrics(&ours).len(), series, "{ours}");
         for peer in ["hand", "tracing"] {
             let theirs = emit(&format!("{peer}.{scenario}"));
-            assert_eq!(theirs, ours, "{peer}.{scenario} delivers something else");
+            assert_eq!(theirs, ours, "{peer}.{scenario} emits different telemetry");
         }
     }
 }
 
 #[test]
-fn a_subscriber_beside_it_changes_nothing_that_is_delivered() {
+fn an_installed_subscriber_does_not_change_the_emitted_telemetry() {
     assert_eq!(emit("hub.workflow.subscriber"), emit("hub.workflow"));
 }
 
 #[test]
-fn without_spans_the_numbers_are_the_same() {
+fn metrics_do_not_depend_on_sampling() {
     for kind in ["workflow", "agent"] {
         let (sampled, unsampled) =
             (emit(&format!("hub.{kind}")), emit(&format!("hub.{kind}.unsampled")));
@@ -51,7 +51,7 @@ fn without_spans_the_numbers_are_the_same() {
 }
 
 #[test]
-fn run_time_labels_make_a_series_each_and_the_same_spans_otherwise() {
+fn each_run_time_label_value_has_its_own_series_and_spans_are_unchanged() {
     for kind in ["workflow", "agent"] {
         let (literal, ids) = (emit(&format!("hub.{kind}")), emit(&format!("hub.{kind}.labels")));
         let spans =
@@ -63,6 +63,6 @@ fn run_time_labels_make_a_series_each_and_the_same_spans_otherwise() {
 }
 
 #[test]
-fn what_is_disabled_delivers_nothing() {
+fn a_disabled_unit_emits_no_telemetry() {
     assert_eq!(emit("hub.workflow.disabled"), "");
 }

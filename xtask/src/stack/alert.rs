@@ -1,20 +1,20 @@
-//! An alert: one definition, rendered as a rule of Prometheus and as a rule of Grafana.
+//! Definition of an alert, from which a Prometheus rule and a Grafana rule are generated.
 
 use crate::stack::expression;
 use crate::stack::rule::Rule;
 use std::collections::BTreeMap;
 
-/// How urgent an alert is.
+/// Urgency of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Somebody must look now.
+    /// Requires immediate action.
     Critical,
-    /// Somebody should look today.
+    /// Requires action within the day.
     Warning,
 }
 
 impl Severity {
-    /// The value of the label `severity`.
+    /// Returns the value of the label `severity`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -24,49 +24,49 @@ impl Severity {
     }
 }
 
-/// On which side of the threshold the trouble is.
+/// Comparison of the value with the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// Above it.
+pub enum Comparison {
+    /// The alert fires above the threshold.
     Above,
-    /// Below it.
+    /// The alert fires below the threshold.
     Below,
 }
 
 /// An alert.
 #[derive(Debug, Clone)]
 pub struct Alert {
-    /// The alert's name, in both.
+    /// Name, the same in Prometheus and Grafana.
     pub name: &'static str,
-    /// The rule group, in both.
+    /// Rule group, the same in Prometheus and Grafana.
     pub group: &'static str,
-    /// How urgent it is.
+    /// Urgency.
     pub severity: Severity,
-    /// What is compared: a bare value.
+    /// Expression of the value, without a comparison.
     pub query: String,
-    /// On which side of the threshold the trouble is.
-    pub trouble: Trouble,
-    /// What it is compared with; `None` compares with nothing (for the test that shows that this is noticed).
+    /// Comparison of the value with the threshold.
+    pub comparison: Comparison,
+    /// Threshold. `None` only in a test that removes it.
     pub threshold: Option<f64>,
-    /// How long it must last before it fires.
+    /// Duration for which the condition must hold before the alert fires.
     pub hold: &'static str,
-    /// How long it goes on firing when the condition is gone: calms flapping.
+    /// Duration for which the alert keeps firing after the condition has ended, to avoid flapping.
     pub keep: Option<&'static str>,
-    /// One line; `{value}` stands for the value, `{count}` for the value as a whole number.
+    /// Summary template; `{value}` is the value, `{count}` the value as an integer.
     pub line: &'static str,
-    /// What it means.
+    /// Description in one or two sentences.
     pub description: &'static str,
-    /// The panel to look at: dashboard and title.
+    /// Linked panel: uid of the dashboard and title of the panel.
     pub panel: (&'static str, &'static str),
 }
 
 impl Alert {
-    /// An alert for which somebody must look now.
+    /// Creates a critical alert.
     pub(super) fn critical(name: &'static str, group: &'static str) -> Self {
         Self::new(name, group, Severity::Critical)
     }
 
-    /// An alert for which somebody should look today.
+    /// Creates a warning.
     pub(super) fn warning(name: &'static str, group: &'static str) -> Self {
         Self::new(name, group, Severity::Warning)
     }
@@ -77,7 +77,7 @@ impl Alert {
             group,
             severity,
             query: String::new(),
-            trouble: Trouble::Above,
+            comparison: Comparison::Above,
             threshold: None,
             hold: "0s",
             keep: None,
@@ -87,43 +87,53 @@ impl Alert {
         }
     }
 
-    /// Trouble is above this threshold.
+    /// Fires if the value is above the threshold.
     pub(super) fn above(self, threshold: f64, query: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Above, threshold: Some(threshold), query: query.into(), ..self }
+        Self {
+            comparison: Comparison::Above,
+            threshold: Some(threshold),
+            query: query.into(),
+            ..self
+        }
     }
 
-    /// Trouble is below this threshold.
+    /// Fires if the value is below the threshold.
     pub(super) fn below(self, threshold: f64, query: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Below, threshold: Some(threshold), query: query.into(), ..self }
+        Self {
+            comparison: Comparison::Below,
+            threshold: Some(threshold),
+            query: query.into(),
+            ..self
+        }
     }
 
-    /// It must last this long before it fires; without this it fires at once.
+    /// Sets the duration for which the condition must hold. Defaults to zero.
     pub(super) fn lasting(self, hold: &'static str) -> Self {
         Self { hold, ..self }
     }
 
-    /// It goes on firing for this long when the condition is gone.
+    /// Sets the duration for which the alert keeps firing after the condition has ended.
     pub(super) fn kept(self, keep: &'static str) -> Self {
         Self { keep: Some(keep), ..self }
     }
 
-    /// What people read.
-    pub(super) fn says(self, line: &'static str, description: &'static str) -> Self {
+    /// Sets the summary and the description.
+    pub(super) fn annotated(self, line: &'static str, description: &'static str) -> Self {
         Self { line, description, ..self }
     }
 
-    /// The panel to look at: dashboard and title.
-    pub(super) fn shown_on(self, board: &'static str, panel: &'static str) -> Self {
-        Self { panel: (board, panel), ..self }
+    /// Links the panel with this title on the dashboard with this uid.
+    pub(super) fn shown_on(self, dashboard: &'static str, panel: &'static str) -> Self {
+        Self { panel: (dashboard, panel), ..self }
     }
 
-    /// The uid of Grafana's rule: the name in snake case.
+    /// Returns the uid of the Grafana rule: the name in snake case.
     #[must_use]
     pub fn uid(&self) -> String {
         self.words('_')
     }
 
-    /// The name's words in lower case.
+    /// Returns the words of the name in lower case.
     fn words(&self, between: char) -> String {
         let mut words = String::new();
         for character in self.name.chars() {
@@ -135,12 +145,12 @@ impl Alert {
         words
     }
 
-    /// The expression that is true when there is trouble.
+    /// Returns the expression that selects the series for which the alert fires.
     #[must_use]
     pub fn condition(&self) -> String {
-        let operator = match self.trouble {
-            Trouble::Above => ">",
-            Trouble::Below => "<",
+        let operator = match self.comparison {
+            Comparison::Above => ">",
+            Comparison::Below => "<",
         };
         match self.threshold {
             Some(threshold) => format!("({}) {operator} {threshold}", self.query),
@@ -148,7 +158,7 @@ impl Alert {
         }
     }
 
-    /// The line for people, with a template that prints the value: in its place stands the format.
+    /// Returns the summary. `template` prints the value; its `%` is replaced by the number format.
     #[must_use]
     pub fn summary(&self, template: &str) -> String {
         self.line
@@ -156,13 +166,13 @@ impl Alert {
             .replace("{count}", &template.replace('%', "%.0f"))
     }
 
-    /// The runbook's file: `runbooks/<name in words>.md`.
+    /// Returns the path of the runbook: `runbooks/<name in words>.md`.
     #[must_use]
     pub fn runbook(&self) -> String {
         format!("runbooks/{}.md", self.words('-'))
     }
 
-    /// Where the runbook can be read.
+    /// Returns the URL of the runbook.
     #[must_use]
     pub fn runbook_url(&self) -> String {
         format!("{}/blob/main/observability/{}", env!("CARGO_PKG_REPOSITORY"), self.runbook())

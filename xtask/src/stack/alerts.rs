@@ -1,4 +1,4 @@
-//! Every alert of the stack.
+//! Alerts of the stack.
 
 mod service;
 mod stack;
@@ -8,7 +8,7 @@ pub use service::ESCALATED;
 
 use crate::stack::alert::Alert;
 
-/// Every alert.
+/// Returns all alerts.
 #[must_use]
 pub fn all() -> Vec<Alert> {
     [workflow::alerts(), service::alerts(), stack::alerts()].concat()

@@ -1,4 +1,4 @@
-//! Dashboards as Grafana's classic JSON: the little of it that we use.
+//! Dashboards in Grafana's classic JSON format, limited to the features in use.
 
 mod kind;
 mod link;
@@ -15,21 +15,21 @@ use target::source;
 /// A dashboard.
 #[derive(Debug, Clone)]
 pub struct Dashboard {
-    /// Its uid: links depend on it.
+    /// Uid, used by links.
     pub uid: &'static str,
-    /// Its title.
+    /// Title.
     pub title: &'static str,
-    /// What it answers.
+    /// Description.
     pub description: &'static str,
-    /// How far back it looks at first.
+    /// Start of the initial time range.
     pub from: &'static str,
-    /// The variables that mean something here; the others are hidden and only travel along.
+    /// Variables that the panels use. The other variables are hidden but kept in links.
     pub variables: &'static [&'static str],
-    /// Its panels, in reading order.
+    /// Panels, in reading order.
     pub panels: Vec<Panel>,
 }
 
-/// The variables of every dashboard: name, label, and the query of the values.
+/// Variables of every dashboard: name, label and the query of the values.
 pub const VARIABLES: [(&str, &str, &str); 3] = [
     ("service", "Service", "label_values(process_uptime_seconds, service_name)"),
     (
@@ -41,13 +41,13 @@ pub const VARIABLES: [(&str, &str, &str); 3] = [
 ];
 
 impl Dashboard {
-    /// The number of the panel with this title.
+    /// Returns the id of the panel with a title.
     #[must_use]
     pub fn panel_id(&self, title: &str) -> Option<usize> {
         self.panels.iter().position(|panel| panel.title == title).map(|index| index + 1)
     }
 
-    /// Its file.
+    /// Returns the generated file.
     #[must_use]
     pub fn file(&self) -> File {
         let content = serde_json::to_string_pretty(&self.json()).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Dashboard {
             variables.push(json!({
                 "name": "cost_per_minute",
                 "label": "Cost per minute",
-                "description": "What a minute of execution costs. At 0 the panels say minutes.",
+                "description": "Cost of one minute of execution. At 0 the panels show minutes.",
                 "type": "textbox",
                 "query": "0",
                 "current": {"text": "0", "value": "0"},
@@ -126,12 +126,12 @@ impl Dashboard {
             "current": {"selected": true, "text": ["All"], "value": ["$__all"]},
             "options": [],
             "regex": "",
-            // Hidden where it selects nothing, and there all the same: the choice survives the way to the next board.
+            // Variables without effect are hidden, not omitted, so that links keep their values.
             "hide": if self.variables.contains(&name) { 0 } else { 2 },
         })
     }
 
-    /// The panels from left to right, a new row where one does not fit.
+    /// Places the panels from left to right, and starts a new row if a panel does not fit.
     fn placed(&self) -> Vec<Value> {
         let (mut x, mut y, mut row) = (0, 0, 0);
         self.panels

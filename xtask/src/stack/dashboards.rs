@@ -9,7 +9,7 @@ mod workflows;
 
 use crate::stack::dashboard::Dashboard;
 
-/// Every dashboard.
+/// Returns all dashboards.
 #[must_use]
 pub fn all() -> Vec<Dashboard> {
     vec![

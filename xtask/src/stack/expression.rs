@@ -1,18 +1,18 @@
-//! What an expression names: read by a parser that is not ours, compared with what exists.
+//! Checks the series and labels that a PromQL expression uses.
 
 use promql_parser::label::Labels;
 use promql_parser::parser::{self, Expr, LabelModifier};
 
-/// A series that an expression may name, with the labels that it carries.
+/// A series that an expression may use.
 #[derive(Debug, Clone)]
 pub struct KnownSeries {
-    /// The series' name.
+    /// Name of the series.
     pub name: String,
-    /// Its labels.
+    /// Labels of the series.
     pub labels: Vec<String>,
 }
 
-/// What Grafana puts in the place of its variables: values of a dashboard that shows 15 minutes.
+/// Values of Grafana's variables for a dashboard that shows 15 minutes.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("$__rate_interval_ms", "40000"),
     ("$__rate_interval", "40s"),
@@ -25,13 +25,13 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("$cost_per_minute", "0"),
 ];
 
-/// The expression as the data source would send it.
+/// Replaces the variables in an expression by their values.
 #[must_use]
 pub fn interpolated(expression: &str, variables: &[(&str, &str)]) -> String {
     variables.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
-/// Over several lines, when it is long.
+/// Formats a long expression over several lines.
 #[must_use]
 pub fn readable(expression: &str) -> String {
     match parser::parse(expression) {
@@ -40,7 +40,7 @@ pub fn readable(expression: &str) -> String {
     }
 }
 
-/// What is wrong with an expression: it does not parse, or names a series or a label that does not exist.
+/// Returns the faults of an expression: a syntax error, unknown series and unknown labels.
 #[must_use]
 pub fn faults(expression: &str, known: &[KnownSeries]) -> Vec<String> {
     match parser::parse(expression) {
@@ -59,7 +59,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Returns the labels that the result may carry.
+    /// Checks a subexpression and returns the labels that its result may have.
     fn visit(&mut self, expression: &Expr) -> Vec<String> {
         match expression {
             Expr::VectorSelector(selector) => self.selector(selector),
@@ -75,7 +75,7 @@ impl Check<'_> {
                 }
                 match &aggregate.modifier {
                     Some(LabelModifier::Include(labels)) => {
-                        self.exist(labels, &inner);
+                        self.require_labels(labels, &inner);
                         labels.labels.clone()
                     }
                     Some(LabelModifier::Exclude(_)) => inner,
@@ -88,8 +88,8 @@ impl Check<'_> {
                 if let Some(LabelModifier::Include(on)) =
                     binary.modifier.as_ref().and_then(|m| m.matching.as_ref())
                 {
-                    self.exist(on, &labels);
-                    self.exist(on, &right);
+                    self.require_labels(on, &labels);
+                    self.require_labels(on, &right);
                 }
                 labels.extend(right);
                 labels
@@ -98,10 +98,10 @@ impl Check<'_> {
                 let mut labels: Vec<String> =
                     call.args.args.iter().flat_map(|argument| self.visit(argument)).collect();
                 if call.func.name == "label_replace"
-                    && let Some(Expr::StringLiteral(made)) =
+                    && let Some(Expr::StringLiteral(label)) =
                         call.args.args.get(1).map(AsRef::as_ref)
                 {
-                    labels.push(made.val.clone());
+                    labels.push(label.val.clone());
                 }
                 labels
             }
@@ -125,10 +125,10 @@ impl Check<'_> {
         series.labels.clone()
     }
 
-    fn exist(&mut self, wanted: &Labels, there: &[String]) {
-        for label in &wanted.labels {
-            if !there.contains(label) {
-                self.faults.push(format!("no such label here: `{label}`"));
+    fn require_labels(&mut self, required: &Labels, available: &[String]) {
+        for label in &required.labels {
+            if !available.contains(label) {
+                self.faults.push(format!("the operand has no label `{label}`"));
             }
         }
     }

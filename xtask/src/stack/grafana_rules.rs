@@ -1,18 +1,18 @@
-//! Grafana's alert rules, provisioned: the same definitions in Grafana's form.
+//! Provisioned alert rules of Grafana, from the same definitions as the Prometheus rules.
 //!
-//! The form is the one that ran on a real Grafana: an instant query of the bare value, and a threshold on it. A
-//! comparison inside the query would make "no trouble" look like "no data".
+//! A rule is an instant query of the value and a threshold expression. A comparison inside the
+//! query would return no data while the alert does not fire.
 
 use crate::files::File;
-use crate::stack::alert::{Alert, Trouble};
+use crate::stack::alert::{Alert, Comparison};
 use crate::stack::dashboard::Dashboard;
 use crate::stack::rules::yaml;
 use serde_json::{Value, json};
 
-/// Where the rules stand.
+/// Path of the rule file in the repository.
 pub const PATH: &str = "observability/grafana/provisioning/alerting/rules.yaml";
 
-/// The rule file.
+/// Returns the rule file.
 #[must_use]
 pub fn file(alerts: &[Alert], dashboards: &[Dashboard]) -> File {
     let mut groups: Vec<&str> = Vec::new();
@@ -39,7 +39,7 @@ fn rule(alert: &Alert, dashboards: &[Dashboard]) -> Value {
         "title": alert.name,
         "condition": "C",
         "for": alert.hold,
-        // Absence is a rule of its own (ServiceDown); an outage of Prometheus must not resolve what is firing.
+        // ServiceDown covers missing data. An outage of Prometheus must not resolve firing alerts.
         "noDataState": "OK",
         "execErrState": "KeepLast",
         "isPaused": false,
@@ -77,9 +77,9 @@ fn query(alert: &Alert) -> Value {
 }
 
 fn threshold(alert: &Alert) -> Value {
-    let kind = match alert.trouble {
-        Trouble::Above => "gt",
-        Trouble::Below => "lt",
+    let kind = match alert.comparison {
+        Comparison::Above => "gt",
+        Comparison::Below => "lt",
     };
     json!({
         "refId": "C",
@@ -95,7 +95,7 @@ fn threshold(alert: &Alert) -> Value {
     })
 }
 
-/// Position of the panel that the alert links to.
+/// Returns the id of the panel that the alert links to.
 fn panel_id(alert: &Alert, dashboards: &[Dashboard]) -> Option<usize> {
     let (uid, title) = alert.panel;
     dashboards.iter().find(|dashboard| dashboard.uid == uid)?.panel_id(title)

@@ -1,4 +1,5 @@
-//! Series that are not of the contract: Prometheus' own, the Collector's, and what the recording rules make.
+//! Series that expressions may use: those of the contract, of the stack's components and of the
+//! recording rules.
 
 use crate::docs::label_name;
 use crate::stack::expression::KnownSeries;
@@ -6,7 +7,7 @@ use crate::stack::recordings;
 use crate::stack::slo;
 use hub_otel::semconv::{InstrumentKind, METRICS};
 
-/// Of the stack's own components: name and labels, without job and instance.
+/// Series of the stack's components: name and labels, without `job` and `instance`.
 pub const COMPONENTS: &[(&str, &[&str])] = &[
     ("up", &[]),
     ("process_start_time_seconds", &[]),
@@ -26,7 +27,7 @@ pub const COMPONENTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Every series that a dashboard or a rule may name.
+/// Returns all series that a dashboard or a rule may use.
 #[must_use]
 pub fn all() -> Vec<KnownSeries> {
     let mut known = Vec::new();

@@ -1,4 +1,4 @@
-//! Recording rules that alerts read: what happened in a window, per service.
+//! Recording rules that alerts use: numbers of events in a window, per service.
 
 use crate::promql::{
     FIVE_MINUTES, MINUTE, Series, TEN_MINUTES, events_in_window, quantile, sum_by,
@@ -7,44 +7,45 @@ use hub_otel::semconv::attribute::label::{AGENT_ID, RESULT, SIGNAL, STATUS, WORK
 use hub_otel::semconv::attribute::{ERROR_TYPE, SERVICE_NAME};
 use hub_otel::semconv::metric as m;
 
-/// The workflow that delivers alerts. It is left out of every alert, or a failing notifier would page through itself.
+/// Workflow that delivers alerts. Excluded from all alerts, so that a failing notifier does not
+/// trigger itself.
 pub const ALERT_WORKFLOW: &str = "alert-notification";
-/// Its agent, left out likewise.
+/// Agent of [`ALERT_WORKFLOW`], excluded for the same reason.
 pub const ALERT_AGENT: &str = "alert-notifier";
-/// The statuses that count as failures.
+/// Statuses that count as failures.
 pub const FAILURES: &str = "FAILED|TIMED_OUT";
-/// The statuses that count neither as failures nor as successes.
+/// Statuses that count neither as failures nor as successes.
 pub const NEUTRAL: &str = "CANCELLED|REJECTED";
-/// What `error_type` says when the connection to a database is lost.
+/// Values of `error_type` for a lost connection to a database.
 pub const CONNECTION_LOST: &str = "connection|pool_timeout|io";
 
 /// A recording rule.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// The name of the series.
+    /// Name of the recorded series.
     pub name: &'static str,
-    /// The rule group that it stands in.
+    /// Rule group.
     pub group: &'static str,
-    /// The labels of the series.
+    /// Labels of the recorded series.
     pub labels: &'static [&'static str],
-    /// How it is computed.
+    /// PromQL expression of the rule.
     pub expression: String,
 }
 
 /// Runs in the last five minutes.
 pub const RUNS: &str = "workflow:runs:increase5m";
-/// The 95th percentile of the runs' durations, in milliseconds.
+/// 95th percentile of the durations of runs in the last five minutes, in milliseconds.
 pub const DURATION_P95: &str = "workflow:duration_milliseconds:p95_5m";
 /// Agent executions that failed in the last ten minutes.
 pub const AGENT_FAILURES: &str = "agent:failures:increase10m";
 /// Responses with a 5xx status in the last minute.
 pub const HTTP_ERRORS: &str = "http_server:errors:increase1m";
-/// Database operations in the last five minutes that found no connection.
+/// Database operations in the last five minutes that failed for lack of a connection.
 pub const DATABASE_ERRORS: &str = "db_client:connection_errors:increase5m";
-/// Telemetry that was lost in the last five minutes.
+/// Telemetry items lost in the last five minutes.
 pub const LOST_TELEMETRY: &str = "hub_otel:lost_items:increase5m";
 
-/// Every recording rule but those of the objectives.
+/// Returns all recording rules except those of the objectives.
 #[must_use]
 pub fn all() -> Vec<Recording> {
     let by_run: &[&str] = &[SERVICE_NAME, WORKFLOW_ID, STATUS];
@@ -101,7 +102,7 @@ pub fn all() -> Vec<Recording> {
     ]
 }
 
-/// Requests that were answered with a 5xx status.
+/// Selects requests with a 5xx response.
 #[must_use]
 pub fn server_errors() -> Series {
     Series::count(&m::HTTP_SERVER_REQUEST_DURATION)

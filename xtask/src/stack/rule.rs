@@ -1,10 +1,10 @@
-//! A rule of Prometheus: a recording rule or an alert.
+//! Prometheus rules: recording rules and alerts.
 
 use crate::stack::expression;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// A rule as Prometheus reads it.
+/// A rule in the format of Prometheus' rule files.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,7 +23,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A recording rule.
+    /// Creates a recording rule.
     #[must_use]
     pub fn record(name: impl Into<String>, expression: impl Into<String>) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Rule {
         }
     }
 
-    /// With these labels on the series.
+    /// Adds labels to the recorded series.
     #[must_use]
     pub fn labelled(mut self, labels: &[(&str, &str)]) -> Self {
         self.labels

@@ -1,7 +1,7 @@
-//! Service-level objectives: recording rules and burn-rate alerts from one definition each.
+//! Service-level objectives and their recording rules.
 //!
-//! A minute's good and bad events are counted exactly and added up, so that a budget over 30 days is a sum of 43,200
-//! small numbers and not a range query over millions of samples.
+//! Good and bad events are counted exactly per minute. A budget over 30 days is the sum of 43,200
+//! recorded values instead of a range query over millions of samples.
 
 use crate::promql::{LE, Series, events_per_minute, sum_by};
 use crate::stack::recordings::{ALERT_AGENT, ALERT_WORKFLOW, FAILURES, NEUTRAL, server_errors};
@@ -10,22 +10,22 @@ use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{AGENT_ID, STATUS, WORKFLOW_ID};
 use hub_otel::semconv::metric as m;
 
-/// An objective: what share of which events may be bad, over which time.
+/// A service-level objective.
 #[derive(Debug, Clone)]
 pub struct Objective {
-    /// The value of the label `slo`.
+    /// Value of the label `slo`.
     pub id: &'static str,
-    /// For people.
+    /// Display name.
     pub title: &'static str,
-    /// The share that must be good.
+    /// Required ratio of good events.
     pub target: f64,
-    /// Over which time.
+    /// Window of the objective.
     pub window: &'static str,
-    /// Fewer events than this in the long window of a burn rate say nothing.
+    /// Minimum number of events in the long window of a burn rate, below which it is not recorded.
     pub minimum: u32,
     /// Bad events of the last minute, by service.
     pub bad: String,
-    /// All events of the last minute that count, by service.
+    /// Valid (good and bad) events of the last minute, by service.
     pub valid: String,
 }
 
@@ -33,25 +33,26 @@ const BAD: &str = "slo:bad:increase1m";
 const VALID: &str = "slo:valid:increase1m";
 const BUDGET: &str = "slo:budget:ratio";
 const MINIMUM: &str = "slo:minimum:events";
-/// How fast the budget burns over 5 minutes and over 1 hour: the lower of the two.
+/// Lower of the burn rates over 5 minutes and over 1 hour.
 pub const BURN_FAST: &str = "slo:burn_rate:fast";
-/// How fast the budget burns over 30 minutes and over 6 hours: the lower of the two.
+/// Lower of the burn rates over 30 minutes and over 6 hours.
 pub const BURN_SLOW: &str = "slo:burn_rate:slow";
-/// The share of the budget that is left; below zero when it is overspent.
+/// Remaining ratio of the error budget; negative if it is exceeded.
 pub const REMAINING: &str = "slo:budget:remaining_ratio";
-/// The share of events that must be good.
+/// Required ratio of good events.
 pub const TARGET: &str = "slo:objective:ratio";
-/// The share of events in the objective's window that were good.
+/// Ratio of good events in the window of the objective.
 pub const ACHIEVED: &str = "slo:achieved:ratio";
 
-/// How long after a minute it is counted. Samples are stamped when they are taken and arrive later: by a push that the
-/// Collector batches, retries, or that waits for a busy machine. One that arrives after its minute was counted is never counted.
-pub const ARRIVED: &str = "30s";
+/// Delay after which a minute is evaluated. Pushed samples arrive later than their timestamps,
+/// because the Collector batches and retries them. A sample that arrives after the evaluation of
+/// its minute is never counted.
+pub const QUERY_OFFSET: &str = "30s";
 
-/// Runs of the last minute, by workflow and status: added up over a month they are the month's runs.
+/// Runs of the last minute, by workflow and status. Their sum over a month is the number of runs.
 pub const MONTHLY_RUNS: &str = "workflow:runs:increase1m";
 
-/// The series that the rules make, with their labels.
+/// Series recorded by the rules, with their labels.
 pub const SERIES: &[(&str, &[&str])] = &[
     (MONTHLY_RUNS, &["service_name", "workflow_id", "status"]),
     (BAD, &["service_name", "slo"]),
@@ -69,7 +70,7 @@ pub const SERIES: &[(&str, &[&str])] = &[
     (REMAINING, &["service_name", "slo"]),
 ];
 
-/// The objectives of the stack.
+/// Returns the objectives of the stack.
 #[must_use]
 pub fn objectives() -> Vec<Objective> {
     let runs = || Series::of(&m::WORKFLOW_RUNS).not(WORKFLOW_ID, ALERT_WORKFLOW);
@@ -79,7 +80,7 @@ pub fn objectives() -> Vec<Objective> {
     };
     let minute = |series: Series| sum_by(&[SERVICE_NAME], events_per_minute(&series));
     let finished = minute(durations(Series::count));
-    // A bound is "120000" when it is scraped and "120000.0" when it was pushed.
+    // The bound is "120000" in scraped metrics and "120000.0" in pushed metrics.
     let in_time = minute(durations(Series::buckets).like(LE, "120000([.]0)?"));
     vec![
         Objective {
@@ -93,7 +94,7 @@ pub fn objectives() -> Vec<Objective> {
         },
         Objective {
             id: "api-availability",
-            title: "The API answers without a 5xx",
+            title: "API responses are not 5xx",
             target: 0.999,
             window: "30d",
             minimum: 100,
@@ -121,7 +122,7 @@ pub fn objectives() -> Vec<Objective> {
     ]
 }
 
-/// The recording rules of all objectives.
+/// Returns the recording rules of all objectives.
 #[must_use]
 pub fn rules() -> Vec<Rule> {
     let objectives = objectives();
@@ -138,13 +139,13 @@ pub fn rules() -> Vec<Rule> {
                 .labelled(&id)
                 .labelled(&[("title", objective.title), ("window", objective.window)]),
         );
-        // Rounded: 1 - 0.99 is 0.010000000000000009.
+        // Rounded, because 1 - 0.99 is 0.010000000000000009.
         rules.push(
             Rule::record(BUDGET, format!("vector({})", (budget * 1e6).round() / 1e6)).labelled(&id),
         );
         rules.push(Rule::record(MINIMUM, format!("vector({})", objective.minimum)).labelled(&id));
         rules.push(Rule::record(VALID, objective.valid.clone()).labelled(&id));
-        // Where nothing bad ever happened, there is no series of it: that is zero, and not unknown.
+        // Zero instead of absent if there has been no bad event yet.
         rules.push(
             Rule::record(BAD, format!("{} or 0 * {}", objective.bad, objective.valid))
                 .labelled(&id),

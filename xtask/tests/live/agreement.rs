@@ -1,4 +1,4 @@
-//! The panels' numbers against the service's own rows.
+//! Compares the values of the panels with the service's database.
 
 use crate::ledger::Ledger;
 use crate::prometheus::Prometheus;
@@ -24,32 +24,32 @@ impl<'a> Panels<'a> {
             .unwrap_or_else(|| panic!("no panel {title}"))
     }
 
-    /// The values that a panel shows, by label.
+    /// Returns the values of a panel, by label.
     fn last(&self, title: &str) -> BTreeMap<String, f64> {
-        self.panel(title).ask(self.prometheus, "0").last()
+        self.panel(title).run(self.prometheus, "0").last()
     }
 
-    /// The one value that a panel shows.
+    /// Returns the single value of a panel.
     fn only(&self, title: &str) -> Option<f64> {
-        self.panel(title).ask(self.prometheus, "0").only()
+        self.panel(title).run(self.prometheus, "0").only()
     }
 
-    /// Of a panel per minute: what all of the last hour's minutes add up to, without what never happened.
+    /// Returns the sums over the last hour of a panel with values per minute, without zeros.
     fn of_the_hour(&self, title: &str) -> BTreeMap<String, f64> {
-        let values = self.panel(title).ask_hour(self.prometheus).last();
+        let values = self.panel(title).run_by_hour(self.prometheus).last();
         without_zeros(
             values.into_iter().map(|(labels, value)| (labels, (value * 60.0).round())).collect(),
         )
     }
 }
 
-/// Waits until the panel of active runs shows this many.
+/// Waits until the panel of active runs shows `runs`.
 pub(crate) fn active(prometheus: &Prometheus, runs: f64) {
     let panels = Panels::of(prometheus);
     until("Active workflows", &Some(runs), || panels.only("Active workflows"));
 }
 
-pub(crate) fn agrees(prometheus: &Prometheus, ledger: &Ledger, turned_away: u64) {
+pub(crate) fn agrees(prometheus: &Prometheus, ledger: &Ledger, rejected: u64) {
     let panels = Panels::of(prometheus);
     let runs = labelled("status", &ledger.runs);
     until("Runs by status", &runs, || without_zeros(panels.last("Runs by status")));
@@ -84,8 +84,8 @@ pub(crate) fn agrees(prometheus: &Prometheus, ledger: &Ledger, turned_away: u64)
         panels.of_the_hour("Retries per minute by reason")
     });
     #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
-    let turned_away = turned_away as f64;
-    until("5xx per minute", &turned_away, || {
+    let rejected = rejected as f64;
+    until("5xx per minute", &rejected, || {
         panels.of_the_hour("5xx per minute").values().sum::<f64>()
     });
 
@@ -93,7 +93,8 @@ pub(crate) fn agrees(prometheus: &Prometheus, ledger: &Ledger, turned_away: u64)
     until("Monthly executions", &Some(all), || panels.only("Monthly executions"));
 }
 
-/// The ledger of the exporters: nothing lost, and as many spans and log records delivered as the Collector passed on.
+/// Asserts that no telemetry is lost, and that the exporters delivered as many spans and log
+/// records as the backends received.
 pub(crate) fn nothing_lost(prometheus: &Prometheus, backends: &Receiver) {
     let panels = Panels::of(prometheus);
     let lost = without_zeros(panels.last("Telemetry lost"));
@@ -107,20 +108,21 @@ pub(crate) fn nothing_lost(prometheus: &Prometheus, backends: &Receiver) {
                 (format!("result=ok,signal={name}"), backends.stored(signal) as f64)
             });
         let mut delivered = panels.of_the_hour(title);
-        // Metrics go to Prometheus, and not to the receiver.
+        // Metrics are sent to Prometheus, not to the receiver.
         delivered.remove("result=ok,signal=metrics");
         if delivered == BTreeMap::from(passed_on.clone()) {
             return;
         }
         assert!(
-            start.elapsed() < PATIENCE,
-            "{title}: the receiver has {passed_on:?}, the panel {delivered:?}"
+            start.elapsed() < MAX_DELAY,
+            "{title}: received {passed_on:?}, the panel shows {delivered:?}"
         );
         std::thread::sleep(Duration::from_secs(1));
     }
 }
 
-/// Fewer than 100 label combinations over the fixed metrics, without `le` and the labels of the target.
+/// Asserts fewer than 100 label combinations over the fixed metrics, without `le` and the labels of
+/// the target.
 pub(crate) fn few_series(prometheus: &Prometheus) {
     use hub_otel::semconv::{InstrumentKind, METRICS, Stability};
     let combinations: f64 = METRICS
@@ -138,21 +140,21 @@ pub(crate) fn few_series(prometheus: &Prometheus) {
     assert!(combinations < 100.0, "{combinations}");
 }
 
-/// How long a panel may lag behind the rows: a scrape and an evaluation of the slowest group, and a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Maximum delay of a panel: a scrape and an evaluation of the slowest group, on a busy machine.
+const MAX_DELAY: Duration = Duration::from_secs(240);
 
-/// Waits until a panel agrees: a scrape, or an evaluation, may be due yet.
+/// Polls a panel until it shows the expected value.
 #[track_caller]
-fn until<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, mut ask: impl FnMut() -> T) {
+fn until<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, mut read: impl FnMut() -> T) {
     let start = Instant::now();
     loop {
-        let found = ask();
+        let found = read();
         if found == *expected {
             return;
         }
         assert!(
-            start.elapsed() < PATIENCE,
-            "{what}: the rows say {expected:?}, the panel {found:?}"
+            start.elapsed() < MAX_DELAY,
+            "{what}: expected {expected:?}, the panel shows {found:?}"
         );
         std::thread::sleep(Duration::from_secs(1));
     }

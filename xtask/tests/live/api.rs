@@ -1,10 +1,10 @@
-//! The orchestrator's HTTP API, and what it says about its runs: the ledger that the dashboards must agree with.
+//! Client of the orchestrator's HTTP API.
 
 use hub_otel_tests::http;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A client of one orchestrator.
+/// A client of an orchestrator.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     url: String,
@@ -15,7 +15,7 @@ impl Api {
         Self { url: url.to_owned() }
     }
 
-    /// The status of a request, and its body.
+    /// Sends a request and returns the status and the body of the response.
     pub(crate) fn send(&self, method: http::Method, path: &str, body: &Value) -> (u16, Value) {
         let headers = [("content-type", "application/json")];
         let reply =
@@ -35,7 +35,7 @@ impl Api {
         assert_eq!(status, 201, "{body}");
     }
 
-    /// Triggers a run; the status of the answer, and the answer.
+    /// Triggers a run and returns the status and the body of the response.
     pub(crate) fn trigger(&self, workflow: &str, trigger: &str, context: &Value) -> (u16, Value) {
         let body = json!({"contextJson": context, "triggerType": trigger});
         self.send(http::Method::POST, &format!("/api/workflows/{workflow}/trigger"), &body)
@@ -47,7 +47,7 @@ impl Api {
         assert_eq!(status, 200, "{body}");
     }
 
-    /// Every run of a workflow.
+    /// Returns all runs of a workflow.
     pub(crate) fn runs(&self, workflow: &str) -> Vec<Value> {
         let mut runs = Vec::new();
         let mut offset = Some(0);
@@ -59,7 +59,7 @@ impl Api {
         runs
     }
 
-    /// How many runs of these workflows stand where.
+    /// Returns the number of runs of the workflows, by status.
     pub(crate) fn by_status(&self, workflows: &[&str]) -> BTreeMap<String, f64> {
         let mut counts = BTreeMap::new();
         for run in workflows.iter().flat_map(|workflow| self.runs(workflow)) {
@@ -68,7 +68,7 @@ impl Api {
         counts
     }
 
-    /// The approvals that wait.
+    /// Returns the ids of pending approvals.
     pub(crate) fn approvals(&self) -> Vec<String> {
         let page = self.get("/api/approvals?decision=PENDING&limit=100");
         let approvals = page["approvals"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The panels on Tempo's metrics, asked of what Tempo would write: buckets with a trace behind a value.
+//! Panels on Tempo's span metrics, queried on a histogram with exemplars in Tempo's format.
 
 use crate::query::{self, OF_TEMPO};
 use crate::stack::Configuration;
@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// One push of a histogram as Tempo's generator keeps it: so many runs so far, all between 1 and 2 seconds.
+/// Pushes a histogram in the format of Tempo's generator, with `runs` values between 1 and 2
+/// seconds.
 fn push(port: u16, runs: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
     let attributes =
@@ -37,7 +38,7 @@ fn push(port: u16, runs: u64) {
 
 #[test]
 #[ignore = "needs the real binaries: just stack-live"]
-fn a_panel_on_tempos_metrics_shows_their_quantile_and_the_traces_behind_it() {
+fn a_panel_on_span_metrics_of_tempo_shows_their_quantile_and_exemplars() {
     let prometheus = Configuration::copied(&[]).start();
     let queries = query::all();
     for title in OF_TEMPO {
@@ -49,12 +50,12 @@ fn a_panel_on_tempos_metrics_shows_their_quantile_and_the_traces_behind_it() {
         let shown = poll::until(Duration::from_secs(120), || {
             runs += 1;
             push(prometheus.port, runs);
-            panel.ask(&prometheus, "0").only()
+            panel.run(&prometheus, "0").only()
         });
         assert!((1.0..=2.0).contains(&shown), "{title}: {shown}");
         let exemplars: Value = prometheus.exemplars("traces_spanmetrics_latency_bucket");
         let labels = &exemplars["data"][0]["exemplars"][0]["labels"];
-        // The label that the data source makes a link of.
+        // The label that the data source links to a trace.
         assert_eq!(labels["trace_id"], TRACE, "{exemplars}");
     }
     prometheus.process.assert_no_warnings("Prometheus");

@@ -1,4 +1,4 @@
-//! What the service's own rows say about the load: nothing of it comes from telemetry.
+//! Expected values of the panels, computed from the service's database and not from telemetry.
 
 use crate::api::{Api, text};
 use crate::load::WORKFLOWS;
@@ -9,22 +9,22 @@ use std::time::Duration;
 
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Ledger {
-    /// Every run that was stored.
+    /// Number of stored runs.
     pub(crate) stored: u64,
     /// Runs that ended, by status.
     pub(crate) runs: BTreeMap<String, f64>,
     /// Runs that failed or timed out, by error type.
     pub(crate) failures: BTreeMap<String, f64>,
-    /// Approvals that wait.
+    /// Pending approvals.
     pub(crate) waiting: f64,
-    /// Per agent: executions that failed or timed out, and all that were not cancelled.
+    /// Per agent: executions that failed or timed out, and executions that were not cancelled.
     pub(crate) agents: BTreeMap<String, (f64, f64)>,
-    /// Attempts that were tried again, by the reason that the run was asked to fail with.
+    /// Retried attempts, by the reason set in the context of the run.
     pub(crate) retries: BTreeMap<String, f64>,
 }
 
 impl Ledger {
-    /// Waits until nothing is under way but what waits for an approval, then reads it.
+    /// Waits until no run is pending or running, except for approvals, then reads the runs.
     pub(crate) fn read(api: &Api) -> Self {
         poll::until(Duration::from_secs(180), || {
             let counts = api.by_status(&WORKFLOWS);
@@ -60,9 +60,9 @@ impl Ledger {
             if node["status"] != "SUCCESS" {
                 agent.0 += 1.0;
             }
-            let again = node["attempts"].as_f64().unwrap_or(1.0) - 1.0;
-            if again > 0.0 {
-                *self.retries.entry(text(&run["contextJson"]["reason"])).or_default() += again;
+            let retries = node["attempts"].as_f64().unwrap_or(1.0) - 1.0;
+            if retries > 0.0 {
+                *self.retries.entry(text(&run["contextJson"]["reason"])).or_default() += retries;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Load: successes, failures, retries, time-outs, approvals, slow runs, and requests that are turned away.
+//! Load: successes, failures, retries, timeouts, approvals, slow runs and rejected requests.
 
 use crate::api::{Api, text};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The workflows that are triggered.
+/// Workflows that the load triggers.
 pub(crate) const WORKFLOWS: [&str; 7] = [
     "scan-and-notify",
     "test-failure",
@@ -18,13 +18,13 @@ pub(crate) const WORKFLOWS: [&str; 7] = [
     "load-approval",
 ];
 
-/// Runs beyond this many at once are answered with 503.
+/// Limit of concurrent runs. Further requests receive 503.
 pub(crate) const MAX_RUNS: &str = "6";
 
-/// After so many rounds each kind of run has come several times.
+/// Number of rounds after which each kind of run has been triggered several times.
 pub(crate) const ROUNDS: u64 = 18;
 
-/// Creates the workflows that the seeds do not have.
+/// Creates the workflows that are not part of the seeds.
 pub(crate) fn prepare(api: &Api) {
     let node = |action: &str, more: Value| {
         let mut node = json!({"id": "work", "agent": "fault", "action": action});
@@ -57,14 +57,14 @@ pub(crate) fn prepare(api: &Api) {
     }
 }
 
-/// What a run is asked to do: how long a slow one takes, and with what the attempts of a flaky one fail.
+/// Context of a run: duration of a slow run, and error type of the failed attempts of a flaky one.
 fn context(latency_ms: u64, reason: &str) -> Value {
     json!({"repository": ".", "latency_ms": latency_ms, "reason": reason})
 }
 
-/// Starts runs that go on until they are cancelled; their ids.
+/// Starts runs that last until they are cancelled, and returns their ids.
 pub(crate) fn hold(api: &Api, runs: u32) -> Vec<String> {
-    // Longer than any test, and within the node's own limit of 300 s.
+    // Longer than any test, and below the limit of a node of 300 s.
     let held = (0..runs).map(|_| api.trigger("load-slow", "manual", &context(290_000, "")));
     held.map(|(status, run)| {
         assert_eq!(status, 202, "{run}");
@@ -73,19 +73,19 @@ pub(crate) fn hold(api: &Api, runs: u32) -> Vec<String> {
     .collect()
 }
 
-/// A load that goes on until it is stopped.
+/// A load that runs until it is stopped.
 pub(crate) struct Load {
     counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the load has done so far, by its own account.
+/// Counters of the load.
 #[derive(Debug, Default)]
 struct Counts {
     stop: AtomicBool,
     rounds: AtomicU64,
     accepted: AtomicU64,
-    turned_away: AtomicU64,
+    rejected: AtomicU64,
 }
 
 impl Load {
@@ -102,10 +102,10 @@ impl Load {
         Self { counts, thread: Some(thread) }
     }
 
-    /// How many rounds are done.
+    /// Returns the number of completed rounds.
     ///
     /// # Panics
-    /// When the load has failed.
+    /// If the load has failed.
     pub(crate) fn rounds(&self) -> u64 {
         assert!(
             self.thread.as_ref().is_some_and(|thread| !thread.is_finished()),
@@ -114,15 +114,12 @@ impl Load {
         self.counts.rounds.load(Ordering::Relaxed)
     }
 
-    /// Stops; how many requests were answered with 202, and how many with 503.
+    /// Stops the load, and returns the numbers of requests that received 202 and 503.
     pub(crate) fn stop(mut self) -> (u64, u64) {
         self.counts.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.take().map(JoinHandle::join);
         assert!(matches!(ended, Some(Ok(()))), "the load has failed: see above");
-        (
-            self.counts.accepted.load(Ordering::Relaxed),
-            self.counts.turned_away.load(Ordering::Relaxed),
-        )
+        (self.counts.accepted.load(Ordering::Relaxed), self.counts.rejected.load(Ordering::Relaxed))
     }
 }
 
@@ -145,14 +142,14 @@ fn one_round(api: &Api, counts: &Counts) {
         1 => wanted.push("load-down"),
         2 => wanted.push("load-hang"),
         3 | 4 => wanted.push("load-approval"),
-        // More at once than are let in.
+        // More than the limit of concurrent runs.
         _ => wanted.extend(["load-slow"; 9]),
     }
     for workflow in wanted {
-        // One of them on a schedule: a trigger is a label, and there are a hundred combinations to share.
+        // Only one workflow has two triggers, to limit the number of label combinations.
         let scheduled = workflow == "scan-and-notify" && round.is_multiple_of(3);
         let trigger = if scheduled { "schedule" } else { "manual" };
-        // The slow ones may be turned away; of the others each kind must get its turn, or the ledger is too thin.
+        // Slow runs may be rejected. The others are retried, so that each kind of run occurs.
         while !accepted(api, workflow, trigger, &context, counts) && workflow != "load-slow" {
             if counts.stop.load(Ordering::Relaxed) {
                 return;
@@ -160,7 +157,7 @@ fn one_round(api: &Api, counts: &Counts) {
             std::thread::sleep(Duration::from_millis(200));
         }
     }
-    // Some always wait; of the others every second is turned down.
+    // Two approvals stay pending. The others are approved or rejected in alternating rounds.
     for approval in api.approvals().into_iter().skip(2) {
         api.decide(&approval, if round.is_multiple_of(2) { "REJECTED" } else { "APPROVED" });
     }
@@ -169,8 +166,8 @@ fn one_round(api: &Api, counts: &Counts) {
 fn accepted(api: &Api, workflow: &str, trigger: &str, context: &Value, counts: &Counts) -> bool {
     let (count, accepted) = match api.trigger(workflow, trigger, context).0 {
         202 => (&counts.accepted, true),
-        503 => (&counts.turned_away, false),
-        status => panic!("{workflow} is answered with {status}"),
+        503 => (&counts.rejected, false),
+        status => panic!("{workflow}: unexpected status {status}"),
     };
     count.fetch_add(1, Ordering::Relaxed);
     accepted

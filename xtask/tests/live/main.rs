@@ -1,9 +1,10 @@
-//! The stack alive: the shipped files on the real Collector, Prometheus and Alertmanager, with the orchestrator's binary.
+//! Tests of the shipped files on the Collector, Prometheus and Alertmanager, with the
+//! orchestrator's binary.
 //!
-//! `just stack-live` builds what is needed and runs them all at once: most of their time is waiting. Tempo, Loki and
-//! Grafana are not here: an OTLP receiver stands in for the first two, and every panel's query is asked of Prometheus, as
-//! Grafana would ask it.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+//! `just stack-live` builds the programs and runs all tests concurrently, because they mostly
+//! wait. Tempo and Loki are replaced by an OTLP receiver. Grafana is replaced by queries to
+//! Prometheus with the same parameters.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod agreement;
 mod alerts;

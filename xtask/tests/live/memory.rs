@@ -1,4 +1,4 @@
-//! The memory of the Collector, Prometheus and the orchestrator under 100 spans/s and 100 log records/s, printed.
+//! Memory of the Collector, Prometheus and the orchestrator at 100 spans/s and 100 log records/s.
 
 use crate::stack::{Collector, Configuration, Orchestrator, Way};
 use hub_otel_tests::receiver::{Receiver, Signal};
@@ -6,7 +6,7 @@ use hub_otel_tests::{http, poll, ports};
 use serde_json::json;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// For how long the load lasts, in seconds.
+/// Duration of the load in seconds.
 const SECONDS: u64 = 60;
 
 #[test]
@@ -26,13 +26,13 @@ fn memory_under_a_hundred_spans_and_a_hundred_log_records_a_second() {
             (start + Duration::from_secs(second + 1)).saturating_duration_since(Instant::now()),
         );
     }
-    // Nothing on the way was dropped.
+    // No item was dropped.
     poll::until(Duration::from_secs(180), || {
         backends.stored(Signal::Traces) >= SECONDS * 100
             && backends.stored(Signal::Logs) >= SECONDS * 100
     });
     eprintln!(
-        "after {SECONDS} s of 100 spans/s and 100 log records/s by OTLP/HTTP, from /proc/<pid>/status, in MB:"
+        "memory after {SECONDS} s of 100 spans/s and 100 log records/s over OTLP/HTTP, from /proc/<pid>/status, in MB:"
     );
     eprintln!(
         "| component | resident (VmRSS) | anonymous (RssAnon) | peak (VmHWM) |\n|---|---|---|---|"
@@ -45,7 +45,7 @@ fn memory_under_a_hundred_spans_and_a_hundred_log_records_a_second() {
         let [resident, anonymous, peak] =
             ["VmRSS", "RssAnon", "VmHWM"].map(|key| megabytes(process.id(), key));
         eprintln!("| {name} | {resident} | {anonymous} | {peak} |");
-        assert!(anonymous < cap, "{name} would not fit its cap of {cap} MB");
+        assert!(anonymous < cap, "{name}: {anonymous} MB exceed the memory limit of {cap} MB");
     }
 }
 

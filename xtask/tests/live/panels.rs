@@ -1,4 +1,4 @@
-//! Every panel of every dashboard, asked while the service works; then its numbers, compared with the service's own rows.
+//! Queries of all panels under load, and comparison of their values with the service's database.
 
 use crate::agreement;
 use crate::api::Api;
@@ -11,29 +11,29 @@ use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, ports};
 use std::time::{Duration, Instant};
 
-/// How long the load lasts at least: six scrapes.
+/// Minimum duration of the load: six scrapes.
 const LOAD: Duration = Duration::from_secs(60);
 
-/// How long a panel may take to answer.
-const BAR: Duration = Duration::from_secs(1);
+/// Expected maximum duration of the query of a panel.
+const MAX_LATENCY: Duration = Duration::from_secs(1);
 
 #[test]
 #[ignore = "needs the real binaries: just stack-live"]
-fn every_panel_answers_during_load_and_agrees_with_the_ledger_when_metrics_are_pulled() {
-    check(Way::Pulled);
+fn every_panel_has_data_under_load_and_matches_the_database_with_scraped_metrics() {
+    check(Way::Scraped);
 }
 
 #[test]
 #[ignore = "needs the real binaries: just stack-live"]
-fn every_panel_answers_during_load_and_agrees_with_the_ledger_when_metrics_are_pushed() {
+fn every_panel_has_data_under_load_and_matches_the_database_with_pushed_metrics() {
     check(Way::Pushed);
 }
 
 fn check(way: Way) {
     let backends = Receiver::counting();
-    // Held until the orchestrator, which starts last, listens there.
+    // Reserved until the orchestrator, which starts last, listens on it.
     let metrics = ports::Closed::new();
-    let scraped = (way == Way::Pulled).then_some(metrics.port());
+    let scraped = (way == Way::Scraped).then_some(metrics.port());
     let configuration = Configuration::copied(&[("orchestration-service", scraped)]);
     let collector = Collector::start(&backends, configuration.port());
     configuration.target("otel-collector", Some(collector.metrics));
@@ -45,12 +45,12 @@ fn check(way: Way) {
 
     let load = Load::start(&api);
     let start = Instant::now();
-    all_answer(way, &prometheus);
+    assert_all_have_data(way, &prometheus);
     // Long enough for every kind of run to come several times; then all of them once more, at once.
     poll::until(Duration::from_secs(300), || load.rounds() >= ROUNDS && start.elapsed() >= LOAD);
-    all_answer(way, &prometheus);
-    let (accepted, turned_away) = load.stop();
-    assert!(turned_away > 0, "the load never asked for too much");
+    assert_all_have_data(way, &prometheus);
+    let (accepted, rejected) = load.stop();
+    assert!(rejected > 0, "the load never exceeded the limit of concurrent runs");
 
     Ledger::read(&api);
     let held = load::hold(&api, 3);
@@ -58,7 +58,7 @@ fn check(way: Way) {
     held.iter().for_each(|run| api.cancel(run));
 
     let ledger = Ledger::read(&api);
-    eprintln!("{way:?}: {ledger:?}, {turned_away} turned away");
+    eprintln!("{way:?}: {ledger:?}, {rejected} rejected");
     assert!(
         ledger.runs.len() > 4
             && ledger.failures.len() > 2
@@ -67,17 +67,18 @@ fn check(way: Way) {
         "too little load: {ledger:?}"
     );
     assert_eq!(ledger.stored, accepted + 3, "a run was stored for each request that was accepted");
-    agreement::agrees(&prometheus, &ledger, turned_away);
+    agreement::agrees(&prometheus, &ledger, rejected);
     agreement::nothing_lost(&prometheus, &backends);
     agreement::few_series(&prometheus);
     collector.process.assert_no_warnings("the Collector");
     prometheus.process.assert_no_warnings("Prometheus");
 }
 
-/// Asks every panel again and again until each has answered with finite data, each time soon.
+/// Queries every panel until each has returned finite values.
 ///
-/// The bar is one second; three are an error here, where other tests share the machine. The slowest is printed.
-fn all_answer(way: Way, prometheus: &Prometheus) {
+/// The test fails if a query takes more than three times [`MAX_LATENCY`], because other tests share
+/// the machine. The slowest query is printed.
+fn assert_all_have_data(way: Way, prometheus: &Prometheus) {
     let queries = query::all();
     let start = Instant::now();
     for cost in ["0", "0.5"] {
@@ -90,8 +91,8 @@ fn all_answer(way: Way, prometheus: &Prometheus) {
         let mut slowest = (Duration::ZERO, String::new());
         while !open.is_empty() {
             open.retain(|query| {
-                let answer = query.ask(prometheus, cost);
-                assert!(answer.took < 3 * BAR, "{} took {:?}", query.name(), answer.took);
+                let answer = query.run(prometheus, cost);
+                assert!(answer.took < 3 * MAX_LATENCY, "{} took {:?}", query.name(), answer.took);
                 if answer.took > slowest.0 {
                     slowest = (answer.took, query.name());
                 }
@@ -114,7 +115,7 @@ fn all_answer(way: Way, prometheus: &Prometheus) {
             }
         }
         eprintln!(
-            "{way:?}, cost {cost}: every panel has data after {:?} of load; the slowest answer took {:?} (bar {BAR:?}): {}",
+            "{way:?}, cost {cost}: every panel has data after {:?} of load; the slowest query took {:?} (limit {MAX_LATENCY:?}): {}",
             start.elapsed(),
             slowest.0,
             slowest.1

@@ -1,4 +1,4 @@
-//! A trace, a log record and a metric of the orchestrator, through the real Collector and into the real Prometheus.
+//! Delivery of a trace, a log record and a metric of the orchestrator through the Collector.
 
 use crate::api::{Api, text};
 use crate::stack::{Collector, Configuration, Orchestrator, Way};
@@ -50,7 +50,7 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
             .is_some()
     );
 
-    // The variables of the dashboards find what they select by.
+    // The queries of the dashboards' variables return values.
     for (label, selector, expected) in [
         ("service_name", "process_uptime_seconds", "orchestration-service"),
         ("workflow_id", r#"workflow_runs_total{service_name=~".*"}"#, "scan-and-notify"),
@@ -61,7 +61,7 @@ fn a_trace_a_log_and_a_metric_pass_through_the_shipped_collector() {
             "{label}"
         );
     }
-    // The Collector's own metrics, under the names that the rules use.
+    // The Collector exposes its metrics with the names that the rules use.
     poll::until(SOON, || {
         prometheus.instant("sum(otelcol_exporter_queue_capacity)").only() == Some(60_000.0)
     });

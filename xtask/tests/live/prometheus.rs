@@ -1,4 +1,4 @@
-//! Prometheus' HTTP API, as Grafana's data source would use it.
+//! Client of the HTTP API of Prometheus, with the requests that Grafana's data source sends.
 
 use hub_otel_tests::http;
 use hub_otel_tests::process::Process;
@@ -15,14 +15,14 @@ pub(crate) struct Prometheus {
     pub(crate) _folder: TempDir,
 }
 
-/// Values by labels, `__name__` left out, and how long the answer took.
+/// Result of a query: values by labels without `__name__`, and the duration of the request.
 pub(crate) struct Answer {
     pub(crate) series: BTreeMap<String, Vec<f64>>,
     pub(crate) took: Duration,
 }
 
 impl Answer {
-    /// The last value of each series.
+    /// Returns the last value of each series.
     pub(crate) fn last(&self) -> BTreeMap<String, f64> {
         self.series
             .iter()
@@ -30,7 +30,7 @@ impl Answer {
             .collect()
     }
 
-    /// The one value of the one series.
+    /// Returns the last value if there is exactly one series.
     pub(crate) fn only(&self) -> Option<f64> {
         let last = self.last();
         if last.len() == 1 { last.into_values().next() } else { None }
@@ -42,22 +42,22 @@ pub(crate) fn now() -> f64 {
 }
 
 impl Prometheus {
-    /// At this moment.
+    /// Runs an instant query at the current time.
     pub(crate) fn instant(&self, expression: &str) -> Answer {
-        self.ask(&format!("query?time={}&query={}", now(), encoded(expression)), expression)
+        self.request(&format!("query?time={}&query={}", now(), encoded(expression)), expression)
     }
 
-    /// Over the last `span`, every 15 seconds.
+    /// Runs a range query over the last `span`, with a step of 15 seconds.
     pub(crate) fn range(&self, expression: &str, span: Duration) -> Answer {
         let end = now();
         let start = end - span.as_secs_f64();
-        self.ask(
+        self.request(
             &format!("query_range?start={start}&end={end}&step=15&query={}", encoded(expression)),
             expression,
         )
     }
 
-    /// The values of a label, as a dashboard's variable asks for them.
+    /// Returns the values of a label with the query of a dashboard variable.
     pub(crate) fn label_values(&self, label: &str, selector: &str) -> Vec<String> {
         let url =
             format!("{}/api/v1/label/{label}/values?match[]={}", self.url(), encoded(selector));
@@ -68,7 +68,7 @@ impl Prometheus {
         values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// The exemplars of a series, of the last minutes.
+    /// Returns the exemplars of a series in the last ten minutes.
     pub(crate) fn exemplars(&self, selector: &str) -> Value {
         let (start, end) = (now() - 600.0, now() + 60.0);
         let url = format!(
@@ -79,7 +79,7 @@ impl Prometheus {
         http::get(url).json()
     }
 
-    /// The alerts that fire.
+    /// Returns the names of firing alerts.
     pub(crate) fn firing(&self) -> Vec<String> {
         let reply = http::get(format!("{}/api/v1/alerts", self.url())).json();
         let alerts = reply["data"]["alerts"].as_array().expect("a list").iter();
@@ -93,9 +93,9 @@ impl Prometheus {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn ask(&self, request: &str, expression: &str) -> Answer {
+    fn request(&self, path: &str, expression: &str) -> Answer {
         let start = Instant::now();
-        let reply = http::get(format!("{}/api/v1/{request}", self.url()));
+        let reply = http::get(format!("{}/api/v1/{path}", self.url()));
         let took = start.elapsed();
         assert_eq!(reply.status, 200, "{expression}\n{}", reply.body);
         let body = reply.json();

@@ -1,4 +1,4 @@
-//! The queries of the panels, with their variables filled in as Grafana would.
+//! Queries of the panels, with the variables replaced by values.
 
 use crate::prometheus::{Answer, Prometheus};
 use serde_json::Value;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use xtask::files::root;
 use xtask::stack::expression::interpolated;
 
-/// A dashboard that shows one hour, as the boards do when they are opened; a graph's point is four scrapes.
-const SHOWN: [(&str, &str); 7] = [
+/// Values of the variables for a time range of one hour. A point of a graph covers four scrapes.
+const LAST_HOUR: [(&str, &str); 7] = [
     ("$__rate_interval_ms", "40000"),
     ("$__rate_interval", "40s"),
     ("$__range_s", "3600"),
@@ -18,12 +18,12 @@ const SHOWN: [(&str, &str); 7] = [
     ("$agent", ".*"),
 ];
 
-/// The panels that read what Tempo makes of the traces. It is not here: they are asked in a test of their own.
+/// Panels on Tempo's span metrics. Tempo does not run here, so a separate test covers them.
 pub(crate) const OF_TEMPO: [&str; 1] = ["Span duration p95, with traces"];
 
 /// A query of a panel.
 pub(crate) struct Query {
-    board: String,
+    dashboard: String,
     pub(crate) panel: String,
     letter: String,
     pub(crate) expression: String,
@@ -32,10 +32,10 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn name(&self) -> String {
-        format!("{} / {} / {}", self.board, self.panel, self.letter)
+        format!("{} / {} / {}", self.dashboard, self.panel, self.letter)
     }
 
-    /// One of the two is empty by design: minutes while a minute costs nothing, money otherwise.
+    /// Reports whether the query is empty by design: minutes if a cost is set, cost if none is set.
     pub(crate) fn is_empty_by_design(&self, cost: &str) -> bool {
         self.expression.contains(if cost == "0" {
             "(vector($cost_per_minute) != 0)"
@@ -44,17 +44,21 @@ impl Query {
         })
     }
 
-    pub(crate) fn ask(&self, prometheus: &Prometheus, cost: &str) -> Answer {
+    pub(crate) fn run(&self, prometheus: &Prometheus, cost: &str) -> Answer {
         self.send(
             prometheus,
-            &interpolated(&interpolated(&self.expression, &SHOWN), &[("$cost_per_minute", cost)]),
+            &interpolated(
+                &interpolated(&self.expression, &LAST_HOUR),
+                &[("$cost_per_minute", cost)],
+            ),
         )
     }
 
-    /// The panel where one point of its graph is a whole hour: everything that happened to a younger process.
-    pub(crate) fn ask_hour(&self, prometheus: &Prometheus) -> Answer {
+    /// Runs the query with points of one hour, which cover the whole lifetime of the processes
+    /// here.
+    pub(crate) fn run_by_hour(&self, prometheus: &Prometheus) -> Answer {
         let hour = [("$__rate_interval_ms", "3600000"), ("$__rate_interval", "1h")];
-        self.send(prometheus, &interpolated(&interpolated(&self.expression, &hour), &SHOWN))
+        self.send(prometheus, &interpolated(&interpolated(&self.expression, &hour), &LAST_HOUR))
     }
 
     fn send(&self, prometheus: &Prometheus, expression: &str) -> Answer {
@@ -66,18 +70,18 @@ impl Query {
     }
 }
 
-/// Every query of every panel of every committed dashboard.
+/// Returns the queries of all panels of the committed dashboards.
 pub(crate) fn all() -> Vec<Query> {
     let mut queries = Vec::new();
     let folder = root().join("observability/grafana/dashboards");
     for entry in fs::read_dir(folder).expect("dashboards") {
         let text = fs::read_to_string(entry.expect("an entry").path()).expect("a dashboard");
-        let board: Value = serde_json::from_str(&text).expect("JSON");
-        for panel in board["panels"].as_array().expect("panels") {
+        let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+        for panel in dashboard["panels"].as_array().expect("panels") {
             for target in panel["targets"].as_array().expect("targets") {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 queries.push(Query {
-                    board: text(&board["title"]),
+                    dashboard: text(&dashboard["title"]),
                     panel: text(&panel["title"]),
                     letter: text(&target["refId"]),
                     expression: text(&target["expr"]),

@@ -1,5 +1,5 @@
-//! What a running Grafana sent, signed anew, by the route that Grafana takes: each alert that is news starts a run of
-//! alert-notification, and each run delivers.
+//! Webhook requests recorded from Grafana and sent with new signatures. Each new alert starts a run
+//! of alert-notification, and each run delivers a notification.
 
 use crate::api::{Api, text};
 use crate::stack::{Orchestrator, START, Way};
@@ -18,14 +18,14 @@ const SECRET: &str = "a-secret-of-this-test";
 const SIGNATURE: &str = "X-Grafana-Alerting-Signature";
 const TIMESTAMP: &str = "X-Grafana-Alerting-Timestamp";
 
-/// One recorded request.
+/// A recorded request.
 struct Recorded {
     case: String,
     method: http::Method,
     body: String,
 }
 
-/// The 27 of them, by name: what fires comes before what resolves.
+/// Returns the 27 recorded requests, sorted by name, so that firing comes before resolved.
 fn recorded() -> Vec<Recorded> {
     let folder = root().join("examples/orchestrator/tests/data/grafana");
     let files =
@@ -48,7 +48,7 @@ fn recorded() -> Vec<Recorded> {
     recorded
 }
 
-/// The signature that Grafana would make: over the time, a colon and the exact bytes.
+/// Computes Grafana's signature: an HMAC over the time, a colon and the body.
 fn signature(time: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length will do");
     mac.update(format!("{time}:{body}").as_bytes());
@@ -66,7 +66,7 @@ fn send(url: &str, request: &Recorded, time: u64, signature: &str) -> (u16, Valu
 
 #[test]
 #[ignore = "needs the orchestrator's binary: just stack-live"]
-fn every_recorded_request_of_grafana_signed_anew_is_delivered_once_per_news() {
+fn every_new_alert_in_recorded_requests_of_grafana_is_delivered_once() {
     let chat = Chat::start();
     let backends = Receiver::counting();
     let orchestrator = Orchestrator::start(
@@ -86,20 +86,20 @@ fn every_recorded_request_of_grafana_signed_anew_is_delivered_once_per_news() {
 
     let mut runs = BTreeSet::new();
     let mut names = BTreeSet::new();
-    // A second apart: two of them have the same bytes, and a signature is taken once.
+    // One second apart, because two requests have the same body and a signature is accepted once.
     for (request, time) in recorded().iter().zip(now - 60..) {
         assert_eq!(
             send(&url, request, time, &"0".repeat(64)).0,
             401,
-            "{}: not signed by us",
+            "{}: wrong signature",
             request.case
         );
         let fresh = signature(&time.to_string(), &request.body);
         let (status, answer) = send(&url, request, time, &fresh);
         assert_eq!(status, 200, "{}: {answer}", request.case);
-        let told = answer["workflowRuns"].as_array().expect("a list");
+        let started = answer["workflowRuns"].as_array().expect("a list");
         let alerts: Value = serde_json::from_str(&request.body).expect("JSON");
-        for (run, alert) in told.iter().zip(alerts["alerts"].as_array().into_iter().flatten()) {
+        for (run, alert) in started.iter().zip(alerts["alerts"].as_array().into_iter().flatten()) {
             if run["deduplicated"] == false && run["id"].is_string() {
                 runs.insert(text(&run["id"]));
                 names.insert((text(&alert["labels"]["alertname"]), alert["status"] == "resolved"));
@@ -118,7 +118,7 @@ fn every_recorded_request_of_grafana_signed_anew_is_delivered_once_per_news() {
         "no other run was started"
     );
     for (name, resolved) in names {
-        // The two of Grafana itself carry the rule's name in another label.
+        // Grafana's two internal alerts have the name of the rule in another label.
         if !name.starts_with("Datasource") {
             let word = if resolved { "Resolved" } else { "Alert" };
             assert!(chat.has(&[&format!("{word}: {name}")]), "{word}: {name} was not delivered");

@@ -1,4 +1,4 @@
-//! Starts the components with the shipped files, on loopback.
+//! Starts the components with the shipped configuration files on loopback.
 
 use crate::prometheus::Prometheus;
 use hub_otel_tests::ports;
@@ -10,34 +10,34 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xtask::files::root;
 
-/// How long a component may take to answer on a busy machine.
+/// Maximum duration of the start of a component on a busy machine.
 pub(crate) const START: Duration = Duration::from_secs(120);
 
-/// How the service's metrics reach Prometheus.
+/// Transport of the service's metrics to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     /// Scraped.
-    Pulled,
+    Scraped,
     /// Pushed through the Collector.
     Pushed,
 }
 
-/// A binary that `observability/tools/build` made.
+/// Returns the path of a program built by `observability/tools/build`.
 pub(crate) fn tool(name: &str) -> PathBuf {
     let path = root().join(".tools/bin").join(name);
-    assert!(path.exists(), "{} is not there; run observability/tools/build", path.display());
+    assert!(path.exists(), "{} does not exist; run observability/tools/build", path.display());
     path
 }
 
-/// The Collector, with the shipped file, sending traces and logs to a receiver.
+/// The Collector with the shipped configuration. It sends traces and logs to a receiver.
 pub(crate) struct Collector {
     /// Its process.
     pub(crate) process: Process,
-    /// Where it takes OTLP/gRPC.
+    /// URL of the OTLP/gRPC receiver.
     pub(crate) grpc: String,
-    /// Where it takes OTLP/HTTP.
+    /// URL of the OTLP/HTTP receiver.
     pub(crate) http: String,
-    /// Where its own metrics are.
+    /// Port of the Collector's own metrics.
     pub(crate) metrics: u16,
 }
 
@@ -64,10 +64,10 @@ impl Collector {
     }
 }
 
-/// Prometheus' folder as it is shipped, with targets of the test's own.
+/// The shipped configuration of Prometheus, with targets of the test.
 pub(crate) struct Configuration {
     folder: TempDir,
-    /// Held until Prometheus listens there: the Collector, which starts before it, may take longer than a port rests.
+    /// Reserved until Prometheus listens on it, because the Collector starts first and may be slow.
     port: ports::Closed,
 }
 
@@ -106,7 +106,7 @@ impl Configuration {
         configuration
     }
 
-    /// Sets the target of a job; Prometheus reads it when it changes.
+    /// Sets the target of a job. Prometheus reloads it automatically.
     pub(crate) fn target(&self, job: &str, port: Option<u16>) {
         let targets =
             port.map(|port| format!("{{targets: ['127.0.0.1:{port}']}}")).unwrap_or_default();
@@ -138,7 +138,7 @@ impl Configuration {
 pub(crate) struct Orchestrator {
     /// Its process.
     pub(crate) process: Process,
-    /// Its API.
+    /// URL of the API.
     pub(crate) url: String,
     _folder: TempDir,
 }
@@ -163,7 +163,7 @@ impl Orchestrator {
             .env("OTEL_BSP_SCHEDULE_DELAY", "500")
             .envs(settings.iter().copied());
         match way {
-            Way::Pulled => command.env("OTEL_EXPORTER_PROMETHEUS_PORT", metrics.to_string()),
+            Way::Scraped => command.env("OTEL_EXPORTER_PROMETHEUS_PORT", metrics.to_string()),
             Way::Pushed => command.env("OTEL_METRICS_EXPORTER", "otlp"),
         };
         let mut process = Process::spawn(&mut command);
@@ -173,11 +173,11 @@ impl Orchestrator {
     }
 }
 
-/// The binary that `cargo build -p orchestrator` made, beside this test's own folder.
+/// Returns the path of the orchestrator's binary in the target folder of this test.
 fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("this test");
     let target = own.parent().and_then(Path::parent).expect("target/<profile>/deps");
     let path = target.join("orchestrator");
-    assert!(path.exists(), "{} is not there; run cargo build -p orchestrator", path.display());
+    assert!(path.exists(), "{} does not exist; run cargo build -p orchestrator", path.display());
     path
 }

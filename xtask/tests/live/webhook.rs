@@ -1,10 +1,10 @@
-//! A chat service that takes what the notifier delivers.
+//! Chat service that receives the notifications.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// Listens on loopback and keeps every body.
+/// Listens on loopback and stores the received requests.
 #[derive(Debug)]
 pub(crate) struct Chat {
     port: u16,
@@ -46,12 +46,12 @@ impl Chat {
         format!("http://{}/services/T/B/x", self.host())
     }
 
-    /// How many messages were delivered.
+    /// Returns the number of received messages.
     pub(crate) fn delivered(&self) -> usize {
         self.bodies.lock().expect("not poisoned").len()
     }
 
-    /// Whether a message with all of these words was delivered.
+    /// Reports whether a message with all of these words was received.
     pub(crate) fn has(&self, words: &[&str]) -> bool {
         self.bodies
             .lock()

@@ -1,4 +1,4 @@
-//! compose.yaml: pinned, capped, closed, healthy.
+//! compose.yaml: image versions, memory limits, published ports, secrets, health checks.
 
 use crate::{list, observability, read, text, yaml};
 use serde_json::Value;
@@ -14,7 +14,7 @@ fn services() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn five_services_and_the_application_in_its_profile() {
+fn the_file_defines_five_services_and_the_application_in_its_profile() {
     let names: Vec<String> = services().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["otel-collector", "tempo", "loki", "prometheus", "grafana", "orchestrator"]);
     for (name, service) in services() {
@@ -49,7 +49,7 @@ fn every_published_port_is_on_loopback_and_tempo_and_loki_publish_none() {
 }
 
 #[test]
-fn every_image_is_pinned_to_the_version_that_ran() {
+fn every_image_is_pinned_to_the_tested_version() {
     let images = |name: &str| text(&yaml("compose.yaml")["services"][name]["image"]).to_owned();
     assert_eq!(images("otel-collector"), "otel/opentelemetry-collector-contrib:0.165.0");
     assert_eq!(images("tempo"), "grafana/tempo:3.0.3");
@@ -57,17 +57,17 @@ fn every_image_is_pinned_to_the_version_that_ran() {
     assert_eq!(images("prometheus"), "prom/prometheus:v3.16.0");
     assert_eq!(images("grafana"), "grafana/grafana:13.2.3");
     assert!(!read("compose.yaml").contains("latest"));
-    // The tests run the versions that the file pins.
+    // The live tests run the versions that the file pins.
     assert!(read("tools/collector/builder.yaml").contains("version: 0.165.0"));
     assert!(read("tools/prometheus/go.mod").contains("github.com/prometheus/prometheus v0.316.0"));
 }
 
 #[test]
-fn every_service_is_capped_hardened_and_restarted() {
+fn every_service_has_a_memory_limit_and_is_hardened_and_restarted() {
     for (name, service) in services() {
         assert!(
             service["deploy"]["resources"]["limits"]["memory"].is_string(),
-            "{name}: no memory cap"
+            "{name}: no memory limit"
         );
         assert_eq!(service["security_opt"][0], "no-new-privileges:true", "{name}");
         assert_eq!(service["cap_drop"][0], "ALL", "{name}");
@@ -81,9 +81,9 @@ fn every_service_is_capped_hardened_and_restarted() {
 }
 
 #[test]
-fn whoever_can_be_asked_for_its_health_is_and_the_others_wait_for_it() {
+fn every_service_but_the_collector_has_a_health_check_that_dependents_wait_for() {
     for (name, service) in services() {
-        // The Collector's image is built from nothing: there is no program inside that could ask.
+        // The image of the Collector contains no program that could run a health check.
         assert_eq!(service["healthcheck"].is_null(), name == "otel-collector", "{name}");
         if let Some(waits) = service["depends_on"].as_object() {
             for (on, how) in waits {
@@ -96,12 +96,12 @@ fn whoever_can_be_asked_for_its_health_is_and_the_others_wait_for_it() {
 }
 
 #[test]
-fn secrets_are_files_that_init_makes_and_no_password_stands_in_the_file() {
+fn secrets_are_files_created_by_init_and_the_file_contains_no_password() {
     let document = yaml("compose.yaml");
     let init = read("init");
     for (name, secret) in document["secrets"].as_object().expect("secrets") {
         assert_eq!(secret["file"], format!("./secrets/{name}"));
-        assert!(init.contains(name.as_str()), "init does not make {name}");
+        assert!(init.contains(name.as_str()), "init does not create {name}");
     }
     for (name, service) in services() {
         for secret in list(&service["secrets"]) {
@@ -119,7 +119,7 @@ fn secrets_are_files_that_init_makes_and_no_password_stands_in_the_file() {
 }
 
 #[test]
-fn what_is_mounted_exists_and_is_read_only() {
+fn mounted_files_exist_and_are_read_only() {
     for (name, service) in services() {
         for volume in list(&service["volumes"]) {
             let volume = text(volume);
@@ -133,18 +133,18 @@ fn what_is_mounted_exists_and_is_read_only() {
 }
 
 #[test]
-fn grafana_is_given_every_address_that_the_provisioning_asks_for() {
+fn grafana_has_every_environment_variable_that_the_provisioning_uses() {
     let document = yaml("compose.yaml");
-    let given = &document["services"]["grafana"]["environment"];
-    let mut asked = String::new();
+    let environment = &document["services"]["grafana"]["environment"];
+    let mut provisioning = String::new();
     for file in ["datasources/stack.yaml", "dashboards/provider.yaml"] {
-        asked += &read(format!("grafana/provisioning/{file}"));
+        provisioning += &read(format!("grafana/provisioning/{file}"));
     }
-    asked += &read("grafana/forms/contact-points.yaml");
-    for part in asked.replace("$${", "").split("${").skip(1) {
+    provisioning += &read("grafana/forms/contact-points.yaml");
+    for part in provisioning.replace("$${", "").split("${").skip(1) {
         let name = part.split('}').next().unwrap_or_default();
         assert!(
-            given[name].is_string(),
+            environment[name].is_string(),
             "compose.yaml does not set {name}: Grafana would not start"
         );
     }
@@ -178,7 +178,7 @@ fn the_collector_limits_memory_first_and_counts_its_queues_in_items() {
             assert_eq!(exporter["retry_on_failure"]["enabled"], true, "{name}");
         }
     }
-    assert!(collector["processors"]["batch"].is_null(), "batching is the exporters'");
+    assert!(collector["processors"]["batch"].is_null(), "the exporters batch");
     let text = read("collector/config.yaml");
     for wrong in ["otlphttp", "spanmetrics", "${ENVIRONMENT"] {
         assert!(!text.contains(wrong), "{wrong}");
@@ -186,14 +186,14 @@ fn the_collector_limits_memory_first_and_counts_its_queues_in_items() {
 }
 
 #[test]
-fn every_job_finds_its_targets_in_a_file() {
+fn every_job_reads_its_targets_from_a_file() {
     let prometheus = yaml("prometheus/prometheus.yml");
     let mut jobs = Vec::new();
     for job in list(&prometheus["scrape_configs"]) {
         let name = text(&job["job_name"]);
         assert!(job["static_configs"].is_null(), "{name}");
         assert_eq!(job["file_sd_configs"][0]["files"][0], format!("targets/{name}.yml"));
-        // init writes the one of the service.
+        // `init` writes the file of the service.
         let written = name == "orchestration-service";
         assert!(
             written || observability().join(format!("prometheus/targets/{name}.yml")).exists(),
@@ -209,7 +209,7 @@ fn every_job_finds_its_targets_in_a_file() {
 }
 
 #[test]
-fn the_image_of_the_application_has_the_repositorys_toolchain_and_no_root() {
+fn the_image_of_the_application_uses_the_toolchain_of_the_repository_and_does_not_run_as_root() {
     let read = |path: &str| {
         let path = xtask::files::root().join(path);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -225,6 +225,6 @@ fn the_image_of_the_application_has_the_repositorys_toolchain_and_no_root() {
     );
     assert!(
         last.contains("\nENTRYPOINT [\"orchestrator\"]"),
-        "a shell would not pass the signal on"
+        "a shell would not forward the signal"
     );
 }

@@ -1,14 +1,14 @@
-//! The dashboards' JSON: what Grafana accepts in silence and then does not show.
+//! JSON of the dashboards, including mistakes that Grafana accepts without an error.
 
 use crate::{dashboards, list, text};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 #[test]
-fn the_five_boards_stand_in_the_folder_as_bare_objects_with_uid_and_title() {
+fn the_folder_contains_the_five_dashboards_with_uid_and_title() {
     let mut found: Vec<(String, String)> = dashboards()
         .iter()
-        .map(|board| (text(&board["uid"]).to_owned(), text(&board["title"]).to_owned()))
+        .map(|dashboard| (text(&dashboard["uid"]).to_owned(), text(&dashboard["title"]).to_owned()))
         .collect();
     found.sort();
     let expected = [
@@ -19,14 +19,14 @@ fn the_five_boards_stand_in_the_folder_as_bare_objects_with_uid_and_title() {
         ("workflow-overview", "Workflow Overview"),
     ];
     assert_eq!(found, expected.map(|(uid, title)| (uid.to_owned(), title.to_owned())));
-    for board in dashboards() {
-        assert_eq!(board["editable"], false);
-        assert_eq!(board["id"], Value::Null);
+    for dashboard in dashboards() {
+        assert_eq!(dashboard["editable"], false);
+        assert_eq!(dashboard["id"], Value::Null);
     }
 }
 
-/// What the users asked for: board, title, how it is drawn.
-const NAMED: [(&str, &str, &str); 28] = [
+/// Panels required by the users: dashboard, title, kind of panel.
+const REQUIRED: [(&str, &str, &str); 28] = [
     ("workflow-overview", "Workflows per minute by status", "timeseries"),
     ("workflow-overview", "p95 duration", "gauge"),
     ("workflow-overview", "Active workflows", "stat"),
@@ -57,28 +57,30 @@ const NAMED: [(&str, &str, &str); 28] = [
     ("slo", "Burn rate over 30 minutes and 6 hours", "timeseries"),
 ];
 
-fn panel(board: &str, title: &str) -> Value {
-    let boards = dashboards();
-    let found =
-        boards.iter().find(|it| it["uid"] == board).unwrap_or_else(|| panic!("no board {board}"));
+fn panel(dashboard: &str, title: &str) -> Value {
+    let dashboards = dashboards();
+    let found = dashboards
+        .iter()
+        .find(|it| it["uid"] == dashboard)
+        .unwrap_or_else(|| panic!("no dashboard {dashboard}"));
     let panels = list(&found["panels"]);
     panels
         .iter()
         .find(|it| it["title"] == title)
-        .unwrap_or_else(|| panic!("{board}: no panel {title:?}"))
+        .unwrap_or_else(|| panic!("{dashboard}: no panel {title:?}"))
         .clone()
 }
 
 #[test]
-fn every_panel_that_the_users_named_is_there_and_drawn_as_they_said() {
-    for (board, title, kind) in NAMED {
-        assert_eq!(panel(board, title)["type"], kind, "{board} / {title}");
+fn every_panel_that_the_users_require_exists_with_the_required_kind() {
+    for (dashboard, title, kind) in REQUIRED {
+        assert_eq!(panel(dashboard, title)["type"], kind, "{dashboard} / {title}");
     }
 }
 
 #[test]
-fn colours_change_where_the_users_said() {
-    for (board, title, color, from) in [
+fn colours_change_at_the_thresholds_of_the_users() {
+    for (dashboard, title, color, from) in [
         ("workflow-overview", "p95 duration", "red", 300_000.0),
         ("workflow-overview", "Top 10 slowest workflows", "red", 300_000.0),
         ("workflow-overview", "Success rate", "green", 99.0),
@@ -88,11 +90,11 @@ fn colours_change_where_the_users_said() {
         ("slo", "Burn rate over 5 minutes and 1 hour", "red", 14.4),
         ("slo", "Burn rate over 30 minutes and 6 hours", "red", 6.0),
     ] {
-        let panel = panel(board, title);
+        let panel = panel(dashboard, title);
         let steps = list(&panel["fieldConfig"]["defaults"]["thresholds"]["steps"]);
         assert!(
             steps.contains(&json!({"color": color, "value": from})),
-            "{board} / {title}: {steps:?}"
+            "{dashboard} / {title}: {steps:?}"
         );
     }
     let panel = panel("workflow-overview", "Workflows per minute by status");
@@ -105,7 +107,7 @@ fn colours_change_where_the_users_said() {
 }
 
 #[test]
-fn an_objective_is_green_where_its_own_promise_is_kept() {
+fn each_objective_is_green_from_its_own_target() {
     let panel = panel("slo", "Achieved");
     for objective in xtask::stack::slo::objectives() {
         let found = list(&panel["fieldConfig"]["overrides"])
@@ -126,10 +128,10 @@ fn an_objective_is_green_where_its_own_promise_is_kept() {
 }
 
 #[test]
-fn every_panel_says_what_it_shows_in_which_unit_and_asks_the_fixed_data_source() {
-    for board in dashboards() {
-        for panel in list(&board["panels"]) {
-            let place = format!("{} / {}", board["title"], panel["title"]);
+fn every_panel_has_a_description_a_unit_and_the_fixed_data_source() {
+    for dashboard in dashboards() {
+        for panel in list(&dashboard["panels"]) {
+            let place = format!("{} / {}", dashboard["title"], panel["title"]);
             assert!(text(&panel["description"]).len() > 20, "{place}: no description");
             assert!(
                 !text(&panel["fieldConfig"]["defaults"]["unit"]).is_empty(),
@@ -160,10 +162,10 @@ fn every_panel_says_what_it_shows_in_which_unit_and_asks_the_fixed_data_source()
 }
 
 #[test]
-fn what_breaks_in_silence_is_set() {
-    for board in dashboards() {
-        for panel in list(&board["panels"]) {
-            let place = format!("{} / {}", board["title"], panel["title"]);
+fn options_whose_absence_grafana_does_not_report_are_set() {
+    for dashboard in dashboards() {
+        for panel in list(&dashboard["panels"]) {
+            let place = format!("{} / {}", dashboard["title"], panel["title"]);
             let defaults = &panel["fieldConfig"]["defaults"];
             match text(&panel["type"]) {
                 "stat" | "bargauge" => {
@@ -197,27 +199,31 @@ fn what_breaks_in_silence_is_set() {
 }
 
 #[test]
-fn exemplars_are_asked_of_tempos_series_and_of_no_other() {
-    let mut asked = 0;
-    for board in dashboards() {
-        for panel in list(&board["panels"]) {
+fn exemplars_are_queried_for_series_of_tempo_only() {
+    let mut queried = 0;
+    for dashboard in dashboards() {
+        for panel in list(&dashboard["panels"]) {
             for target in list(&panel["targets"]) {
                 let of_tempo = text(&target["expr"]).contains("traces_spanmetrics_");
-                assert_eq!(target["exemplar"], of_tempo, "{} / {}", board["title"], panel["title"]);
-                asked += u32::from(of_tempo);
+                assert_eq!(
+                    target["exemplar"], of_tempo,
+                    "{} / {}",
+                    dashboard["title"], panel["title"]
+                );
+                queried += u32::from(of_tempo);
             }
         }
     }
-    assert!(asked > 0);
+    assert!(queried > 0);
 }
 
 #[test]
 fn graphs_use_the_rate_interval_and_numbers_the_range() {
-    for board in dashboards() {
-        for panel in list(&board["panels"]) {
+    for dashboard in dashboards() {
+        for panel in list(&dashboard["panels"]) {
             for target in list(&panel["targets"]) {
                 let expression = text(&target["expr"]);
-                let place = format!("{} / {}", board["title"], panel["title"]);
+                let place = format!("{} / {}", dashboard["title"], panel["title"]);
                 if target["instant"] == true {
                     assert!(!expression.contains("$__rate_interval"), "{place}: {expression}");
                 } else {
@@ -233,21 +239,21 @@ fn graphs_use_the_rate_interval_and_numbers_the_range() {
 }
 
 #[test]
-fn every_board_has_the_three_variables_and_uses_those_that_it_shows() {
-    for board in dashboards() {
-        let all = serde_json::to_string(&board["panels"]).expect("JSON");
+fn every_dashboard_has_the_three_variables_and_shows_those_that_it_uses() {
+    for dashboard in dashboards() {
+        let all = serde_json::to_string(&dashboard["panels"]).expect("JSON");
         for name in ["service", "workflow", "agent"] {
-            let variable = list(&board["templating"]["list"])
+            let variable = list(&dashboard["templating"]["list"])
                 .iter()
                 .find(|variable| variable["name"] == name)
-                .unwrap_or_else(|| panic!("{}: no variable {name}", board["title"]));
+                .unwrap_or_else(|| panic!("{}: no variable {name}", dashboard["title"]));
             assert_eq!(variable["allValue"], ".*");
             let used = all.contains(&format!("\\\"${name}\\\""));
             assert_eq!(
                 variable["hide"] == 0,
                 used,
                 "{}: {name} is shown and unused, or used and hidden",
-                board["title"]
+                dashboard["title"]
             );
         }
     }
@@ -255,17 +261,17 @@ fn every_board_has_the_three_variables_and_uses_those_that_it_shows() {
 
 #[test]
 fn panels_do_not_overlap_and_stay_on_the_grid() {
-    for board in dashboards() {
-        let mut taken = BTreeSet::new();
-        for panel in list(&board["panels"]) {
+    for dashboard in dashboards() {
+        let mut occupied = BTreeSet::new();
+        for panel in list(&dashboard["panels"]) {
             let at = |key: &str| panel["gridPos"][key].as_u64().expect("a number");
-            assert!(at("x") + at("w") <= 24, "{} / {}", board["title"], panel["title"]);
+            assert!(at("x") + at("w") <= 24, "{} / {}", dashboard["title"], panel["title"]);
             for x in at("x")..at("x") + at("w") {
                 for y in at("y")..at("y") + at("h") {
                     assert!(
-                        taken.insert((x, y)),
+                        occupied.insert((x, y)),
                         "{} / {} overlaps",
-                        board["title"],
+                        dashboard["title"],
                         panel["title"]
                     );
                 }
@@ -275,10 +281,10 @@ fn panels_do_not_overlap_and_stay_on_the_grid() {
 }
 
 #[test]
-fn from_every_panel_of_spans_there_is_a_way_to_the_traces_in_the_panels_time() {
+fn links_of_panels_lead_to_traces_in_the_time_range_of_the_panel() {
     let mut links = 0;
-    for board in dashboards() {
-        for panel in list(&board["panels"]) {
+    for dashboard in dashboards() {
+        for panel in list(&dashboard["panels"]) {
             for link in list(&panel["fieldConfig"]["defaults"]["links"]) {
                 links += 1;
                 let url = text(&link["url"]);
@@ -297,16 +303,16 @@ fn from_every_panel_of_spans_there_is_a_way_to_the_traces_in_the_panels_time() {
     assert!(links > 15, "{links}");
 }
 
-/// A label that the link asks for must be one that the panel's series carry.
+/// Asserts that the series of the panel have each label that the link uses.
 fn check_labels(panel: &Value, query: &str) {
     for part in query.split("${__field.labels.").skip(1) {
         let label = part.split('}').next().unwrap_or_default();
         let all: String =
             list(&panel["targets"]).iter().map(|target| text(&target["expr"])).collect();
-        let carried = all.split("by (").skip(1).any(|by| {
-            by.split(')').next().unwrap_or_default().split(", ").any(|carried| carried == label)
+        let present = all.split("by (").skip(1).any(|by| {
+            by.split(')').next().unwrap_or_default().split(", ").any(|present| present == label)
         });
-        assert!(carried, "{}: no label {label} to fill in", panel["title"]);
+        assert!(present, "{}: the link uses the label {label}", panel["title"]);
     }
 }
 

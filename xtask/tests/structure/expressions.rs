@@ -1,24 +1,24 @@
-//! Every expression of the committed files: it parses, and names only what exists.
+//! Expressions of the committed files: syntax, series and labels.
 
 use crate::{dashboards, files, list, text, yaml};
 use hub_otel::semconv::METRICS;
 use xtask::stack::expression::{VARIABLES, faults, interpolated};
 use xtask::stack::known_series;
 
-/// Every expression, with where it stands.
+/// Returns every expression with its location.
 fn expressions() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for board in dashboards() {
-        for panel in list(&board["panels"]) {
+    for dashboard in dashboards() {
+        for panel in list(&dashboard["panels"]) {
             for target in list(&panel["targets"]) {
                 let place =
-                    format!("{} / {} / {}", board["title"], panel["title"], target["refId"]);
+                    format!("{} / {} / {}", dashboard["title"], panel["title"], target["refId"]);
                 found.push((place, text(&target["expr"]).to_owned()));
             }
         }
-        for variable in list(&board["templating"]["list"]) {
+        for variable in list(&dashboard["templating"]["list"]) {
             if variable["type"] == "query" {
-                // label_values(SELECTOR, LABEL): the selector, by the label, is an expression.
+                // `label_values(SELECTOR, LABEL)` is checked as `count by (LABEL) (SELECTOR)`.
                 let query = text(&variable["query"]["query"]);
                 let inner = query
                     .strip_prefix("label_values(")
@@ -26,7 +26,7 @@ fn expressions() -> Vec<(String, String)> {
                     .expect(query);
                 let (selector, label) = inner.rsplit_once(", ").expect(query);
                 found.push((
-                    format!("{} / {query}", board["title"]),
+                    format!("{} / {query}", dashboard["title"]),
                     format!("count by ({label}) ({selector})"),
                 ));
             }
@@ -61,7 +61,7 @@ fn expressions() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_expression_parses_and_names_only_series_and_labels_that_exist() {
+fn every_expression_parses_and_uses_existing_series_and_labels() {
     let known = known_series::all();
     let all = expressions();
     assert!(all.len() > 100, "only {} expressions found", all.len());
@@ -77,7 +77,7 @@ fn every_expression_parses_and_names_only_series_and_labels_that_exist() {
 }
 
 #[test]
-fn no_variable_is_left_that_nobody_fills_in() {
+fn every_variable_in_an_expression_is_defined() {
     for (place, expression) in expressions() {
         let expression = interpolated(&expression, VARIABLES);
         assert!(!expression.contains('$'), "{place}: {expression}");
@@ -85,9 +85,9 @@ fn no_variable_is_left_that_nobody_fills_in() {
 }
 
 #[test]
-fn a_metric_of_the_contract_that_people_wait_for_is_read_somewhere() {
+fn every_metric_of_the_contract_but_three_is_used_in_an_expression() {
     let all: String = expressions().into_iter().map(|(_, expression)| expression + "\n").collect();
-    // Not on a board: they answer questions that nobody asks every day.
+    // Not on a dashboard: rarely needed.
     let unread = [
         "http_client_request_duration_seconds",
         "process_thread_count",
@@ -99,7 +99,7 @@ fn a_metric_of_the_contract_that_people_wait_for_is_read_somewhere() {
 }
 
 #[test]
-fn a_wrong_name_or_label_is_found() {
+fn an_unknown_series_or_label_is_reported() {
     let known = known_series::all();
     let wrong = |expression: &str| faults(expression, &known).join("; ");
     assert_eq!(wrong("sum by (status) (rate(workflow_runs_total[5m]))"), "");
@@ -108,10 +108,13 @@ fn a_wrong_name_or_label_is_found() {
         wrong("workflow_runs_total{agent_id=\"x\"}"),
         "`workflow_runs_total` has no label `agent_id`"
     );
-    assert_eq!(wrong("sum by (workflow) (workflows_active)"), "no such label here: `workflow`");
+    assert_eq!(
+        wrong("sum by (workflow) (workflows_active)"),
+        "the operand has no label `workflow`"
+    );
     assert_eq!(
         wrong("workflows_active / on (agent_id) agent_runs_total"),
-        "no such label here: `agent_id`"
+        "the operand has no label `agent_id`"
     );
     assert!(wrong("sum(").starts_with("does not parse"));
 }

@@ -1,5 +1,5 @@
-//! The stack's committed files, looked at without starting anything.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+//! Checks of the committed files of the stack that start no component.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod compose;
 mod dashboards;
@@ -13,7 +13,7 @@ mod timing;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The folder that users copy.
+/// Folder of the stack.
 fn observability() -> PathBuf {
     xtask::files::root().join("observability")
 }
@@ -31,7 +31,7 @@ fn yaml(path: impl AsRef<Path>) -> Value {
     serde_json::to_value(value).expect("YAML without odd keys")
 }
 
-/// The files of a folder with this ending, in order.
+/// Returns the files of a folder whose names end with `ending`, sorted.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(observability().join(folder))
         .unwrap_or_else(|error| panic!("{folder}: {error}"))
@@ -62,7 +62,7 @@ fn text(value: &Value) -> &str {
 }
 
 #[test]
-fn the_generated_files_agree_with_the_definitions() {
+fn the_generated_files_match_the_definitions() {
     xtask::files::check(&xtask::files::root(), &xtask::stack::files())
         .expect("run `cargo run -p xtask -- stack`");
 }

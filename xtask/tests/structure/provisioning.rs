@@ -1,4 +1,5 @@
-//! Grafana's provisioning: what would stop it at start, and what it would accept and then not do.
+//! Provisioning of Grafana: mistakes that prevent its start, and mistakes that it accepts without
+//! an error.
 
 use crate::{dashboards, files, list, text, yaml};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ fn rules() -> Vec<Value> {
 }
 
 #[test]
-fn rules_have_unique_uids_and_titles_that_grafana_takes() {
+fn rules_have_unique_uids_and_titles_that_grafana_accepts() {
     let mut seen = BTreeSet::new();
     for rule in rules() {
         let (uid, title) = (text(&rule["uid"]), text(&rule["title"]));
@@ -28,7 +29,7 @@ fn rules_have_unique_uids_and_titles_that_grafana_takes() {
 }
 
 #[test]
-fn the_users_rules_stand_in_their_groups_under_their_uids() {
+fn the_rules_required_by_the_users_have_the_required_uids_groups_and_severities() {
     let document = yaml(RULES);
     let place = |uid: &str| {
         list(&document["groups"])
@@ -62,7 +63,7 @@ fn groups_have_a_folder_and_an_interval_that_is_a_multiple_of_ten_seconds() {
 }
 
 #[test]
-fn a_rule_is_an_instant_query_of_a_bare_value_and_a_threshold_on_it() {
+fn a_rule_is_an_instant_query_of_a_value_and_a_threshold_expression() {
     for rule in rules() {
         let title = text(&rule["title"]);
         assert_eq!(rule["condition"], "C", "{title}");
@@ -114,12 +115,12 @@ fn grafana_and_prometheus_compare_the_same_value_with_the_same_threshold() {
 }
 
 #[test]
-fn the_panel_that_an_alert_links_to_exists() {
+fn every_alert_links_to_an_existing_panel() {
     let panels: BTreeSet<(String, String)> = dashboards()
         .iter()
-        .flat_map(|board| {
-            let uid = text(&board["uid"]).to_owned();
-            list(&board["panels"])
+        .flat_map(|dashboard| {
+            let uid = text(&dashboard["uid"]).to_owned();
+            list(&dashboard["panels"])
                 .iter()
                 .map(move |panel| (uid.clone(), panel["id"].to_string()))
                 .collect::<Vec<_>>()
@@ -136,7 +137,7 @@ fn the_panel_that_an_alert_links_to_exists() {
 }
 
 #[test]
-fn no_text_of_a_rule_starts_a_variable_and_no_data_prints_no_nil() {
+fn texts_of_rules_start_no_variable_and_handle_missing_data() {
     for rule in rules() {
         for value in rule["annotations"].as_object().expect("annotations").values().map(text) {
             assert!(!value.contains("${"), "{value}");
@@ -186,7 +187,7 @@ fn the_dashboards_are_provided_into_the_folder_commandcenter() {
 }
 
 #[test]
-fn both_forms_of_the_policies_name_receivers_that_exist_and_keep_the_users_timing() {
+fn both_forms_of_the_policies_use_existing_receivers_and_the_timing_required_by_the_users() {
     for form in ["", ".escalation"] {
         let contacts = yaml(format!("grafana/forms/contact-points{form}.yaml"));
         let names: Vec<&str> =
@@ -210,7 +211,7 @@ fn both_forms_of_the_policies_name_receivers_that_exist_and_keep_the_users_timin
     let policies = yaml("grafana/forms/policies.escalation.yaml");
     let second = &policies["policies"][0]["routes"][0];
     assert_eq!(second["receiver"], "escalation");
-    assert_eq!(second["continue"], true, "the first way is taken as well");
+    assert_eq!(second["continue"], true, "the first receiver is notified as well");
     assert_eq!(second["object_matchers"][0][2], alerts::ESCALATED.join("|"));
 }
 

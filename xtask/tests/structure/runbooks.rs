@@ -1,4 +1,4 @@
-//! A runbook for every alert, and none for an alert that is gone.
+//! Runbooks: one per alert, with the required headings and valid queries.
 
 use crate::{files, observability, read};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ fn every_alert_has_a_runbook_with_meaning_first_query_first_action_and_preventio
         let text = read(alert.runbook());
         assert!(
             text.starts_with(&format!("# {}\n", alert.name)),
-            "{}: the heading is the alert's name",
+            "{}: the title must be the name of the alert",
             alert.runbook()
         );
         for heading in ["## Meaning", "## First query", "## First action", "## Prevention"] {
@@ -34,7 +34,7 @@ fn every_runbook_belongs_to_an_alert() {
 }
 
 #[test]
-fn the_queries_of_the_runbooks_name_what_exists() {
+fn the_queries_of_the_runbooks_use_existing_series_and_labels() {
     let known = known_series::all();
     for path in files("runbooks", ".md") {
         let text = read(&path);

@@ -1,4 +1,4 @@
-//! scale-out/: the names by which the parts find each other.
+//! Names in scale-out/ by which the components refer to each other.
 
 use crate::{files, list, read, text, yaml};
 use serde_json::Value;
@@ -13,16 +13,19 @@ fn variable(values: &Value, name: &str) -> Option<String> {
 }
 
 #[test]
-fn the_first_tier_lists_every_replica_of_the_second_by_the_name_that_it_has() {
+fn the_first_tier_lists_every_replica_of_the_second_by_its_name() {
     let sample = values("collector-sample");
     let service = yaml("scale-out/collector-sample.service.yaml");
     let set = text(&sample["fullnameOverride"]);
     assert_eq!(
         service["metadata"]["name"], set,
-        "the set's own service, or its replicas have no names"
+        "the replicas have names only in the service of the set"
     );
     assert_eq!(service["spec"]["clusterIP"], "None");
-    assert_eq!(sample["service"]["enabled"], false, "the chart's would take the name");
+    assert_eq!(
+        sample["service"]["enabled"], false,
+        "the service of the chart would have the same name"
+    );
     let replicas = sample["replicaCount"].as_u64().expect("a number");
     let names: Vec<String> =
         (0..replicas).map(|replica| format!("{set}-{replica}.{set}:4317")).collect();
@@ -31,7 +34,7 @@ fn the_first_tier_lists_every_replica_of_the_second_by_the_name_that_it_has() {
 }
 
 #[test]
-fn both_tiers_are_the_version_that_was_driven_with_their_files_in_their_config_maps() {
+fn both_tiers_use_the_tested_version_and_their_config_maps() {
     for tier in ["collector-balance", "collector-sample"] {
         let values = values(tier);
         assert_eq!(values["image"]["tag"], "0.159.0", "{tier}");
@@ -45,7 +48,7 @@ fn both_tiers_are_the_version_that_was_driven_with_their_files_in_their_config_m
 }
 
 #[test]
-fn the_token_and_the_queue_are_where_the_second_tier_looks_for_them() {
+fn the_token_and_the_queue_are_mounted_at_the_configured_paths() {
     let sample = values("collector-sample");
     let file = variable(&sample, "HUB_INGEST_TOKEN_FILE").expect("the file");
     let mounts = list(&sample["extraVolumeMounts"]);
@@ -58,13 +61,13 @@ fn the_token_and_the_queue_are_where_the_second_tier_looks_for_them() {
         read("scale-out/collector-sample.yaml")
             .contains(&format!("${{env:HUB_QUEUE_DIR:-{}}}", path("queue")))
     );
-    // The image's user is 10001: without it the volume is root's.
+    // The user of the image is 10001. Without this setting, root owns the volume.
     assert_eq!(sample["podSecurityContext"]["fsGroup"], 10001);
     assert_eq!(sample["statefulset"]["volumeClaimTemplates"][0]["metadata"]["name"], "queue");
 }
 
 #[test]
-fn every_command_of_a_values_file_stands_in_the_readme_too() {
+fn every_command_of_a_values_file_is_in_the_readme() {
     let readme = read("README.md");
     for path in files("scale-out/values", ".yaml") {
         let text = read(&path);

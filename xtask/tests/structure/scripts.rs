@@ -1,13 +1,14 @@
-//! `init`, run in a copy of the folder: what it writes, and that it keeps what is there.
+//! Runs of `init` in a copy of the folder.
 
 use crate::observability;
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// The folder as a user would copy it: without what init writes.
+/// Copies the folder without the files that `init` writes.
 fn copied() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("observability");
@@ -55,25 +56,23 @@ fn read(folder: &Path, path: &str) -> String {
 }
 
 #[test]
-fn init_makes_secrets_and_the_files_of_the_profile() {
+fn init_creates_secrets_and_the_files_of_the_profile() {
     let (_folder, copy) = copied();
-    let said = stdout(&init(&copy, &[], &[]));
+    let printed = stdout(&init(&copy, &[], &[]));
     let password = copy.join("secrets/grafana_admin");
-    assert!(said.contains(&format!("password in {}", password.display())), "{said}");
-    let mut secrets = Vec::new();
+    assert!(printed.contains(&format!("password in {}", password.display())), "{printed}");
+    let mut secrets = HashSet::new();
     for name in ["grafana_admin", "api_token", "webhook_token", "webhook_hmac"] {
         let secret = read(&copy, &format!("secrets/{name}"));
         assert!(
             secret.len() == 40 && secret.chars().all(|c| c.is_ascii_alphanumeric()),
             "{name}: {secret}"
         );
-        assert!(!said.contains(&secret), "{name} is printed");
-        secrets.push(secret);
+        assert!(!printed.contains(&secret), "{name} is printed");
+        assert!(secrets.insert(secret), "{name} equals another secret");
     }
-    secrets.dedup();
-    assert_eq!(secrets.len(), 4, "each is its own");
-    let mode = fs::metadata(copy.join("secrets")).expect("there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700, "closed to other users");
+    let mode = fs::metadata(copy.join("secrets")).expect("exists").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "not accessible to other users");
     assert!(
         read(&copy, "prometheus/targets/orchestration-service.yml").contains("orchestrator:9464")
     );
@@ -90,7 +89,7 @@ fn init_makes_secrets_and_the_files_of_the_profile() {
 }
 
 #[test]
-fn init_run_again_keeps_secrets_and_what_was_edited() {
+fn init_run_again_keeps_secrets_and_edited_settings() {
     let (_folder, copy) = copied();
     stdout(&init(&copy, &[], &[]));
     let before = read(&copy, "secrets/grafana_admin");
@@ -113,12 +112,12 @@ fn init_run_again_keeps_secrets_and_what_was_edited() {
     assert!(printed.contains("deployment.environment.name=production"), "{printed}");
     assert!(
         !printed.contains(&read(&copy, "secrets/webhook_token")),
-        "a file's name, not what is in it"
+        "the name of the file is printed, not its content"
     );
 }
 
 #[test]
-fn an_escalation_url_adds_the_second_way_and_its_absence_takes_it_away() {
+fn an_escalation_url_adds_the_escalation_receiver_and_its_absence_removes_it() {
     let (_folder, copy) = copied();
     let url = "https://hooks.example/T1/B2?x=1&y=2";
     stdout(&init(&copy, &[], &[("HUB_ESCALATION_URL", url), ("HUB_ESCALATION_TYPE", "slack")]));
@@ -139,7 +138,7 @@ fn an_escalation_url_adds_the_second_way_and_its_absence_takes_it_away() {
 }
 
 #[test]
-fn init_refuses_what_it_does_not_know() {
+fn init_rejects_unknown_commands_and_escalation_types() {
     let (_folder, copy) = copied();
     assert_eq!(init(&copy, &["nonsense"], &[]).status.code(), Some(2));
     assert_eq!(init(&copy, &["env"], &[]).status.code(), Some(1), "nothing to print yet");

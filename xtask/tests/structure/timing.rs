@@ -1,4 +1,4 @@
-//! How long the shipped waits are: what a live run measures is these, and the machine.
+//! Intervals and waits in the shipped configuration, which determine the delay of a notification.
 
 use crate::{files, list, text, yaml};
 use xtask::stack::{alert::Severity, alerts};
@@ -15,7 +15,7 @@ fn seconds(value: &str) -> u64 {
         }
 }
 
-/// The interval of a group of alerts: Prometheus', and Grafana's.
+/// Returns the evaluation intervals of a group in Prometheus and in Grafana.
 fn intervals(group: &str) -> (u64, u64) {
     let of = |path: &str| {
         let document = yaml(path);
@@ -33,17 +33,17 @@ fn intervals(group: &str) -> (u64, u64) {
 }
 
 #[test]
-fn a_breach_is_delivered_within_a_minute_by_the_waits_alone() {
+fn the_waits_before_a_notification_add_up_to_less_than_a_minute() {
     let scrape = seconds(text(&yaml("prometheus/prometheus.yml")["global"]["scrape_interval"]));
     let policies = yaml("grafana/forms/policies.yaml");
     let critical = list(&policies["policies"][0]["routes"])
         .iter()
         .find(|route| route["object_matchers"][0][2] == "critical")
-        .expect("a route for what is critical");
+        .expect("a route for critical alerts");
     let wait = seconds(text(&critical["group_wait"]));
     let mut checked = 0;
     for alert in alerts::all() {
-        // The objectives are evaluated once a minute; who waits on purpose, waits.
+        // Excluded: objectives, which are evaluated once a minute, and alerts with `for`.
         if alert.severity == Severity::Critical && alert.hold == "0s" && alert.group != "slo_alerts"
         {
             let (prometheus, grafana) = intervals(alert.group);
@@ -56,7 +56,7 @@ fn a_breach_is_delivered_within_a_minute_by_the_waits_alone() {
 }
 
 #[test]
-fn what_adds_up_minute_by_minute_waits_until_the_minute_has_arrived() {
+fn rules_that_count_each_minute_once_are_evaluated_after_its_samples_have_arrived() {
     let mut added_up = 0;
     for path in files("prometheus/rules", ".yml") {
         for group in list(&yaml(&path)["groups"]) {
@@ -65,7 +65,7 @@ fn what_adds_up_minute_by_minute_waits_until_the_minute_has_arrived() {
                     || rule["record"] == xtask::stack::slo::MONTHLY_RUNS
             });
             let waits = group["query_offset"].as_str().map_or(0, seconds);
-            // A push is taken every 10 s, batched, and tried again after 1 s.
+            // Metrics are pushed every 10 s, batched, and retried after 1 s.
             assert_eq!(waits >= 20, adds_up, "{}: {waits} s", group["name"]);
             added_up += u32::from(adds_up);
         }

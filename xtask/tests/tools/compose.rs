@@ -1,8 +1,8 @@
-//! compose.yaml as Compose itself reads it: against the specification's schema, anchors and paths resolved.
+//! compose.yaml, parsed by compose-go: checked against the schema, with anchors and paths resolved.
 //!
-//! The specification's own reader knows neither `.env` nor the environment: every variable has its default here.
+//! The parser reads neither `.env` nor the environment, so that every variable has its default.
 
-use crate::{said, tool};
+use crate::{text_of, tool};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 use xtask::files::root;
 
-/// The committed files of the repository's folder, initialised, where the build context is a folder above it.
+/// Copies the committed files, with the build context in the parent folder, and runs `init`.
 fn initialised(way: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let copied = Command::new("sh")
@@ -22,7 +22,7 @@ fn initialised(way: &str) -> (TempDir, PathBuf) {
     assert!(copied.success(), "the folder cannot be copied");
     let copy = folder.path().join("observability");
     let init = Command::new("sh").arg(copy.join("init")).arg(way).output().expect("sh runs");
-    assert!(init.status.success(), "{}", said(&init));
+    assert!(init.status.success(), "{}", text_of(&init));
     (folder, copy)
 }
 
@@ -32,8 +32,8 @@ fn read(folder: &Path) -> Output {
 
 fn model(folder: &Path) -> Value {
     let output = read(folder);
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(output.stderr.is_empty(), "a warning: {}", said(&output));
+    assert!(output.status.success(), "{}", text_of(&output));
+    assert!(output.stderr.is_empty(), "a warning: {}", text_of(&output));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
@@ -47,7 +47,7 @@ fn entries(value: &Value) -> &[Value] {
 
 #[test]
 #[ignore = "needs compose-spec: observability/tools/build"]
-fn compose_reads_the_file_without_a_warning_and_publishes_on_loopback_only() {
+fn the_file_parses_without_a_warning_and_publishes_on_loopback_only() {
     let (_folder, copy) = initialised("app");
     let model = model(&copy);
     let mut published = Vec::new();
@@ -73,18 +73,18 @@ fn compose_reads_the_file_without_a_warning_and_publishes_on_loopback_only() {
 
 #[test]
 #[ignore = "needs compose-spec: observability/tools/build"]
-fn every_file_that_compose_would_mount_or_build_from_is_there_after_init() {
+fn every_mounted_file_and_the_build_context_exist_after_init() {
     let (_folder, copy) = initialised("app");
     let model = model(&copy);
-    let there = |path: &Value| {
+    let assert_exists = |path: &Value| {
         let path = Path::new(path.as_str().expect("a path"));
-        assert!(path.exists(), "{} is not there", path.display());
+        assert!(path.exists(), "{} does not exist", path.display());
     };
     let mut mounts = 0;
     for (_, service) in services(&model) {
         for volume in entries(&service["volumes"]).iter().filter(|volume| volume["type"] == "bind")
         {
-            there(&volume["source"]);
+            assert_exists(&volume["source"]);
             assert_eq!(volume["read_only"], true, "{volume}");
             mounts += 1;
         }
@@ -94,7 +94,7 @@ fn every_file_that_compose_would_mount_or_build_from_is_there_after_init() {
         .as_object()
         .expect("secrets")
         .values()
-        .for_each(|secret| there(&secret["file"]));
+        .for_each(|secret| assert_exists(&secret["file"]));
     let build = &model["services"]["orchestrator"]["build"];
     let context = Path::new(build["context"].as_str().expect("a context"));
     assert!(context.join(build["dockerfile"].as_str().expect("a file")).exists(), "{build}");
@@ -113,21 +113,25 @@ fn without_an_env_file_every_variable_has_the_value_of_the_example() {
         ("ENVIRONMENT", variable("otel-collector", "ENVIRONMENT")),
         ("ALERT_WEBHOOK_URL", variable("grafana", "ALERT_WEBHOOK_URL")),
     ] {
-        let said = example
+        let value = example
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
             .expect(name);
-        assert_eq!(found, said, "{name}");
+        assert_eq!(found, value, "{name}");
     }
 }
 
 #[test]
 #[ignore = "needs compose-spec: observability/tools/build"]
-fn a_key_that_compose_does_not_know_is_refused() {
+fn an_unknown_key_is_rejected() {
     let (_folder, copy) = initialised("app");
     let file = copy.join("compose.yaml");
     let text = fs::read_to_string(&file).expect("there");
     fs::write(&file, text.replace("healthcheck:", "helthcheck:")).expect("edited");
     let output = read(&copy);
-    assert!(!output.status.success() && said(&output).contains("helthcheck"), "{}", said(&output));
+    assert!(
+        !output.status.success() && text_of(&output).contains("helthcheck"),
+        "{}",
+        text_of(&output)
+    );
 }

@@ -1,6 +1,6 @@
-//! The committed files under the programs that will read them: `observability/tools/build` makes them in `.tools/bin`,
-//! `just stack-check` does both.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+//! Checks of the committed files with promtool and compose-spec. `observability/tools/build` builds
+//! the programs in `.tools/bin`; `just stack-check` builds them and runs these tests.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod compose;
 mod mutations;
@@ -25,8 +25,8 @@ fn tool(name: &str, arguments: &[&str], folder: &Path, environment: &[(&str, &st
         })
 }
 
-/// All that it said.
-fn said(output: &Output) -> String {
+/// Standard output and standard error of a tool.
+fn text_of(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

@@ -1,4 +1,4 @@
-//! Rules that were broken on purpose: some case of the alert must notice.
+//! Mutations of the rules: at least one case of the affected alert must fail.
 
 use crate::promtool::{cases, checks, promtool};
 use serde_json::Value;
@@ -7,8 +7,8 @@ use std::path::Path;
 use xtask::stack::rules;
 use xtask::stack::{alert::Alert, alerts};
 
-/// The alerts on levels; every other one is on counters.
-const OF_LEVELS: [&str; 5] = [
+/// Alerts on gauges. All other alerts are on counters.
+const ON_GAUGES: [&str; 5] = [
     "ServiceDown",
     "HighMemoryUsage",
     "ApprovalBacklog",
@@ -16,8 +16,8 @@ const OF_LEVELS: [&str; 5] = [
     "CollectorQueueFilling",
 ];
 
-/// The rule files of these alerts, each changed as a text, under the cases that name this one alert: whether one fails.
-fn noticed(name: &str, alerts: &[Alert], change: impl Fn(&str) -> String) -> bool {
+/// Runs the cases of one alert on changed rule files, and reports whether a case fails.
+fn is_detected(name: &str, alerts: &[Alert], change: impl Fn(&str) -> String) -> bool {
     let group =
         alerts.iter().find(|alert| alert.name == name).map(|alert| alert.group).expect(name);
     let folder = tempfile::tempdir().expect("a folder");
@@ -37,6 +37,7 @@ fn noticed(name: &str, alerts: &[Alert], change: impl Fn(&str) -> String) -> boo
     !promtool(&["test", "rules", &test], folder.path()).status.success()
 }
 
+/// Reports whether a case checks the alert.
 fn concerns(case: &Value, name: &str) -> bool {
     checks(case).any(|check| check["expr"] == "ALERTS" || check.to_string().contains(name))
 }
@@ -51,83 +52,83 @@ fn unchanged(text: &str) -> String {
     text.to_owned()
 }
 
-/// The alerts on counters.
+/// Returns the alerts on counters.
 fn counters() -> impl Iterator<Item = &'static str> {
-    alerts::all().into_iter().map(|alert| alert.name).filter(|name| !OF_LEVELS.contains(name))
+    alerts::all().into_iter().map(|alert| alert.name).filter(|name| !ON_GAUGES.contains(name))
 }
 
 #[track_caller]
-fn all_noticed(unnoticed: &[String]) {
-    assert!(unnoticed.is_empty(), "no case notices: {}", unnoticed.join(", "));
+fn assert_all_detected(undetected: &[String]) {
+    assert!(undetected.is_empty(), "no case detects: {}", undetected.join(", "));
 }
 
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
-fn nothing_is_noticed_where_nothing_was_changed() {
+fn no_case_fails_with_unchanged_rules() {
     for alert in alerts::all() {
-        assert!(!noticed(alert.name, &alerts::all(), unchanged), "{}", alert.name);
+        assert!(!is_detected(alert.name, &alerts::all(), unchanged), "{}", alert.name);
     }
 }
 
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
-fn a_threshold_that_is_taken_away_or_raised_tenfold_makes_a_case_fail() {
-    let mut unnoticed = Vec::new();
+fn a_threshold_that_is_removed_or_raised_tenfold_makes_a_case_fail() {
+    let mut undetected = Vec::new();
     for alert in alerts::all() {
-        if !noticed(alert.name, &with(alert.name, |alert| alert.threshold = None), unchanged) {
-            unnoticed.push(format!("{} without its threshold", alert.name));
+        if !is_detected(alert.name, &with(alert.name, |alert| alert.threshold = None), unchanged) {
+            undetected.push(format!("{} without its threshold", alert.name));
         }
         let tenfold =
             |alert: &mut Alert| alert.threshold = alert.threshold.map(|threshold| threshold * 10.0);
-        if !noticed(alert.name, &with(alert.name, tenfold), unchanged) {
-            unnoticed.push(format!("{} with ten times its threshold", alert.name));
+        if !is_detected(alert.name, &with(alert.name, tenfold), unchanged) {
+            undetected.push(format!("{} with ten times its threshold", alert.name));
         }
     }
-    all_noticed(&unnoticed);
+    assert_all_detected(&undetected);
 }
 
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
-fn an_alert_that_waits_ten_hours_makes_a_case_fail() {
-    let unnoticed: Vec<String> = alerts::all()
+fn an_alert_with_a_for_clause_of_ten_hours_makes_a_case_fail() {
+    let undetected: Vec<String> = alerts::all()
         .iter()
         .filter(|alert| {
-            !noticed(alert.name, &with(alert.name, |alert| alert.hold = "10h"), unchanged)
+            !is_detected(alert.name, &with(alert.name, |alert| alert.hold = "10h"), unchanged)
         })
         .map(|alert| alert.name.to_owned())
         .collect();
-    all_noticed(&unnoticed);
+    assert_all_detected(&undetected);
 }
 
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
-fn without_what_counts_births_a_case_fails_for_every_alert_on_a_counter() {
-    // No process is known to be young or watched: what is left is `increase` alone.
-    let blind = |rules: &str| {
+fn if_new_series_are_not_counted_a_case_fails_for_every_alert_on_a_counter() {
+    // Without the age of the process, only `increase` remains.
+    let without_process_age = |rules: &str| {
         rules
             .replace("otelcol_process_uptime_seconds_total", "process_never_seconds")
             .replace("process_uptime_seconds", "process_never_seconds")
             .replace("process_start_time_seconds", "process_never_seconds")
     };
-    let unnoticed: Vec<String> = counters()
-        .filter(|name| !noticed(name, &alerts::all(), blind))
+    let undetected: Vec<String> = counters()
+        .filter(|name| !is_detected(name, &alerts::all(), without_process_age))
         .map(str::to_owned)
         .collect();
-    all_noticed(&unnoticed);
+    assert_all_detected(&undetected);
 }
 
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
-fn where_every_process_passes_for_a_young_one_a_case_fails_for_every_alert_on_a_counter() {
-    // A counter that is merely seen late would count from zero.
-    let credulous = |rules: &str| {
+fn if_every_process_counts_as_new_a_case_fails_for_every_alert_on_a_counter() {
+    // A counter whose first scrape is late would count from zero.
+    let with_unlimited_age = |rules: &str| {
         ["60", "120", "300", "600"].iter().fold(rules.to_owned(), |rules, seconds| {
             rules.replace(&format!(" < {seconds} or"), " < 1e12 or")
         })
     };
-    let unnoticed: Vec<String> = counters()
-        .filter(|name| !noticed(name, &alerts::all(), credulous))
+    let undetected: Vec<String> = counters()
+        .filter(|name| !is_detected(name, &alerts::all(), with_unlimited_age))
         .map(str::to_owned)
         .collect();
-    all_noticed(&unnoticed);
+    assert_all_detected(&undetected);
 }

@@ -1,6 +1,6 @@
-//! Prometheus' own tool on the committed configuration, rules and cases.
+//! promtool on the committed configuration, rules and cases.
 
-use crate::{said, tool};
+use crate::{text_of, tool};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,12 +16,12 @@ pub(crate) fn promtool(arguments: &[&str], folder: &Path) -> Output {
 
 fn passes(arguments: &[&str], folder: &Path) -> String {
     let output = promtool(arguments, folder);
-    let said = said(&output);
-    assert!(output.status.success(), "promtool {arguments:?}:\n{said}");
-    said
+    let text = text_of(&output);
+    assert!(output.status.success(), "promtool {arguments:?}:\n{text}");
+    text
 }
 
-/// The folder of Prometheus' files.
+/// Folder of the files of Prometheus.
 fn prometheus() -> PathBuf {
     root().join("observability/prometheus")
 }
@@ -35,13 +35,13 @@ fn tests() -> Vec<String> {
     tests
 }
 
-/// A file of cases.
+/// Reads a file of cases.
 pub(crate) fn cases(file: &str) -> Value {
     let text = fs::read_to_string(prometheus().join(file)).expect("a test");
     serde_yaml_ng::from_str(&text).expect("YAML")
 }
 
-/// Every check of a case, of either kind.
+/// Returns all checks of a case, of both kinds.
 pub(crate) fn checks(case: &Value) -> impl Iterator<Item = &Value> {
     ["promql_expr_test", "alert_rule_test"]
         .into_iter()
@@ -51,15 +51,15 @@ pub(crate) fn checks(case: &Value) -> impl Iterator<Item = &Value> {
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
 fn the_configuration_and_the_rules_are_valid_and_nothing_is_deprecated() {
-    let said = passes(&["check", "config", "prometheus.yml"], &prometheus());
-    // `init` writes that file on the machine where the stack runs.
-    let said: String = said
+    let output = passes(&["check", "config", "prometheus.yml"], &prometheus());
+    // `init` writes this file, so it does not exist in the repository.
+    let output: String = output
         .lines()
         .filter(|line| !line.contains("targets/orchestration-service.yml"))
         .collect::<Vec<_>>()
         .join("\n");
     for word in ["deprecated", "WARN", "duplicate"] {
-        assert!(!said.to_lowercase().contains(&word.to_lowercase()), "{said}");
+        assert!(!output.to_lowercase().contains(&word.to_lowercase()), "{output}");
     }
     for file in rules::files(&alerts::all()) {
         let path = root().join(&file.path);
@@ -69,7 +69,7 @@ fn the_configuration_and_the_rules_are_valid_and_nothing_is_deprecated() {
 
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
-fn every_alert_fires_and_stays_quiet_as_its_cases_say() {
+fn all_cases_of_the_alerts_pass() {
     let tests = tests();
     let arguments: Vec<&str> =
         ["test", "rules"].into_iter().chain(tests.iter().map(String::as_str)).collect();
@@ -77,7 +77,7 @@ fn every_alert_fires_and_stays_quiet_as_its_cases_say() {
 }
 
 #[test]
-fn every_alert_has_a_case_that_fires_and_one_that_stays_quiet() {
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
     let (mut firing, mut quiet): (BTreeMap<&str, u32>, BTreeMap<&str, u32>) = Default::default();
     let alerts = alerts::all();
     for test in tests() {
@@ -103,7 +103,7 @@ fn every_alert_has_a_case_that_fires_and_one_that_stays_quiet() {
 }
 
 #[test]
-fn for_every_alert_a_case_says_what_people_read() {
+fn every_alert_has_a_case_with_its_labels_and_annotations() {
     let alerts = alerts::all();
     let mut read: Vec<&str> = Vec::new();
     for test in tests() {
@@ -116,7 +116,11 @@ fn for_every_alert_a_case_says_what_people_read() {
                     .expect("an alert of that name");
                 let (labels, texts) = (&fired["exp_labels"], &fired["exp_annotations"]);
                 assert_eq!(labels["severity"], alert.severity.as_str(), "{}", alert.name);
-                assert!(labels.as_object().expect("labels").len() > 1, "{}: of what?", alert.name);
+                assert!(
+                    labels.as_object().expect("labels").len() > 1,
+                    "{}: only the label `severity`",
+                    alert.name
+                );
                 assert_eq!(texts["description"], alert.description, "{}", alert.name);
                 assert_eq!(texts["runbook_url"], alert.runbook_url(), "{}", alert.name);
                 let summary = texts["summary"].as_str().expect("a summary");

@@ -1,14 +1,15 @@
-//! The first query of each runbook, asked of the very data on which the alert fires in its case.
+//! First queries of the runbooks, evaluated on the data of the case in which the alert fires.
 
 use crate::promtool::{cases, promtool};
-use crate::said;
+use crate::text_of;
 use serde_json::{Value, json};
 use std::fs;
 use xtask::files::root;
-use xtask::stack::alert::{Alert, Trouble};
+use xtask::stack::alert::{Alert, Comparison};
 use xtask::stack::alerts;
 
-/// The case in which an alert fires with its annotations, and when.
+/// Returns the case in which an alert fires with its annotations, the evaluation time and the
+/// interval.
 fn firing(alert: &Alert) -> (Value, Value, Value) {
     let document = cases(&format!("tests/{}.test.yml", alert.group));
     for case in document["tests"].as_array().expect("cases") {
@@ -36,15 +37,15 @@ fn first_query(alert: &Alert) -> String {
 
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
-fn the_first_query_shows_something_when_the_alert_fires() {
-    // Its query asks for the cause, the time of agents, of which its case knows nothing.
+fn the_first_query_returns_a_result_when_the_alert_fires() {
+    // The query of HighWorkflowDuration is on agents, of which its case has no series.
     for alert in alerts::all().iter().filter(|alert| alert.name != "HighWorkflowDuration") {
         let (case, time, interval) = firing(alert);
         let query = first_query(alert);
-        // A counter that was born with the trouble has an increase of nothing: a row that says 0 helps nobody.
-        let shown = match alert.trouble {
-            Trouble::Above => format!("count(({query}) != 0) >= bool 1"),
-            Trouble::Below => format!("count({query}) >= bool 1"),
+        // A row with the value 0 does not count as a result: `increase` of a new counter is 0.
+        let has_result = match alert.comparison {
+            Comparison::Above => format!("count(({query}) != 0) >= bool 1"),
+            Comparison::Below => format!("count({query}) >= bool 1"),
         };
         let rules =
             root().join(format!("observability/prometheus/rules/{}.rules.yml", alert.group));
@@ -55,7 +56,7 @@ fn the_first_query_shows_something_when_the_alert_fires() {
                 "interval": case["interval"],
                 "input_series": case["input_series"],
                 "promql_expr_test": [{
-                    "expr": shown,
+                    "expr": has_result,
                     "eval_time": time,
                     "exp_samples": [{"labels": "{}", "value": 1}],
                 }],
@@ -70,9 +71,9 @@ fn the_first_query_shows_something_when_the_alert_fires() {
         let output = promtool(&["test", "rules", "test.yml"], folder.path());
         assert!(
             output.status.success(),
-            "{}: the runbook's query shows nothing\n{query}\n{}",
+            "{}: the query of the runbook returns no result\n{query}\n{}",
             alert.name,
-            said(&output)
+            text_of(&output)
         );
     }
 }

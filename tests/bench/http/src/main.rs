@@ -1,8 +1,8 @@
-//! What one request costs under a layer: `cost LAYER REQUESTS` prints allocations and bytes per request; under callgrind
-//! the instructions of [`measured`] are the other half. See `docs/performance.md`.
+//! Cost of an HTTP request under a layer: `cost LAYER REQUESTS` prints allocations and bytes per
+//! request. Callgrind counts the instructions of [`measured`]. See `docs/performance.md`.
 //!
-//! Every layer records into the same SDK and queue, hub-otel's, which sends nothing while this runs: what differs is what
-//! they do by themselves.
+//! All layers record into hub-otel's SDK and queue, which export nothing during the measurement, so
+//! that only the layers differ.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -28,7 +28,8 @@ fn router() -> Router {
     Router::new().route("/users/{id}", get(|| async { "hello" }))
 }
 
-/// The router under the layer of that name, all of them with a span per request, and with metrics where they have them.
+/// Returns the router with a layer. Each layer records a span per request, and metrics if it
+/// supports them.
 fn app(layer: &str, telemetry: &Telemetry) -> Router {
     let tracer = otel::tracer_provider(telemetry);
     let meter = otel::meter_provider(telemetry);
@@ -45,7 +46,7 @@ fn app(layer: &str, telemetry: &Telemetry) -> Router {
             let bridge = tracing_opentelemetry::layer().with_tracer(tracer.tracer("trace-layer"));
             tracing::subscriber::set_global_default(tracing_subscriber::registry().with(bridge))
                 .expect("the first");
-            // The attributes of the conventions, as the peer's own documentation would have them written.
+            // Attributes of the conventions, as in the documentation of tracing-opentelemetry.
             let span = |request: &Request<Body>| {
                 let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
                 tracing::info_span!(
@@ -72,7 +73,7 @@ fn app(layer: &str, telemetry: &Telemetry) -> Router {
     }
 }
 
-/// One request, from the head to the end of the body.
+/// Runs one request to the end of the response body.
 #[inline(always)]
 fn drive(runtime: &tokio::runtime::Runtime, app: &Router, request: Request<Body>) {
     runtime.block_on(async {
@@ -102,7 +103,7 @@ fn main() {
         .expect("telemetry");
     let app = app(&layer, &telemetry);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    // What is made once, caches and series, is not the request's.
+    // Warm-up: caches and series are created once.
     for _ in 0..16 {
         drive(&runtime, &app, request());
     }
@@ -120,11 +121,11 @@ fn main() {
         allocations / requests,
         bytes / requests
     );
-    // What was not delivered is not waited for.
+    // Exits without waiting for the export.
     std::process::exit(0);
 }
 
-/// What callgrind counts.
+/// Function whose instructions callgrind counts.
 #[inline(never)]
 fn measured(runtime: &tokio::runtime::Runtime, app: &Router, request: Request<Body>) {
     drive(runtime, app, request);

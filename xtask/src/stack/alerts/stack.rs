@@ -1,4 +1,4 @@
-//! Alerts on the stack: who watches, must be watched.
+//! Alerts on the components of the observability stack.
 
 use crate::promql::{FIVE_MINUTES, Origin, Series, events_in_window, sum_by};
 use crate::stack::alert::Alert;
@@ -11,9 +11,9 @@ fn down() -> Alert {
     Alert::warning("StackComponentDown", "stack_alerts")
         .below(1.0, "up{job=~\"otel-collector|prometheus|tempo|loki|grafana\"}")
         .lasting("2m")
-        .says(
+        .annotated(
             "{{ $labels.job }} is down",
-            "A component of the observability stack has not answered a scrape for 2 minutes.",
+            "Scrapes of a component of the observability stack have failed for 2 minutes.",
         )
         .shown_on("system-health", "Stack components up")
 }
@@ -31,19 +31,20 @@ fn loss() -> Alert {
         .map(|failed| sum_by(&["exporter"], failed))
         .collect();
     Alert::warning("CollectorLoss", "stack_alerts")
-        // Each exporter carries one signal, so at most one of them is there for it twice: sending and queueing.
+        // An exporter has one signal, so at most two of these series: failed to send, failed to
+        // enqueue.
         .above(10.0, format!("round({})", join(&failures)))
         .kept("5m")
-        .says(
-            "The Collector lost {count} items on the way to {{ $labels.exporter }}",
-            "The Collector gave up on spans, metric points or log records, or its queue was full.",
+        .annotated(
+            "The Collector lost {count} items of {{ $labels.exporter }}",
+            "The Collector could not deliver spans, metric points or log records, or its queue was full.",
         )
         .shown_on("system-health", "Collector queue")
 }
 
-/// The sum by exporter of counters that exist only after the first failure.
+/// Returns the sum by exporter of counters that are created by the first failure.
 fn join(failures: &[String]) -> String {
-    // A tag keeps equal label sets apart in the union.
+    // A distinct label per operand keeps series with equal labels apart in the union.
     let tagged: Vec<String> = failures
         .iter()
         .enumerate()
@@ -58,9 +59,9 @@ fn queue() -> Alert {
     Alert::warning("CollectorQueueFilling", "stack_alerts")
         .above(80.0, format!("100 * {size} / {capacity}"))
         .lasting("2m")
-        .says(
-            "The Collector's queue to {{ $labels.exporter }} is {value} % full",
-            "A backend takes less than arrives: when the queue is full, the Collector answers UNAVAILABLE.",
+        .annotated(
+            "The Collector's queue of {{ $labels.exporter }} is {value} % full",
+            "A backend accepts less than the Collector receives. When the queue is full, the Collector returns UNAVAILABLE.",
         )
         .shown_on("system-health", "Collector queue")
 }
@@ -76,9 +77,9 @@ fn rules() -> Alert {
             ),
         )
         .kept("5m")
-        .says(
+        .annotated(
             "{count} rules of {{ $labels.rule_group }} failed in 5 minutes",
-            "Prometheus cannot evaluate rules: alerts that depend on them are blind.",
+            "Prometheus cannot evaluate rules. Alerts that depend on them do not fire.",
         )
         .shown_on("system-health", "Stack components up")
 }

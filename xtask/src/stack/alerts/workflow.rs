@@ -1,4 +1,4 @@
-//! Alerts on what the service is there for: workflows, agents, approvals, and the objectives.
+//! Alerts on workflows, agents, approvals and objectives.
 
 use crate::promql::{Series, sum_by};
 use crate::stack::alert::Alert;
@@ -22,7 +22,7 @@ fn failure_rate() -> Alert {
     Alert::critical("WorkflowFailureRate", "workflow_alerts")
         .above(10.0, format!("100 * {failed} / ({counted} >= 5)"))
         .kept("2m")
-        .says(
+        .annotated(
             "Workflow failure rate {value} % on {{ $labels.service_name }}",
             "More than 10 % of the workflow runs of the last 5 minutes failed or timed out (of at least 5 runs).",
         )
@@ -33,7 +33,7 @@ fn duration() -> Alert {
     Alert::warning("HighWorkflowDuration", "workflow_alerts")
         .above(300_000.0, DURATION_P95)
         .lasting("10m")
-        .says(
+        .annotated(
             "p95 of {{ $labels.workflow_id }} is {count} ms on {{ $labels.service_name }}",
             "The 95th percentile of a workflow's duration has been above 5 minutes for 10 minutes.",
         )
@@ -42,10 +42,10 @@ fn duration() -> Alert {
 
 fn agent_failures() -> Alert {
     Alert::warning("AgentFailureSpike", "workflow_alerts")
-        // Rounded: five failures look like 5.08 to `increase`, which fills up the window.
+        // Rounded, because `increase` extrapolates to the window: five failures can yield 5.08.
         .above(5.0, format!("round({AGENT_FAILURES})"))
         .kept("5m")
-        .says(
+        .annotated(
             "Agent {{ $labels.agent_id }} failed {count} times in 10 minutes on {{ $labels.service_name }}",
             "One agent failed or timed out more than 5 times in 10 minutes.",
         )
@@ -57,9 +57,9 @@ fn approvals() -> Alert {
     Alert::warning("ApprovalBacklog", "workflow_alerts")
         .above(20.0, sum_by(&[SERVICE_NAME], pending))
         .lasting("30m")
-        .says(
-            "{count} approvals wait on {{ $labels.service_name }}",
-            "More than 20 approvals have been waiting for a decision for 30 minutes.",
+        .annotated(
+            "{count} approvals are pending on {{ $labels.service_name }}",
+            "More than 20 approvals have been pending for 30 minutes.",
         )
         .shown_on("workflow-overview", "Approvals that wait")
 }
@@ -67,9 +67,9 @@ fn approvals() -> Alert {
 fn burn_fast() -> Alert {
     Alert::critical("ErrorBudgetBurnFast", "slo_alerts")
         .above(14.4, BURN_FAST)
-        .says(
-            "The error budget of {{ $labels.slo }} burns {value} times too fast on {{ $labels.service_name }}",
-            "Over 5 minutes and over 1 hour errors come so fast that a budget of 30 days is gone in 2 days.",
+        .annotated(
+            "The error rate of {{ $labels.slo }} is {value} times the rate that its budget allows on {{ $labels.service_name }}",
+            "At the error rate of the last 5 minutes and the last hour, a budget of 30 days is used up in 2 days.",
         )
         .shown_on("slo", "Burn rate over 5 minutes and 1 hour")
 }
@@ -77,9 +77,9 @@ fn burn_fast() -> Alert {
 fn burn_slow() -> Alert {
     Alert::warning("ErrorBudgetBurnSlow", "slo_alerts")
         .above(6.0, BURN_SLOW)
-        .says(
-            "The error budget of {{ $labels.slo }} burns {value} times too fast on {{ $labels.service_name }}",
-            "Over 30 minutes and over 6 hours errors come so fast that a budget of 30 days is gone in 5 days.",
+        .annotated(
+            "The error rate of {{ $labels.slo }} is {value} times the rate that its budget allows on {{ $labels.service_name }}",
+            "At the error rate of the last 30 minutes and the last 6 hours, a budget of 30 days is used up in 5 days.",
         )
         .shown_on("slo", "Burn rate over 30 minutes and 6 hours")
 }

@@ -1,4 +1,5 @@
-//! The kinds of panel, each with the settings without which Grafana shows it badly, or not at all.
+//! Constructors for the kinds of panels, with the options that Grafana requires to display each
+//! kind.
 
 use super::panel::Panel;
 use serde_json::json;
@@ -6,7 +7,7 @@ use serde_json::json;
 const REDUCE: &str = "lastNotNull";
 
 impl Panel {
-    /// Lines over time.
+    /// Creates a panel with lines over time.
     #[must_use]
     pub fn lines(title: &'static str, unit: &'static str) -> Self {
         let options = json!({
@@ -18,7 +19,7 @@ impl Panel {
         panel
     }
 
-    /// One number each.
+    /// Creates a panel with one number per series.
     #[must_use]
     pub fn number(title: &'static str, unit: &'static str) -> Self {
         let options = json!({
@@ -28,7 +29,7 @@ impl Panel {
         Self::new("stat", title, unit, options).sized(6, 4)
     }
 
-    /// A dial.
+    /// Creates a gauge.
     #[must_use]
     pub fn gauge(title: &'static str, unit: &'static str, range: (f64, f64)) -> Self {
         let options = json!({
@@ -39,7 +40,7 @@ impl Panel {
         panel
     }
 
-    /// Bars, one per series.
+    /// Creates a panel with one bar per series.
     #[must_use]
     pub fn bars(title: &'static str, unit: &'static str) -> Self {
         let options = json!({
@@ -49,7 +50,7 @@ impl Panel {
         Self::new("bargauge", title, unit, options)
     }
 
-    /// A pie, one slice per series.
+    /// Creates a pie chart with one slice per series.
     #[must_use]
     pub fn pie(title: &'static str, unit: &'static str) -> Self {
         let options = json!({
@@ -60,13 +61,13 @@ impl Panel {
         Self::new("piechart", title, unit, options)
     }
 
-    /// Rows.
+    /// Creates a table.
     #[must_use]
     pub fn table(title: &'static str) -> Self {
         Self::new("table", title, "short", json!({"showHeader": true, "cellHeight": "sm"}))
     }
 
-    /// The buckets of a histogram over time.
+    /// Creates a heatmap of the buckets of a histogram over time.
     #[must_use]
     pub fn heatmap(title: &'static str, unit: &'static str) -> Self {
         let options = json!({

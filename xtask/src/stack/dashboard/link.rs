@@ -1,8 +1,8 @@
-//! From a panel to the traces behind it: a link into Explore.
+//! Links from a panel to traces in Grafana's Explore view.
 
 use serde_json::{Value, json};
 
-/// A data link into Explore, with the panel's time range.
+/// Returns a data link that runs a TraceQL query in Explore with the time range of the panel.
 pub(super) fn explore(traceql: &str) -> Value {
     let panes = json!({"a": {
         "datasource": "tempo",
@@ -16,7 +16,7 @@ pub(super) fn explore(traceql: &str) -> Value {
     })
 }
 
-/// Percent-encoded, but for the `${…}` that Grafana fills in.
+/// Percent-encodes text except for the `${…}` placeholders of Grafana.
 fn encoded(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

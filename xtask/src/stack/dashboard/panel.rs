@@ -1,30 +1,30 @@
-//! One panel: what it shows, in which unit and colours, and where a click on it leads.
+//! Panels: queries, unit, colours and links.
 
 use super::link::explore;
 use super::target::{Mode, Target, source};
 use serde_json::{Map, Value, json};
 
-/// Green, red and yellow: the users' colours.
+/// Colour of values without a problem.
 pub const GREEN: &str = "green";
-/// See [`GREEN`].
+/// Colour of values that require action.
 pub const RED: &str = "red";
-/// See [`GREEN`].
+/// Colour of values that approach a threshold.
 pub const YELLOW: &str = "yellow";
 
-/// Colours from these values on; the first has no value.
+/// Colours and the values from which they apply. The first entry has no value.
 type Steps = Vec<(&'static str, Option<f64>)>;
 
 /// A panel.
 #[derive(Debug, Clone)]
 pub struct Panel {
     pub(super) kind: &'static str,
-    /// Its title.
+    /// Title.
     pub title: &'static str,
-    /// What it shows, and what a reader should make of it.
+    /// Description.
     pub description: &'static str,
     unit: &'static str,
     pub(super) size: (usize, usize),
-    /// Its queries.
+    /// Queries.
     pub targets: Vec<Target>,
     steps: Steps,
     pub(super) range: Option<(f64, f64)>,
@@ -61,21 +61,21 @@ impl Panel {
         }
     }
 
-    /// What it shows.
+    /// Sets the description.
     #[must_use]
     pub fn about(mut self, description: &'static str) -> Self {
         self.description = description;
         self
     }
 
-    /// Width (of 24) and height.
+    /// Sets the width, in 24ths of a row, and the height.
     #[must_use]
     pub fn sized(mut self, width: usize, height: usize) -> Self {
         self.size = (width, height);
         self
     }
 
-    /// With one more query.
+    /// Adds a query.
     #[must_use]
     pub fn query(
         mut self,
@@ -95,14 +95,14 @@ impl Panel {
         self
     }
 
-    /// With the exemplars of its series, as dots that lead to a trace each.
+    /// Shows the exemplars of the series as dots that link to traces.
     #[must_use]
     pub fn exemplars(mut self) -> Self {
         self.targets.iter_mut().for_each(|target| target.exemplars = true);
         self
     }
 
-    /// Colours from these values on; the first is the colour below all of them.
+    /// Sets colours and the values from which they apply, and the colour below the first value.
     #[must_use]
     pub fn steps(mut self, below: &'static str, steps: &[(&'static str, f64)]) -> Self {
         self.steps = thresholds(below, steps);
@@ -112,14 +112,14 @@ impl Panel {
         self
     }
 
-    /// From and to on the axis.
+    /// Sets the range of the axis.
     #[must_use]
     pub fn between(mut self, from: f64, to: f64) -> Self {
         self.range = Some((from, to));
         self
     }
 
-    /// Stacked areas.
+    /// Stacks the series.
     #[must_use]
     pub fn stacked(mut self) -> Self {
         self.custom["stacking"] = json!({"mode": "normal", "group": "A"});
@@ -127,14 +127,14 @@ impl Panel {
         self
     }
 
-    /// With so many decimals.
+    /// Sets the number of decimals.
     #[must_use]
     pub fn decimals(mut self, decimals: u32) -> Self {
         self.decimals = Some(decimals);
         self
     }
 
-    /// A series or a column of this name has this colour.
+    /// Sets the colour of the series or column with a name.
     #[must_use]
     pub fn colored(self, name: &str, color: &str) -> Self {
         self.property(
@@ -144,13 +144,13 @@ impl Panel {
         )
     }
 
-    /// A series or a column of this name has this unit.
+    /// Sets the unit of the series or column with a name.
     #[must_use]
     pub fn named_unit(self, name: &str, unit: &str) -> Self {
         self.property(json!({"id": "byName", "options": name}), "unit", json!(unit))
     }
 
-    /// Series whose names match this expression have steps of their own.
+    /// Sets the colours of series whose names match a regular expression.
     #[must_use]
     pub fn named_steps(
         self,
@@ -166,13 +166,13 @@ impl Panel {
         )
     }
 
-    /// What this query returns has this unit.
+    /// Sets the unit of the result of a query.
     #[must_use]
     pub fn query_unit(self, id: &str, unit: &str) -> Self {
         self.property(json!({"id": "byFrameRefID", "options": id}), "unit", json!(unit))
     }
 
-    /// What this query returns has its axis on the right.
+    /// Shows the axis of a query on the right.
     #[must_use]
     pub fn right_axis(self, id: &str) -> Self {
         self.property(
@@ -188,7 +188,7 @@ impl Panel {
         self
     }
 
-    /// Joins the tables of all queries by a label, and names their columns.
+    /// Joins the tables of all queries by a label and names the columns.
     #[must_use]
     pub fn joined(mut self, by: &str, label: &str, columns: &[(&str, &str)]) -> Self {
         let mut names: Map<String, Value> =
@@ -204,14 +204,14 @@ impl Panel {
         self
     }
 
-    /// A link to the traces behind a series: TraceQL, in which `${…}` is what Grafana fills in.
+    /// Links a series to its traces by a TraceQL query, in which Grafana replaces `${…}`.
     #[must_use]
     pub fn traces(mut self, traceql: impl Into<String>) -> Self {
         self.traces = Some(traceql.into());
         self
     }
 
-    /// The TraceQL query of its link.
+    /// Returns the TraceQL query of the link.
     #[must_use]
     pub fn traceql(&self) -> Option<&str> {
         self.traces.as_deref()

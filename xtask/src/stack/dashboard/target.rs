@@ -1,32 +1,32 @@
-//! One query of a panel.
+//! Queries of a panel.
 
 use serde_json::{Value, json};
 
-/// How a query is asked and its answer read.
+/// Query type and result format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Over the time range, as lines.
+    /// Range query, shown as lines.
     Range,
-    /// Now, as single values.
+    /// Instant query, shown as single values.
     Instant,
-    /// Now, as rows.
+    /// Instant query, shown as rows.
     Table,
-    /// Over the time range, as buckets.
+    /// Range query of histogram buckets.
     Heatmap,
 }
 
 /// A query of a panel.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Its letter.
+    /// Reference id: a letter.
     pub id: &'static str,
-    /// The expression.
+    /// PromQL expression.
     pub expression: String,
-    /// How a series is called.
+    /// Legend of a series.
     pub legend: &'static str,
-    /// How it is asked.
+    /// Query type and result format.
     pub mode: Mode,
-    /// Whether the traces that stand behind single values are shown as dots.
+    /// Shows exemplars if `true`.
     pub exemplars: bool,
 }
 
@@ -51,7 +51,7 @@ impl Target {
     }
 }
 
-/// The data source of every panel: its uid is fixed.
+/// Returns the data source of every panel, whose uid is fixed.
 pub(super) fn source() -> Value {
     json!({"type": "prometheus", "uid": "prometheus"})
 }

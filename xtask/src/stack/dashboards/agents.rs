@@ -1,4 +1,4 @@
-//! Agent Performance: which agents are slow, which fail, which cost most.
+//! Dashboard Agent Performance: durations, failures, retries and cost of agents.
 
 use super::query::{one_of, or_none, per_minute, same, selected, spans};
 use crate::promql::{LE, POINT, SHOWN, Series, events_in_window, quantile, sum_by};
@@ -11,7 +11,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "agent-performance",
         title: "Agent Performance",
-        description: "Which agents are slow, which fail, which are tried again, and which take most of the time?",
+        description: "Durations, failures, retries and execution time of agents.",
         from: "now-1h",
         variables: &["service", "agent"],
         panels: vec![
@@ -33,7 +33,7 @@ fn agent_spans(conditions: &str) -> String {
 fn heatmap() -> Panel {
     let buckets = selected(Series::buckets, &m::AGENT_DURATION);
     Panel::heatmap("Execution heatmap", "ms")
-        .about("How long executions took, over time: two bands are two kinds of work, a rising one is a slow dependency.")
+        .about("Distribution of execution durations over time. Two bands indicate two kinds of work; a rising band indicates a dependency that becomes slower.")
         .query(Mode::Heatmap, sum_by(&[LE], events_in_window(&buckets, POINT)), "{{le}}")
         .traces(agent_spans(&one_of(a::AGENT_ID, "agent")))
 }
@@ -41,7 +41,7 @@ fn heatmap() -> Panel {
 fn durations() -> Panel {
     let p = |q| quantile(q, &[], &selected(Series::buckets, &m::AGENT_DURATION), POINT);
     Panel::lines("Duration p50, p95, p99", "ms")
-        .about("Executions, all attempts and backoffs included.")
+        .about("Duration of executions, including all attempts and backoffs.")
         .query(Mode::Range, p(0.5), "p50")
         .query(Mode::Range, p(0.95), "p95")
         .query(Mode::Range, p(0.99), "p99")
@@ -53,7 +53,7 @@ fn failure_rate() -> Panel {
     let failed = sum_by(&[AGENT_ID], events_in_window(&runs().like(STATUS, FAILURES), SHOWN));
     let counted = sum_by(&[AGENT_ID], events_in_window(&runs().unlike(STATUS, NEUTRAL), SHOWN));
     Panel::bars("Failure rate by agent", "percent")
-        .about("Executions that failed or timed out in the time shown, of those that were not cancelled.")
+        .about("Executions that failed or timed out, relative to executions that were not cancelled, in the time range.")
         .query(Mode::Instant, format!("100 * {failed} / ({counted} > 0)"), "{{agent_id}}")
         .steps(GREEN, &[(YELLOW, 2.0), (RED, 10.0)])
         .between(0.0, 100.0)
@@ -67,7 +67,9 @@ fn expensive() -> Panel {
     };
     let (total, count) = (by_agent(Series::sum), by_agent(Series::count));
     Panel::table("Most expensive agents")
-        .about("Where the time shown went: total and mean time of execution, and how many.")
+        .about(
+            "Total execution time, mean execution time and number of executions in the time range.",
+        )
         .query(Mode::Table, format!("sort_desc({total})"), "")
         .query(Mode::Table, format!("{total} / ({count} > 0)"), "")
         .query(Mode::Table, count, "")
@@ -81,7 +83,7 @@ fn retries() -> Panel {
     let retries =
         sum_by(&[REASON], events_in_window(&selected(Series::of, &m::AGENT_RETRIES), POINT));
     Panel::lines("Retries per minute by reason", "short")
-        .about("Attempts that failed and were tried again. A rise here comes before a rise of failures.")
+        .about("Failed attempts that were retried. Retries rise before failures do.")
         .query(Mode::Range, or_none(&per_minute(&retries), REASON), "{{reason}}")
         .traces(agent_spans(&(one_of(a::AGENT_ID, "agent") + " && span.agent.retry.count > 0")))
         .stacked()
@@ -93,7 +95,7 @@ fn errors() -> Panel {
         events_in_window(&selected(Series::of, &m::AGENT_ERRORS), SHOWN),
     );
     Panel::bars("Errors by agent and type", "short")
-        .about("Executions that failed or timed out in the time shown.")
+        .about("Executions that failed or timed out in the time range.")
         .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{agent_id}} {{error_type}}")
         .steps(GREEN, &[(RED, 1.0)])
         .decimals(0)
@@ -103,7 +105,7 @@ fn errors() -> Panel {
 fn executions() -> Panel {
     let runs = sum_by(&[AGENT_ID], events_in_window(&selected(Series::of, &m::AGENT_RUNS), POINT));
     Panel::lines("Executions per minute by agent", "short")
-        .about("Executions that ended, however.")
+        .about("Executions that ended, with any status.")
         .query(Mode::Range, per_minute(&runs), "{{agent_id}}")
         .traces(agent_spans(&same(a::AGENT_ID, AGENT_ID)))
         .sized(24, 8)

@@ -1,4 +1,5 @@
-//! Cost Tracking: where the minutes go. `cost_per_minute` turns minutes into money; at 0 the panels say minutes.
+//! Dashboard Cost Tracking: execution minutes and their cost. The variable `cost_per_minute`
+//! converts minutes to cost; at 0 the panels show minutes.
 
 use super::query::{same, selected, spans};
 use crate::promql::{Origin, SHOWN, Series, events_in_window, sum_by};
@@ -8,21 +9,22 @@ use hub_otel::semconv::attribute::label::{AGENT_ID, WORKFLOW_ID};
 use hub_otel::semconv::attribute::{self as a, SERVICE_NAME};
 use hub_otel::semconv::{metric as m, span};
 
-/// Minutes, in Grafana's list of units.
+/// Grafana's unit id for minutes.
 const MINUTES: &str = "m";
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "cost-tracking",
         title: "Cost Tracking",
-        description: "Where the minutes of execution go, and what they cost.",
+        description: "Execution minutes of workflows and agents, and their cost.",
         from: "now-24h",
         variables: &["service", "workflow", "agent", "cost_per_minute"],
         panels: vec![monthly(), total(), agents(), workflows(), table()],
     }
 }
 
-/// The same minutes twice: as minutes while a minute costs nothing, as money otherwise. One of the two is empty.
+/// Adds two queries: minutes, which is empty if a cost is set, and cost, which is empty if none
+/// is set.
 fn minutes_or_money(panel: Panel, mode: Mode, minutes: &str, legend: &'static str) -> Panel {
     panel
         .query(mode, format!("{minutes} and on () (vector($cost_per_minute) == 0)"), legend)
@@ -45,7 +47,7 @@ fn monthly() -> Panel {
         .like(SERVICE_NAME, "$service")
         .like(WORKFLOW_ID, "$workflow");
     Panel::number("Monthly executions", "short")
-        .about("Runs that ended in the last 30 days, whatever time is shown.")
+        .about("Runs that ended in the last 30 days, independent of the time range.")
         .query(Mode::Instant, format!("sum(sum_over_time({monthly}[30d]))"), "runs")
         .decimals(0)
         .sized(12, 4)
@@ -53,16 +55,14 @@ fn monthly() -> Panel {
 
 fn total() -> Panel {
     let panel = Panel::number("Execution in the time shown", MINUTES)
-        .about(
-            "Minutes that workflows executed, waits for approvals not counted; or what they cost.",
-        )
+        .about("Execution minutes of workflows, without waits for approvals, or their cost.")
         .sized(12, 4);
     minutes_or_money(panel, Mode::Instant, &minutes(&m::WORKFLOW_DURATION, &[]), "total")
 }
 
 fn agents() -> Panel {
     let panel = Panel::bars("Agent execution minutes", MINUTES)
-        .about("Minutes that agents executed in the time shown, all attempts and backoffs included; or what they cost.")
+        .about("Execution minutes of agents in the time range, including all attempts and backoffs, or their cost.")
         .traces(spans(span::AGENT_EXECUTE, &same(a::AGENT_ID, AGENT_ID)));
     minutes_or_money(
         panel,
@@ -74,7 +74,7 @@ fn agents() -> Panel {
 
 fn workflows() -> Panel {
     let panel = Panel::pie("Workflow cost breakdown", MINUTES)
-        .about("Each workflow's share of the minutes, or of the money, in the time shown.")
+        .about("Share of each workflow in the execution minutes or the cost, in the time range.")
         .traces(spans(span::WORKFLOW_EXECUTE, &same(a::WORKFLOW_ID, WORKFLOW_ID)));
     minutes_or_money(
         panel,
@@ -90,7 +90,7 @@ fn table() -> Panel {
     };
     let (total, runs) = (by_workflow(Series::sum), by_workflow(Series::count));
     Panel::table("Cost per workflow")
-        .about("Runs, total and mean duration per workflow in the time shown, and what they cost (0 at 0 per minute).")
+        .about("Runs, total duration, mean duration and cost per workflow in the time range. The cost is 0 if no cost per minute is set.")
         .query(Mode::Table, runs.clone(), "")
         .query(Mode::Table, format!("sort_desc({total})"), "")
         .query(Mode::Table, format!("{total} / ({runs} > 0)"), "")

@@ -5,7 +5,7 @@ use hub_otel::semconv::Metric;
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{AGENT_ID, WORKFLOW_ID};
 
-/// The part of a metric's series that the variables of the dashboard select.
+/// Selects the series of a metric that match the variables of the dashboard.
 pub(super) fn selected(part: fn(&Metric) -> Series, metric: &Metric) -> Series {
     let series = part(metric).like(SERVICE_NAME, "$service");
     if metric.labels.contains(&WORKFLOW_ID) {
@@ -17,29 +17,29 @@ pub(super) fn selected(part: fn(&Metric) -> Series, metric: &Metric) -> Series {
     }
 }
 
-/// Events per minute: `events_in_window` over one point of a graph, scaled.
+/// Scales the events of one point of a graph to events per minute.
 pub(super) fn per_minute(summed: &str) -> String {
     format!("{summed} * 60000 / $__rate_interval_ms")
 }
 
-/// Zero where there is no series yet: a panel of failures says 0, and not "no data".
+/// Adds a zero for absent series, so that a panel of failures shows 0 instead of "no data".
 pub(super) fn or_none(expression: &str, label: &str) -> String {
     format!("{expression} or on () label_replace(vector(0), \"{label}\", \"none\", \"\", \"\")")
 }
 
-/// TraceQL for the spans of this name, of the selected services, with these conditions.
+/// Returns a TraceQL query for the spans with a name, of the selected services, with conditions.
 pub(super) fn spans(name: &str, conditions: &str) -> String {
     format!(
         "{{ span:name = \"{name}\" && resource.service.name =~ \"${{service:pipe}}\"{conditions} }}"
     )
 }
 
-/// A condition of TraceQL: this attribute equals the series' label.
+/// Returns a TraceQL condition: an attribute equals a label of the series.
 pub(super) fn same(attribute: &str, label: &str) -> String {
     format!(" && span.{attribute} = \"${{__field.labels.{label}}}\"")
 }
 
-/// A condition of TraceQL: this attribute is one of the variable's values.
+/// Returns a TraceQL condition: an attribute has one of the values of a variable.
 pub(super) fn one_of(attribute: &str, variable: &str) -> String {
     format!(" && span.{attribute} =~ \"${{{variable}:pipe}}\"")
 }

@@ -1,4 +1,4 @@
-//! SLO: what was promised, what is left of the budget, how fast it burns.
+//! Dashboard SLO: objectives, remaining error budgets and burn rates.
 
 use crate::promql::{Origin, Series};
 use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
@@ -9,7 +9,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "slo",
         title: "SLO",
-        description: "What was promised, what is left of each error budget, and how fast it burns.",
+        description: "Objectives, remaining error budgets and burn rates.",
         from: "now-24h",
         variables: &["service"],
         panels: vec![objectives(), achieved(), remaining(), fast(), slow(), ratio()],
@@ -22,7 +22,7 @@ fn recorded(name: &str) -> String {
 
 fn objectives() -> Panel {
     Panel::number("Objectives", "percentunit")
-        .about("The share of events that must be good: runs and API over 30 days, durations and agents over 7 days.")
+        .about("Required ratio of good events: runs and API over 30 days, durations and agents over 7 days.")
         .query(Mode::Instant, TARGET, "{{title}} ({{window}})")
         .decimals(1)
         .sized(24, 4)
@@ -30,7 +30,7 @@ fn objectives() -> Panel {
 
 fn achieved() -> Panel {
     let panel = Panel::bars("Achieved", "percentunit")
-        .about("The share of events that were good, over each objective's own window; green where the promise is kept.")
+        .about("Ratio of good events over the window of each objective. Green if the objective is met.")
         .query(Mode::Instant, recorded(ACHIEVED), "{{service_name}} {{slo}}")
         .between(0.0, 1.0)
         .decimals(3);
@@ -41,7 +41,7 @@ fn achieved() -> Panel {
 
 fn remaining() -> Panel {
     Panel::bars("Error budget left", "percentunit")
-        .about("The share of the error budget that is left over each objective's window; below 0 it is overspent.")
+        .about("Remaining ratio of the error budget over the window of each objective. Negative if the budget is exceeded.")
         .query(Mode::Instant, recorded(REMAINING), "{{service_name}} {{slo}}")
         .steps(RED, &[(YELLOW, 0.1), (GREEN, 0.5)])
         .between(0.0, 1.0)
@@ -50,21 +50,21 @@ fn remaining() -> Panel {
 
 fn fast() -> Panel {
     Panel::lines("Burn rate over 5 minutes and 1 hour", "short")
-        .about("How many times too fast the budget burns, the lower of both windows. Above 14.4 raises ErrorBudgetBurnFast.")
+        .about("Error rate relative to the rate that the budget allows, the lower of both windows. ErrorBudgetBurnFast fires above 14.4.")
         .query(Mode::Range, recorded(BURN_FAST), "{{service_name}} {{slo}}")
         .steps(GREEN, &[(RED, 14.4)])
 }
 
 fn slow() -> Panel {
     Panel::lines("Burn rate over 30 minutes and 6 hours", "short")
-        .about("How many times too fast the budget burns, the lower of both windows. Above 6 raises ErrorBudgetBurnSlow.")
+        .about("Error rate relative to the rate that the budget allows, the lower of both windows. ErrorBudgetBurnSlow fires above 6.")
         .query(Mode::Range, recorded(BURN_SLOW), "{{service_name}} {{slo}}")
         .steps(GREEN, &[(RED, 6.0)])
 }
 
 fn ratio() -> Panel {
     Panel::lines("Error ratio over 1 hour", "percentunit")
-        .about("The share of events that were bad.")
+        .about("Ratio of bad events over the last hour.")
         .query(Mode::Range, recorded("slo:error:ratio_1h"), "{{service_name}} {{slo}}")
         .sized(24, 8)
 }

@@ -1,4 +1,4 @@
-//! System Health: the service as a process and as a server, and the stack that watches it.
+//! Dashboard System Health: the service's availability and resources, and the observability stack.
 
 use super::query::{or_none, per_minute, same, selected};
 use crate::promql::{
@@ -15,7 +15,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "system-health",
         title: "System Health",
-        description: "Does the service answer, does it run out of something, and does its telemetry arrive?",
+        description: "Availability and resources of the service, and delivery of its telemetry.",
         from: "now-1h",
         variables: &["service"],
         panels: vec![
@@ -39,7 +39,7 @@ pub(super) fn dashboard() -> Dashboard {
 fn up() -> Panel {
     let uptime = Series::of(&m::PROCESS_UPTIME).like(SERVICE_NAME, "$service");
     Panel::number("Service up", "s")
-        .about("For how long the process has been running; nothing here means that it neither answers nor pushes.")
+        .about("Uptime of the process. Empty if the service is neither scraped nor pushes.")
         .query(Mode::Instant, format!("max by (service_name) ({uptime})"), "{{service_name}}")
 }
 
@@ -47,7 +47,7 @@ fn lost() -> Panel {
     let lost = events_in_window(&selected(Series::of, &m::EXPORT_ITEMS).not(RESULT, "ok"), SHOWN);
     Panel::number("Telemetry lost", "short")
         .about(
-            "Spans, log records and metric points that were rejected, failed or dropped in the time shown.",
+            "Spans, log records and metric points that were rejected, failed or dropped in the time range.",
         )
         .query(Mode::Instant, or_none(&sum_by(&[SIGNAL], lost), SIGNAL), "{{signal}}")
         .steps(GREEN, &[(RED, 1.0)])
@@ -55,19 +55,17 @@ fn lost() -> Panel {
 }
 
 fn requests() -> Panel {
-    Panel::number("Active HTTP requests", "short")
-        .about("Requests that are being answered now.")
-        .query(
-            Mode::Instant,
-            sum_by(&[], selected(Series::of, &m::HTTP_SERVER_ACTIVE_REQUESTS)),
-            "active",
-        )
+    Panel::number("Active HTTP requests", "short").about("HTTP requests in flight.").query(
+        Mode::Instant,
+        sum_by(&[], selected(Series::of, &m::HTTP_SERVER_ACTIVE_REQUESTS)),
+        "active",
+    )
 }
 
 fn components() -> Panel {
     let up = Series::own("up", Origin::Prometheus).unlike(JOB, "orchestration-service");
     Panel::number("Stack components up", "short")
-        .about("1 where a component of the stack answers, 0 where it does not.")
+        .about("1 if the last scrape of a component of the stack succeeded, otherwise 0.")
         .query(Mode::Instant, format!("min by (job) ({up})"), "{{job}}")
         .steps(RED, &[(GREEN, 1.0)])
 }
@@ -75,7 +73,7 @@ fn components() -> Panel {
 fn api() -> Panel {
     let requests = selected(Series::buckets, &m::HTTP_SERVER_REQUEST_DURATION);
     Panel::lines("API p95 by route", "s")
-        .about("19 of 20 requests were answered faster than this.")
+        .about("95th percentile of the duration of HTTP requests.")
         .query(Mode::Range, quantile(0.95, &[s::HTTP_ROUTE], &requests, POINT), "{{http_route}}")
         .traces(format!(
             "{{ kind = server && resource.service.name =~ \"${{service:pipe}}\"{} }}",
@@ -86,7 +84,7 @@ fn api() -> Panel {
 fn database() -> Panel {
     let operations = selected(Series::buckets, &m::DB_CLIENT_OPERATION_DURATION);
     Panel::lines("Database latency p95 by operation", "s")
-        .about("19 of 20 operations were faster than this.")
+        .about("95th percentile of the duration of database operations.")
         .query(
             Mode::Range,
             quantile(0.95, &[s::DB_OPERATION_NAME], &operations, POINT),
@@ -101,7 +99,7 @@ fn database() -> Panel {
 fn errors() -> Panel {
     let errors = server_errors().like(SERVICE_NAME, "$service");
     Panel::lines("5xx per minute", "short")
-        .about("Responses with a 5xx status, by route. More than 50 a minute for 2 minutes raise HighErrorRate.")
+        .about("Responses with a 5xx status, by route. HighErrorRate fires above 50 a minute for 2 minutes.")
         .query(
             Mode::Range,
             or_none(&per_minute(&sum_by(&[s::HTTP_ROUTE], events_in_window(&errors, POINT))), "http_route"),
@@ -117,7 +115,7 @@ fn memory() -> Panel {
     let [used, limit] = [&m::PROCESS_MEMORY_USAGE, &m::PROCESS_MEMORY_LIMIT]
         .map(|metric| sum_by(&[SERVICE_NAME, INSTANCE], selected(Series::of, metric)));
     Panel::lines("Memory against its limit", "percent")
-        .about("Physical memory in use, of what the process may use. Above 80 % for 5 minutes raises HighMemoryUsage.")
+        .about("Physical memory in use relative to the memory limit. HighMemoryUsage fires above 80 % for 5 minutes.")
         .query(Mode::Range, format!("100 * {used} / {limit}"), "{{service_name}} {{instance}}")
         .steps(GREEN, &[(RED, 80.0)])
         .between(0.0, 100.0)
@@ -126,7 +124,7 @@ fn memory() -> Panel {
 fn lag() -> Panel {
     let lag = selected(Series::buckets, &m::RUNTIME_LAG);
     Panel::lines("Runtime lag p99", "s")
-        .about("How late a timer fires on the application's runtime. Above 100 ms something blocks it.")
+        .about("Delay with which a timer fires on the application's runtime. Above 100 ms, a task blocks the runtime.")
         .query(Mode::Range, quantile(0.99, &[SERVICE_NAME], &lag, POINT), "{{service_name}}")
         .steps(GREEN, &[(RED, 0.1)])
 }
@@ -134,7 +132,7 @@ fn lag() -> Panel {
 fn processor() -> Panel {
     let time = selected(Series::of, &m::PROCESS_CPU_TIME);
     Panel::lines("CPU", "percentunit")
-        .about("Processor time per second: 100 % is one core.")
+        .about("Processor time per second. 100 % is one core.")
         .query(
             Mode::Range,
             sum_by(&[SERVICE_NAME, s::CPU_MODE], format!("rate({time}[$__rate_interval])")),
@@ -148,7 +146,7 @@ fn runtime() -> Panel {
     let busy = selected(Series::of, &m::RUNTIME_BUSY_TIME);
     Panel::lines("Runtime tasks and workers", "short")
         .about(
-            "Tasks that have not ended, tasks that wait in the queue, and how busy the workers are (right).",
+            "Tasks that have not completed, tasks in the global queue, and utilisation of the workers (right axis).",
         )
         .query(Mode::Range, sum(&m::RUNTIME_TASKS), "tasks")
         .query(Mode::Range, sum(&m::RUNTIME_QUEUE_DEPTH), "in the queue")
@@ -165,7 +163,7 @@ fn ledger() -> Panel {
     let items = events_in_window(&selected(Series::of, &m::EXPORT_ITEMS), POINT);
     Panel::lines("Exporter ledger: lost telemetry", "short")
         .about(
-            "Items per minute by what became of them. Everything but `ok` is lost, and raises TelemetryLoss.",
+            "Telemetry items per minute by export result. Items with a result other than `ok` are lost; TelemetryLoss fires on them.",
         )
         .query(Mode::Range, per_minute(&sum_by(&[SIGNAL, RESULT], items)), "{{signal}} {{result}}")
 }
@@ -174,7 +172,7 @@ fn queue() -> Panel {
     let [size, capacity] = ["otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"]
         .map(|name| sum_by(&["exporter"], Series::own(name, Origin::Collector)));
     Panel::lines("Collector queue", "percent")
-        .about("How full the Collector's queues are. A full queue answers UNAVAILABLE, and the service tries again.")
+        .about("Fill level of the Collector's queues. If a queue is full, the Collector returns UNAVAILABLE and the service retries.")
         .query(Mode::Range, format!("100 * {size} / {capacity}"), "{{exporter}}")
         .steps(GREEN, &[(YELLOW, 50.0), (RED, 80.0)])
         .between(0.0, 100.0)

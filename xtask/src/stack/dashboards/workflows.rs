@@ -1,4 +1,4 @@
-//! Workflow Overview: do the workflows run, how long do they take, what waits.
+//! Dashboard Workflow Overview: runs, durations, failures and pending approvals of workflows.
 
 use super::query::{one_of, or_none, per_minute, same, selected, spans};
 use crate::promql::{LE, Origin, POINT, SHOWN, Series, events_in_window, max_by, quantile, sum_by};
@@ -13,7 +13,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "workflow-overview",
         title: "Workflow Overview",
-        description: "Do the workflows run, how long do they take, and what waits for a person?",
+        description: "Runs, durations, failures and pending approvals of workflows.",
         from: "now-1h",
         variables: &["service", "workflow"],
         panels: vec![
@@ -40,7 +40,7 @@ fn workflow_spans(conditions: &str) -> String {
 fn by_status() -> Panel {
     let runs = sum_by(&[STATUS], events_in_window(&selected(Series::of, &m::WORKFLOW_RUNS), POINT));
     let panel = Panel::lines("Workflows per minute by status", "short")
-        .about("Runs that ended, per minute, by how they ended. Red and yellow should be rare.")
+        .about("Runs that ended per minute, by status.")
         .query(Mode::Range, per_minute(&runs), "{{status}}")
         .traces(workflow_spans(
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS)),
@@ -62,7 +62,7 @@ fn success_rate() -> Panel {
     let good = sum_by(&[], events_in_window(&runs().is(STATUS, status::SUCCESS), SHOWN));
     let counted = sum_by(&[], events_in_window(&runs().unlike(STATUS, NEUTRAL), SHOWN));
     Panel::number("Success rate", "percent")
-        .about("Runs that succeeded, of those that succeeded, failed or timed out in the time shown. The target is 99 %.")
+        .about("Runs that succeeded, relative to runs that succeeded, failed or timed out, in the time range. The target is 99 %.")
         .query(Mode::Instant, format!("100 * {good} / ({counted} > 0)"), "success")
         .steps(RED, &[(YELLOW, 95.0), (GREEN, 99.0)])
         .decimals(2)
@@ -72,7 +72,7 @@ fn success_rate() -> Panel {
 fn duration() -> Panel {
     let p95 = quantile(0.95, &[], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
     Panel::gauge("p95 duration", "ms", (0.0, 600_000.0))
-        .about("19 of 20 runs in the time shown took less than this, waits for approvals not counted. Red above 5 minutes.")
+        .about("95th percentile of the execution time of runs in the time range, without waits for approvals. Red above 5 minutes.")
         .query(Mode::Instant, p95, "p95")
         .steps(GREEN, &[(YELLOW, 120_000.0), (RED, 300_000.0)])
         .traces(workflow_spans(&one_of(a::WORKFLOW_ID, "workflow")))
@@ -80,14 +80,14 @@ fn duration() -> Panel {
 
 fn active() -> Panel {
     Panel::number("Active workflows", "short")
-        .about("Runs that execute now. A run that waits for an approval is not among them.")
+        .about("Runs that are executing. Runs that wait for an approval are not counted.")
         .query(Mode::Instant, sum_by(&[], selected(Series::of, &m::WORKFLOWS_ACTIVE)), "active")
 }
 
 fn failed_runs() -> Panel {
     let runs = selected(Series::of, &m::WORKFLOW_RUNS);
     Panel::number("Runs by status", "short")
-        .about("Runs that ended in the time shown, by how they ended.")
+        .about("Runs that ended in the time range, by status.")
         .query(Mode::Instant, sum_by(&[STATUS], events_in_window(&runs, SHOWN)), "{{status}}")
         .sized(6, 4)
         .decimals(0)
@@ -100,7 +100,7 @@ fn failures() -> Panel {
     let errors =
         sum_by(&[ERROR_TYPE], events_in_window(&selected(Series::of, &m::WORKFLOW_ERRORS), SHOWN));
     Panel::bars("Failures by error type", "short")
-        .about("Runs that failed or timed out in the time shown, by the stable identifier of the error.")
+        .about("Runs that failed or timed out in the time range, by the stable identifier of the error.")
         .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{error_type}}")
         .steps(GREEN, &[(RED, 1.0)])
         .decimals(0)
@@ -111,7 +111,7 @@ fn slowest() -> Panel {
     let p95 =
         quantile(0.95, &[WORKFLOW_ID], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
     Panel::bars("Top 10 slowest workflows", "ms")
-        .about("The ten workflows with the highest 95th percentile in the time shown.")
+        .about("The ten workflows with the highest 95th percentile of the execution time in the time range.")
         .query(Mode::Instant, format!("topk(10, {p95})"), "{{workflow_id}}")
         .steps(GREEN, &[(YELLOW, 120_000.0), (RED, 300_000.0)])
         .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
@@ -119,7 +119,7 @@ fn slowest() -> Panel {
 
 fn approvals() -> Panel {
     Panel::lines("Approvals that wait", "short")
-        .about("How many approvals wait for a person, and how old the oldest is (right).")
+        .about("Number of pending approvals, and age of the oldest one (right axis).")
         .query(
             Mode::Range,
             sum_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_PENDING)),
@@ -138,7 +138,7 @@ fn approvals() -> Panel {
 fn approval_wait() -> Panel {
     let waits = selected(Series::buckets, &m::WORKFLOW_APPROVAL_WAIT_TIME);
     Panel::bars("Approval wait p95 by decision", "ms")
-        .about("How long people took to decide, in the time shown.")
+        .about("95th percentile of the time from the request for an approval to its decision, in the time range.")
         .query(Mode::Instant, quantile(0.95, &[DECISION], &waits, SHOWN), "{{decision}}")
         .traces(spans(
             span::WORKFLOW_APPROVAL,
@@ -148,7 +148,7 @@ fn approval_wait() -> Panel {
 
 fn active_by_workflow() -> Panel {
     Panel::lines("Active workflows by workflow", "short")
-        .about("Runs that execute, by workflow: a line that never comes down is a run that hangs.")
+        .about("Runs that are executing, by workflow. A line that never falls indicates a run that hangs.")
         .query(
             Mode::Range,
             sum_by(&[WORKFLOW_ID], selected(Series::of, &m::WORKFLOWS_ACTIVE)),
@@ -161,14 +161,15 @@ fn triggers() -> Panel {
     let runs =
         sum_by(&[TRIGGER_TYPE], events_in_window(&selected(Series::of, &m::WORKFLOW_RUNS), SHOWN));
     Panel::pie("Runs by trigger", "short")
-        .about("What started the runs that ended in the time shown.")
+        .about("Runs that ended in the time range, by trigger.")
         .query(Mode::Instant, runs, "{{trigger_type}}")
         .traces(workflow_spans(
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_TRIGGER, TRIGGER_TYPE)),
         ))
 }
 
-/// Tempo's own metrics of the spans: the only series with exemplars, as the Rust SDK records none.
+/// Span metrics generated by Tempo. Only these series have exemplars, because the Rust SDK
+/// records none.
 fn traced() -> Panel {
     let names = format!("{}|{}", span::WORKFLOW_EXECUTE, span::AGENT_EXECUTE);
     let latency = Series::own("traces_spanmetrics_latency_bucket", Origin::Service)
@@ -176,7 +177,7 @@ fn traced() -> Panel {
         .like("span_name", &names);
     let rate = sum_by(&["span_name", LE], format!("rate({latency}[$__rate_interval])"));
     Panel::lines("Span duration p95, with traces", "s")
-        .about("Segments of runs and executions of agents, as Tempo counts them. Each dot is a trace: a click opens it.")
+        .about("Durations of workflow segments and agent executions, from Tempo's span metrics. Each dot links to a trace.")
         .query(Mode::Range, format!("histogram_quantile(0.95, {rate}) >= 0"), "{{span_name}}")
         .exemplars()
         .traces("{ span:name = \"${__field.labels.span_name}\" && resource.service.name =~ \"${service:pipe}\" }")
