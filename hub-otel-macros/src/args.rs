@@ -284,7 +284,7 @@ fn parse_ret(spec: &ArgSpec, content: &TokenStream, errors: &Errors) -> syn::Res
     };
     let (pattern, fields) = parser.parse2(content.clone())?;
     if fields.is_empty() {
-        let message = format_args!("`ret` has no fields: write `{usage}`");
+        let message = format!("`ret` has no fields: write `{usage}`");
         return Err(syn::Error::new(pattern.span(), message));
     }
     Ok(ArgValue::Returned(Box::new(pattern), fields::parse_fields(&fields, errors)))
@@ -306,7 +306,7 @@ fn parse_err(spec: &ArgSpec, content: &TokenStream) -> syn::Result<ArgValue> {
             ));
         }
         if !input.peek(Token![=]) {
-            let message = format_args!("`expected` takes a value: {usage}");
+            let message = format!("`expected` takes a value: {usage}");
             return Err(syn::Error::new(option.span(), message));
         }
         input.parse::<Token![=]>()?;

@@ -71,7 +71,7 @@ pub(crate) fn check_block(
 
 /// Reports an item that is neither a function nor an `impl` block.
 pub(crate) fn reject_item(kind: &MacroKind, keyword: &TokenTree, errors: &Errors) {
-    let message = format_args!(
+    let message = format!(
         "`#[{}]` applies to a function, a method or an `impl` block, not to `{keyword}`",
         kind.attribute
     );

@@ -92,7 +92,7 @@ fn parse_field(input: ParseStream<'_>) -> syn::Result<Field> {
 }
 
 fn missing_value(key: &LitStr) -> syn::Error {
-    let message = format_args!("the key `{}` has no value: {USAGE}", key.value());
+    let message = format!("the key `{}` has no value: {USAGE}", key.value());
     syn::Error::new(key.span(), message)
 }
 
