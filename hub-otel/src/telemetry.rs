@@ -5,6 +5,7 @@
 
 pub(crate) mod builder;
 mod declare;
+mod default_action;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod health;

@@ -13,5 +13,6 @@ mod resource;
 mod runtimes;
 mod scrape;
 mod shutdown_message;
+mod signals;
 mod variables;
 mod wire;

@@ -3,6 +3,7 @@
 use crate::export::pipeline::Pipeline;
 use crate::export::runtime::ExportPhase;
 use crate::semconv::drop_reason;
+use crate::telemetry::default_action::DefaultActionGuard;
 use crate::telemetry::report::Report;
 use crate::telemetry::shutdown_message::shutdown_message;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct ShutdownHandle {
     /// Set by [`otel::tracing_layer`](crate::otel::tracing_layer): the application exports its log
     /// records.
     pub(crate) has_layer: AtomicBool,
+    /// Set while signals shut the instance down (`shutdown_on_signal`).
+    default_action_guard: Mutex<Option<DefaultActionGuard>>,
     /// The samplers of the process metrics. Stopped on drop.
     #[cfg(feature = "process")]
     pub(crate) process_samplers: Mutex<Vec<crate::process::Sampler>>,
@@ -55,9 +58,20 @@ impl ShutdownHandle {
             completed_blocking: Condvar::new(),
             is_installed: AtomicBool::new(false),
             has_layer: AtomicBool::new(false),
+            default_action_guard: Mutex::default(),
             #[cfg(feature = "process")]
             process_samplers,
         })
+    }
+
+    /// Suspends the default action of SIGTERM and SIGINT until the shutdown is complete.
+    pub(crate) fn suspend_default_action(&self, guard: DefaultActionGuard) {
+        *self.default_action_guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    }
+
+    /// Gives SIGTERM and SIGINT their default action back.
+    pub(crate) fn restore_default_action(&self) {
+        self.default_action_guard.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Starts the shutdown. Later calls have no effect.
@@ -143,6 +157,7 @@ impl Drop for CompleteOnDrop {
                 shutdown_message(&report, &handle.pipeline.config, &handle.pipeline.endpoints);
             handle.pipeline.diagnostics.log(&message);
         }
+        handle.restore_default_action();
         *handle.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
         handle.completed.notify_waiters();
         handle.completed_blocking.notify_all();

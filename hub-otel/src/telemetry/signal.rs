@@ -2,6 +2,9 @@
 //! unrequested can keep a program from ending.
 
 use crate::export::runtime::spawn_blocking;
+use crate::telemetry::default_action::DefaultActionGuard;
+#[cfg(unix)]
+use crate::telemetry::default_action::{exit_status, is_init_process};
 use crate::telemetry::error::InitError;
 use crate::telemetry::shutdown::ShutdownHandle;
 use std::io;
@@ -10,9 +13,13 @@ use tokio::sync::oneshot;
 
 /// Waits for SIGTERM or SIGINT. On other systems than Unix, waits for Ctrl-C.
 ///
-/// The handlers are installed when the future is first polled and stay installed: a later signal no
-/// longer ends the process by itself. Works on any async runtime. If the handlers cannot be
-/// installed, the future never completes and the signals keep their default action.
+/// The handlers are installed when the future is first polled. Once it has completed or is dropped,
+/// a further signal has its default action again and ends the process: a stop that hangs can be
+/// ended by a second Ctrl-C. (A handler that the program installs itself, with
+/// `tokio::signal` for example, does not prevent that. Use one kind of handler per program.)
+///
+/// Works on any async runtime. If the handlers cannot be installed, the future never completes and
+/// the signals keep their default action.
 ///
 /// The function delivers nothing itself. Stop the service, then call
 /// [`Telemetry::shutdown`](crate::Telemetry::shutdown). A program without an orderly stop can set
@@ -28,17 +35,24 @@ use tokio::sync::oneshot;
 /// # }
 /// ```
 pub async fn shutdown_signal() {
+    let Ok(guard) = DefaultActionGuard::suspend() else {
+        return std::future::pending().await;
+    };
     let (received, signal) = oneshot::channel();
     let (installed, ready) = std::sync::mpsc::sync_channel(1);
     // A separate thread: the caller's runtime may not be tokio, or have no signal driver.
     let spawned = std::thread::Builder::new().name("hub-otel-signal".to_owned()).spawn(move || {
+        let mut received = received;
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
         runtime.block_on(async {
             let Ok(mut listener) = SignalListener::install() else { return };
             let _ = installed.send(());
-            listener.next().await;
+            tokio::select! {
+                _ = listener.next() => {}
+                () = received.closed() => {}
+            }
             let _ = received.send(());
         });
     });
@@ -47,6 +61,8 @@ pub async fn shutdown_signal() {
         let _ = ready.recv();
     }
     if spawned.is_err() || signal.await.is_err() {
+        // The signals keep their default action.
+        drop(guard);
         std::future::pending::<()>().await;
     }
 }
@@ -59,37 +75,32 @@ enum TerminationSignal {
     Interrupt,
 }
 
-/// The installed signal handlers.
+/// The handlers of one waiting part. Removed on drop.
 #[derive(Debug)]
 struct SignalListener {
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    terminate: SignalPipe,
     #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
+    interrupt: SignalPipe,
 }
 
 impl SignalListener {
     /// Installs the handlers. Must be called in a tokio context.
     fn install() -> io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::SignalKind;
-            use tokio::signal::unix::signal;
-            Ok(Self {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-            })
-        }
-        #[cfg(not(unix))]
-        Ok(Self {})
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: SignalPipe::register(signal_hook::consts::SIGTERM)?,
+            #[cfg(unix)]
+            interrupt: SignalPipe::register(signal_hook::consts::SIGINT)?,
+        })
     }
 
     /// Waits for the next signal.
     async fn next(&mut self) -> TerminationSignal {
         #[cfg(unix)]
         tokio::select! {
-            _ = self.terminate.recv() => TerminationSignal::Terminate,
-            _ = self.interrupt.recv() => TerminationSignal::Interrupt,
+            () = self.terminate.received() => TerminationSignal::Terminate,
+            () = self.interrupt.received() => TerminationSignal::Interrupt,
         }
         #[cfg(not(unix))]
         {
@@ -101,6 +112,45 @@ impl SignalListener {
     }
 }
 
+/// A pipe that the handler of one signal writes to.
+///
+/// `tokio::signal` is not used: its handler cannot be removed, and if the application installed it
+/// first, it runs before the handler of the default action, which may then see the state of after
+/// the signal.
+#[cfg(unix)]
+#[derive(Debug)]
+struct SignalPipe {
+    reader: tokio::net::UnixStream,
+    id: signal_hook::SigId,
+}
+
+#[cfg(unix)]
+impl SignalPipe {
+    fn register(signal: i32) -> io::Result<Self> {
+        let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        let reader = tokio::net::UnixStream::from_std(reader)?;
+        Ok(Self { reader, id: signal_hook::low_level::pipe::register(signal, writer)? })
+    }
+
+    async fn received(&self) {
+        // An error of the pipe counts as a signal: the process must stay able to end.
+        while self.reader.readable().await.is_ok() {
+            match self.reader.try_read(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for SignalPipe {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.id);
+    }
+}
+
 /// Installs handlers that shut the instance down and then end the process by the same signal
 /// (`TelemetryBuilder::shutdown_on_signal`).
 ///
@@ -108,6 +158,9 @@ impl SignalListener {
 /// A handler cannot be installed.
 pub(crate) fn install_shutdown_handlers(handle: &Arc<ShutdownHandle>) -> Result<(), InitError> {
     let runtime = handle.pipeline.runtime.handle().clone();
+    // Before the listener, so that the default action is suspended when the signal is observed.
+    let guard = DefaultActionGuard::suspend().map_err(InitError::signal_handlers)?;
+    handle.suspend_default_action(guard);
     let mut listener = {
         let _context = runtime.enter();
         SignalListener::install().map_err(InitError::signal_handlers)?
@@ -116,6 +169,8 @@ pub(crate) fn install_shutdown_handlers(handle: &Arc<ShutdownHandle>) -> Result<
     runtime.spawn(async move {
         let signal = listener.next().await;
         if let Some(handle) = weak.upgrade() {
+            // A second signal has its default action.
+            handle.restore_default_action();
             let timeout = *handle.pipeline.config.shutdown_timeout;
             // On a blocking thread: the export thread has to deliver meanwhile.
             let _ = spawn_blocking(move || {
@@ -138,6 +193,9 @@ impl TerminationSignal {
                 Self::Terminate => signal_hook::consts::SIGTERM,
                 Self::Interrupt => signal_hook::consts::SIGINT,
             };
+            if is_init_process() {
+                signal_hook::low_level::exit(exit_status(signal));
+            }
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
         #[cfg(not(unix))]
