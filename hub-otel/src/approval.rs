@@ -78,8 +78,8 @@ impl From<bool> for Decision {
     }
 }
 
-/// Waits for the decision on the approval `id`, and records it: a span, the event of the request and
-/// of the decision, and `workflow.approval.wait_time`.
+/// Waits for the decision on the approval `id`, and records it: a span, the event of the request
+/// and of the decision, and `workflow.approval.wait_time`.
 ///
 /// The span of the workflow stays open. The wait does not count as execution time of the run.
 ///

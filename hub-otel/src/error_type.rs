@@ -6,9 +6,9 @@ use std::error::Error;
 
 /// An error with a stable identifier.
 ///
-/// Derive it for enums: each variant becomes its name in snake_case. Without it, `error.type` is the
-/// last segment of the type's path, and `_OTHER` for `Box<dyn Error>` and the like. An identifier is
-/// never a message: it is a metric label, and must come from a small, fixed set.
+/// Derive it for enums: each variant becomes its name in snake_case. Without it, `error.type` is
+/// the last segment of the type's path, and `_OTHER` for `Box<dyn Error>` and the like. An
+/// identifier is never a message: it is a metric label, and must come from a small, fixed set.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -24,7 +24,7 @@ use std::error::Error;
 /// Implemented for `std::io::Error`, for strings, and for `Box<dyn Error>`: a boxed error of this
 /// library, of tokio's timeout or of `std::io` keeps its identifier, any other one is `_OTHER`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which error it is",
+    message = "`{Self}` has no error type",
     note = "your own error: `#[derive(hub_otel::ErrorType)]`",
     note = "a foreign one: leave out `transparent` in a derive; in the builder, \
             `run_with(future, |result, unit| unit.by_error_type(result))` names it by its type"

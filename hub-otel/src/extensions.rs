@@ -19,7 +19,8 @@ struct Node {
 impl Extensions {
     /// Returns the value of type `T`; the first call creates it.
     ///
-    /// `create` must not access the same list: `OnceLock` does not support recursive initialisation.
+    /// `create` must not access the same list: `OnceLock` does not support recursive
+    /// initialisation.
     pub(crate) fn get_or_init<T: Any + Send + Sync>(&self, mut create: impl FnMut() -> T) -> &T {
         let mut list = self;
         loop {

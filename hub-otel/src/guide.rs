@@ -4,7 +4,8 @@
 
 /// Every setting: environment variable, builder method and default.
 ///
-/// Items: [`init!`](macro@crate::init), [`TelemetryBuilder`](crate::TelemetryBuilder), [`Config`](crate::Config).
+/// Items: [`init!`](macro@crate::init), [`TelemetryBuilder`](crate::TelemetryBuilder),
+/// [`Config`](crate::Config).
 #[doc = include_str!("../docs/configuration.md")]
 pub mod configuration {}
 

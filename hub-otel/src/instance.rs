@@ -1,7 +1,9 @@
-//! Destination of units, HTTP requests and database calls: one SDK with its tracer and its instruments.
+//! Destination of units, HTTP requests and database calls: one SDK with its tracer and its
+//! instruments.
 //!
-//! Instances are passed explicitly or resolved from an OpenTelemetry context. `Telemetry::install` sets the process-wide
-//! default; an instance in the context takes precedence. Tests therefore run side by side in one process.
+//! Instances are passed explicitly or resolved from an OpenTelemetry context. `Telemetry::install`
+//! sets the process-wide default; an instance in the context takes precedence. Tests therefore run
+//! side by side in one process.
 
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 use crate::extensions::Extensions;
@@ -80,7 +82,8 @@ impl Instance {
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static GLOBAL: OnceLock<Arc<Instance>> = OnceLock::new();
 
-/// Returns whether any instance of this process can record. One atomic load: the whole cost of an unrecorded call.
+/// Returns whether any instance of this process can record. One atomic load: the whole cost of an
+/// unrecorded call.
 #[inline]
 pub(crate) fn in_use() -> bool {
     cfg!(feature = "enabled") && IN_USE.load(Ordering::Acquire) != 0

@@ -1,6 +1,8 @@
-//! Common parts of the HTTP and database boundaries: selection of the instance, and suppression in excluded requests.
+//! Common parts of the HTTP and database boundaries: selection of the instance, and suppression in
+//! excluded requests.
 //!
-//! Each boundary is one line of the user's code. It records into the current telemetry, or into the one it was given.
+//! Each boundary is one line of the user's code. It records into the current telemetry, or into the
+//! one it was given.
 
 use crate::instance;
 use crate::instance::{ContextInstanceGuard, Instance};
@@ -10,9 +12,11 @@ use opentelemetry::trace::TraceContextExt;
 use std::fmt;
 use std::sync::Arc;
 
-/// Selects the instance of a boundary: the one in the context, else an explicit one, else the installed one.
+/// Selects the instance of a boundary: the one in the context, else an explicit one, else the
+/// installed one.
 ///
-/// Resolved per request. A layer that is built before `Telemetry::install` therefore records after it.
+/// Resolved per request. A layer that is built before `Telemetry::install` therefore records after
+/// it.
 #[derive(Clone, Default)]
 pub(crate) struct InstanceSource(Option<Arc<Explicit>>);
 
@@ -28,7 +32,8 @@ impl InstanceSource {
         Self(Some(Arc::new(Explicit { instance, _search: ContextInstanceGuard::new() })))
     }
 
-    /// Uses the instance in the current context, for requests that run in tasks without this context.
+    /// Uses the instance in the current context, for requests that run in tasks without this
+    /// context.
     pub(crate) fn from_context() -> Self {
         if !instance::in_use() {
             return Self(None);
@@ -53,7 +58,8 @@ impl InstanceSource {
         }
     }
 
-    /// Returns the current context with the explicit instance in it, so that nested boundaries resolve the same one.
+    /// Returns the current context with the explicit instance in it, so that nested boundaries
+    /// resolve the same one.
     #[cfg(feature = "axum")]
     pub(crate) fn context(&self) -> Context {
         Context::map_current(|context| match &self.0 {
@@ -78,13 +84,15 @@ struct Suppressed;
 
 /// Suppresses the root spans of client and database calls below `context`.
 ///
-/// Used for excluded requests: their calls would start traces of their own. Logs, metrics and units are unaffected.
+/// Used for excluded requests: their calls would start traces of their own. Logs, metrics and units
+/// are unaffected.
 #[cfg(feature = "axum")]
 pub(crate) fn suppress(context: &Context) -> Context {
     context.with_value(Suppressed)
 }
 
-/// Returns whether a client or database call in `context` is suppressed: below an excluded request and without a parent.
+/// Returns whether a client or database call in `context` is suppressed: below an excluded request
+/// and without a parent.
 #[cfg(any(feature = "reqwest", feature = "sqlx"))]
 pub(crate) fn is_suppressed(context: &Context) -> bool {
     context.get::<Suppressed>().is_some() && !context.has_active_span()

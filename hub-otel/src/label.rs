@@ -1,10 +1,10 @@
-//! Values of extra metric labels. Their types are bounded, so that no label creates a series per user
-//! or per run.
+//! Values of extra metric labels. Their types are bounded, so that no label creates a series per
+//! user or per run.
 
 /// A type with a small, fixed set of values, fit to be a metric label.
 ///
-/// Implemented for `bool` and `&'static str`; derive it for enums of unit variants. Not for `String`: a label whose
-/// values arrive at run time makes a time series of each.
+/// Implemented for `bool` and `&'static str`; derive it for enums of unit variants. Not for
+/// `String`: a label whose values arrive at run time makes a time series of each.
 ///
 /// ```
 /// # use hub_otel::{Label, LabelValue};

@@ -53,8 +53,8 @@
 //! | emitted names | [`semconv`] |
 //! | OpenTelemetry's own types | [`otel`] |
 //!
-//! Telemetry does not change the program: the returned value, panics, the drop order and `Send` stay
-//! the same; nothing blocks and memory is bounded. Without [`init!`](macro@init) an annotated
+//! Telemetry does not change the program: the returned value, panics, the drop order and `Send`
+//! stay the same; nothing blocks and memory is bounded. Without [`init!`](macro@init) an annotated
 //! function runs as if it had no attribute.
 //!
 //! # Features

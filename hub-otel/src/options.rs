@@ -34,7 +34,8 @@ impl Default for Options {
 pub(crate) struct Propagation {
     /// `traceparent` and `tracestate`.
     pub(crate) trace_context: bool,
-    /// `baggage`. `None` if the variable is unset: off, unless the code requests it for a destination.
+    /// `baggage`. `None` if the variable is unset: off, unless the code requests it for a
+    /// destination.
     pub(crate) baggage: Option<bool>,
 }
 
@@ -55,12 +56,14 @@ pub(crate) enum Exceptions {
     Both,
 }
 
-/// Sampler decisions that are fixed by the configuration. A span that cannot be sampled is never created.
+/// Sampler decisions that are fixed by the configuration. A span that cannot be sampled is never
+/// created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sampling {
     /// Every span needs a call of the sampler.
     Ask,
-    /// Children of unsampled parents are unsampled; roots and children of sampled parents need a call.
+    /// Children of unsampled parents are unsampled; roots and children of sampled parents need a
+    /// call.
     ParentBased,
     /// No span is ever sampled.
     Off,

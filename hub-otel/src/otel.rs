@@ -54,7 +54,8 @@ pub fn meter_provider(telemetry: &Telemetry) -> SdkMeterProvider {
     telemetry.handle().map_or_else(off, |handle| handle.pipeline.meter_provider.clone())
 }
 
-/// Returns the provider of loggers of `telemetry`. If no log record is exported, it has no processor.
+/// Returns the provider of loggers of `telemetry`. If no log record is exported, it has no
+/// processor.
 #[must_use]
 pub fn logger_provider(telemetry: &Telemetry) -> SdkLoggerProvider {
     let off = || SdkLoggerProvider::builder().build();

@@ -5,7 +5,7 @@
 //! the last sample and never block.
 //!
 //! Not an instrumentation crate: those use the global meter provider, and report some of the
-//! metrics with an instrument that the conventions do not ask for.
+//! metrics with another instrument than the conventions require.
 
 mod lag;
 mod memory_limit;

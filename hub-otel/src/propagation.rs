@@ -1,4 +1,5 @@
-//! Context propagation between processes: W3C Trace Context, and the identity of a run as W3C Baggage.
+//! Context propagation between processes: W3C Trace Context, and the identity of a run as W3C
+//! Baggage.
 //!
 //! The trace context (`traceparent`, `tracestate`) is propagated to and from every peer. The
 //! identity of a run (`workflow.id`, `workflow.run.id` in the `baggage` header) is propagated only

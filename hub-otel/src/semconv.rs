@@ -3,8 +3,8 @@
 //!
 //! Each name is defined once, as a `const` item. The runtime builds its instruments from these
 //! definitions; the dashboards, the alert rules, `docs/telemetry.md` and the tests are generated
-//! from them or checked against them. A telemetry name or a closed value that is spelled in any other
-//! module is a bug.
+//! from them or checked against them. A telemetry name or a closed value that is spelled in any
+//! other module is a bug.
 //!
 //! | content | module |
 //! |---|---|

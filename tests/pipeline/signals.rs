@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT after telemetry is gone, during a drain, and in process 1. Each case runs in a
-//! child process.
+//! SIGTERM and SIGINT after telemetry is gone, during a drain, and in process 1. Each case runs in
+//! a child process.
 
 use hub_otel_tests::poll;
 use hub_otel_tests::process::{Process, command};

@@ -77,7 +77,6 @@ const MAX_CODE_COLUMNS: usize = 100;
 const MAX_PROSE_COLUMNS: usize = 120;
 
 #[test]
-#[ignore = "texts are being rewritten"]
 fn prose_is_plain_technical_english() {
     let allowed = allowed();
     let mut used = BTreeSet::new();

@@ -2,8 +2,8 @@
 //!
 //! - `propagation::to_env` adds trace and run to the environment of a child process (`TRACEPARENT`,
 //!   `BAGGAGE`).
-//! - `propagation::from_env` reads them in the child, and `RemoteContext::scope` runs a future under
-//!   the context that it returns.
+//! - `propagation::from_env` reads them in the child, and `RemoteContext::scope` runs a future
+//!   under the context that it returns.
 //!
 //! Run: `OTEL_TRACES_EXPORTER=console cargo run -p worker-process` prints both parts of the trace
 //! on stderr. The program starts itself again as `worker`.

@@ -26,7 +26,11 @@ use std::future::Future;
 /// }
 ///
 /// // A caller hands its statement to the writer.
-/// async fn insert(db: &Db<sqlx::Sqlite>, writer: &mpsc::Sender<Insert>, name: String) -> sqlx::Result<()> {
+/// async fn insert(
+///     db: &Db<sqlx::Sqlite>,
+///     writer: &mpsc::Sender<Insert>,
+///     name: String,
+/// ) -> sqlx::Result<()> {
 ///     db.trace_statement("INSERT INTO runs VALUES (?)", async {
 ///         let (done, committed) = oneshot::channel();
 ///         let insert = Insert { name, member: BatchMember::current(), done };

@@ -61,8 +61,8 @@ enum NextName {
     AfterAlias,
 }
 
-/// Other keywords that start a statement. A statement with an unknown first word has no summary: the
-/// word may be anything.
+/// Other keywords that start a statement. A statement with an unknown first word has no summary:
+/// the word may be anything.
 const OTHER_OPERATIONS: &[&str] = &[
     "ABORT",
     "ALTER",
@@ -323,8 +323,8 @@ impl<'a> Tokens<'a> {
         Token::Word(word)
     }
 
-    /// Skips to the closing quote, and returns what is between the quotes. A doubled quote is part of
-    /// it. Without a closing quote the rest of the statement is skipped.
+    /// Skips to the closing quote, and returns what is between the quotes. A doubled quote is part
+    /// of it. Without a closing quote the rest of the statement is skipped.
     fn quoted(&mut self, close: char) -> &'a str {
         let start = self.0;
         let mut end = 1;

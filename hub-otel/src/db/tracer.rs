@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
-/// What the pool, its connections and its transactions share.
+/// State shared by the pool, its connections and its transactions.
 #[derive(Debug, Clone)]
 pub(super) struct StatementTracer {
     pub(super) system: Arc<System>,

@@ -1,7 +1,7 @@
 //! Label values that client and server share: method, protocol version, status, host.
 //!
-//! A method is a label only if it is known, else it is `_OTHER`: a client must not be able to create
-//! series. The known methods are those of the conventions, or of
+//! A method is a label only if it is known, else it is `_OTHER`: a client must not be able to
+//! create series. The known methods are those of the conventions, or of
 //! OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS (HTTP spans, `http.request.method`).
 
 use crate::instance::Instance;

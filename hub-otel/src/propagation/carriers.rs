@@ -28,7 +28,8 @@ use std::hash::BuildHasher;
 /// # assert!(message.headers.is_empty(), "no telemetry is installed");
 /// ```
 pub trait Injector {
-    /// Sets the header `key`, which is lower-case. Called once per header, never with an empty value.
+    /// Sets the header `key`, which is lower-case. Called once per header, never with an empty
+    /// value.
     fn set(&mut self, key: &str, value: String);
 }
 

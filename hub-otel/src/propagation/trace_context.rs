@@ -39,8 +39,9 @@ mod with_sdk {
 
     /// Returns the current context as the next process must see it.
     ///
-    /// A unit that is not sampled has no span, and so no span context to send. Without `traceparent` the
-    /// next process would start a trace of its own: it is sent a random one that is not sampled.
+    /// A unit that is not sampled has no span, and so no span context to send. Without
+    /// `traceparent` the next process would start a trace of its own: it is sent a random one that
+    /// is not sampled.
     fn outgoing() -> Context {
         let current = Context::current();
         if current.span().span_context().is_valid() || !stack::is_unsampled(&current) {

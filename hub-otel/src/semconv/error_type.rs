@@ -1,8 +1,9 @@
 //! Values of `error.type` and of the label `error_type` that the library sets.
 //!
-//! The semantic conventions require a low-cardinality identifier ("Recording errors", `error.type`),
-//! so the values form a closed set. For an HTTP error response the value is the status code. An error
-//! of the user has the value that its [`ErrorType`](trait@crate::ErrorType) returns.
+//! The semantic conventions require a low-cardinality identifier ("Recording errors",
+//! `error.type`), so the values form a closed set. For an HTTP error response the value is the
+//! status code. An error of the user has the value that its [`ErrorType`](trait@crate::ErrorType)
+//! returns.
 
 /// The instrumented code panicked.
 pub const PANIC: &str = "panic";

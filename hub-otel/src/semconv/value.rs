@@ -37,7 +37,8 @@ pub mod db_system {
 }
 
 /// Values of `http.request.method` (semantic conventions, HTTP spans). Any other method is
-/// [`OTHER`](crate::semconv::error_type::OTHER), because a client must not be able to create series.
+/// [`OTHER`](crate::semconv::error_type::OTHER), because a client must not be able to create
+/// series.
 pub mod http_method {
     /// Methods of RFC 9110, PATCH and QUERY, the most frequent ones first.
     pub const KNOWN: [&str; 10] =

@@ -1,8 +1,8 @@
 //! The default action of SIGTERM and SIGINT: suspended while something waits for a signal.
 //!
 //! An installed handler cannot be removed again. The handlers are therefore installed once, with a
-//! condition: while no [`DefaultActionGuard`] exists, they apply the default action, and the process
-//! ends.
+//! condition: while no [`DefaultActionGuard`] exists, they apply the default action, and the
+//! process ends.
 
 use std::io;
 #[cfg(unix)]

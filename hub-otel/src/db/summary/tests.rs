@@ -1,8 +1,8 @@
-//! Statements of every shape, and what is said of them.
+//! Summaries of statements of every shape.
 
 use crate::db::summary::Summary;
 
-fn said(sql: &str) -> String {
+fn summarize(sql: &str) -> String {
     let summary = Summary::of(sql);
     format!(
         "{} | {} | {}",
@@ -61,7 +61,7 @@ fn a_statement_is_summed_up_by_its_operations_and_tables() {
         ("", "- | - | -"),
         ("   ;", "- | - | -"),
     ] {
-        assert_eq!(said(sql), expected, "{sql}");
+        assert_eq!(summarize(sql), expected, "{sql}");
     }
 }
 
@@ -81,7 +81,7 @@ fn a_literal_never_gets_into_a_summary() {
         "SELECT 1 WHERE x = \"c4n4ry\"",
         "c4n4ry",
     ] {
-        assert!(!said(sql).to_lowercase().contains("c4n4ry"), "{sql}: {}", said(sql));
+        assert!(!summarize(sql).to_lowercase().contains("c4n4ry"), "{sql}: {}", summarize(sql));
     }
 }
 

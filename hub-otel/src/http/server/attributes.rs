@@ -94,8 +94,9 @@ pub(super) fn header_attribute(
         .then(|| kv(format!("{prefix}.{name}"), Value::Array(Array::String(values))))
 }
 
-/// `server.address` and `server.port` as the client asked for them: what a trusted proxy says, `:authority`, or `Host`
-/// (HTTP spans, "Setting `server.address` and `server.port` attributes"); never with userinfo.
+/// Adds `server.address` and `server.port` of the original request: from the header of a trusted
+/// proxy, `:authority` or `Host` (HTTP spans, "Setting `server.address` and `server.port`
+/// attributes"), without userinfo.
 fn push_server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut Vec<KeyValue>) {
     let host = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = match (forwarded.host, request.uri().authority()) {

@@ -1,5 +1,5 @@
-//! One request, up to the end of the response's body: its span, its metrics, and the drop guard that
-//! ends it exactly once.
+//! One request, up to the end of the response's body: its span, its metrics, and the drop guard
+//! that ends it exactly once.
 
 use crate::http::method::{Method, protocol_version, status_error_type};
 use crate::http::server::attributes;

@@ -17,7 +17,8 @@ use std::sync::RwLock;
 
 /// The instruments, and the routes seen so far.
 ///
-/// Everything that makes a series is bounded by the program: templates, known methods, status codes, kinds of errors.
+/// Everything that makes a series is bounded by the program: templates, known methods, status
+/// codes, kinds of errors.
 pub(crate) struct HttpServerMetrics {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
