@@ -6,6 +6,7 @@
 //! * [`proxy::Proxy`]: a TCP proxy that can stall, drop or reset connections;
 //! * [`program::Program`]: a telemetry instance with a record of the items it emitted;
 //! * [`process::Process`]: a child process that is killed when dropped;
+//! * [`example`]: runs of the small examples;
 //! * [`poll`], [`ports`], [`http`], [`scrape`]: polling, ports, requests, Prometheus text.
 //!
 //! The harness runs on its own runtime: a test may block its thread, or run without a runtime.
@@ -13,6 +14,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a failure of the harness fails the test")]
 
 pub mod certificates;
+pub mod example;
 pub mod http;
 pub mod poll;
 pub mod ports;

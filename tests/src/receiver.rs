@@ -16,6 +16,7 @@
 
 mod account;
 mod behaviour;
+mod kit;
 mod listen;
 mod record;
 mod reply;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use account::Account;
 pub use behaviour::Behaviour;
+pub use kit::hex;
 pub use record::{Item, Payload, Protocol, Request, Signal, int, text};
 pub use tonic::Code;
 
@@ -196,6 +198,11 @@ impl Receiver {
     /// Returns the stored spans.
     pub fn spans(&self) -> Vec<Item<Span>> {
         lock(&self.inner.store).spans()
+    }
+
+    /// Returns the stored spans, without duplicates, as spans of the test kit, which renders them.
+    pub fn kit_spans(&self) -> hub_otel::testing::Spans {
+        kit::kit_spans(&self.spans())
     }
 
     /// Returns the stored log records.

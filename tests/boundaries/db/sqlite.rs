@@ -55,14 +55,14 @@ async fn queries_need_no_change_and_each_is_a_span_with_its_summary() {
     capture.idle().await;
     assert_eq!(
         capture.tree(),
-        "CLIENT INSERT runs db.collection.name=runs db.operation.name=INSERT db.query.summary=INSERT runs \
-         db.system.name=sqlite\n\
-         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT db.query.summary=SELECT runs \
-         db.response.returned_rows=0 db.system.name=sqlite\n\
-         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT db.query.summary=SELECT runs \
-         db.response.returned_rows=1 db.system.name=sqlite\n\
-         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT db.query.summary=SELECT runs \
-         db.response.returned_rows=1 db.system.name=sqlite\n"
+        "CLIENT INSERT runs db.collection.name=runs db.operation.name=INSERT \
+         db.query.summary=INSERT runs db.system.name=sqlite\n\
+         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT \
+         db.query.summary=SELECT runs db.response.returned_rows=0 db.system.name=sqlite\n\
+         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT \
+         db.query.summary=SELECT runs db.response.returned_rows=1 db.system.name=sqlite\n\
+         CLIENT SELECT runs db.collection.name=runs db.operation.name=SELECT \
+         db.query.summary=SELECT runs db.response.returned_rows=1 db.system.name=sqlite\n"
     );
     assert_eq!(
         capture.table(),
@@ -188,8 +188,8 @@ async fn a_failed_acquire_is_recorded_and_a_successful_one_is_not() {
          CLIENT sqlite error.type=pool_timeout ERROR\n\
          CLIENT sqlite error.type=pool_timeout ERROR\n\
          \n\
-         db.client.operation.duration db.operation.name=BEGIN db.query.summary=BEGIN db.system.name=sqlite \
-         error.type=pool_timeout | 1\n\
+         db.client.operation.duration db.operation.name=BEGIN db.query.summary=BEGIN \
+         db.system.name=sqlite error.type=pool_timeout | 1\n\
          db.client.operation.duration db.system.name=sqlite error.type=cancelled | 1\n\
          db.client.operation.duration db.system.name=sqlite error.type=pool_timeout | 3\n"
     );

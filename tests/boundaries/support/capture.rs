@@ -25,28 +25,28 @@ impl BoundaryCapture {
         self.capture.metrics()
     }
 
-    /// The only span.
+    /// Returns the only span.
     pub(crate) fn only(&self) -> Span {
         let spans = self.spans();
         assert_eq!(spans.len(), 1, "{}", self.tree());
         spans.iter().next().unwrap().clone()
     }
 
-    /// The span with this name and kind.
+    /// Returns the span with this name and kind.
     pub(crate) fn named(&self, name: &str, kind: &str) -> Span {
         let spans = self.spans();
         let found = spans.named(name).into_iter().find(|span| span.kind == kind).cloned();
         found.unwrap_or_else(|| panic!("no {kind} {name}:\n{}", self.tree()))
     }
 
-    /// Spans with all their attributes.
+    /// Renders the spans with all attributes.
     pub(crate) fn tree(&self) -> String {
-        snapshot::tree(&self.spans(), |_| true)
+        snapshot::tree(self.spans(), |_| true)
     }
 
-    /// Spans with the attributes of their result.
+    /// Renders the spans with the attributes of their outcome.
     pub(crate) fn outcomes(&self) -> String {
-        snapshot::tree(&self.spans(), |key| {
+        snapshot::tree(self.spans(), |key| {
             matches!(
                 key,
                 "error.type"
@@ -58,19 +58,19 @@ impl BoundaryCapture {
         })
     }
 
-    /// The spans with their results, and every series.
+    /// Renders the spans with their outcomes, and all series.
     pub(crate) fn snapshot(&self) -> String {
         format!("{}\n{}", self.outcomes(), self.table())
     }
 
-    /// Every series with its value: of a histogram how often it was recorded into.
+    /// Renders all series with their values; the value of a histogram is its count.
     pub(crate) fn table(&self) -> String {
         let mut lines: Vec<String> = self.metrics().iter().map(snapshot::series).collect();
         lines.sort();
         lines.into_iter().map(|line| line + "\n").collect()
     }
 
-    /// All that was recorded.
+    /// Returns all recorded telemetry as text.
     pub(crate) fn debug(&self) -> String {
         format!("{:#?}\n{:#?}", self.spans(), self.metrics())
     }

@@ -1,12 +1,12 @@
 //! Durability of runs: kill -9 at any time, SIGTERM under load, a database that cannot be written.
 
 use crate::server::{Home, TIMEOUT, fault};
-use crate::trace_snapshot::{render_run, spans};
+use crate::trace_snapshot::render_run;
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 fn chain() -> Value {
     let wait = |ms: u64| json!({"latency_ms": ms});
@@ -48,9 +48,11 @@ fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
             let key = format!("{id}/{}", node["id"].as_str().unwrap());
             let finished = node["finishedAt"].as_str().unwrap();
             let finished = orchestrator::clock::Timestamp::parse(finished).unwrap();
-            for span in spans(&receiver).iter().filter(|span| span.text("agent.run.id") == key) {
+            let spans = receiver.kit_spans();
+            for span in spans.iter().filter(|span| span.text("agent.run.id") == key) {
+                let started = span.start.duration_since(UNIX_EPOCH).unwrap().as_millis();
                 assert!(
-                    span.start_ms <= finished.0,
+                    i64::try_from(started).unwrap() <= finished.0,
                     "{key} was committed at {finished} and ran again: {span:?}"
                 );
             }
@@ -101,8 +103,8 @@ fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once() {
         first.run(&run)["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1)
     });
     // Only exported spans survive a kill: wait for the span of the first node.
-    let sent =
-        || spans(&receiver).iter().any(|span| span.text("agent.run.id") == format!("{run}/a"));
+    let agent_run = format!("{run}/a");
+    let sent = || receiver.kit_spans().iter().any(|span| span.text("agent.run.id") == agent_run);
     poll::until(TIMEOUT, sent);
     first.kill();
     let second = home.serve(Some(&receiver), &["--lease", "500ms"]);
@@ -119,12 +121,12 @@ fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once() {
          workflow.execute two SUCCESS -> ?\n\
          \x20 agent.execute fault.succeed SUCCESS\n"
     );
-    let spans = spans(&receiver);
+    let spans = receiver.kit_spans();
     let a = spans.iter().find(|span| span.text("agent.run.id") == format!("{run}/a")).unwrap();
     let resumed = spans.iter().find(|span| span.name == "workflow.execute").unwrap();
     assert_eq!(
         resumed.links,
-        std::slice::from_ref(&a.parent),
+        std::slice::from_ref(&a.parent_id),
         "linked to the segment of the crashed process"
     );
 }
@@ -151,9 +153,9 @@ fn sigterm_under_load_completes_or_hands_back_every_run() {
         assert_eq!(run["crashes"], 0, "handed back is not crashed: {run:#}");
     }
     server.stop();
-    let spans = spans(&receiver);
+    let spans = receiver.kit_spans();
     let ended = |id: &str, status: &str| {
-        let of = |span: &&crate::trace_snapshot::Seen| {
+        let of = |span: &&hub_otel::testing::Span| {
             span.text("workflow.run.id") == id && span.text("workflow.status") == status
         };
         spans.iter().filter(|span| span.name == "workflow.execute").filter(of).count()
