@@ -225,7 +225,8 @@ pub trait WorkflowStore: Send + Sync {
     async fn create_workflow(&self, workflow: &Workflow) -> Result<bool>;
     /// Loads a workflow.
     async fn workflow(&self, name: &str) -> Result<Option<Workflow>>;
-    /// Lists the workflows by name, which is the key of a page.
+    /// Lists the workflows by name, which is the key of a page. Logs and omits those that this
+    /// version cannot read.
     async fn workflows(&self, page: Page) -> Result<Vec<Workflow>>;
 }
 

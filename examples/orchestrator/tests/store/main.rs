@@ -43,6 +43,7 @@ macro_rules! conformance {
 
 conformance!(
     a_name_is_taken_once,
+    an_unreadable_workflow_is_omitted_from_lists,
     a_status_changes_by_compare_and_swap,
     a_committed_result_stays,
     one_key_is_one_run,
@@ -171,6 +172,19 @@ async fn a_status_changes_by_compare_and_swap(store: SqliteStore) {
     assert_eq!(run.status, RunStatus::Success);
     assert!(run.finished_at.is_some() && run.started_at <= run.finished_at);
     assert!(matches!(store.cancel("unknown").await.unwrap().0, Cancelled::Unknown));
+}
+
+async fn an_unreadable_workflow_is_omitted_from_lists(store: SqliteStore) {
+    seeded(&store).await;
+    for name in ["a", "b", "z"] {
+        let insert = sqlx::query("INSERT INTO workflows VALUES (?1, '{\"name\": 1}', 0)");
+        insert.bind(name).execute(store.writing_pool()).await.unwrap();
+    }
+    // The first two rows of the page cannot be read.
+    let listed = store.workflows(Page { limit: 1, after: None }).await.unwrap();
+    assert_eq!(listed.iter().map(|workflow| &*workflow.name).collect::<Vec<_>>(), ["w"]);
+    assert_eq!(store.workflows(ALL).await.unwrap().len(), 1);
+    assert!(matches!(store.workflow("a").await, Err(StoreError::Corrupt(_))));
 }
 
 async fn a_committed_result_stays(store: SqliteStore) {

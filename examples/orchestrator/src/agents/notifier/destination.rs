@@ -122,6 +122,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         // Shared address space (RFC 6598), protocol assignments, benchmarks, reserved.
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
+        // Relays of 6to4 (RFC 7526).
+        || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (18..20).contains(&b))
         || a >= 240;
     !special
@@ -136,9 +138,14 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let special = address.is_unspecified()
         || address.is_loopback()
         || address.is_multicast()
-        // Unique local, link local, documentation, IPv4-compatible, NAT64, 6to4, Teredo.
+        // Unique local, link local, site local (RFC 3879), documentation (RFC 3849, RFC 9637),
+        // IPv4-compatible and IPv4-translated (RFC 2765), NAT64, 6to4, Teredo, discard only.
         || segments[0] & 0xfe00 == 0xfc00
         || segments[0] & 0xffc0 == 0xfe80
+        || segments[0] & 0xffc0 == 0xfec0
+        || (segments[0] == 0x3fff && segments[1] & 0xf000 == 0)
+        || segments[..6] == [0, 0, 0, 0, 0xffff, 0]
+        || segments[..4] == [0x0100, 0, 0, 0]
         || (segments[0] == 0x2001 && segments[1] == 0x0db8)
         || segments[..6] == [0; 6]
         || (segments[0] == 0x0064 && segments[1] == 0xff9b)
@@ -209,10 +216,23 @@ mod tests {
             "::127.0.0.1",
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
+            "192.88.99.1",
+            "fec0::1",
+            "feff::1",
+            "3fff::1",
+            "3fff:fff::1",
+            "100::1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:192.88.99.1",
+            "::ffff:0:127.0.0.1",
+            "::ffff:0:a9fe:a9fe",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }
-        for public in ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111"] {
+        for public in
+            ["1.1.1.1", "8.8.8.8", "192.88.98.1", "2606:4700:4700::1111", "::ffff:1.1.1.1"]
+        {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
     }

@@ -37,13 +37,29 @@ impl WorkflowStore for SqliteStore {
     }
 
     async fn workflows(&self, page: Page) -> Result<Vec<Workflow>> {
-        let found: Vec<Json<_>> = sqlx::query_scalar(
-            "SELECT definition FROM workflows WHERE name > ?1 ORDER BY name LIMIT ?2",
-        )
-        .bind(page.after.as_deref().unwrap_or_default())
-        .bind(page.limit)
-        .fetch_all(&self.readers)
-        .await?;
-        Ok(found.into_iter().map(|Json(workflow)| workflow).collect())
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let mut after = page.after.unwrap_or_default();
+        let mut workflows = Vec::new();
+        loop {
+            let rows = sqlx::query_as(
+                "SELECT name, definition FROM workflows WHERE name > ?1 ORDER BY name LIMIT ?2",
+            );
+            let rows: Vec<(String, String)> =
+                rows.bind(&after).bind(page.limit).fetch_all(&self.readers).await?;
+            let is_last = rows.len() < limit;
+            for (name, definition) in rows {
+                match serde_json::from_str(&definition) {
+                    Ok(workflow) => workflows.push(workflow),
+                    Err(error) => {
+                        tracing::warn!(name, %error, "this version cannot read the workflow");
+                    }
+                }
+                after = name;
+            }
+            if is_last || workflows.len() >= limit {
+                workflows.truncate(limit);
+                return Ok(workflows);
+            }
+        }
     }
 }
