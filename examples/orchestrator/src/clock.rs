@@ -44,7 +44,8 @@ impl Timestamp {
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(time) => time.fmt(f),
+            // Always three digits, so that the texts sort like the times.
+            Ok(time) => write!(f, "{time:.3}"),
             Err(_) => self.0.fmt(f),
         }
     }
@@ -78,6 +79,13 @@ mod tests {
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
         assert_eq!(Timestamp::parse("2023-11-14T23:13:20.123+01:00"), Some(at));
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn texts_of_times_sort_like_the_times() {
+        assert_eq!(Timestamp(1_500).to_string(), "1970-01-01T00:00:01.500Z");
+        assert!(Timestamp(1_500).to_string() < Timestamp(1_520).to_string());
+        assert!(Timestamp(2_000).to_string() < Timestamp(2_001).to_string());
     }
 
     #[test]
