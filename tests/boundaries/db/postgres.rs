@@ -92,8 +92,8 @@ async fn postgres_errors_are_classified_and_a_lost_server_is_a_lost_connection()
     capture.idle().await;
     assert_eq!(
         capture.outcomes(),
-        "CLIENT INSERT runs\n\
-         CLIENT INSERT runs db.response.status_code=23505 error.type=constraint ERROR\n\
+        "CLIENT INSERT runs db.response.status_code=23505 error.type=constraint ERROR\n\
+         CLIENT INSERT runs\n\
          CLIENT SELECT db.response.status_code=22012 error.type=data ERROR\n\
          CLIENT SELECT db.response.status_code=57014 error.type=timeout ERROR\n\
          CLIENT SELECT nowhere db.response.status_code=42P01 error.type=statement ERROR\n\
@@ -148,9 +148,9 @@ async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as
          CLIENT INSERT runs DELETE runs INSERT runs\n\
          CLIENT ROLLBACK\n\
          CLIENT SAVEPOINT\n\
+         CLIENT SELECT runs error.type=cancelled ERROR\n\
          CLIENT SELECT runs db.response.returned_rows=1\n\
          CLIENT SELECT runs db.response.returned_rows=2\n\
-         CLIENT SELECT runs error.type=cancelled ERROR\n\
          CLIENT SELECT runs runs db.response.returned_rows=1\n"
     );
 }

@@ -129,8 +129,8 @@ async fn errors_are_classified_so_that_a_unique_violation_is_not_a_lost_database
     assert_eq!(
         capture.outcomes(),
         "CLIENT DELETE runs error.type=pool_closed ERROR\n\
-         CLIENT INSERT runs\n\
          CLIENT INSERT runs db.response.status_code=1555 error.type=constraint ERROR\n\
+         CLIENT INSERT runs\n\
          CLIENT SELECT nowhere db.response.status_code=1 error.type=statement ERROR\n\
          CLIENT UPDATE runs error.type=pool_timeout ERROR\n"
     );

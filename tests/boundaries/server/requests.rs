@@ -222,17 +222,18 @@ async fn nested_routers_show_the_whole_template_and_unmatched_paths_have_none() 
     capture.idle().await;
     assert_eq!(
         capture.snapshot(),
-        "SERVER GET /api/orders/{order}/{item} http.response.status_code=200\n\
+        "SERVER GET http.response.status_code=200\n\
+         SERVER GET http.response.status_code=404\n\
+         SERVER GET http.response.status_code=404\n\
+         SERVER GET http.response.status_code=404\n\
+         SERVER GET /api/orders/{order}/{item} http.response.status_code=200\n\
          SERVER GET /api/users/{id} http.response.status_code=200\n\
          SERVER GET /files/{*path} http.response.status_code=200\n\
-         SERVER GET http.response.status_code=200\n\
-         SERVER GET http.response.status_code=404\n\
-         SERVER GET http.response.status_code=404\n\
-         SERVER GET http.response.status_code=404\n\
          \n\
          http.server.active_requests http.request.method=GET url.scheme=http | 0\n\
          http.server.request.duration http.request.method=GET http.response.status_code=200 \
-         http.route=/api/orders/{order}/{item} network.protocol.version=1.1 url.scheme=http | 1\n\
+         http.route=/api/orders/{order}/{item} network.protocol.version=1.1 url.scheme=http | \
+         1\n\
          http.server.request.duration http.request.method=GET http.response.status_code=200 \
          http.route=/api/users/{id} network.protocol.version=1.1 url.scheme=http | 1\n\
          http.server.request.duration http.request.method=GET http.response.status_code=200 \
