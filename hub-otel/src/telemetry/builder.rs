@@ -263,8 +263,9 @@ impl TelemetryBuilder {
     ///
     /// Default: `false`, no handler is installed and a signal loses the undelivered items. A
     /// service with an orderly stop waits for [`shutdown_signal`](crate::shutdown_signal) instead.
-    /// A second signal ends the process at once, and so does a signal after the shutdown. As
-    /// process 1, which has no default action, it exits with status 128 + the signal's number.
+    /// Another signal more than a second later ends the process at once, and so does a signal after
+    /// the shutdown. As process 1, which has no default action, it exits with status 128 + the
+    /// signal's number.
     /// No variable.
     ///
     /// ```no_run

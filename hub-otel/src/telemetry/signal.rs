@@ -9,13 +9,18 @@ use crate::telemetry::error::InitError;
 use crate::telemetry::shutdown::ShutdownHandle;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// The time after a signal in which another one is a repetition of it. Some parent processes send
+/// a signal twice: to the process and to its group (`timeout` of the GNU coreutils does).
+const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
 /// Waits for SIGTERM or SIGINT. On other systems than Unix, waits for Ctrl-C.
 ///
-/// The handlers are installed when the future is first polled. Once it has completed or is dropped,
-/// a further signal has its default action again and ends the process: a stop that hangs can be
-/// ended by a second Ctrl-C. (A handler that the program installs itself, with
+/// The handlers are installed when the future is first polled. One second after the signal, or when
+/// the future is dropped, the signals have their default action again and end the process: a stop
+/// that hangs can be ended by a second Ctrl-C. (A handler that the program installs itself, with
 /// `tokio::signal` for example, does not prevent that. Use one kind of handler per program.)
 ///
 /// Works on any async runtime. If the handlers cannot be installed, the future never completes and
@@ -51,9 +56,12 @@ pub async fn shutdown_signal() {
             let _ = installed.send(());
             tokio::select! {
                 _ = listener.next() => {}
-                () = received.closed() => {}
+                () = received.closed() => return,
             }
+            let guard = DefaultActionGuard::suspend();
             let _ = received.send(());
+            tokio::time::sleep(REPEAT_WINDOW).await;
+            drop(guard);
         });
     });
     // Waits for the installation, so that a signal after the first poll is not missed.
@@ -169,8 +177,11 @@ pub(crate) fn install_shutdown_handlers(handle: &Arc<ShutdownHandle>) -> Result<
     runtime.spawn(async move {
         let signal = listener.next().await;
         if let Some(handle) = weak.upgrade() {
-            // A second signal has its default action.
-            handle.restore_default_action();
+            let repeated = Arc::clone(&handle);
+            tokio::spawn(async move {
+                tokio::time::sleep(REPEAT_WINDOW).await;
+                repeated.restore_default_action();
+            });
             let timeout = *handle.pipeline.config.shutdown_timeout;
             // On a blocking thread: the export thread has to deliver meanwhile.
             let _ = spawn_blocking(move || {
