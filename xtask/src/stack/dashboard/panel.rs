@@ -68,7 +68,7 @@ impl Panel {
         self
     }
 
-    /// Sets the width, in 24ths of a row, and the height.
+    /// Sets the width, in columns of 24 per row, and the height.
     #[must_use]
     pub fn sized(mut self, width: usize, height: usize) -> Self {
         self.size = (width, height);
