@@ -155,7 +155,7 @@ impl TelemetryBuilder {
     }
 
     /// Sets the address of `/metrics`. Port 0 selects any free port, see
-    /// [`Telemetry::metrics_addr`].
+    /// [`Telemetry::metrics_addr`](crate::Telemetry::metrics_addr).
     ///
     /// Variables: OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT. Default:
     /// `127.0.0.1`, 9464. A configured port that is in use is an error; the
