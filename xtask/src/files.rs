@@ -19,7 +19,7 @@ impl File {
     }
 }
 
-/// Failure of [`write`] or [`check`].
+/// Failure of [`write()`] or [`check`].
 #[derive(Debug)]
 pub enum Error {
     /// Committed files that are missing or differ from the generated ones, with the first
