@@ -50,11 +50,15 @@ impl Api {
     /// Returns all runs of a workflow.
     pub(crate) fn runs(&self, workflow: &str) -> Vec<Value> {
         let mut runs = Vec::new();
-        let mut offset = Some(0);
-        while let Some(at) = offset {
-            let page = self.get(&format!("/api/workflows/{workflow}/runs?limit=100&offset={at}"));
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/api/workflows/{workflow}/runs?limit=100{cursor}");
+            let page = self.get(&path);
             runs.extend(page["runs"].as_array().cloned().unwrap_or_default());
-            offset = page["nextOffset"].as_u64();
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
         }
         runs
     }
