@@ -1,6 +1,7 @@
 //! Process-wide behaviour: global providers, signals, stderr. Each case runs in a child process.
 
-use hub_otel_tests::process::{Process, command};
+use crate::kit;
+use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::Receiver;
 use std::process::Command;
 use std::time::Duration;
@@ -9,14 +10,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// Returns the command that runs one of the cases below in this test program.
 fn case(name: &str) -> Command {
-    let mut command = command(std::env::current_exe().expect("this program"));
-    command.args([
-        "--exact",
-        &format!("child::case::{name}"),
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    let mut command = kit::case(&format!("child::case::{name}"));
     command.env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
     command
 }

@@ -1,18 +1,12 @@
 //! `OTEL_TRACES_EXPORTER=console`: a finished trace as a tree.
 
-use hub_otel_tests::process::{Process, command};
+use crate::kit;
+use hub_otel_tests::process::Process;
 use std::time::Duration;
 
 #[test]
 fn a_trace_is_printed_as_an_indented_tree_without_colours_if_stderr_is_no_terminal() {
-    let mut command = command(std::env::current_exe().expect("this program"));
-    command.args([
-        "--exact",
-        "console::case::a_trace",
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    let mut command = kit::case("console::case::a_trace");
     command.envs([
         ("OTEL_TRACES_EXPORTER", "console"),
         ("OTEL_METRICS_EXPORTER", "none"),

@@ -4,7 +4,9 @@ use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider, Sev
 use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
 use hub_otel::otel::{logger_provider, tracer_provider};
 use hub_otel::{Telemetry, TelemetryBuilder};
+use hub_otel_tests::process::command;
 use hub_otel_tests::receiver::Receiver;
+use std::process::Command;
 
 /// A builder without the environment of the process, with `/metrics` on a free port.
 pub(crate) fn builder() -> TelemetryBuilder {
@@ -41,4 +43,12 @@ pub(crate) fn log(telemetry: &Telemetry, body: &str) {
     record.set_severity_number(Severity::Info);
     record.set_body(body.to_owned().into());
     logger.emit(record);
+}
+
+/// Returns the command that runs one ignored test of this program in a child process, with an
+/// otherwise empty environment.
+pub(crate) fn case(path: &str) -> Command {
+    let mut command = command(std::env::current_exe().expect("this program"));
+    command.args(["--exact", path, "--ignored", "--nocapture", "--test-threads=1"]);
+    command
 }

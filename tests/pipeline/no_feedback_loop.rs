@@ -1,6 +1,7 @@
 //! Events of the exporters are never exported: at RUST_LOG=trace only the program's records arrive.
 
-use hub_otel_tests::process::{Process, command};
+use crate::kit;
+use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::{Receiver, Signal};
 use std::time::Duration;
 
@@ -12,14 +13,7 @@ const SHARED: [&str; 4] = ["hyper", "h2", "tonic", "rustls"];
 fn at_the_finest_level_events_of_the_exporters_are_printed_and_never_exported() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let receiver = Receiver::start();
-        let mut command = command(std::env::current_exe().expect("this program"));
-        command.args([
-            "--exact",
-            "no_feedback_loop::case::finest",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ]);
+        let mut command = kit::case("no_feedback_loop::case::finest");
         command.envs([
             ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),

@@ -1,7 +1,8 @@
 //! Instruments over their cardinality limit: one warning, for every metrics exporter.
 
+use crate::kit;
 use hub_otel_tests::http;
-use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::Receiver;
 use std::time::Duration;
 
@@ -11,14 +12,7 @@ const SOON: Duration = Duration::from_secs(60);
 fn an_overflow_is_reported_once_for_every_metrics_exporter() {
     for exporters in ["otlp", "prometheus", "console", "otlp,prometheus"] {
         let receiver = Receiver::start();
-        let mut command = command(std::env::current_exe().expect("this program"));
-        command.args([
-            "--exact",
-            "overflow::case::overflows",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ]);
+        let mut command = kit::case("overflow::case::overflows");
         command.envs([
             ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
             ("OTEL_METRICS_EXPORTER", exporters),

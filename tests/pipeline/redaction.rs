@@ -7,7 +7,7 @@ use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
 use hub_otel::otel::{meter_provider, tracer_provider};
 use hub_otel::{Exporter, Protocol, Sensitive, Signal};
 use hub_otel_tests::http;
-use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::{Receiver, text};
 use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt;
@@ -148,14 +148,7 @@ fn structured_record(telemetry: &hub_otel::Telemetry) {
 #[test]
 fn the_lines_on_stderr_show_no_secret_either() {
     let receiver = Receiver::start();
-    let mut command = command(std::env::current_exe().expect("this program"));
-    command.args([
-        "--exact",
-        "redaction::case::lines",
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    let mut command = kit::case("redaction::case::lines");
     command.envs([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
         ("OTEL_TRACES_EXPORTER", "console"),

@@ -1,19 +1,13 @@
 //! The last line on stderr: the loss, its reason and the remedy.
 
+use crate::kit;
 use hub_otel_tests::ports::Closed;
-use hub_otel_tests::process::{Process, command};
+use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::{Behaviour, Receiver};
 use std::time::Duration;
 
 fn shutdown_message(endpoint: &str, more: &[(&str, &str)]) -> String {
-    let mut command = command(std::env::current_exe().expect("this program"));
-    command.args([
-        "--exact",
-        "shutdown_message::case::three_spans",
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    let mut command = kit::case("shutdown_message::case::three_spans");
     command.envs([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),

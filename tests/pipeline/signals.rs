@@ -1,6 +1,7 @@
 //! SIGTERM and SIGINT after telemetry is gone, during a drain, and in process 1. Each case runs in
 //! a child process.
 
+use crate::kit;
 use hub_otel_tests::poll;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::{Behaviour, Receiver, Signal};
@@ -10,21 +11,9 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn arguments(name: &str) -> [String; 5] {
-    let case = format!("signals::case::{name}");
-    [
-        "--exact".to_owned(),
-        case,
-        "--ignored".to_owned(),
-        "--nocapture".to_owned(),
-        "--test-threads=1".to_owned(),
-    ]
-}
-
 /// Returns the command that runs one of the cases below in this test program.
 fn case(name: &str) -> Command {
-    let mut command = command(std::env::current_exe().expect("this program"));
-    command.args(arguments(name));
+    let mut command = kit::case(&format!("signals::case::{name}"));
     command.env("OTEL_METRICS_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none");
     command
 }
@@ -92,13 +81,12 @@ fn another_waiting_part_keeps_its_handler() {
 #[test]
 fn process_1_ends_with_status_128_plus_the_signal() {
     for name in ["process_1_by_handler", "process_1_after_shutdown"] {
+        let case = case(name);
         let mut command = command("unshare");
         command.args(["--pid", "--fork", "--mount-proc"]);
-        command.arg(std::env::current_exe().expect("this program")).args(arguments(name));
-        command.env("PATH", "/usr/bin:/bin");
-        for exporter in ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"] {
-            command.env(exporter, "none");
-        }
+        command.arg(case.get_program()).args(case.get_args());
+        command.envs(case.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PATH", "/usr/bin:/bin").env("OTEL_TRACES_EXPORTER", "none");
         let mut process = Process::spawn(&mut command);
         let status = process.exit(SOON);
         if process.stderr().contains("unshare failed") {

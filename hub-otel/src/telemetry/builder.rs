@@ -265,8 +265,7 @@ impl TelemetryBuilder {
     /// service with an orderly stop waits for [`shutdown_signal`](crate::shutdown_signal) instead.
     /// Another signal more than a second later ends the process at once, and so does a signal after
     /// the shutdown. As process 1, which has no default action, it exits with status 128 + the
-    /// signal's number.
-    /// No variable.
+    /// signal's number. No variable.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), hub_otel::InitError> {
