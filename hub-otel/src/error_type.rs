@@ -160,6 +160,27 @@ impl ErrorType for std::io::Error {
 /// The timeout of `timeout = …` passed.
 ///
 /// An annotated function with a `timeout` returns `Result<_, E>` with `E: From<TimedOut>`.
+///
+/// ```
+/// use hub_otel::{ErrorType, TimedOut, instrument_agent};
+///
+/// #[derive(Debug, ErrorType)]
+/// enum ScanError {
+///     #[hub(timed_out)]
+///     TooSlow,
+/// }
+///
+/// impl From<TimedOut> for ScanError {
+///     fn from(_: TimedOut) -> Self {
+///         Self::TooSlow
+///     }
+/// }
+///
+/// #[instrument_agent(timeout = std::time::Duration::from_secs(2))]
+/// async fn scan() -> Result<u32, ScanError> {
+///     Ok(1)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TimedOut;

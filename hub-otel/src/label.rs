@@ -23,6 +23,19 @@ pub trait Label {
 }
 
 /// The value of a metric label.
+///
+/// ```
+/// use hub_otel::{Label, LabelValue};
+///
+/// #[derive(Label)]
+/// enum Tier {
+///     Free,
+///     Paid,
+/// }
+///
+/// assert_eq!(Tier::Free.label(), LabelValue::Text("free"));
+/// assert_eq!(Tier::Paid.label(), LabelValue::Text("paid"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LabelValue {

@@ -68,6 +68,14 @@ impl fmt::Display for Signal {
 ///
 /// Set by [`TelemetryBuilder::exporters`](crate::TelemetryBuilder::exporters). Non-exhaustive: more
 /// exporters may be supported later.
+///
+/// ```
+/// use hub_otel::{Exporter, Signal, Telemetry};
+///
+/// let builder = Telemetry::builder()
+///     .exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console])
+///     .exporters(Signal::Logs, []);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exporter {

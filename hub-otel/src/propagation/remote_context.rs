@@ -14,6 +14,17 @@ use std::future::Future;
 /// Give it to one unit as its parent (`.parent(remote)`, or `parent = remote` in a macro), or run
 /// any code under it with [`scope`](Self::scope) or [`in_scope`](Self::in_scope). Conversions from
 /// and to OpenTelemetry's own type are in [`hub_otel::otel`](crate::otel).
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// let headers = HashMap::from([(
+///     "traceparent".to_owned(),
+///     "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+/// )]);
+/// let caller = hub_otel::propagation::extract(&headers);
+/// hub_otel::agent("scanner", "scan").parent(caller).call(|| ());
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct RemoteContext(Context);
 

@@ -14,6 +14,13 @@ pub struct Span {
 }
 
 /// Definition of an attribute of a [`Span`].
+///
+/// ```
+/// use hub_otel::semconv::{SPANS, span};
+///
+/// let workflow = SPANS.iter().find(|span| span.name == span::WORKFLOW_EXECUTE).unwrap();
+/// assert!(workflow.attributes.iter().any(|attribute| attribute.key == "workflow.run.id"));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SpanAttribute {
     /// Key of the attribute.
@@ -25,6 +32,14 @@ pub struct SpanAttribute {
 }
 
 /// Type of an attribute value.
+///
+/// ```
+/// use hub_otel::semconv::{AttributeType, SPANS};
+///
+/// let mut attributes = SPANS.iter().flat_map(|span| span.attributes);
+/// let duration = attributes.find(|attribute| attribute.key == "workflow.duration.ms").unwrap();
+/// assert_eq!(duration.value, AttributeType::Int);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeType {
     /// UTF-8 string.
@@ -36,6 +51,14 @@ pub enum AttributeType {
 }
 
 /// Condition under which an attribute is present.
+///
+/// ```
+/// use hub_otel::semconv::{RequirementLevel, SPANS};
+///
+/// let mut attributes = SPANS.iter().flat_map(|span| span.attributes);
+/// let status = attributes.find(|attribute| attribute.key == "workflow.status").unwrap();
+/// assert_eq!(status.when, RequirementLevel::End);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequirementLevel {
     /// Present on every span, set at its start.

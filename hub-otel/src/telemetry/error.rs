@@ -23,6 +23,17 @@ use std::net::SocketAddr;
 pub struct InitError(Box<InitFailure>);
 
 /// The category of an [`InitError`].
+///
+/// ```no_run
+/// use hub_otel::{InitErrorKind, Telemetry};
+///
+/// match Telemetry::builder().install() {
+///     Ok(telemetry) => drop(telemetry),
+///     // A library of this process installed telemetry before.
+///     Err(error) if error.kind() == InitErrorKind::AlreadyInstalled => {}
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InitErrorKind {

@@ -232,6 +232,14 @@ pub(crate) mod sealed {
 /// Implemented for [`RemoteContext`](crate::propagation::RemoteContext) and for OpenTelemetry's
 /// `Context` and `SpanContext`, by value and by reference, and for an `Option` of one. Sealed:
 /// other crates cannot implement it.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// let headers = HashMap::<String, String>::new();
+/// let caller = hub_otel::propagation::extract(&headers);
+/// hub_otel::agent("scanner", "scan").parent(caller).call(|| ());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a parent of a unit",
     label = "neither a context nor a span context",
@@ -283,6 +291,16 @@ impl<P: IntoParent> IntoParent for Option<P> {
 ///
 /// Implemented for OpenTelemetry's `SpanContext`, by value and by reference. Sealed: other crates
 /// cannot implement it.
+///
+/// ```
+/// use opentelemetry::trace::SpanContext;
+///
+/// /// Merges the results of several runs and links to each of them.
+/// fn merge(runs: &[SpanContext]) {
+///     hub_otel::workflow("merge").links(runs).call(|| ());
+/// }
+/// # merge(&[]);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be linked",
     label = "not a span context",

@@ -51,11 +51,32 @@ pub fn agent(id: impl Into<String>, action: impl Into<String>) -> Agent {
 }
 
 /// Marks a [`Unit`] as a workflow.
+///
+/// ```
+/// use hub_otel::{Unit, WorkflowKind};
+///
+/// /// Settings that all workflows of a service share.
+/// fn configure(unit: Unit<WorkflowKind>) -> Unit<WorkflowKind> {
+///     unit.trigger("schedule")
+/// }
+///
+/// configure(hub_otel::workflow("nightly")).call(|| ());
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct WorkflowKind;
 
 /// Marks a [`Unit`] as an agent.
+///
+/// ```
+/// use hub_otel::{AgentKind, Unit};
+///
+/// fn with_region(unit: Unit<AgentKind>) -> Unit<AgentKind> {
+///     unit.field("region", "eu-west")
+/// }
+///
+/// with_region(hub_otel::agent("scanner", "scan")).call(|| ());
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct AgentKind;

@@ -18,6 +18,15 @@ pin_project! {
     /// A future that runs as a unit of work, which starts on the first poll.
     ///
     /// Returned by [`Unit::run`](crate::Unit::run).
+    ///
+    /// ```
+    /// # async fn scan() -> Result<(), std::io::Error> { Ok(()) }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::io::Error> {
+    /// let unit = hub_otel::agent("scanner", "scan").run(scan());
+    /// tokio::spawn(unit).await.unwrap()
+    /// # }
+    /// ```
     #[must_use = "a unit of work does nothing unless it is awaited or polled"]
     pub struct Instrumented<F, C> {
         state: UnitState,

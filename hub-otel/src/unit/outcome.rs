@@ -189,6 +189,14 @@ mod sealed {
 /// Required by [`Unit::run`](crate::Unit::run) and [`Unit::call`](crate::Unit::call). The macros
 /// see concrete types and also accept other errors; a generic function could not distinguish a
 /// timeout from a failure there. Sealed: other crates cannot implement it.
+///
+/// ```
+/// use hub_otel::UnitStatus;
+///
+/// let found = hub_otel::agent("prober", "probe").call(|| Ok::<_, std::io::Error>(7)).unwrap();
+/// assert_eq!(found, 7);
+/// hub_otel::agent("prober", "probe").call(|| UnitStatus::Failed);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "hub-otel cannot classify a `{Self}` as success or failure",
     note = "return `()`, a `UnitStatus` or a `Result` whose error has Display and is an `ErrorType`, \

@@ -207,6 +207,15 @@ mod sealed {
 ///
 /// Implemented for [`Segment`], by value and by reference, and for an `Option` of one, for a run
 /// that may be new. Sealed: other crates cannot implement it.
+///
+/// ```
+/// use hub_otel::Segment;
+///
+/// /// `suspended` is `None` for a run that is new.
+/// async fn review(suspended: Option<Segment>) {
+///     hub_otel::workflow("review").resume(suspended).run(async {}).await;
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a segment of a run",
     label = "not a `hub_otel::Segment`",

@@ -16,6 +16,19 @@ use std::task::ready;
 
 pin_project! {
     /// A response body that ends the span of its request.
+    ///
+    /// ```
+    /// use hub_otel::http::ServerBody;
+    /// use http_body::Body;
+    ///
+    /// /// A layer outside of hub-otel's reads the declared length.
+    /// fn declared_length<B: Body>(body: &ServerBody<B>) -> Option<u64>
+    /// where
+    ///     ServerBody<B>: Body,
+    /// {
+    ///     body.size_hint().exact()
+    /// }
+    /// ```
     pub struct ServerBody<B> {
         #[pin]
         inner: B,

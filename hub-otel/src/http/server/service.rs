@@ -17,6 +17,15 @@ use std::task::Poll;
 use std::task::ready;
 
 /// The service of a [`ServerLayer`](super::ServerLayer).
+///
+/// ```
+/// use hub_otel::http::{ServerLayer, ServerService};
+/// use tower::Layer;
+///
+/// fn wrap(router: axum::Router) -> ServerService<axum::Router> {
+///     ServerLayer::new().layer(router)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ServerService<S> {
     inner: S,
@@ -75,6 +84,18 @@ enum Tracking {
 
 pin_project! {
     /// The future of a response.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body};
+    /// use hub_otel::http::{ServerFuture, ServerLayer};
+    /// use http_types::Request;
+    /// use tower::{Layer, Service};
+    ///
+    /// fn call(app: Router) {
+    ///     let mut service = ServerLayer::new().layer(app);
+    ///     let response: ServerFuture<_> = service.call(Request::new(Body::empty()));
+    /// }
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct ServerFuture<F> {
         #[pin]

@@ -1,6 +1,15 @@
 //! Definition of a metric: instrument, unit, labels, buckets, the name in Prometheus, stability.
 
 /// Definition of a metric.
+///
+/// ```
+/// let durations: Vec<_> = hub_otel::semconv::METRICS
+///     .iter()
+///     .filter(|metric| metric.unit == "ms")
+///     .map(|metric| metric.prometheus)
+///     .collect();
+/// assert!(durations.contains(&"workflow_duration_milliseconds"));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     /// OpenTelemetry name.
@@ -22,6 +31,15 @@ pub struct Metric {
 }
 
 /// Kind of instrument of a [`Metric`].
+///
+/// ```
+/// use hub_otel::semconv::{InstrumentKind, METRICS};
+///
+/// // Only histograms have buckets.
+/// assert!(METRICS.iter().all(|metric| {
+///     metric.buckets.is_empty() || metric.kind == InstrumentKind::Histogram
+/// }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstrumentKind {
     /// Monotonic sum. `f64` if the unit is `s`, otherwise `u64`.
@@ -35,6 +53,13 @@ pub enum InstrumentKind {
 }
 
 /// Stability of the name of a [`Metric`].
+///
+/// ```
+/// use hub_otel::semconv::{METRICS, Stability};
+///
+/// let fixed = METRICS.iter().filter(|metric| metric.stability == Stability::Fixed);
+/// assert_eq!(fixed.count(), 8);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stability {
     /// Never renamed, whatever the semantic conventions define for the same purpose.
