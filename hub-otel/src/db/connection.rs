@@ -3,8 +3,12 @@
 
 use crate::db::executor::executor;
 use crate::db::tracer::StatementTracer;
+use crate::db::transaction::Transaction;
 use sqlx::Database;
+use sqlx::Error;
 use sqlx::Executor;
+use sqlx::SqlSafeStr;
+use sqlx::SqlStr;
 use sqlx::pool::PoolConnection;
 use std::marker::PhantomData;
 use std::ops::DerefMut;
@@ -40,12 +44,65 @@ impl<DB: Database, C> Connection<DB, C> {
         &mut self.inner
     }
 
-    pub(super) fn into_parts(self) -> (C, StatementTracer) {
-        (self.inner, self.tracer)
+    /// Begins a transaction on this connection, or a savepoint in its transaction: `BEGIN` and each
+    /// statement have a span.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let mut connection = db.acquire().await?;
+    /// let mut tx = connection.begin().await?;
+    /// sqlx::query("DELETE FROM runs").execute(&mut *tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of sqlx.
+    pub async fn begin(&mut self) -> Result<Transaction<'_, DB>, Error>
+    where
+        C: DerefMut<Target = DB::Connection>,
+    {
+        self.begin_statement(None).await
     }
 
-    pub(super) fn tracer(&self) -> &StatementTracer {
-        &self.tracer
+    /// Does what [`begin`](Self::begin) does, with `statement` instead of `BEGIN`.
+    ///
+    /// # Errors
+    /// Those of sqlx: the connection is in a transaction already, or `statement` begins none.
+    pub async fn begin_with(
+        &mut self,
+        statement: impl SqlSafeStr,
+    ) -> Result<Transaction<'_, DB>, Error>
+    where
+        C: DerefMut<Target = DB::Connection>,
+    {
+        self.begin_statement(Some(statement.into_sql_str())).await
+    }
+
+    async fn begin_statement(
+        &mut self,
+        statement: Option<SqlStr>,
+    ) -> Result<Transaction<'_, DB>, Error>
+    where
+        C: DerefMut<Target = DB::Connection>,
+    {
+        let tracer = self.tracer.clone();
+        let is_nested = sqlx::Connection::is_in_transaction(&*self.inner);
+        let default = if is_nested { "SAVEPOINT" } else { "BEGIN" };
+        let sql = statement.as_ref().map_or(default, SqlStr::as_str).to_owned();
+        let connection = &mut *self.inner;
+        let begin = async {
+            match statement {
+                Some(statement) => sqlx::Connection::begin_with(connection, statement).await,
+                None => sqlx::Connection::begin(connection).await,
+            }
+        };
+        let inner = tracer.clone().trace(sql, |_| false, begin).await?;
+        Ok(Transaction::new(inner, tracer))
+    }
+
+    pub(super) fn into_parts(self) -> (C, StatementTracer) {
+        (self.inner, self.tracer)
     }
 }
 

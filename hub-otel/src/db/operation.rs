@@ -68,6 +68,17 @@ impl Operation {
         Self::open(instance, system, &summary, links, None)
     }
 
+    /// Starts an operation whose statement began at `start`.
+    pub(super) fn since(
+        instance: Arc<Instance>,
+        system: &System,
+        sql: &str,
+        start: StartTime,
+    ) -> Self {
+        let summary = instance.db().summary(sql);
+        Self::open(instance, system, &summary, Vec::new(), Some(start))
+    }
+
     /// Records an operation without a statement, which started at `start`.
     pub(super) fn without_statement(
         instance: Arc<Instance>,

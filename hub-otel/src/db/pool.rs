@@ -14,7 +14,9 @@ use sqlx::Database;
 use sqlx::Error;
 use sqlx::Executor;
 use sqlx::Pool;
+use sqlx::SqlSafeStr;
 use sqlx::pool::PoolConnection;
+use std::ops::DerefMut;
 
 /// A sqlx pool whose statements are traced: a span and `db.client.operation.duration` per
 /// statement, by the stable semantic conventions (database spans, database metrics).
@@ -114,6 +116,106 @@ impl<DB: Database> Db<DB> {
     pub async fn begin(&self) -> Result<Transaction<'static, DB>, Error> {
         let inner = self.tracer.clone().trace("BEGIN", |_| false, self.pool.begin()).await?;
         Ok(Transaction::new(inner, self.tracer.clone()))
+    }
+
+    /// Begins a transaction with `statement` instead of `BEGIN`. The span is named after its
+    /// summary: `BEGIN`.
+    ///
+    /// On SQLite a transaction that writes takes its lock at once with `BEGIN IMMEDIATE`.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
+    /// sqlx::query("UPDATE runs SET owner = 1").execute(&mut *tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `Pool::begin_with`.
+    pub async fn begin_with(
+        &self,
+        statement: impl SqlSafeStr,
+    ) -> Result<Transaction<'static, DB>, Error> {
+        let statement = statement.into_sql_str();
+        let begin = self.pool.begin_with(statement.clone());
+        let inner = self.tracer.clone().trace(statement.as_str(), |_| false, begin).await?;
+        Ok(Transaction::new(inner, self.tracer.clone()))
+    }
+
+    /// Begins a transaction if a connection is idle. Returns `None`, without a span, if none is.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// if let Some(mut tx) = db.try_begin().await? {
+    ///     sqlx::query("DELETE FROM runs").execute(&mut *tx).await?;
+    ///     tx.commit().await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `Pool::try_begin`.
+    pub async fn try_begin(&self) -> Result<Option<Transaction<'static, DB>>, Error> {
+        let tracer = self.tracer.clone();
+        let begun = tracer.clone().trace_if_idle("BEGIN", self.pool.try_begin()).await?;
+        Ok(begun.map(|inner| Transaction::new(inner, tracer)))
+    }
+
+    /// Does what [`try_begin`](Self::try_begin) does, with `statement` instead of `BEGIN`.
+    ///
+    /// # Errors
+    /// Those of `Pool::try_begin_with`.
+    pub async fn try_begin_with(
+        &self,
+        statement: impl SqlSafeStr,
+    ) -> Result<Option<Transaction<'static, DB>>, Error> {
+        let tracer = self.tracer.clone();
+        let statement = statement.into_sql_str();
+        let begin = self.pool.try_begin_with(statement.clone());
+        let begun = tracer.clone().trace_if_idle(statement.as_str(), begin).await?;
+        Ok(begun.map(|inner| Transaction::new(inner, tracer)))
+    }
+
+    /// Returns an idle connection, whose statements are traced. `None` if there is none.
+    pub fn try_acquire(&self) -> Option<Connection<DB>> {
+        let connection = self.pool.try_acquire()?;
+        Some(Connection::new(connection, self.tracer.clone()))
+    }
+
+    /// Traces the statements of a connection or transaction that the program has already, such as
+    /// one that a framework hands over.
+    ///
+    /// ```
+    /// # use hub_otel::db::Db;
+    /// # use sqlx::{Sqlite, SqliteConnection};
+    /// # async fn run(db: Db<Sqlite>, mut own: SqliteConnection) -> sqlx::Result<()> {
+    /// let mut traced = db.wrap(&mut own);
+    /// sqlx::query("DELETE FROM runs").execute(&mut traced).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn wrap<C>(&self, connection: C) -> Connection<DB, C>
+    where
+        C: DerefMut<Target = DB::Connection>,
+    {
+        Connection::new(connection, self.tracer.clone())
+    }
+
+    /// Traces the statements and the end of a transaction that the program has begun.
+    ///
+    /// ```
+    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
+    /// let own: sqlx::Transaction<'_, sqlx::Sqlite> = db.untraced().begin().await?;
+    /// let mut tx = db.wrap_transaction(own);
+    /// sqlx::query("DELETE FROM runs").execute(&mut *tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
+    pub fn wrap_transaction<'c>(
+        &self,
+        transaction: sqlx::Transaction<'c, DB>,
+    ) -> Transaction<'c, DB> {
+        Transaction::new(transaction, self.tracer.clone())
     }
 
     /// Closes the pool: see `Pool::close`.

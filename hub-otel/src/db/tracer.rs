@@ -1,6 +1,6 @@
 //! [`StatementTracer`]: traces the statements of one database.
 
-use crate::db::operation::Operation;
+use crate::db::operation::{Operation, StartTime};
 use crate::db::system::System;
 use crate::instrumentation::InstanceSource;
 use opentelemetry::trace::SpanContext;
@@ -36,6 +36,25 @@ impl StatementTracer {
         future: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         trace_future(self.start(sql.as_ref()), has_row, future).await
+    }
+
+    /// Traces a statement that runs only if a connection is idle: `None` leaves no span.
+    pub(super) async fn trace_if_idle<T>(
+        self,
+        sql: &str,
+        future: impl Future<Output = Result<Option<T>, Error>>,
+    ) -> Result<Option<T>, Error> {
+        let start = StartTime::now();
+        let result = future.await;
+        let ran = !matches!(result, Ok(None));
+        if let Some(instance) = self.source.resolve().filter(|_| ran) {
+            let operation = Operation::since(instance, &self.system, sql, start);
+            match &result {
+                Ok(_) => operation.succeed(),
+                Err(error) => operation.fail(error),
+            }
+        }
+        result
     }
 
     /// Traces a statement with links to other spans.

@@ -2,7 +2,6 @@
 
 use crate::db::connection::Connection;
 use crate::db::tracer::StatementTracer;
-use sqlx::Acquire;
 use sqlx::Database;
 use sqlx::Error;
 use std::ops::Deref;
@@ -54,27 +53,6 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     pub async fn rollback(self) -> Result<(), Error> {
         let (inner, tracer) = self.connection.into_parts();
         tracer.trace("ROLLBACK", |()| false, inner.rollback()).await
-    }
-
-    /// Begins a savepoint inside this transaction.
-    ///
-    /// ```
-    /// # async fn run(db: hub_otel::db::Db<sqlx::Sqlite>) -> sqlx::Result<()> {
-    /// let mut tx = db.begin().await?;
-    /// let mut savepoint = tx.begin().await?;
-    /// sqlx::query("DELETE FROM runs").execute(&mut *savepoint).await?;
-    /// savepoint.rollback().await?;
-    /// tx.commit().await?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// Those of sqlx.
-    pub async fn begin(&mut self) -> Result<Transaction<'_, DB>, Error> {
-        let tracer = self.connection.tracer().clone();
-        let savepoint = Acquire::begin(self.connection.untraced());
-        let inner = tracer.clone().trace("SAVEPOINT", |_| false, savepoint).await?;
-        Ok(Transaction::new(inner, tracer))
     }
 }
 

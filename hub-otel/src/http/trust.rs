@@ -57,7 +57,7 @@ impl Trust {
         if self == Self::Nothing {
             return parent;
         }
-        let carrier = OtelExtractor(headers);
+        let carrier = OtelExtractor::new(headers);
         if propagation.trace_context && headers.contains_key("traceparent") {
             let propagator = TraceContextPropagator::new();
             let remote = propagator.extract_with_context(&parent.context, &carrier);

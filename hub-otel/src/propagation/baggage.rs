@@ -34,9 +34,8 @@ pub(super) fn inject(carrier: &mut dyn Injector) {
 
 /// Returns `context` with the run's identity; `context` itself if the baggage has no workflow id.
 pub(super) fn extract(context: Context, carrier: &dyn Extractor) -> Context {
-    let Some(baggage) = carrier.get(HEADER) else { return context };
     let (mut id, mut run_id) = (None, None);
-    for member in baggage.split(',') {
+    for member in carrier.get_all(HEADER).into_iter().flat_map(|line| line.split(',')) {
         // Properties of a member follow its value after a `;`: they are not used.
         let member = member.split(';').next().unwrap_or_default();
         let Some((key, value)) = member.split_once('=') else { continue };

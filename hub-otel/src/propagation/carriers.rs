@@ -60,6 +60,15 @@ pub trait Injector {
 pub trait Extractor {
     /// Returns the value of the header `key`, which is lower-case.
     fn get(&self, key: &str) -> Option<&str>;
+
+    /// Returns the values of all lines of the header `key`. Defaults to the one of
+    /// [`get`](Self::get).
+    ///
+    /// `tracestate` and `baggage` may be split into several lines, which form one list (RFC 9110,
+    /// "Field Lines and Combined Field Value").
+    fn get_all(&self, key: &str) -> Vec<&str> {
+        self.get(key).into_iter().collect()
+    }
 }
 
 impl<S: BuildHasher> Injector for HashMap<String, String, S> {
@@ -92,6 +101,11 @@ impl Extractor for http_types::HeaderMap {
     fn get(&self, key: &str) -> Option<&str> {
         http_types::HeaderMap::get(self, key).and_then(|value| value.to_str().ok())
     }
+
+    fn get_all(&self, key: &str) -> Vec<&str> {
+        let lines = http_types::HeaderMap::get_all(self, key).iter();
+        lines.filter_map(|value| value.to_str().ok()).collect()
+    }
 }
 
 /// Adapts an [`Injector`] to OpenTelemetry's trait of the same name.
@@ -106,12 +120,33 @@ impl opentelemetry::propagation::Injector for OtelInjector<'_> {
     }
 }
 
-/// Adapts an [`Extractor`] to OpenTelemetry's trait of the same name.
-pub(crate) struct OtelExtractor<'a>(pub(crate) &'a dyn Extractor);
+/// Adapts an [`Extractor`] to OpenTelemetry's trait of the same name, whose propagators read one
+/// line of each header.
+pub(crate) struct OtelExtractor<'a> {
+    carrier: &'a dyn Extractor,
+    /// Headers in several lines, with their combined value. `None` for a header that is not a list.
+    combined: Vec<(&'static str, Option<String>)>,
+}
+
+impl<'a> OtelExtractor<'a> {
+    pub(crate) fn new(carrier: &'a dyn Extractor) -> Self {
+        let mut combined = Vec::new();
+        for (header, is_list) in [("traceparent", false), ("tracestate", true), ("baggage", true)] {
+            let lines = carrier.get_all(header);
+            if lines.len() > 1 {
+                combined.push((header, is_list.then(|| lines.join(","))));
+            }
+        }
+        Self { carrier, combined }
+    }
+}
 
 impl opentelemetry::propagation::Extractor for OtelExtractor<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)
+        match self.combined.iter().find(|(header, _)| *header == key) {
+            Some((_, value)) => value.as_deref(),
+            None => self.carrier.get(key),
+        }
     }
 
     /// Not needed: the propagators for W3C Trace Context and Baggage look up fixed keys.

@@ -34,7 +34,7 @@ mod with_sdk {
     /// Reads `traceparent` and `tracestate`.
     pub(crate) fn extract(carrier: &dyn Extractor) -> Context {
         let empty = Context::new();
-        TraceContextPropagator::new().extract_with_context(&empty, &OtelExtractor(carrier))
+        TraceContextPropagator::new().extract_with_context(&empty, &OtelExtractor::new(carrier))
     }
 
     /// Returns the current context as the next process must see it.

@@ -271,3 +271,84 @@ async fn connections_prepared_statements_and_raw_batches_work_through_it() {
          CLIENT SELECT runs db.response.returned_rows=1\n"
     );
 }
+
+/// Waits until the connection is back in the pool: sqlx returns it in a task.
+async fn until_idle(db: &Db<Sqlite>) {
+    let idle = async {
+        while db.untraced().num_idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), idle).await.expect("an idle connection");
+}
+
+#[tokio::test]
+async fn every_way_to_begin_a_transaction_is_traced() {
+    let capture = BoundaryCapture::new();
+    let Database { db, _folder } = database().await;
+
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    sqlx::query("DELETE FROM runs").execute(&mut *tx).await.unwrap();
+    // The only connection is in use.
+    assert!(db.try_begin().await.unwrap().is_none());
+    assert!(db.try_begin_with("BEGIN EXCLUSIVE").await.unwrap().is_none());
+    assert!(db.try_acquire().is_none());
+    tx.commit().await.unwrap();
+    until_idle(&db).await;
+    db.try_begin().await.unwrap().unwrap().rollback().await.unwrap();
+    until_idle(&db).await;
+    db.try_begin_with("BEGIN EXCLUSIVE").await.unwrap().unwrap().commit().await.unwrap();
+
+    until_idle(&db).await;
+    let mut connection = db.try_acquire().unwrap();
+    let mut tx = connection.begin().await.unwrap();
+    tx.begin().await.unwrap().rollback().await.unwrap();
+    // A statement of its own inside of a transaction is an error of sqlx.
+    assert!(tx.begin_with("BEGIN").await.is_err());
+    tx.commit().await.unwrap();
+    connection.begin_with("BEGIN DEFERRED").await.unwrap().commit().await.unwrap();
+
+    capture.idle().await;
+    let names: Vec<_> = capture.spans().iter().map(|span| span.name.clone()).collect();
+    assert_eq!(
+        names,
+        [
+            "BEGIN",
+            "DELETE runs",
+            "COMMIT",
+            "BEGIN",
+            "ROLLBACK",
+            "BEGIN",
+            "COMMIT",
+            "BEGIN",
+            "SAVEPOINT",
+            "ROLLBACK",
+            "BEGIN",
+            "COMMIT",
+            "BEGIN",
+            "COMMIT",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_connection_and_a_transaction_of_the_program_are_traced_when_they_are_wrapped() {
+    let capture = BoundaryCapture::new();
+    let Database { db, _folder } = database().await;
+
+    let mut own = db.untraced().acquire().await.unwrap();
+    let mut traced = db.wrap(&mut *own);
+    sqlx::query("DELETE FROM runs").execute(&mut traced).await.unwrap();
+    let mut tx = traced.begin().await.unwrap();
+    sqlx::query("DELETE FROM runs").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    drop(own);
+    let own = db.untraced().begin().await.unwrap();
+    let mut tx = db.wrap_transaction(own);
+    sqlx::query("DELETE FROM runs").execute(&mut *tx).await.unwrap();
+    tx.rollback().await.unwrap();
+
+    capture.idle().await;
+    let names: Vec<_> = capture.spans().iter().map(|span| span.name.clone()).collect();
+    assert_eq!(names, ["DELETE runs", "BEGIN", "DELETE runs", "COMMIT", "DELETE runs", "ROLLBACK"]);
+}

@@ -181,6 +181,33 @@ async fn a_path_that_is_a_secret_is_shown_as_its_template() {
 }
 
 #[tokio::test]
+async fn inside_of_a_nested_router_patterns_match_the_path_that_the_client_sent() {
+    let capture = BoundaryCapture::new();
+    let layer = ServerLayer::new().redact_path("/api/hooks/*").exclude("/api/hooks/health/*");
+    let hooks = Router::new()
+        .route("/{token}", get(|| async {}))
+        .route("/health/live", get(|| async {}))
+        .route("/open/{item}", get(|| async {}))
+        .layer(layer);
+    let open = Router::new()
+        .route("/{item}", get(|| async {}))
+        .layer(ServerLayer::new().redact_path("/other/*"));
+    let api = Router::new().nest("/hooks", hooks).nest("/open", open);
+    let server = Server::start(Router::new().nest("/api", api)).await;
+
+    for path in ["/api/hooks/c4n4ry", "/api/hooks/health/live", "/api/open/chair"] {
+        reqwest::get(server.url(path)).await.unwrap();
+    }
+
+    capture.idle().await;
+    let tree = capture.tree();
+    assert_eq!(capture.spans().len(), 2, "{tree}");
+    assert!(tree.contains("url.path=/api/hooks/{token} "), "{tree}");
+    assert!(tree.contains("url.path=/api/open/chair "), "{tree}");
+    assert!(!tree.contains("c4n4ry"), "{tree}");
+}
+
+#[tokio::test]
 async fn without_telemetry_the_layer_changes_nothing() {
     let app =
         Router::new().route("/", get(|| async { "plain" })).layer(ServerLayer::new().exclude("/x"));

@@ -6,6 +6,7 @@ use axum::routing::get;
 use hub_otel::http::{ServerLayer, Trust};
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
+use opentelemetry::trace::TraceContextExt;
 
 const CALLER: &str = "b7ad6b7169203331";
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -86,4 +87,46 @@ async fn an_invalid_traceparent_starts_a_trace() {
         assert!(!span.trace_id.is_empty(), "{garbage}");
         assert_eq!(span.parent_id, "", "{garbage}");
     }
+}
+
+#[tokio::test]
+async fn tracestate_and_baggage_in_several_lines_are_one_list() {
+    let capture = BoundaryCapture::new();
+    let handler = || async {
+        let state = Context::map_current(|cx| {
+            let span = cx.span().span_context().clone();
+            span.trace_state().header()
+        });
+        let mut run = std::collections::HashMap::new();
+        hub_otel::propagation::inject_run(&mut run);
+        format!("{state} {}", run.get("baggage").cloned().unwrap_or_default())
+    };
+    let layer = ServerLayer::new().trust(Trust::TraceAndBaggage);
+    let server = Server::start(Router::new().route("/", get(handler)).layer(layer)).await;
+    let request = reqwest::Client::new()
+        .get(server.url("/"))
+        .header("traceparent", TRACEPARENT)
+        .header("tracestate", "a=1")
+        .header("tracestate", "b=2")
+        .header("baggage", "workflow.id=nightly")
+        .header("baggage", "workflow.run.id=run-7");
+    let seen = request.send().await.unwrap().text().await.unwrap();
+    capture.idle().await;
+    assert_eq!(seen, "a=1,b=2 workflow.id=nightly,workflow.run.id=run-7");
+    assert_eq!(capture.only().parent_id, CALLER);
+}
+
+#[tokio::test]
+async fn two_lines_of_traceparent_are_not_valid() {
+    let capture = BoundaryCapture::new();
+    let server =
+        Server::start(Router::new().route("/", get(|| async {})).layer(ServerLayer::new())).await;
+    let other = TRACEPARENT.replace("0af7", "1af7");
+    let request = reqwest::Client::new()
+        .get(server.url("/"))
+        .header("traceparent", TRACEPARENT)
+        .header("traceparent", other);
+    request.send().await.unwrap();
+    capture.idle().await;
+    assert!(capture.only().parent_id.trim_start_matches('0').is_empty());
 }

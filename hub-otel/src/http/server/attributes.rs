@@ -5,10 +5,11 @@ use crate::http::server::forwarded::Forwarded;
 use crate::http::server::metrics::{Route, Scheme};
 use crate::http::server::settings::ServerSettings;
 use crate::semconv::{attribute as a, kv};
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, OriginalUri};
 use http_types::HeaderMap;
 use http_types::HeaderName;
 use http_types::Request;
+use http_types::Uri;
 use http_types::header;
 use opentelemetry::Array;
 use opentelemetry::KeyValue;
@@ -16,13 +17,19 @@ use opentelemetry::StringValue;
 use opentelemetry::Value;
 use std::net::SocketAddr;
 
+/// Returns the URI as the client sent it. Inside of a nested router the request's own URI lacks the
+/// prefix.
+pub(super) fn original_uri<B>(request: &Request<B>) -> &Uri {
+    request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0)
+}
+
 /// Returns `url.scheme`: from a trusted proxy, else from the settings, else from the request.
 pub(super) fn scheme<B>(
     settings: &ServerSettings,
     request: &Request<B>,
     forwarded: &Forwarded<'_>,
 ) -> Scheme {
-    let is_tls = || settings.behind_tls || request.uri().scheme_str() == Some("https");
+    let is_tls = || settings.behind_tls || original_uri(request).scheme_str() == Some("https");
     let is_https = forwarded.https.unwrap_or_else(is_tls);
     if is_https { Scheme::Https } else { Scheme::Http }
 }
@@ -42,7 +49,7 @@ pub(super) fn at_start<B>(
     }
     attributes.push(kv(a::URL_SCHEME, scheme.label()));
     attributes.push(kv(a::NETWORK_PROTOCOL_VERSION, protocol_version(request.version())));
-    let path = request.uri().path();
+    let path = original_uri(request).path();
     match &route.template {
         Some(template) => {
             attributes.push(kv(a::HTTP_ROUTE, template.clone()));
@@ -99,7 +106,7 @@ pub(super) fn header_attribute(
 /// attributes"), without userinfo.
 fn push_server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut Vec<KeyValue>) {
     let host = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = match (forwarded.host, request.uri().authority()) {
+    let authority = match (forwarded.host, original_uri(request).authority()) {
         (None, Some(uri)) => Some((uri.host(), uri.port_u16())),
         (forwarded, _) => forwarded.or_else(host).and_then(host_and_port),
     };

@@ -1,5 +1,6 @@
 //! The service around the router, and the future of a response.
 
+use crate::http::server::attributes;
 use crate::http::server::body::ServerBody;
 use crate::http::server::in_flight::InFlight;
 use crate::http::server::settings::ServerSettings;
@@ -53,7 +54,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.settings.is_excluded(request.uri().path()) {
+        if self.settings.is_excluded(attributes::original_uri(&request).path()) {
             let context = Context::map_current(suppress);
             let guard = context.clone().attach();
             let future = self.inner.call(request);
