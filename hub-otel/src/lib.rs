@@ -95,7 +95,7 @@ pub mod db;
 mod error_type;
 #[cfg(feature = "sdk")]
 mod export;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
+#[cfg(feature = "sdk")]
 mod extensions;
 #[cfg(any(feature = "axum", feature = "reqwest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "axum", feature = "reqwest"))))]
