@@ -77,12 +77,64 @@ fn http_statuses_are_retried_as_otlp_requires() {
         (504, TriedAgain),
     ];
     each(
-        statuses.into_iter().flat_map(|case| [(Transport::Http, case), (Transport::Json, case)]),
+        statuses.into_iter().flat_map(|case| Transport::ALL.map(|transport| (transport, case))),
         |case| {
             let (transport, (status, then)) = case;
             meets(&Behaviour::status(status), transport, then);
+            // The page of a proxy is no gRPC frame.
+            meets(&Behaviour::Page(status), transport, then);
         },
     );
+}
+
+#[test]
+fn a_delay_requested_by_a_proxy_of_grpc_is_honoured() {
+    let pause = pause_after(Behaviour::retry_after(503, "2"), Transport::Grpc);
+    assert!(pause >= Duration::from_secs(2), "{pause:?}");
+    assert!(pause <= bar(Duration::from_secs(4)), "{pause:?}");
+}
+
+#[test]
+fn a_page_with_status_200_is_retried_five_times_and_is_no_delivery() {
+    each(Transport::ALL, |transport| {
+        let receiver = Receiver::start();
+        for signal in Signal::ALL {
+            receiver.script(signal, [Behaviour::Page(200), Behaviour::Page(200)]);
+        }
+        let settings = [("OTEL_METRIC_EXPORT_INTERVAL", "600000")];
+        let mut program = Program::with(&receiver.endpoint(), transport, &settings);
+        program.emit(ITEMS);
+        program.stop().assert_delivered_once(&receiver);
+
+        receiver.clear();
+        receiver.always(Behaviour::Page(200));
+        let mut program = Program::with(&receiver.endpoint(), transport, &settings);
+        program.emit(ITEMS);
+        poll::until(bar(Duration::from_secs(20)), || {
+            let report = program.report();
+            report.traces.failed == ITEMS && report.logs.failed == ITEMS
+        });
+        let stopped = program.stop();
+        stopped.assert_balanced();
+        let expected = std::iter::once(("reply_unreadable".to_owned(), ITEMS)).collect();
+        for (part, signal) in
+            [(&stopped.report.traces, Signal::Traces), (&stopped.report.logs, Signal::Logs)]
+        {
+            assert_eq!(part.failures, expected, "{}", stopped.report);
+            assert_eq!(receiver.attempts(signal), 5, "{transport:?} {signal:?}");
+        }
+    });
+}
+
+#[test]
+fn invalid_status_details_are_ignored_and_the_code_decides() {
+    for in_trailers in [false, true] {
+        let refusal = |code| Behaviour::InvalidDetails { code, in_trailers };
+        meets(&refusal(Code::Unavailable), Transport::Grpc, Then::TriedAgain);
+        // The retry delay is unknown.
+        let then = Then::Failed("grpc_resource_exhausted");
+        meets(&refusal(Code::ResourceExhausted), Transport::Grpc, then);
+    }
 }
 
 #[test]

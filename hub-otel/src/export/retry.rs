@@ -5,10 +5,11 @@ use crate::export::diagnostics::Diagnostics;
 use crate::export::queue::ExportOutcome;
 use crate::export::runtime::ExportPhase;
 use crate::export::transport::{ExportResponse, RetryCause, Transport};
-use crate::semconv::drop_reason;
+use crate::semconv::{drop_reason, failure_reason};
 use backon::BackoffBuilder;
 use backon::ExponentialBuilder;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -26,6 +27,9 @@ const MIN_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// Longest honoured Retry-After. A batch with a longer one is dropped.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Attempts of a batch whose responses are not OTLP. The batch may have been delivered: each further
+/// attempt may deliver it again.
+const MAX_UNREADABLE_RESPONSES: usize = 5;
 /// Time limit of retries at shutdown for a Collector that was never reached.
 const MAX_UNREACHABLE_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
@@ -85,6 +89,7 @@ impl RetryingExporter {
             .with_jitter()
             .without_max_times()
             .build();
+        let mut unreadable = 0;
         loop {
             let (retry_after, cause) = match self.attempt(body.clone()).await {
                 ExportResponse::Accepted { rejected, message } => {
@@ -106,6 +111,25 @@ impl RetryingExporter {
                         &reason,
                     );
                     return ExportOutcome::Failed(reason);
+                }
+                ExportResponse::Unreadable { detail } => {
+                    unreadable += 1;
+                    let detail = format!("the response is not OTLP: {detail}");
+                    if unreadable >= MAX_UNREADABLE_RESPONSES {
+                        self.set_reached();
+                        self.warn(
+                            failure_reason::UNREADABLE_RESPONSE,
+                            &format!(
+                                "{} did not confirm a batch of {} in {unreadable} attempts",
+                                self.endpoint,
+                                self.signal.items()
+                            ),
+                            &detail,
+                        );
+                        let reason = Cow::Borrowed(failure_reason::UNREADABLE_RESPONSE);
+                        return ExportOutcome::Failed(reason);
+                    }
+                    (None, RetryCause::Transient(detail))
                 }
                 ExportResponse::Retryable { retry_after, cause } => (retry_after, cause),
             };

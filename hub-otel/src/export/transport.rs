@@ -14,11 +14,17 @@ use crate::config::otlp::OtlpConfig;
 #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
 use crate::config::otlp::Protocol;
 use crate::config::signal::Signal;
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+use crate::semconv::failure_reason;
 use bytes::Bytes;
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+use http_types::{StatusCode, header::HeaderValue};
 use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+use std::time::SystemTime;
 
 /// The response to one attempt, by the categories of the OTLP specification.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +33,19 @@ pub(crate) enum ExportResponse {
     Accepted { rejected: u64, message: String },
     /// To be retried, not before `retry_after` if the Collector set it.
     Retryable { retry_after: Option<Duration>, cause: RetryCause },
+    /// A success by its status, with a body that is not a response of OTLP, for example the page
+    /// of a proxy. To be retried a few times.
+    Unreadable { detail: String },
     /// Not to be retried.
     Rejected { reason: Cow<'static, str> },
+}
+
+impl ExportResponse {
+    /// Creates an unreadable response. `detail` completes "the response is not OTLP: …".
+    #[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+    fn unreadable(detail: impl Into<String>) -> Self {
+        Self::Unreadable { detail: detail.into() }
+    }
 }
 
 /// The cause of a retry.
@@ -161,6 +178,36 @@ pub(crate) fn partial_success(body: &[u8]) -> Option<(u64, String)> {
     let response = ExportTraceServiceResponse::decode(body).ok()?;
     let partial = response.partial_success.unwrap_or_default();
     Some((u64::try_from(partial.rejected_spans).unwrap_or(0), partial.error_message))
+}
+
+/// Classifies an HTTP status (OTLP specification, "OTLP/HTTP Response", "Retryable Response
+/// Codes"; gRPC, "HTTP to gRPC Status Code Mapping": the same codes become UNAVAILABLE).
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+fn classify_http(status: StatusCode, retry_after: Option<Duration>) -> ExportResponse {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => ExportResponse::Retryable {
+            retry_after,
+            cause: RetryCause::Transient(format!("HTTP {}", status.as_u16())),
+        },
+        other => {
+            let reason = format!("{}{}", failure_reason::HTTP_PREFIX, other.as_u16());
+            ExportResponse::Rejected { reason: Cow::Owned(reason) }
+        }
+    }
+}
+
+/// Parses seconds or a date (RFC 9110, section 10.2.3). Returns `None` for anything else.
+#[cfg(any(feature = "otlp-grpc", feature = "otlp-http"))]
+fn parse_retry_after(value: &HeaderValue) -> Option<Duration> {
+    let value = value.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// Returns the User-Agent header (OTLP specification, "User Agent").

@@ -8,6 +8,8 @@ pub const ENCODING: &str = "encoding";
 pub const COMPRESSION: &str = "compression";
 /// The response was larger than the limit, before or after decompression.
 pub const RESPONSE_TOO_LARGE: &str = "reply_too_large";
+/// The responses had a status of success and were not OTLP.
+pub const UNREADABLE_RESPONSE: &str = "reply_unreadable";
 
 /// Prefix of an HTTP status code: `http_400`.
 pub const HTTP_PREFIX: &str = "http_";

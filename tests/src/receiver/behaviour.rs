@@ -34,6 +34,17 @@ pub enum Behaviour {
         /// The Retry-After header.
         retry_after: Option<String>,
     },
+    /// Does not store and replies with an HTML page of that status in every protocol, as a proxy in
+    /// between does.
+    Page(u16),
+    /// Rejects with a gRPC code and status details that are not base64; HTTP requests with status
+    /// 500.
+    InvalidDetails {
+        /// The code.
+        code: Code,
+        /// Whether the status is in the trailers, after a message, or in the head.
+        in_trailers: bool,
+    },
     /// Rejects with a gRPC code; HTTP requests with status 500.
     Grpc {
         /// The code.
@@ -82,7 +93,14 @@ impl Behaviour {
 
     /// Returns whether the items of the request are stored.
     pub fn stores(&self) -> bool {
-        !matches!(self, Self::Http { .. } | Self::Grpc { .. } | Self::Hang)
+        !matches!(
+            self,
+            Self::Http { .. }
+                | Self::Page(_)
+                | Self::InvalidDetails { .. }
+                | Self::Grpc { .. }
+                | Self::Hang
+        )
     }
 
     pub(super) fn rejected(&self) -> u64 {

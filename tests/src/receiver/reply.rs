@@ -76,6 +76,11 @@ pub(super) async fn distort(
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc");
     match behaviour {
         Behaviour::Http { status, retry_after } => refuse(status, retry_after),
+        Behaviour::Page(status) => page(status),
+        Behaviour::InvalidDetails { code, in_trailers } if grpc => {
+            invalid_details(response, code, in_trailers)
+        }
+        Behaviour::InvalidDetails { .. } => refuse(500, None),
         Behaviour::ResetAfterReply => {
             tokio::spawn(async move {
                 // Simulates a server: the reply is sent before the connection is reset.
@@ -136,6 +141,27 @@ fn refuse(status: u16, retry_after: Option<String>) -> Response<Body> {
     if let Some(value) = retry_after {
         let value = HeaderValue::from_str(&value).expect("a header value");
         response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+fn page(status: u16) -> Response<Body> {
+    let mut response = Response::new(Body::from("<!doctype html><html><body>no</body></html>"));
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status code");
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+}
+
+fn invalid_details(mut response: Response<Body>, code: Code, in_trailers: bool) -> Response<Body> {
+    let mut status = HeaderMap::new();
+    status.insert("grpc-status", HeaderValue::from(code as i32));
+    status.insert("grpc-status-details-bin", HeaderValue::from_static("!!!not base64!!!"));
+    if in_trailers {
+        let body = Full::new(Bytes::from(framed(true, Vec::new(), false)));
+        *response.body_mut() = Body::new(body.with_trailers(std::future::ready(Some(Ok(status)))));
+    } else {
+        response.headers_mut().extend(status);
+        *response.body_mut() = Body::empty();
     }
     response
 }

@@ -2,10 +2,16 @@
 //!
 //! Requests are encoded once for all attempts: the codec passes bytes through.
 
+mod checked_channel;
+
 use crate::config::otlp::{Compression, OtlpConfig};
 use crate::config::signal::Signal;
+use crate::export::transport::grpc::checked_channel::{
+    CheckedChannel, HttpRefusal, UnreadableHead,
+};
 use crate::export::transport::{
-    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, connection_error, partial_success, user_agent,
+    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, classify_http, connection_error,
+    partial_success, user_agent,
 };
 use crate::semconv::failure_reason;
 use bytes::Buf;
@@ -90,6 +96,8 @@ impl GrpcTransport {
     pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
         let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // grpc-go compresses responses like the request, whatever the client accepts.
+        let channel = CheckedChannel::new(channel);
+        let sent_status = channel.sent_status();
         let mut client = Client::new(channel)
             .max_decoding_message_size(MAX_RESPONSE_BYTES)
             .accept_compressed(CompressionEncoding::Gzip)
@@ -98,18 +106,19 @@ impl GrpcTransport {
             client = client.send_compressed(encoding);
         }
         if let Err(error) = client.ready().await {
-            return ExportResponse::Retryable { retry_after: None, cause: transport_error(&error) };
+            return ExportResponse::Retryable {
+                retry_after: None,
+                cause: transport_error(&*error),
+            };
         }
         let mut request = Request::new(body);
         *request.metadata_mut() = self.metadata.clone();
         match client.unary(request, self.path.clone(), BytesCodec).await {
-            // The status is a success; a body that cannot be decoded is ignored.
-            Ok(response) => {
-                let (rejected, message) =
-                    partial_success(&response.into_inner()).unwrap_or_default();
-                ExportResponse::Accepted { rejected, message }
-            }
-            Err(status) => classify(&status),
+            Ok(response) => match partial_success(&response.into_inner()) {
+                Some((rejected, message)) => ExportResponse::Accepted { rejected, message },
+                None => ExportResponse::unreadable("its message is not the one of OTLP"),
+            },
+            Err(status) => classify(&status, sent_status.was_sent()),
         }
     }
 
@@ -130,22 +139,18 @@ fn transport_error(error: &(dyn Error + 'static)) -> RetryCause {
     connection_error(error, is_connect)
 }
 
-/// Classifies a status (OTLP specification, "OTLP/gRPC Response", "Failures").
-fn classify(status: &Status) -> ExportResponse {
-    // A status created by the transport has a source, one sent by the Collector has none.
+/// Classifies a status (OTLP specification, "OTLP/gRPC Response", "Failures"). `was_sent`: the
+/// Collector sent it; else it was created while the response was received.
+fn classify(status: &Status, was_sent: bool) -> ExportResponse {
     if let Some(source) = status.source() {
-        return ExportResponse::Retryable { retry_after: None, cause: transport_error(source) };
+        return classify_source(source);
+    }
+    if !was_sent {
+        return classify_undecodable(status);
     }
     let reason = failure_reason::GRPC[status.code() as usize];
     let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
     match status.code() {
-        // From the local decoder: the response is over the size limit.
-        Code::OutOfRange if status.message().contains(MESSAGE_TOO_LARGE) => {
-            ExportResponse::Rejected { reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE) }
-        }
-        Code::ResourceExhausted if status.message().contains(DECOMPRESSED_TOO_LARGE) => {
-            ExportResponse::Rejected { reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE) }
-        }
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
@@ -161,6 +166,32 @@ fn classify(status: &Status) -> ExportResponse {
             cause: RetryCause::Transient(reason.to_owned()),
         },
         _ => ExportResponse::Rejected { reason: Cow::Borrowed(reason) },
+    }
+}
+
+/// Classifies the error of a request without a gRPC response.
+fn classify_source(source: &(dyn Error + 'static)) -> ExportResponse {
+    let sources = || std::iter::successors(Some(source), |&error| error.source());
+    if let Some(refusal) = sources().find_map(|error| error.downcast_ref::<HttpRefusal>()) {
+        return classify_http(refusal.status, refusal.retry_after);
+    }
+    if let Some(head) = sources().find_map(|error| error.downcast_ref::<UnreadableHead>()) {
+        return ExportResponse::unreadable(head.to_string());
+    }
+    ExportResponse::Retryable { retry_after: None, cause: transport_error(source) }
+}
+
+/// Classifies an error of the local decoder.
+fn classify_undecodable(status: &Status) -> ExportResponse {
+    let is_too_large = match status.code() {
+        Code::OutOfRange => status.message().contains(MESSAGE_TOO_LARGE),
+        Code::ResourceExhausted => status.message().contains(DECOMPRESSED_TOO_LARGE),
+        _ => false,
+    };
+    if is_too_large {
+        ExportResponse::Rejected { reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE) }
+    } else {
+        ExportResponse::unreadable(status.message())
     }
 }
 

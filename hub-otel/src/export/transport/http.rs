@@ -7,8 +7,8 @@ use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::signal::Signal;
 use crate::export::transport::connector::{Connector, connector};
 use crate::export::transport::{
-    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, connection_error, error_chain, partial_success,
-    user_agent,
+    ExportResponse, MAX_RESPONSE_BYTES, RetryCause, classify_http, connection_error, error_chain,
+    parse_retry_after, partial_success, user_agent,
 };
 use crate::semconv::failure_reason;
 use bytes::Bytes;
@@ -17,7 +17,6 @@ use http_body_util::Full;
 use http_body_util::Limited;
 use http_types::Method;
 use http_types::Request;
-use http_types::StatusCode;
 use http_types::Uri;
 use http_types::header;
 use http_types::header::HeaderMap;
@@ -31,7 +30,6 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
-use std::time::SystemTime;
 
 /// An HTTP client with the constant parts of each request.
 #[derive(Debug)]
@@ -92,26 +90,11 @@ impl HttpTransport {
         let status = response.status();
         let retry_after = response.headers().get(header::RETRY_AFTER).and_then(parse_retry_after);
         if !status.is_success() {
-            return classify(status, retry_after);
+            return classify_http(status, retry_after);
         }
-        let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
-        match Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await {
-            Ok(body) => match decompress(&body.to_bytes(), encoding.as_ref()) {
-                Err(ResponseTooLarge) => ExportResponse::Rejected {
-                    reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE),
-                },
-                // The status is a success; a body in an unsupported encoding is not read.
-                Ok(None) => ExportResponse::Accepted { rejected: 0, message: String::new() },
-                Ok(Some(body)) => {
-                    let partial = if self.json {
-                        json_partial_success(&body, self.signal)
-                    } else {
-                        partial_success(&body)
-                    };
-                    let (rejected, message) = partial.unwrap_or_default();
-                    ExportResponse::Accepted { rejected, message }
-                }
-            },
+        let (head, body) = response.into_parts();
+        match Limited::new(body, MAX_RESPONSE_BYTES).collect().await {
+            Ok(body) => read_reply(&head.headers, &body.to_bytes(), self.json, self.signal),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                 ExportResponse::Rejected {
                     reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE),
@@ -139,33 +122,6 @@ fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
         .build(connector.clone())
 }
 
-/// Classifies a status (OTLP specification, "OTLP/HTTP Response", "Retryable Response Codes").
-fn classify(status: StatusCode, retry_after: Option<Duration>) -> ExportResponse {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::BAD_GATEWAY
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => ExportResponse::Retryable {
-            retry_after,
-            cause: RetryCause::Transient(format!("HTTP {}", status.as_u16())),
-        },
-        other => {
-            let reason = format!("{}{}", failure_reason::HTTP_PREFIX, other.as_u16());
-            ExportResponse::Rejected { reason: Cow::Owned(reason) }
-        }
-    }
-}
-
-/// Parses seconds or a date (RFC 9110, section 10.2.3). Returns `None` for anything else.
-fn parse_retry_after(value: &HeaderValue) -> Option<Duration> {
-    let value = value.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
 fn compress(body: Bytes, compression: Compression) -> Option<Bytes> {
     match compression {
         Compression::None => Some(body),
@@ -179,37 +135,87 @@ fn compress(body: Bytes, compression: Compression) -> Option<Bytes> {
     }
 }
 
-/// The error of a response over [`MAX_RESPONSE_BYTES`].
-struct ResponseTooLarge;
-
-/// Decompresses a response up to the size limit. Returns `None` for an invalid body or an
-/// unsupported encoding.
-fn decompress(
-    body: &[u8],
-    encoding: Option<&HeaderValue>,
-) -> Result<Option<Vec<u8>>, ResponseTooLarge> {
-    let mut decompressed = Vec::new();
-    let max = MAX_RESPONSE_BYTES as u64 + 1;
-    let read = match encoding.map(HeaderValue::as_bytes) {
-        None | Some(b"identity" | b"") => return Ok(Some(body.to_vec())),
-        Some(b"gzip" | b"x-gzip") => {
-            flate2::read::MultiGzDecoder::new(body).take(max).read_to_end(&mut decompressed)
+/// Reads the reply of a request that was sent as JSON or as protobuf.
+fn read_reply(headers: &HeaderMap, body: &[u8], json: bool, signal: Signal) -> ExportResponse {
+    let body = match decompress(body, headers.get(header::CONTENT_ENCODING)) {
+        Ok(body) => body,
+        Err(Undecodable::TooLarge) => {
+            return ExportResponse::Rejected {
+                reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE),
+            };
         }
-        Some(b"zstd") => zstd::stream::read::Decoder::new(body)
-            .and_then(|decoder| decoder.take(max).read_to_end(&mut decompressed)),
-        Some(_) => return Ok(None),
+        Err(Undecodable::Encoding(encoding)) => {
+            return ExportResponse::unreadable(format!("its body cannot be read as `{encoding}`"));
+        }
     };
-    if decompressed.len() > MAX_RESPONSE_BYTES {
-        return Err(ResponseTooLarge);
+    let media_type = media_type(headers.get(header::CONTENT_TYPE));
+    // No content type, or a general one: the reply has the encoding of the request.
+    let json = match media_type.as_str() {
+        "application/json" => true,
+        "application/x-protobuf" | "application/protobuf" => false,
+        "" | "application/octet-stream" => json,
+        // Several servers reply with an empty body of any type. A page is never one of them.
+        other if body.is_empty() && other != "text/html" => json,
+        other => return ExportResponse::unreadable(format!("its content type is `{other}`")),
+    };
+    let partial = match (body.is_empty(), json) {
+        (true, _) => Some((0, String::new())),
+        (false, true) => json_partial_success(&body, signal),
+        (false, false) => partial_success(&body),
+    };
+    match partial {
+        Some((rejected, message)) => ExportResponse::Accepted { rejected, message },
+        None => ExportResponse::unreadable("its body is not the one of OTLP"),
     }
-    Ok(read.ok().map(|_| decompressed))
 }
 
-/// Parses the partial success of a JSON response. ProtoJSON encodes 64-bit numbers as strings;
-/// numbers are accepted as well.
+/// Returns the media type in lower case, without parameters. Empty if there is none.
+fn media_type(content_type: Option<&HeaderValue>) -> String {
+    let value = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The error of a response whose body cannot be decompressed.
+enum Undecodable {
+    /// Over [`MAX_RESPONSE_BYTES`].
+    TooLarge,
+    /// Invalid, or in an unsupported encoding.
+    Encoding(String),
+}
+
+/// Decompresses a response up to the size limit. Encodings are applied in the listed order, and
+/// compared without case (RFC 9110, "Content-Encoding").
+fn decompress(body: &[u8], encodings: Option<&HeaderValue>) -> Result<Vec<u8>, Undecodable> {
+    let encodings = encodings.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut body = body.to_vec();
+    for encoding in encodings.rsplit(',').map(|encoding| encoding.trim().to_ascii_lowercase()) {
+        let invalid = || Undecodable::Encoding(encoding.clone());
+        let mut decompressed = Vec::new();
+        let max = MAX_RESPONSE_BYTES as u64 + 1;
+        match encoding.as_str() {
+            "" | "identity" => continue,
+            "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(body.as_slice())
+                .take(max)
+                .read_to_end(&mut decompressed),
+            "zstd" => zstd::stream::read::Decoder::new(body.as_slice())
+                .and_then(|decoder| decoder.take(max).read_to_end(&mut decompressed)),
+            _ => return Err(invalid()),
+        }
+        .map_err(|_| invalid())?;
+        if decompressed.len() > MAX_RESPONSE_BYTES {
+            return Err(Undecodable::TooLarge);
+        }
+        body = decompressed;
+    }
+    Ok(body)
+}
+
+/// Parses a JSON response: the number of rejected items and the message. ProtoJSON encodes 64-bit
+/// numbers as strings; numbers are accepted as well. Returns `None` if it is not an object.
 fn json_partial_success(body: &[u8], signal: Signal) -> Option<(u64, String)> {
     let response: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let partial = response.get("partialSuccess")?;
+    let response = response.as_object()?;
+    let Some(partial) = response.get("partialSuccess") else { return Some((0, String::new())) };
     let field = match signal {
         Signal::Traces => "rejectedSpans",
         Signal::Metrics => "rejectedDataPoints",
