@@ -27,11 +27,14 @@ const MIN_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// Longest honoured Retry-After. A batch with a longer one is dropped.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
-/// Attempts of a batch whose responses are not OTLP. The batch may have been delivered: each further
-/// attempt may deliver it again.
+/// Attempts of a batch whose responses are not OTLP. The batch may have been delivered: each
+/// further attempt may deliver it again.
 const MAX_UNREADABLE_RESPONSES: usize = 5;
 /// Time limit of retries at shutdown for a Collector that was never reached.
 const MAX_UNREACHABLE_AT_SHUTDOWN: Duration = Duration::from_secs(1);
+/// The same if no process listens at the address. A short-lived program without a Collector would
+/// wait for nothing.
+const MAX_REFUSED_AT_SHUTDOWN: Duration = Duration::from_millis(100);
 
 /// A test hook called before each attempt.
 pub(crate) type BeforeExport = Arc<dyn Fn(Signal) + Send + Sync>;
@@ -188,17 +191,17 @@ impl RetryingExporter {
     }
 
     /// Returns whether to stop retrying: at shutdown, a Collector that was never reached is retried
-    /// for a second and not until the deadline.
+    /// for a second at most and not until the deadline.
     fn is_unreachable_at_shutdown(&self, cause: &RetryCause) -> bool {
         let ExportPhase::Draining { since, .. } = *self.phase.borrow() else { return false };
-        matches!(cause, RetryCause::Unreachable(_))
-            && !self.endpoint_state.was_reached()
-            && since.elapsed() >= MAX_UNREACHABLE_AT_SHUTDOWN
+        let RetryCause::Unreachable { is_refused, .. } = cause else { return false };
+        let limit = if *is_refused { MAX_REFUSED_AT_SHUTDOWN } else { MAX_UNREACHABLE_AT_SHUTDOWN };
+        !self.endpoint_state.was_reached() && since.elapsed() >= limit
     }
 
     fn report(&self, cause: &RetryCause) {
         match cause {
-            RetryCause::Unreachable(error) => {
+            RetryCause::Unreachable { message: error, .. } => {
                 self.endpoint_state.set_last_error(error);
                 self.diagnostics.log_once(
                     &format!("unreachable {}", self.endpoint),

@@ -52,7 +52,8 @@ impl ExportResponse {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RetryCause {
     /// No TCP connection: the name does not resolve or no process listens at the address.
-    Unreachable(String),
+    /// `is_refused`: the address was reached, and no process listens there.
+    Unreachable { message: String, is_refused: bool },
     /// A broken connection, a timeout, or a retryable response.
     Transient(String),
 }
@@ -138,10 +139,13 @@ pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
 /// Classifies a connection error. `is_connect`: the error occurred while connecting.
 pub(crate) fn connection_error(error: &(dyn Error + 'static), is_connect: bool) -> RetryCause {
     let message = error_chain(error);
-    if is_connect && io_error_kind(error).is_some_and(is_unreachable) {
-        RetryCause::Unreachable(message)
-    } else {
-        RetryCause::Transient(message)
+    let kind = io_error_kind(error).filter(|kind| is_connect && is_unreachable(*kind));
+    match kind {
+        Some(kind) => RetryCause::Unreachable {
+            message,
+            is_refused: kind == io::ErrorKind::ConnectionRefused,
+        },
+        None => RetryCause::Transient(message),
     }
 }
 
