@@ -7,10 +7,8 @@
 //! crates; the sealed traits [`IntoParent`](crate::IntoParent), [`IntoLink`](crate::IntoLink) and
 //! [`AttributeValue`](crate::AttributeValue) are implemented for some of their types.
 //!
-//! A callback of an observable instrument that is registered through this module must not panic or
-//! block: it would disturb the collection of all metrics. Deliver with
-//! [`Telemetry::flush`](crate::Telemetry::flush): `force_flush` of a provider requests a delivery
-//! and does not wait for it.
+//! Deliver with [`Telemetry::flush`](crate::Telemetry::flush): `force_flush` of a provider requests
+//! a delivery and does not wait for it.
 //!
 //! ```
 //! use hub_otel::otel::opentelemetry::trace::{Tracer, TracerProvider};
@@ -23,6 +21,7 @@
 //! # }
 //! ```
 
+pub use crate::export::metrics::isolated_meters::IsolatedMeterProvider;
 pub use crate::semconv::key_value::kv;
 pub use opentelemetry;
 pub use opentelemetry::trace::FutureExt;
@@ -48,9 +47,13 @@ pub fn tracer_provider(telemetry: &Telemetry) -> SdkTracerProvider {
 }
 
 /// Returns the provider of meters of `telemetry`. If telemetry is disabled, it has no reader.
+///
+/// A callback of an observable instrument has a few seconds per collection. One that panics or does
+/// not return loses its own metric; see `docs/reliability.md`.
 #[must_use]
-pub fn meter_provider(telemetry: &Telemetry) -> SdkMeterProvider {
-    let off = || SdkMeterProvider::builder().build();
+pub fn meter_provider(telemetry: &Telemetry) -> IsolatedMeterProvider {
+    let off =
+        || IsolatedMeterProvider::new(SdkMeterProvider::builder().build(), Default::default());
     telemetry.handle().map_or_else(off, |handle| handle.pipeline.meter_provider.clone())
 }
 

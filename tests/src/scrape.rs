@@ -1,7 +1,10 @@
 //! Prometheus text as a table, by the parser `nom-openmetrics`, which rejects trailing input.
+//!
+//! As Prometheus and promtool do, series that occur twice, labels that occur twice, reserved labels
+//! and histograms whose buckets do not add up are rejected as well.
 
 use nom_openmetrics::{MetricDescriptor, MetricType, parser};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One scrape.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +64,9 @@ impl Scrape {
                     MetricDescriptor::Unit { .. } => {}
                 }
             }
+            if let Some(sample) = family.samples.iter().find(|sample| has_label_twice(sample)) {
+                return Err(format!("a label twice in {}", sample.name()));
+            }
             scrape.samples.extend(family.samples.iter().map(|sample| {
                 Sample {
                     name: sample.name().to_owned(),
@@ -73,7 +79,49 @@ impl Scrape {
                 }
             }));
         }
+        scrape.check()?;
         Ok(scrape)
+    }
+
+    /// Rejects what the parser accepts and Prometheus does not.
+    fn check(&self) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for sample in &self.samples {
+            if !seen.insert((&sample.name, &sample.labels)) {
+                return Err(format!("twice: {sample:?}"));
+            }
+            let is_bucket = sample.name.ends_with("_bucket");
+            let is_reserved = |label: &String| {
+                label.starts_with("__") || label == "quantile" || (label == "le" && !is_bucket)
+            };
+            if let Some(label) = sample.labels.keys().find(|label| is_reserved(label)) {
+                return Err(format!("a reserved label {label}: {sample:?}"));
+            }
+        }
+        self.families
+            .iter()
+            .filter(|(_, family)| family.kind == "histogram")
+            .try_for_each(|(name, _)| self.check_histogram(name))
+    }
+
+    fn check_histogram(&self, name: &str) -> Result<(), String> {
+        let [bucket, count] = ["bucket", "count"].map(|suffix| format!("{name}_{suffix}"));
+        for total in self.samples.iter().filter(|sample| sample.name == count) {
+            let mut buckets: Vec<(f64, f64)> = Vec::new();
+            for sample in self.samples.iter().filter(|sample| sample.name == bucket) {
+                let mut labels = sample.labels.clone();
+                let bound = labels.remove("le").ok_or_else(|| format!("no le: {sample:?}"))?;
+                if labels == total.labels {
+                    buckets.push((bound.parse().map_err(|_| bound)?, sample.value));
+                }
+            }
+            let is_cumulative =
+                buckets.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
+            if !is_cumulative || buckets.last() != Some(&(f64::INFINITY, total.value)) {
+                return Err(format!("buckets of {total:?}: {buckets:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Scrapes `url`. Blocks the thread.
@@ -103,6 +151,11 @@ impl Scrape {
     }
 }
 
+fn has_label_twice(sample: &nom_openmetrics::Sample<'_>) -> bool {
+    let names: BTreeSet<_> = sample.labels().iter().map(|label| label.name).collect();
+    names.len() != sample.labels().len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Scrape;
@@ -118,5 +171,13 @@ mod tests {
         assert_eq!(scrape.value("runs_total", &[("id", "e")]), None);
         assert!(Scrape::parse("runs_total{id=} 2\n").is_err());
         assert!(Scrape::parse("runs_total 2\nnot a sample\n").is_err());
+        for invalid in [
+            "runs_total{id=\"a\"} 1\nruns_total{id=\"a\"} 2\n",
+            "runs_total{id=\"a\",id=\"b\"} 1\n",
+            "runs_total{le=\"a\"} 1\n",
+            "# TYPE t histogram\nt_bucket{le=\"1\"} 2\nt_bucket{le=\"+Inf\"} 1\nt_sum 1\nt_count 1\n",
+        ] {
+            assert!(Scrape::parse(invalid).is_err(), "{invalid}");
+        }
     }
 }

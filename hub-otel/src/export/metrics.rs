@@ -2,11 +2,16 @@
 
 #[cfg(feature = "prometheus")]
 pub(crate) mod families;
+pub(crate) mod isolated_meters;
+pub(crate) mod observers;
 pub(crate) mod periodic_push;
 #[cfg(feature = "prometheus")]
 pub(crate) mod prometheus;
+#[cfg(feature = "prometheus")]
+pub(crate) mod scrapes;
 pub(crate) mod self_metrics;
 
+use crate::export::diagnostics::Diagnostics;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Aggregation;
 use opentelemetry_sdk::metrics::Instrument;
@@ -17,11 +22,13 @@ use opentelemetry_sdk::metrics::Stream;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
 
-/// A reader that is collected by the export thread.
+/// A reader that is collected on request.
 ///
 /// The SDK's periodic reader is not used: a panic in a callback ends its thread, and its shutdown
 /// has no timeout.
@@ -33,12 +40,27 @@ impl ManualMetricReader {
         Self(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
     }
 
-    /// Collects all instruments. Blocks until every callback of the application returns.
-    pub(crate) fn read(&self) -> Option<ResourceMetrics> {
+    /// Collects all instruments. Runs no code of the application: its callbacks ran before
+    /// ([`observers::Observers::run_all`]).
+    ///
+    /// # Errors
+    /// The SDK failed, for example because of a panic inside it.
+    pub(crate) fn read(&self) -> Result<ResourceMetrics, String> {
         let mut metrics = ResourceMetrics::default();
-        self.0.collect(&mut metrics).ok()?;
-        Some(metrics)
+        match catch_unwind(AssertUnwindSafe(|| self.0.collect(&mut metrics))) {
+            Ok(Ok(())) => Ok(metrics),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the collection panicked".to_owned()),
+        }
     }
+}
+
+/// Logs a failed collection, once.
+pub(crate) fn warn_failed_collection(error: &str, diagnostics: &Diagnostics) {
+    diagnostics.log_once(
+        "collection",
+        &format!("the metrics cannot be collected, none are exported: {error}"),
+    );
 }
 
 impl MetricReader for ManualMetricReader {

@@ -8,6 +8,7 @@ use crate::export::accounting::Accounting;
 use crate::export::console::ConsoleExporter;
 use crate::export::diagnostics::Diagnostics;
 use crate::export::encode::ScopedLogRecord;
+use crate::export::metrics::isolated_meters::IsolatedMeterProvider;
 use crate::export::metrics::periodic_push::FlushRequest;
 use crate::export::queue::SignalQueue;
 use crate::export::retry::EndpointStates;
@@ -15,7 +16,6 @@ use crate::export::runtime::{ExportPhase, ExportRuntime};
 use crate::instance::Instance;
 use crate::telemetry::report::Report;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use opentelemetry_sdk::trace::SpanData;
 use std::net::SocketAddr;
@@ -32,7 +32,8 @@ pub(crate) struct Pipeline {
     pub(crate) config: Config,
     pub(crate) instance: Arc<Instance>,
     pub(crate) tracer_provider: SdkTracerProvider,
-    pub(crate) meter_provider: SdkMeterProvider,
+    /// The meters of the application.
+    pub(crate) meter_provider: IsolatedMeterProvider,
     /// `None` if log records are not exported.
     pub(crate) logger_provider: Option<SdkLoggerProvider>,
     pub(crate) accounting: Vec<(Signal, Arc<Accounting>)>,

@@ -46,8 +46,6 @@ pub enum InitErrorKind {
     ExportThread,
     /// The configured address of `/metrics` could not be bound.
     MetricsListener,
-    /// The Prometheus registry rejected the exporter.
-    MetricsRegistry,
     /// The handlers of [`shutdown_on_signal`](crate::TelemetryBuilder::shutdown_on_signal) could
     /// not be installed.
     SignalHandlers,
@@ -55,14 +53,13 @@ pub enum InitErrorKind {
 
 #[cfg_attr(
     not(feature = "prometheus"),
-    expect(dead_code, reason = "two failures are those of the metrics listener")
+    expect(dead_code, reason = "one failure is that of the metrics listener")
 )]
 enum InitFailure {
     InvalidSettings(Vec<SettingProblem>),
     AlreadyInstalled,
     ExportThread(io::Error),
     MetricsListener { origin: String, address: SocketAddr, source: io::Error },
-    MetricsRegistry(Box<dyn Error + Send + Sync>),
     SignalHandlers(io::Error),
 }
 
@@ -123,11 +120,6 @@ impl InitError {
         Self(Box::new(InitFailure::MetricsListener { origin, address, source }))
     }
 
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn registry(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Box::new(InitFailure::MetricsRegistry(source.into())))
-    }
-
     /// Returns the category of the error.
     ///
     /// ```no_run
@@ -151,7 +143,6 @@ impl InitError {
             InitFailure::AlreadyInstalled => InitErrorKind::AlreadyInstalled,
             InitFailure::ExportThread(_) => InitErrorKind::ExportThread,
             InitFailure::MetricsListener { .. } => InitErrorKind::MetricsListener,
-            InitFailure::MetricsRegistry(_) => InitErrorKind::MetricsRegistry,
             InitFailure::SignalHandlers(_) => InitErrorKind::SignalHandlers,
         }
     }
@@ -191,9 +182,6 @@ impl fmt::Display for InitError {
                  OTEL_EXPORTER_PROMETHEUS_PORT to another one, 0 for any",
                 address.port()
             ),
-            InitFailure::MetricsRegistry(_) => {
-                f.write_str("the Prometheus registry rejected the metrics exporter")
-            }
             InitFailure::SignalHandlers(_) => {
                 f.write_str("the signal handlers of `shutdown_on_signal` could not be installed")
             }
@@ -218,7 +206,6 @@ impl Error for InitError {
             InitFailure::ExportThread(source)
             | InitFailure::MetricsListener { source, .. }
             | InitFailure::SignalHandlers(source) => Some(source),
-            InitFailure::MetricsRegistry(source) => Some(&**source),
             InitFailure::InvalidSettings(_) | InitFailure::AlreadyInstalled => None,
         }
     }

@@ -183,13 +183,17 @@ pub(crate) fn install_shutdown_handlers(handle: &Arc<ShutdownHandle>) -> Result<
                 repeated.restore_default_action();
             });
             let timeout = *handle.pipeline.config.shutdown_timeout;
-            // On a blocking thread: the export thread has to deliver meanwhile.
-            let _ = spawn_blocking(move || {
-                handle.begin(timeout);
+            handle.begin(timeout);
+            // On a thread of its own: the export thread has to deliver meanwhile, and its blocking
+            // threads may all be in name lookups that do not return.
+            let end = move || {
                 handle.wait_blocking(timeout);
                 signal.reraise();
-            })
-            .await;
+            };
+            let builder = std::thread::Builder::new().name("hub-otel-signal".to_owned());
+            if builder.spawn(end.clone()).is_err() {
+                let _ = spawn_blocking(end).await;
+            }
         }
     });
     Ok(())

@@ -42,7 +42,7 @@ pub enum Behaviour {
     InvalidDetails {
         /// The code.
         code: Code,
-        /// Whether the status is in the trailers, after a message, or in the head.
+        /// Sends the status in the trailers, after a message. Else in the head.
         in_trailers: bool,
     },
     /// Rejects with a gRPC code; HTTP requests with status 500.

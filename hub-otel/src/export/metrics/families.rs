@@ -1,116 +1,220 @@
-//! Corrections of the metric families of `/metrics`.
+//! The metric families of `/metrics`, from the metrics of the SDK.
 //!
-//! The SDK's exporter renders the counter `workflow.runs.total` as `workflow_runs_total_total`, and
-//! its option `without_counter_suffixes` strips `_total` from every counter.
+//! Not `opentelemetry-prometheus`: it drops the scopes, so that two meters with the same series
+//! give a page with duplicates, of which Prometheus keeps one. It also keeps reserved label names,
+//! merges a label of the user with one of the target, and reports a conflict at each scrape.
 
-use crate::semconv::METRICS;
+mod names;
+mod series;
+
+use crate::export::metrics::families::names::{Labels, family_name, labels_of};
+use crate::export::metrics::families::series::{Point, PointValue, merge_series};
+use crate::semconv::SCOPE;
 use crate::semconv::attribute::label::OVERFLOW_PROMETHEUS;
-use crate::telemetry::redaction::{DenyList, REDACTED};
-use prometheus::proto::LabelPair;
-use prometheus::proto::Metric;
+use crate::semconv::attribute::{SERVICE_NAME, SERVICE_NAMESPACE};
+use crate::telemetry::redaction::DenyList;
+use opentelemetry_sdk::metrics::data::AggregatedMetrics;
+use opentelemetry_sdk::metrics::data::Metric;
+use opentelemetry_sdk::metrics::data::MetricData;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use prometheus::proto::MetricFamily;
+use prometheus::proto::MetricType;
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 
-/// Corrects the names of families and labels, redacts secret label values and merges families of
-/// the same name. Returns the families and the names of those with an overflow series.
-pub(crate) fn rewrite_families(
-    families: Vec<MetricFamily>,
+/// The family with the resource (OpenTelemetry, "Prometheus compatibility", "Resource attributes").
+const TARGET_INFO: &str = "target_info";
+/// Samples of a histogram. No other family may have such a name.
+const HISTOGRAM_SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
+
+/// The families of one page.
+#[derive(Default)]
+pub(crate) struct Page {
+    pub(crate) families: Vec<MetricFamily>,
+    /// Names of the families with an overflow series.
+    pub(crate) overflowed: Vec<String>,
+    /// Conflicts of instruments: name of the family and text of the warning.
+    pub(crate) conflicts: Vec<(String, String)>,
+}
+
+/// A family before its series are merged.
+struct Family {
+    kind: MetricType,
+    help: String,
+    /// The scope of the first instrument.
+    scope: String,
+    points: Vec<Point>,
+}
+
+/// Converts `metrics`. Instruments of this crate take precedence over those of the application, and
+/// scopes are ordered by name, so that a conflict is always decided in the same way.
+pub(crate) fn convert(metrics: &ResourceMetrics, deny: &DenyList) -> Page {
+    let mut page = Page::default();
+    let resource = || metrics.resource().iter();
+    let target = labels_of(
+        resource().filter(|(key, _)| [SERVICE_NAME, SERVICE_NAMESPACE].contains(&key.as_str())),
+        deny,
+        &[],
+    );
+    let mut families = BTreeMap::new();
+    if !metrics.resource().is_empty() {
+        let labels = labels_of(resource(), deny, &[]);
+        families.insert(TARGET_INFO.to_owned(), target_info(labels));
+    }
+    let mut scopes: Vec<_> = metrics.scope_metrics().collect();
+    scopes.sort_by_key(|scope| {
+        let (name, version) = (scope.scope().name(), scope.scope().version());
+        (name != SCOPE, name.to_owned(), version.unwrap_or_default().to_owned())
+    });
+    for scope in scopes {
+        for metric in scope.metrics() {
+            add(&mut families, &mut page, metric, scope.scope().name(), deny, &target);
+        }
+    }
+    remove_sample_names(&mut families, &mut page);
+    for (name, family) in families {
+        let is_overflow =
+            |point: &Point| point.labels.iter().any(|(label, _)| label == OVERFLOW_PROMETHEUS);
+        if family.points.iter().any(is_overflow) {
+            page.overflowed.push(name.clone());
+        }
+        let (series, conflict) = merge_series(family.points);
+        if let Some(conflict) = conflict {
+            page.conflicts.push((name.clone(), format!("`{name}` {conflict}")));
+        }
+        if !series.is_empty() {
+            let mut converted = MetricFamily::default();
+            converted.set_name(name);
+            converted.set_help(family.help);
+            converted.set_field_type(family.kind);
+            converted.set_metric(series);
+            page.families.push(converted);
+        }
+    }
+    page
+}
+
+fn target_info(labels: Labels) -> Family {
+    let value = PointValue::Gauge(1.0);
+    let points = vec![Point { labels, scope: SCOPE.to_owned(), value }];
+    let (kind, help) = (MetricType::GAUGE, "Target metadata".to_owned());
+    Family { kind, help, scope: SCOPE.to_owned(), points }
+}
+
+/// Adds the points of `metric`, unless its type differs from that of its family.
+fn add(
+    families: &mut BTreeMap<String, Family>,
+    page: &mut Page,
+    metric: &Metric,
+    scope: &str,
     deny: &DenyList,
-) -> (Vec<MetricFamily>, Vec<String>) {
-    let mut by_name: BTreeMap<String, MetricFamily> = BTreeMap::new();
-    let mut overflowed = Vec::new();
-    for mut family in families {
-        let name = metric_name(family.name());
-        family.set_name(name.clone());
-        correct_label_names(family.mut_metric());
-        if redact_labels(family.mut_metric(), deny) {
-            number_duplicates(family.mut_metric());
-        }
-        let has_overflow = family.get_metric().iter().any(|metric| {
-            metric.get_label().iter().any(|label| label.name() == OVERFLOW_PROMETHEUS)
-        });
-        if has_overflow {
-            overflowed.push(name.clone());
-        }
-        match by_name.get_mut(&name) {
-            None => {
-                by_name.insert(name, family);
-            }
-            // Two instruments with the same Prometheus name: one family must hold both series, or
-            // the text does not parse.
-            Some(first) if first.get_field_type() == family.get_field_type() => {
-                first.mut_metric().extend(family.take_metric());
-            }
-            Some(_) => {}
-        }
-    }
-    (by_name.into_values().filter(|family| !family.get_metric().is_empty()).collect(), overflowed)
-}
-
-/// Returns the name of a family without the duplicate suffix.
-fn metric_name(rendered: &str) -> String {
-    let name = rendered
-        .strip_suffix("_total_total")
-        .map_or_else(|| rendered.to_owned(), |name| format!("{name}_total"));
-    debug_assert!(!METRICS.iter().any(|metric| metric.prometheus == rendered && rendered != name));
-    name
-}
-
-/// Prefixes label names that are empty or begin with a digit: one invalid name makes the whole
-/// scrape unreadable.
-fn correct_label_names(metrics: &mut [Metric]) {
-    let is_invalid = |label: &LabelPair| {
-        !label.name().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+    target: &[(String, String)],
+) {
+    let mut reader = PointReader { scope, deny, target, points: Vec::new() };
+    let kind = match metric.data() {
+        AggregatedMetrics::F64(data) => reader.read(data, |value| value),
+        AggregatedMetrics::U64(data) => reader.read(data, |value| value as f64),
+        AggregatedMetrics::I64(data) => reader.read(data, |value| value as f64),
     };
-    for metric in metrics {
-        if metric.get_label().iter().any(is_invalid) {
-            let mut labels = metric.take_label();
-            for label in labels.iter_mut().filter(|label| is_invalid(label)) {
-                label.set_name(format!("_{}", label.name()));
-            }
-            metric.set_label(labels);
+    let Some(kind) = kind else { return };
+    let name = family_name(metric.name(), metric.unit(), kind == MetricType::COUNTER);
+    let family = families.entry(name.clone()).or_insert_with(|| Family {
+        kind,
+        help: metric.description().to_owned(),
+        scope: scope.to_owned(),
+        points: Vec::new(),
+    });
+    if family.kind == kind && name != TARGET_INFO {
+        family.points.append(&mut reader.points);
+    } else {
+        let conflict = format!(
+            "`{name}` is not served for the instrument `{}` of the meter `{scope}`: the meter `{}` \
+             has an instrument of that name and another type; rename one of them",
+            metric.name(),
+            family.scope,
+        );
+        page.conflicts.push((name, conflict));
+    }
+}
+
+/// Removes families with the name of a histogram's samples: the text would not parse.
+fn remove_sample_names(families: &mut BTreeMap<String, Family>, page: &mut Page) {
+    let histograms: Vec<String> = families
+        .iter()
+        .filter(|(_, family)| family.kind == MetricType::HISTOGRAM)
+        .map(|(name, _)| name.clone())
+        .collect();
+    for histogram in histograms {
+        for suffix in HISTOGRAM_SUFFIXES {
+            let sample = format!("{histogram}{suffix}");
+            let Some(other) = families.get(&sample) else { continue };
+            // The instrument of the application gives way to the one of this crate.
+            let removed = if other.scope == SCOPE { histogram.clone() } else { sample.clone() };
+            families.remove(&removed);
+            let conflict = format!(
+                "`{removed}` is not served: the histogram `{histogram}` has samples named \
+                 `{sample}`; rename one of the instruments"
+            );
+            page.conflicts.push((removed, conflict));
         }
     }
 }
 
-/// Redacts secret label values. Returns whether any was redacted.
-fn redact_labels(metrics: &mut [Metric], deny: &DenyList) -> bool {
-    let mut is_redacted = false;
-    for metric in metrics {
-        if !metric.get_label().iter().any(|label| deny.denies(label.name())) {
-            continue;
-        }
-        is_redacted = true;
-        let mut labels = metric.take_label();
-        for label in labels.iter_mut().filter(|label| deny.denies(label.name())) {
-            label.set_value(REDACTED.to_owned());
-        }
-        metric.set_label(labels);
-    }
-    is_redacted
+/// Reads the points of one instrument.
+struct PointReader<'a> {
+    scope: &'a str,
+    deny: &'a DenyList,
+    target: &'a [(String, String)],
+    points: Vec<Point>,
 }
 
-/// Numbers the redacted value of series that differ only in a secret: Prometheus rejects a scrape
-/// with duplicate series.
-fn number_duplicates(metrics: &mut [Metric]) {
-    let mut seen: HashMap<Vec<(String, String)>, usize> = HashMap::new();
-    for metric in metrics {
-        let key = metric
-            .get_label()
-            .iter()
-            .map(|label| (label.name().to_owned(), label.value().to_owned()))
-            .collect();
-        let count = seen.entry(key).or_default();
-        *count += 1;
-        if *count > 1 {
-            let mut labels = metric.take_label();
-            if let Some(label) =
-                labels.iter_mut().find(|label: &&mut LabelPair| label.value() == REDACTED)
-            {
-                label.set_value(format!("{REDACTED} {count}"));
+impl PointReader<'_> {
+    fn add<'k>(
+        &mut self,
+        attributes: impl Iterator<Item = &'k opentelemetry::KeyValue>,
+        value: PointValue,
+    ) {
+        let pairs = attributes.map(|attribute| (&attribute.key, &attribute.value));
+        let mut labels = labels_of(pairs, self.deny, self.target);
+        labels.extend_from_slice(self.target);
+        self.points.push(Point { labels, scope: self.scope.to_owned(), value });
+    }
+
+    /// Returns the type of the family. `None` for exponential histograms, which the text format
+    /// does not have.
+    fn read<T: Copy>(
+        &mut self,
+        data: &MetricData<T>,
+        number: impl Fn(T) -> f64,
+    ) -> Option<MetricType> {
+        match data {
+            MetricData::Gauge(gauge) => {
+                for point in gauge.data_points() {
+                    self.add(point.attributes(), PointValue::Gauge(number(point.value())));
+                }
+                Some(MetricType::GAUGE)
             }
-            metric.set_label(labels);
+            MetricData::Sum(sum) => {
+                let is_monotonic = sum.is_monotonic();
+                for point in sum.data_points() {
+                    let value = number(point.value());
+                    let value = PointValue::Sum { value, is_monotonic };
+                    self.add(point.attributes(), value);
+                }
+                Some(if is_monotonic { MetricType::COUNTER } else { MetricType::GAUGE })
+            }
+            MetricData::Histogram(histogram) => {
+                for point in histogram.data_points() {
+                    let value = PointValue::Histogram {
+                        bounds: point.bounds().collect(),
+                        counts: point.bucket_counts().collect(),
+                        count: point.count(),
+                        sum: number(point.sum()),
+                    };
+                    self.add(point.attributes(), value);
+                }
+                Some(MetricType::HISTOGRAM)
+            }
+            MetricData::ExponentialHistogram(_) => None,
         }
     }
 }

@@ -9,11 +9,12 @@ use crate::config::signal::Signal;
 use crate::export::accounting::Accounting;
 use crate::export::diagnostics::Diagnostics;
 use crate::export::encode::encode_metrics;
-use crate::export::metrics::ManualMetricReader;
+use crate::export::metrics::observers::{BUDGET, BUDGET_AT_SHUTDOWN, Observers};
 use crate::export::metrics::self_metrics::{overflowed_instruments, warn_overflow};
+use crate::export::metrics::{ManualMetricReader, warn_failed_collection};
 use crate::export::queue::ExportOutcome;
 use crate::export::retry::RetryingExporter;
-use crate::export::runtime::{ExportPhase, spawn_blocking};
+use crate::export::runtime::ExportPhase;
 use crate::semconv::{drop_reason, failure_reason};
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -25,12 +26,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tokio::time::timeout;
 use tokio::time::timeout_at;
 
 /// The push loop and its dependencies.
 pub(crate) struct PeriodicPush {
     pub(crate) reader: ManualMetricReader,
+    pub(crate) observers: Arc<Observers>,
     pub(crate) accounting: Arc<Accounting>,
     pub(crate) exporter: Option<RetryingExporter>,
     /// Prints the metrics to stderr.
@@ -154,10 +155,13 @@ impl PeriodicPush {
     }
 
     async fn push(&self) {
-        let reader = self.reader.clone();
-        // On a blocking thread: the callbacks of the application may take any time.
-        let collected = timeout(self.timeout, spawn_blocking(move || reader.read())).await;
-        let Ok(Ok(Some(metrics))) = collected else { return };
+        let is_draining = matches!(*self.phase.borrow(), ExportPhase::Draining { .. });
+        let budget = if is_draining { BUDGET_AT_SHUTDOWN } else { BUDGET };
+        self.observers.run_all(budget.min(self.timeout)).await;
+        let metrics = match self.reader.read() {
+            Ok(metrics) => metrics,
+            Err(error) => return warn_failed_collection(&error, &self.diagnostics),
+        };
         warn_overflow(&overflowed_instruments(&metrics), &self.diagnostics);
         if self.prints {
             print_metrics(&metrics, &self.deny);

@@ -2,8 +2,11 @@
 
 use crate::config::Config;
 use crate::export::diagnostics::{Diagnostics, write_line};
-use crate::export::metrics::families::rewrite_families;
+use crate::export::metrics::families::convert;
+use crate::export::metrics::observers::{BUDGET, BUDGET_AT_SHUTDOWN, Observers};
+use crate::export::metrics::scrapes::{LastScrape, Scrapes};
 use crate::export::metrics::self_metrics::warn_overflow;
+use crate::export::metrics::{ManualMetricReader, warn_failed_collection};
 use crate::export::runtime::{ExportPhase, spawn_blocking};
 use crate::telemetry::error::InitError;
 use crate::telemetry::redaction::DenyList;
@@ -19,13 +22,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
-use prometheus::Registry;
 use prometheus::TextEncoder;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
@@ -83,47 +87,94 @@ pub(crate) fn listen(config: &Config) -> Result<Option<TcpListener>, InitError> 
 
 /// The handler of `/metrics`.
 pub(crate) struct MetricsHandler {
-    registry: Registry,
-    deny: DenyList,
-    /// Set if this handler logs overflow warnings. `None` if the periodic push does.
-    diagnostics: Option<Arc<Diagnostics>>,
+    pub(crate) reader: ManualMetricReader,
+    pub(crate) observers: Arc<Observers>,
+    pub(crate) deny: DenyList,
+    pub(crate) diagnostics: Arc<Diagnostics>,
+    /// Set if this handler logs overflow warnings. Else the periodic push does.
+    pub(crate) warns_of_overflow: bool,
+    pub(crate) scrapes: Scrapes,
+    pub(crate) phase: watch::Receiver<ExportPhase>,
     /// The last page. Its lock limits the renderings to one at a time.
-    cache: Mutex<Option<(Instant, Bytes)>>,
+    pub(crate) cache: Mutex<Option<(Instant, Bytes)>>,
 }
 
 impl MetricsHandler {
-    pub(crate) fn new(
-        registry: Registry,
-        deny: DenyList,
-        diagnostics: Option<Arc<Diagnostics>>,
-    ) -> Arc<Self> {
-        Arc::new(Self { registry, deny, diagnostics, cache: Mutex::new(None) })
-    }
-
-    /// Returns the page, or `None` if a callback of the application does not return in time.
+    /// Returns the page, or `None` if the metrics cannot be collected.
     async fn page(self: &Arc<Self>) -> Option<Bytes> {
         let mut cache = self.cache.lock().await;
         if let Some((rendered_at, page)) = &*cache
             && rendered_at.elapsed() < CACHE_TTL
+            && self.draining_since().is_none_or(|(since, _)| *rendered_at >= since)
         {
             return Some(page.clone());
         }
+        let began = Instant::now();
+        let budget = if self.draining_since().is_some() { BUDGET_AT_SHUTDOWN } else { BUDGET };
+        self.observers.run_all(budget).await;
         let handler = Arc::clone(self);
-        // On a blocking thread: the callbacks of the application may take any time.
-        let page = timeout(MAX_CONNECTION_TIME, spawn_blocking(move || handler.render()))
-            .await
-            .ok()?
-            .ok()??;
-        *cache = Some((Instant::now(), page.clone()));
+        // On a blocking thread: a page of many series takes long.
+        let rendered = timeout(MAX_CONNECTION_TIME, spawn_blocking(move || handler.render()));
+        let page = match rendered.await {
+            Ok(Ok(Ok(page))) => page,
+            Ok(Ok(Err(error))) => {
+                warn_failed_collection(&error, &self.diagnostics);
+                return None;
+            }
+            Ok(Err(_)) | Err(_) => {
+                warn_failed_collection("no page in time", &self.diagnostics);
+                return None;
+            }
+        };
+        *cache = Some((began, page.clone()));
         Some(page)
     }
 
-    fn render(&self) -> Option<Bytes> {
-        let (families, overflowed) = rewrite_families(self.registry.gather(), &self.deny);
-        if let Some(diagnostics) = &self.diagnostics {
-            warn_overflow(&overflowed, diagnostics);
+    fn render(&self) -> Result<Bytes, String> {
+        let page = convert(&self.reader.read()?, &self.deny);
+        if self.warns_of_overflow {
+            warn_overflow(&page.overflowed, &self.diagnostics);
         }
-        TextEncoder::new().encode_to_string(&families).ok().map(Bytes::from)
+        for (name, conflict) in &page.conflicts {
+            self.diagnostics.log_once(&format!("conflict {name}"), conflict);
+        }
+        if page.families.is_empty() {
+            return Err("there is not even the resource".to_owned());
+        }
+        TextEncoder::new()
+            .encode_to_string(&page.families)
+            .map(Bytes::from)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Returns the begin and the deadline of the shutdown. `None` while running.
+    fn draining_since(&self) -> Option<(Instant, Instant)> {
+        match *self.phase.borrow() {
+            ExportPhase::Running => None,
+            ExportPhase::Draining { since, deadline } => Some((since, deadline)),
+        }
+    }
+
+    /// Waits for the shutdown, and then for a last scrape that is due before its deadline: the
+    /// metrics since the last one would be lost.
+    pub(crate) async fn linger(self: Arc<Self>) {
+        let mut phase = self.phase.clone();
+        let is_draining = |phase: &ExportPhase| *phase != ExportPhase::Running;
+        if phase.wait_for(is_draining).await.is_err() {
+            return;
+        }
+        let Some((since, deadline)) = self.draining_since() else { return };
+        let interval = match self.scrapes.wait_for_last(since, deadline).await {
+            LastScrape::NoScraper | LastScrape::Completed => return,
+            LastScrape::NotDue(interval) | LastScrape::Missed(interval) => interval,
+        };
+        self.diagnostics.log(&format!(
+            "the metrics since the last scrape of /metrics are lost: the scraper comes every \
+             {:.1} s, and not within the {:.1} s of the shutdown; set HUB_OTEL_SHUTDOWN_TIMEOUT \
+             to more than its interval",
+            interval.as_secs_f64(),
+            (deadline - since).as_secs_f64()
+        ));
     }
 }
 
@@ -152,14 +203,24 @@ pub(crate) async fn serve(
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
         let handler = Arc::clone(&handler);
         tokio::spawn(async move {
-            let service = service_fn(move |request| handle(request, Arc::clone(&handler)));
+            let began = Instant::now();
+            let has_page = Arc::new(AtomicBool::new(false));
+            let service = {
+                let (handler, has_page) = (Arc::clone(&handler), Arc::clone(&has_page));
+                service_fn(move |request| {
+                    handle(request, Arc::clone(&handler), Arc::clone(&has_page))
+                })
+            };
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(MAX_HEADER_TIME)
                 .max_buf_size(MAX_HEADER_BYTES)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);
-            let _ = timeout(MAX_CONNECTION_TIME, connection).await;
+            let ended = timeout(MAX_CONNECTION_TIME, connection).await;
+            if matches!(ended, Ok(Ok(()))) && has_page.load(Relaxed) {
+                handler.scrapes.complete(began);
+            }
             drop(slot);
         });
     }
@@ -169,6 +230,7 @@ pub(crate) async fn serve(
 async fn handle(
     request: Request<Incoming>,
     handler: Arc<MetricsHandler>,
+    has_page: Arc<AtomicBool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let plain = |status: StatusCode, text: &'static str| {
         let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
@@ -184,9 +246,10 @@ async fn handle(
     let Some(body) = handler.page().await else {
         return Ok(plain(
             StatusCode::SERVICE_UNAVAILABLE,
-            "a callback of an instrument did not return\n",
+            "the metrics cannot be collected, see the program's standard error\n",
         ));
     };
+    has_page.store(request.method() == Method::GET, Relaxed);
     let mut response = Response::new(Full::new(body));
     response.headers_mut().insert(
         header::CONTENT_TYPE,

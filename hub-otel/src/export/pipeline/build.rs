@@ -10,7 +10,11 @@ use crate::export::diagnostics::Diagnostics;
 use crate::export::encode::{ScopedLogRecord, encode_log_records, encode_spans};
 use crate::export::metrics;
 use crate::export::metrics::ManualMetricReader;
+use crate::export::metrics::isolated_meters::IsolatedMeterProvider;
+use crate::export::metrics::observers::Observers;
 use crate::export::metrics::periodic_push::{FlushRequest, PeriodicPush};
+#[cfg(feature = "prometheus")]
+use crate::export::metrics::{prometheus::MetricsHandler, scrapes::Scrapes};
 use crate::export::pipeline::Pipeline;
 use crate::export::processor::{QueueLogProcessor, QueueSpanProcessor};
 use crate::export::queue::{Queue, SignalQueue};
@@ -24,10 +28,14 @@ use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+#[cfg(feature = "prometheus")]
+use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::trace::Sampler;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_sdk::trace::SpanLimits;
+#[cfg(feature = "prometheus")]
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::Mutex;
 use tokio::sync::Notify;
@@ -45,6 +53,7 @@ struct BuildContext {
     tasks: JoinSet<()>,
     runtime: ExportRuntime,
     accounting: Vec<(Signal, Arc<Accounting>)>,
+    observers: Arc<Observers>,
 }
 
 impl BuildContext {
@@ -135,6 +144,7 @@ impl BuildContext {
         }
         let push = PeriodicPush {
             reader: reader.clone(),
+            observers: Arc::clone(&self.observers),
             accounting,
             exporter,
             prints,
@@ -148,6 +158,39 @@ impl BuildContext {
         };
         self.spawn(push.run());
         Ok(Some((reader, flush_request)))
+    }
+
+    /// Serves `/metrics`. Returns the address.
+    #[cfg(feature = "prometheus")]
+    fn serve(
+        &mut self,
+        listener: TcpListener,
+        reader: ManualMetricReader,
+        metric_push: &Option<Arc<FlushRequest>>,
+    ) -> Option<SocketAddr> {
+        let address = listener.local_addr().ok();
+        if self.config.exports(Signal::Metrics, Exporter::Otlp) {
+            self.diagnostics.log(
+                "metrics are pulled by scrapes and pushed by OTLP: a Prometheus that gets both \
+                 counts everything twice; set OTEL_METRICS_EXPORTER to one of `prometheus` and \
+                 `otlp`",
+            );
+        }
+        let handler = Arc::new(MetricsHandler {
+            reader,
+            observers: Arc::clone(&self.observers),
+            deny: self.config.deny.clone(),
+            diagnostics: Arc::clone(&self.diagnostics),
+            warns_of_overflow: metric_push.is_none(),
+            scrapes: Scrapes::default(),
+            phase: self.phase.clone(),
+            cache: tokio::sync::Mutex::default(),
+        });
+        let server = metrics::prometheus::serve(listener, Arc::clone(&handler), self.phase.clone());
+        // Not one of the tasks that the shutdown waits for: it serves until the runtime stops.
+        self.runtime.handle().spawn(server);
+        self.spawn(handler.linger());
+        address
     }
 
     fn span_encoder(&self) -> EncodeBatch<SpanData> {
@@ -216,11 +259,13 @@ pub(crate) fn start(
         None
     };
     let (phase_sender, phase) = watch::channel(ExportPhase::Running);
+    let diagnostics = Arc::<Diagnostics>::default();
     let mut context = BuildContext {
         config,
         resource,
         phase,
-        diagnostics: Arc::default(),
+        observers: Observers::new(Arc::clone(&diagnostics)),
+        diagnostics,
         before_export,
         endpoints: EndpointStates::new(),
         tasks: JoinSet::new(),
@@ -250,12 +295,13 @@ pub(crate) fn start(
         .with_resource(context.resource.clone())
         .with_view(metrics::drop_sdk_metrics);
     #[cfg(feature = "prometheus")]
-    let registry = {
-        let registry = prometheus::Registry::new();
-        if listener.is_some() {
-            meter_builder = meter_builder.with_reader(prometheus_reader(&registry)?);
+    let served = match listener {
+        Some(listener) => {
+            let reader = ManualMetricReader::new(Temporality::Cumulative);
+            meter_builder = meter_builder.with_reader(reader.clone());
+            Some((listener, reader))
         }
-        registry
+        None => None,
     };
     let metric_push = match context.metric_push()? {
         Some((reader, flush_request)) => {
@@ -270,16 +316,8 @@ pub(crate) fn start(
         context.accounting.clone(),
     );
     #[cfg(feature = "prometheus")]
-    let metrics_addr = listener.and_then(|listener| {
-        let address = listener.local_addr().ok();
-        let diagnostics = metric_push.is_none().then(|| Arc::clone(&context.diagnostics));
-        let deny = context.config.deny.clone();
-        let handler = metrics::prometheus::MetricsHandler::new(registry, deny, diagnostics);
-        let server = metrics::prometheus::serve(listener, handler, context.phase.clone());
-        // Not one of the tasks that the shutdown waits for: it serves until the runtime stops.
-        context.runtime.handle().spawn(server);
-        address
-    });
+    let metrics_addr =
+        served.and_then(|(listener, reader)| context.serve(listener, reader, &metric_push));
     #[cfg(not(feature = "prometheus"))]
     let metrics_addr = None;
 
@@ -293,7 +331,7 @@ pub(crate) fn start(
         config: context.config,
         instance,
         tracer_provider,
-        meter_provider,
+        meter_provider: IsolatedMeterProvider::new(meter_provider, context.observers),
         logger_provider,
         accounting: context.accounting,
         endpoints: context.endpoints,
@@ -323,22 +361,4 @@ fn resolve_options(options: Options, config: &Config) -> Options {
         propagation: config.propagation(),
         ..options
     }
-}
-
-#[cfg(feature = "prometheus")]
-fn prometheus_reader(
-    registry: &prometheus::Registry,
-) -> Result<opentelemetry_prometheus::PrometheusExporter, InitError> {
-    use crate::semconv::attribute as a;
-    use opentelemetry::Key;
-    let labels = std::collections::HashSet::from([
-        Key::from(a::SERVICE_NAME),
-        Key::from(a::SERVICE_NAMESPACE),
-    ]);
-    opentelemetry_prometheus::exporter()
-        .with_registry(registry.clone())
-        .scope_info_enabled(false)
-        .with_resource_selector(labels)
-        .build()
-        .map_err(InitError::registry)
 }

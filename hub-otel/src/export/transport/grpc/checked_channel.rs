@@ -135,12 +135,12 @@ fn check(status: StatusCode, headers: &mut HeaderMap) -> Result<(), BoxError> {
     }
     let content_type = lower_case(headers.get(header::CONTENT_TYPE));
     if !content_type.starts_with("application/grpc") {
-        return Err(UnreadableHead { name: "content type", value: content_type }.into());
+        return Err(UnreadableHead { name: "content-type", value: content_type }.into());
     }
     if let Some(encoding) = headers.get(GRPC_ENCODING) {
         let encoding = lower_case(Some(encoding));
         let Some(known) = ENCODINGS.iter().find(|known| **known == encoding) else {
-            return Err(UnreadableHead { name: "encoding", value: encoding }.into());
+            return Err(UnreadableHead { name: GRPC_ENCODING, value: encoding }.into());
         };
         // tonic compares the case.
         headers.insert(GRPC_ENCODING, HeaderValue::from_static(known));
