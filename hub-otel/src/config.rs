@@ -3,8 +3,10 @@
 //! Resolved once, before anything is started. All invalid settings are reported together. Nothing
 //! else in the crate reads the environment.
 
+mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod env;
+mod headers;
 mod lists;
 pub(crate) mod otlp;
 mod print;
@@ -18,12 +20,12 @@ use crate::config::lists::{
     HttpMethods, Propagator, read_exporters, read_http_methods, read_propagators,
 };
 use crate::config::otlp::OtlpConfig;
-use crate::config::reader::{Overrides, Setting, SettingsReader};
+use crate::config::reader::{Invalid, Origin, Overrides, Setting, SettingsReader, invalid_number};
 use crate::config::resource::{Defaults, ResourceConfig};
 use crate::config::sampler::{Limits, SamplerConfig, read_sampler};
 use crate::config::signal::{Exporter, Signal};
 use crate::options::{Exceptions, Propagation};
-use crate::telemetry::error::{InitError, SettingProblem};
+use crate::telemetry::error::InitError;
 use crate::telemetry::redaction::DenyList;
 use opentelemetry_sdk::metrics::Temporality;
 use std::net::Ipv6Addr;
@@ -56,6 +58,9 @@ pub(crate) struct BatchConfig {
 /// ```
 #[derive(Clone)]
 pub struct Config {
+    pub(crate) strict: Setting<bool>,
+    /// The ignored values of the environment.
+    pub(crate) warnings: Vec<String>,
     pub(crate) disabled: Setting<bool>,
     pub(crate) resource: ResourceConfig,
     pub(crate) traces: Setting<Vec<Exporter>>,
@@ -97,17 +102,23 @@ impl Config {
         defaults: &Defaults,
         deny: DenyList,
         insecure_hosts: &[String],
+        is_strict: bool,
     ) -> Result<Self, InitError> {
-        let mut reader = SettingsReader { overrides, environment, problems: Vec::new() };
-        for name in environment.unreadable() {
-            reader.problems.push(SettingProblem::new(
-                name.clone(),
-                "bytes that are no text",
-                "text in UTF-8",
-            ));
+        let mut reader = SettingsReader::new(overrides, environment);
+        let mut strict = reader.boolean(&["OTEL_HUB_STRICT"], false);
+        if is_strict {
+            strict = Setting { value: true, origin: Origin::Builder("strict_environment") };
         }
-        let config = Self {
-            disabled: reader.boolean(&["OTEL_SDK_DISABLED"], false),
+        reader.is_strict = strict.value;
+        for name in environment.unreadable() {
+            let invalid = Invalid::Unsupported("text in UTF-8".to_owned());
+            reader.ignore(&Origin::Environment(name.clone()), "bytes that are no text", invalid);
+        }
+        let disabled = reader.boolean(&["OTEL_SDK_DISABLED"], false);
+        let mut config = Self {
+            strict,
+            disabled,
+            warnings: Vec::new(),
             resource: ResourceConfig::read(&mut reader, defaults),
             traces: read_exporters(&mut reader, Signal::Traces),
             metrics: read_exporters(&mut reader, Signal::Metrics),
@@ -123,10 +134,9 @@ impl Config {
                 10,
                 HOUR_MS,
             ),
-            metric_timeout: reader.milliseconds(
+            metric_timeout: reader.timeout(
                 &["OTEL_METRIC_EXPORT_TIMEOUT"],
                 Duration::from_secs(30),
-                1,
                 HOUR_MS,
             ),
             temporality: reader.one_of(
@@ -138,7 +148,7 @@ impl Config {
                     ("lowmemory", Temporality::LowMemory),
                 ],
             ),
-            prometheus_host: reader.read(
+            prometheus_host: reader.require(
                 &["OTEL_EXPORTER_PROMETHEUS_HOST"],
                 "127.0.0.1".to_owned(),
                 parse_host,
@@ -167,11 +177,12 @@ impl Config {
             ),
             deny,
         };
-        otlp::reject_insecure_credentials(&mut reader, &config, insecure_hosts);
+        credentials::reject_insecure_credentials(&mut reader, &config, insecure_hosts);
         if !config.disabled.value {
             config.reject_missing_features(&mut reader);
         }
         if reader.problems.is_empty() {
+            config.warnings = reader.warnings;
             Ok(config)
         } else {
             Err(InitError::settings(reader.problems))
@@ -182,6 +193,23 @@ impl Config {
     #[must_use]
     pub fn service_name(&self) -> &str {
         &self.resource.service_name.value
+    }
+
+    /// Returns one line per value of the environment that is ignored. `build` and `install` print
+    /// them.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), hub_otel::InitError> {
+    /// let config = hub_otel::Telemetry::builder()
+    ///     .env_source([("OTEL_PROPAGATORS", "tracecontext,b3")])
+    ///     .config()?;
+    /// assert!(config.warnings()[0].starts_with("OTEL_PROPAGATORS is set to `b3`"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Returns the OTLP endpoint of a signal. `None` if the signal is not exported by OTLP.
@@ -238,33 +266,16 @@ impl Config {
                 continue;
             }
             let otlp = self.otlp(signal);
-            let (feature, compiled) = if otlp.protocol.is_http() {
-                ("otlp-http", cfg!(feature = "otlp-http"))
-            } else {
-                ("otlp-grpc", cfg!(feature = "otlp-grpc"))
-            };
-            if !compiled {
+            if let Err(expected) = otlp.protocol.check_compiled() {
                 let (origin, value) = (otlp.protocol.origin.clone(), otlp.protocol.as_str());
-                reader.problem(
-                    &origin,
-                    value,
-                    format!(
-                        "a protocol that is compiled in: enable hub-otel's feature `{feature}`"
-                    ),
-                );
+                reader.problem(&origin, value, expected);
             }
             if otlp.endpoint.tls && !cfg!(feature = "otlp-tls") {
-                let (origin, value) = (otlp.endpoint.origin.clone(), otlp.endpoint.to_string());
+                // Without the path, which differs between the signals.
+                let value = format!("https://{}", otlp.endpoint.authority());
+                let origin = otlp.endpoint.origin.clone();
                 reader.problem(&origin, &value, "`http://`, or hub-otel's feature `otlp-tls`");
             }
-        }
-        if self.exports(Signal::Metrics, Exporter::Prometheus) && !cfg!(feature = "prometheus") {
-            let origin = self.metrics.origin.clone();
-            reader.problem(
-                &origin,
-                "prometheus",
-                "another exporter, or hub-otel's feature `prometheus`",
-            );
         }
     }
 }
@@ -272,24 +283,19 @@ impl Config {
 /// Reads OTEL_BSP_* or OTEL_BLRP_*.
 fn read_batch(reader: &mut SettingsReader<'_>, prefix: &str) -> BatchConfig {
     let name = |suffix: &str| format!("{prefix}_{suffix}");
-    let config = BatchConfig {
+    const BATCH: usize = 512;
+    let mut config = BatchConfig {
         delay: reader.milliseconds(&[&name("SCHEDULE_DELAY")], Duration::from_secs(1), 1, HOUR_MS),
         queue: reader.number(&[&name("MAX_QUEUE_SIZE")], 16_384, 1, MAX_QUEUE_ITEMS),
-        batch: reader.number(&[&name("MAX_EXPORT_BATCH_SIZE")], 512, 1, MAX_QUEUE_ITEMS),
-        timeout: reader.milliseconds(
-            &[&name("EXPORT_TIMEOUT")],
-            Duration::from_secs(30),
-            1,
-            HOUR_MS,
-        ),
+        batch: reader.number(&[&name("MAX_EXPORT_BATCH_SIZE")], BATCH, 1, MAX_QUEUE_ITEMS),
+        timeout: reader.timeout(&[&name("EXPORT_TIMEOUT")], Duration::from_secs(30), HOUR_MS),
     };
     if config.batch.value > config.queue.value && !config.batch.is_default() {
         let (origin, value) = (config.batch.origin.clone(), config.batch.to_string());
-        reader.problem(
-            &origin,
-            &value,
-            format!("no more than the queue holds, {} ({})", *config.queue, config.queue.origin),
-        );
+        let expected =
+            format!("no more than the queue holds, {} ({})", *config.queue, config.queue.origin);
+        reader.ignore(&origin, &value, Invalid::Unsupported(expected));
+        config.batch = Setting::default(BATCH.min(*config.queue));
     }
     config
 }
@@ -298,8 +304,10 @@ fn read_batch(reader: &mut SettingsReader<'_>, prefix: &str) -> BatchConfig {
 fn read_prometheus_port(reader: &mut SettingsReader<'_>, defaults: &Defaults) -> Setting<u16> {
     let default = defaults.prometheus_port.unwrap_or(9464);
     reader.read(&["OTEL_EXPORTER_PROMETHEUS_PORT"], default, |port| {
-        port.parse()
-            .map_err(|_| format!("a port from 0 (any free one) to 65535; the default is {default}"))
+        port.parse().map_err(|_| {
+            let form = format!("a port from 0 (any free one) to 65535; the default is {default}");
+            invalid_number(port, form)
+        })
     })
 }
 
@@ -316,11 +324,11 @@ fn parse_host(host: &str) -> Result<String, String> {
 }
 
 /// Validates the directives of RUST_LOG.
-fn parse_log_filter(filter: &str) -> Result<String, String> {
+fn parse_log_filter(filter: &str) -> Result<String, Invalid> {
     match filter.parse::<tracing_subscriber::filter::EnvFilter>() {
         Ok(_) => Ok(filter.to_owned()),
-        Err(error) => Err(format!(
+        Err(error) => Err(Invalid::Unsupported(format!(
             "directives of tracing-subscriber's EnvFilter, e.g. `info,my_crate=debug` ({error})"
-        )),
+        ))),
     }
 }

@@ -1,10 +1,11 @@
-//! Invalid settings: errors with variable and value, no silent default, no panic.
+//! Invalid settings in strict mode: errors with variable and value, no silent default, no panic.
 
 use hub_otel_tests::program::{Program, Transport};
 use hub_otel_tests::receiver::Receiver;
 
 fn refused(settings: &[(&str, &str)]) -> String {
-    match Program::try_with("http://127.0.0.1:4317", Transport::Grpc, settings) {
+    let strict = [&[("OTEL_HUB_STRICT", "true")], settings].concat();
+    match Program::try_with("http://127.0.0.1:4317", Transport::Grpc, &strict) {
         Ok(_) => panic!("{settings:?} was accepted"),
         Err(error) => error.to_string(),
     }

@@ -297,8 +297,12 @@ mod case {
     #[test]
     #[ignore = "runs in a child process"]
     fn a_variable_that_is_not_utf8() {
-        let error = hub_otel::Telemetry::builder().config().expect_err("not text").to_string();
-        assert!(error.contains("OTEL_SERVICE_NAME") && error.contains("UTF-8"), "{error}");
+        let builder = hub_otel::Telemetry::builder;
+        let config = builder().config().expect("it is ignored");
+        let strict = builder().strict_environment(true).config().expect_err("not text");
+        for text in [config.warnings().join("\n"), strict.to_string()] {
+            assert!(text.contains("OTEL_SERVICE_NAME") && text.contains("UTF-8"), "{text}");
+        }
     }
 
     #[test]

@@ -4,15 +4,16 @@ use crate::kit;
 use hub_otel::{Exporter, InitError, Protocol, Sensitive, Signal};
 use std::time::Duration;
 
+/// Returns the error in strict mode.
 fn refused(variables: &[(&str, &str)]) -> InitError {
-    match kit::within(variables.iter().copied()).config() {
+    match kit::within(variables.iter().copied()).strict_environment(true).config() {
         Ok(config) => panic!("{variables:?} was taken:\n{config}"),
         Err(error) => error,
     }
 }
 
 #[test]
-fn every_invalid_value_is_an_error_that_names_variable_value_and_remedy() {
+fn every_invalid_value_is_an_error_in_strict_mode_that_names_variable_value_and_remedy() {
     let table: &[(&str, &str, &str)] = &[
         ("OTEL_SDK_DISABLED", "yes", "`true` or `false`"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost4317", "e.g. `http://localhost:4317`"),

@@ -6,6 +6,7 @@ mod console;
 mod environment;
 mod kit;
 mod last_scrape;
+mod lenient;
 mod listener;
 mod no_feedback_loop;
 mod overflow;

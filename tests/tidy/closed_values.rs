@@ -16,10 +16,11 @@ const DEFINITIONS: [&str; 7] = [
 ];
 
 /// Values that are also words of settings, of test support and of diagnostics.
-const ORDINARY: [&str; 9] = [
+const ORDINARY: [&str; 10] = [
     "DELETE",
     "authorization",
     "compression",
+    "connection",
     "logs",
     "none",
     "protocol",

@@ -10,7 +10,7 @@ pub(crate) struct Endpoint {
     /// An IPv6 address has no brackets here.
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// Begins with `/`. Has no trailing slash, except for the root path.
+    /// Begins with `/`. As given: a trailing slash is kept.
     pub(crate) path: String,
 }
 
@@ -74,13 +74,7 @@ pub(crate) fn parse(url: &str, default_port: u16) -> Result<Endpoint, String> {
             .filter(|port| *port != 0)
             .ok_or_else(|| format!("{example}, with a port from 1 to 65535"))?
     };
-    let trimmed = path.trim_end_matches('/');
-    Ok(Endpoint {
-        tls,
-        host: host.to_owned(),
-        port,
-        path: if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() },
-    })
+    Ok(Endpoint { tls, host: host.to_owned(), port, path: path.to_owned() })
 }
 
 /// Redacts user and password of an invalid endpoint.
@@ -104,11 +98,10 @@ impl Endpoint {
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
-    /// Returns the endpoint with `suffix` appended to its path.
+    /// Returns the endpoint with `suffix` below its path.
     pub(crate) fn join(&self, suffix: &str) -> Self {
-        let path =
-            if self.path == "/" { suffix.to_owned() } else { format!("{}{suffix}", self.path) };
-        Self { path, ..self.clone() }
+        let separator = if self.path.ends_with('/') { "" } else { "/" };
+        Self { path: format!("{}{separator}{suffix}", self.path), ..self.clone() }
     }
 }
 

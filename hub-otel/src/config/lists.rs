@@ -1,6 +1,6 @@
 //! Settings with comma-separated lists: exporters, propagators and HTTP methods.
 
-use crate::config::reader::{Setting, SettingsReader, parse_one_of};
+use crate::config::reader::{Invalid, Setting, SettingsReader, parse_one_of};
 use crate::config::signal::{Exporter, Signal};
 use std::sync::Arc;
 
@@ -51,38 +51,27 @@ pub(crate) fn read_exporters(
         ),
     };
     let name = format!("OTEL_{}_EXPORTER", signal.upper());
-    reader.read(&[&name], default, |value| {
-        if value.trim().eq_ignore_ascii_case("none") {
-            return Ok(Vec::new());
-        }
-        let mut exporters = Vec::new();
-        for item in value.split(',') {
-            let exporter = parse_one_of(item, choices).map_err(|expected| {
-                format!("{expected}, several of them with commas, or `none`")
-            })?;
-            if !exporters.contains(&exporter) {
-                exporters.push(exporter);
+    reader.list(&[&name], default, |item| {
+        let exporter = parse_one_of(item, choices)
+            .map_err(|expected| format!("{expected}, several of them with commas, or `none`"))?;
+        match exporter {
+            Exporter::Prometheus if !cfg!(feature = "prometheus") => {
+                Err("another exporter, or hub-otel's feature `prometheus`".to_owned())
             }
+            Exporter::Otlp if !has_otlp => {
+                Err("another exporter, or hub-otel's feature `otlp-grpc` or `otlp-http`".to_owned())
+            }
+            compiled => Ok(compiled),
         }
-        Ok(exporters)
     })
 }
 
 /// Reads OTEL_PROPAGATORS.
 pub(crate) fn read_propagators(reader: &mut SettingsReader<'_>) -> Setting<Vec<Propagator>> {
-    reader.read(&["OTEL_PROPAGATORS"], vec![Propagator::TraceContext], |value| {
-        if value.trim().eq_ignore_ascii_case("none") {
-            return Ok(Vec::new());
-        }
-        let choices =
-            [Propagator::TraceContext, Propagator::Baggage].map(|item| (item.as_str(), item));
-        value
-            .split(',')
-            .map(|item| {
-                parse_one_of(item, &choices)
-                    .map_err(|expected| format!("{expected}, both with a comma, or `none`"))
-            })
-            .collect()
+    let choices = [Propagator::TraceContext, Propagator::Baggage].map(|item| (item.as_str(), item));
+    reader.list(&["OTEL_PROPAGATORS"], vec![Propagator::TraceContext], |item| {
+        parse_one_of(item, &choices)
+            .map_err(|expected| format!("{expected}, both with a comma, or `none`"))
     })
 }
 
@@ -93,14 +82,15 @@ pub(crate) fn read_http_methods(reader: &mut SettingsReader<'_>) -> Setting<Opti
         let mut methods: Vec<Arc<str>> = Vec::new();
         for item in value.split(',').map(str::trim) {
             if item.is_empty() || !item.bytes().all(is_token) {
-                return Err("methods of HTTP with commas, e.g. `GET,POST,PURGE`".to_owned());
+                let form = "methods of HTTP with commas, e.g. `GET,POST,PURGE`";
+                return Err(Invalid::Unsupported(form.to_owned()));
             }
             if !methods.iter().any(|method| **method == *item) {
                 methods.push(item.into());
             }
         }
         if methods.len() > MAX_METHODS {
-            return Err(format!("no more than {MAX_METHODS} methods"));
+            return Err(Invalid::Unsupported(format!("no more than {MAX_METHODS} methods")));
         }
         Ok(Some(methods.into()))
     })

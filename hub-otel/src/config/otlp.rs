@@ -1,11 +1,11 @@
 //! The OTLP settings: OTEL_EXPORTER_OTLP_*, for all signals and per signal.
 
 use crate::config::endpoint::Endpoint;
-use crate::config::reader::{Origin, Setting, SettingsReader};
-use crate::config::resource::percent_decode;
-use crate::config::signal::{Exporter, Signal};
-use crate::config::{Config, HOUR_MS, endpoint};
-use crate::telemetry::redaction::{REDACTED, Sensitive, is_secret};
+use crate::config::headers::read_headers;
+use crate::config::reader::{Invalid, Origin, Setting, SettingsReader, parse_one_of};
+use crate::config::signal::Signal;
+use crate::config::{HOUR_MS, endpoint};
+use crate::telemetry::redaction::Sensitive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +44,19 @@ impl Protocol {
             Self::HttpProtobuf => "http/protobuf",
             Self::HttpJson => "http/json",
         }
+    }
+
+    /// Returns an error with the expected form if the protocol is not compiled in.
+    pub(crate) fn check_compiled(self) -> Result<(), String> {
+        let (feature, is_compiled) = if self.is_http() {
+            ("otlp-http", cfg!(feature = "otlp-http"))
+        } else {
+            ("otlp-grpc", cfg!(feature = "otlp-grpc"))
+        };
+        if is_compiled {
+            return Ok(());
+        }
+        Err(format!("a protocol that is compiled in: enable hub-otel's feature `{feature}`"))
     }
 
     pub(crate) const fn is_http(self) -> bool {
@@ -118,7 +131,43 @@ pub(crate) struct PemFile {
     pub(crate) contents: Sensitive<Vec<u8>>,
 }
 
+#[cfg(all(feature = "otlp-tls", any(feature = "otlp-grpc", feature = "otlp-http")))]
+impl TlsConfig {
+    /// Reads the files again. Returns `None` if none of them changed.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    fn reread(&self) -> Result<Option<Self>, String> {
+        let mut changed = self.clone();
+        let mut is_changed = false;
+        let files =
+            [&mut changed.certificate, &mut changed.client_certificate, &mut changed.client_key];
+        for file in files.into_iter().flatten().map(|setting| &mut setting.value) {
+            let contents = std::fs::read(&file.path)
+                .map_err(|error| format!("{} cannot be read: {error}", file.path.display()))?;
+            if contents != *file.contents.expose() {
+                file.contents = Sensitive::new(contents);
+                is_changed = true;
+            }
+        }
+        Ok(is_changed.then_some(changed))
+    }
+}
+
 impl OtlpConfig {
+    /// Returns the settings with the certificate files as they are now. `None` if none of them
+    /// changed, or TLS is not used.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    #[cfg(all(feature = "otlp-tls", any(feature = "otlp-grpc", feature = "otlp-http")))]
+    pub(crate) fn with_changed_certificates(&self) -> Result<Option<Self>, String> {
+        if !self.endpoint.tls {
+            return Ok(None);
+        }
+        Ok(self.tls.reread()?.map(|tls| Self { tls, ..self.clone() }))
+    }
+
     pub(crate) fn read(reader: &mut SettingsReader<'_>, signal: Signal) -> Self {
         let per_signal = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.upper());
         let common = |suffix: &str| format!("OTEL_EXPORTER_OTLP_{suffix}");
@@ -127,18 +176,21 @@ impl OtlpConfig {
         } else {
             Protocol::HttpProtobuf
         };
-        let protocol = reader.one_of(
+        let protocol = reader.read(
             &[&per_signal("PROTOCOL"), &common("PROTOCOL")],
             default_protocol,
-            &Protocol::CHOICES,
+            |value| {
+                let protocol =
+                    parse_one_of(value, &Protocol::CHOICES).map_err(Invalid::Unsupported)?;
+                protocol.check_compiled().map_err(Invalid::Unsupported).map(|()| protocol)
+            },
         );
         let endpoint = read_endpoint(reader, signal, *protocol);
         let headers =
-            read_headers(reader, &[&per_signal("HEADERS"), &common("HEADERS")], *protocol);
-        let timeout = reader.milliseconds(
+            read_headers(reader, &[&per_signal("HEADERS"), &common("HEADERS")], protocol.is_http());
+        let timeout = reader.timeout(
             &[&per_signal("TIMEOUT"), &common("TIMEOUT")],
             Duration::from_secs(10),
-            1,
             HOUR_MS,
         );
         let compression = reader.one_of(
@@ -189,7 +241,8 @@ fn read_endpoint(
     let per_signal = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.upper());
     let insecure = read_insecure(reader, signal);
     let port = if protocol.is_http() { 4318 } else { 4317 };
-    let path = format!("/v1/{signal}");
+    let common_port = common_port(reader);
+    let path = format!("v1/{signal}");
     let default = Endpoint { tls: false, host: "localhost".to_owned(), port, path: "/".to_owned() };
     let value = reader.find(&[&per_signal, "OTEL_EXPORTER_OTLP_ENDPOINT"]);
     let (mut endpoint, origin, is_per_signal) = match value {
@@ -204,7 +257,9 @@ fn read_endpoint(
             };
             let is_per_signal = origin == Origin::Environment(per_signal.clone())
                 || reader.overrides.contains_key(&per_signal);
-            match endpoint::parse(&url, port) {
+            // Shared by the signals: the example has the port of the common protocol.
+            let example_port = if is_per_signal { port } else { common_port };
+            match endpoint::parse(&url, example_port) {
                 Ok(endpoint) => (endpoint, origin, is_per_signal),
                 Err(expected) => {
                     reader.problem(&origin, &endpoint::redact_credentials(&value), expected);
@@ -221,54 +276,20 @@ fn read_endpoint(
     Setting { value: endpoint, origin }
 }
 
+/// Returns the default port of the protocol of all signals.
+fn common_port(reader: &mut SettingsReader<'_>) -> u16 {
+    let is_http = match reader.find(&["OTEL_EXPORTER_OTLP_PROTOCOL"]) {
+        Some((_, protocol)) => protocol.trim().to_ascii_lowercase().starts_with("http"),
+        None => !cfg!(feature = "otlp-grpc") && cfg!(feature = "otlp-http"),
+    };
+    if is_http { 4318 } else { 4317 }
+}
+
 /// Reads OTEL_EXPORTER_OTLP_INSECURE. `None` if it is unset.
 fn read_insecure(reader: &mut SettingsReader<'_>, signal: Signal) -> Option<Setting<bool>> {
     let per_signal = format!("OTEL_EXPORTER_OTLP_{}_INSECURE", signal.upper());
     let setting = reader.boolean(&[&per_signal, "OTEL_EXPORTER_OTLP_INSECURE"], false);
     setting.origin.is_chosen().then_some(setting)
-}
-
-/// Reads `name=value,name=value`, values percent-encoded. Problems never contain a value.
-fn read_headers(
-    reader: &mut SettingsReader<'_>,
-    names: &[&str],
-    protocol: Protocol,
-) -> Setting<Vec<(String, Sensitive<String>)>> {
-    let Some((origin, list)) = reader.find(names) else { return Setting::default(Vec::new()) };
-    let form = "`name=value` pairs with commas between them, values percent-encoded";
-    let mut headers = Vec::new();
-    for (index, pair) in
-        list.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty())
-    {
-        let number = index + 1;
-        let Some((name, value)) = pair.split_once('=') else {
-            reader.problem(&origin, REDACTED, format!("{form}; pair {number} has no `=`"));
-            continue;
-        };
-        let name = name.trim().to_ascii_lowercase();
-        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        // gRPC reserves names with the suffix `-bin` for binary values.
-        let is_binary = !protocol.is_http() && name.ends_with("-bin");
-        if name.is_empty() || is_binary || !name.chars().all(is_token) {
-            reader.problem(
-                &origin,
-                REDACTED,
-                format!("{form}; pair {number} has no valid header name"),
-            );
-            continue;
-        }
-        match percent_decode(value.trim())
-            .filter(|value| value.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
-        {
-            Some(value) => headers.push((name, Sensitive::new(value))),
-            None => reader.problem(
-                &origin,
-                &format!("{name}={}", REDACTED),
-                format!("{form}; the value of `{name}` is not one that a header can carry"),
-            ),
-        }
-    }
-    Setting { value: headers, origin }
 }
 
 /// Reads a PEM file that contains a `label` section.
@@ -297,47 +318,6 @@ fn read_pem(
                 value: PemFile { path: path.into(), contents: Sensitive::new(contents) },
                 origin,
             })
-        }
-    }
-}
-
-/// Reports credentials that would be sent unencrypted, unless the host is allowed.
-pub(crate) fn reject_insecure_credentials(
-    reader: &mut SettingsReader<'_>,
-    config: &Config,
-    allowed_hosts: &[String],
-) {
-    let allowed_list = reader
-        .find(&["HUB_OTEL_ALLOW_INSECURE_CREDENTIALS"])
-        .map(|(_, hosts)| hosts)
-        .unwrap_or_default();
-    let mut reported: Vec<(Origin, String)> = Vec::new();
-    for signal in
-        Signal::ALL.iter().copied().filter(|signal| config.exports(*signal, Exporter::Otlp))
-    {
-        let otlp = config.otlp(signal);
-        let endpoint = &otlp.endpoint.value;
-        let is_allowed = allowed_list
-            .split(',')
-            .map(str::trim)
-            .chain(allowed_hosts.iter().map(String::as_str))
-            .any(|host| host.eq_ignore_ascii_case(&endpoint.host));
-        if endpoint.tls || endpoint.is_loopback() || is_allowed {
-            continue;
-        }
-        for (name, _) in otlp.headers.iter().filter(|(name, _)| is_secret(name)) {
-            let header = (otlp.headers.origin.clone(), name.clone());
-            if reported.contains(&header) {
-                continue;
-            }
-            let expected = format!(
-                "an endpoint with `https://`, because {endpoint} would carry it unencrypted; or the host \
-                 `{host}` in HUB_OTEL_ALLOW_INSECURE_CREDENTIALS, or \
-                 `builder().allow_insecure_credentials(\"{host}\")`",
-                host = endpoint.host,
-            );
-            reader.problem(&header.0, &format!("{name}={}", REDACTED), expected);
-            reported.push(header);
         }
     }
 }

@@ -7,12 +7,14 @@ use crate::options::Exceptions;
 use crate::telemetry::redaction::REDACTED;
 use std::fmt;
 use std::fmt::Display;
+use std::time::Duration;
 
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, value: &dyn Display, origin: &Origin| {
             writeln!(f, "{name} = {value}  ({origin})")
         };
+        line("OTEL_HUB_STRICT", &self.strict.value, &self.strict.origin)?;
         line("OTEL_SDK_DISABLED", &self.disabled.value, &self.disabled.origin)?;
         line(
             "service.name",
@@ -37,7 +39,7 @@ impl Display for Config {
             let headers: Vec<_> =
                 otlp.headers.iter().map(|(name, _)| format!("{name}={REDACTED}")).collect();
             line(&name("HEADERS"), &headers.join(","), &otlp.headers.origin)?;
-            line(&name("TIMEOUT"), &otlp.timeout.as_millis(), &otlp.timeout.origin)?;
+            line(&name("TIMEOUT"), &timeout_ms(&otlp.timeout), &otlp.timeout.origin)?;
             line(&name("COMPRESSION"), &otlp.compression.as_str(), &otlp.compression.origin)?;
             let files = [
                 ("CERTIFICATE", &otlp.tls.certificate),
@@ -64,7 +66,7 @@ impl Display for Config {
             )?;
             line(
                 &format!("{prefix}_EXPORT_TIMEOUT"),
-                &batch.timeout.as_millis(),
+                &timeout_ms(&batch.timeout),
                 &batch.timeout.origin,
             )?;
         }
@@ -75,7 +77,7 @@ impl Display for Config {
         )?;
         line(
             "OTEL_METRIC_EXPORT_TIMEOUT",
-            &self.metric_timeout.as_millis(),
+            &timeout_ms(&self.metric_timeout),
             &self.metric_timeout.origin,
         )?;
         let temporality = format!("{:?}", self.temporality.value).to_ascii_lowercase();
@@ -144,6 +146,11 @@ impl Display for Config {
         )?;
         Ok(())
     }
+}
+
+/// Returns a timeout as its variable has it: 0 is no limit.
+fn timeout_ms(timeout: &Duration) -> u128 {
+    if *timeout == Duration::MAX { 0 } else { timeout.as_millis() }
 }
 
 impl fmt::Debug for Config {

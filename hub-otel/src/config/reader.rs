@@ -64,40 +64,111 @@ impl<T> Deref for Setting<T> {
 /// The builder's values with the method that set them, by the corresponding variable.
 pub(crate) type Overrides = BTreeMap<String, (&'static str, String)>;
 
+/// The builder's method for any variable. Its values follow the rules of the environment, except
+/// that a malformed number is an error.
+pub(crate) const SET_VAR: &str = "set_var";
+
+/// An invalid value: the expected form, and the way it is invalid.
+#[derive(Debug)]
+pub(crate) enum Invalid {
+    /// Not known to this implementation, or out of range: another one may accept it.
+    Unsupported(String),
+    /// Not accepted by any implementation.
+    Malformed(String),
+}
+
+impl Invalid {
+    fn expected(self) -> String {
+        match self {
+            Self::Unsupported(expected) | Self::Malformed(expected) => expected,
+        }
+    }
+}
+
 /// Reads settings and collects all problems.
+///
+/// Values of the environment follow the OpenTelemetry specification: an invalid one is ignored, as
+/// if it was not set, with a warning. A cluster sets the same variables for programs in several
+/// languages. In strict mode every invalid value is an error, and so is one of the builder.
 pub(crate) struct SettingsReader<'a> {
     pub(crate) overrides: &'a Overrides,
     pub(crate) environment: &'a Environment,
+    pub(crate) is_strict: bool,
     pub(crate) problems: Vec<SettingProblem>,
+    /// Ignored values, with what applies instead.
+    pub(crate) warnings: Vec<String>,
 }
 
-impl SettingsReader<'_> {
-    /// Returns the first value among `names`: in the builder, then in the environment.
-    pub(crate) fn find(&mut self, names: &[&str]) -> Option<(Origin, String)> {
+impl<'a> SettingsReader<'a> {
+    pub(crate) fn new(overrides: &'a Overrides, environment: &'a Environment) -> Self {
+        let (problems, warnings) = (Vec::new(), Vec::new());
+        Self { overrides, environment, is_strict: false, problems, warnings }
+    }
+
+    /// Returns the values of `names`, in the order of precedence: the builder's, then those of the
+    /// environment.
+    fn candidates(&mut self, names: &[&str]) -> Vec<(Origin, String)> {
+        let mut found = Vec::new();
         for name in names {
             if let Some((method, value)) = self.overrides.get(*name) {
                 let origin = Origin::Builder(method);
                 if value.trim().is_empty() {
                     self.problem(&origin, "", "a value; omit the call to use the default");
-                    return None;
+                    return Vec::new();
                 }
-                return Some((origin, value.clone()));
+                found.push((origin, value.clone()));
             }
         }
-        names.iter().find_map(|name| {
-            self.environment
-                .get(name)
-                .map(|value| (Origin::Environment((*name).to_owned()), value.to_owned()))
-        })
+        found.extend(names.iter().filter_map(|name| {
+            let value = self.environment.get(name)?.to_owned();
+            Some((Origin::Environment((*name).to_owned()), value))
+        }));
+        found
     }
 
-    /// Records an invalid value.
+    /// Returns the first value among `names`: in the builder, then in the environment.
+    pub(crate) fn find(&mut self, names: &[&str]) -> Option<(Origin, String)> {
+        self.candidates(names).into_iter().next()
+    }
+
+    /// Records an invalid value. The same mistake is recorded once: all signals read the common
+    /// variables.
     pub(crate) fn problem(&mut self, origin: &Origin, value: &str, expected: impl Into<String>) {
-        self.problems.push(SettingProblem::new(origin.to_string(), value, expected));
+        let problem = SettingProblem::new(origin.to_string(), value, expected);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
-    /// Reads a setting of any type. The error of `parse` is the expected form.
-    pub(crate) fn read<T>(
+    /// Records an invalid value that is ignored, unless its origin or the mode requires an error.
+    pub(crate) fn ignore(&mut self, origin: &Origin, value: &str, invalid: Invalid) {
+        if self.is_error(origin, &invalid) {
+            self.problem(origin, value, invalid.expected());
+        } else {
+            self.warn(origin, value, invalid.expected(), "it is ignored");
+        }
+    }
+
+    fn warn(&mut self, origin: &Origin, value: &str, expected: String, effect: &str) {
+        let problem = SettingProblem::new(origin.to_string(), value, expected);
+        let warning = format!("{problem}; {effect}");
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    fn is_error(&self, origin: &Origin, invalid: &Invalid) -> bool {
+        let is_malformed = matches!(invalid, Invalid::Malformed(_));
+        self.is_strict
+            || match origin {
+                Origin::Environment(_) | Origin::Default => false,
+                Origin::Builder(method) => *method != SET_VAR || is_malformed,
+            }
+    }
+
+    /// Reads a setting without which telemetry cannot work as intended: an invalid value is always
+    /// an error. The error of `parse` is the expected form.
+    pub(crate) fn require<T>(
         &mut self,
         names: &[&str],
         default: T,
@@ -113,6 +184,52 @@ impl SettingsReader<'_> {
         }
     }
 
+    /// Reads a setting of any type. Ignored values give way to the next one by precedence.
+    pub(crate) fn read<T>(
+        &mut self,
+        names: &[&str],
+        default: T,
+        parse: impl Fn(&str) -> Result<T, Invalid>,
+    ) -> Setting<T> {
+        for (origin, value) in self.candidates(names) {
+            match parse(&value) {
+                Ok(value) => return Setting { value, origin },
+                Err(invalid) => self.ignore(&origin, &value, invalid),
+            }
+        }
+        Setting::default(default)
+    }
+
+    /// Reads a list with commas. Ignored items are left out; a list without any other item is
+    /// ignored as a whole. `none` alone is the empty list.
+    pub(crate) fn list<T: Copy + PartialEq>(
+        &mut self,
+        names: &[&str],
+        default: Vec<T>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Setting<Vec<T>> {
+        for (origin, value) in self.candidates(names) {
+            if value.trim().eq_ignore_ascii_case("none") {
+                return Setting { value: Vec::new(), origin };
+            }
+            let mut items = Vec::new();
+            for item in value.split(',') {
+                match parse(item) {
+                    Ok(item) if items.contains(&item) => {}
+                    Ok(item) => items.push(item),
+                    Err(expected) if self.is_strict => self.problem(&origin, &value, expected),
+                    Err(expected) => {
+                        self.ignore(&origin, item.trim(), Invalid::Unsupported(expected));
+                    }
+                }
+            }
+            if !items.is_empty() {
+                return Setting { value: items, origin };
+            }
+        }
+        Setting::default(default)
+    }
+
     /// Reads a whole number between `min` and `max`.
     pub(crate) fn number(
         &mut self,
@@ -122,8 +239,10 @@ impl SettingsReader<'_> {
         max: usize,
     ) -> Setting<usize> {
         self.read(names, default, |value| {
-            value.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| {
-                format!("a whole number from {min} to {max}; the default is {default}")
+            let number = value.parse().ok().filter(|number| (min..=max).contains(number));
+            number.ok_or_else(|| {
+                let form = format!("a whole number from {min} to {max}; the default is {default}");
+                invalid_number(value, form)
             })
         })
     }
@@ -137,28 +256,47 @@ impl SettingsReader<'_> {
         max: u64,
     ) -> Setting<Duration> {
         self.read(names, default, |value| {
-            value
-                .parse()
-                .ok()
-                .filter(|number| (min..=max).contains(number))
-                .map(Duration::from_millis)
-                .ok_or_else(|| {
-                    format!(
-                        "milliseconds, from {min} to {max}; the default is {}",
-                        default.as_millis()
-                    )
-                })
+            let number = value.parse().ok().filter(|number| (min..=max).contains(number));
+            number.map(Duration::from_millis).ok_or_else(|| {
+                let default = default.as_millis();
+                let form = format!("milliseconds, from {min} to {max}; the default is {default}");
+                invalid_number(value, form)
+            })
         })
     }
 
-    /// Reads `true` or `false`, case-insensitive (specification of the environment variables,
-    /// "Boolean value").
+    /// Reads a timeout in milliseconds up to `max`. 0 is no limit (specification of the environment
+    /// variables, "Timeout"), except in strict mode and in the typed methods of the builder.
+    pub(crate) fn timeout(
+        &mut self,
+        names: &[&str],
+        default: Duration,
+        max: u64,
+    ) -> Setting<Duration> {
+        if let Some((origin, value)) = self.find(names)
+            && value.parse() == Ok(0_u64)
+            && !self.is_error(&origin, &Invalid::Unsupported(String::new()))
+        {
+            return Setting { value: Duration::MAX, origin };
+        }
+        self.milliseconds(names, default, 1, max)
+    }
+
+    /// Reads `true` or `false`, case-insensitive. Any other value is `false`, with a warning
+    /// (specification of the environment variables, "Boolean").
     pub(crate) fn boolean(&mut self, names: &[&str], default: bool) -> Setting<bool> {
-        self.read(names, default, |value| match value.to_ascii_lowercase().as_str() {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err("`true` or `false`".to_owned()),
-        })
+        let Some((origin, value)) = self.find(names) else { return Setting::default(default) };
+        let is_true = value.trim().eq_ignore_ascii_case("true");
+        if !is_true && !value.trim().eq_ignore_ascii_case("false") {
+            let expected = "`true` or `false`".to_owned();
+            let invalid = Invalid::Unsupported(expected.clone());
+            if self.is_error(&origin, &invalid) {
+                self.problem(&origin, &value, expected);
+            } else {
+                self.warn(&origin, &value, expected, "it counts as `false`");
+            }
+        }
+        Setting { value: is_true, origin }
     }
 
     /// Reads one string of a closed list.
@@ -168,7 +306,17 @@ impl SettingsReader<'_> {
         default: T,
         choices: &[(&str, T)],
     ) -> Setting<T> {
-        self.read(names, default, |value| parse_one_of(value, choices))
+        self.read(names, default, |value| {
+            parse_one_of(value, choices).map_err(Invalid::Unsupported)
+        })
+    }
+}
+
+/// Returns the error of `value`: a number out of range, or no number.
+pub(crate) fn invalid_number(value: &str, expected: String) -> Invalid {
+    match value.trim().parse::<f64>() {
+        Ok(_) => Invalid::Unsupported(expected),
+        Err(_) => Invalid::Malformed(expected),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The resource settings and their precedence.
 
-use crate::config::reader::{Origin, Setting, SettingsReader};
+use crate::config::reader::{Invalid, Origin, Setting, SettingsReader};
 use crate::telemetry::redaction::{REDACTED, is_secret};
 use opentelemetry_semantic_conventions::attribute as s;
 use percent_encoding::percent_decode_str;
@@ -53,7 +53,11 @@ impl ResourceConfig {
                         add(key, Setting { value, origin: origin.clone() });
                     }
                 }
-                Err(expected) => reader.problem(&origin, &redact_pairs(&value), expected),
+                // Discarded as a whole, by the specification.
+                Err(expected) => {
+                    let invalid = Invalid::Unsupported(expected);
+                    reader.ignore(&origin, &redact_pairs(&value), invalid);
+                }
             }
         }
         let default_of = |key: &str, value: &Option<String>| {

@@ -1,6 +1,6 @@
 //! The sampler, and the limits of spans and log records.
 
-use crate::config::reader::{Origin, Setting, SettingsReader};
+use crate::config::reader::{Origin, Setting, SettingsReader, invalid_number};
 
 /// OTEL_TRACES_SAMPLER and its argument.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +48,8 @@ pub(crate) fn read_sampler(reader: &mut SettingsReader<'_>) -> Setting<SamplerCo
         match (sampler.value.root, ratio) {
             (RootSampler::Ratio(_), Some(ratio)) => sampler.value.root = RootSampler::Ratio(ratio),
             (RootSampler::Ratio(_), None) => {
-                reader.problem(&origin, &value, "a share of the traces from 0.0 to 1.0")
+                let form = "a share of the traces from 0.0 to 1.0".to_owned();
+                reader.ignore(&origin, &value, invalid_number(&value, form));
             }
             // Ignored for a sampler without an argument, by the specification.
             _ => {}

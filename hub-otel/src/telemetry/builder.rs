@@ -4,7 +4,7 @@ mod exporters;
 mod start;
 
 use crate::config::env::Environment;
-use crate::config::reader::Overrides;
+use crate::config::reader::{Overrides, SET_VAR};
 use crate::config::resource::Defaults;
 #[cfg(feature = "testing")]
 use crate::config::signal::Signal;
@@ -41,7 +41,8 @@ pub fn init(service: &str) -> Result<Telemetry, InitError> {
 ///
 /// Precedence of settings, highest first: the methods of this builder, the environment, the
 /// `default_…` methods, the defaults of this crate. Invalid values are reported by `install`,
-/// `build` and [`config`](Self::config), all at once.
+/// `build` and [`config`](Self::config), all at once; those of the environment are ignored with a
+/// warning, unless [`strict_environment`](Self::strict_environment) is set.
 ///
 /// ```
 /// use hub_otel::{Compression, Exporter, Protocol, Signal, Telemetry};
@@ -72,6 +73,7 @@ pub struct TelemetryBuilder {
     insecure_hosts: Vec<String>,
     options: Options,
     shutdown_on_signal: bool,
+    strict_environment: bool,
     before_export: Option<BeforeExport>,
 }
 
@@ -205,7 +207,8 @@ impl TelemetryBuilder {
     /// settings without a method of their own.
     ///
     /// A method of this builder and `set_var` with its variable set the same value: the last call
-    /// applies.
+    /// applies. Unlike the methods, a value that the specification lets an implementation ignore is
+    /// ignored with a warning, as in the environment.
     ///
     /// ```
     /// let builder = hub_otel::Telemetry::builder()
@@ -215,7 +218,7 @@ impl TelemetryBuilder {
     /// assert!(builder.config().is_ok());
     /// ```
     pub fn set_var(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.set(name, "set_var", value)
+        self.set(name, SET_VAR, value)
     }
 
     /// Replaces the process environment by `variables`, for tests. The methods of this builder
@@ -236,6 +239,23 @@ impl TelemetryBuilder {
     ) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         self.environment = Some(Environment::from_variables(variables));
+        self
+    }
+
+    /// Reports every invalid value of the environment as an error.
+    ///
+    /// Variable: OTEL_HUB_STRICT. Default: `false`, by the OpenTelemetry specification. Unknown
+    /// names, numbers out of range and invalid Booleans are ignored, with a warning on stderr: a
+    /// cluster sets the same variables for programs in several languages. An invalid endpoint,
+    /// header or certificate is always an error, and so is an invalid value of this builder.
+    ///
+    /// ```
+    /// let builder = || hub_otel::Telemetry::builder().env_source([("OTEL_PROPAGATORS", "b3")]);
+    /// assert!(builder().config().is_ok());
+    /// assert!(builder().strict_environment(true).config().is_err());
+    /// ```
+    pub fn strict_environment(mut self, on: bool) -> Self {
+        self.strict_environment = on;
         self
     }
 

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 ///
 /// let error = hub_otel::Telemetry::builder()
 ///     .env_source([("OTEL_BSP_MAX_QUEUE_SIZE", "0"), ("OTEL_PROPAGATORS", "b3")])
+///     .strict_environment(true)
 ///     .build()
 ///     .unwrap_err();
 /// assert_eq!(error.kind(), InitErrorKind::InvalidSettings);
@@ -64,7 +65,7 @@ enum InitFailure {
 }
 
 /// One invalid setting.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SettingProblem {
     origin: String,
     value: String,

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::env::Environment;
+use crate::export::diagnostics::write_line;
 use crate::export::pipeline;
 use crate::export::resource::create_resource;
 use crate::instance;
@@ -16,9 +17,9 @@ impl TelemetryBuilder {
     /// Resolves the settings without starting anything, for example for `--print-config`.
     ///
     /// ```
-    /// let builder = hub_otel::Telemetry::builder().env_source([("OTEL_BSP_MAX_QUEUE_SIZE", "0")]);
+    /// let builder = hub_otel::Telemetry::builder().endpoint("localhost:4317");
     /// let error = builder.config().unwrap_err();
-    /// assert!(error.to_string().starts_with("OTEL_BSP_MAX_QUEUE_SIZE is set to `0`"));
+    /// assert!(error.to_string().starts_with("builder().endpoint(…) is set to `localhost:4317`"));
     /// ```
     ///
     /// # Errors
@@ -35,6 +36,7 @@ impl TelemetryBuilder {
             &self.defaults,
             self.deny.clone(),
             &self.insecure_hosts,
+            self.strict_environment,
         )?;
         Ok((config, environment))
     }
@@ -57,6 +59,7 @@ impl TelemetryBuilder {
     /// `/metrics` is in use. [`InitError::kind`] distinguishes them.
     pub fn build(self) -> Result<Telemetry, InitError> {
         let (config, environment) = self.resolve()?;
+        config.warnings.iter().for_each(|warning| write_line(warning));
         if *config.disabled || !cfg!(feature = "enabled") {
             return Ok(Telemetry::disabled(config));
         }
