@@ -10,6 +10,7 @@ pub(crate) mod limits;
 pub(crate) mod metrics;
 pub(crate) mod pipeline;
 pub(crate) mod processor;
+pub(crate) mod protocol_hint;
 pub(crate) mod queue;
 pub(crate) mod resource;
 pub(crate) mod retry;

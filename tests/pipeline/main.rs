@@ -1,6 +1,7 @@
 //! The export pipeline from `init` to the Collector: environment, wire, `/metrics`, shutdown,
 //! runtimes.
 
+mod certificates;
 mod child;
 mod console;
 mod environment;
@@ -19,3 +20,4 @@ mod shutdown_message;
 mod signals;
 mod variables;
 mod wire;
+mod wrong_port;

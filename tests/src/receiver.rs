@@ -61,7 +61,20 @@ struct Inner {
     script: Mutex<Script>,
     store: Mutex<Store>,
     connections: Connections,
-    tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
+    tls: Mutex<Option<Arc<tokio_rustls::rustls::ServerConfig>>>,
+    versions: Versions,
+}
+
+/// The versions of HTTP that a receiver has on its port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// HTTP/1.1 and HTTP/2.
+    #[default]
+    Both,
+    /// HTTP/1.1, as a Collector has on 4318.
+    Http1,
+    /// HTTP/2 without an upgrade, as a Collector has on 4317.
+    Http2,
 }
 
 impl Receiver {
@@ -70,7 +83,15 @@ impl Receiver {
     /// # Panics
     /// If the system has no free port.
     pub fn start() -> Self {
-        Self::build(None, Store::default())
+        Self::build(None, Store::default(), Versions::Both)
+    }
+
+    /// Starts a receiver with these versions of HTTP only.
+    ///
+    /// # Panics
+    /// If the system has no free port.
+    pub fn of(versions: Versions) -> Self {
+        Self::build(None, Store::default(), versions)
     }
 
     /// Starts a receiver that keeps counts and span ids, not the requests. For millions of items.
@@ -78,7 +99,7 @@ impl Receiver {
     /// # Panics
     /// If the system has no free port.
     pub fn counting() -> Self {
-        Self::build(None, Store::counting())
+        Self::build(None, Store::counting(), Versions::Both)
     }
 
     /// Starts a receiver with TLS and the server certificate of `certificates`. `mutual` requires
@@ -87,10 +108,21 @@ impl Receiver {
     /// # Panics
     /// If the system has no free port.
     pub fn tls(certificates: &Certificates, mutual: bool) -> Self {
-        Self::build(Some(certificates.server_config(mutual)), Store::default())
+        let tls = Some(certificates.server_config(mutual));
+        Self::build(tls, Store::default(), Versions::Both)
     }
 
-    fn build(tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>, store: Store) -> Self {
+    /// Replaces the certificates of a receiver with TLS and resets each open connection.
+    pub fn rotate(&self, certificates: &Certificates, mutual: bool) {
+        *lock(&self.inner.tls) = Some(certificates.server_config(mutual));
+        self.reset_connections();
+    }
+
+    fn build(
+        tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
+        store: Store,
+        versions: Versions,
+    ) -> Self {
         let closed = Closed::new();
         let address = SocketAddr::from(([127, 0, 0, 1], closed.port()));
         let is_tls = tls.is_some();
@@ -98,7 +130,8 @@ impl Receiver {
             script: Mutex::default(),
             store: Mutex::new(store),
             connections: Connections::default(),
-            tls,
+            tls: Mutex::new(tls),
+            versions,
         });
         let receiver =
             Self { address, tls: is_tls, inner, state: Mutex::new(State::Closed(Some(closed))) };

@@ -2,6 +2,7 @@
 
 use crate::config::signal::Signal;
 use crate::export::diagnostics::Diagnostics;
+use crate::export::protocol_hint::ProtocolHint;
 use crate::export::queue::ExportOutcome;
 use crate::export::runtime::ExportPhase;
 use crate::export::transport::{ExportResponse, RetryCause, Transport};
@@ -46,6 +47,7 @@ pub(crate) type EndpointStates = BTreeMap<String, Arc<EndpointState>>;
 #[derive(Debug, Default)]
 pub(crate) struct EndpointState {
     was_reached: AtomicBool,
+    has_accepted: AtomicBool,
     last_error: Mutex<String>,
 }
 
@@ -77,6 +79,7 @@ pub(crate) struct RetryingExporter {
     pub(crate) phase: watch::Receiver<ExportPhase>,
     pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) endpoint_state: Arc<EndpointState>,
+    pub(crate) protocol_hint: ProtocolHint,
     pub(crate) before_export: Option<BeforeExport>,
 }
 
@@ -97,6 +100,7 @@ impl RetryingExporter {
             let (retry_after, cause) = match self.attempt(body.clone()).await {
                 ExportResponse::Accepted { rejected, message } => {
                     self.set_reached();
+                    self.endpoint_state.has_accepted.store(true, Relaxed);
                     if rejected > 0 {
                         self.warn(
                             "rejected",
@@ -108,6 +112,9 @@ impl RetryingExporter {
                 }
                 ExportResponse::Rejected { reason } => {
                     self.set_reached();
+                    if self.protocol_hint.applies_to_refusal(&reason) {
+                        self.log_protocol_hint();
+                    }
                     self.warn(
                         &reason,
                         &format!("{} rejected a batch of {}", self.endpoint, self.signal.items()),
@@ -144,10 +151,11 @@ impl RetryingExporter {
                 );
                 return ExportOutcome::Dropped(drop_reason::RETRY_AFTER_TOO_LONG);
             }
-            if let RetryCause::Transient(_) = cause {
+            if !matches!(cause, RetryCause::Unreachable { .. }) {
                 self.set_reached();
             }
             self.report(&cause);
+            self.reload_certificates();
             if self.is_unreachable_at_shutdown(&cause) {
                 return ExportOutcome::Dropped(drop_reason::NO_COLLECTOR);
             }
@@ -212,10 +220,40 @@ impl RetryingExporter {
                     ),
                 );
             }
-            RetryCause::Transient(error) => self.warn(
-                "transient",
-                &format!("the export of {} to {} is retried", self.signal, self.endpoint),
-                error,
+            RetryCause::Transient(error) | RetryCause::OtherProtocol(error) => {
+                let is_other = matches!(cause, RetryCause::OtherProtocol(_));
+                if is_other || self.protocol_hint.is_other_port {
+                    self.log_protocol_hint();
+                }
+                self.warn(
+                    "transient",
+                    &format!("the export of {} to {} is retried", self.signal, self.endpoint),
+                    error,
+                );
+            }
+        }
+    }
+
+    /// Logs that protocol or port are probably wrong, unless the endpoint accepted a request.
+    fn log_protocol_hint(&self) {
+        if !self.endpoint_state.has_accepted.load(Relaxed) {
+            let hint = &self.protocol_hint.message;
+            self.diagnostics.log_once(&format!("protocol {hint}"), hint);
+        }
+    }
+
+    /// Reads changed certificate files again: a rotated certificate is a failed connection.
+    fn reload_certificates(&self) {
+        match self.transport.reload_certificates() {
+            Ok(false) => {}
+            Ok(true) => self.diagnostics.log_throttled(
+                &format!("certificates {}", self.endpoint),
+                &format!("the certificate files for {} changed and are in use", self.endpoint),
+            ),
+            Err(error) => self.warn(
+                "certificates",
+                &format!("the certificate files for {} cannot be used", self.endpoint),
+                &error,
             ),
         }
     }

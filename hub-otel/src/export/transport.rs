@@ -56,6 +56,8 @@ pub(crate) enum RetryCause {
     Unreachable { message: String, is_refused: bool },
     /// A broken connection, a timeout, or a retryable response.
     Transient(String),
+    /// A response in another protocol.
+    OtherProtocol(String),
 }
 
 /// The size limit of a response: the fields read from it are a number and a message.
@@ -105,6 +107,21 @@ impl Transport {
                 drop(body);
                 match *never {}
             }
+        }
+    }
+
+    /// Reads changed certificate files again and connects with them. Returns whether they changed.
+    ///
+    /// # Errors
+    /// A file cannot be read or is invalid. The old certificates stay in use.
+    pub(crate) fn reload_certificates(&self) -> Result<bool, String> {
+        match self {
+            #[cfg(all(feature = "otlp-tls", feature = "otlp-grpc"))]
+            Self::Grpc(grpc) => grpc.reload_certificates(),
+            #[cfg(all(feature = "otlp-tls", feature = "otlp-http"))]
+            Self::Http(http) => http.reload_certificates(),
+            #[cfg(not(all(feature = "otlp-tls", feature = "otlp-grpc", feature = "otlp-http")))]
+            _ => Ok(false),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The listener: one port for HTTP/1.1, HTTP/2 and TLS, whose connections can be reset one by one.
 
-use super::{Inner, lock, serve};
+use super::{Inner, Versions, lock, serve};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -83,7 +83,8 @@ async fn connection(stream: TcpStream, inner: Arc<Inner>) {
 }
 
 async fn accept_tls(stream: TcpStream, inner: Arc<Inner>, connection: Connection) {
-    match inner.tls.clone() {
+    let tls = lock(&inner.tls).clone();
+    match tls {
         None => serve_requests(stream, inner, connection).await,
         Some(config) => {
             if let Ok(stream) = tokio_rustls::TlsAcceptor::from(config).accept(stream).await {
@@ -98,8 +99,14 @@ async fn serve_requests(
     inner: Arc<Inner>,
     connection: Connection,
 ) {
+    let versions = inner.versions;
     let service = TowerToHyperService::new(serve::router(inner, connection));
+    let builder = Builder::new(TokioExecutor::new());
+    let builder = match versions {
+        Versions::Both => builder,
+        Versions::Http1 => builder.http1_only(),
+        Versions::Http2 => builder.http2_only(),
+    };
     // An error of the connection is not of interest, only its requests.
-    let _ended =
-        Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ended = builder.serve_connection(TokioIo::new(stream), service).await;
 }

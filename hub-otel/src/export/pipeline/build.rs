@@ -17,6 +17,7 @@ use crate::export::metrics::periodic_push::{FlushRequest, PeriodicPush};
 use crate::export::metrics::{prometheus::MetricsHandler, scrapes::Scrapes};
 use crate::export::pipeline::Pipeline;
 use crate::export::processor::{QueueLogProcessor, QueueSpanProcessor};
+use crate::export::protocol_hint::ProtocolHint;
 use crate::export::queue::{Queue, SignalQueue};
 use crate::export::retry::{BeforeExport, EndpointStates, RetryingExporter};
 use crate::export::runtime::{ExportPhase, ExportRuntime};
@@ -83,6 +84,7 @@ impl BuildContext {
             phase: self.phase.clone(),
             diagnostics: Arc::clone(&self.diagnostics),
             endpoint_state: Arc::clone(endpoint_state),
+            protocol_hint: ProtocolHint::new(otlp),
             before_export: self.before_export.clone(),
         }))
     }

@@ -3,6 +3,7 @@
 //! Requests are encoded once for all attempts: the codec passes bytes through.
 
 mod checked_channel;
+mod probe;
 
 use crate::config::otlp::{Compression, OtlpConfig};
 use crate::config::signal::Signal;
@@ -22,6 +23,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use tonic::Code;
 use tonic::Request;
 use tonic::Status;
@@ -42,11 +45,16 @@ use tonic_types::StatusExt;
 /// A lazily connected channel with the constant parts of each request.
 #[derive(Debug)]
 pub(crate) struct GrpcTransport {
-    endpoint: Endpoint,
+    #[cfg(feature = "otlp-tls")]
+    config: Mutex<OtlpConfig>,
+    endpoint: Mutex<Endpoint>,
     channel: Mutex<Channel>,
     metadata: MetadataMap,
     path: PathAndQuery,
     compression: Option<CompressionEncoding>,
+    /// The address without TLS, for [`probe::is_http_1`].
+    plain_authority: Option<String>,
+    probes: AtomicUsize,
 }
 
 fn export_method(signal: Signal) -> &'static str {
@@ -59,21 +67,7 @@ fn export_method(signal: Signal) -> &'static str {
 
 impl GrpcTransport {
     pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
-        let endpoint = Endpoint::from_shared(config.endpoint.to_string())
-            .map_err(|error| error.to_string())?;
-        let endpoint = endpoint
-            .user_agent(user_agent())
-            .map_err(|error| error.to_string())?
-            .connect_timeout(*config.timeout)
-            .tcp_nodelay(true);
-        #[cfg(feature = "otlp-tls")]
-        let endpoint = if config.endpoint.tls {
-            endpoint
-                .tls_config(tls(config))
-                .map_err(|error| crate::export::transport::error_chain(&error))?
-        } else {
-            endpoint
-        };
+        let endpoint = endpoint(config)?;
         let mut metadata = MetadataMap::new();
         for (name, value) in config.headers.iter() {
             let key: AsciiMetadataKey =
@@ -90,10 +84,39 @@ impl GrpcTransport {
             Compression::Gzip => Some(CompressionEncoding::Gzip),
             Compression::Zstd => Some(CompressionEncoding::Zstd),
         };
-        Ok(Self { endpoint, channel, metadata, path, compression })
+        Ok(Self {
+            #[cfg(feature = "otlp-tls")]
+            config: Mutex::new(config.clone()),
+            endpoint: Mutex::new(endpoint),
+            channel,
+            metadata,
+            path,
+            compression,
+            plain_authority: (!config.endpoint.tls).then(|| config.endpoint.authority()),
+            probes: AtomicUsize::new(0),
+        })
     }
 
     pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
+        match self.send_once(body).await {
+            ExportResponse::Retryable { retry_after, cause: RetryCause::Transient(message) }
+                if self.is_http_1().await =>
+            {
+                let cause = RetryCause::OtherProtocol(message);
+                ExportResponse::Retryable { retry_after, cause }
+            }
+            response => response,
+        }
+    }
+
+    /// Returns whether the server has HTTP/1.1 at this port. Checked a few times, before the first
+    /// response of gRPC.
+    async fn is_http_1(&self) -> bool {
+        let Some(authority) = &self.plain_authority else { return false };
+        self.probes.fetch_add(1, Relaxed) < MAX_PROBES && probe::is_http_1(authority).await
+    }
+
+    async fn send_once(&self, body: Bytes) -> ExportResponse {
         let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // grpc-go compresses responses like the request, whatever the client accepts.
         let channel = CheckedChannel::new(channel);
@@ -113,7 +136,11 @@ impl GrpcTransport {
         }
         let mut request = Request::new(body);
         *request.metadata_mut() = self.metadata.clone();
-        match client.unary(request, self.path.clone(), BytesCodec).await {
+        let response = client.unary(request, self.path.clone(), BytesCodec).await;
+        if response.is_ok() || sent_status.was_sent() {
+            self.probes.store(MAX_PROBES, Relaxed);
+        }
+        match response {
             Ok(response) => match partial_success(&response.into_inner()) {
                 Some((rejected, message)) => ExportResponse::Accepted { rejected, message },
                 None => ExportResponse::unreadable("its message is not the one of OTLP"),
@@ -123,8 +150,41 @@ impl GrpcTransport {
     }
 
     pub(crate) fn reconnect(&self) {
-        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = self.endpoint.connect_lazy();
+        let endpoint = self.endpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = endpoint.connect_lazy();
     }
+
+    /// Reads changed certificate files again. Returns whether they changed.
+    #[cfg(feature = "otlp-tls")]
+    pub(crate) fn reload_certificates(&self) -> Result<bool, String> {
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(changed) = config.with_changed_certificates()? else { return Ok(false) };
+        let endpoint = endpoint(&changed)?;
+        *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
+        *config = changed;
+        drop(config);
+        self.reconnect();
+        Ok(true)
+    }
+}
+
+fn endpoint(config: &OtlpConfig) -> Result<Endpoint, String> {
+    let endpoint =
+        Endpoint::from_shared(config.endpoint.to_string()).map_err(|error| error.to_string())?;
+    let endpoint = endpoint
+        .user_agent(user_agent())
+        .map_err(|error| error.to_string())?
+        .connect_timeout(*config.timeout)
+        .tcp_nodelay(true);
+    #[cfg(feature = "otlp-tls")]
+    let endpoint = if config.endpoint.tls {
+        endpoint
+            .tls_config(tls(config))
+            .map_err(|error| crate::export::transport::error_chain(&error))?
+    } else {
+        endpoint
+    };
+    Ok(endpoint)
 }
 
 /// tonic's text for a message over the limit before decompression. It has no code of its own.
@@ -132,11 +192,21 @@ const MESSAGE_TOO_LARGE: &str = "decoded message length too large";
 /// tonic's text for a message over the limit after decompression. It has no code of its own.
 const DECOMPRESSED_TOO_LARGE: &str = "exceeded while decompressing message";
 
+/// tonic's text for a TLS server without HTTP/2. Its type is private.
+const NO_HTTP_2: &str = "HTTP/2 was not negotiated";
+/// Connections that are checked for another protocol, until the first response of gRPC.
+const MAX_PROBES: usize = 3;
+
 /// Classifies an error of the connection.
 fn transport_error(error: &(dyn Error + 'static)) -> RetryCause {
     let is_connect = std::iter::successors(Some(error), |&error| error.source())
         .any(|error| error.is::<tonic::ConnectError>());
-    connection_error(error, is_connect)
+    match connection_error(error, is_connect) {
+        RetryCause::Transient(message) if message.contains(NO_HTTP_2) => {
+            RetryCause::OtherProtocol(message)
+        }
+        cause => cause,
+    }
 }
 
 /// Classifies a status (OTLP specification, "OTLP/gRPC Response", "Failures"). `was_sent`: the

@@ -25,6 +25,7 @@ use http_types::header::HeaderValue;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::borrow::Cow;
+use std::error::Error;
 use std::io::Read;
 use std::io::Write;
 use std::sync::Mutex;
@@ -34,8 +35,10 @@ use std::time::Duration;
 /// An HTTP client with the constant parts of each request.
 #[derive(Debug)]
 pub(crate) struct HttpTransport {
+    #[cfg(feature = "otlp-tls")]
+    config: Mutex<OtlpConfig>,
     client: Mutex<Client<Connector, Full<Bytes>>>,
-    connector: Connector,
+    connector: Mutex<Connector>,
     uri: Uri,
     headers: HeaderMap,
     compression: Compression,
@@ -64,11 +67,25 @@ impl HttpTransport {
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| format!("the value of `{name}` is not a valid header value"))?;
             value.set_sensitive(true);
-            headers.append(key, value);
+            if key == header::USER_AGENT {
+                headers.insert(key, value);
+            } else {
+                headers.append(key, value);
+            }
         }
         let connector = connector(config)?;
         let client = Mutex::new(client(&connector));
-        Ok(Self { client, connector, uri, headers, compression: *config.compression, json, signal })
+        Ok(Self {
+            #[cfg(feature = "otlp-tls")]
+            config: Mutex::new(config.clone()),
+            client,
+            connector: Mutex::new(connector),
+            uri,
+            headers,
+            compression: *config.compression,
+            json,
+            signal,
+        })
     }
 
     pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
@@ -83,7 +100,12 @@ impl HttpTransport {
         let response = match client.request(request).await {
             Ok(response) => response,
             Err(error) => {
-                let cause = connection_error(&error, error.is_connect());
+                let cause = match connection_error(&error, error.is_connect()) {
+                    RetryCause::Transient(message) if is_other_protocol(&error) => {
+                        RetryCause::OtherProtocol(message)
+                    }
+                    cause => cause,
+                };
                 return ExportResponse::Retryable { retry_after: None, cause };
             }
         };
@@ -108,8 +130,29 @@ impl HttpTransport {
     }
 
     pub(crate) fn reconnect(&self) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client(&self.connector);
+        let connector = self.connector.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client(&connector);
     }
+
+    /// Reads changed certificate files again. Returns whether they changed.
+    #[cfg(feature = "otlp-tls")]
+    pub(crate) fn reload_certificates(&self) -> Result<bool, String> {
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(changed) = config.with_changed_certificates()? else { return Ok(false) };
+        let connector = connector(&changed)?;
+        *self.connector.lock().unwrap_or_else(PoisonError::into_inner) = connector;
+        *config = changed;
+        drop(config);
+        self.reconnect();
+        Ok(true)
+    }
+}
+
+/// Returns whether the response is no HTTP/1.1, for example the begin of HTTP/2.
+fn is_other_protocol(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .find_map(|error| error.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_parse)
 }
 
 fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
