@@ -74,6 +74,7 @@ pub struct Config {
     pub(crate) temporality: Setting<Temporality>,
     pub(crate) prometheus_host: Setting<String>,
     pub(crate) prometheus_port: Setting<u16>,
+    pub(crate) metrics_hosts: Setting<Option<Vec<String>>>,
     pub(crate) sampler: Setting<SamplerConfig>,
     pub(crate) propagators: Setting<Vec<Propagator>>,
     pub(crate) methods: Setting<Option<HttpMethods>>,
@@ -154,6 +155,10 @@ impl Config {
                 parse_host,
             ),
             prometheus_port: read_prometheus_port(&mut reader, defaults),
+            metrics_hosts: reader.read(&["HUB_OTEL_METRICS_HOSTS"], None, |list| {
+                let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+                Ok(Some(names.map(str::to_owned).collect()))
+            }),
             sampler: read_sampler(&mut reader),
             propagators: read_propagators(&mut reader),
             methods: read_http_methods(&mut reader),

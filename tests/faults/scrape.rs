@@ -36,7 +36,7 @@ impl Company {
             b"DELETE /metrics HTTP/1.1\r\n\r\n",
         ];
         let words = match self {
-            Self::Reader => b"GET /metrics HTTP/1.1\r\nHost: slow\r\n\r\n".to_vec(),
+            Self::Reader => b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
             Self::Trickler => b"GET /met".to_vec(),
             Self::Garbage => garbage[number % garbage.len()].to_vec(),
             Self::Endless => {

@@ -44,6 +44,16 @@ fn an_event_reaches_the_collector_through_the_subscriber_that_install_sets() {
 }
 
 #[test]
+fn a_value_cannot_forge_a_line_on_stderr_or_control_the_terminal() {
+    let closed = hub_otel_tests::ports::Closed::new();
+    let stderr = run(case("hostile_values").env("OTEL_EXPORTER_OTLP_ENDPOINT", closed.endpoint()));
+    assert_eq!(stderr.matches("FORGED").count(), 6, "{stderr}");
+    assert!(!stderr.lines().any(|line| line.starts_with("FORGED")), "{stderr}");
+    assert!(!stderr.contains(['\u{1b}', '\u{9b}', '\r', '\u{202e}']), "{stderr:?}");
+    assert!(stderr.contains(r"alert\nFORGED \u{1b}[2J"), "{stderr}");
+}
+
+#[test]
 fn a_subscriber_that_is_set_is_kept_and_reported_once() {
     let receiver = Receiver::start();
     let stderr =
@@ -211,6 +221,20 @@ mod case {
         let telemetry = hub_otel::init("events").expect("the install");
         tracing::info!("under the filter");
         tracing::warn!("over the filter");
+        telemetry.shutdown_blocking();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn hostile_values() {
+        let telemetry = hub_otel::init("events").expect("the install");
+        let hostile = "alert\nFORGED \u{1b}[2J\u{9b}31m\r\u{202e}";
+        let error = std::io::Error::other(hostile);
+        tracing::warn!("{hostile}");
+        tracing::warn!(display = %hostile, debug = ?hostile, text = hostile, "fields");
+        tracing::warn!(error = &error as &dyn std::error::Error, "an error");
+        let _entered = tracing::warn_span!("span", %hostile).entered();
+        tracing::warn!("in a span");
         telemetry.shutdown_blocking();
     }
 

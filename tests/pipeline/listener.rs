@@ -14,7 +14,7 @@ fn slow_readers_garbage_and_a_huge_head_harm_neither_the_program_nor_the_next_sc
     let slow: Vec<_> = (0..64)
         .map(|_| {
             let mut stream = connect();
-            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
             stream
         })
         .collect();
@@ -32,6 +32,24 @@ fn slow_readers_garbage_and_a_huge_head_harm_neither_the_program_nor_the_next_sc
     assert!(reply.body.contains("hub_otel_export_items_total"));
     drop(slow);
     assert_eq!(http::get(format!("http://{address}/")).status, 404);
+}
+
+#[test]
+fn metrics_on_loopback_are_not_served_under_the_name_of_another_site() {
+    let scrape = |telemetry: &hub_otel::Telemetry, host: &str| {
+        let url = format!("http://{}/metrics", telemetry.metrics_addr().expect("served"));
+        http::try_send(http::Method::GET, url, &[("host", host)], "").expect("a reply").status
+    };
+    let telemetry = kit::builder().build().expect("it starts");
+    for (host, status) in [("localhost:1", 200), ("127.0.0.1", 200), ("rebound.example", 403)] {
+        assert_eq!(scrape(&telemetry, host), status, "{host}");
+    }
+    telemetry.shutdown_blocking();
+    let names = [("HUB_OTEL_METRICS_HOSTS", "orchestrator, scanner")];
+    let telemetry = kit::within(names).build().expect("it starts");
+    for (host, status) in [("scanner:9464", 200), ("localhost", 200), ("rebound.example", 403)] {
+        assert_eq!(scrape(&telemetry, host), status, "{host}");
+    }
 }
 
 #[test]

@@ -96,6 +96,9 @@ impl Display for Config {
             &self.prometheus_port.value,
             &self.prometheus_port.origin,
         )?;
+        if let Some(names) = &self.metrics_hosts.value {
+            line("HUB_OTEL_METRICS_HOSTS", &names.join(","), &self.metrics_hosts.origin)?;
+        }
         line("OTEL_TRACES_SAMPLER", &self.sampler.value, &self.sampler.origin)?;
         let propagators: Vec<_> =
             self.propagators.iter().map(|propagator| propagator.as_str()).collect();

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "prometheus")]
 pub(crate) mod families;
+#[cfg(feature = "prometheus")]
+pub(crate) mod host;
 pub(crate) mod isolated_meters;
 pub(crate) mod observers;
 pub(crate) mod periodic_push;

@@ -138,6 +138,18 @@ impl Client {
         self
     }
 
+    /// Sends no propagation headers (`traceparent`, `tracestate`, `baggage`), for services of other
+    /// organizations. Spans and metrics are recorded as before.
+    ///
+    /// ```
+    /// let chats = hub_otel::http::Client::new().without_propagation();
+    /// # let _ = chats;
+    /// ```
+    pub fn without_propagation(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).no_propagation = true;
+        self
+    }
+
     /// Records into `telemetry` instead of the installed one: for tests, and for programs with
     /// several.
     ///

@@ -62,6 +62,24 @@ async fn a_call_from_server_to_server_is_one_trace() {
 }
 
 #[tokio::test]
+async fn a_client_for_third_parties_sends_no_propagation_header() {
+    let capture = BoundaryCapture::new();
+    let app =
+        Router::new().route("/", get(|headers: HeaderMap| async move { headers_of(&headers) }));
+    let server = Server::start(app).await;
+    let built = Client::build(reqwest::Client::builder()).unwrap().baggage_to("127.0.0.1");
+    for http in [Client::new(), built] {
+        let answer = http.without_propagation().get(server.url("/")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "");
+    }
+    capture.idle().await;
+    assert_eq!(
+        capture.outcomes(),
+        "CLIENT GET http.response.status_code=200\nCLIENT GET http.response.status_code=200\n"
+    );
+}
+
+#[tokio::test]
 async fn a_url_shows_its_origin_and_nothing_that_may_be_a_secret() {
     let capture = BoundaryCapture::new();
     let server = Server::start(Router::new().route("/{*path}", post(|| async {}))).await;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::export::diagnostics::{Diagnostics, write_line};
 use crate::export::metrics::families::convert;
+use crate::export::metrics::host::MetricsHosts;
 use crate::export::metrics::observers::{BUDGET, BUDGET_AT_SHUTDOWN, Observers};
 use crate::export::metrics::scrapes::{LastScrape, Scrapes};
 use crate::export::metrics::self_metrics::warn_overflow;
@@ -95,6 +96,7 @@ pub(crate) struct MetricsHandler {
     pub(crate) warns_of_overflow: bool,
     pub(crate) scrapes: Scrapes,
     pub(crate) phase: watch::Receiver<ExportPhase>,
+    pub(crate) hosts: MetricsHosts,
     /// The last page. Its lock limits the renderings to one at a time.
     pub(crate) cache: Mutex<Option<(Instant, Bytes)>>,
 }
@@ -237,6 +239,10 @@ async fn handle(
         *response.status_mut() = status;
         response
     };
+    if !handler.hosts.permits(&request) {
+        let text = "the host of this request is not permitted; set HUB_OTEL_METRICS_HOSTS\n";
+        return Ok(plain(StatusCode::FORBIDDEN, text));
+    }
     if request.uri().path() != "/metrics" {
         return Ok(plain(StatusCode::NOT_FOUND, "the metrics are at /metrics\n"));
     }

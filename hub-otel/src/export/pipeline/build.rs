@@ -186,6 +186,10 @@ impl BuildContext {
             warns_of_overflow: metric_push.is_none(),
             scrapes: Scrapes::default(),
             phase: self.phase.clone(),
+            hosts: metrics::host::MetricsHosts::new(
+                self.config.metrics_hosts.value.clone(),
+                address,
+            ),
             cache: tokio::sync::Mutex::default(),
         });
         let server = metrics::prometheus::serve(listener, Arc::clone(&handler), self.phase.clone());

@@ -61,6 +61,9 @@ impl Attempt {
         // Under an excluded server request there is a measurement and no span.
         if !is_suppressed(&attempt.context) {
             attempt.open_span(settings, &method, request, options);
+            if settings.no_propagation {
+                return Some(attempt);
+            }
             let host = strip_brackets(request.url().host_str().unwrap_or_default()).to_owned();
             let guard = attempt.context.clone().attach();
             settings.baggage.inject(&host, request.headers_mut());

@@ -10,6 +10,8 @@ pub(super) struct ClientSettings {
     /// The hosts whose paths are not secret.
     pub(super) shown_hosts: Vec<Box<str>>,
     pub(super) baggage: BaggageAllowList,
+    /// No propagation header is sent.
+    pub(super) no_propagation: bool,
 }
 
 /// The options of one call that are not part of the request.

@@ -172,4 +172,21 @@ impl TelemetryBuilder {
             port.to_string(),
         )
     }
+
+    /// Sets the host names by which `/metrics` may be requested, in addition to names of loopback
+    /// and IP addresses. `*` permits every name. Other requests get status 403: a page of another
+    /// site cannot read the metrics by DNS rebinding.
+    ///
+    /// Variable: HUB_OTEL_METRICS_HOSTS. Default: none if `/metrics` is served on loopback, every
+    /// name elsewhere.
+    ///
+    /// ```
+    /// // For a scrape of `http://orchestrator:9464/metrics`, and of no other name.
+    /// let builder =
+    ///     hub_otel::Telemetry::builder().prometheus("0.0.0.0", 9464).metrics_hosts(["orchestrator"]);
+    /// ```
+    pub fn metrics_hosts(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        self.set("HUB_OTEL_METRICS_HOSTS", "metrics_hosts", names.join(","))
+    }
 }

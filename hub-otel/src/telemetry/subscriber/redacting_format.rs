@@ -1,9 +1,11 @@
 //! Formatting of event fields on stderr: the format of `tracing-subscriber` with secret values
-//! redacted.
+//! redacted and control characters escaped, so that a value can neither forge a line nor control a
+//! terminal.
 
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use std::error::Error;
 use std::fmt;
+use std::fmt::Write;
 use tracing::field::Field;
 use tracing::field::Visit;
 use tracing_subscriber::field::RecordFields;
@@ -43,20 +45,94 @@ impl RedactingVisitor<'_, '_> {
 
 impl Visit for RedactingVisitor<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if !self.write_redacted(field) {
-            self.inner.record_str(field, value);
+        // `Debug` of a string escapes what `Escaped` does; the message is written without quotes.
+        if field.name() == "message" {
+            self.record_debug(field, &format_args!("{value}"));
+        } else {
+            self.record_debug(field, &value);
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if !self.write_redacted(field) {
-            self.inner.record_error(field, value);
+        match value.source() {
+            None => self.record_debug(field, &format_args!("{value}")),
+            Some(source) => {
+                let name = field.name();
+                self.record_debug(field, &format_args!("{value} {name}.sources={}", Chain(source)));
+            }
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if !self.write_redacted(field) {
-            self.inner.record_debug(field, value);
+            self.inner.record_debug(field, &Escaped(value));
         }
+    }
+}
+
+/// The causes of an error, in brackets.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let causes = std::iter::successors(Some(self.0), |&error| error.source());
+        for (index, cause) in causes.enumerate() {
+            let separator = if index == 0 { "[" } else { ", " };
+            write!(f, "{separator}{cause}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+/// A value whose control characters are escaped as in a Rust string.
+struct Escaped<'a>(&'a dyn fmt::Debug);
+
+impl fmt::Debug for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(EscapingWriter(f), "{:?}", self.0)
+    }
+}
+
+struct EscapingWriter<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl fmt::Write for EscapingWriter<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(position) = rest.find(is_unsafe) {
+            let (plain, tail) = rest.split_at(position);
+            self.0.write_str(plain)?;
+            let mut characters = tail.chars();
+            if let Some(character) = characters.next() {
+                write!(self.0, "{}", character.escape_debug())?;
+            }
+            rest = characters.as_str();
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Returns whether a character starts a line, controls a terminal, or changes the direction of
+/// text.
+fn is_unsafe(character: char) -> bool {
+    (character.is_control() && character != '\t')
+        || matches!(
+            character,
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        format!("{:?}", Escaped(&format_args!("{text}")))
+    }
+
+    #[test]
+    fn characters_that_forge_lines_or_control_terminals_are_escaped() {
+        assert_eq!(escaped("a\nb\r\u{1b}[31m\u{9b}2J\u{7f}"), r"a\nb\r\u{1b}[31m\u{9b}2J\u{7f}");
+        assert_eq!(escaped("a\u{202e}b\u{2028}c"), r"a\u{202e}b\u{2028}c");
+        assert_eq!(escaped("plain \t text, \"quoted\", ü 🚨"), "plain \t text, \"quoted\", ü 🚨");
     }
 }
