@@ -147,3 +147,55 @@ fn init_rejects_unknown_commands_and_escalation_types() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("pigeon"));
 }
+
+#[test]
+fn what_init_prints_for_eval_is_data_whatever_the_folder_and_the_settings_contain() {
+    let (folder, copy) = copied();
+    let odd = folder.path().join("it's $(touch ran) \"odd\"");
+    fs::rename(&copy, &odd).expect("renamed");
+    stdout(&init(&odd, &["host"], &[]));
+    let script = "eval \"$(./init env)\"; cat \"$HUB_WEBHOOK_HMAC_SECRET_FILE\"";
+    let evaluated = Command::new("sh").args(["-c", script]).current_dir(&odd).output();
+    assert_eq!(stdout(&evaluated.expect("sh runs")), read(&odd, "secrets/webhook_hmac"));
+    for value in ["a'; touch ran; echo '", "$(touch ran)", "a b", "", "a,b=c"] {
+        fs::write(odd.join(".env"), format!("ENVIRONMENT={value}\n")).expect("edited");
+        for command in ["env", "app", "host"] {
+            let output = init(&odd, &[command], &[]);
+            assert_eq!(output.status.code(), Some(2), "{value} {command}");
+            assert!(output.stdout.is_empty(), "{value} {command}");
+        }
+        Command::new("sh").args(["-c", script]).current_dir(&odd).output().expect("sh runs");
+        assert!(!odd.join("ran").exists(), "`{value}` was executed");
+    }
+}
+
+#[test]
+fn init_stores_nothing_that_it_rejects() {
+    let (_folder, copy) = copied();
+    stdout(&init(&copy, &[], &[]));
+    let before = read(&copy, ".env");
+    for (name, value) in [
+        ("HUB_ESCALATION_TYPE", "teams"),
+        ("HUB_ESCALATION_URL", "https://a/\nEVIL=1"),
+        ("HUB_ESCALATION_URL", "https://a/ b"),
+        ("HUB_ESCALATION_URL", "https://a/'$(id)"),
+        ("HUB_ESCALATION_URL", "ftp://a/"),
+    ] {
+        assert_eq!(init(&copy, &[], &[(name, value)]).status.code(), Some(2), "{value}");
+        assert_eq!(read(&copy, ".env"), before, "{value}");
+    }
+    stdout(&init(&copy, &[], &[]));
+}
+
+#[test]
+fn a_secret_that_was_cut_is_replaced_and_a_chosen_one_is_kept() {
+    let (_folder, copy) = copied();
+    stdout(&init(&copy, &[], &[]));
+    fs::write(copy.join("secrets/webhook_hmac"), "abc").expect("cut");
+    fs::write(copy.join("secrets/api_token"), "chosen-by-the-user").expect("chosen");
+    let again = init(&copy, &[], &[]);
+    stdout(&again);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("secrets/webhook_hmac had 3 bytes"));
+    assert_eq!(read(&copy, "secrets/webhook_hmac").len(), 40);
+    assert_eq!(read(&copy, "secrets/api_token"), "chosen-by-the-user");
+}
