@@ -91,6 +91,31 @@ async fn the_scanner_finds_secrets_in_committed_files_and_does_not_print_them() 
     assert!(!report.to_string().contains(&key()), "a report is read by more people than the file");
 }
 
+#[tokio::test]
+async fn special_files_of_any_name_do_not_stop_a_scan() {
+    let folder = folder();
+    std::fs::remove_file(folder.path().join(".gitignore")).unwrap();
+    let pipe = |name: &str| {
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join(name)).status();
+        assert!(made.unwrap().success());
+    };
+    // The root, a folder below it, and files to scan.
+    for name in [".gitignore", "app/.gitignore", ".ignore", "app/pipe.txt"] {
+        pipe(name);
+    }
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("ignored/.gitignore")).unwrap();
+    let agents = agents(folder.path());
+    let scan = act(&agents, "scanner", "scan", 1, json!({}));
+    let report = tokio::time::timeout(Duration::from_secs(30), scan).await.unwrap().unwrap();
+    let paths: Vec<_> =
+        report["findings"].as_array().unwrap().iter().map(|it| &it["path"]).collect();
+    assert_eq!(paths, [".env", "app/config.yaml", "ignored/secret.txt"]);
+    let finding = json!({ "rule": "aws-access-key-id", "path": "app/pipe.txt", "line": 1, "column": 1, "preview": "" });
+    let patch = act(&agents, "patcher", "apply", 1, json!({ "findings": [finding] }));
+    let error = tokio::time::timeout(Duration::from_secs(30), patch).await.unwrap().unwrap_err();
+    assert_eq!(error.kind, "patch_failed");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn no_path_leads_out_of_the_scan_root() {

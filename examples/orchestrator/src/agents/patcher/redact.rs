@@ -4,10 +4,11 @@
 //! since is not damaged, and a second run changes nothing.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use crate::agents::scanner::rules;
+use crate::agents::scanner::walk::open_regular;
 
 /// Maximum size of a file, as in the scanner.
 const MAX_FILE: u64 = 1 << 20;
@@ -17,14 +18,16 @@ const MAX_FILE: u64 = 1 << 20;
 /// # Errors
 /// The file cannot be read or written. It is then unchanged, because it is replaced atomically.
 pub fn redact_file(path: &Path, rule_ids: &[&str]) -> io::Result<usize> {
-    let data = fs::metadata(path)?;
-    if !data.is_file() || data.len() > MAX_FILE {
+    let file = open_regular(path)?;
+    let data = file.metadata()?;
+    let mut before = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut before)?;
+    if before.len() as u64 > MAX_FILE {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "not a text file of at most 1 MiB",
         ));
     }
-    let before = fs::read_to_string(path)?;
     let (after, count) = redact_text(&before, rule_ids);
     if count > 0 {
         replace(path, after.as_bytes(), data.permissions())?;

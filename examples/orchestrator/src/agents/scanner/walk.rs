@@ -2,16 +2,22 @@
 //!
 //! Respects `.gitignore` (an ignored file is not committed), does not follow symbolic links (they
 //! can lead out of the folder), skips binary and large files, and stops if all callers are dropped.
+//! Opens regular files only: the open of a named pipe never returns.
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::rules;
+
+/// Maximum size of a `.gitignore` that is respected.
+const MAX_GITIGNORE: u64 = 1 << 20;
 
 /// Limits of a scan.
 #[derive(Debug, Clone, Copy)]
@@ -90,21 +96,68 @@ pub struct Outside {
 pub fn scan(root: &Path, folder: &Path, limits: Limits, stop: &AtomicBool) -> ScanReport {
     let started = Instant::now();
     let mut report = ScanReport { folder: relative(root, folder), ..ScanReport::default() };
-    let walk = ignore::WalkBuilder::new(folder)
-        .hidden(false)
+    // Folders whose `.gitignore` must not be opened are walked without it.
+    let unusual = Arc::new(Mutex::new(Vec::new()));
+    if !is_usual(folder) {
+        lock(&unusual).push(folder.to_owned());
+    } else {
+        let found = Arc::clone(&unusual);
+        let walk = walk_builder(folder)
+            .git_ignore(true)
+            .filter_entry(move |entry| {
+                let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+                let usual = !is_folder || is_usual(entry.path());
+                if !usual {
+                    lock(&found).push(entry.path().to_owned());
+                }
+                usual && entry.file_name() != ".git"
+            })
+            .build();
+        scan_files(folder, walk, limits, started, stop, &mut report);
+    }
+    for inside in std::mem::take(&mut *lock(&unusual)) {
+        let walk = walk_builder(&inside).filter_entry(|entry| entry.file_name() != ".git").build();
+        scan_files(folder, walk, limits, started, stop, &mut report);
+    }
+    report
+}
+
+fn walk_builder(folder: &Path) -> ignore::WalkBuilder {
+    let mut walk = ignore::WalkBuilder::new(folder);
+    walk.standard_filters(false)
         .follow_links(false)
         .require_git(false)
-        .parents(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .sort_by_file_path(Path::cmp)
-        .build();
+        .sort_by_file_path(Path::cmp);
+    walk
+}
+
+/// Returns whether the `.gitignore` of a folder is missing, or a regular file of usual size.
+fn is_usual(folder: &Path) -> bool {
+    match std::fs::symlink_metadata(folder.join(".gitignore")) {
+        Ok(found) => found.is_file() && found.len() <= MAX_GITIGNORE,
+        Err(_) => true,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn scan_files(
+    folder: &Path,
+    walk: ignore::Walk,
+    limits: Limits,
+    started: Instant,
+    stop: &AtomicBool,
+    report: &mut ScanReport,
+) {
     for entry in walk {
         if stop.load(Ordering::Relaxed) {
-            break;
+            return;
         }
         if report.files >= limits.files || started.elapsed() > limits.time {
             report.truncated = true;
-            break;
+            return;
         }
         let Ok(entry) = entry else {
             report.skipped += 1;
@@ -117,12 +170,11 @@ pub fn scan(root: &Path, folder: &Path, limits: Limits, stop: &AtomicBool) -> Sc
             Some(text) => {
                 report.files += 1;
                 report.bytes += text.len() as u64;
-                scan_text(&relative(folder, entry.path()), &text, limits, &mut report);
+                scan_text(&relative(folder, entry.path()), &text, limits, report);
             }
             None => report.skipped += 1,
         }
     }
-    report
 }
 
 fn scan_text(path: &str, text: &str, limits: Limits, report: &mut ScanReport) {
@@ -146,7 +198,7 @@ fn scan_text(path: &str, text: &str, limits: Limits, report: &mut ScanReport) {
 
 /// Reads a text file. Returns `None` if it is binary, too large or unreadable.
 fn read_text(path: &Path, max: u64) -> Option<String> {
-    let file = File::open(path).ok()?;
+    let file = open_regular(path).ok()?;
     let length = file.metadata().ok().filter(|data| data.is_file() && data.len() <= max)?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
     // The file can grow while it is read.
@@ -155,6 +207,17 @@ fn read_text(path: &Path, max: u64) -> Option<String> {
         return None;
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Opens a regular file for reading. Does not follow a link and does not wait for the writer of a
+/// named pipe, whatever was at this path when the folder was listed.
+///
+/// # Errors
+/// The file cannot be opened, or is not a regular file.
+pub fn open_regular(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
 }
 
 fn relative(base: &Path, path: &Path) -> String {
