@@ -16,6 +16,7 @@ mod node;
 mod persist;
 mod progress;
 mod registry;
+mod rendering;
 mod segment;
 mod telemetry;
 

@@ -106,6 +106,8 @@ fn check_limits(workflow: &Workflow) -> Result<(), GraphError> {
     }
     for node in &workflow.nodes {
         let of = |field: &str| format!("node `{}`: {field}", node.id);
+        let dependencies = u64::try_from(node.depends_on.len()).ok();
+        bounded(&of("number of dependencies"), dependencies, 0, MAX_NODES as u64)?;
         bounded(&of("timeoutMs"), node.timeout_ms, 1, DAY)?;
         bounded(&of("retry.maxAttempts"), Some(node.retry.max_attempts.into()), 1, 20)?;
         bounded(&of("retry.initialDelayMs"), Some(node.retry.initial_delay_ms), 0, HOUR)?;

@@ -13,6 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+/// Maximum size of an output, in bytes of JSON: the templates of later nodes can read it.
+const MAX_OUTPUT: usize = 256 * 1024;
+/// Maximum length of an error text, in characters.
+const MAX_ERROR: usize = 2_000;
+
 /// Returns whether a node requires an approval.
 pub(super) fn needs_approval(agents: &Registry, node: &Node) -> bool {
     let risk = agents.get(&node.agent).map(|agent| agent.risk(&node.action));
@@ -23,7 +28,7 @@ pub(super) fn needs_approval(agents: &Registry, node: &Node) -> bool {
 pub(super) async fn execute(agents: &Registry, run: &Run, node: &Node, input: Value) -> NodeRecord {
     let started = Timestamp::now();
     let attempts = AtomicU32::new(0);
-    let result = match agents.get(&node.agent) {
+    let result = bounded(match agents.get(&node.agent) {
         Some(agent) => {
             let call = Call { agent: Arc::clone(agent), run, node, input, attempts: &attempts };
             match AssertUnwindSafe(call_agent(call)).catch_unwind().await {
@@ -38,8 +43,25 @@ pub(super) async fn execute(agents: &Registry, run: &Run, node: &Node, input: Va
         None => {
             Err(AgentError::permanent("unknown_agent", format!("unknown agent `{}`", node.agent)))
         }
-    };
+    });
     create_record(node, started, attempts.into_inner(), result)
+}
+
+/// Rejects an output that is too large, and shortens an error text.
+fn bounded(result: Result<Value, AgentError>) -> Result<Value, AgentError> {
+    match result {
+        Ok(output) if output.to_string().len() > MAX_OUTPUT => Err(AgentError::permanent(
+            "output_too_large",
+            format!("the output of the agent has more than {MAX_OUTPUT} bytes of JSON"),
+        )),
+        Err(mut error) => {
+            if let Some((end, _)) = error.message.char_indices().nth(MAX_ERROR) {
+                error.message.truncate(end);
+            }
+            Err(error)
+        }
+        output => output,
+    }
 }
 
 /// Creates the record of a node whose input could not be rendered.

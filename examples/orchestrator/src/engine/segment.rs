@@ -4,11 +4,10 @@
 use super::persist::{NotWritten, persist};
 use super::progress::Progress;
 use super::registry::{RunSignals, Stop};
-use super::{Engine, EngineError, node, telemetry};
+use super::{Engine, EngineError, node, rendering, telemetry};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Node, NodeRecord, NodeStatus, Run, RunStatus, Workflow};
 use crate::store::{self, End, Paused};
-use crate::template;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hub_otel::instrument_workflow;
@@ -257,9 +256,9 @@ impl Segment {
             Some(_) => return Ok(None),
             None => {}
         }
-        let input = template::render(&node.input, &progress.variables(&self.run.context)).map_err(
-            |error| Unprepared::Template(Box::new(node::unrenderable(node, error.to_string()))),
-        )?;
+        let input = rendering::render(node, progress, &self.run.context)
+            .await
+            .map_err(|reason| Unprepared::Template(Box::new(node::unrenderable(node, reason))))?;
         if !node::needs_approval(self.engine.agents(), node) {
             return Ok(Some(input));
         }
