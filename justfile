@@ -127,6 +127,14 @@ schemathesis examples="25":
 load-10k:
     examples/orchestrator/bench/load-10k
 
+# 60 times kill -9 of the orchestrator under load: rows, counted ends, executions. About three minutes.
+kill-9:
+    cargo test -p orchestrator --test engine kill_nine -- --ignored --nocapture
+
+# The tests that open ports while `cargo run -p orchestrator` serves on its default ports, and the reverse.
+side-by-side:
+    examples/orchestrator/tests/side-by-side
+
 # Cost of a unit, compared with tests/bench/budgets.txt (needs valgrind).
 budgets:
     tests/bench/check

@@ -12,16 +12,19 @@ mod view;
 mod workflows;
 
 use crate::http::ApiError;
+use crate::security::AllowedHosts;
 use crate::webhook::route::{self as webhook, WebhookState};
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hub_otel::http::ServerLayer;
 pub use state::AppState;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,6 +45,7 @@ struct Document;
 
 /// Builds the router of the API for a listener on `bind`.
 pub fn router(state: AppState, bind: SocketAddr) -> Router {
+    let hosts = state.hosts.clone();
     let (router, mut document) = routes(state, bind).split_for_parts();
     // One handler serves both methods. Operation ids must be unique.
     let webhook = document.paths.paths.get_mut("/api/webhooks/grafana");
@@ -49,20 +53,24 @@ pub fn router(state: AppState, bind: SocketAddr) -> Router {
         put.operation_id = Some("grafana_put".to_owned());
     }
     let document: Arc<str> = document.to_json().unwrap_or_else(|error| error.to_string()).into();
-    add_layers(router.route(
-        "/openapi.json",
-        get(async move || ([("content-type", "application/json")], document.to_string())),
-    ))
+    let document =
+        get(async move || ([("content-type", "application/json")], document.to_string()));
+    add_layers(router.route("/openapi.json", document), hosts)
 }
 
 /// Builds a router with only the webhook, for `--webhook-bind`.
 pub fn webhook_router(state: &AppState, bind: SocketAddr) -> Router {
-    let state = WebhookState::new(state.engine.clone(), &state.secrets, bind);
-    add_layers(webhook::router(state).into())
+    let router = webhook::router(webhook_state(state, bind));
+    add_layers(router.into(), state.hosts.clone())
+}
+
+fn webhook_state(state: &AppState, bind: SocketAddr) -> WebhookState {
+    let webhook = WebhookState::new(state.engine.clone(), &state.secrets, bind);
+    webhook.with_signature_time(state.signature_time)
 }
 
 fn routes(state: AppState, bind: SocketAddr) -> OpenApiRouter {
-    let webhook = WebhookState::new(state.engine.clone(), &state.secrets, bind);
+    let webhook = webhook_state(&state, bind);
     let authorized = OpenApiRouter::new()
         .routes(routes!(workflows::list, workflows::create))
         .routes(routes!(workflows::show))
@@ -73,7 +81,7 @@ fn routes(state: AppState, bind: SocketAddr) -> OpenApiRouter {
         .routes(routes!(runs::retry))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::decide))
-        .layer(axum::middleware::from_fn_with_state(state.clone(), auth::authorize));
+        .layer(middleware::from_fn_with_state(state.clone(), auth::authorize));
     let open = OpenApiRouter::new()
         .routes(routes!(health::health))
         .routes(routes!(health::live))
@@ -85,13 +93,33 @@ fn routes(state: AppState, bind: SocketAddr) -> OpenApiRouter {
         .merge(webhook::router(webhook))
 }
 
-fn add_layers(router: Router) -> Router {
+/// Maximum time until the response. The deadlines of the parts are shorter, the body's 5 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+async fn limit_time(request: Request, next: Next) -> Response {
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        let message = format!("no response within {} s", REQUEST_TIMEOUT.as_secs());
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", message).into_response()
+    })
+}
+
+async fn check_host(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
+    if hosts.permit(request.uri(), request.headers()) {
+        return next.run(request).await;
+    }
+    let message = "the host of this request is not permitted; allow it with --allowed-host";
+    ApiError::new(StatusCode::FORBIDDEN, "host_not_allowed", message).into_response()
+}
+
+fn add_layers(router: Router, hosts: AllowedHosts) -> Router {
     router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "route not found"))
         .method_not_allowed_fallback(async |request: Request| {
             let message = format!("method {} not allowed", request.method());
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         })
+        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn_with_state(hosts, check_host))
         // Probes are frequent and not useful in a trace.
         .layer(ServerLayer::new().exclude("/health/*"))
         // Outside of the span, so that the span records the panic.

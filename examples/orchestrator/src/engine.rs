@@ -17,6 +17,7 @@ mod persist;
 mod progress;
 mod registry;
 mod rendering;
+mod retention;
 mod segment;
 mod telemetry;
 

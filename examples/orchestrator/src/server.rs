@@ -11,7 +11,7 @@ use crate::agents::builtin::builtin_agents;
 use crate::api::{self, AppState};
 use crate::domain::Workflow;
 use crate::engine::{Engine, Options};
-use crate::security::{Secrets, check_bind};
+use crate::security::{AllowedHosts, Secrets, check_bind};
 use crate::seed;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Page, Store, WorkflowStore as _};
@@ -29,12 +29,15 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 /// Time in which a repeated signal is the same one.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_millis(300);
 /// Maximum time for the head of a request, and for an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time without progress in which a client must read its response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for responses after the last run.
 const RESPONSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -95,7 +98,9 @@ fn telemetry_builder(args: &ServeArgs) -> TelemetryBuilder {
     let builder = hub_otel::Telemetry::builder()
         .default_service_name("orchestration-service")
         .default_service_version(env!("CARGO_PKG_VERSION"))
-        .default_service_namespace("commandcenter-hub");
+        .default_service_namespace("commandcenter-hub")
+        // `localhost` is permitted anyway: the list applies on every address.
+        .metrics_hosts(args.allowed_host.iter().map(String::as_str).chain(["localhost"]));
     if args.console {
         return builder.exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console]);
     }
@@ -122,9 +127,20 @@ async fn prepare(args: &ServeArgs, agents: Registry) -> Result<Ready, Problem> {
     };
     let store = SqliteStore::open(&args.db).await.map_err(|error| unusable(&error))?;
     seed::insert_seeds(&store, &agents).await.map_err(|error| unusable(&error))?;
-    let all = Page { limit: 1000, after: None };
-    let workflows = store.workflows(all).await.map_err(|error| unusable(&error))?;
+    let workflows = all_workflows(&store).await.map_err(|error| unusable(&error))?;
     Ok(Ready { listener, webhook, store: Arc::new(store), agents, workflows })
+}
+
+async fn all_workflows(store: &SqliteStore) -> crate::store::Result<Vec<Workflow>> {
+    let (mut workflows, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.workflows(Page { limit: 1000, after }).await?;
+        workflows.extend(page.entries);
+        after = page.next;
+        if after.is_none() {
+            return Ok(workflows);
+        }
+    }
 }
 
 async fn run(
@@ -147,19 +163,26 @@ async fn run(
     let state = AppState {
         engine: engine.clone(),
         secrets: Arc::new(secrets),
+        hosts: AllowedHosts::new(&args.allowed_host),
+        signature_time: args.signature_time(),
         service: telemetry.config().service_name().into(),
         started: Instant::now(),
     };
     let (stop, stopped) = watch::channel(false);
-    let mut servers =
-        vec![tokio::spawn(listen(listener, api::router(state.clone(), address), stopped.clone()))];
+    let serve = |listener, router| {
+        tokio::spawn(listen(listener, router, args.max_connections, stopped.clone()))
+    };
+    let mut servers = vec![serve(listener, api::router(state.clone(), address))];
     let webhook_address = webhook.as_ref().and_then(|listener| listener.local_addr().ok());
     if let (Some(listener), Some(address)) = (webhook, webhook_address) {
-        servers.push(tokio::spawn(listen(listener, api::webhook_router(&state, address), stopped)));
+        servers.push(serve(listener, api::webhook_router(&state, address)));
     }
     let (resumed, crashed) = engine.recover().await?;
-    let timers =
-        [tokio::spawn(engine.clone().watch_expiry()), tokio::spawn(engine.clone().keep_lease())];
+    let timers = [
+        tokio::spawn(engine.clone().watch_expiry()),
+        tokio::spawn(engine.clone().keep_lease()),
+        tokio::spawn(engine.clone().keep_retention(args.retention)),
+    ];
     banner::print(args, address, webhook_address, telemetry, (resumed, crashed)).await;
 
     signal.await;
@@ -196,22 +219,39 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Problem> {
     })
 }
 
-/// Serves until `stopped`, then until the last response. `axum::serve` sets no timer in hyper: a
-/// slow or missing request head would hold its connection forever.
-async fn listen(mut listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+/// Serves until `stopped`, then until the last response. `axum::serve` sets no timer in hyper and
+/// no limit: a missing request head, or a client that does not read, would hold its connection and
+/// the response forever.
+async fn listen(
+    mut listener: TcpListener,
+    router: Router,
+    max_connections: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(max_connections));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let connections = GracefulShutdown::new();
     loop {
-        // axum's accept waits and retries if no file descriptors are left.
-        let (stream, _) = tokio::select! {
-            accepted = axum::serve::Listener::accept(&mut listener) => accepted,
+        let accept = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            // axum's accept waits and retries if no file descriptors are left.
+            (axum::serve::Listener::accept(&mut listener).await.0, slot)
+        };
+        let (stream, slot) = tokio::select! {
+            accepted = accept => accepted,
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let stream = TokioIo::new(Box::pin(stream));
         let service = TowerToHyperService::new(router.clone());
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-        // Errors of a connection are the client's.
-        tokio::spawn(async move { drop(connection.await) });
+        let connection = connections.watch(http.serve_connection(stream, service));
+        tokio::spawn(async move {
+            // Errors of a connection are the client's.
+            drop(connection.await);
+            drop(slot);
+        });
     }
     drop(listener);
     connections.shutdown().await;

@@ -49,6 +49,18 @@ pub struct Page {
     pub after: Option<String>,
 }
 
+/// The entries of one page.
+#[derive(Debug, Clone)]
+pub struct Listed<T> {
+    /// The entries. Fewer than the limit if they would take more than [`MAX_PAGE_BYTES`].
+    pub entries: Vec<T>,
+    /// Key of the next page. `None` on the last page.
+    pub next: Option<String>,
+}
+
+/// Maximum size of the stored JSON of one page. A larger entry is a page of its own.
+pub const MAX_PAGE_BYTES: u32 = 1 << 20;
+
 /// A process that executes runs, and the duration of its lease.
 #[derive(Debug, Clone)]
 pub struct Owner {
@@ -227,7 +239,7 @@ pub trait WorkflowStore: Send + Sync {
     async fn workflow(&self, name: &str) -> Result<Option<Workflow>>;
     /// Lists the workflows by name, which is the key of a page. Logs and omits those that this
     /// version cannot read.
-    async fn workflows(&self, page: Page) -> Result<Vec<Workflow>>;
+    async fn workflows(&self, page: Page) -> Result<Listed<Workflow>>;
 }
 
 /// Storage of runs and node results.
@@ -239,8 +251,12 @@ pub trait RunStore: Send + Sync {
     /// Loads a run.
     async fn run(&self, id: &str) -> Result<Option<Run>>;
     /// Lists the runs of a workflow, newest first. The key of a page is the id.
-    async fn runs(&self, workflow: &str, status: Option<RunStatus>, page: Page)
-    -> Result<Vec<Run>>;
+    async fn runs(
+        &self,
+        workflow: &str,
+        status: Option<RunStatus>,
+        page: Page,
+    ) -> Result<Listed<Run>>;
     /// Loads the node results of runs.
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>>;
     /// PENDING → RUNNING. After a crash, the next segment links to `segment`.
@@ -267,6 +283,9 @@ pub trait RunStore: Send + Sync {
     ) -> Result<Paused>;
     /// Any status that is not terminal → CANCELLED.
     async fn cancel(&self, id: &str) -> Result<(Cancelled, Vec<Approval>)>;
+    /// Deletes at most `limit` runs that ended before a time, with their results and approvals, and
+    /// as many incidents whose last run is older. Returns the number of deleted runs and incidents.
+    async fn delete_ended(&self, before: Timestamp, limit: u32) -> Result<u64>;
 }
 
 /// Storage of leases.
@@ -292,7 +311,7 @@ pub trait ApprovalStore: Send + Sync {
     async fn request_approval(&self, run: RunState, approval: Approval)
     -> Result<Option<Approval>>;
     /// Lists approvals, newest first. The key of a page is the id.
-    async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Vec<Approval>>;
+    async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Listed<Approval>>;
     /// Lists the approvals of one run.
     async fn approvals_of(&self, run: &str) -> Result<Vec<Approval>>;
     /// Decides an approval. Its run: WAITING_APPROVAL → PENDING with this owner if approved,

@@ -85,19 +85,18 @@ impl Notifier {
     pub fn new(secrets: &Secrets, allowed: &Allowed) -> Result<Self, NotifierError> {
         let check =
             |name, url: &Option<_>| url.as_ref().map(|url| allowed.check(name, url)).transpose();
-        let mut client = reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             .redirect(Policy::none())
             // A proxy would bypass the check of the address.
             .no_proxy()
             .timeout(TIMEOUT)
             .connect_timeout(TIMEOUT / 2)
+            .dns_resolver(PublicOnly::new(allowed))
             .user_agent(concat!("orchestrator/", env!("CARGO_PKG_VERSION")));
-        if !allowed.private {
-            client = client.dns_resolver(PublicOnly);
-        }
         Ok(Self {
-            // Records no URL paths: the path of a chat webhook is its secret.
-            http: client.build()?.into(),
+            // Records no URL paths: the path of a chat webhook is its secret. Chats are services of
+            // other organizations, so the trace is not continued there.
+            http: hub_otel::http::Client::from(client.build()?).without_propagation(),
             slack: check(SLACK_WEBHOOK_URL, &secrets.slack_webhook_url)?,
             discord: check(DISCORD_WEBHOOK_URL, &secrets.discord_webhook_url)?,
             delivered: Mutex::default(),

@@ -1,6 +1,6 @@
 //! Routes of approvals.
 
-use super::extract::{Body, PageQuery, PathParam, Query, next_cursor};
+use super::extract::{Body, PageQuery, PathParam, Query};
 use super::state::AppState;
 use crate::domain::{Approval, Decision};
 use crate::http::{ApiError, ErrorBody};
@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ApprovalPage {
-    /// The approvals, newest first.
+    /// The approvals, newest first. Fewer than the limit if they take more than 1 MiB.
     approvals: Vec<Approval>,
     /// Cursor of the next page. Null on the last page.
     next_cursor: Option<String>,
@@ -44,11 +44,8 @@ pub(super) async fn list(
     Query(page): Query<PageQuery>,
     Query(only): Query<DecisionQuery>,
 ) -> Result<Json<ApprovalPage>, ApiError> {
-    let page = page.page()?;
-    let limit = page.limit;
-    let approvals = state.engine.store().approvals(only.decision, page).await?;
-    let next_cursor = next_cursor(limit, &approvals, |approval| &approval.id);
-    Ok(Json(ApprovalPage { approvals, next_cursor }))
+    let page = state.engine.store().approvals(only.decision, page.page()?).await?;
+    Ok(Json(ApprovalPage { approvals: page.entries, next_cursor: page.next }))
 }
 
 /// A decision.

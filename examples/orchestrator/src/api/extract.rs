@@ -85,9 +85,3 @@ impl PageQuery {
         Ok(store::Page { limit, after: self.cursor })
     }
 }
-
-/// Returns the cursor of the next page if this page is full: the key of its last entry.
-pub(super) fn next_cursor<T>(limit: u32, page: &[T], key: impl Fn(&T) -> &str) -> Option<String> {
-    let full = u32::try_from(page.len()).is_ok_and(|found| found >= limit);
-    page.last().filter(|_| full).map(|last| key(last).to_owned())
-}

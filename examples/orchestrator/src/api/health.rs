@@ -8,7 +8,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
+
+/// Maximum time of the database check. Probes have deadlines of their own, usually of seconds.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Health of the server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,10 +41,15 @@ pub(super) struct Health {
 }
 
 async fn check_health(state: &AppState) -> (StatusCode, Health) {
-    let database = match state.engine.store().check().await {
-        Ok(()) => "ok",
-        Err(error) => {
+    let check = tokio::time::timeout(CHECK_TIMEOUT, state.engine.store().check()).await;
+    let database = match check {
+        Ok(Ok(())) => "ok",
+        Ok(Err(error)) => {
             tracing::error!(%error, "the database check failed");
+            "failed"
+        }
+        Err(_) => {
+            tracing::error!("the database check takes longer than {CHECK_TIMEOUT:?}");
             "failed"
         }
     };

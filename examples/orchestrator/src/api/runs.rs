@@ -1,12 +1,13 @@
 //! Routes of runs.
 
-use super::extract::{PageQuery, PathParam, Query, next_cursor};
+use super::extract::{PageQuery, PathParam, Query};
 use super::state::AppState;
 use super::view::{RunView, with_nodes};
 use super::workflows::Triggered;
 use crate::domain::RunStatus;
 use crate::engine::EngineError;
 use crate::http::{ApiError, ErrorBody};
+use crate::store::Listed;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -17,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RunPage {
-    /// The runs, newest first.
+    /// The runs, newest first. Fewer than the limit if they take more than 1 MiB.
     runs: Vec<RunView>,
     /// Cursor of the next page. Null on the last page.
     next_cursor: Option<String>,
@@ -50,12 +51,10 @@ pub(super) async fn list(
     Query(only): Query<StatusQuery>,
 ) -> Result<Json<RunPage>, ApiError> {
     let page = page.page()?;
-    let limit = page.limit;
     state.engine.workflow(&name).await?;
     let store = state.engine.store();
-    let runs = store.runs(&name, only.status, page).await?;
-    let next_cursor = next_cursor(limit, &runs, |run| &run.id);
-    Ok(Json(RunPage { runs: with_nodes(&**store, runs).await?, next_cursor }))
+    let Listed { entries, next } = store.runs(&name, only.status, page).await?;
+    Ok(Json(RunPage { runs: with_nodes(&**store, entries).await?, next_cursor: next }))
 }
 
 /// Shows a run.

@@ -1,6 +1,6 @@
 //! Routes of workflows, and the trigger of a run.
 
-use super::extract::{Body, PageQuery, PathParam, Query, next_cursor};
+use super::extract::{Body, PageQuery, PathParam, Query};
 use super::state::AppState;
 use crate::domain::{NewRun, Run, RunStatus, Trigger, Workflow, graph};
 use crate::http::{ApiError, ErrorBody};
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WorkflowPage {
-    /// The workflows, by name.
+    /// The workflows, by name. Fewer than the limit if they take more than 1 MiB.
     workflows: Vec<Workflow>,
     /// Cursor of the next page. Null on the last page.
     next_cursor: Option<String>,
@@ -38,11 +38,8 @@ pub(super) async fn list(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<WorkflowPage>, ApiError> {
-    let page = page.page()?;
-    let limit = page.limit;
-    let workflows = state.engine.store().workflows(page).await?;
-    let next_cursor = next_cursor(limit, &workflows, |workflow| &workflow.name);
-    Ok(Json(WorkflowPage { workflows, next_cursor }))
+    let page = state.engine.store().workflows(page.page()?).await?;
+    Ok(Json(WorkflowPage { workflows: page.entries, next_cursor: page.next }))
 }
 
 /// Stores a workflow. Workflows are immutable: a new version needs a new name.

@@ -64,7 +64,8 @@ pub fn is_cross_site(headers: &HeaderMap) -> bool {
     }
     match (header(ORIGIN.as_str()), header(HOST.as_str())) {
         (Some(origin), Some(host)) => {
-            origin.split_once("://").map(|(_, origin)| origin) != Some(host)
+            let origin = origin.split_once("://").map(|(_, origin)| origin);
+            !origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host))
         }
         (Some(_), None) => true,
         (None, _) => false,
@@ -127,6 +128,10 @@ mod tests {
         assert!(!is_cross_site(&headers(&[
             ("host", "127.0.0.1:9002"),
             ("origin", "http://127.0.0.1:9002")
+        ])));
+        assert!(!is_cross_site(&headers(&[
+            ("host", "LOCALHOST:9002"),
+            ("origin", "http://localhost:9002")
         ])));
         assert!(is_cross_site(&headers(&[
             ("host", "127.0.0.1:9002"),

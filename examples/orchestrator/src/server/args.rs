@@ -3,6 +3,7 @@
 use crate::agents::builtin::AgentSettings;
 use crate::agents::notifier::destination::Allowed;
 use crate::clock::parse_duration;
+use crate::webhook::auth::SignatureTime;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,14 @@ pub struct ServeArgs {
     /// HUB_WEBHOOK_HMAC_SECRET.
     #[arg(long, env = "HUB_WEBHOOK_BIND", value_name = "ADDR")]
     pub webhook_bind: Option<SocketAddr>,
+    /// Further host name by which the API, the webhook and the metrics may be requested. Names of
+    /// loopback and IP addresses are always permitted; `*` permits every name.
+    #[arg(long, env = "HUB_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub allowed_host: Vec<String>,
+    /// Maximum number of connections of each listener. Further ones wait.
+    #[arg(long, env = "HUB_MAX_CONNECTIONS", value_name = "N", default_value_t = 512)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub max_connections: usize,
     /// Database file, or `:memory:`.
     #[arg(long, env = "HUB_DB", value_name = "FILE", default_value = "orchestrator.db")]
     pub db: String,
@@ -39,6 +48,22 @@ pub struct ServeArgs {
     /// takes over its runs. Also the time after a crash until the next start continues them.
     #[arg(long, env = "HUB_LEASE", value_name = "TIME", default_value = "10s", value_parser = parse_lease)]
     pub lease: Duration,
+    /// Time after which ended runs and old incidents are deleted. `0` keeps them.
+    #[arg(long, env = "HUB_RETENTION", value_name = "TIME", default_value = "90d", value_parser = parse_duration)]
+    pub retention: Duration,
+    /// Requires that an HMAC signature of the webhook covers a time stamp. Without one, a recorded
+    /// request can be sent again at any time.
+    #[arg(long, env = "HUB_WEBHOOK_REQUIRE_TIMESTAMP", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(
+        default_value = "false",
+        require_equals = true,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub webhook_require_timestamp: bool,
+    /// Maximum difference between the time stamp of a signature and the clock of this server.
+    #[arg(long, env = "HUB_WEBHOOK_TOLERANCE", value_name = "TIME", default_value = "300s", value_parser = parse_duration)]
+    pub webhook_tolerance: Duration,
     /// Folder that the scanner reads and the patcher changes. Both access nothing outside of it.
     #[arg(long, env = "HUB_SCAN_ROOT", value_name = "DIR", default_value = ".")]
     pub scan_root: PathBuf,
@@ -74,6 +99,12 @@ fn parse_lease(text: &str) -> Result<Duration, String> {
 }
 
 impl ServeArgs {
+    /// Rules for time stamps of signatures.
+    pub fn signature_time(&self) -> SignatureTime {
+        let tolerance = i64::try_from(self.webhook_tolerance.as_secs()).unwrap_or(i64::MAX);
+        SignatureTime { required: self.webhook_require_timestamp, tolerance }
+    }
+
     /// Settings of the agents.
     pub fn agent_settings(&self) -> AgentSettings {
         let notify =

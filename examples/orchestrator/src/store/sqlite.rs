@@ -5,8 +5,11 @@
 //! runs take seconds. A write completes after the `fsync`.
 
 mod approvals;
+mod file;
 mod incidents;
 mod leases;
+mod page;
+mod retention;
 mod runs;
 mod statements;
 mod workflows;
@@ -15,6 +18,7 @@ mod writer;
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use async_trait::async_trait;
+use file::{OpenedFile, create_private};
 use hub_otel::db::Db;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
@@ -54,15 +58,19 @@ impl SqliteStore {
             || SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool: SqlitePool = single().connect_with(options.clone()).await?;
         sqlx::migrate!().run(&pool).await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
+        let file = match memory {
+            true => None,
+            false => Some(OpenedFile::of(Path::new(database)).map_err(sqlx::Error::Io)?),
+        };
         let readers = if memory {
             pool.clone()
         } else {
             SqlitePoolOptions::new()
                 .max_connections(4)
-                .acquire_timeout(Duration::from_secs(10))
+                .acquire_timeout(Duration::from_secs(5))
                 .connect_lazy_with(options.read_only(true))
         };
-        let store = Self { readers: Db::new(readers), writer: Writer::start(Db::new(pool)) };
+        let store = Self { readers: Db::new(readers), writer: Writer::start(Db::new(pool), file) };
         store.check_writable().await?;
         Ok(store)
     }
@@ -88,21 +96,10 @@ impl SqliteStore {
     }
 }
 
-/// Creates the file if it is missing, readable by its owner only: contexts and inputs can contain
-/// confidential data. SQLite gives its other files the same mode.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    // A file that exists is opened by SQLite with its own error.
-    match options.write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     async fn check(&self) -> Result<()> {
+        self.writer.check_file()?;
         sqlx::query("SELECT 1 FROM workflows LIMIT 1").fetch_optional(&self.readers).await?;
         // A recent commit is sufficient.
         if self.writer.is_healthy() { Ok(()) } else { self.check_writable().await }

@@ -17,8 +17,21 @@ use sha2::Sha256;
 pub const SIGNATURE: &str = "x-grafana-alerting-signature";
 /// Header of the time stamp that the signature covers.
 pub const TIMESTAMP: &str = "x-grafana-alerting-timestamp";
-/// Maximum difference between the clocks of sender and receiver, in seconds.
-pub const TOLERANCE: i64 = 300;
+
+/// Rules for time stamps of signatures.
+#[derive(Debug, Clone, Copy)]
+pub struct SignatureTime {
+    /// A signature without a time stamp is rejected.
+    pub required: bool,
+    /// Maximum difference between the clocks of sender and receiver, in seconds.
+    pub tolerance: i64,
+}
+
+impl Default for SignatureTime {
+    fn default() -> Self {
+        Self { required: false, tolerance: 300 }
+    }
+}
 
 /// Configured credentials. More than one of a kind is accepted, for rotation.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +40,8 @@ pub struct Credentials {
     pub tokens: Vec<Secret>,
     /// HMAC keys.
     pub hmac_keys: Vec<Secret>,
+    /// Rules for time stamps of signatures.
+    pub time: SignatureTime,
 }
 
 /// A signature that is valid once.
@@ -53,8 +68,11 @@ pub enum AuthError {
     #[error("the signature does not match the body")]
     Signature,
     /// A signature with a stale time stamp.
-    #[error("the signature's timestamp is more than {TOLERANCE} s away from this server's clock")]
+    #[error("the signature's timestamp is too far away from this server's clock")]
     Stale,
+    /// A signature without the required time stamp.
+    #[error("the signature must cover a timestamp; set the contact point's timestamp header")]
+    Timeless,
 }
 
 impl AuthError {
@@ -65,6 +83,7 @@ impl AuthError {
             Self::Token => "invalid_token",
             Self::Signature => "invalid_signature",
             Self::Stale => "stale_timestamp",
+            Self::Timeless => "timestamp_required",
         }
     }
 }
@@ -135,15 +154,18 @@ impl Credentials {
         if !valid {
             return Err(AuthError::Signature);
         }
-        let Some(timestamp) = timestamp else { return Ok(Some(None)) };
+        let SignatureTime { required, tolerance } = self.time;
+        let Some(timestamp) = timestamp else {
+            return if required { Err(AuthError::Timeless) } else { Ok(Some(None)) };
+        };
         let time: i64 = std::str::from_utf8(timestamp)
             .ok()
             .and_then(|text| text.parse().ok())
             .ok_or(AuthError::Stale)?;
-        if now.saturating_sub(time).saturating_abs() > TOLERANCE {
+        if now.saturating_sub(time).saturating_abs() > tolerance {
             return Err(AuthError::Stale);
         }
-        Ok(Some(Some(Nonce { signature, expires: time.saturating_add(TOLERANCE) })))
+        Ok(Some(Some(Nonce { signature, expires: time.saturating_add(tolerance) })))
     }
 }
 

@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::payload::{Alert, BadPayload, Payload, Texts};
 
-/// Ids that mark an alert about the notification itself. A run for such an alert could cause the
+/// Labels that mark an alert about the notification itself. A run for such an alert could cause the
 /// next alert.
-const NOTIFICATION_IDS: [&str; 2] = ["alert-notification", "alert-notifier"];
+const NOTIFICATION_LABELS: [(&str, &str); 2] =
+    [("workflow_id", "alert-notification"), ("agent_id", "alert-notifier")];
 /// Maximum length of a fingerprint (Grafana's have 16 characters). Longer ones are hashed.
 const MAX_FINGERPRINT: usize = 128;
 
@@ -51,7 +52,8 @@ pub struct Incident {
     pub state: AlertState,
     /// The alert is about the alert notification itself.
     pub feedback_loop: bool,
-    /// The run's context: severity, alert_name, message, state, dashboard_url, timestamp, labels.
+    /// The run's context: severity, alert_name, message, state, dashboard_url, runbook_url,
+    /// silence_url, timestamp, labels.
     pub context: Map<String, Value>,
 }
 
@@ -78,19 +80,9 @@ fn incident(payload: &Payload, index: usize, alert: &Alert) -> Result<Incident, 
     Ok(Incident {
         fingerprint: fingerprint(alert),
         state,
-        feedback_loop: alert.labels.0.values().any(|value| is_notification_id(value)),
+        feedback_loop: NOTIFICATION_LABELS.iter().any(|(label, id)| alert.labels.get(label) == *id),
         context: context(alert, state),
     })
-}
-
-/// Returns whether a label contains one of [`NOTIFICATION_IDS`] as a word:
-/// `alert-notification/notify`, a list of ids, a rule's title. `alert-notification-2` is another
-/// id.
-fn is_notification_id(value: &str) -> bool {
-    let is_word_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    value
-        .split(|c: char| !is_word_char(c))
-        .any(|word| NOTIFICATION_IDS.iter().any(|id| word.eq_ignore_ascii_case(id)))
 }
 
 fn context(alert: &Alert, state: AlertState) -> Map<String, Value> {
@@ -106,6 +98,8 @@ fn context(alert: &Alert, state: AlertState) -> Map<String, Value> {
     context.insert("message".into(), message(alert).into());
     context.insert("state".into(), state.as_str().into());
     context.insert("dashboard_url".into(), alert.dashboard_url.trimmed().into());
+    context.insert("runbook_url".into(), alert.annotations.get("runbook_url").into());
+    context.insert("silence_url".into(), alert.silence_url.trimmed().into());
     context.insert("timestamp".into(), timestamp(alert, state).into());
     context.insert("labels".into(), labels.into());
     context

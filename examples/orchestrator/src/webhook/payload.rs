@@ -51,6 +51,9 @@ pub struct Alert {
     /// Hash of the labels, which identifies the incident.
     #[serde(default)]
     pub fingerprint: Text,
+    /// Page that silences the alert. Can be empty.
+    #[serde(default, rename = "silenceURL")]
+    pub silence_url: Text,
     /// Dashboard of the rule. Can be empty.
     #[serde(default, rename = "dashboardURL")]
     pub dashboard_url: Text,

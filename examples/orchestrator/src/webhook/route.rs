@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{AuthError, Credentials, Nonce};
+use super::auth::{AuthError, Credentials, Nonce, SignatureTime};
 use super::incident::{AlertState, Incident, incidents};
 use super::payload::{BadPayload, Payload};
 use crate::clock::Timestamp;
@@ -53,6 +53,7 @@ impl WebhookState {
         let credentials = Credentials {
             tokens: secrets.webhook_tokens.clone(),
             hmac_keys: secrets.webhook_hmac_keys.clone(),
+            time: SignatureTime::default(),
         };
         Self {
             engine,
@@ -60,6 +61,13 @@ impl WebhookState {
             open: security::is_loopback(bind),
             remind_after: REMIND_AFTER,
         }
+    }
+
+    /// Sets the rules for time stamps of signatures.
+    #[must_use]
+    pub fn with_signature_time(mut self, time: SignatureTime) -> Self {
+        Arc::make_mut(&mut self.credentials).time = time;
+        self
     }
 }
 

@@ -49,6 +49,34 @@ fn a_read_only_file_is_an_error_at_the_start() {
     assert!(!said.contains("panicked"), "{said}");
 }
 
+#[test]
+fn a_deleted_or_replaced_file_is_reported_and_no_longer_written() {
+    for replaced in [false, true] {
+        let home = Home::new();
+        let server = home.serve(None, &["--lease", "1s"]);
+        let run = server.trigger("diamond", json!({}));
+        server.reaches(&run, "SUCCESS");
+        let file = home.path().join("orchestrator.db");
+        std::fs::remove_file(&file).unwrap();
+        if replaced {
+            std::fs::write(&file, "").unwrap();
+        }
+        // Without any request: the lease cannot be renewed.
+        server.process.line(TIMEOUT, "was deleted or replaced");
+        let refused = server.post("/api/workflows/diamond/trigger", &json!({}));
+        assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("store_unavailable")));
+        for path in ["/health", "/health/ready"] {
+            let health = get(format!("{}{path}", server.url));
+            assert_eq!((health.status, &health.json()["database"]), (503, &json!("failed")));
+        }
+        let failed = [("db_operation_name", "INSERT"), ("error_type", "io")];
+        poll::until(TIMEOUT, || {
+            server.metric("db_client_operation_duration_seconds_count", &failed) >= 1.0
+        });
+        server.kill();
+    }
+}
+
 /// A server for which a write past its limit is an error (`EFBIG`) instead of a signal.
 fn limitable(home: &Home, receiver: &Receiver) -> Server {
     let inner = home.command(&[]);

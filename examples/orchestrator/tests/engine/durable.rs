@@ -6,7 +6,7 @@ use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 fn chain() -> Value {
     let wait = |ms: u64| json!({"latency_ms": ms});
@@ -30,10 +30,16 @@ fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
         let server = home.serve(Some(&receiver), &lease);
         server.create("chain", chain());
         runs.extend((0..3).map(|_| server.trigger("chain", json!({}))));
-        // Another delay each time, from a fixed sequence.
+        // After another number of results each time, from a fixed sequence.
         moment =
             moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_millis((moment >> 33) % 90));
+        let enough = (moment >> 33) % 12;
+        let newest = format!("/api/workflows/chain/runs?limit={}", runs.len().min(6));
+        poll::until(TIMEOUT, || {
+            let page = server.get(&newest);
+            let nodes = page["runs"].as_array().unwrap().iter().map(|run| &run["nodes"]);
+            nodes.map(|nodes| nodes.as_array().unwrap().len() as u64).sum::<u64>() >= enough
+        });
         server.kill();
     }
     let server = home.serve(Some(&receiver), &lease);
@@ -229,6 +235,36 @@ fn a_draining_server_reports_it_and_a_second_signal_stops_it() {
     // Recovered.
     server.reaches(&run, "RUNNING");
     server.kill();
+}
+
+#[test]
+fn a_held_database_delays_probes_and_responses_at_most_by_their_deadlines() {
+    let home = Home::new();
+    let server = home.serve(None, &[]);
+    server.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 100}))]));
+    let before: Vec<_> = (0..10).map(|_| server.trigger("slow", json!({}))).collect();
+    let held = home.hold_database();
+    std::thread::scope(|scope| {
+        let trigger = || {
+            let begun = Instant::now();
+            let reply = server.post("/api/workflows/slow/trigger", &json!({}));
+            (reply.status, begun.elapsed())
+        };
+        let triggers: Vec<_> = (0..40).map(|_| scope.spawn(trigger)).collect();
+        for path in ["/health/ready", "/health", "/health/ready", "/health/live"] {
+            let begun = Instant::now();
+            hub_otel_tests::http::get(format!("{}{path}", server.url));
+            assert!(begun.elapsed() < Duration::from_secs(5), "{path}: {:?}", begun.elapsed());
+        }
+        for trigger in triggers {
+            let (status, took) = trigger.join().unwrap();
+            assert_eq!(status, 503);
+            assert!(took < Duration::from_secs(25), "{took:?}");
+        }
+    });
+    drop(held);
+    before.iter().for_each(|run| drop(server.reaches(run, "SUCCESS")));
+    server.stop();
 }
 
 #[test]

@@ -161,8 +161,7 @@ fn a_disconnected_client_cancels_its_request_and_the_run_continues() {
         let held = home.hold_database();
         let mut client =
             std::net::TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
-        let request =
-            "POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+        let request = "POST /api/workflows/slow/trigger HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}";
         client.write_all(request.as_bytes()).unwrap();
         poll::until(TIMEOUT, || posts() == 1.0);
         drop(client);

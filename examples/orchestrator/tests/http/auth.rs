@@ -2,7 +2,9 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use orchestrator::security::{Secret, Secrets};
-use orchestrator::webhook::auth::{AuthError, Credentials, SIGNATURE, TIMESTAMP, TOLERANCE, sign};
+use orchestrator::webhook::auth::{
+    AuthError, Credentials, SIGNATURE, SignatureTime, TIMESTAMP, sign,
+};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
@@ -40,7 +42,8 @@ fn every_recorded_signature_matches_its_bytes_only() {
             recorded.case
         );
 
-        let credentials = Credentials { tokens: vec![], hmac_keys: vec![Secret::from("old"), key] };
+        let credentials =
+            Credentials { hmac_keys: vec![Secret::from("old"), key], ..Credentials::default() };
         let mut sent = vec![(SIGNATURE, signature)];
         sent.extend(timestamp.map(|time| (TIMESTAMP, time)));
         let now = timestamp.map_or(0, |time| time.parse().unwrap());
@@ -67,8 +70,11 @@ fn every_recorded_signature_matches_its_bytes_only() {
 
 #[test]
 fn one_valid_credential_is_sufficient_and_an_invalid_one_is_rejected() {
-    let both =
-        Credentials { tokens: secrets(&["new", "old"]), hmac_keys: secrets(&["key", "older"]) };
+    let both = Credentials {
+        tokens: secrets(&["new", "old"]),
+        hmac_keys: secrets(&["key", "older"]),
+        ..Credentials::default()
+    };
     let good = sign(&Secret::from("key"), None, b"{}");
     let rotated = sign(&Secret::from("older"), None, b"{}");
     let bad = sign(&Secret::from("unknown"), None, b"{}");
@@ -107,7 +113,7 @@ fn one_valid_credential_is_sufficient_and_an_invalid_one_is_rejected() {
 
 #[test]
 fn a_credential_of_an_unconfigured_kind_is_ignored() {
-    let tokens = Credentials { tokens: secrets(&["t"]), hmac_keys: vec![] };
+    let tokens = Credentials { tokens: secrets(&["t"]), ..Credentials::default() };
     assert_eq!(tokens.check(&headers(&[(SIGNATURE, "00")]), b"", 0), Err(AuthError::Missing));
     assert_eq!(
         tokens.check(&headers(&[(SIGNATURE, "00"), ("authorization", "Bearer t")]), b"", 0),
@@ -119,7 +125,7 @@ fn a_credential_of_an_unconfigured_kind_is_ignored() {
 
 #[test]
 fn a_signature_is_valid_only_near_its_timestamp() {
-    let credentials = Credentials { tokens: vec![], hmac_keys: secrets(&["key"]) };
+    let credentials = Credentials { hmac_keys: secrets(&["key"]), ..Credentials::default() };
     let now = 1_795_500_000;
     let check = |time: &str| {
         let signature = sign(&Secret::from("key"), Some(time.as_bytes()), b"{}");
@@ -127,10 +133,11 @@ fn a_signature_is_valid_only_near_its_timestamp() {
             .check(&headers(&[(SIGNATURE, &signature), (TIMESTAMP, time)]), b"{}", now)
             .map(|nonce| nonce.is_some())
     };
-    for offset in [0, TOLERANCE, -TOLERANCE] {
+    let tolerance = SignatureTime::default().tolerance;
+    for offset in [0, tolerance, -tolerance] {
         assert_eq!(check(&(now + offset).to_string()), Ok(true), "{offset}");
     }
-    for offset in [TOLERANCE + 1, -TOLERANCE - 1] {
+    for offset in [tolerance + 1, -tolerance - 1] {
         assert_eq!(check(&(now + offset).to_string()), Err(AuthError::Stale), "{offset}");
     }
     for nonsense in
@@ -138,6 +145,23 @@ fn a_signature_is_valid_only_near_its_timestamp() {
     {
         assert_eq!(check(nonsense), Err(AuthError::Stale), "{nonsense}");
     }
+}
+
+#[test]
+fn a_timestamp_can_be_required_with_another_tolerance() {
+    let time = SignatureTime { required: true, tolerance: 10 };
+    let credentials = Credentials { hmac_keys: secrets(&["key"]), tokens: secrets(&["t"]), time };
+    let check = |time: Option<&str>, more: &[(&str, &str)]| {
+        let signature = sign(&Secret::from("key"), time.map(str::as_bytes), b"{}");
+        let mut sent = vec![(SIGNATURE, &*signature)];
+        sent.extend(time.map(|time| (TIMESTAMP, time)));
+        sent.extend(more);
+        credentials.check(&headers(&sent), b"{}", 1_000).map(|nonce| nonce.unwrap().expires)
+    };
+    assert_eq!(check(None, &[]), Err(AuthError::Timeless));
+    assert_eq!(check(None, &[("authorization", "Bearer t")]), Err(AuthError::Timeless));
+    assert_eq!(check(Some("990"), &[]), Ok(1_000));
+    assert_eq!(check(Some("989"), &[]), Err(AuthError::Stale));
 }
 
 #[test]
@@ -201,7 +225,7 @@ proptest! {
         timestamp in prop::collection::vec(any::<u8>(), 0..24),
         body in prop::collection::vec(any::<u8>(), 0..64),
     ) {
-        let credentials = Credentials { tokens: secrets(&["a-token-of-some-length"]), hmac_keys: secrets(&["key"]) };
+        let credentials = Credentials { tokens: secrets(&["a-token-of-some-length"]), hmac_keys: secrets(&["key"]), ..Credentials::default() };
         let mut sent = HeaderMap::new();
         for (name, value) in [("authorization", authorization), (SIGNATURE, signature), (TIMESTAMP, timestamp)] {
             if let Ok(value) = HeaderValue::from_bytes(&value) {

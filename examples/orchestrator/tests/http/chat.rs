@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
@@ -31,6 +30,7 @@ pub(crate) enum ScriptedReply {
 pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) body: Value,
+    pub(crate) headers: HeaderMap,
 }
 
 /// The endpoint. Stops when dropped.
@@ -78,9 +78,14 @@ impl Drop for Chat {
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Response {
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    shared.received.lock().unwrap().push(Received { path: uri.path().to_owned(), body });
+    shared.received.lock().unwrap().push(Received { path: uri.path().to_owned(), body, headers });
     let next = shared.script.lock().unwrap().pop();
     match next.unwrap_or(ScriptedReply::Status(200)) {
         ScriptedReply::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
@@ -96,9 +101,6 @@ async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Res
         ScriptedReply::Redirect(to) => {
             (StatusCode::FOUND, [(header::LOCATION, to)]).into_response()
         }
-        ScriptedReply::Hang => {
-            tokio::time::sleep(Duration::from_secs(3_600)).await;
-            StatusCode::OK.into_response()
-        }
+        ScriptedReply::Hang => std::future::pending().await,
     }
 }

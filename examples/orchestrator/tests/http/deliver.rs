@@ -46,6 +46,11 @@ async fn retry_after_is_respected() {
     let (run, attempts) = alerted(&server).await;
     assert_eq!((&run["status"], attempts), (&json!("SUCCESS"), 3), "{run:#}");
     assert!(begun.elapsed() >= std::time::Duration::from_secs(2), "429 is obeyed");
+    for received in chat.received() {
+        for name in ["traceparent", "tracestate", "baggage"] {
+            assert!(!received.headers.contains_key(name), "{name} was sent to a chat");
+        }
+    }
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ proptest! {
         prop_assert!(!said.contains("is-secret"), "{}", said);
         let runs = WEBHOOKS.runtime.block_on(async {
             let first = store::Page { limit: 1, after: None };
-            WEBHOOKS.guarded.engine.store().runs("alert-notification", None, first).await.unwrap()
+            WEBHOOKS.guarded.engine.store().runs("alert-notification", None, first).await.unwrap().entries
         });
         prop_assert!(runs.is_empty());
     }

@@ -9,12 +9,13 @@ mod chat;
 mod cli;
 mod deliver;
 mod hostile;
-
 mod notifier;
 mod parsing;
 mod readme;
+mod rebinding;
 mod recorded;
 mod server;
+mod slow_readers;
 mod spans;
 mod templates;
 mod webhook;

@@ -49,7 +49,7 @@ async fn a_severity_goes_to_every_configured_chat_in_its_own_shape() {
     assert_eq!(attachment["text"], "🚨 Alert: &lt;Down&gt; @everyone");
     let sent = &discord.received()[0].body;
     assert_eq!(sent["allowed_mentions"], json!({ "parse": [] }));
-    assert_eq!(sent["embeds"][0]["description"], "🚨 Alert: <Down> @everyone");
+    assert_eq!(sent["embeds"][0]["description"], "🚨 Alert: \\<Down\\> \\@everyone");
     assert_eq!(slack.received()[0].path, "/services/T0/B0/very-secret-path");
 }
 

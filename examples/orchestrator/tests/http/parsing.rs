@@ -9,8 +9,17 @@ use serde_json::{Value, json};
 
 use crate::recorded;
 
-const KEYS: [&str; 7] =
-    ["alert_name", "dashboard_url", "labels", "message", "severity", "state", "timestamp"];
+const KEYS: [&str; 9] = [
+    "alert_name",
+    "dashboard_url",
+    "labels",
+    "message",
+    "runbook_url",
+    "severity",
+    "silence_url",
+    "state",
+    "timestamp",
+];
 
 fn read(body: &[u8]) -> Result<Vec<Incident>, BadPayload> {
     incidents(&Payload::parse(body)?)
@@ -73,7 +82,9 @@ fn missing_optional_fields_are_empty_strings_and_no_key_is_missing() {
         let context = Value::from(incident.context);
         let firing = incident.state == AlertState::Firing;
         assert_eq!(context["severity"], if firing { "critical" } else { "info" });
-        for key in ["alert_name", "message", "dashboard_url", "timestamp"] {
+        for key in
+            ["alert_name", "message", "dashboard_url", "runbook_url", "silence_url", "timestamp"]
+        {
             assert_eq!(context[key], "", "{key}");
         }
         assert_eq!(context["labels"], json!({}));
@@ -86,11 +97,13 @@ fn an_alert_about_the_notification_itself_is_marked() {
     for (labels, marked) in [
         (json!({ "workflow_id": "alert-notification" }), true),
         (json!({ "agent_id": "alert-notifier" }), true),
-        (json!({ "anything": " alert-notifier " }), true),
-        (json!({ "alertname": "Failures of alert-notification" }), true),
-        (json!({ "workflows": "scan-and-notify,alert-notification" }), true),
-        (json!({ "series": "agent_errors_total{agent_id=\"alert-notifier\"}" }), true),
-        (json!({ "node": "Alert-Notification/notify" }), true),
+        // A real alert that mentions the notification must be delivered.
+        (json!({ "team": "alert-notification" }), false),
+        (json!({ "alertname": "Failures of alert-notification" }), false),
+        (json!({ "workflows": "scan-and-notify,alert-notification" }), false),
+        (json!({ "agent_id": "alert-notification" }), false),
+        (json!({ "workflow_id": "alert-notification, scan-and-notify" }), false),
+        (json!({ "workflow_id": "Alert-Notification" }), false),
         (json!({ "workflow_id": "my-alert-notification" }), false),
         (json!({ "workflow_id": "alert-notifications" }), false),
         (json!({ "alert-notification": "a name is a value, not a key" }), false),

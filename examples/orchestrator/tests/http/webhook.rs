@@ -128,7 +128,14 @@ async fn the_delivery_is_in_the_run_and_the_alert_in_the_log() {
         ),
         "{message}"
     );
-    assert!(message.contains("\n\nDashboard: http://"), "{message}");
+    assert!(
+        message.contains("\n\nalertname=WorkflowFailureRate, grafana_folder=CommandCenter, severity=critical, team=platform, workflow_id=wf-invoice\n\nDashboard: http://"),
+        "{message}"
+    );
+    assert!(
+        message.contains("\nRunbook: http://localhost/runbooks/WorkflowFailureRate.md\nSilence: http://localhost:13001/alerting/silence/new?alertmanager=grafana&matcher="),
+        "{message}"
+    );
     assert_eq!(node["output"]["channel"], "critical");
     assert_eq!(node["output"]["deliveries"], json!([{ "destination": "console" }]));
     let line = "[Webhook] Received Grafana alert: [FIRING:1] WorkflowFailureRate critical (CommandCenter platform wf-invoice)";
@@ -219,6 +226,27 @@ async fn an_alert_about_the_notification_itself_starts_no_run() {
         assert_eq!(answer["workflowRuns"][0]["reason"], "feedback_loop");
     }
     assert_eq!(server.runs("alert-notification").await.len(), 0);
+    let labels = json!({ "alertname": "DiskFull", "service": "alert-notification" });
+    let (_, answer) = server.webhook("POST", &[], alert("firing", "x", &labels).to_string()).await;
+    assert_eq!(answer["workflowRuns"][0]["status"], "PENDING", "{answer}");
+}
+
+#[tokio::test]
+async fn a_server_can_require_that_signatures_have_a_timestamp() {
+    let server = Server::start(&[
+        ("HUB_WEBHOOK_HMAC_SECRET", "k"),
+        ("HUB_WEBHOOK_REQUIRE_TIMESTAMP", "true"),
+        ("HUB_WEBHOOK_TOLERANCE", "60s"),
+    ])
+    .await;
+    let body = String::from_utf8(firing("a")).unwrap();
+    let timeless = sign(&Secret::from("k"), None, body.as_bytes());
+    let (status, answer) = server.webhook("POST", &[(SIGNATURE, &timeless)], body.clone()).await;
+    assert_eq!((status, &answer["code"]), (401, &json!("timestamp_required")));
+    for (age, status) in [(90, 401), (0, 200)] {
+        let headers = signed("k", now() - age, &body);
+        assert_eq!(server.webhook("POST", &pairs(&headers), body.clone()).await.0, status, "{age}");
+    }
 }
 
 #[tokio::test]
@@ -337,8 +365,9 @@ async fn a_slow_body_times_out_without_blocking_others() {
     slow.write_all(head.as_bytes()).await.unwrap();
     let (mut read, mut write) = slow.into_split();
     let trickle = tokio::spawn(async move {
+        let mut pace = tokio::time::interval(Duration::from_millis(200));
         while write.write_all(b" ").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            pace.tick().await;
         }
     });
     assert_eq!(server.webhook("POST", &[], firing("meanwhile")).await.0, 200);
@@ -359,8 +388,9 @@ async fn a_slow_or_missing_head_times_out_without_blocking_others() {
         let (mut read, mut write) = stream.into_split();
         write.write_all(first).await.unwrap();
         let trickle = tokio::spawn(async move {
+            let mut pace = tokio::time::interval(Duration::from_millis(200));
             while write.write_all(more).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                pace.tick().await;
             }
         });
         let mut answer = Vec::new();
@@ -372,9 +402,9 @@ async fn a_slow_or_missing_head_times_out_without_blocking_others() {
         String::from_utf8_lossy(&answer).into_owned()
     };
     let (slow, silent, idle, meanwhile) = tokio::join!(
-        cut_off(b"POST /api/webhooks/grafana HTTP/1.1\r\nhost: x\r\nx: ", b"y"),
+        cut_off(b"POST /api/webhooks/grafana HTTP/1.1\r\nhost: localhost\r\nx: ", b"y"),
         cut_off(b"", b""),
-        cut_off(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", b""),
+        cut_off(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n", b""),
         server.webhook("POST", &[], firing("meanwhile")),
     );
     assert_eq!(meanwhile.0, 200);

@@ -71,7 +71,11 @@ pub(crate) async fn an_owner_has_a_maximum_number_of_runs(store: SqliteStore) {
         }
     }
     assert_eq!(admitted.len(), 5);
-    assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 5, "nothing else is stored");
+    assert_eq!(
+        store.runs("w", None, ALL).await.unwrap().entries.len(),
+        5,
+        "nothing else is stored"
+    );
     let other = Admission { owner: owner("other"), max_runs: 5 };
     assert!(store.create_run(run.clone(), other).await.unwrap().is_some());
     store.cancel(&admitted[0].id).await.unwrap();

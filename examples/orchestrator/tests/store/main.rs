@@ -14,8 +14,9 @@ use orchestrator::domain::{
 };
 use orchestrator::store::sqlite::SqliteStore;
 use orchestrator::store::{
-    Admission, Admitted, AlertRequest, Cancelled, Created, End, IncidentStore as _,
-    LeaseStore as _, Owner, Page, Resolution, RunStore as _, Store, StoreError, WorkflowStore as _,
+    Admission, Admitted, AlertRequest, ApprovalStore as _, Cancelled, Created, End,
+    IncidentStore as _, LeaseStore as _, Owner, Page, Resolution, RunStore as _, Store, StoreError,
+    WorkflowStore as _,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -57,6 +58,7 @@ conformance!(
     an_owner_has_a_maximum_number_of_runs,
     a_released_lease_is_not_a_crash,
     an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved,
+    ended_runs_and_old_incidents_are_deleted_in_batches,
     a_signature_is_new_once,
     every_concurrent_write_gets_its_result,
 );
@@ -140,7 +142,7 @@ async fn a_name_is_taken_once(store: SqliteStore) {
     seeded(&store).await;
     let workflow = store.workflow("w").await.unwrap().unwrap();
     assert!(!store.create_workflow(&workflow).await.unwrap());
-    assert_eq!(store.workflows(ALL).await.unwrap(), [workflow]);
+    assert_eq!(store.workflows(ALL).await.unwrap().entries, [workflow]);
     assert!(store.workflow("unknown").await.unwrap().is_none());
     store.check().await.unwrap();
 }
@@ -180,10 +182,17 @@ async fn an_unreadable_workflow_is_omitted_from_lists(store: SqliteStore) {
         let insert = sqlx::query("INSERT INTO workflows VALUES (?1, '{\"name\": 1}', 0)");
         insert.bind(name).execute(store.writing_pool()).await.unwrap();
     }
-    // The first two rows of the page cannot be read.
-    let listed = store.workflows(Page { limit: 1, after: None }).await.unwrap();
-    assert_eq!(listed.iter().map(|workflow| &*workflow.name).collect::<Vec<_>>(), ["w"]);
-    assert_eq!(store.workflows(ALL).await.unwrap().len(), 1);
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.workflows(Page { limit: 1, after }).await.unwrap();
+        pages.push(page.entries.iter().map(|it| it.name.clone()).collect::<String>());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, ["", "", "w", ""]);
+    assert_eq!(store.workflows(ALL).await.unwrap().entries.len(), 1);
     assert!(matches!(store.workflow("a").await, Err(StoreError::Corrupt(_))));
 }
 
@@ -211,7 +220,7 @@ async fn one_key_is_one_run(store: SqliteStore) {
     assert!(matches!(created, Created::Existing(known) if known.id == run.id));
     again.idempotency = Some(("key".into(), "other".into()));
     assert!(matches!(create(&store, again).await, Created::Conflict));
-    assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 1);
+    assert_eq!(store.runs("w", None, ALL).await.unwrap().entries.len(), 1);
 }
 
 async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: SqliteStore) {
@@ -234,7 +243,38 @@ async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: Sql
     assert!(matches!(admit(true, 0).await, Admitted::Started(_)), "it still fires");
     assert!(matches!(admit(false, 60_000).await, Admitted::Started(_)), "it resolved");
     assert!(matches!(admit(false, 60_000).await, Admitted::Nothing), "and says so again");
-    assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 3);
+    assert_eq!(store.runs("w", None, ALL).await.unwrap().entries.len(), 3);
+}
+
+async fn ended_runs_and_old_incidents_are_deleted_in_batches(store: SqliteStore) {
+    let open = running(&store).await;
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        let run = running(&store).await;
+        store.save_node(run.clone(), result(1)).await.unwrap();
+        store.request_approval(run.clone(), question(&run, later())).await.unwrap();
+        store.finish(run.clone(), end(RunStatus::Success)).await.unwrap().unwrap();
+        ended.push(run.id);
+    }
+    let alert = AlertRequest {
+        fingerprint: "f".into(),
+        firing: true,
+        run: NewRun::new("w", Trigger::GrafanaWebhook, serde_json::Map::new()),
+        remind_after: Duration::from_secs(60),
+    };
+    let admitted = store.admit_alert(alert, admission()).await.unwrap().unwrap();
+    let Admitted::Started(pending) = admitted else { panic!("it opened") };
+    assert_eq!(store.delete_ended(Timestamp(1), 2).await.unwrap(), 0);
+    let mut deleted = Vec::new();
+    for _ in 0..3 {
+        deleted.push(store.delete_ended(later(), 2).await.unwrap());
+    }
+    assert_eq!(deleted, [3, 1, 0], "two runs and the incident, the third run, nothing");
+    let left = store.runs("w", None, ALL).await.unwrap().entries;
+    let left: Vec<_> = left.into_iter().map(|run| run.id).collect();
+    assert_eq!(left, [pending.id, open.id]);
+    assert!(store.nodes(&ended).await.unwrap().is_empty());
+    assert!(store.approvals_of(&ended[0]).await.unwrap().is_empty());
 }
 
 async fn a_signature_is_new_once(store: SqliteStore) {
@@ -265,9 +305,8 @@ async fn every_concurrent_write_gets_its_result(store: SqliteStore) {
     }
     assert_eq!(stored, 180);
     let first = store.runs("w", None, ALL).await.unwrap();
-    let after = first.last().map(|run| run.id.clone());
-    let second = store.runs("w", None, Page { limit: 100, after }).await.unwrap();
-    assert_eq!((first.len(), second.len()), (100, 80));
+    let second = store.runs("w", None, Page { limit: 100, after: first.next }).await.unwrap();
+    assert_eq!((first.entries.len(), second.entries.len(), second.next), (100, 80, None));
     store.check().await.unwrap();
     store.close().await;
     assert!(matches!(store.create_run(run, admission()).await, Err(StoreError::Closed)));
@@ -295,7 +334,7 @@ async fn the_files_are_private_and_complete_after_a_close() {
     std::fs::copy(&file, &copied).unwrap();
     assert!(files().all(|entry| entry.path() == file || entry.metadata().unwrap().len() == 0));
     let store = SqliteStore::open(copied.to_str().unwrap()).await.unwrap();
-    assert_eq!(store.runs("w", None, ALL).await.unwrap().len(), 1);
+    assert_eq!(store.runs("w", None, ALL).await.unwrap().entries.len(), 1);
 }
 
 #[tokio::test]

@@ -51,15 +51,13 @@ impl Allowed {
             return Err(not_a_url());
         };
         let name = host.to_string().to_ascii_lowercase();
-        let listed = self.hosts.iter().any(|allowed| {
-            allowed.eq_ignore_ascii_case(&name) || *allowed == format!("{name}:{port}")
-        });
+        let listed = self.lists(&name, Some(port));
         if !listed && !HOSTS.contains(&name.as_str()) {
             return Err(bad(format!(
                 "has the host `{name}`, which is not allow-listed; allow it with --notify-allow-host {name}"
             )));
         }
-        let relaxed = self.private && listed;
+        let relaxed = self.private && listed && !HOSTS.contains(&name.as_str());
         if url.scheme() != "https" && !(relaxed && url.scheme() == "http") {
             let rule = "plain HTTP requires an allow-listed host and --notify-allow-private";
             return Err(bad(format!("is not https; {rule}")));
@@ -78,9 +76,36 @@ impl Allowed {
     }
 }
 
-/// DNS resolver that returns public addresses only.
-#[derive(Debug, Clone, Copy)]
-pub struct PublicOnly;
+impl Allowed {
+    /// Returns whether a host is in addition to those of Slack and Discord, on this or any port.
+    fn lists(&self, name: &str, port: Option<u16>) -> bool {
+        self.hosts.iter().any(|allowed| {
+            let (host, own) = match allowed.rsplit_once(':') {
+                Some((host, own)) if !allowed.ends_with(']') => (host, own.parse().ok()),
+                _ => (allowed.as_str(), None),
+            };
+            host.eq_ignore_ascii_case(name) && (own.is_none() || port.is_none() || own == port)
+        })
+    }
+}
+
+/// DNS resolver that returns public addresses only, except for relays that may be private. The
+/// hosts of Slack and Discord always have public addresses.
+#[derive(Debug, Clone)]
+pub struct PublicOnly {
+    relays: Allowed,
+}
+
+impl PublicOnly {
+    /// Creates a resolver for the permitted destinations.
+    pub fn new(allowed: &Allowed) -> Self {
+        Self { relays: allowed.clone() }
+    }
+
+    fn may_be_private(&self, name: &str) -> bool {
+        self.relays.private && self.relays.lists(name, None) && !HOSTS.contains(&name)
+    }
+}
 
 /// A name without a public address.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +114,12 @@ pub struct NotPublic(String);
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_ascii_lowercase();
+        let any = self.may_be_private(&host);
         Box::pin(async move {
-            let host = name.as_str().to_owned();
             let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            let public: Vec<SocketAddr> =
+                found.filter(|address| any || is_public(address.ip())).collect();
             if public.is_empty() {
                 return Err(NotPublic(host).into());
             }
@@ -194,6 +221,19 @@ mod tests {
         assert_eq!(check(&relaxed, "http://127.0.0.1:8065/hooks/x"), "goes to 127.0.0.1");
         assert!(check(&relaxed, "http://127.0.0.1:9999/x").contains("not allow-listed"));
         assert!(check(&relaxed, "http://discord.com/x").contains("not https"));
+    }
+
+    #[test]
+    fn a_private_relay_does_not_make_slack_and_discord_private() {
+        let hosts = ["relay.internal", "hooks.slack.com", "other:8065"].map(String::from).to_vec();
+        let resolver = PublicOnly::new(&Allowed { hosts: hosts.clone(), private: true });
+        assert!(resolver.may_be_private("relay.internal") && resolver.may_be_private("other"));
+        for host in ["hooks.slack.com", "discord.com", "else.internal"] {
+            assert!(!resolver.may_be_private(host), "{host}");
+        }
+        let relaxed = Allowed { hosts, private: true };
+        assert!(check(&relaxed, "http://hooks.slack.com/x").contains("not https"));
+        assert!(!PublicOnly::new(&Allowed { private: false, ..relaxed }).may_be_private("other"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Table of approvals. A decision updates the run in the same transaction.
 
 use super::SqliteStore;
+use super::page::{listed, page};
 use super::statements::{Change, cancel_pending_approvals, change_run, insert_owner, select_run};
 use super::writer::Connection;
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, RunState, RunStatus};
 use crate::store::{
-    ApprovalStore, Decided, Effect, Owner, Page, PendingApprovals, Resolution, Result,
-    StoredDecision,
+    ApprovalStore, Decided, Effect, Listed, MAX_PAGE_BYTES, Owner, Page, PendingApprovals,
+    Resolution, Result, StoredDecision,
 };
 use async_trait::async_trait;
 
@@ -101,16 +102,17 @@ impl ApprovalStore for SqliteStore {
             .await
     }
 
-    async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Vec<Approval>> {
-        Ok(sqlx::query_as(
-            "SELECT * FROM approvals WHERE (?1 IS NULL OR decision = ?1) AND (?2 IS NULL OR id < ?2) \
-             ORDER BY id DESC LIMIT ?3",
-        )
-        .bind(decision)
-        .bind(page.after)
-        .bind(page.limit)
-        .fetch_all(&self.readers)
-        .await?)
+    async fn approvals(&self, decision: Option<Decision>, page: Page) -> Result<Listed<Approval>> {
+        let rows = sqlx::query(page!(
+            "approvals",
+            "(?1 IS NULL OR decision = ?1) AND (?2 IS NULL OR id < ?2)",
+            "id DESC",
+            "octet_length(input)",
+            "?3",
+            "?4"
+        ));
+        let rows = rows.bind(decision).bind(page.after).bind(page.limit).bind(MAX_PAGE_BYTES);
+        listed(&rows.fetch_all(&self.readers).await?, "id")
     }
 
     async fn approvals_of(&self, run: &str) -> Result<Vec<Approval>> {

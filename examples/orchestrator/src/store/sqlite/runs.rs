@@ -1,13 +1,17 @@
 //! Tables of runs and node results.
 
 use super::SqliteStore;
+use super::page::{listed, page};
+use super::retention::delete_ended;
 use super::statements::{
     Change, cancel_pending_approvals, change_run, insert_run, select_run, take_slot,
 };
 use super::writer::Connection;
 use crate::clock::Timestamp;
 use crate::domain::{Approval, NewRun, NodeRecord, Run, RunState, RunStatus};
-use crate::store::{Admission, Cancelled, Created, End, Page, Paused, Result, RunStore};
+use crate::store::{
+    Admission, Cancelled, Created, End, Listed, MAX_PAGE_BYTES, Page, Paused, Result, RunStore,
+};
 use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
@@ -66,17 +70,20 @@ impl RunStore for SqliteStore {
         workflow: &str,
         status: Option<RunStatus>,
         page: Page,
-    ) -> Result<Vec<Run>> {
-        Ok(sqlx::query_as(
-            "SELECT * FROM workflow_runs WHERE workflow = ?1 AND (?2 IS NULL OR status = ?2) \
-             AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4",
-        )
-        .bind(workflow)
-        .bind(status)
-        .bind(page.after)
-        .bind(page.limit)
-        .fetch_all(&self.readers)
-        .await?)
+    ) -> Result<Listed<Run>> {
+        let rows = sqlx::query(page!(
+            "workflow_runs",
+            "workflow = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR id < ?3)",
+            "id DESC",
+            "octet_length(context) + coalesce(octet_length(error), 0) + coalesce((SELECT \
+             sum(coalesce(octet_length(output), 0) + coalesce(octet_length(error), 0)) \
+             FROM node_results WHERE run_id = id), 0)",
+            "?4",
+            "?5"
+        ));
+        let rows = rows.bind(workflow).bind(status).bind(page.after);
+        let rows = rows.bind(page.limit).bind(MAX_PAGE_BYTES).fetch_all(&self.readers).await?;
+        listed(&rows, "id")
     }
 
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>> {
@@ -185,6 +192,14 @@ impl RunStore for SqliteStore {
                     let run = change_run(connection, run, waiting, change).await?;
                     Ok(run.map_or(Paused::Lost, |_| Paused::Now))
                 })
+            })
+            .await
+    }
+
+    async fn delete_ended(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        self.writer
+            .write_untraced((before, limit), |connection, (before, limit)| {
+                Box::pin(delete_ended(connection, *before, *limit))
             })
             .await
     }

@@ -1,9 +1,10 @@
 //! Table of workflows. Workflows are immutable: inserted once, never updated.
 
 use super::SqliteStore;
+use super::page::{listed, page};
 use crate::clock::Timestamp;
 use crate::domain::Workflow;
-use crate::store::{Page, Result, WorkflowStore};
+use crate::store::{Listed, MAX_PAGE_BYTES, Page, Result, WorkflowStore};
 use async_trait::async_trait;
 use sqlx::types::Json;
 
@@ -36,30 +37,25 @@ impl WorkflowStore for SqliteStore {
         Ok(found.map(|Json(workflow)| workflow))
     }
 
-    async fn workflows(&self, page: Page) -> Result<Vec<Workflow>> {
-        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-        let mut after = page.after.unwrap_or_default();
-        let mut workflows = Vec::new();
-        loop {
-            let rows = sqlx::query_as(
-                "SELECT name, definition FROM workflows WHERE name > ?1 ORDER BY name LIMIT ?2",
-            );
-            let rows: Vec<(String, String)> =
-                rows.bind(&after).bind(page.limit).fetch_all(&self.readers).await?;
-            let is_last = rows.len() < limit;
-            for (name, definition) in rows {
-                match serde_json::from_str(&definition) {
-                    Ok(workflow) => workflows.push(workflow),
-                    Err(error) => {
-                        tracing::warn!(name, %error, "this version cannot read the workflow");
-                    }
-                }
-                after = name;
+    async fn workflows(&self, page: Page) -> Result<Listed<Workflow>> {
+        let rows = sqlx::query(page!(
+            "workflows",
+            "name > ?1",
+            "name",
+            "octet_length(definition)",
+            "?2",
+            "?3"
+        ));
+        let rows = rows.bind(page.after.unwrap_or_default()).bind(page.limit).bind(MAX_PAGE_BYTES);
+        let rows = rows.fetch_all(&self.readers).await?;
+        let Listed { entries, next }: Listed<(String, String)> = listed(&rows, "name")?;
+        let parse = |(name, definition): (String, String)| match serde_json::from_str(&definition) {
+            Ok(workflow) => Some(workflow),
+            Err(error) => {
+                tracing::warn!(name, %error, "this version cannot read the workflow");
+                None
             }
-            if is_last || workflows.len() >= limit {
-                workflows.truncate(limit);
-                return Ok(workflows);
-            }
-        }
+        };
+        Ok(Listed { entries: entries.into_iter().filter_map(parse).collect(), next })
     }
 }

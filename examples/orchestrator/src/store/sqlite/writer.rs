@@ -4,6 +4,7 @@
 //! statement is executed again in a transaction of its own. A statement is therefore a closure that
 //! can be called twice.
 
+use super::file::OpenedFile;
 use crate::store::{Result, StoreError};
 use futures_util::future::BoxFuture;
 use hub_otel::db::{BatchMember, Db};
@@ -30,10 +31,19 @@ pub(super) struct Writer {
 
 struct Shared {
     db: Db<Sqlite>,
+    /// `None` in memory.
+    file: Option<OpenedFile>,
     /// The last commit succeeded.
     healthy: AtomicBool,
     closing: tokio::sync::Notify,
     task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Shared {
+    fn check_file(&self) -> Result<()> {
+        let checked = self.file.as_ref().map_or(Ok(()), OpenedFile::check);
+        Ok(checked.map_err(sqlx::Error::Io)?)
+    }
 }
 
 impl std::fmt::Debug for Writer {
@@ -45,10 +55,11 @@ impl std::fmt::Debug for Writer {
 type StatementResult<'c, T> = BoxFuture<'c, Result<T>>;
 
 impl Writer {
-    pub(super) fn start(db: Db<Sqlite>) -> Self {
+    pub(super) fn start(db: Db<Sqlite>, file: Option<OpenedFile>) -> Self {
         let (queue, jobs) = mpsc::channel(MAX_QUEUED);
         let shared = Arc::new(Shared {
             db,
+            file,
             healthy: AtomicBool::new(false),
             closing: tokio::sync::Notify::new(),
             task: Mutex::new(None),
@@ -62,6 +73,11 @@ impl Writer {
 
     pub(super) fn pool(&self) -> &SqlitePool {
         self.shared.db.untraced()
+    }
+
+    /// Checks that the database file was not deleted or replaced.
+    pub(super) fn check_file(&self) -> Result<()> {
+        self.shared.check_file()
     }
 
     pub(super) fn is_healthy(&self) -> bool {
@@ -190,12 +206,18 @@ async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         };
         match shared.db.trace_batch(members, together).await {
             Ok(()) => group.iter_mut().for_each(|job| job.complete(None)),
-            // One transaction per statement isolates the failed one.
+            // One transaction per statement isolates the failed one. If the database itself fails,
+            // every further attempt would wait for its lock.
             Err(_) => {
-                for job in &mut group {
+                let mut jobs = group.iter_mut();
+                for job in jobs.by_ref() {
                     let alone = commit(&shared, std::slice::from_mut(job)).await;
                     job.complete(alone.err());
+                    if !shared.healthy.load(Ordering::Relaxed) {
+                        break;
+                    }
                 }
+                jobs.for_each(|job| job.complete(Some(sqlx::Error::PoolTimedOut.into())));
             }
         }
         group.clear();
@@ -210,6 +232,7 @@ async fn work(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
 async fn commit(shared: &Shared, jobs: &mut [Box<dyn Job>]) -> Result<()> {
     let mut connection = shared.db.untraced().acquire().await?;
     let attempt = async {
+        shared.check_file()?;
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
         for job in jobs {
             job.execute(&mut connection).await?;

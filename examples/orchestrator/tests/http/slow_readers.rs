@@ -1,0 +1,79 @@
+//! Clients that do not read their responses, and lists of large entries.
+
+use crate::server::{Server, TIMEOUT};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// Number of requests that a client sends without reading a response.
+const PIPELINED: usize = 12;
+
+/// Stores runs with contexts of 200 kB.
+async fn store_runs(server: &Server, count: usize) {
+    let body = json!({ "contextJson": { "x": "y".repeat(200_000) } }).to_string();
+    for _ in 0..count {
+        let trigger =
+            server.http.post(format!("{}/api/workflows/test-failure/trigger", server.url));
+        let reply = trigger.body(body.clone()).send().await.unwrap();
+        assert_eq!(reply.status(), 202);
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_bounded_in_bytes_and_the_pages_are_complete() {
+    let server = Server::start(&[]).await;
+    store_runs(&server, 12).await;
+    let (mut seen, mut pages, mut cursor) = (HashSet::new(), Vec::new(), String::new());
+    loop {
+        let path = format!("/api/workflows/test-failure/runs?limit=100{cursor}");
+        let (status, page) = server.get(&path).await;
+        assert_eq!(status, 200);
+        assert!(page.to_string().len() < 1_200_000);
+        let runs = page["runs"].as_array().unwrap();
+        pages.push(runs.len());
+        seen.extend(runs.iter().map(|run| run["id"].as_str().unwrap().to_owned()));
+        match &page["nextCursor"] {
+            Value::String(next) => cursor = format!("&cursor={next}"),
+            _ => break,
+        }
+    }
+    assert_eq!((pages, seen.len()), (vec![5, 5, 2], 12));
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_are_disconnected_and_make_room_for_others() {
+    let server = Server::start(&[("HUB_MAX_CONNECTIONS", "6")]).await;
+    store_runs(&server, 6).await;
+    let address = server.url.trim_start_matches("http://").parse().unwrap();
+    let request =
+        b"GET /api/workflows/test-failure/runs?limit=100 HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut stalled = Vec::new();
+    // More than the listener takes at a time.
+    for _ in 0..12 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        // More than the kernel buffers: the server itself has to wait.
+        stream.write_all(&request.repeat(PIPELINED)).await.unwrap();
+        stalled.push(stream);
+    }
+    let before = server.process.anonymous_bytes();
+    // A new connection, which waits until stalled ones are closed.
+    let other = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
+    let health = other.get(format!("{}/health", server.url)).send().await.unwrap();
+    assert_eq!(health.status(), 200);
+    let after = server.process.anonymous_bytes();
+    assert!(after < before + (64 << 20), "{before} {after}");
+    let mut cut_off = 0;
+    for mut stream in stalled {
+        let mut body = Vec::new();
+        // A reset, or a response that ends before its length.
+        let end = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut body)).await;
+        drop(end.expect("closed in time"));
+        let answered = String::from_utf8_lossy(&body).matches("HTTP/1.1 200 OK").count();
+        cut_off += usize::from(answered < PIPELINED);
+    }
+    // The later ones were taken when the first were gone, and are read in time. The connection that
+    // stored the runs had a slot too.
+    assert!(cut_off >= 5, "responses were kept for {} clients that did not read", 6 - cut_off);
+}
