@@ -24,7 +24,6 @@
 pub use crate::export::metrics::isolated_meters::IsolatedMeterProvider;
 pub use crate::semconv::key_value::kv;
 pub use opentelemetry;
-pub use opentelemetry::trace::FutureExt;
 pub use opentelemetry_sdk;
 
 use crate::Sensitive;

@@ -1,5 +1,8 @@
-//! Context propagation between processes: W3C Trace Context, and the identity of a run as W3C
-//! Baggage.
+//! Context propagation between processes, tasks and threads: W3C Trace Context, and the identity of
+//! a run as W3C Baggage.
+//!
+//! Inside one process, [`RunFutureExt`] and [`RunFnExt`] carry the current run into a spawned task
+//! or a thread, and [`RemoteContext::current`] into a message or a callback.
 //!
 //! The trace context (`traceparent`, `tracestate`) is propagated to and from every peer. The
 //! identity of a run (`workflow.id`, `workflow.run.id` in the `baggage` header) is propagated only
@@ -31,6 +34,7 @@ mod env_carrier;
 mod inject_extract;
 pub(crate) mod propagators;
 mod remote_context;
+mod run_ext;
 mod trace_context;
 
 pub use crate::propagation::baggage_allow_list::BaggageAllowList;
@@ -38,6 +42,7 @@ pub use crate::propagation::carriers::{Extractor, Injector};
 pub use crate::propagation::env_carrier::{from_env, to_env};
 pub use crate::propagation::inject_extract::{extract, extract_run, inject, inject_run};
 pub use crate::propagation::remote_context::RemoteContext;
+pub use crate::propagation::run_ext::{InRun, RunFnExt, RunFutureExt};
 
 #[cfg(feature = "axum")]
 pub(crate) use crate::propagation::carriers::OtelExtractor;

@@ -13,6 +13,7 @@ mod outcomes;
 mod parents;
 mod races;
 mod segments;
+mod tasks;
 mod tracing_crate;
 
 /// Builds telemetry that is scraped and exports nothing else, independent of the environment.

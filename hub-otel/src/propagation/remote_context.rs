@@ -1,19 +1,22 @@
-//! [`RemoteContext`]: the context of a caller in another process.
+//! [`RemoteContext`]: the context of a caller in another process, task or thread.
 
-use crate::unit::arguments::{IntoParent, sealed};
+use crate::instance;
+use crate::propagation::run_ext::InRun;
+use crate::unit::arguments::{IntoLink, IntoParent, sealed};
 use opentelemetry::Context;
-use opentelemetry::trace::FutureExt;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 use std::future::Future;
 
-/// The trace, and possibly the run, that a caller in another process handed over.
+/// The trace, and possibly the run, that a caller in another process, task or thread handed over.
 ///
-/// Returned by [`extract`](super::extract), [`extract_run`](super::extract_run) and
-/// [`from_env`](super::from_env). It is empty if the caller sent no valid context: what starts
-/// under it then begins a trace of its own.
+/// Returned by [`extract`](super::extract), [`extract_run`](super::extract_run),
+/// [`from_env`](super::from_env) and [`current`](Self::current). It is empty if the caller sent no
+/// valid context: what starts under it then begins a trace of its own.
 ///
 /// Give it to one unit as its parent (`.parent(remote)`, or `parent = remote` in a macro), or run
-/// any code under it with [`scope`](Self::scope) or [`in_scope`](Self::in_scope). Conversions from
-/// and to OpenTelemetry's own type are in [`hub_otel::otel`](crate::otel).
+/// any code under it with [`scope`](Self::scope) or [`in_scope`](Self::in_scope). A unit that works
+/// for several callers has no single parent: give their contexts to `links`. Conversions from and
+/// to OpenTelemetry's own type are in [`hub_otel::otel`](crate::otel).
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -29,10 +32,33 @@ use std::future::Future;
 pub struct RemoteContext(Context);
 
 impl RemoteContext {
+    /// Returns the context of this call, for another task or thread of this process: part of a
+    /// message in a channel, or captured by a callback.
+    ///
+    /// ```
+    /// use hub_otel::propagation::RemoteContext;
+    ///
+    /// #[hub_otel::instrument_agent(id = "scanner", action = "scan")]
+    /// async fn scan(path: &str) {}
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (sender, mut receiver) = tokio::sync::mpsc::channel(8);
+    /// let _ = sender.send((RemoteContext::current(), "/srv")).await;
+    /// if let Some((run, path)) = receiver.recv().await {
+    ///     run.scope(scan(path)).await;
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn current() -> Self {
+        Self(if instance::in_use() { Context::current() } else { Context::new() })
+    }
+
     /// Runs `future` under this context: the units and spans that start in it belong to the
     /// caller's trace, and to its run if that was extracted too.
     ///
-    /// A task that `future` spawns does not inherit the context, except for `spawn(agent(…))`.
+    /// A task that `future` spawns does not inherit the context, except for `spawn(agent(…))` and
+    /// with [`in_current_run`](super::RunFutureExt::in_current_run).
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -45,8 +71,8 @@ impl RemoteContext {
     ///     caller.scope(scan("/srv")).await;
     /// }
     /// ```
-    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
-        future.with_context(self.0)
+    pub fn scope<F: Future>(self, future: F) -> InRun<F> {
+        InRun::new(self.0, future)
     }
 
     /// Runs `function` under this context, on this thread.
@@ -85,5 +111,17 @@ impl sealed::Sealed for &RemoteContext {}
 impl IntoParent for &RemoteContext {
     fn into_parent(self) -> Option<Context> {
         Some(self.as_otel().clone())
+    }
+}
+
+impl IntoLink for RemoteContext {
+    fn into_link(self) -> Option<SpanContext> {
+        IntoLink::into_link(&self)
+    }
+}
+
+impl IntoLink for &RemoteContext {
+    fn into_link(self) -> Option<SpanContext> {
+        IntoLink::into_link(self.0.span().span_context())
     }
 }

@@ -289,8 +289,8 @@ impl<P: IntoParent> IntoParent for Option<P> {
 
 /// A span that a unit links to: `links = …` of the macros, [`Unit::links`](crate::Unit::links).
 ///
-/// Implemented for OpenTelemetry's `SpanContext`, by value and by reference. Sealed: other crates
-/// cannot implement it.
+/// Implemented for [`RemoteContext`](crate::propagation::RemoteContext) and for OpenTelemetry's
+/// `SpanContext`, by value and by reference. Sealed: other crates cannot implement it.
 ///
 /// ```
 /// use opentelemetry::trace::SpanContext;
@@ -304,7 +304,7 @@ impl<P: IntoParent> IntoParent for Option<P> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be linked",
     label = "not a span context",
-    note = "`links` takes an iterator of OpenTelemetry's `SpanContext`"
+    note = "`links` takes an iterator of `hub_otel::propagation::RemoteContext` or of OpenTelemetry's `SpanContext`"
 )]
 pub trait IntoLink: sealed::Sealed {
     /// Returns the linked span. `None` if its context is not valid.

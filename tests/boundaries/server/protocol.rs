@@ -125,3 +125,48 @@ async fn an_upgrade_ends_its_request_when_the_connection_is_handed_over() {
          network.protocol.version=1.1 url.scheme=http | 1\n"
     );
 }
+
+#[tokio::test]
+async fn what_runs_on_an_upgraded_connection_belongs_to_its_request_or_links_to_it() {
+    use hub_otel::propagation::{RemoteContext, RunFutureExt as _};
+
+    async fn serve(mut request: Request) -> Response {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let run = RemoteContext::current();
+        let connection = async move {
+            let mut io = TokioIo::new(upgrade.await.unwrap());
+            hub_otel::agent("below", "serve").run(async {}).await;
+            // The connection outlives its request: a trace of its own, with a link.
+            hub_otel::workflow("connection").root().run(async {}).await;
+            hub_otel::workflow("linked").root().links([&run]).run(async {}).await;
+            io.write_all(b"done").await.unwrap();
+        };
+        tokio::spawn(connection.in_current_run());
+        Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header(header::CONNECTION, "upgrade")
+            .header(header::UPGRADE, "echo")
+            .body(Body::empty())
+            .unwrap()
+    }
+    let capture = BoundaryCapture::new();
+    let app = Router::new().route("/socket", get(serve)).layer(ServerLayer::new());
+    let server = Server::start(app).await;
+    let mut connection = Raw::connect(&server).await;
+    connection
+        .send("GET /socket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n")
+        .await;
+    connection.read_until("done").await;
+
+    let request = capture.named("GET /socket", "Server");
+    let spans = capture.spans();
+    let agent = spans.named("agent.execute")[0];
+    assert_eq!((&agent.trace_id, &agent.parent_id), (&request.trace_id, &request.span_id));
+    let workflows = spans.named("workflow.execute");
+    assert_eq!(workflows.len(), 2);
+    for workflow in workflows {
+        assert_ne!(workflow.trace_id, request.trace_id);
+        assert_eq!(workflow.parent_id, "");
+        assert_eq!(workflow.links[0], request.span_id);
+    }
+}
