@@ -149,6 +149,12 @@ pub(crate) fn derive_error_type(input: &DeriveInput) -> TokenStream {
         impl #impl_generics #runtime::ErrorType for #name #type_generics #bounds {
             fn error_type(&self) -> #runtime::Cow<'static, ::core::primitive::str> { #names }
             fn timed_out(&self) -> ::core::primitive::bool { #timeouts }
+            fn error_source(
+                &self,
+            ) -> ::core::option::Option<&(dyn ::core::error::Error + 'static)> {
+                use #runtime::via::*;
+                (&&#runtime::ErrorValue(self)).hub_otel_source()
+            }
         }
     }
 }

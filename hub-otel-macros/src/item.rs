@@ -4,9 +4,11 @@
 //! (autocompletion needs that), and a body costs no time to parse or to print.
 
 mod block;
+mod returned;
 mod shape;
 
 pub(crate) use block::{ImplBlock, Member, is_hub};
+pub(crate) use returned::without_impl_trait;
 pub(crate) use shape::{Output, Shape};
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};

@@ -70,8 +70,9 @@ pub fn derive_label(item: TokenStream) -> TokenStream {
 /// | `#[hub(transparent)]` | variant or struct with one field | takes both from the inner error |
 /// | `#[hub(crate = path)]` | type | path of a re-export of hub_otel |
 ///
-/// The attributes also accept errors without this trait. Their identifier is the last segment of
-/// the type's path, and `_OTHER` for `Box<dyn Error>` and similar types. The builders require it.
+/// The attributes also accept errors without this trait. Their identifier is made of the crate and
+/// the name of the type (`sqlx_error`); `Box<dyn Error>`, `anyhow::Error` and similar types are
+/// identified by what they contain, else by `_OTHER`. The builders require the trait.
 ///
 /// ```
 /// use hub_otel::{ErrorType, instrument_agent};

@@ -1,5 +1,8 @@
 //! Stable identifier of an error: `error.type` on spans, `error_type` in metrics.
 
+pub(crate) mod known;
+pub(crate) mod naming;
+
 use crate::semconv::error_type as error_types;
 use std::borrow::Cow;
 use std::error::Error;
@@ -7,8 +10,9 @@ use std::error::Error;
 /// An error with a stable identifier.
 ///
 /// Derive it for enums: each variant becomes its name in snake_case. Without it, `error.type` is
-/// the last segment of the type's path, and `_OTHER` for `Box<dyn Error>` and the like. An
-/// identifier is never a message: it is a metric label, and must come from a small, fixed set.
+/// made of crate and type: `sqlx_error`, `serde_json_error`, `my_crate_scan_error`; an error of
+/// std is named by its type (`parse_int_error`, `fmt_error`). An identifier is never a message: it
+/// is a metric label, and must come from a small, fixed set.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -21,8 +25,10 @@ use std::error::Error;
 /// }
 /// ```
 ///
-/// Implemented for `std::io::Error`, for strings, and for `Box<dyn Error>`: a boxed error of this
-/// library, of tokio's timeout or of `std::io` keeps its identifier, any other one is `_OTHER`.
+/// Implemented for `std::io::Error`, for strings, and for `Box<dyn Error>`. A boxed error, an
+/// `anyhow::Error` and an `eyre::Report` are identified by the first known type of their source
+/// chain: an error of this library, of std, of tokio, or of a crate that an enabled feature depends
+/// on (`sqlx`, `reqwest`, `serde_json`, `tonic`, `hyper`). Any other one is `_OTHER`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no error type",
     note = "your own error: `#[derive(hub_otel::ErrorType)]`",
@@ -37,34 +43,31 @@ pub trait ErrorType {
     fn timed_out(&self) -> bool {
         false
     }
-}
 
-impl<E: ErrorType + ?Sized> ErrorType for &E {
-    fn error_type(&self) -> Cow<'static, str> {
-        E::error_type(self)
-    }
-    fn timed_out(&self) -> bool {
-        E::timed_out(self)
+    /// The cause of the error, for the message of a unit that ends by a builder. Derived.
+    #[doc(hidden)]
+    fn error_source(&self) -> Option<&(dyn Error + 'static)> {
+        None
     }
 }
 
-impl<E: ErrorType + ?Sized> ErrorType for Box<E> {
-    fn error_type(&self) -> Cow<'static, str> {
-        E::error_type(self)
-    }
-    fn timed_out(&self) -> bool {
-        E::timed_out(self)
-    }
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<E: ErrorType + ?Sized> ErrorType for $pointer {
+            fn error_type(&self) -> Cow<'static, str> {
+                E::error_type(self)
+            }
+            fn timed_out(&self) -> bool {
+                E::timed_out(self)
+            }
+            fn error_source(&self) -> Option<&(dyn Error + 'static)> {
+                E::error_source(self)
+            }
+        }
+    )*};
 }
 
-impl<E: ErrorType + ?Sized> ErrorType for std::sync::Arc<E> {
-    fn error_type(&self) -> Cow<'static, str> {
-        E::error_type(self)
-    }
-    fn timed_out(&self) -> bool {
-        E::timed_out(self)
-    }
-}
+pointers!(&E, Box<E>, std::sync::Arc<E>);
 
 impl ErrorType for std::convert::Infallible {
     fn error_type(&self) -> Cow<'static, str> {
@@ -95,32 +98,24 @@ impl ErrorType for String {
     }
 }
 
-/// Implements the trait for errors whose type was erased, by a downcast to the types of this file.
+/// Implements the trait for errors whose type was erased.
 macro_rules! erased {
     ($($erased:ty),*) => {$(
         impl ErrorType for $erased {
             fn error_type(&self) -> Cow<'static, str> {
-                within(self).map_or(error_types::OTHER.into(), ErrorType::error_type)
+                known::identify(self).map_or(error_types::OTHER.into(), |known| known.error_type)
             }
             fn timed_out(&self) -> bool {
-                within(self).is_some_and(ErrorType::timed_out)
+                known::identify(self).is_some_and(|known| known.timed_out)
+            }
+            fn error_source(&self) -> Option<&(dyn Error + 'static)> {
+                self.source()
             }
         }
     )*};
 }
 
 erased!(dyn Error, dyn Error + Send, dyn Error + Send + Sync);
-
-fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn ErrorType> {
-    if let Some(error) = error.downcast_ref::<TimedOut>() {
-        return Some(error);
-    }
-    #[cfg(feature = "sdk")]
-    if let Some(error) = error.downcast_ref::<tokio::time::error::Elapsed>() {
-        return Some(error);
-    }
-    error.downcast_ref::<std::io::Error>().map(|error| -> &dyn ErrorType { error })
-}
 
 impl ErrorType for std::io::Error {
     fn error_type(&self) -> Cow<'static, str> {
@@ -154,6 +149,9 @@ impl ErrorType for std::io::Error {
     /// A timeout of this library that was converted by `?`. A socket's own `TimedOut` is a failure.
     fn timed_out(&self) -> bool {
         self.get_ref().is_some_and(|inner| inner.is::<TimedOut>())
+    }
+    fn error_source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source()
     }
 }
 
@@ -205,39 +203,5 @@ impl ErrorType for TimedOut {
 impl From<TimedOut> for std::io::Error {
     fn from(timed_out: TimedOut) -> Self {
         Self::new(std::io::ErrorKind::TimedOut, timed_out)
-    }
-}
-
-/// Returns the identifier of an error without [`ErrorType`]: the last segment of its type's path,
-/// without generic arguments; `_OTHER` for types that hide the error.
-pub(crate) fn of_type_name(name: &'static str) -> &'static str {
-    // Erased errors: their name is the same whatever happened.
-    if name.contains("dyn ") || matches!(name, "anyhow::Error" | "eyre::Report") {
-        return error_types::OTHER;
-    }
-    let name = name.trim_start_matches('&').trim_start_matches("mut ");
-    let path = name.split('<').next().unwrap_or(name);
-    match path.rsplit("::").next() {
-        Some(segment)
-            if segment.starts_with(|first: char| first.is_alphabetic() || first == '_') =>
-        {
-            segment
-        }
-        _ => error_types::OTHER,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::error_type::of_type_name;
-
-    #[test]
-    fn a_foreign_error_is_named_by_the_last_segment_of_its_type() {
-        assert_eq!(of_type_name("my_crate::error::ScanError"), "ScanError");
-        assert_eq!(of_type_name("my_crate::Wrapped<alloc::string::String>"), "Wrapped");
-        assert_eq!(of_type_name("&my_crate::ScanError"), "ScanError");
-        assert_eq!(of_type_name("alloc::boxed::Box<dyn core::error::Error>"), "_OTHER");
-        assert_eq!(of_type_name("anyhow::Error"), "_OTHER");
-        assert_eq!(of_type_name("()"), "_OTHER");
     }
 }

@@ -89,6 +89,7 @@ pub mod _guide;
 pub mod approval;
 #[cfg(feature = "sdk")]
 mod config;
+mod contain;
 #[cfg(feature = "sqlx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlx")))]
 pub mod db;
@@ -120,6 +121,7 @@ mod telemetry;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod text;
 mod unit;
 mod unit_kind;
 

@@ -11,7 +11,12 @@
 //!         let _ = &last; … let _ = &first;         // captures in the order of parameter drops
 //!         __hub::open(|unit| unit.id(…).run_id(…).begin(|fields| { fields.value("key", &expression); … }));
 //!         match () { () => { the user's block } }
-//!     }, |value, outcome| (&&&&&&&__hub::ReturnedValue(value)).hub_otel_classify(outcome))
+//!     }, |value, outcome| {
+//!         if let Some(error) = (&&__hub::ReturnedValue(value)).hub_otel_error() {
+//!             let error = __hub::ErrorValue(error);
+//!             outcome.fail((&&&error).hub_otel_kind(), (&&&&&error).hub_otel_message());
+//!         }
+//!     })
 //! }
 //! ```
 //!
@@ -37,6 +42,7 @@ pub use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 pub use crate::unit::attribute_value::{AttributeValue, Fields};
 pub use crate::unit::autoref_specialization::ReturnedValue;
 pub use crate::unit::callsite::{Callsite, SpanKind};
+pub use crate::unit::error_value::{BorrowedError, ErrorValue};
 pub use crate::unit::identity::{IdentityExpr, IdentityValue};
 pub use crate::unit::instrumented::{Instrumented, call, prepare, run, run_prepared};
 pub use crate::unit::outcome::Classification;
@@ -50,8 +56,9 @@ pub use std::time::Duration;
 /// Traits whose methods depend on the type of a value. Imported without a name, so that they hide
 /// none of the user's names.
 pub mod via {
-    pub use crate::unit::autoref_specialization::{
-        ClassifyReturned as _, ReturnedError as _, ReturnedOk as _,
+    pub use crate::unit::autoref_specialization::{ReturnedError as _, ReturnedOk as _};
+    pub use crate::unit::error_value::{
+        ErrorKindVia as _, ErrorMessageVia as _, ErrorSourceVia as _,
     };
     pub use crate::unit::identity::{IdentityUnsupported as _, IdentityVia as _};
 }
@@ -60,6 +67,17 @@ pub mod via {
 #[inline]
 pub fn boxed<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
     Box::pin(future)
+}
+
+/// Names the type of a body, in a statement that never runs.
+pub fn typed<T>() -> T {
+    unreachable!("the statement is never reached")
+}
+
+/// Calls the body of a function that returns a future with the output `T`.
+#[inline]
+pub fn future_of<T, F: Future<Output = T>, B: FnOnce() -> F>(body: B) -> F {
+    body()
 }
 
 /// `none = error`

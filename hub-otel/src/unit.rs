@@ -7,7 +7,7 @@
 //! | poll | [`instrumented`]: wrapper future. [`stack`]: units that are polled on this thread, unit of a context |
 //! | start | [`start`]: parent, sampling, context. [`attributes`]: label set and start attributes |
 //! | run | [`state`]: the unit, a value of its context. [`span`]: its span. [`current`]: handle |
-//! | end | [`outcome`]: value → result. [`finish`]: log record, metrics and span |
+//! | end | [`outcome`]: value → result. [`error_value`], [`error_message`], [`panic_text`]: failures. [`finish`]: log record, metrics and span |
 
 pub(crate) mod arguments;
 pub(crate) mod attribute_value;
@@ -17,11 +17,14 @@ pub(crate) mod builder;
 pub(crate) mod callsite;
 pub(crate) mod clock;
 pub(crate) mod current;
+mod error_message;
+pub(crate) mod error_value;
 mod events;
 mod finish;
 pub(crate) mod identity;
 pub(crate) mod instrumented;
 pub(crate) mod outcome;
+pub(crate) mod panic_text;
 mod raw_span;
 mod sealable;
 pub(crate) mod segment;

@@ -119,7 +119,7 @@ async fn a_foreign_error_is_named_by_its_type_if_the_builder_sets_it() {
     assert!(hub_otel::workflow("w").run_with(failing, by_error_type).await.is_err());
     assert!(hub_otel::workflow("w").call_with(|| Err::<(), _>(Foreign), by_error_type).is_err());
     let metrics = capture.metrics();
-    assert_eq!(metrics.value("workflow.errors.total", &[("error_type", "Foreign")]), 2.0);
+    assert_eq!(metrics.value("workflow.errors.total", &[("error_type", "behaviour_foreign")]), 2.0);
     assert_eq!(metrics.value("workflow.runs.total", &[("status", "FAILED")]), 2.0);
     assert_eq!(capture.spans().iter().next().unwrap().status, "Error: from elsewhere");
 }

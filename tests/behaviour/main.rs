@@ -6,6 +6,8 @@ mod classification;
 mod concurrent;
 mod deadlines;
 mod declared;
+mod error_texts;
+mod foreign_code;
 mod inert;
 mod labels;
 mod late_facts;

@@ -135,7 +135,18 @@ fn statuses() -> String {
          (FAILED + TIMED_OUT) / (all − CANCELLED − REJECTED).\n\n\
          `error_type` is a stable identifier (the name of a variant, a code), never a message:\n\
          `{}` for a panic, `{}` for an exceeded timeout, `{}` for an error whose type is not\n\
-         classified. The span attribute `error.type` has the same value.\n",
+         classified. The span attribute `error.type` has the same value.\n\n\
+         An error without `ErrorType` is identified by the crate and the name of its type:\n\
+         `sqlx::Error` is `sqlx_error`, `serde_json::Error` is `serde_json_error`, `ScanError` of\n\
+         the crate `scanner` is `scanner_scan_error`. A type of std is named alone\n\
+         (`parse_int_error`), an `Error` of std with its module (`fmt_error`). Behind\n\
+         `Box<dyn Error>`, `anyhow::Error` and `eyre::Report` the first known error of the source\n\
+         chain decides: those of hub-otel, std, tokio, and of the crates that an enabled feature\n\
+         depends on.\n\n\
+         `error.message` and `exception.message` contain the text of the error and of its\n\
+         sources (`step failed: disk full`), at most 16 of them and 64 KiB. Of each URL in it,\n\
+         scheme, host and port remain: `https://hooks.test/REDACTED`. For a panic they contain\n\
+         its text and its location.\n",
         status::SUSPENDED,
         error_type::PANIC,
         error_type::TIMEOUT,

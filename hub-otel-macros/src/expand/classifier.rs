@@ -42,17 +42,25 @@ pub(super) fn classify_closure(unit: &Expansion<'_>, output: Output<'_>) -> Toke
 
 /// Classifies by type: an `Err` is a failure, unless `err(expected = …)` accepts it.
 fn classify_result(unit: &Expansion<'_>, value: &Ident, closing: &Ident) -> TokenStream {
-    let close = quote!((&&&&&&&__hub::ReturnedValue(#value)).hub_otel_classify(#closing););
-    let Some(expected) = unit.arguments.expression(Arg::Err) else { return close };
     let error = hygienic_ident("__error");
-    let span = Span::mixed_site().located_at(expected.span());
-    // Has the span of the user's path: rustc reports a wrong error type there.
-    let spanned = Ident::new("__error", span);
-    let is_expected = quote_spanned!(span=> (#expected)(#spanned));
+    let shape = unit.function.shape(unit.arguments.has(Arg::Future));
+    let is_borrowed = unit.function.has_borrowed_error(shape);
+    let wrapper = if is_borrowed { "BorrowedError" } else { "ErrorValue" };
+    let wrapper = Ident::new(wrapper, Span::call_site());
+    let expected = unit.arguments.expression(Arg::Err).map(|expected| {
+        let span = Span::mixed_site().located_at(expected.span());
+        // Has the span of the user's path: rustc reports a wrong error type there.
+        let spanned = Ident::new("__error", span);
+        let is_expected = quote_spanned!(span=> (#expected)(#spanned));
+        quote!(if #is_expected { #closing.expected(); })
+    });
     quote! {
-        match (&&__hub::ReturnedValue(#value)).hub_otel_error() {
-            __hub::Some(#error) if #is_expected => #closing.expected(),
-            _ => { #close }
+        if let __hub::Some(#error) = (&&__hub::ReturnedValue(#value)).hub_otel_error() {
+            #closing.fail(
+                (&&&__hub::#wrapper(#error)).hub_otel_kind(),
+                (&&&&&__hub::#wrapper(#error)).hub_otel_message(),
+            );
+            #expected
         }
     }
 }

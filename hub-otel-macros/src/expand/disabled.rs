@@ -6,7 +6,7 @@
 
 use super::Expansion;
 use super::callsite::borrow_at_span;
-use super::function::closure_output;
+use super::function::call_of_body;
 use super::parameters::{Parameters, capture_parameters};
 use crate::args::ArgValue;
 use crate::item::Shape;
@@ -45,8 +45,8 @@ fn with_timeout(unit: &Expansion<'_>, shape: Shape, contents: &TokenStream) -> T
         let limited = unit.wrap_in_timeout(quote!(async move { #captures #contents }));
         return quote!(#timeout #limited.await);
     }
-    let output = closure_output(unit);
-    let limited = unit.wrap_in_timeout(quote!((move || #output { #captures #contents })()));
+    let future = call_of_body(unit, shape, &quote!(#captures #contents));
+    let limited = unit.wrap_in_timeout(future);
     let limited = if shape == Shape::Opaque { limited } else { quote!(__hub::boxed(#limited)) };
     quote!(#timeout #limited)
 }

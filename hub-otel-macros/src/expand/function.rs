@@ -4,7 +4,7 @@
 use super::Expansion;
 use super::parameters::{Parameters, capture_parameters};
 use super::{attributes, classifier};
-use crate::item::{Output, Shape};
+use crate::item::{Output, Shape, without_impl_trait};
 use crate::table::Arg;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -73,9 +73,7 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     let deferred = unit.is_deferred();
     let (callsite, body) = (unit.callsite(false), unit.body_block());
     let Parameters { captures, .. } = capture_parameters(unit, false);
-    let output = closure_output(unit);
-    // A closure, so that an early `return` returns the future to this wrapper.
-    let mut future = quote!((move || #output { #captures #body })());
+    let mut future = call_of_body(unit, shape, &quote!(#captures #body));
     let mut before = TokenStream::new();
     if let Some(expression) = unit.arguments.expression(Arg::Timeout) {
         before.extend(unit.timeout_statement(expression));
@@ -94,6 +92,21 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
         run = quote!(__hub::boxed(#run));
     }
     unit.emit_function(&unit.function.sig, None, &quote!(#callsite #before #run))
+}
+
+/// Calls the body of a function that returns a future: in a closure, so that an early `return`
+/// returns the future to the wrapper.
+///
+/// The output of an `impl Future` is named, as the signature names it: `?` in an `async` block has
+/// no other type annotation.
+pub(super) fn call_of_body(unit: &Expansion<'_>, shape: Shape, body: &TokenStream) -> TokenStream {
+    if shape == Shape::Opaque {
+        let output = unit.function.outcome(shape).map(without_impl_trait);
+        let output = output.map_or_else(|| quote!(_), |output| output.to_token_stream());
+        return quote!(__hub::future_of::<#output, _, _>(move || { #body }));
+    }
+    let output = closure_output(unit);
+    quote!((move || #output { #body })())
 }
 
 /// Wraps the expansion of an `async fn` by `async_trait`: `{ Box::pin(async move { … }) }`. The
@@ -138,10 +151,9 @@ fn typed_body(unit: &Expansion<'_>) -> TokenStream {
     let body = unit.body_block();
     match unit.function.output() {
         Output::Type(output) => {
-            let hint = Ident::new("__hint", Span::mixed_site());
+            let output = without_impl_trait(output);
             quote! {
-                #[allow(unreachable_code)]
-                if false { let #hint: #output = loop {}; return #hint; }
+                if false { return __hub::typed::<#output>(); }
                 #body
             }
         }
@@ -152,7 +164,11 @@ fn typed_body(unit: &Expansion<'_>) -> TokenStream {
 /// `-> T` for the closure around the body, if the type can be written.
 pub(super) fn closure_output(unit: &Expansion<'_>) -> TokenStream {
     match unit.function.output() {
-        Output::Type(_) | Output::Never => unit.function.sig.output.to_token_stream(),
+        Output::Type(output) => {
+            let output = without_impl_trait(output);
+            quote!(-> #output)
+        }
+        Output::Never => unit.function.sig.output.to_token_stream(),
         Output::Unit => quote!(-> ()),
         Output::Unnamed => quote!(),
     }

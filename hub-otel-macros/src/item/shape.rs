@@ -1,6 +1,7 @@
 //! Shape of a function, from its signature: `async`, returning a future, or synchronous.
 
 use super::Function;
+use super::returned;
 use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
 
 /// Shape of a function.
@@ -24,9 +25,9 @@ pub(crate) enum Shape {
 pub(crate) enum Output<'f> {
     /// No `->`.
     Unit,
-    /// A type that can be written in the body.
+    /// A type that can be written in the body, with `_` in place of an `impl Trait` inside of it.
     Type(&'f Type),
-    /// A type that cannot be written: it contains `impl Trait` or is not in the signature.
+    /// A type that cannot be written: an `impl Trait`, or not in the signature.
     Unnamed,
     /// `-> !`
     Never,
@@ -54,13 +55,29 @@ impl Function {
         }
     }
 
+    /// Returns the type that the unit ends with: the returned one, or the output of the returned
+    /// future. `None` if an alias hides it.
+    pub(crate) fn outcome(&self, shape: Shape) -> Option<&Type> {
+        let ReturnType::Type(_, returned) = &self.sig.output else { return None };
+        let returned = unwrap_type(returned);
+        match shape {
+            Shape::Async | Shape::Sync => Some(returned),
+            Shape::Opaque | Shape::Boxed | Shape::AsyncTrait => future_output(returned),
+        }
+    }
+
+    /// Returns whether the error of the outcome contains a lifetime, so that it is not `'static`.
+    pub(crate) fn has_borrowed_error(&self, shape: Shape) -> bool {
+        self.outcome(shape).is_some_and(returned::has_borrowed_error)
+    }
+
     /// Determines the output of an `async fn` or a synchronous function.
     pub(crate) fn output(&self) -> Output<'_> {
         match &self.sig.output {
             ReturnType::Default => Output::Unit,
             ReturnType::Type(_, returned) => match unwrap_type(returned) {
                 Type::Never(_) => Output::Never,
-                _ if contains_impl_trait(returned) => Output::Unnamed,
+                Type::ImplTrait(_) => Output::Unnamed,
                 returned => Output::Type(returned),
             },
         }
@@ -68,7 +85,7 @@ impl Function {
 }
 
 /// Removes parentheses and the invisible group around a macro's `$ty`.
-fn unwrap_type(ty: &Type) -> &Type {
+pub(super) fn unwrap_type(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => unwrap_type(&group.elem),
         Type::Paren(paren) => unwrap_type(&paren.elem),
@@ -77,7 +94,13 @@ fn unwrap_type(ty: &Type) -> &Type {
 }
 
 fn is_future(bound: &TypeParamBound) -> bool {
-    matches!(bound, TypeParamBound::Trait(bound) if bound.path.segments.last().is_some_and(|last| last.ident == "Future"))
+    future_arguments(bound).is_some()
+}
+
+/// Arguments of a bound `Future<…>`.
+fn future_arguments(bound: &TypeParamBound) -> Option<&PathArguments> {
+    let TypeParamBound::Trait(bound) = bound else { return None };
+    bound.path.segments.last().filter(|last| last.ident == "Future").map(|last| &last.arguments)
 }
 
 fn is_boxed_future(ty: &Type) -> bool {
@@ -105,6 +128,30 @@ fn is_dyn_future(ty: &Type) -> bool {
     }
 }
 
+/// Output of `impl Future<Output = T>`, `Pin<Box<dyn Future<Output = T>>>` or `BoxFuture<'_, T>`.
+fn future_output(ty: &Type) -> Option<&Type> {
+    let bounds = match ty {
+        Type::ImplTrait(opaque) => &opaque.bounds,
+        Type::TraitObject(object) => &object.bounds,
+        Type::Path(path) => {
+            let inner = type_argument(&path.path.segments.last()?.arguments).map(unwrap_type)?;
+            return match &path.path.segments.last()?.ident {
+                name if name == "Pin" || name == "Box" => future_output(inner),
+                name if name == "BoxFuture" || name == "LocalBoxFuture" => Some(inner),
+                _ => None,
+            };
+        }
+        _ => return None,
+    };
+    let PathArguments::AngleBracketed(arguments) = bounds.iter().find_map(future_arguments)? else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(output) => Some(unwrap_type(&output.ty)),
+        _ => None,
+    })
+}
+
 /// First type argument.
 fn type_argument(arguments: &PathArguments) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = arguments else { return None };
@@ -112,17 +159,4 @@ fn type_argument(arguments: &PathArguments) -> Option<&Type> {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
     })
-}
-
-/// Returns whether the type contains `impl Trait`, as `Result<impl Display, E>` does.
-fn contains_impl_trait(ty: &Type) -> bool {
-    use quote::ToTokens;
-    fn contains_impl(tokens: proc_macro2::TokenStream) -> bool {
-        tokens.into_iter().any(|tree| match tree {
-            proc_macro2::TokenTree::Ident(name) => name == "impl",
-            proc_macro2::TokenTree::Group(group) => contains_impl(group.stream()),
-            _ => false,
-        })
-    }
-    contains_impl(ty.to_token_stream())
 }

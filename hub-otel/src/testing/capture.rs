@@ -285,6 +285,7 @@ struct CaptureSdk {
 
 impl CaptureSdk {
     fn new(settings: &Settings) -> Self {
+        crate::unit::panic_text::install_hook();
         let spans = CollectingProcessor::default();
         let root = if settings.ratio >= 1.0 {
             Sampler::AlwaysOn

@@ -1,6 +1,7 @@
 //! Arguments of a unit that are only known at the call: data, and one method for each argument.
 //! Types that can be the parent of a unit, or linked to it.
 
+use crate::contain::contain;
 use crate::instance;
 use crate::label::LabelValue;
 use crate::options::Sampling;
@@ -205,7 +206,9 @@ impl<'a> UnitArgs<'a> {
         let may_record =
             instance::current().is_some_and(|current| current.options.sampling != Sampling::Off);
         if may_record {
-            fields(&mut Fields { set: &mut |key, value| evaluated.push(kv(key, value)) });
+            contain(|| {
+                fields(&mut Fields { set: &mut |key, value| evaluated.push(kv(key, value)) });
+            });
         }
         let args = UnitArgs {
             id: self.id.into_owned(),

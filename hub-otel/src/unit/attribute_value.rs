@@ -1,5 +1,6 @@
 //! Attribute values: the types that map to a type of OpenTelemetry.
 
+use crate::text::bounded;
 use opentelemetry::{Key, Value};
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
@@ -89,6 +90,10 @@ impl<T: AttributeValue> AttributeValue for Option<T> {
     }
 }
 
+fn text(arguments: std::fmt::Arguments<'_>) -> Value {
+    Value::String(bounded::format(arguments).into())
+}
+
 /// Sink for attributes. Only exists for a unit that is sampled.
 pub struct Fields<'a> {
     pub(crate) set: &'a mut dyn FnMut(Key, Value),
@@ -104,12 +109,12 @@ impl Fields<'_> {
 
     /// `key = %expression`
     pub fn display(&mut self, key: &'static str, value: &(impl Display + ?Sized)) {
-        (self.set)(Key::from_static_str(key), Value::String(value.to_string().into()));
+        (self.set)(Key::from_static_str(key), text(format_args!("{value}")));
     }
 
     /// `key = ?expression`
     pub fn debug(&mut self, key: &'static str, value: &(impl Debug + ?Sized)) {
-        (self.set)(Key::from_static_str(key), Value::String(format!("{value:?}").into()));
+        (self.set)(Key::from_static_str(key), text(format_args!("{value:?}")));
     }
 }
 

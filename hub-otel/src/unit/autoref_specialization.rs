@@ -1,90 +1,20 @@
-//! Classification of a returned value by its concrete type, in generated code.
+//! Error and value of a returned value by its concrete type, in generated code.
 //!
 //! Generated code calls a method on `&&…ReturnedValue(&value)`. Method resolution removes one `&`
-//! at a time, so the implementation with the most references that fits the type is chosen: an
-//! error with Display is formatted with Display, one with only Debug with Debug, any other not at
-//! all. Aliases, early returns and `?` make no difference, because the type decides and not the
-//! source code. The technique is described in
+//! at a time, so the implementation with the most references that fits the type is chosen. Aliases,
+//! early returns and `?` make no difference, because the type decides and not the source code. The
+//! technique is described in
 //! <https://github.com/dtolnay/case-studies/blob/master/autoref-specialization/README.md>.
 //!
 //! The methods have unusual names because their traits are in scope of the user's expressions.
 
-use crate::error_type::ErrorType;
-use crate::unit::outcome::{Classification, DebugMessage, DisplayMessage, ErrorKind, NoMessage};
 use std::convert::Infallible;
-use std::fmt::{Debug, Display};
 
 /// A returned value.
 #[derive(Debug)]
 pub struct ReturnedValue<'a, T: ?Sized>(pub &'a T);
 
-/// Classifies a value: `(&&&&&&&ReturnedValue(value)).hub_otel_classify(outcome)`.
-pub trait ClassifyReturned {
-    /// Sets `outcome`.
-    fn hub_otel_classify(&self, outcome: &mut Classification);
-}
-
-impl<T, E: ErrorType + Display> ClassifyReturned for &&&&&&ReturnedValue<'_, Result<T, E>> {
-    #[inline]
-    fn hub_otel_classify(&self, outcome: &mut Classification) {
-        if let Err(error) = self.0 {
-            outcome.fail(ErrorKind::of_error(error), &DisplayMessage(error));
-        }
-    }
-}
-
-impl<T, E: ErrorType + Debug> ClassifyReturned for &&&&&ReturnedValue<'_, Result<T, E>> {
-    #[inline]
-    fn hub_otel_classify(&self, outcome: &mut Classification) {
-        if let Err(error) = self.0 {
-            outcome.fail(ErrorKind::of_error(error), &DebugMessage(error));
-        }
-    }
-}
-
-impl<T, E: ErrorType> ClassifyReturned for &&&&ReturnedValue<'_, Result<T, E>> {
-    #[inline]
-    fn hub_otel_classify(&self, outcome: &mut Classification) {
-        if let Err(error) = self.0 {
-            outcome.fail(ErrorKind::of_error(error), &NoMessage);
-        }
-    }
-}
-
-impl<T, E: Display> ClassifyReturned for &&&ReturnedValue<'_, Result<T, E>> {
-    #[inline]
-    fn hub_otel_classify(&self, outcome: &mut Classification) {
-        if let Err(error) = self.0 {
-            outcome.fail(ErrorKind::of_type::<E>(), &DisplayMessage(error));
-        }
-    }
-}
-
-impl<T, E: Debug> ClassifyReturned for &&ReturnedValue<'_, Result<T, E>> {
-    #[inline]
-    fn hub_otel_classify(&self, outcome: &mut Classification) {
-        if let Err(error) = self.0 {
-            outcome.fail(ErrorKind::of_type::<E>(), &DebugMessage(error));
-        }
-    }
-}
-
-impl<T, E> ClassifyReturned for &ReturnedValue<'_, Result<T, E>> {
-    #[inline]
-    fn hub_otel_classify(&self, outcome: &mut Classification) {
-        if self.0.is_err() {
-            outcome.fail(ErrorKind::of_type::<E>(), &NoMessage);
-        }
-    }
-}
-
-/// Any other value is a success.
-impl<T: ?Sized> ClassifyReturned for ReturnedValue<'_, T> {
-    #[inline]
-    fn hub_otel_classify(&self, _: &mut Classification) {}
-}
-
-/// Error of a value, for `err(expected = …)`: `(&&ReturnedValue(value)).hub_otel_error()`.
+/// Error of a value: `(&&ReturnedValue(value)).hub_otel_error()`. Only a `Result` has one.
 pub trait ReturnedError<'a> {
     /// Type of the error.
     type Error: ?Sized;
@@ -136,8 +66,14 @@ impl<'a, T: ?Sized> ReturnedOk<'a> for ReturnedValue<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_type::ErrorType;
     use crate::status::UnitStatus;
+    use crate::unit::error_value::{
+        BorrowedError, ErrorKindVia as _, ErrorMessageVia as _, ErrorValue,
+    };
+    use crate::unit::outcome::Classification;
     use std::borrow::Cow;
+    use std::error::Error;
 
     struct Bare;
     #[derive(Debug)]
@@ -153,13 +89,19 @@ mod tests {
     }
 
     macro_rules! classify {
-        ($value:expr) => {{
-            let mut outcome = Classification::new(true);
-            (&&&&&&&ReturnedValue(&$value)).hub_otel_classify(&mut outcome);
+        ($wrapper:ident, $value:expr) => {{
+            let (value, mut outcome) = ($value, Classification::new(true));
+            if let Some(error) = (&&ReturnedValue(&value)).hub_otel_error() {
+                let kind = (&&&$wrapper(error)).hub_otel_kind();
+                outcome.fail(kind, (&&&&&$wrapper(error)).hub_otel_message());
+            }
             let ending = outcome.into_ending();
             let failure = ending.failure;
             (ending.status, failure.map(|f| (f.error_type.into_owned(), f.message)))
         }};
+        ($value:expr) => {
+            classify!(ErrorValue, $value)
+        };
     }
 
     fn failure(error_type: &str, message: Option<&str>) -> Option<(String, Option<String>)> {
@@ -167,24 +109,59 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
     fn only_a_result_with_an_error_is_a_failure() {
         assert_eq!(classify!(7), (UnitStatus::Success, None));
         assert_eq!(classify!(Ok::<_, Bare>(7)), (UnitStatus::Success, None));
-        assert_eq!(classify!(Err::<(), _>(Bare)), (UnitStatus::Failed, failure("Bare", None)));
+        let bare = failure("hub_otel_bare", None);
+        assert_eq!(classify!(Err::<(), _>(Bare)), (UnitStatus::Failed, bare));
     }
 
     #[test]
+    #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
     fn an_error_is_formatted_with_the_best_trait_of_its_type() {
         let shown = "x".parse::<u8>().map_err(|error| error.to_string());
-        assert_eq!(
-            classify!(shown),
-            (UnitStatus::Failed, failure("String", Some("invalid digit found in string")))
-        );
+        let digit = Some("invalid digit found in string");
+        assert_eq!(classify!(shown), (UnitStatus::Failed, failure("String", digit)));
         assert_eq!(
             classify!(Err::<(), _>(OnlyDebug)),
-            (UnitStatus::Failed, failure("OnlyDebug", Some("OnlyDebug")))
+            (UnitStatus::Failed, failure("hub_otel_only_debug", Some("OnlyDebug")))
         );
         assert_eq!(classify!(Err::<(), _>(Known)), (UnitStatus::TimedOut, failure("known", None)));
+        let erased: Box<dyn Error + Send + Sync> = "x".parse::<u8>().unwrap_err().into();
+        assert_eq!(
+            classify!(Err::<(), _>(erased)),
+            (UnitStatus::Failed, failure("parse_int_error", digit))
+        );
+    }
+
+    #[test]
+    #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
+    fn an_error_that_contains_a_borrow_is_classified() {
+        #[derive(Debug)]
+        struct At<'t>(&'t str);
+        impl std::fmt::Display for At<'_> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl Error for At<'_> {}
+        let text = "at 7".to_owned();
+        let boxed: Box<dyn Error + '_> = Box::new(At(&text));
+        assert_eq!(
+            classify!(BorrowedError, Err::<(), _>(&*boxed)),
+            (UnitStatus::Failed, failure("_OTHER", Some("at 7")))
+        );
+        assert_eq!(
+            classify!(BorrowedError, Err::<(), _>(boxed)),
+            (UnitStatus::Failed, failure("_OTHER", Some("at 7")))
+        );
+        assert_eq!(
+            classify!(BorrowedError, Err::<(), _>(At(&text))),
+            (UnitStatus::Failed, failure("hub_otel_at", Some("at 7")))
+        );
+        let known = (UnitStatus::TimedOut, failure("known", None));
+        assert_eq!(classify!(BorrowedError, Err::<(), _>(Known)), known);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! argument), and any type with Display. Run ids.
 
 use crate::shared_str::share_str;
+use crate::text::bounded;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -27,6 +28,12 @@ impl IdentityValue<'_> {
             Self::Borrowed(value) => Some(value),
             Self::Owned(value) => Some(value),
         }
+    }
+
+    /// Formats a value. A failure that wrote nothing leaves the argument unset.
+    fn formatted(value: &(impl Display + ?Sized)) -> IdentityValue<'static> {
+        let text = bounded::format_some(format_args!("{value}"));
+        text.map_or(IdentityValue::Absent, IdentityValue::Owned)
     }
 
     /// Returns a value whose clones do not allocate: attributes, agents and handles share it.
@@ -128,8 +135,7 @@ impl<'a, T: AsIdentity + ?Sized> IdentityVia<'a> for &&&IdentityExpr<'a, T> {
 impl<'a, T: Display> IdentityVia<'a> for &&IdentityExpr<'a, Option<T>> {
     #[inline]
     fn hub_otel_identity(&self) -> IdentityValue<'a> {
-        let value = self.0.as_ref();
-        value.map_or(IdentityValue::Absent, |value| IdentityValue::Owned(value.to_string()))
+        self.0.as_ref().map_or(IdentityValue::Absent, IdentityValue::formatted)
     }
 }
 
@@ -137,7 +143,7 @@ impl<'a, T: Display> IdentityVia<'a> for &&IdentityExpr<'a, Option<T>> {
 impl<'a, T: Display + ?Sized> IdentityVia<'a> for &IdentityExpr<'a, T> {
     #[inline]
     fn hub_otel_identity(&self) -> IdentityValue<'a> {
-        IdentityValue::Owned(self.0.to_string())
+        IdentityValue::formatted(self.0)
     }
 }
 

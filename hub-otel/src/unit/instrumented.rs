@@ -1,16 +1,18 @@
 //! Wrapper around an annotated function: a future, or a call for functions that are not async.
 
+use crate::contain::contain;
 use crate::instance;
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::callsite::Callsite;
 use crate::unit::finish::finish_unit;
 use crate::unit::outcome::Classification;
 use crate::unit::outcome::Ending;
-use crate::unit::stack;
 use crate::unit::stack::UnitState;
+use crate::unit::{panic_text, stack};
 use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -92,7 +94,9 @@ pub fn prepare(
     callsite: &'static Callsite,
     describe: impl FnOnce(UnitArgs<'static>) -> EvaluatedArgs,
 ) -> Option<EvaluatedArgs> {
-    instance::in_use().then(|| describe(UnitArgs::new(callsite, OtelContext::new())))
+    let args = || UnitArgs::new(callsite, OtelContext::new());
+    instance::in_use()
+        .then(|| contain(|| describe(args())).unwrap_or_else(|| args().prepare(|_| {})))
 }
 
 /// Calls `body` as a unit. It starts at the call and cannot be cancelled.
@@ -127,12 +131,30 @@ fn call_unit<T>(
     body: impl FnOnce() -> T,
     classify: impl FnOnce(&T, &mut Classification),
 ) -> T {
-    let entered = Entered::new(&mut state, Ending::panicked);
-    let value = body();
+    let entered = Entered::new(&mut state, panic_text::unknown);
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(value) => {
+            let ending = end_of(&value, classify);
+            entered.finish(ending);
+            value
+        }
+        Err(payload) => {
+            entered.finish(panic_text::ending(&*payload));
+            resume_unwind(payload)
+        }
+    }
+}
+
+/// Classifies a returned value. A panic in the user's functions for it does not reach the program.
+fn end_of<T>(value: &T, classify: impl FnOnce(&T, &mut Classification)) -> Ending {
     let mut classification = Classification::new(stack::is_sampled());
-    classify(&value, &mut classification);
-    entered.finish(classification.into_ending());
-    value
+    if contain(|| classify(value, &mut classification)).is_none() {
+        tracing::debug!(
+            target: crate::semconv::SCOPE,
+            "the function of `err`, `status` or of the builder panicked: the outcome may be incomplete"
+        );
+    }
+    classification.into_ending()
 }
 
 impl<F, C> Future for Instrumented<F, C>
@@ -150,17 +172,21 @@ where
         if matches!(this.state, UnitState::Inert) {
             return body.poll(cx);
         }
-        let entered = Entered::new(this.state, Ending::panicked);
-        match body.poll(cx) {
-            Poll::Pending => {
+        let entered = Entered::new(this.state, panic_text::unknown);
+        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+            Ok(Poll::Pending) => {
                 entered.leave();
                 Poll::Pending
             }
-            Poll::Ready(value) => {
-                let mut classification = Classification::new(stack::is_sampled());
-                (this.classify)(&value, &mut classification);
-                entered.finish(classification.into_ending());
+            Ok(Poll::Ready(value)) => {
+                let ending = end_of(&value, &*this.classify);
+                entered.finish(ending);
                 Poll::Ready(value)
+            }
+            // The payload is the only source of the panic's text.
+            Err(payload) => {
+                entered.finish(panic_text::ending(&*payload));
+                resume_unwind(payload)
             }
         }
     }
@@ -168,8 +194,8 @@ where
 
 /// A unit whose code runs on this thread.
 ///
-/// Dropped without [`leave`](Self::leave) or [`finish`](Self::finish), by a panic or in the
-/// destructor of the future, it ends the unit with `otherwise`.
+/// Dropped without [`leave`](Self::leave) or [`finish`](Self::finish), by a panic of the library or
+/// in the destructor of the future, it ends the unit with `otherwise`.
 struct Entered<'a> {
     /// `None` once the poll is over.
     state: Option<&'a mut UnitState>,

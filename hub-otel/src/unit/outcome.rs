@@ -1,14 +1,16 @@
 //! Outcome of a unit: classification of the returned value, panic, cancellation, late state.
 
-use crate::error_type;
-use crate::error_type::ErrorType;
+use crate::contain::contain;
+use crate::error_type::{ErrorType, known, naming};
 use crate::metrics::LabelSet;
 use crate::semconv::{error_type as error_types, kv};
 use crate::status::UnitStatus;
 use crate::unit::attribute_value::Fields;
+use crate::unit::error_message::ErrorMessage;
 use crate::unit::state::{LateState, ParentWorkflow};
 use opentelemetry::KeyValue;
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,8 +51,8 @@ impl Classification {
 
     /// Classifies a `Result` whose error does not implement [`ErrorType`].
     ///
-    /// `error.type` is the last segment of the error type's path; `_OTHER` for types that hide the
-    /// error (`anyhow::Error`, `Box<dyn Error>`).
+    /// `error.type` is made of the crate and the name of the error's type; `_OTHER` for types that
+    /// hide the error (`anyhow::Error`, `Box<dyn Error>`).
     ///
     /// ```
     /// # use std::fmt::Error as Foreign;
@@ -63,12 +65,20 @@ impl Classification {
     /// ```
     pub fn by_error_type<T, E: Display>(&mut self, result: &Result<T, E>) {
         if let Err(error) = result {
-            self.fail(ErrorKind::of_type::<E>(), &DisplayMessage(error));
+            let kind = ErrorKind::of_type::<E>();
+            let message = match kind.type_name {
+                "anyhow::Error" | "eyre::Report" => ErrorMessage::Alternate(error),
+                _ => ErrorMessage::Display(error, None),
+            };
+            self.fail(kind, message);
         }
     }
 
+    /// Sets the failure that a returned error is.
+    #[doc(hidden)]
     #[inline(never)]
-    pub(super) fn fail(&mut self, kind: ErrorKind, message: &dyn ErrorMessage) {
+    #[expect(clippy::needless_pass_by_value, reason = "generated code hands over a temporary")]
+    pub fn fail(&mut self, kind: ErrorKind, message: ErrorMessage<'_>) {
         self.ending.status = if kind.timed_out { UnitStatus::TimedOut } else { UnitStatus::Failed };
         self.ending.failure = Some(Failure {
             error_type: kind.error_type,
@@ -79,6 +89,8 @@ impl Classification {
 
     /// Marks the error as expected (`err(expected = …)`): status SUCCESS, span status unset.
     pub fn expected(&mut self) {
+        self.ending.status = UnitStatus::Success;
+        self.ending.failure = None;
         self.ending.expected = true;
     }
 
@@ -105,7 +117,9 @@ impl Classification {
     pub fn ret(&mut self, fields: impl FnOnce(&mut Fields<'_>)) {
         if self.sampled {
             let attributes = &mut self.ending.attributes;
-            fields(&mut Fields { set: &mut |key, value| attributes.push(kv(key, value)) });
+            contain(|| {
+                fields(&mut Fields { set: &mut |key, value| attributes.push(kv(key, value)) });
+            });
         }
     }
 }
@@ -117,7 +131,8 @@ impl Debug for Classification {
 }
 
 /// Identification of an error.
-pub(super) struct ErrorKind {
+#[derive(Debug)]
+pub struct ErrorKind {
     error_type: Cow<'static, str>,
     type_name: &'static str,
     timed_out: bool,
@@ -126,57 +141,31 @@ pub(super) struct ErrorKind {
 impl ErrorKind {
     /// For an error that implements [`ErrorType`].
     pub(super) fn of_error<E: ErrorType>(error: &E) -> Self {
+        let other = || Cow::Borrowed(error_types::OTHER);
         Self {
-            error_type: error.error_type(),
+            error_type: contain(|| error.error_type()).unwrap_or_else(other),
             type_name: std::any::type_name::<E>(),
-            timed_out: error.timed_out(),
+            timed_out: contain(|| error.timed_out()).unwrap_or(false),
+        }
+    }
+
+    /// For an error whose type `E` hides it.
+    pub(super) fn of_erased<E>(error: &(dyn Error + 'static)) -> Self {
+        match contain(|| known::identify(error)).flatten() {
+            Some(known) => Self {
+                error_type: known.error_type,
+                type_name: std::any::type_name::<E>(),
+                timed_out: known.timed_out,
+            },
+            None => Self::of_type::<E>(),
         }
     }
 
     /// For any other error.
     pub(super) fn of_type<E: ?Sized>() -> Self {
         let type_name = std::any::type_name::<E>();
-        let error_type = Cow::Borrowed(error_type::of_type_name(type_name));
-        Self { error_type, type_name, timed_out: false }
+        Self { error_type: naming::of_type_name(type_name), type_name, timed_out: false }
     }
-}
-
-/// Message of an error, formatted only if the unit is sampled.
-pub(super) trait ErrorMessage {
-    fn format(&self) -> Option<String>;
-}
-
-/// Formats with Display.
-pub(super) struct DisplayMessage<'a, E: ?Sized>(pub(super) &'a E);
-/// Formats with Debug.
-pub(super) struct DebugMessage<'a, E: ?Sized>(pub(super) &'a E);
-/// Has no message.
-pub(super) struct NoMessage;
-
-impl<E: Display + ?Sized> ErrorMessage for DisplayMessage<'_, E> {
-    fn format(&self) -> Option<String> {
-        Some(format_message(format_args!("{}", self.0)))
-    }
-}
-
-impl<E: Debug + ?Sized> ErrorMessage for DebugMessage<'_, E> {
-    fn format(&self) -> Option<String> {
-        Some(format_message(format_args!("{:?}", self.0)))
-    }
-}
-
-impl ErrorMessage for NoMessage {
-    fn format(&self) -> Option<String> {
-        None
-    }
-}
-
-/// Formats without the panic of `to_string` for an implementation that returns an error: telemetry
-/// must not panic where the program does not.
-fn format_message(message: std::fmt::Arguments<'_>) -> String {
-    let mut formatted = String::with_capacity(64);
-    let _ = std::fmt::write(&mut formatted, message);
-    formatted
 }
 
 mod sealed {
@@ -212,7 +201,8 @@ impl<T, E> sealed::Sealed for Result<T, E> {}
 impl<T, E: ErrorType + Display> Classify for Result<T, E> {
     fn classify(&self, outcome: &mut Classification) {
         if let Err(error) = self {
-            outcome.fail(ErrorKind::of_error(error), &DisplayMessage(error));
+            let source = contain(|| error.error_source()).flatten();
+            outcome.fail(ErrorKind::of_error(error), ErrorMessage::Display(error, source));
         }
     }
 }
@@ -275,11 +265,11 @@ impl Ending {
     }
 
     /// The body panicked.
-    pub(crate) fn panicked() -> Self {
+    pub(crate) fn panicked(message: String) -> Self {
         let failure = Failure {
             error_type: Cow::Borrowed(error_types::PANIC),
             exception_type: error_types::PANIC,
-            message: Some("the function panicked".to_owned()),
+            message: Some(message),
         };
         Self { returned: false, failure: Some(failure), ..Self::new(UnitStatus::Failed) }
     }

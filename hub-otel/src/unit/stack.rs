@@ -38,6 +38,14 @@ pub(super) struct Frame {
 /// The polls of one thread.
 struct UnitStack {
     frames: Vec<Frame>,
+    last_panic: Option<LastPanic>,
+}
+
+/// Location of the last panic in a unit of one thread.
+struct LastPanic {
+    /// Hash of its text: a unit that ends by another panic has another location.
+    text: u64,
+    location: String,
 }
 
 thread_local! {
@@ -45,13 +53,38 @@ thread_local! {
         // Thread-locals are destroyed in the reverse order of their first use. Guards in the stack
         // need OpenTelemetry's: use that one first.
         Context::map_current(|_| ());
-        RefCell::new(UnitStack { frames: Vec::with_capacity(8) })
+        RefCell::new(UnitStack { frames: Vec::with_capacity(8), last_panic: None })
     };
 }
 
 /// Calls `f` with the stack. `None` during thread-local destruction.
 fn with_stack<T>(f: impl FnOnce(&mut UnitStack) -> T) -> Option<T> {
     STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok()
+}
+
+/// Notes the location of a panic, if a unit is polled on this thread. Called by a panic hook, which
+/// must not panic: the stack may be borrowed.
+pub(super) fn set_panic_location(text: Option<&str>, location: impl FnOnce() -> String) {
+    let _ = STACK.try_with(|stack| {
+        if let Ok(mut stack) = stack.try_borrow_mut()
+            && !stack.frames.is_empty()
+        {
+            stack.last_panic = Some(LastPanic { text: hash(text), location: location() });
+        }
+    });
+}
+
+/// Returns the location of the last panic, if its text was `text`.
+pub(super) fn panic_location(text: Option<&str>) -> Option<String> {
+    with_stack(|stack| {
+        let last = stack.last_panic.as_ref().filter(|last| last.text == hash(text))?;
+        Some(last.location.clone())
+    })
+    .flatten()
+}
+
+fn hash(text: Option<&str>) -> u64 {
+    std::hash::BuildHasher::hash_one(&rustc_hash::FxBuildHasher, text)
 }
 
 /// Begins a poll: attaches the unit's context.

@@ -1,5 +1,6 @@
 //! Start of a unit on its first poll: parent, sampling decision, span, context.
 
+use crate::contain::contain;
 use crate::instance;
 use crate::instance::Instance;
 use crate::instance::SdkSpan;
@@ -8,7 +9,7 @@ use crate::semconv::{kv, span};
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::attribute_value::Fields;
 use crate::unit::attributes::StartIdentity;
-use crate::unit::callsite::SpanKind;
+use crate::unit::callsite::{Callsite, SpanKind};
 use crate::unit::raw_span::RawSpan;
 use crate::unit::segment::Segment;
 use crate::unit::span::RecordedSpan;
@@ -18,7 +19,6 @@ use crate::unit_kind::UnitKind;
 use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanContext, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,8 +29,17 @@ pub fn open(describe: impl FnOnce(UnitArgs<'static>)) {
     if instance::in_use()
         && let Some((callsite, captured)) = stack::take_opening()
     {
-        describe(UnitArgs::new(callsite, captured));
+        let args = UnitArgs::new(callsite, captured);
+        if contain(|| describe(args)).is_none() {
+            open_without_arguments(callsite);
+        }
     }
+}
+
+/// Starts a unit whose argument panicked, with the literals of its call site.
+#[cold]
+fn open_without_arguments(callsite: &'static Callsite) {
+    UnitArgs::new(callsite, Context::current()).begin(|_| {});
 }
 
 impl UnitArgs<'_> {
@@ -79,16 +88,16 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
         UnitKind::Agent => stack::parent_workflow(&parent.context),
     };
     let mut identity = StartIdentity::new(args, &label_set, parent_workflow);
-    let (mut span, mut evaluated) = (None, Ok(()));
+    let mut span = None;
     let mut context = parent.context.clone();
     if !is_known_unsampled(&instance, &context) {
         let started_at = clock::wall(started);
         let mut sdk = build_span(args, &instance, &parent, &mut identity, started_at);
         if sdk.is_recording() {
-            // A panic in a field must end the unit, so it continues when the unit is active.
-            evaluated = catch_unwind(AssertUnwindSafe(|| {
+            // A panic in a field loses this field and the later ones.
+            contain(|| {
                 fields(&mut Fields { set: &mut |key, value| sdk.set_attribute(kv(key, value)) });
-            }));
+            });
             span = Some(RecordedSpan::new(sdk, started_at));
         } else {
             // The sampler dropped it. Children must see that in the parent's flags.
@@ -108,9 +117,6 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     if stack::activate(Arc::clone(&unit), context) {
         label_set.add_active(1);
         events::log_started(&unit, args.segment().is_some());
-    }
-    if let Err(panic) = evaluated {
-        resume_unwind(panic);
     }
 }
 

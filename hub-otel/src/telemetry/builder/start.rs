@@ -11,6 +11,7 @@ use crate::telemetry::error::InitError;
 use crate::telemetry::guard::Telemetry;
 use crate::telemetry::shutdown::ShutdownHandle;
 use crate::telemetry::signal::install_shutdown_handlers;
+use crate::unit::panic_text;
 
 /// Start.
 impl TelemetryBuilder {
@@ -63,6 +64,7 @@ impl TelemetryBuilder {
         if *config.disabled || !cfg!(feature = "enabled") {
             return Ok(Telemetry::disabled(config));
         }
+        panic_text::install_hook();
         let resource = create_resource(&config, &environment);
         let pipeline = pipeline::build::start(config, resource, self.options, self.before_export)?;
         let handle = ShutdownHandle::new(pipeline);
