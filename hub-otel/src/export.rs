@@ -15,6 +15,7 @@ pub(crate) mod queue;
 pub(crate) mod resource;
 pub(crate) mod retry;
 pub(crate) mod runtime;
+pub(crate) mod stderr;
 #[cfg_attr(
     not(any(feature = "otlp-grpc", feature = "otlp-http")),
     expect(dead_code, reason = "no transport is compiled in")

@@ -11,6 +11,7 @@ use crate::metrics::UnitMetrics;
 use crate::options::Options;
 #[cfg(feature = "sdk")]
 use crate::semconv::SCOPE;
+use crate::unit::open_units::OpenUnits;
 use opentelemetry::Context;
 use opentelemetry::metrics::Meter;
 #[cfg(feature = "sdk")]
@@ -18,10 +19,7 @@ use opentelemetry::{metrics::MeterProvider, trace::TracerProvider};
 #[cfg(feature = "sdk")]
 use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use std::sync::Arc;
-use std::sync::OnceLock;
-#[cfg(feature = "testing")]
 use std::sync::PoisonError;
-#[cfg(feature = "testing")]
 use std::sync::RwLock;
 #[cfg(feature = "sdk")]
 use std::sync::atomic::AtomicU64;
@@ -48,6 +46,7 @@ pub(crate) struct Instance {
     pub(crate) extensions: Extensions,
     /// Instruments of workflows, agents and approvals.
     pub(crate) units: UnitMetrics,
+    pub(crate) open_units: OpenUnits,
 }
 
 #[cfg(feature = "sdk")]
@@ -63,6 +62,7 @@ impl Instance {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             tracer: traces.tracer(SCOPE),
             units: UnitMetrics::new(&meter, options),
+            open_units: OpenUnits::default(),
             meter,
             options,
             extensions: Extensions::default(),
@@ -70,11 +70,27 @@ impl Instance {
     }
 }
 
-/// 1 for the installed instance, plus 2 per [`ContextInstanceGuard`].
+/// 1 for the installed instance, plus 2 per [`ContextInstanceGuard`], plus [`ENDED_EARLY`].
 ///
 /// Zero: nothing records, and no context is searched. One: only the installed instance can match.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static GLOBAL: OnceLock<Arc<Instance>> = OnceLock::new();
+
+/// Flag of [`IN_USE`]: the guard was dropped, and no unit has started since.
+const ENDED_EARLY: usize = 1 << (usize::BITS - 1);
+
+/// Instances for contexts without one.
+struct Defaults {
+    installed: Option<Arc<Instance>>,
+    /// Instance of the process-wide capture. Takes precedence.
+    #[cfg(feature = "testing")]
+    captured: Option<Arc<Instance>>,
+}
+
+static DEFAULTS: RwLock<Defaults> = RwLock::new(Defaults {
+    installed: None,
+    #[cfg(feature = "testing")]
+    captured: None,
+});
 
 /// Returns whether any instance of this process can record. One atomic load: the whole cost of an
 /// unrecorded call.
@@ -85,20 +101,19 @@ pub(crate) fn in_use() -> bool {
 
 /// Returns the instance in `context`, else the default one.
 #[inline]
-pub(crate) fn find(context: &Context) -> Option<&Arc<Instance>> {
-    find_in_context(context).or_else(default_instance)
+pub(crate) fn find(context: &Context) -> Option<Arc<Instance>> {
+    find_in_context(context).cloned().or_else(default_instance)
 }
 
 /// Returns the instance of the process-wide capture, else the installed one.
 #[inline]
-fn default_instance<'a>() -> Option<&'a Arc<Instance>> {
+fn default_instance() -> Option<Arc<Instance>> {
+    let defaults = DEFAULTS.read().unwrap_or_else(PoisonError::into_inner);
     #[cfg(feature = "testing")]
-    if IN_USE.load(Ordering::Acquire) > 1
-        && let Some(instance) = *CAPTURED.read().unwrap_or_else(PoisonError::into_inner)
-    {
-        return Some(instance);
+    if let Some(instance) = &defaults.captured {
+        return Some(Arc::clone(instance));
     }
-    GLOBAL.get()
+    defaults.installed.clone()
 }
 
 #[inline]
@@ -115,7 +130,7 @@ pub(crate) fn current() -> Option<Arc<Instance>> {
     if !in_use() {
         return None;
     }
-    Context::map_current(|context| find(context).cloned())
+    Context::map_current(find)
 }
 
 /// Returns whether `context` itself contains an instance.
@@ -136,28 +151,51 @@ pub(crate) fn with_instance(context: &Context, instance: &Arc<Instance>) -> Cont
     context.with_value(ContextInstance(Arc::clone(instance)))
 }
 
-/// Installs `instance` as the default of the process, at most once.
+/// Installs `instance` as the default of the process. One at a time.
 ///
 /// # Errors
 /// Returns the instance if another one is installed.
 pub(crate) fn set_global(instance: Arc<Instance>) -> Result<(), Arc<Instance>> {
-    GLOBAL.set(instance)?;
+    let mut defaults = DEFAULTS.write().unwrap_or_else(PoisonError::into_inner);
+    if defaults.installed.is_some() {
+        return Err(instance);
+    }
+    defaults.installed = Some(instance);
+    IN_USE.fetch_and(!ENDED_EARLY, Ordering::AcqRel);
     IN_USE.fetch_add(1, Ordering::AcqRel);
     Ok(())
 }
 
-/// Instance of the process-wide capture.
-#[cfg(feature = "testing")]
-static CAPTURED: RwLock<Option<&'static Arc<Instance>>> = RwLock::new(None);
+/// Removes `instance` as the default of the process, after its shutdown. No-op if another one is
+/// installed.
+pub(crate) fn unset_global(instance: &Arc<Instance>) {
+    let mut defaults = DEFAULTS.write().unwrap_or_else(PoisonError::into_inner);
+    if defaults.installed.as_ref().is_some_and(|installed| Arc::ptr_eq(installed, instance)) {
+        defaults.installed = None;
+        IN_USE.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Makes the next unit report that it is not recorded, because the guard was dropped.
+pub(crate) fn expect_no_unit() {
+    let defaults = DEFAULTS.read().unwrap_or_else(PoisonError::into_inner);
+    if defaults.installed.is_none() {
+        IN_USE.fetch_or(ENDED_EARLY, Ordering::AcqRel);
+    }
+}
+
+/// Returns whether a unit without an instance is the first one after the guard was dropped.
+#[cold]
+pub(crate) fn take_ended_early() -> bool {
+    IN_USE.fetch_and(!ENDED_EARLY, Ordering::AcqRel) & ENDED_EARLY != 0
+}
 
 /// Sets or removes the instance of the process-wide capture. The caller holds a
 /// [`ContextInstanceGuard`] for as long as it is set.
-///
-/// It is leaked: [`find`] returns references without a lock, so any thread can still use it.
 #[cfg(feature = "testing")]
 pub(crate) fn set_captured(instance: Option<&Arc<Instance>>) {
-    let leaked = instance.map(|instance| &*Box::leak(Box::new(Arc::clone(instance))));
-    *CAPTURED.write().unwrap_or_else(PoisonError::into_inner) = leaked;
+    let mut defaults = DEFAULTS.write().unwrap_or_else(PoisonError::into_inner);
+    defaults.captured = instance.cloned();
 }
 
 /// Context value. Derived contexts inherit it.

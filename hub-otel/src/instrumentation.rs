@@ -39,7 +39,7 @@ impl InstanceSource {
             return Self(None);
         }
         let in_context = |context: &Context| {
-            instance::has_instance(context).then(|| instance::find(context).cloned()).flatten()
+            instance::has_instance(context).then(|| instance::find(context)).flatten()
         };
         Context::map_current(in_context).map_or(Self(None), Self::explicit)
     }
@@ -50,7 +50,7 @@ impl InstanceSource {
             None => instance::current(),
             Some(explicit) => Context::map_current(|context| {
                 if instance::has_instance(context) {
-                    instance::find(context).cloned()
+                    instance::find(context)
                 } else {
                     Some(explicit.instance.clone())
                 }

@@ -109,6 +109,7 @@ mod metrics;
 mod options;
 #[cfg(feature = "sdk")]
 pub mod otel;
+mod per_process;
 #[cfg(feature = "process")]
 mod process;
 pub mod propagation;
@@ -122,6 +123,7 @@ mod telemetry;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod text;
+mod timer;
 mod unit;
 mod unit_kind;
 

@@ -26,6 +26,8 @@ pub use crate::semconv::key_value::kv;
 pub use opentelemetry;
 pub use opentelemetry_sdk;
 
+pub use crate::telemetry::subscriber::with_ids::WithIds;
+
 use crate::Sensitive;
 use crate::Telemetry;
 use crate::propagation::RemoteContext;
@@ -92,6 +94,20 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     telemetry.tracing_layer()
+}
+
+/// Wraps an event format, so that each line has `trace_id`, `span_id` and `workflow.run.id`.
+///
+/// For a subscriber of the application that writes JSON: the ids are members of each object. A line
+/// of another format has them as fields at its end, and no colours. Outside of spans and runs a
+/// line is unchanged. The format is of `tracing-subscriber` 0.3.
+///
+/// ```
+/// let json = tracing_subscriber::fmt().map_event_format(hub_otel::otel::with_ids);
+/// # let _ = json;
+/// ```
+pub const fn with_ids<F>(format: F) -> WithIds<F> {
+    WithIds::new(format)
 }
 
 /// The value of a secret is `[REDACTED]`.

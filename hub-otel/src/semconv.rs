@@ -36,3 +36,7 @@ pub use crate::semconv::span::{AttributeType, RequirementLevel, SPANS, Span, Spa
 
 /// Name of the instrumentation scope of all telemetry that the library itself records.
 pub const SCOPE: &str = "hub_otel";
+
+/// Target of the library's own diagnostics in `tracing`: the lines that begin with
+/// `[OpenTelemetry]`. Never exported.
+pub const DIAGNOSTICS_TARGET: &str = "hub_otel::diagnostics";

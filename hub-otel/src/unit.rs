@@ -6,7 +6,7 @@
 //! | call | [`callsite`]: literals. [`arguments`], [`identity`], [`attribute_value`], [`segment`]: values |
 //! | poll | [`instrumented`]: wrapper future. [`stack`]: units that are polled on this thread, unit of a context |
 //! | start | [`start`]: parent, sampling, context. [`attributes`]: label set and start attributes |
-//! | run | [`state`]: the unit, a value of its context. [`span`]: its span. [`current`]: handle |
+//! | run | [`state`]: the unit, a value of its context. [`span`]: its span. [`current`]: handle. [`open_units`]: all units in progress |
 //! | end | [`outcome`]: value → result. [`error_value`], [`error_message`], [`panic_text`]: failures. [`finish`]: log record, metrics and span |
 
 pub(crate) mod arguments;
@@ -23,6 +23,7 @@ mod events;
 mod finish;
 pub(crate) mod identity;
 pub(crate) mod instrumented;
+pub(crate) mod open_units;
 pub(crate) mod outcome;
 pub(crate) mod panic_text;
 mod raw_span;
@@ -33,3 +34,4 @@ pub(crate) mod stack;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod timeout;
+pub(crate) mod unrecorded;

@@ -60,6 +60,7 @@ fn emit() -> Emitted {
             }]
         });
         units().await;
+        let _open = open_at_the_shutdown().await;
         http().await;
         databases().await;
         let address = telemetry.metrics_addr().expect("metrics are served");
@@ -125,6 +126,14 @@ async fn units() {
     segment.record_end(UnitStatus::Rejected, None);
     let cancelled = workflow("scan").run(std::future::pending::<()>());
     assert!(tokio::time::timeout(Duration::from_millis(10), cancelled).await.is_err());
+}
+
+/// Starts a workflow with an agent that the shutdown ends.
+async fn open_at_the_shutdown() -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+    let mut open: std::pin::Pin<Box<dyn Future<Output = ()>>> =
+        Box::pin(workflow("scan").run(agent("scanner", "scan").run(std::future::pending::<()>())));
+    assert!(tokio::time::timeout(Duration::from_millis(10), &mut open).await.is_err());
+    open
 }
 
 fn always(_error: &io::Error) -> bool {

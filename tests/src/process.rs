@@ -43,6 +43,22 @@ impl Process {
         Self { child, stdout, stderr }
     }
 
+    /// Starts `command` with a pipe as stderr that is never read. Collects the standard output.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn spawn_with_unread_stderr(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let stdout = follow(child.stdout.take().expect("piped"));
+        Self { child, stdout, stderr: Lines::default() }
+    }
+
     /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()

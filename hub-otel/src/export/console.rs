@@ -8,6 +8,7 @@ mod tree;
 
 use crate::export::encode::redact_span;
 use crate::export::runtime::ExportPhase;
+use crate::export::stderr;
 use crate::telemetry::redaction::DenyList;
 use opentelemetry::TraceId;
 use opentelemetry::trace::Span as _;
@@ -15,7 +16,6 @@ use opentelemetry_sdk::trace::Span;
 use opentelemetry_sdk::trace::SpanData;
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -126,7 +126,7 @@ impl ConsoleExporter {
     pub(crate) fn print(&self, all: bool) {
         for spans in self.take_traces(all) {
             let tree = tree::render_trace(spans, self.colour);
-            let _ = std::io::stderr().lock().write_all(tree.as_bytes());
+            stderr::print(tree);
         }
     }
 

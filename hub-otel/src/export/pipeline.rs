@@ -21,9 +21,11 @@ use opentelemetry_sdk::trace::SpanData;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
@@ -46,6 +48,8 @@ pub(crate) struct Pipeline {
     pub(crate) metric_push: Option<Arc<FlushRequest>>,
     pub(crate) console: Option<Arc<ConsoleExporter>>,
     pub(crate) metrics_addr: Option<SocketAddr>,
+    /// The server of `/metrics`. Taken by the shutdown.
+    pub(crate) metrics_server: Mutex<Option<JoinHandle<()>>>,
     pub(crate) phase: watch::Sender<ExportPhase>,
     pub(crate) runtime: ExportRuntime,
     /// The tasks that end at shutdown. Taken by the shutdown.
@@ -56,7 +60,8 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Returns the current delivery counts.
     pub(crate) fn report(&self, elapsed: Duration) -> Report {
-        let mut report = Report { elapsed, ..Report::default() };
+        let ended_by_shutdown = self.instance.open_units.ended_by_shutdown();
+        let mut report = Report { elapsed, ended_by_shutdown, ..Report::default() };
         for (signal, accounting) in &self.accounting {
             let counts = accounting.report();
             match signal {
@@ -95,6 +100,15 @@ impl Pipeline {
         }
         if let Some(log_records) = &self.log_records {
             log_records.queue.close();
+        }
+    }
+
+    /// Closes the listener of `/metrics`: the next instance may use its port at once.
+    pub(crate) async fn stop_metrics_server(&self) {
+        let server = self.metrics_server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(server) = server {
+            server.abort();
+            let _ = server.await;
         }
     }
 

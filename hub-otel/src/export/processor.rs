@@ -9,6 +9,7 @@ use crate::export::console::ConsoleExporter;
 use crate::export::encode::ScopedLogRecord;
 use crate::export::limits::{limit_log_record, limit_span};
 use crate::export::queue::Queue;
+use crate::semconv::DIAGNOSTICS_TARGET;
 use opentelemetry::Context;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -83,7 +84,9 @@ impl QueueLogProcessor {
 impl LogProcessor for QueueLogProcessor {
     fn emit(&self, data: &mut SdkLogRecord, scope: &InstrumentationScope) {
         // Events of the export threads are never exported: each export would cause the next one.
-        if Context::is_current_telemetry_suppressed() {
+        // The same applies to diagnostics, whichever bridge of the application emits them.
+        let is_diagnostic = data.target().is_some_and(|target| target == DIAGNOSTICS_TARGET);
+        if is_diagnostic || Context::is_current_telemetry_suppressed() {
             return;
         }
         let scope = match data.target() {

@@ -74,6 +74,9 @@ pub const AGENT_RETRY_DELAY_MS: &str = "agent.retry.delay.ms";
 pub const ERROR_MESSAGE: &str = "error.message";
 /// `true` on a unit whose error is declared as expected.
 pub const EXPECTED_ERROR: &str = "hub_otel.expected_error";
+/// Reason for the end of a unit that did not end by itself: a value of
+/// [`crate::semconv::value::ended_by`].
+pub const ENDED_BY: &str = "hub_otel.ended_by";
 
 /// Id of one approval request.
 pub const WORKFLOW_APPROVAL_ID: &str = "workflow.approval.id";

@@ -102,6 +102,7 @@ pub const SPANS: &[Span] = &[
             at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
             at(a::WORKFLOW_SUSPEND_REASON, String, When("the segment was suspended")),
             at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
+            at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
         ],
     },
     Span {
@@ -120,6 +121,7 @@ pub const SPANS: &[Span] = &[
             at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
             at(a::ERROR_MESSAGE, String, When("the unit failed or timed out")),
             at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
+            at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
         ],
     },
     Span {

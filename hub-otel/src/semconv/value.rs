@@ -6,6 +6,12 @@ pub mod trigger {
     pub const MANUAL: &str = "manual";
 }
 
+/// Values of `hub_otel.ended_by`.
+pub mod ended_by {
+    /// Telemetry was shut down while the unit was in progress.
+    pub const SHUTDOWN: &str = "shutdown";
+}
+
 /// Values of the label `signal`.
 pub mod signal {
     /// Spans.

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::signal::{Exporter, Signal};
+use crate::export::diagnostics;
 use crate::instance;
 use crate::instance::Instance;
 use crate::options::Propagation;
@@ -11,6 +12,8 @@ use crate::telemetry::health::Health;
 use crate::telemetry::report::Report;
 use crate::telemetry::shutdown::{GRACE, ShutdownHandle};
 use crate::telemetry::subscriber;
+use crate::timer::Delay;
+use crate::unit::unrecorded;
 use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use std::fmt;
@@ -20,6 +23,7 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tracing::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -200,8 +204,10 @@ impl Telemetry {
     /// [`build`](TelemetryBuilder::build) and this call. Otherwise use
     /// [`TelemetryBuilder::install`].
     ///
+    /// After the shutdown of the installed instance, another one can be installed.
+    ///
     /// # Errors
-    /// Another instance is installed. An installed instance is never replaced.
+    /// Another instance is installed. An installed instance is never replaced while it runs.
     pub fn install(&self) -> Result<(), InitError> {
         let Some(handle) = &self.handle else { return Ok(()) };
         instance::set_global(Arc::clone(&handle.pipeline.instance))
@@ -212,7 +218,8 @@ impl Telemetry {
         opentelemetry::global::set_text_map_propagator(global_propagator(
             handle.pipeline.instance.options.propagation,
         ));
-        handle.pipeline.diagnostics.log(&format!("Instrumentation started ({})", self.health()));
+        let started = format!("Instrumentation started ({})", self.health());
+        handle.pipeline.diagnostics.log_at(Level::INFO, &started);
         let is_set =
             subscriber::set(handle.pipeline.logger_provider.as_ref(), &handle.pipeline.config);
         let exports_logs = handle.pipeline.logger_provider.is_some();
@@ -222,6 +229,8 @@ impl Telemetry {
                  `hub_otel::otel::tracing_layer(&telemetry)` to it to export log records",
             );
         }
+        unrecorded::report_early_unit();
+        diagnostics::flush();
         Ok(())
     }
 
@@ -270,7 +279,10 @@ impl Telemetry {
         let (sender, report) = tokio::sync::oneshot::channel();
         let runtime = handle.pipeline.runtime.handle().clone();
         runtime.spawn(async move { drop(sender.send(handle.pipeline.flush(timeout).await)) });
-        report.await.unwrap_or_else(|_| self.report())
+        tokio::select! {
+            report = report => report.unwrap_or_else(|_| self.report()),
+            () = Delay::after(timeout + GRACE) => self.report(),
+        }
     }
 
     /// Exports all items finished so far and blocks the calling thread. See [`Telemetry::flush`].
@@ -289,6 +301,8 @@ impl Telemetry {
     /// Exports all finished items, stops the export thread and returns the delivery counts.
     ///
     /// Takes at most the [shutdown timeout](TelemetryBuilder::shutdown_timeout), 5 s by default.
+    /// Workflows and agents that are still in progress end CANCELLED, with
+    /// `hub_otel.ended_by = "shutdown"`; those of tasks that were just aborted end by themselves.
     /// Items that finish afterwards are counted as dropped.
     ///
     /// # Cancellation
@@ -305,8 +319,9 @@ impl Telemetry {
     /// ```
     pub async fn shutdown(mut self) -> Report {
         let Some(handle) = self.handle.take() else { return Report::default() };
-        handle.begin(*handle.pipeline.config.shutdown_timeout);
-        handle.wait().await
+        let timeout = *handle.pipeline.config.shutdown_timeout;
+        handle.begin(timeout);
+        handle.wait(timeout).await
     }
 
     /// Shuts down and blocks the calling thread, for programs without an async runtime. See
@@ -325,6 +340,9 @@ impl Drop for Telemetry {
             let timeout = DROP_TIMEOUT.min(*handle.pipeline.config.shutdown_timeout);
             handle.begin(timeout);
             handle.wait_blocking(timeout);
+            if handle.is_installed.load(Ordering::SeqCst) {
+                instance::expect_no_unit();
+            }
         }
     }
 }

@@ -31,6 +31,9 @@ pub struct Report {
     pub metrics: SignalReport,
     /// Log records.
     pub logs: SignalReport,
+    /// Workflows and agents that were in progress at the shutdown, which ended them CANCELLED.
+    /// Their spans are among those of `traces`.
+    pub ended_by_shutdown: u64,
     /// Duration of the shutdown or flush. Zero in a report taken while telemetry runs.
     pub elapsed: Duration,
 }
@@ -125,6 +128,11 @@ impl fmt::Display for SignalReport {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "traces: {}; metrics: {}; logs: {}", self.traces, self.metrics, self.logs)
+        write!(f, "traces: {}; metrics: {}; logs: {}", self.traces, self.metrics, self.logs)?;
+        match self.ended_by_shutdown {
+            0 => Ok(()),
+            1 => f.write_str("; 1 unit was in progress and is recorded as CANCELLED"),
+            count => write!(f, "; {count} units were in progress and are recorded as CANCELLED"),
+        }
     }
 }

@@ -2,10 +2,13 @@
 
 use crate::export::pipeline::Pipeline;
 use crate::export::runtime::ExportPhase;
+use crate::export::stderr;
+use crate::instance;
 use crate::semconv::drop_reason;
 use crate::telemetry::default_action::DefaultActionGuard;
 use crate::telemetry::report::Report;
 use crate::telemetry::shutdown_message::shutdown_message;
+use crate::timer::Delay;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
@@ -15,10 +18,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::sync::Notify;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use tokio::time::timeout;
 use tokio::time::timeout_at;
+use tracing::Level;
 
 /// The time that a caller waits for the export thread beyond the deadline.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
+/// The shutdown ends the open units if none has ended by itself for this time. Tasks that the
+/// program aborted right before end within it.
+const SETTLE_TIME: Duration = Duration::from_millis(100);
+/// The interval between two checks of the open units, or of the writer of stderr.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// The time that the shutdown waits for the last lines on stderr.
+const FLUSH_TIME: Duration = Duration::from_millis(100);
 
 /// The pipeline of one instance with the state of its shutdown.
 pub(crate) struct ShutdownHandle {
@@ -88,9 +102,10 @@ impl ShutdownHandle {
         let since = tokio::time::Instant::from_std(began);
         let deadline = since + limit;
         let handle = Arc::clone(self);
-        let complete_on_drop = CompleteOnDrop { handle: Arc::clone(self), began };
+        let completion = Completion { handle: Arc::clone(self), began, report: None };
         self.pipeline.runtime.handle().spawn(async move {
-            let _complete_on_drop = complete_on_drop;
+            let mut completion = completion;
+            handle.end_open_units(since + limit / 2).await;
             handle.pipeline.close_queues();
             handle.pipeline.phase.send_replace(ExportPhase::Draining { since, deadline });
             // Each task keeps the deadline itself. This one limits a task that does not.
@@ -98,18 +113,63 @@ impl ShutdownHandle {
                 while tasks.join_next().await.is_some() {}
             })
             .await;
+            handle.pipeline.stop_metrics_server().await;
+            completion.conclude();
+            let _ = timeout(FLUSH_TIME, async {
+                while !stderr::is_flushed() {
+                    sleep(POLL_INTERVAL).await;
+                }
+            })
+            .await;
         });
     }
 
-    /// Waits for the completion, on any async runtime.
-    pub(crate) async fn wait(&self) -> Report {
+    /// Ends the units that are still open, until `deadline` at most.
+    async fn end_open_units(&self, deadline: tokio::time::Instant) {
+        let open_units = &self.pipeline.instance.open_units;
+        let mut open = open_units.count();
+        let mut last_end = tokio::time::Instant::now();
+        while open > 0 && last_end.elapsed() < SETTLE_TIME {
+            if timeout_at(deadline, sleep(POLL_INTERVAL)).await.is_err() {
+                break;
+            }
+            let now_open = open_units.count();
+            if now_open < open {
+                last_end = tokio::time::Instant::now();
+            }
+            open = now_open;
+        }
+        if open == 0 {
+            return;
+        }
+        // On a separate thread: a subscriber of the application receives the last log records, and
+        // may block.
+        let (ended, all_ended) = oneshot::channel::<()>();
+        let instance = Arc::clone(&self.pipeline.instance);
+        let spawned =
+            std::thread::Builder::new().name("hub-otel-end".to_owned()).spawn(move || {
+                instance.open_units.end_all();
+                drop(ended);
+            });
+        if spawned.is_err() {
+            open_units.end_all();
+        }
+        let _ = timeout_at(deadline, all_ended).await;
+    }
+
+    /// Waits for the completion, on any async runtime and without one.
+    pub(crate) async fn wait(&self, limit: Duration) -> Report {
+        let mut deadline = Delay::after(limit + GRACE + FLUSH_TIME);
         loop {
             // Created before the check: a completion in between is not missed.
             let completed = self.completed.notified();
             if let Some(report) = self.result() {
                 return report;
             }
-            completed.await;
+            tokio::select! {
+                () = completed => {}
+                () = &mut deadline => return self.give_up(limit),
+            }
         }
     }
 
@@ -130,35 +190,55 @@ impl ShutdownHandle {
         let result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
         let (result, _) = self
             .completed_blocking
-            .wait_timeout_while(result, limit + GRACE, |result| result.is_none())
+            .wait_timeout_while(result, limit + GRACE + FLUSH_TIME, |result| result.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        result.clone().unwrap_or_else(|| {
-            // The export thread did not run in time: its pending items count as dropped.
-            self.pipeline.close_accounting(drop_reason::SHUTDOWN_DEADLINE);
-            self.pipeline.report(limit)
-        })
+        if let Some(report) = &*result {
+            return report.clone();
+        }
+        drop(result);
+        self.give_up(limit)
+    }
+
+    /// The export thread did not run in time: its pending items count as dropped.
+    fn give_up(&self, limit: Duration) -> Report {
+        self.pipeline.close_accounting(drop_reason::SHUTDOWN_DEADLINE);
+        self.pipeline.report(limit)
     }
 }
 
 /// Completes the shutdown on drop, even if its task panics: no caller may wait forever.
-struct CompleteOnDrop {
+struct Completion {
     handle: Arc<ShutdownHandle>,
     began: Instant,
+    report: Option<Report>,
 }
 
-impl Drop for CompleteOnDrop {
-    fn drop(&mut self) {
-        let handle = &self.handle;
-        handle.pipeline.close_accounting(drop_reason::SHUTDOWN_DEADLINE);
-        let report = handle.pipeline.report(self.began.elapsed());
+impl Completion {
+    /// Closes the books and logs the shutdown message.
+    fn conclude(&mut self) {
+        let pipeline = &self.handle.pipeline;
+        pipeline.close_accounting(drop_reason::SHUTDOWN_DEADLINE);
+        let report = pipeline.report(self.began.elapsed());
         // An instance that is not installed is one of several: only its report is returned.
-        if handle.is_installed.load(Ordering::SeqCst) {
-            let message =
-                shutdown_message(&report, &handle.pipeline.config, &handle.pipeline.endpoints);
-            handle.pipeline.diagnostics.log(&message);
+        if self.handle.is_installed.load(Ordering::SeqCst) {
+            let level = if report.is_complete() { Level::INFO } else { Level::ERROR };
+            let message = shutdown_message(&report, &pipeline.config, &pipeline.endpoints);
+            pipeline.diagnostics.log_at(level, &message);
         }
+        self.report = Some(report);
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if self.report.is_none() {
+            self.conclude();
+        }
+        let handle = &self.handle;
+        // Another instance can be installed from now on.
+        instance::unset_global(&handle.pipeline.instance);
         handle.restore_default_action();
-        *handle.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+        *handle.result.lock().unwrap_or_else(PoisonError::into_inner) = self.report.take();
         handle.completed.notify_waiters();
         handle.completed_blocking.notify_all();
         handle.pipeline.runtime.stop();

@@ -13,7 +13,10 @@ pub(crate) fn shutdown_message(
     endpoints: &EndpointStates,
 ) -> String {
     if report.is_complete() {
-        return "Shutdown complete".to_owned();
+        return match report.ended_by_shutdown {
+            0 => "Shutdown complete".to_owned(),
+            _ => format!("Shutdown complete ({report})"),
+        };
     }
     let lost = report.lost();
     let items = if lost == 1 { "item" } else { "items" };

@@ -16,6 +16,9 @@ use tokio::sync::oneshot;
 /// a signal twice: to the process and to its group (`timeout` of the GNU coreutils does).
 const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
+/// The time limit of the installation of handlers.
+const INSTALL_TIME: Duration = Duration::from_secs(1);
+
 /// Waits for SIGTERM or SIGINT. On other systems than Unix, waits for Ctrl-C.
 ///
 /// The handlers are installed when the future is first polled. One second after the signal, or when
@@ -66,7 +69,7 @@ pub async fn shutdown_signal() {
     });
     // Waits for the installation, so that a signal after the first poll is not missed.
     if spawned.is_ok() {
-        let _ = ready.recv();
+        let _ = ready.recv_timeout(INSTALL_TIME);
     }
     if spawned.is_err() || signal.await.is_err() {
         // The signals keep their default action.

@@ -11,6 +11,7 @@ use crate::unit::identity::IdentityValue;
 use crate::unit::instrumented::{Instrumented, call_prepared, run_prepared};
 use crate::unit::outcome::{Classification, Classify};
 use crate::unit::segment::IntoSegment;
+use crate::unit::unrecorded;
 use crate::unit_kind::UnitKind;
 use opentelemetry::{Key, KeyValue};
 use std::borrow::Cow;
@@ -136,6 +137,9 @@ impl Unit<WorkflowKind> {
 impl<K> Unit<K> {
     fn new(kind: UnitKind, describe: impl FnOnce(UnitArgs<'static>) -> UnitArgs<'static>) -> Self {
         let args = instance::in_use().then(|| describe(UnitArgs::without_callsite(kind)));
+        if args.is_none() {
+            unrecorded::before_the_install(kind, "");
+        }
         Self { args, labels: Vec::new(), fields: Vec::new(), kind: PhantomData }
     }
 

@@ -1,24 +1,29 @@
-//! End of a unit: late state, log record, metrics and span, in this order, exactly once.
+//! End of a unit: late state, log record, metrics and span, in this order, exactly once: by the
+//! unit itself, or by the shutdown of telemetry.
 
 use crate::instance::SdkSpan;
 use crate::options::Exceptions;
+use crate::semconv::value::ended_by;
 use crate::semconv::{attribute as a, error_type, event, kv, status};
 use crate::shared_str::share_str;
 use crate::status::UnitStatus;
 use crate::unit::events;
+use crate::unit::open_units::OpenUnit;
 use crate::unit::outcome::{Ending, Failure, Finished};
+use crate::unit::raw_span::RawSpan;
 use crate::unit::span::OpenSpan;
 use crate::unit::state::ActiveUnit;
 use crate::unit_kind::UnitKind;
-use opentelemetry::StringValue;
-use opentelemetry::trace::{Span as _, Status as SpanStatus};
+use opentelemetry::trace::{Span as _, Status as SpanStatus, TraceContextExt};
+use opentelemetry::{Context, StringValue};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-/// Ends `unit`. Its context is attached, so that the last log record carries its ids.
-pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) {
-    let finished = seal(unit, ending);
+/// Ends `unit`, unless it has ended. Its context is attached, so that the last log record carries
+/// its ids. Returns whether it was open.
+pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) -> bool {
+    let Some(finished) = seal(unit, ending) else { return false };
     events::log_ended(unit.kind, &finished);
     let elapsed = unit.started.elapsed();
     record_metrics(&finished, unit.executed_before + elapsed);
@@ -27,20 +32,44 @@ pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) {
     {
         finish_span(open, unit.kind, finished, elapsed, span.started + elapsed);
     }
+    true
 }
 
-fn seal(unit: &ActiveUnit, mut ending: Ending) -> Finished {
-    let mut late = unit.seal();
+impl OpenUnit for ActiveUnit {
+    fn is_open(&self) -> bool {
+        !self.has_ended()
+    }
+
+    fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Ends the unit CANCELLED. Its body may still run: what it records later has no effect.
+    fn end_by_shutdown(self: Arc<Self>) -> bool {
+        let mut ending = Ending::cancelled();
+        ending.attributes.push(kv(a::ENDED_BY, ended_by::SHUTDOWN));
+        // A context of its own: telemetry is suppressed in the one of the export thread.
+        let mut context = Context::new().with_value(Arc::clone(&self));
+        if self.span.is_some() {
+            context = context.with_span(RawSpan(Arc::clone(&self)));
+        }
+        let _attached = context.attach();
+        finish_unit(&self, ending)
+    }
+}
+
+fn seal(unit: &ActiveUnit, mut ending: Ending) -> Option<Finished> {
+    let mut late = unit.seal()?;
     let suspended = ending.apply_late(&late);
     let workflow = if events::logs_end() { unit.workflow_of(&mut late) } else { None };
-    Finished {
+    Some(Finished {
         label_set: Arc::clone(&late.label_set),
         ending,
         suspended,
         workflow,
         retries: late.retries,
         waited: late.waited,
-    }
+    })
 }
 
 fn record_metrics(finished: &Finished, executed: Duration) {

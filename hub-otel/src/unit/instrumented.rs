@@ -8,7 +8,7 @@ use crate::unit::finish::finish_unit;
 use crate::unit::outcome::Classification;
 use crate::unit::outcome::Ending;
 use crate::unit::stack::UnitState;
-use crate::unit::{panic_text, stack};
+use crate::unit::{panic_text, stack, unrecorded};
 use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -66,6 +66,7 @@ where
     let state = if instance::in_use() {
         UnitState::Opening(callsite, OtelContext::current())
     } else {
+        unrecorded::before_the_install(callsite.kind, callsite.id);
         UnitState::Inert
     };
     Instrumented { state, classify, body: Some(body) }
@@ -95,8 +96,11 @@ pub fn prepare(
     describe: impl FnOnce(UnitArgs<'static>) -> EvaluatedArgs,
 ) -> Option<EvaluatedArgs> {
     let args = || UnitArgs::new(callsite, OtelContext::new());
-    instance::in_use()
-        .then(|| contain(|| describe(args())).unwrap_or_else(|| args().prepare(|_| {})))
+    if instance::in_use() {
+        return Some(contain(|| describe(args())).unwrap_or_else(|| args().prepare(|_| {})));
+    }
+    unrecorded::before_the_install(callsite.kind, callsite.id);
+    None
 }
 
 /// Calls `body` as a unit. It starts at the call and cannot be cancelled.
@@ -110,6 +114,7 @@ pub fn call<T>(
         // The unit starts under the active context: there is no other one to capture.
         call_unit(UnitState::Opening(callsite, OtelContext::new()), body, classify)
     } else {
+        unrecorded::before_the_install(callsite.kind, callsite.id);
         body()
     }
 }

@@ -31,11 +31,16 @@ impl<T> Sealable<T> {
         (!inner.sealed).then_some(inner)
     }
 
-    /// Ends all changes and returns the final value.
-    pub(crate) fn seal(&self) -> MutexGuard<'_, Sealed<T>> {
-        let mut inner = self.read();
+    /// Ends all changes and returns the final value. `None` if it was sealed before.
+    pub(crate) fn seal(&self) -> Option<MutexGuard<'_, Sealed<T>>> {
+        let mut inner = self.change()?;
         inner.sealed = true;
-        inner
+        Some(inner)
+    }
+
+    /// Returns whether the value was sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.read().sealed
     }
 }
 

@@ -14,7 +14,7 @@ use crate::unit::raw_span::RawSpan;
 use crate::unit::segment::Segment;
 use crate::unit::span::RecordedSpan;
 use crate::unit::state::{ActiveUnit, LateState, ParentWorkflow};
-use crate::unit::{clock, events, stack};
+use crate::unit::{clock, events, stack, unrecorded};
 use crate::unit_kind::UnitKind;
 use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanContext, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -75,7 +75,10 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
         return;
     }
     let parent = resolve_parent(args, active);
-    let Some(instance) = instance::find(&parent.context).cloned() else { return };
+    let Some(instance) = instance::find(&parent.context) else {
+        unrecorded::after_the_end();
+        return;
+    };
     let mut executed_before = Duration::ZERO;
     if let Some(segment) = args.segment().cloned() {
         executed_before = segment.elapsed();
@@ -109,7 +112,7 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
         UnitKind::Agent => identity.workflow,
     };
     let late = LateState::new(Arc::clone(&label_set), identity.name, workflow);
-    let unit = Arc::new(ActiveUnit::new(instance, started, executed_before, span, late));
+    let unit = ActiveUnit::new(instance, started, executed_before, span, late);
     if unit.span.is_some() {
         context = context.with_span(RawSpan(Arc::clone(&unit)));
     }

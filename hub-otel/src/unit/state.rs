@@ -7,12 +7,13 @@ use crate::instance::Instance;
 use crate::metrics::LabelSet;
 use crate::sync::MutexGuard;
 use crate::unit::identity::new_run_id;
+use crate::unit::open_units::{OpenUnit, Slot};
 use crate::unit::sealable::{Sealable, Sealed};
 use crate::unit::span::RecordedSpan;
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// A unit in progress.
@@ -25,6 +26,16 @@ pub(crate) struct ActiveUnit {
     /// Span of a sampled unit. `None` if the unit only records metrics.
     pub(crate) span: Option<RecordedSpan>,
     late: Sealable<LateState>,
+    /// Position among the open units of the instance. `None` beyond their limit.
+    slot: Option<Slot>,
+}
+
+impl Drop for ActiveUnit {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.instance.open_units.remove(slot);
+        }
+    }
 }
 
 /// Identity of the workflow that an agent runs in.
@@ -71,15 +82,24 @@ impl LateState {
 }
 
 impl ActiveUnit {
+    /// Creates a unit and adds it to the open units of the instance.
     pub(crate) fn new(
         instance: Arc<Instance>,
         started: Instant,
         executed_before: Duration,
         span: Option<RecordedSpan>,
         late: LateState,
-    ) -> Self {
+    ) -> Arc<Self>
+    where
+        Self: OpenUnit,
+    {
         let kind = late.label_set.kind;
-        Self { instance, kind, started, executed_before, span, late: Sealable::new(late) }
+        Arc::new_cyclic(|unit: &Weak<Self>| {
+            let unit: Weak<dyn OpenUnit> = Weak::<Self>::clone(unit);
+            let slot = instance.open_units.insert(unit);
+            let late = Sealable::new(late);
+            Self { instance, kind, started, executed_before, span, late, slot }
+        })
     }
 
     /// Locks the late state for reading, before and after the end.
@@ -92,9 +112,14 @@ impl ActiveUnit {
         self.late.change()
     }
 
-    /// Seals the late state: later changes have no effect.
-    pub(crate) fn seal(&self) -> MutexGuard<'_, Sealed<LateState>> {
+    /// Seals the late state: later changes have no effect. `None` if the unit has ended.
+    pub(crate) fn seal(&self) -> Option<MutexGuard<'_, Sealed<LateState>>> {
         self.late.seal()
+    }
+
+    /// Returns whether the unit has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.late.is_sealed()
     }
 
     /// Returns the workflow that agents started under this unit belong to.

@@ -4,6 +4,7 @@
 //! of its telemetry: it also applies if nothing is recorded, and without the feature `enabled`.
 
 use crate::error_type::TimedOut;
+use crate::timer;
 use crate::unit::current::current;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -73,13 +74,9 @@ impl<F: Future> Future for Timeout<F> {
 
 /// Future that completes once, at a point in time.
 ///
-/// `futures-timer`, because it works under any executor. tokio's timer panics in a runtime that was
-/// built without one.
+/// Not tokio's timer, which panics in a runtime that was built without one.
 enum Delay {
-    Timer {
-        end: Instant,
-        delay: futures_timer::Delay,
-    },
+    Timer(timer::Delay),
     /// A test paused tokio's clock: its timer is the only one that follows.
     #[cfg(feature = "sdk")]
     PausedClock(Pin<Box<tokio::time::Sleep>>),
@@ -95,15 +92,12 @@ impl Delay {
         if tokio_clock_is_paused() {
             return Self::PausedClock(Box::pin(tokio::time::sleep(timeout)));
         }
-        let left = end.saturating_duration_since(Instant::now());
-        Self::Timer { end, delay: futures_timer::Delay::new(left) }
+        Self::Timer(timer::Delay::until(end))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            // The timer's thread may be late: a timeout that has passed is not waited for.
-            Self::Timer { end, .. } if Instant::now() >= *end => Poll::Ready(()),
-            Self::Timer { delay, .. } => Pin::new(delay).poll(cx),
+            Self::Timer(delay) => Pin::new(delay).poll(cx),
             #[cfg(feature = "sdk")]
             Self::PausedClock(sleep) => sleep.as_mut().poll(cx),
             Self::Never => Poll::Pending,

@@ -29,8 +29,8 @@ impl Unit {
     }
 
     fn end(&self) {
-        let retries = **self.retries.seal();
-        self.ended_with.store(retries, SeqCst);
+        let Some(retries) = self.retries.seal() else { return };
+        assert_eq!(self.ended_with.swap(**retries, SeqCst), u64::MAX, "ended twice");
     }
 }
 
@@ -61,6 +61,19 @@ fn race(recorders: usize, each: usize) {
     assert_eq!(ended_with, unit.counter.load(SeqCst), "the span and the counter agree");
     assert_eq!(ended_with, counted.load(SeqCst));
     assert_eq!(ended_with, **unit.retries.read());
+}
+
+/// Ends one unit on two threads, as its task and the shutdown do: one of them ends it.
+pub fn two_ends() {
+    every_order(|| {
+        let unit = Unit::new();
+        let end = |_| {
+            let unit = Arc::clone(&unit);
+            thread(move || unit.end())
+        };
+        together((0..2).map(end).collect());
+        assert_eq!(unit.ended_with.load(SeqCst), 0);
+    });
 }
 
 /// Counts two retries while the unit ends, in every order.

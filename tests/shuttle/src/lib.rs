@@ -60,7 +60,7 @@ mod unit {
     pub mod sealable;
 }
 
-pub use late_facts::{twelve_retries, two_retries};
+pub use late_facts::{twelve_retries, two_ends, two_retries};
 pub use metrics::{crowded, last_room, no_room, same_place, same_set};
 pub use queue::{abandoned, closed, delivered, reported};
 

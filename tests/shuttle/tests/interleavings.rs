@@ -44,3 +44,8 @@ fn items_pending_at_the_deadline_are_counted_as_lost_once() {
 fn the_counts_add_up_at_any_time() {
     scenario::reported();
 }
+
+#[test]
+fn a_unit_that_its_task_and_the_shutdown_end_ends_once() {
+    scenario::two_ends();
+}

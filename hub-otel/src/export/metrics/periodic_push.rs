@@ -15,6 +15,7 @@ use crate::export::metrics::{ManualMetricReader, warn_failed_collection};
 use crate::export::queue::ExportOutcome;
 use crate::export::retry::RetryingExporter;
 use crate::export::runtime::ExportPhase;
+use crate::export::stderr;
 use crate::semconv::{drop_reason, failure_reason};
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -200,12 +201,11 @@ async fn shutdown_deadline(phase: &mut watch::Receiver<ExportPhase>) {
 /// Prints all metrics to stderr, one line each.
 fn print_metrics(metrics: &ResourceMetrics, deny: &DenyList) {
     use std::fmt::Write as _;
-    use std::io::Write as _;
     let mut text = String::new();
     for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
         let _ = writeln!(text, "metric {} {}", metric.name(), describe_points(metric, deny));
     }
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    stderr::print(text);
 }
 
 /// Returns the points of one metric as text: labels and value, or labels, count and sum.

@@ -169,7 +169,7 @@ impl BuildContext {
         listener: TcpListener,
         reader: ManualMetricReader,
         metric_push: &Option<Arc<FlushRequest>>,
-    ) -> Option<SocketAddr> {
+    ) -> (Option<SocketAddr>, Option<tokio::task::JoinHandle<()>>) {
         let address = listener.local_addr().ok();
         if self.config.exports(Signal::Metrics, Exporter::Otlp) {
             self.diagnostics.log(
@@ -194,9 +194,9 @@ impl BuildContext {
         });
         let server = metrics::prometheus::serve(listener, Arc::clone(&handler), self.phase.clone());
         // Not one of the tasks that the shutdown waits for: it serves until the runtime stops.
-        self.runtime.handle().spawn(server);
+        let server = self.runtime.handle().spawn(server);
         self.spawn(handler.linger());
-        address
+        (address, Some(server))
     }
 
     fn span_encoder(&self) -> EncodeBatch<SpanData> {
@@ -322,10 +322,10 @@ pub(crate) fn start(
         context.accounting.clone(),
     );
     #[cfg(feature = "prometheus")]
-    let metrics_addr =
-        served.and_then(|(listener, reader)| context.serve(listener, reader, &metric_push));
+    let (metrics_addr, metrics_server) = served
+        .map_or((None, None), |(listener, reader)| context.serve(listener, reader, &metric_push));
     #[cfg(not(feature = "prometheus"))]
-    let metrics_addr = None;
+    let (metrics_addr, metrics_server) = (None, None);
 
     let options = resolve_options(options, &context.config);
     let instance = Instance::new(&tracer_provider, &meter_provider, options);
@@ -346,6 +346,7 @@ pub(crate) fn start(
         metric_push,
         console,
         metrics_addr,
+        metrics_server: Mutex::new(metrics_server),
         phase: phase_sender,
         runtime: context.runtime,
         tasks: Mutex::new(Some(context.tasks)),

@@ -1,0 +1,188 @@
+//! Units in progress of one instance, so that its shutdown can end those that are still open.
+//!
+//! A table of weak references in several shards. A unit takes a slot when it starts and frees it
+//! when it is dropped: one uncontended lock each, and no allocation unless a shard grows.
+
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Threads that start units at the same time rarely share a shard.
+const SHARDS: usize = 16;
+/// Capacity of one shard. Later units are recorded as usual, but no shutdown ends them.
+const MAX_UNITS_PER_SHARD: usize = 65_536;
+/// Slots that an empty shard keeps.
+const RETAINED_SLOTS: usize = 256;
+
+/// A unit in progress.
+pub(crate) trait OpenUnit: Send + Sync {
+    /// Returns whether the unit has not ended.
+    fn is_open(&self) -> bool;
+
+    /// Returns the start of the unit.
+    fn started(&self) -> Instant;
+
+    /// Ends the unit because telemetry is shut down. Returns `false` if it has ended.
+    fn end_by_shutdown(self: Arc<Self>) -> bool;
+}
+
+/// Units in progress of one instance.
+pub(crate) struct OpenUnits {
+    shards: [Mutex<Shard>; SHARDS],
+    ended_by_shutdown: AtomicU64,
+    /// The process that created the table. A forked child must not wait for its locks.
+    owner_pid: u32,
+}
+
+#[derive(Default)]
+struct Shard {
+    slots: Vec<Option<Weak<dyn OpenUnit>>>,
+    vacant: Vec<u32>,
+}
+
+/// Position of a unit in the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    shard: usize,
+    index: u32,
+}
+
+impl Default for OpenUnits {
+    fn default() -> Self {
+        Self {
+            shards: Default::default(),
+            ended_by_shutdown: AtomicU64::new(0),
+            owner_pid: std::process::id(),
+        }
+    }
+}
+
+impl OpenUnits {
+    /// Adds a unit. `None` beyond the capacity.
+    pub(crate) fn insert(&self, unit: Weak<dyn OpenUnit>) -> Option<Slot> {
+        // Concurrent threads allocate at different addresses.
+        let shard = (unit.as_ptr().cast::<()>() as usize >> 7) % SHARDS;
+        let mut table = self.lock(shard)?;
+        if let Some(index) = table.vacant.pop() {
+            table.slots[index as usize] = Some(unit);
+            return Some(Slot { shard, index });
+        }
+        let index = table.slots.len();
+        if index >= MAX_UNITS_PER_SHARD {
+            return None;
+        }
+        table.slots.push(Some(unit));
+        Some(Slot { shard, index: u32::try_from(index).ok()? })
+    }
+
+    /// Removes a unit.
+    pub(crate) fn remove(&self, slot: Slot) {
+        let Some(mut table) = self.lock(slot.shard) else { return };
+        table.slots[slot.index as usize] = None;
+        table.vacant.push(slot.index);
+        // Frees the memory of a burst.
+        if table.slots.len() > RETAINED_SLOTS && table.vacant.len() == table.slots.len() {
+            *table = Shard::default();
+        }
+    }
+
+    /// Returns the number of units in progress.
+    pub(crate) fn count(&self) -> usize {
+        self.units().len()
+    }
+
+    /// Ends all units in progress, the latest one first: children end before their parents.
+    pub(crate) fn end_all(&self) {
+        let mut units = self.units();
+        units.sort_by_key(|unit| std::cmp::Reverse(unit.started()));
+        for unit in units {
+            if unit.end_by_shutdown() {
+                self.ended_by_shutdown.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Returns the number of units that a shutdown ended.
+    pub(crate) fn ended_by_shutdown(&self) -> u64 {
+        self.ended_by_shutdown.load(Ordering::Relaxed)
+    }
+
+    fn units(&self) -> Vec<Arc<dyn OpenUnit>> {
+        let mut units = Vec::new();
+        for shard in 0..SHARDS {
+            if let Some(table) = self.lock(shard) {
+                units.extend(table.slots.iter().flatten().filter_map(Weak::upgrade));
+            }
+        }
+        units.retain(|unit| unit.is_open());
+        units
+    }
+
+    /// Locks a shard. Returns `None` in a forked child if a thread that exists only in the parent
+    /// holds the lock.
+    fn lock(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+        match self.shards[shard].try_lock() {
+            Ok(table) => Some(table),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if std::process::id() != self.owner_pid => None,
+            Err(TryLockError::WouldBlock) => {
+                Some(self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    struct Unit(AtomicBool);
+
+    impl OpenUnit for Unit {
+        fn is_open(&self) -> bool {
+            !self.0.load(Ordering::SeqCst)
+        }
+
+        fn started(&self) -> Instant {
+            Instant::now()
+        }
+
+        fn end_by_shutdown(self: Arc<Self>) -> bool {
+            !self.0.swap(true, Ordering::SeqCst)
+        }
+    }
+
+    fn unit() -> Arc<Unit> {
+        Arc::new(Unit(AtomicBool::new(false)))
+    }
+
+    fn weak(unit: &Arc<Unit>) -> Weak<dyn OpenUnit> {
+        let unit: Arc<dyn OpenUnit> = Arc::<Unit>::clone(unit);
+        Arc::downgrade(&unit)
+    }
+
+    #[test]
+    fn a_slot_is_used_again_and_a_burst_frees_its_memory() {
+        let open = OpenUnits::default();
+        let units: Vec<_> = (0..100_000).map(|_| unit()).collect();
+        let slots: Vec<_> = units.iter().filter_map(|unit| open.insert(weak(unit))).collect();
+        assert_eq!((slots.len(), open.count()), (100_000, 100_000));
+        slots.into_iter().for_each(|slot| open.remove(slot));
+        assert_eq!(open.count(), 0);
+        let kept = (0..SHARDS).map(|shard| open.lock(shard).unwrap().slots.capacity());
+        assert!(kept.sum::<usize>() < 2 * SHARDS * RETAINED_SLOTS);
+    }
+
+    #[test]
+    fn each_unit_is_ended_once() {
+        let open = OpenUnits::default();
+        let units: Vec<_> = (0..3).map(|_| unit()).collect();
+        assert!(units.iter().all(|unit| open.insert(weak(unit)).is_some()));
+        assert!(Arc::clone(&units[0]).end_by_shutdown(), "by the unit itself");
+        open.end_all();
+        open.end_all();
+        assert_eq!((open.ended_by_shutdown(), open.count()), (2, 0));
+    }
+}
