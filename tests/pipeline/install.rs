@@ -12,7 +12,10 @@ const SOON: Duration = Duration::from_secs(30);
 #[track_caller]
 fn run(name: &str, receiver: &Receiver) -> String {
     let mut command = kit::case(&format!("install::case::{name}"));
-    command.envs([("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())]);
+    command.envs([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+    ]);
     let mut process = Process::spawn(&mut command);
     assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
     process.stderr()

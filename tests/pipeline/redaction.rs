@@ -48,6 +48,99 @@ fn a_value_under_a_secret_key_never_leaves_the_process() {
         .expect("well-formed although two label sets became alike");
 }
 
+#[test]
+#[expect(clippy::disallowed_methods, reason = "spans and instruments of the user's own")]
+fn numbers_booleans_and_measures_of_tokens_are_not_redacted() {
+    use hub_otel::otel::opentelemetry::{Array, Value};
+    let receiver = Receiver::start();
+    let telemetry = kit::to(&receiver)
+        .exporters(Signal::Metrics, [Exporter::Otlp, Exporter::Prometheus])
+        .build()
+        .expect("it starts");
+    let mut span = tracer_provider(&telemetry).tracer("tests").start("completion");
+    let kept = [
+        KeyValue::new("gen_ai.token.type", "input"),
+        KeyValue::new("gen_ai.token.modality", "text"),
+        KeyValue::new("llm.token_count.prompt", "many"),
+        KeyValue::new("token_count", "7"),
+        KeyValue::new("first_token_ms", "12.5"),
+        KeyValue::new("password", 7),
+        KeyValue::new("session.token", 0.5),
+        KeyValue::new("cookie", true),
+        KeyValue::new("secrets", Value::Array(Array::I64(vec![1, 2]))),
+    ];
+    let redacted = ["Authorization", "api_key", "apiKey", "db.password", "cookies", "accessToken"];
+    span.set_attributes(kept.clone());
+    span.set_attributes(redacted.map(|key| KeyValue::new(key, SECRET)));
+    span.end();
+    let subscriber = tracing_subscriber::registry().with(hub_otel::otel::tracing_layer(&telemetry));
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info!(
+            password = 7,
+            token_count = "7",
+            cookie = true,
+            api_key = SECRET,
+            "of fields"
+        );
+    });
+    let counter = meter_provider(&telemetry).meter("tests").u64_counter("calls").build();
+    for labels in [
+        [KeyValue::new("gen_ai.token.type", "input"), KeyValue::new("token", "one")],
+        [KeyValue::new("gen_ai.token.type", "input"), KeyValue::new("token", "two")],
+        [KeyValue::new("gen_ai.token.type", "input"), KeyValue::new("token", 3)],
+    ] {
+        counter.add(1, &labels);
+    }
+    let address = telemetry.metrics_addr().expect("served");
+    let page = || http::get(format!("http://{address}/metrics")).body;
+    let first = page();
+    assert!(telemetry.flush_blocking().metrics.ok > 0);
+    assert!(telemetry.shutdown_blocking().is_complete());
+
+    let attributes = &receiver.spans()[0].attributes;
+    for KeyValue { key, value, .. } in kept {
+        let sent = attributes.iter().find(|attribute| attribute.key == key.as_str());
+        let sent = format!("{:?}", sent.expect("exported").value);
+        assert!(!sent.contains("REDACTED"), "{key}={value}: {sent}");
+    }
+    for key in redacted {
+        assert_eq!(text(attributes, key), Some("[REDACTED]"), "{key}");
+    }
+    let log = &receiver.logs()[0];
+    assert_eq!(text(&log.attributes, "api_key"), Some("[REDACTED]"));
+    assert_eq!(text(&log.attributes, "token_count"), Some("7"));
+    assert_eq!(format!("{log:?}").matches("REDACTED").count(), 1, "{log:?}");
+    // Three series: two that differ only in a secret, and one with a number.
+    let pushed = format!("{:?}", receiver.metrics().iter().rfind(|metric| metric.name == "calls"));
+    for shown in [pushed, first] {
+        assert!(shown.contains("input") && shown.contains("[REDACTED] 2"), "{shown}");
+        assert!(!shown.contains("[REDACTED] 3"), "{shown}");
+    }
+}
+
+#[test]
+fn the_first_redaction_of_a_key_is_reported_once() {
+    let receiver = Receiver::start();
+    let mut command = kit::case("redaction::case::lines");
+    command.envs([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+    ]);
+    let mut process = Process::spawn(&mut command);
+    assert!(process.exit(Duration::from_secs(30)).success(), "{}", process.stderr());
+    let stderr = process.stderr();
+    for (key, word) in [("api_key", "key"), ("db.password", "password"), ("session_token", "token")]
+    {
+        let line = format!(
+            "[OpenTelemetry] the values of `{key}` are exported as [REDACTED], because the name \
+             contains `{word}`: allow_attribute(\"{key}\") exports them, \
+             deny_attribute(\"{key}\") confirms the redaction\n"
+        );
+        assert_eq!(stderr.matches(&line).count(), 1, "{key}: {stderr}");
+    }
+    assert!(!stderr.contains("values of `customer.iban`"), "the program asked for it: {stderr}");
+}
+
 /// Puts a secret into every place that can hold a value. No output contains it.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "spans and instruments of the user's own")]
@@ -188,8 +281,15 @@ mod case {
         let mut span = hub_otel::otel::tracer_provider(&telemetry).tracer("tests").start("login");
         span.set_attribute(KeyValue::new("db.password", SECRET));
         span.end();
+        let mut span = hub_otel::otel::tracer_provider(&telemetry).tracer("tests").start("again");
+        span.set_attribute(KeyValue::new("db.password", SECRET));
+        span.end();
         let meter = hub_otel::otel::meter_provider(&telemetry).meter("tests");
         meter.u64_counter("logins").build().add(1, &[KeyValue::new("session.token", SECRET)]);
+        if let Some(address) = telemetry.metrics_addr() {
+            let page = hub_otel_tests::http::get(format!("http://{address}/metrics")).body;
+            assert!(!page.contains(SECRET), "{page}");
+        }
         telemetry.shutdown_blocking();
     }
 }

@@ -69,19 +69,54 @@ fn encode_request(request: &impl OtlpRequest, protocol: Protocol) -> Option<Byte
     }
 }
 
+/// Returns whether a value contains text. Numbers and Booleans are never redacted.
+pub(crate) fn is_text(value: &Value) -> bool {
+    use opentelemetry::Array::{Bool, F64, I64};
+    !matches!(
+        value,
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(Bool(_) | I64(_) | F64(_))
+    )
+}
+
+fn is_wire_text(value: &AnyValue) -> bool {
+    use any_value::Value::{ArrayValue, BoolValue, DoubleValue, IntValue};
+    match &value.value {
+        None | Some(BoolValue(_) | IntValue(_) | DoubleValue(_)) => false,
+        Some(ArrayValue(list)) => list.values.iter().any(is_wire_text),
+        Some(_) => true,
+    }
+}
+
 fn redact_attributes(attributes: &mut [KeyValue], deny: &DenyList) {
-    for attribute in attributes.iter_mut().filter(|attribute| deny.denies(attribute.key.as_str())) {
-        attribute.value = Value::from(REDACTED);
+    for KeyValue { key, value, .. } in attributes {
+        if is_text(value) && deny.redacts(key.as_str()) {
+            *value = Value::from(REDACTED);
+        }
     }
 }
 
 fn redact_wire_attributes(attributes: &mut [WireKeyValue], deny: &DenyList) {
-    for attribute in attributes {
-        if deny.denies(&attribute.key) {
-            attribute.value =
-                Some(AnyValue { value: Some(any_value::Value::StringValue(REDACTED.to_owned())) });
-        } else if let Some(value) = &mut attribute.value {
+    for WireKeyValue { key, value, .. } in attributes {
+        let Some(value) = value else { continue };
+        if is_wire_text(value) && deny.redacts(key) {
+            value.value = Some(any_value::Value::StringValue(REDACTED.to_owned()));
+        } else {
             redact_any_value(value, deny);
+        }
+    }
+}
+
+/// Redacts the secret labels of one point of a metric. Points that differ in a secret stay
+/// different.
+fn redact_labels(labels: &mut [WireKeyValue], deny: &DenyList) {
+    for WireKeyValue { key, value, .. } in labels {
+        let Some(value) = value else { continue };
+        if is_wire_text(value) && deny.redacts(key) {
+            let text = match &value.value {
+                Some(any_value::Value::StringValue(text)) => deny.redact_label(key, text),
+                other => deny.redact_label(key, &format!("{other:?}")),
+            };
+            value.value = Some(any_value::Value::StringValue(text));
         }
     }
 }
@@ -178,7 +213,7 @@ pub(crate) fn encode_metrics(
         .flat_map(|scope| &mut scope.metrics);
     for metric in request_metrics {
         let mut count = |attributes: &mut [WireKeyValue]| {
-            redact_wire_attributes(attributes, deny);
+            redact_labels(attributes, deny);
             points += 1;
         };
         match &mut metric.data {

@@ -1,6 +1,16 @@
 //! Redaction of secrets: a wrapper for values and a deny-list of attribute keys.
 
+mod secret_key;
+
+pub(crate) use crate::telemetry::redaction::secret_key::is_secret;
+
+use crate::export::diagnostics::write_line;
+use crate::telemetry::redaction::secret_key::{is_same_key, secret_word};
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The replacement for a redacted value.
 pub(crate) const REDACTED: &str = "[REDACTED]";
@@ -64,26 +74,6 @@ impl<T> serde::Serialize for Sensitive<T> {
     }
 }
 
-/// Words that mark an attribute as secret, if its key contains them as a whole word.
-const SECRET_WORDS: &[&str] = &[
-    "apikey",
-    "auth",
-    "authorization",
-    "cookie",
-    "credential",
-    "credentials",
-    "passphrase",
-    "passwd",
-    "password",
-    "pwd",
-    "secret",
-    "secrets",
-    "token",
-];
-/// Adjacent word pairs that mark an attribute as secret.
-const SECRET_WORD_PAIRS: &[[&str; 2]] =
-    &[["api", "key"], ["access", "key"], ["private", "key"], ["set", "cookie"]];
-
 /// Attribute keys with secret values: the user's lists, then the built-in word list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DenyList {
@@ -91,36 +81,89 @@ pub(crate) struct DenyList {
     pub(crate) denied: Vec<String>,
     /// Keys exempted by `allow_attribute`. Take precedence over `denied` and the word list.
     pub(crate) allowed: Vec<String>,
+    /// Shared by the clones, which all parts of one pipeline have.
+    pub(crate) redacted: Arc<Redacted>,
 }
+
+/// Redactions so far.
+#[derive(Debug, Default)]
+pub(crate) struct Redacted {
+    /// Keys that were reported.
+    reported: Mutex<HashSet<String>>,
+    labels: Mutex<LabelNumbers>,
+}
+
+/// Numbers of redacted label values. The values are kept as hashes with a random key.
+#[derive(Debug, Default)]
+struct LabelNumbers {
+    state: RandomState,
+    numbers: HashMap<u64, u32>,
+    last_by_key: HashMap<String, u32>,
+}
+
+/// Limit of reported keys: with more, the keys are generated.
+const MAX_REPORTED_KEYS: usize = 100;
+/// Limit of numbered label values.
+const MAX_NUMBERED_LABELS: usize = 10_000;
+/// Limit of the characters of a reported key.
+const MAX_REPORTED_CHARACTERS: usize = 100;
 
 impl DenyList {
-    /// Returns whether the value of `key` must be redacted.
+    /// Returns whether text under `key` must be redacted.
     pub(crate) fn denies(&self, key: &str) -> bool {
-        let lists_key = |list: &[String]| list.iter().any(|entry| is_same_key(entry, key));
-        if lists_key(&self.allowed) {
+        !self.allows(key) && (self.lists(key) || is_secret(key))
+    }
+
+    /// Returns whether text under `key` must be redacted. Reports the first redaction of a key that
+    /// the built-in words match.
+    pub(crate) fn redacts(&self, key: &str) -> bool {
+        if self.allows(key) {
             return false;
         }
-        lists_key(&self.denied) || is_secret(key)
+        if self.lists(key) {
+            return true;
+        }
+        let Some(word) = secret_word(key) else { return false };
+        let mut reported = self.redacted.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.len() < MAX_REPORTED_KEYS && !reported.contains(key) {
+            reported.insert(key.to_owned());
+            drop(reported);
+            let key: String = key.chars().take(MAX_REPORTED_CHARACTERS).collect();
+            write_line(&format!(
+                "the values of `{key}` are exported as {REDACTED}, because the name contains \
+                 `{word}`: allow_attribute(\"{key}\") exports them, deny_attribute(\"{key}\") \
+                 confirms the redaction"
+            ));
+        }
+        true
     }
-}
 
-/// Returns whether both keys name the same attribute. Prometheus replaces dots by underscores.
-fn is_same_key(first: &str, second: &str) -> bool {
-    let normalize = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    first.chars().map(normalize).eq(second.chars().map(normalize))
-}
+    /// Returns the replacement of a label value. Each value of a key has its own, which never
+    /// changes: series that differ in a secret stay different.
+    pub(crate) fn redact_label(&self, key: &str, value: &str) -> String {
+        let mut labels = self.redacted.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let labels = &mut *labels;
+        let hash = labels.state.hash_one((key, value));
+        let number = match labels.numbers.get(&hash) {
+            Some(number) => *number,
+            None if labels.numbers.len() < MAX_NUMBERED_LABELS => {
+                let last = labels.last_by_key.entry(key.to_owned()).or_default();
+                *last += 1;
+                labels.numbers.insert(hash, *last);
+                *last
+            }
+            None => return format!("{REDACTED} {hash:x}"),
+        };
+        if number == 1 { REDACTED.to_owned() } else { format!("{REDACTED} {number}") }
+    }
 
-/// Returns whether an attribute key or header name contains a secret word or word pair.
-pub(crate) fn is_secret(key: &str) -> bool {
-    let mut previous = "";
-    key.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).any(|word| {
-        let is_match = SECRET_WORDS.iter().any(|entry| entry.eq_ignore_ascii_case(word))
-            || SECRET_WORD_PAIRS
-                .iter()
-                .any(|[a, b]| a.eq_ignore_ascii_case(previous) && b.eq_ignore_ascii_case(word));
-        previous = word;
-        is_match
-    })
+    fn allows(&self, key: &str) -> bool {
+        self.allowed.iter().any(|entry| is_same_key(entry, key))
+    }
+
+    fn lists(&self, key: &str) -> bool {
+        self.denied.iter().any(|entry| is_same_key(entry, key))
+    }
 }
 
 #[cfg(test)]
@@ -128,26 +171,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_secret_if_it_contains_a_secret_word_as_a_whole_word() {
-        for key in [
-            "password",
-            "db.password",
-            "http.request.header.authorization",
-            "X-API-Key",
-            "session_token",
-            "Set-Cookie",
-        ] {
-            assert!(is_secret(key), "{key}");
+    fn each_value_of_a_label_keeps_its_replacement() {
+        let deny = DenyList::default();
+        let redact = |key, value| deny.clone().redact_label(key, value);
+        for _ in 0..2 {
+            assert_eq!(redact("token", "a"), "[REDACTED]");
+            assert_eq!(redact("token", "b"), "[REDACTED] 2");
+            assert_eq!(redact("password", "b"), "[REDACTED]");
         }
-        for key in [
-            "gen_ai.usage.input_tokens",
-            crate::semconv::attribute::WORKFLOW_ID,
-            "author",
-            "db.collection.name",
-            "key",
-            "tokenizer",
-        ] {
-            assert!(!is_secret(key), "{key}");
-        }
+    }
+
+    #[test]
+    fn beyond_the_limit_values_stay_different() {
+        let deny = DenyList::default();
+        let values: HashSet<_> = (0..MAX_NUMBERED_LABELS + 100)
+            .map(|value| deny.redact_label("token", &value.to_string()))
+            .collect();
+        assert_eq!(values.len(), MAX_NUMBERED_LABELS + 100);
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>
 
+use crate::export::encode::is_text;
 use crate::export::encode::protobuf::ProtobufWriter;
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status};
@@ -52,8 +53,8 @@ struct KeyRedaction<'a> {
 }
 
 impl<'a> KeyRedaction<'a> {
-    fn denies(&mut self, key: &'a str) -> bool {
-        *self.verdicts.entry(key).or_insert_with(|| self.deny.denies(key))
+    fn redacts(&mut self, key: &'a str) -> bool {
+        *self.verdicts.entry(key).or_insert_with(|| self.deny.redacts(key))
     }
 }
 
@@ -164,7 +165,7 @@ impl<'a> SpanEncoder<'a> {
     fn attributes(&mut self, field: u32, attributes: &'a [KeyValue]) {
         for KeyValue { key, value, .. } in attributes {
             let message = self.writer.begin_message(field);
-            if self.redaction.denies(key.as_str()) {
+            if is_text(value) && self.redaction.redacts(key.as_str()) {
                 self.key_value(key.as_str(), &Value::from(REDACTED));
             } else {
                 self.key_value(key.as_str(), value);

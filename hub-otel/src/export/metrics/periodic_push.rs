@@ -8,7 +8,7 @@ use crate::config::otlp::Protocol;
 use crate::config::signal::Signal;
 use crate::export::accounting::Accounting;
 use crate::export::diagnostics::Diagnostics;
-use crate::export::encode::encode_metrics;
+use crate::export::encode::{encode_metrics, is_text};
 use crate::export::metrics::observers::{BUDGET, BUDGET_AT_SHUTDOWN, Observers};
 use crate::export::metrics::self_metrics::{overflowed_instruments, warn_overflow};
 use crate::export::metrics::{ManualMetricReader, warn_failed_collection};
@@ -17,7 +17,7 @@ use crate::export::retry::RetryingExporter;
 use crate::export::runtime::ExportPhase;
 use crate::export::stderr;
 use crate::semconv::{drop_reason, failure_reason};
-use crate::telemetry::redaction::{DenyList, REDACTED};
+use crate::telemetry::redaction::DenyList;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -217,8 +217,11 @@ fn describe_points(metric: &opentelemetry_sdk::metrics::data::Metric, deny: &Den
         deny: &DenyList,
     ) -> String {
         let pairs: Vec<_> = attributes
-            .map(|label| match deny.denies(label.key.as_str()) {
-                true => format!("{}={REDACTED}", label.key),
+            .map(|label| match is_text(&label.value) && deny.redacts(label.key.as_str()) {
+                true => {
+                    let value = deny.redact_label(label.key.as_str(), &label.value.as_str());
+                    format!("{}={value}", label.key)
+                }
                 false => format!("{}={}", label.key, label.value),
             })
             .collect();

@@ -35,7 +35,7 @@ struct RedactingVisitor<'writer, 'list> {
 impl RedactingVisitor<'_, '_> {
     /// Writes `[REDACTED]` for a secret field. Returns whether the field is secret.
     fn write_redacted(&mut self, field: &Field) -> bool {
-        let is_secret = self.deny.denies(field.name());
+        let is_secret = self.deny.redacts(field.name());
         if is_secret {
             self.inner.record_debug(field, &format_args!("{REDACTED}"));
         }
@@ -61,6 +61,32 @@ impl Visit for RedactingVisitor<'_, '_> {
                 self.record_debug(field, &format_args!("{value} {name}.sources={}", Chain(source)));
             }
         }
+    }
+
+    // Numbers and Booleans are never redacted. By default their methods call `record_debug`.
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.inner.record_f64(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.inner.record_i64(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.inner.record_u64(field, value);
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.inner.record_i128(field, value);
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.inner.record_u128(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.inner.record_bool(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -1,7 +1,8 @@
 //! Names of families and labels in the Prometheus text format (OpenTelemetry, "Prometheus and
 //! OpenMetrics Compatibility"; Prometheus, "Metric names and labels").
 
-use crate::telemetry::redaction::{DenyList, REDACTED};
+use crate::export::encode::is_text;
+use crate::telemetry::redaction::DenyList;
 use opentelemetry::Key;
 use opentelemetry::Value;
 use std::borrow::Cow;
@@ -42,8 +43,12 @@ pub(super) fn labels_of<'a>(
     sorted.sort_by_key(|(key, _)| *key);
     let mut labels: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in sorted {
-        let value =
-            if deny.denies(key.as_str()) { Cow::Borrowed(REDACTED) } else { value.as_str() };
+        // Series that differ in a secret stay different.
+        let value = if is_text(value) && deny.redacts(key.as_str()) {
+            Cow::Owned(deny.redact_label(key.as_str(), &value.as_str()))
+        } else {
+            value.as_str()
+        };
         let mut name = label_name(key.as_str());
         if target.iter().any(|(label, _)| *label == name) {
             name.insert_str(0, RENAMED);
