@@ -124,6 +124,32 @@ fn a_partial_success_is_read_although_it_is_packed() {
 }
 
 #[test]
+fn a_reply_is_read_by_its_type_and_what_is_not_otlp_is_tried_again() {
+    let (protobuf, json) = (Protocol::HttpProtobuf, Protocol::HttpJson);
+    let partial = r#"{"partialSuccess":{"rejectedSpans":"2"}}"#;
+    for (protocol, content_type, body, ok) in [
+        (json, "text/plain; charset=utf-8", "{}", Some(5)),
+        (protobuf, "text/plain; charset=utf-8", "{}", Some(5)),
+        (protobuf, "text/plain", "", Some(5)),
+        (protobuf, "Application/JSON; charset=utf-8", partial, Some(3)),
+        (json, "application/x-protobuf", "", Some(5)),
+        (json, "application/json", "[]", None),
+        (protobuf, "application/x-protobuf", "<html></html>", None),
+        (protobuf, "text/plain", "OK", None),
+        (protobuf, "text/html", "", None),
+    ] {
+        let receiver = Receiver::start();
+        receiver.script(receiver::Signal::Traces, [Behaviour::Reply { content_type, body }]);
+        let telemetry = kit::to(&receiver).protocol(protocol).build().expect("it starts");
+        (0..5).for_each(|n| kit::span(&telemetry, &format!("span {n}")));
+        let report = telemetry.shutdown_blocking();
+        let attempts = receiver.attempts(receiver::Signal::Traces);
+        let case = format!("{protocol:?} {content_type} {body}: {report}");
+        assert_eq!((report.traces.ok, attempts), ok.map_or((5, 2), |ok| (ok, 1)), "{case}");
+    }
+}
+
+#[test]
 fn a_reply_over_the_size_limit_after_decompression_is_counted_by_its_reason() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = Receiver::start();

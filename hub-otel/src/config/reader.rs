@@ -17,6 +17,8 @@ pub(crate) enum Origin {
     Default,
     Environment(String),
     Builder(&'static str),
+    /// `set_var` with this variable.
+    SetVar(String),
 }
 
 impl Origin {
@@ -32,6 +34,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("default"),
             Self::Environment(name) => f.write_str(name),
             Self::Builder(method) => write!(f, "builder().{method}(…)"),
+            Self::SetVar(name) => write!(f, "builder().set_var(\"{name}\", …)"),
         }
     }
 }
@@ -111,7 +114,10 @@ impl<'a> SettingsReader<'a> {
         let mut found = Vec::new();
         for name in names {
             if let Some((method, value)) = self.overrides.get(*name) {
-                let origin = Origin::Builder(method);
+                let origin = match *method {
+                    SET_VAR => Origin::SetVar((*name).to_owned()),
+                    method => Origin::Builder(method),
+                };
                 if value.trim().is_empty() {
                     self.problem(&origin, "", "a value; omit the call to use the default");
                     return Vec::new();
@@ -162,7 +168,8 @@ impl<'a> SettingsReader<'a> {
         self.is_strict
             || match origin {
                 Origin::Environment(_) | Origin::Default => false,
-                Origin::Builder(method) => *method != SET_VAR || is_malformed,
+                Origin::SetVar(_) => is_malformed,
+                Origin::Builder(_) => true,
             }
     }
 

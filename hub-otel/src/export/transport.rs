@@ -114,15 +114,22 @@ impl Transport {
     ///
     /// # Errors
     /// A file cannot be read or is invalid. The old certificates stay in use.
+    #[cfg(feature = "otlp-tls")]
     pub(crate) fn reload_certificates(&self) -> Result<bool, String> {
         match self {
-            #[cfg(all(feature = "otlp-tls", feature = "otlp-grpc"))]
+            #[cfg(feature = "otlp-grpc")]
             Self::Grpc(grpc) => grpc.reload_certificates(),
-            #[cfg(all(feature = "otlp-tls", feature = "otlp-http"))]
+            #[cfg(feature = "otlp-http")]
             Self::Http(http) => http.reload_certificates(),
-            #[cfg(not(all(feature = "otlp-tls", feature = "otlp-grpc", feature = "otlp-http")))]
-            _ => Ok(false),
+            #[cfg(not(any(feature = "otlp-grpc", feature = "otlp-http")))]
+            Self::Unsupported(never) => match *never {},
         }
+    }
+
+    /// Without TLS there are no certificate files.
+    #[cfg(not(feature = "otlp-tls"))]
+    pub(crate) fn reload_certificates(&self) -> Result<bool, String> {
+        Ok(false)
     }
 
     /// Drops the connection after a timeout: it may be half open.

@@ -37,6 +37,13 @@ pub enum Behaviour {
     /// Does not store and replies with an HTML page of that status in every protocol, as a proxy in
     /// between does.
     Page(u16),
+    /// Stores and replies with status 200, this content type and this body. HTTP only.
+    Reply {
+        /// The content type.
+        content_type: &'static str,
+        /// The body.
+        body: &'static str,
+    },
     /// Rejects with a gRPC code and status details that are not base64; HTTP requests with status
     /// 500.
     InvalidDetails {

@@ -77,6 +77,11 @@ pub(super) async fn distort(
     match behaviour {
         Behaviour::Http { status, retry_after } => refuse(status, retry_after),
         Behaviour::Page(status) => page(status),
+        Behaviour::Reply { content_type, body } => {
+            let content_type = HeaderValue::from_static(content_type);
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            with_body(response, grpc, Body::from(body), None)
+        }
         Behaviour::InvalidDetails { code, in_trailers } if grpc => {
             invalid_details(response, code, in_trailers)
         }

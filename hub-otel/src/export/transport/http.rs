@@ -191,24 +191,24 @@ fn read_reply(headers: &HeaderMap, body: &[u8], json: bool, signal: Signal) -> E
             return ExportResponse::unreadable(format!("its body cannot be read as `{encoding}`"));
         }
     };
+    let as_json = || json_partial_success(&body, signal);
     let media_type = media_type(headers.get(header::CONTENT_TYPE));
-    // No content type, or a general one: the reply has the encoding of the request.
-    let json = match media_type.as_str() {
-        "application/json" => true,
-        "application/x-protobuf" | "application/protobuf" => false,
-        "" | "application/octet-stream" => json,
-        // Several servers reply with an empty body of any type. A page is never one of them.
-        other if body.is_empty() && other != "text/html" => json,
-        other => return ExportResponse::unreadable(format!("its content type is `{other}`")),
-    };
-    let partial = match (body.is_empty(), json) {
-        (true, _) => Some((0, String::new())),
-        (false, true) => json_partial_success(&body, signal),
-        (false, false) => partial_success(&body),
+    let partial = match media_type.as_str() {
+        // The page of a proxy.
+        "text/html" | "application/xhtml+xml" => None,
+        // Several servers reply with an empty body of any type.
+        _ if body.is_empty() => Some((0, String::new())),
+        "application/json" => as_json(),
+        "application/x-protobuf" | "application/protobuf" => partial_success(&body),
+        // No type or a general one, such as `text/plain`: the body decides.
+        _ if json => as_json(),
+        _ => partial_success(&body).or_else(as_json),
     };
     match partial {
         Some((rejected, message)) => ExportResponse::Accepted { rejected, message },
-        None => ExportResponse::unreadable("its body is not the one of OTLP"),
+        None => ExportResponse::unreadable(format!(
+            "its body is not the one of OTLP, its content type is `{media_type}`"
+        )),
     }
 }
 
