@@ -7,8 +7,9 @@ use crate::errors::Errors;
 use crate::item::{Function, ImplBlock, Member, Output, Shape, is_hub};
 use crate::macro_kind::{ALL, MacroKind};
 use crate::table::Arg;
-use proc_macro2::TokenTree;
-use syn::{Expr, Lit};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Expr, FnArg, Lit};
 
 /// Checks an annotated function.
 pub(crate) fn check_function(
@@ -187,6 +188,7 @@ fn check_shape(function: &Function, arguments: &Arguments, errors: &Errors) {
             errors.add(argument, format_args!("`{}` {message}", arg.name()));
         }
     };
+    check_ret(function, shape, arguments, errors);
     match shape {
         Shape::Sync => {
             let no_future = "does not apply to a synchronous function: it has no future to";
@@ -228,6 +230,62 @@ fn check_shape(function: &Function, arguments: &Arguments, errors: &Errors) {
                 "needs a return type `Result<_, E>` with `E: From<hub_otel::TimedOut>`: on timeout \
                  the function returns `Err(TimedOut.into())`",
             );
+        }
+    }
+}
+
+/// Rejects parameters in the `ret(…)` of a function with a future: the body owns them, and has
+/// dropped them when the value is recorded.
+fn check_ret(function: &Function, shape: Shape, arguments: &Arguments, errors: &Errors) {
+    let Some((pattern, fields)) = arguments.ret().filter(|_| shape != Shape::Sync) else { return };
+    let mut bound = Vec::new();
+    collect_names(pattern.to_token_stream(), &mut bound);
+    let mut parameters = Vec::new();
+    for input in &function.sig.inputs {
+        match input {
+            FnArg::Receiver(receiver) => parameters.push(receiver.self_token.to_token_stream()),
+            FnArg::Typed(typed) => parameters.push(typed.pat.to_token_stream()),
+        }
+    }
+    let mut names = Vec::new();
+    parameters.into_iter().for_each(|parameter| collect_names(parameter, &mut names));
+    for field in fields {
+        let mut used = Vec::new();
+        collect_names(field.value.to_token_stream(), &mut used);
+        for name in used {
+            if names.contains(&name) && !bound.contains(&name) {
+                errors.add(
+                    &name,
+                    format_args!(
+                        "`ret` reads the returned value, not the argument `{name}`, which the body \
+                         has taken: record it with `fields(…)`"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// Collects the identifiers that can be variables. None if the tokens contain a closure, whose
+/// parameters are variables too.
+fn collect_names(tokens: TokenStream, names: &mut Vec<Ident>) {
+    let trees: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_punct = |index: Option<usize>, characters: &str| {
+        let tree = index.and_then(|index| trees.get(index));
+        matches!(tree, Some(TokenTree::Punct(punct)) if characters.contains(punct.as_char()))
+    };
+    for (index, tree) in trees.iter().enumerate() {
+        match tree {
+            TokenTree::Punct(punct) if punct.as_char() == '|' => return,
+            TokenTree::Group(group) => collect_names(group.stream(), names),
+            // Fields, methods, paths, macros and names of fields are no variables.
+            TokenTree::Ident(name)
+                if !is_punct(index.checked_sub(1), ".:'")
+                    && !is_punct(index.checked_add(1), ":!") =>
+            {
+                names.push(name.clone());
+            }
+            _ => {}
         }
     }
 }

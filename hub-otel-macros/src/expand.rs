@@ -10,6 +10,7 @@ mod callsite;
 mod classifier;
 mod disabled;
 mod function;
+mod lints;
 mod parameters;
 
 use crate::args::Arguments;

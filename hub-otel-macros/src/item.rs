@@ -145,8 +145,8 @@ fn starts_function(input: ParseStream<'_>) -> syn::Result<bool> {
 
 impl Function {
     /// Writes everything before the signature: attributes, visibility and `default`.
-    pub(crate) fn head_to_tokens(&self, tokens: &mut TokenStream) {
-        tokens.append_all(&self.attrs);
+    pub(crate) fn head_to_tokens(&self, attrs: &[Attribute], tokens: &mut TokenStream) {
+        tokens.append_all(attrs);
         self.vis.to_tokens(tokens);
         self.defaultness.to_tokens(tokens);
     }
@@ -155,7 +155,7 @@ impl Function {
 /// Writes the function unchanged.
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        self.head_to_tokens(tokens);
+        self.head_to_tokens(&self.attrs, tokens);
         self.sig.to_tokens(tokens);
         match &self.body {
             Some(body) => body.to_tokens(tokens),

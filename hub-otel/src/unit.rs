@@ -10,6 +10,7 @@
 //! | end | [`outcome`]: value → result. [`error_value`], [`error_message`], [`panic_text`]: failures. [`finish`]: log record, metrics and span |
 
 pub(crate) mod arguments;
+mod attribute_array;
 pub(crate) mod attribute_value;
 mod attributes;
 pub(crate) mod autoref_specialization;

@@ -2,6 +2,7 @@
 //! all strict lints denied: see tests/hygiene and tests/editions.
 
 use hub_otel::{ErrorType, Label, TimedOut, instrument_agent, instrument_workflow};
+use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
@@ -200,6 +201,95 @@ pub async fn opaque(text: impl Display + Send) -> impl Display {
     text.to_string()
 }
 
+/// `impl Trait` inside of a `Result`: only the signature names the error of `?`.
+#[instrument_agent]
+pub async fn opaque_in_result(run: &Run) -> Result<impl Display + use<>, SyncError> {
+    let attempt = identity(run).await?;
+    Ok(attempt.to_string())
+}
+
+/// The same without `async`, in an `Option`, and several at once.
+#[instrument_agent]
+pub fn opaque_in_tuple(text: &str) -> Option<(impl Display, Vec<impl Display + use<>>)> {
+    let first = text.chars().next()?;
+    Some((first, vec![text.len()]))
+}
+
+/// An erased error that contains a borrow.
+#[instrument_agent]
+pub async fn borrowed_error<'a>(text: &'a str) -> Result<u32, Box<dyn Error + 'a>> {
+    let number = text.parse::<u32>()?;
+    if number > 9 {
+        return Err(Box::new(TooLarge(text)));
+    }
+    Ok(number)
+}
+
+/// The same without `async`, with an elided lifetime.
+#[instrument_agent]
+pub fn elided_error(text: &str) -> Result<u32, Box<dyn Error + '_>> {
+    Err(Box::new(TooLarge(text)))
+}
+
+/// An error that contains a borrow.
+#[derive(Debug, ErrorType)]
+pub struct TooLarge<'t>(pub &'t str);
+
+impl Display for TooLarge<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for TooLarge<'_> {}
+
+/// A borrowed trait object, and a borrowed error by its name.
+#[instrument_agent]
+pub async fn borrowed_object<'t>(
+    text: &'t &'t str,
+) -> Result<&'t (dyn Display + Sync), TooLarge<'t>> {
+    if text.len() > 9 {
+        return Err(TooLarge(text));
+    }
+    Ok(text)
+}
+
+/// Parameters whose lints are allowed or expected.
+#[instrument_agent]
+pub async fn expected(
+    #[expect(unused_variables, reason = "never used")] idle: u32,
+    #[allow(unused_variables)] allowed: u32,
+    used: u32,
+) -> u32 {
+    used
+}
+
+/// The same on the function, whose body has another variable of that name.
+#[expect(unused_variables, reason = "the parameter is shadowed")]
+#[instrument_agent(keep_async)]
+pub async fn shadowed(number: u32) -> u32 {
+    let number = 7;
+    number
+}
+
+/// An expectation that only an `async fn` fulfils.
+#[instrument_agent]
+#[expect(clippy::unused_async, reason = "an interface")]
+pub async fn without_await() -> u32 {
+    7
+}
+
+/// Arrays as attributes.
+#[instrument_agent(fields("finish_reasons" = reasons, hosts, pair, scores), ret(|out| out))]
+pub async fn arrays(
+    reasons: &[&str],
+    hosts: &[String],
+    pair: [i64; 2],
+    scores: &[f64],
+) -> Vec<bool> {
+    vec![reasons.len() == hosts.len(), pair.len() == scores.len()]
+}
+
 /// Parameters that are not always there.
 #[instrument_agent]
 pub async fn conditional(#[cfg(any())] never: Missing, #[cfg(not(any()))] always: u32) -> u32 {
@@ -278,6 +368,15 @@ pub fn iterates(list: &[u32]) -> impl Iterator<Item = &u32> {
 pub fn returns_opaque(name: String) -> impl Future<Output = usize> {
     let length = name.len();
     async move { length }
+}
+
+/// A function whose future has a `Result`: only the signature names the error of `?`.
+#[instrument_workflow]
+pub fn returns_opaque_result(run: Run) -> impl Future<Output = Result<u32, SyncError>> {
+    async move {
+        let attempt = identity(&run).await?;
+        Ok(attempt + 1)
+    }
 }
 
 /// A boxed one.
@@ -457,6 +556,21 @@ pub async fn call_everything() {
     assert_eq!(patterns((1, 2), 0, vec![3], Point { x: 4, y: 5 }, 0).await, 15);
     assert_eq!(generic("n", [0; 4]).await, "n4");
     assert_eq!(format!("{}", opaque(5).await), "5");
+    assert_eq!(
+        is_send(opaque_in_result(&run)).await.ok().map(|n| n.to_string()),
+        Some("2".to_owned())
+    );
+    assert_eq!(opaque_in_tuple("abc").map(|(a, b)| format!("{a}{}", b[0])), Some("a3".to_owned()));
+    assert_eq!(borrowed_error("7").await.ok(), Some(7));
+    assert_eq!(borrowed_error("10").await.map_err(|error| error.to_string()), Err("10".to_owned()));
+    assert_eq!(elided_error("x").map_err(|error| error.to_string()), Err("x".to_owned()));
+    assert_eq!(
+        is_send(borrowed_object(&"x")).await.map(ToString::to_string).ok(),
+        Some("x".to_owned())
+    );
+    assert_eq!(expected(1, 2, 3).await + shadowed(1).await + without_await().await, 17);
+    assert_eq!(arrays(&["stop"], &[String::new()], [1, 2], &[0.5, 1.5]).await, [true, true]);
+    assert_eq!(is_send(returns_opaque_result(run.clone())).await.ok(), Some(3));
     assert_eq!(conditional(6).await, 6);
     assert_eq!(kept((1, 2), &[3]).await + must_use(1).await, 7);
     assert_eq!(body(vec![1, 2, 11, 5]).await, 6);

@@ -1,6 +1,7 @@
 //! Recognizes the attributes of the compiler. Any other attribute below ours is a macro that
 //! expects the function as it was written.
 
+use super::lints;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Path, Token};
 
@@ -34,7 +35,9 @@ const TOOLS: &[&str] = &["clippy", "diagnostic", "rustfmt", "rust_analyzer", "mi
 /// Returns whether the function has to stay `async`: another macro reads it, or `#[must_use]`
 /// refers to its output.
 pub(super) fn needs_async(attrs: &[Attribute]) -> bool {
-    !attrs.iter().all(|attribute| is_built_in(&attribute.meta))
+    !attrs
+        .iter()
+        .all(|attribute| is_built_in(&attribute.meta) && !lints::expects_async_in_trait(attribute))
 }
 
 fn is_built_in(meta: &Meta) -> bool {

@@ -28,7 +28,7 @@ pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     let mut block = Group::new(Delimiter::Brace, quote!(#import #mentions #contents));
     block.set_span(body.span());
     let mut tokens = TokenStream::new();
-    function.head_to_tokens(&mut tokens);
+    function.head_to_tokens(&function.attrs, &mut tokens);
     function.sig.to_tokens(&mut tokens);
     block.to_tokens(&mut tokens);
     tokens

@@ -3,7 +3,7 @@
 
 use super::Expansion;
 use super::parameters::{Parameters, capture_parameters};
-use super::{attributes, classifier};
+use super::{attributes, classifier, lints};
 use crate::item::{Output, Shape, without_impl_trait};
 use crate::table::Arg;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -47,10 +47,11 @@ fn desugared_async(unit: &Expansion<'_>) -> TokenStream {
 /// Keeps `async fn`: another macro reads it, its output is `!`, or `#[must_use]` refers to its
 /// output.
 fn plain_async(unit: &Expansion<'_>) -> TokenStream {
-    let Parameters { captures, moves, .. } = capture_parameters(unit, false);
+    let Parameters { inputs, captures, moves } = capture_parameters(unit, false);
     let callsite = unit.callsite(unit.is_deferred());
     let future = unit.run_call(&unit.unit_future(captures, moves, typed_body(unit)));
-    unit.emit_function(&unit.function.sig, None, &quote!(#callsite #future.await))
+    let sig = Signature { inputs, ..unit.function.sig.clone() };
+    unit.emit_function(&sig, None, &quote!(#callsite #future.await))
 }
 
 /// Wraps a synchronous function. The unit ends when it returns.
@@ -72,7 +73,7 @@ fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
 fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     let deferred = unit.is_deferred();
     let (callsite, body) = (unit.callsite(false), unit.body_block());
-    let Parameters { captures, .. } = capture_parameters(unit, false);
+    let Parameters { inputs, captures, .. } = capture_parameters(unit, false);
     let mut future = call_of_body(unit, shape, &quote!(#captures #body));
     let mut before = TokenStream::new();
     if let Some(expression) = unit.arguments.expression(Arg::Timeout) {
@@ -91,7 +92,8 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     if shape == Shape::Boxed || unit.arguments.has(Arg::Boxed) {
         run = quote!(__hub::boxed(#run));
     }
-    unit.emit_function(&unit.function.sig, None, &quote!(#callsite #before #run))
+    let sig = Signature { inputs, ..unit.function.sig.clone() };
+    unit.emit_function(&sig, None, &quote!(#callsite #before #run))
 }
 
 /// Calls the body of a function that returns a future: in a closure, so that an early `return`
@@ -275,7 +277,8 @@ impl Expansion<'_> {
         body: &TokenStream,
     ) -> TokenStream {
         let mut tokens = TokenStream::new();
-        self.function.head_to_tokens(&mut tokens);
+        let attrs = lints::of_function(&self.function.attrs);
+        self.function.head_to_tokens(&attrs, &mut tokens);
         match arrow {
             None => sig.to_tokens(&mut tokens),
             Some(arrow) => {

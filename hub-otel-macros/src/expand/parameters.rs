@@ -6,7 +6,7 @@
 //! the call. The references go from the last parameter to the first, because captures are dropped
 //! first to last and parameters last to first.
 
-use super::Expansion;
+use super::{Expansion, lints};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
@@ -25,10 +25,18 @@ pub(super) struct Parameters {
 pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Parameters {
     let sig = &unit.function.sig;
     let mut inputs = sig.inputs.clone();
-    // Parameters after a destructured one are dropped before it, so they have to become local
+    // The reference that captures a parameter is a use of it. Where rustc is expected to find no
+    // use, the parameter becomes a local variable.
+    let all_unused = lints::expects_unused(&unit.function.attrs);
+    let is_unused = |input: &FnArg| match input {
+        FnArg::Receiver(_) => false,
+        FnArg::Typed(typed) => all_unused || lints::expects_unused(&typed.attrs),
+    };
+    // Parameters after a local variable are dropped before it, so they have to become local
     // variables as well.
     let first_pattern = if movable {
-        sig.inputs.iter().position(is_destructured).unwrap_or(usize::MAX)
+        let is_local = |input: &FnArg| is_destructured(input) || is_unused(input);
+        sig.inputs.iter().position(is_local).unwrap_or(usize::MAX)
     } else {
         usize::MAX
     };
@@ -36,6 +44,7 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
     let mut moves = Vec::new();
     let mut locals = TokenStream::new();
     for (index, input) in inputs.iter_mut().enumerate() {
+        let is_unused = is_unused(input);
         match input {
             FnArg::Receiver(receiver) => {
                 let (cfg, name) = (cfg_attributes(&receiver.attrs), receiver.self_token);
@@ -45,6 +54,7 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
             FnArg::Typed(typed) => {
                 let cfg = cfg_attributes(&typed.attrs);
                 if index >= first_pattern {
+                    let lints = lints::take(&mut typed.attrs);
                     let pattern = (*typed.pat).clone();
                     let hidden = hidden_ident(index);
                     *typed.pat = ident_pattern(&hidden);
@@ -57,7 +67,7 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
                     // clippy::pedantic reports a binding of `_name` as one without effect.
                     let allow = starts_with_underscore(&pattern)
                         .then(|| quote!(#[allow(clippy::no_effect_underscore_binding)]));
-                    locals.extend(quote!(#cfg #allow let #pattern = #hidden;));
+                    locals.extend(quote!(#cfg #lints #allow let #pattern = #hidden;));
                     let mut names = Vec::new();
                     collect_bindings(&pattern, &mut names);
                     moves.extend(names.iter().map(|name| borrow_statement(&cfg, name)));
@@ -66,10 +76,21 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
                     *typed.pat = ident_pattern(&hidden);
                     in_place.push(quote!(#cfg let _ = &#hidden;));
                     moves.push(quote!(#cfg let _ = &#hidden;));
+                } else if is_unused && let Pat::Ident(pattern) = &mut *typed.pat {
+                    let lints = lints::take(&mut typed.attrs);
+                    let (local, name) = (pattern.clone(), pattern.ident.clone());
+                    pattern.mutability = None;
+                    locals.extend(quote!(#cfg #lints let #local = #name;));
+                    moves.push(borrow_statement(&cfg, &name));
                 } else {
                     let mut names = Vec::new();
                     collect_bindings(&typed.pat, &mut names);
-                    in_place.extend(names.iter().map(|name| reference_parameter(unit, &cfg, name)));
+                    let is_idle = names.iter().any(|name| !unit.is_used(name));
+                    let lints =
+                        if is_idle { lints::take(&mut typed.attrs) } else { TokenStream::new() };
+                    in_place.extend(
+                        names.iter().map(|name| reference_parameter(unit, &cfg, &lints, name)),
+                    );
                     moves.extend(names.iter().map(|name| borrow_statement(&cfg, name)));
                 }
             }
@@ -91,14 +112,19 @@ fn borrow_statement(cfg: &TokenStream, name: &Ident) -> TokenStream {
 }
 
 /// Captures a parameter. rustc still reports it if it is unused.
-fn reference_parameter(unit: &Expansion<'_>, cfg: &TokenStream, name: &Ident) -> TokenStream {
+fn reference_parameter(
+    unit: &Expansion<'_>,
+    cfg: &TokenStream,
+    lints: &TokenStream,
+    name: &Ident,
+) -> TokenStream {
     let capture = borrow_statement(cfg, name);
-    if name.to_string().starts_with('_') || unit.uses_parameter(name) {
+    if unit.is_used(name) {
         return capture;
     }
     // The reference would hide an unused parameter from rustc. An unused variable of the same name
     // and span makes rustc report it.
-    quote!(#capture #cfg { let #name = false; })
+    quote!(#capture #cfg { #lints let #name = false; })
 }
 
 fn starts_with_underscore(pattern: &Pat) -> bool {
@@ -141,9 +167,13 @@ fn cfg_attributes(attrs: &[Attribute]) -> TokenStream {
 }
 
 impl Expansion<'_> {
-    /// Returns whether the body or an argument uses the parameter, also inside a format string.
-    fn uses_parameter(&self, name: &Ident) -> bool {
+    /// Returns whether rustc would not report the parameter as unused: the body or an argument
+    /// contains its name, also inside a format string, or the name starts with an underscore.
+    fn is_used(&self, name: &Ident) -> bool {
         let name = name.to_string();
+        if name.starts_with('_') {
+            return true;
+        }
         let body = self.function.body.as_ref();
         body.is_some_and(|body| contains_name(body.stream(), &name))
             || contains_name(self.arguments.expression_tokens(), &name)

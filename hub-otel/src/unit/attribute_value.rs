@@ -5,23 +5,26 @@ use opentelemetry::{Key, Value};
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
 }
 
 /// A value of a span attribute: `fields(…)`, `ret(…)`, [`Unit::field`](crate::Unit::field),
 /// [`Current::record`](crate::Current::record).
 ///
-/// Implemented for `bool`, integers, floats, strings, `char`, references and boxes of them, and for
-/// `Option`: `None` omits the attribute. Integers beyond 64 bits become strings. Sealed: other
-/// crates cannot implement it.
+/// Implemented for `bool`, integers, floats, strings, `char`, references and boxes of them, for
+/// arrays, slices and vectors of them, and for `Option`: `None` omits the attribute. Integers beyond
+/// 64 bits become strings. Sealed: other crates cannot implement it.
 ///
 /// ```
 /// hub_otel::current().record("tokens", 1_024_u64).record("model", Some("m-1"));
+/// hub_otel::current().record("gen_ai.response.finish_reasons", ["stop"]);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no OpenTelemetry type",
-    label = "write `%` (Display) or `?` (Debug) before this expression"
+    label = "write `%` (Display) or `?` (Debug) before this expression",
+    note = "as an argument of a function, write `value.to_string()` or `format!(\"{{value:?}}\")`",
+    note = "`bool`, integers, floats, strings, and arrays, slices and `Vec`s of them keep their type"
 )]
 pub trait AttributeValue: sealed::Sealed {
     /// Returns OpenTelemetry's value; `None` omits the attribute.

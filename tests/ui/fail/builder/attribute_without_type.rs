@@ -1,0 +1,5 @@
+fn main() {
+    hub_otel::current().record("plan", Plan);
+}
+
+struct Plan;
