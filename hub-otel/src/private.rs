@@ -30,6 +30,7 @@
 //! | `boxed` | [`boxed`]`(run(…))` |
 //! | a function that returns a future | `let prepared = prepare(&__CALLSITE, \|unit\| unit.id(…).prepare(\|fields\| …)); run_prepared(prepared, future, …)` |
 //! | a function that is not async | `call(&__CALLSITE, move \|\| { open(…); block }, \|value, outcome\| …)` |
+//! | the same, returning `impl Trait` | `let unit = enter(&__CALLSITE); open(…); block` |
 //! | `keep_async` | `async fn f(…) { run(&__CALLSITE, async move { … }, …).await }` |
 //!
 //! `open` must run before the first await of the body. Its chain is one expression, so that its
@@ -44,7 +45,9 @@ pub use crate::unit::autoref_specialization::ReturnedValue;
 pub use crate::unit::callsite::{Callsite, SpanKind};
 pub use crate::unit::error_value::{BorrowedError, ErrorValue};
 pub use crate::unit::identity::{IdentityExpr, IdentityValue};
-pub use crate::unit::instrumented::{Instrumented, call, prepare, run, run_prepared};
+pub use crate::unit::instrumented::{
+    CallGuard, Instrumented, call, enter, prepare, run, run_prepared,
+};
 pub use crate::unit::outcome::Classification;
 pub use crate::unit::start::open;
 pub use crate::unit::timeout::{TimeLimited, Timeout, limit};

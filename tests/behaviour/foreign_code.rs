@@ -245,6 +245,24 @@ async fn a_panic_of_the_program_is_recorded_with_text_and_place_and_continues() 
 }
 
 #[test]
+fn a_function_that_returns_an_unnamed_type_is_recorded_with_its_panic() {
+    #[instrument_agent(id = "a", fields(count))]
+    fn numbers(count: u32) -> impl Iterator<Item = u32> {
+        assert!(count > 0, "no numbers");
+        0..count
+    }
+    let capture = agents();
+    assert_eq!(numbers(3).count(), 3);
+    assert!(std::panic::catch_unwind(|| numbers(0).count()).is_err());
+    let spans = capture.spans();
+    let [first, second] = spans.iter().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((first.text("agent.status"), first.text("count")), ("SUCCESS".into(), "3".into()));
+    assert_eq!(second.text("agent.status"), "FAILED");
+    assert!(second.text("error.message").starts_with("no numbers at "), "{second:?}");
+    capture.conformance().unwrap();
+}
+
+#[test]
 fn a_panic_without_a_hook_or_a_text_is_recorded() {
     let capture = agents();
     for payload in ["resumed", ""] {

@@ -370,6 +370,12 @@ pub fn returns_opaque(name: String) -> impl Future<Output = usize> {
     async move { length }
 }
 
+/// A closure whose signature only the returned type gives.
+#[instrument_workflow(fields(from))]
+pub fn returns_closure(from: usize) -> impl Fn(&str) -> &str {
+    move |text| &text[from..]
+}
+
 /// A function whose future has a `Result`: only the signature names the error of `?`.
 #[instrument_workflow]
 pub fn returns_opaque_result(run: Run) -> impl Future<Output = Result<u32, SyncError>> {
@@ -505,6 +511,28 @@ impl Worker {
     }
 }
 
+/// A trait whose error its implementation names.
+pub trait Parse {
+    /// Its error.
+    type Error;
+
+    /// Parses.
+    fn parse(&self) -> impl Future<Output = Result<u32, Self::Error>>;
+}
+
+/// A text to parse.
+#[derive(Debug)]
+pub struct Text<'t>(pub &'t str);
+
+impl<'t> Parse for Text<'t> {
+    type Error = Box<dyn Error + 't>;
+
+    #[instrument_agent]
+    async fn parse(&self) -> Result<u32, Self::Error> {
+        self.0.parse().map_err(|_| -> Self::Error { Box::new(TooLarge(self.0)) })
+    }
+}
+
 /// A trait with a native `async fn`, and one that requires `Send`.
 pub trait Job {
     /// Output of the run.
@@ -571,6 +599,7 @@ pub async fn call_everything() {
     assert_eq!(expected(1, 2, 3).await + shadowed(1).await + without_await().await, 17);
     assert_eq!(arrays(&["stop"], &[String::new()], [1, 2], &[0.5, 1.5]).await, [true, true]);
     assert_eq!(is_send(returns_opaque_result(run.clone())).await.ok(), Some(3));
+    assert_eq!(returns_closure(1)("abc"), "bc");
     assert_eq!(conditional(6).await, 6);
     assert_eq!(kept((1, 2), &[3]).await + must_use(1).await, 7);
     assert_eq!(body(vec![1, 2, 11, 5]).await, 6);
@@ -586,6 +615,7 @@ pub async fn call_everything() {
     assert_eq!(is_send(worker.by_reference("other")).await, "w");
     *worker.by_mutable_reference().await += 1;
     let worker = worker.by_value().await;
+    assert_eq!(Text("x").parse().await.map_err(|error| error.to_string()), Err("x".to_owned()));
     assert_eq!(worker.run("four").await + worker.twice("four").await, 8);
     assert_eq!(worker.first().await + worker.second().await + worker.third().await, 12);
     assert_eq!(worker.fourth() + worker.fifth().await, 13);

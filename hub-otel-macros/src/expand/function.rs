@@ -56,6 +56,11 @@ fn plain_async(unit: &Expansion<'_>) -> TokenStream {
 
 /// Wraps a synchronous function. The unit ends when it returns.
 fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
+    let reads_value =
+        [Arg::Ret, Arg::Err, Arg::None, Arg::Status].iter().any(|arg| unit.arguments.has(*arg));
+    if matches!(unit.function.output(), Output::Unnamed) && !reads_value {
+        return guarded_fn(unit);
+    }
     let Parameters { inputs, captures, .. } = capture_parameters(unit, movable);
     let deferred = unit.is_deferred();
     let (callsite, open, body) =
@@ -66,6 +71,18 @@ fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
     let call =
         quote!(__hub::call(&__CALLSITE, move || #output { #captures #open #body }, #classify));
     unit.emit_function(&sig, None, &quote!(#callsite #call))
+}
+
+/// Keeps the body in place, beside a guard that ends the unit: only the position of the returned
+/// value gives a closure its types, in `fn f() -> impl Fn(&str) -> &str { |text| text }`.
+fn guarded_fn(unit: &Expansion<'_>) -> TokenStream {
+    let deferred = unit.is_deferred();
+    let (callsite, open) = (unit.callsite(deferred), unit.open_statement(deferred));
+    // Without a block around it, which would hide the returned type from a closure.
+    let body = unit.function.body.as_ref().map(Group::stream);
+    let guard = Ident::new("__guard", Span::mixed_site());
+    let body = quote!(#callsite let #guard = __hub::enter(&__CALLSITE); #open #body);
+    unit.emit_function(&unit.function.sig, None, &body)
 }
 
 /// Wraps the returned future. The function's code still runs at the call, and the arguments are

@@ -21,10 +21,10 @@ pub(super) fn expects_async_in_trait(attribute: &Attribute) -> bool {
     split(attribute, &["async_fn_in_trait"]).0.is_some()
 }
 
-/// Takes the lint attributes of a parameter, for the variable that stands in for it.
+/// Takes the lint attributes of a parameter, for the variable that replaces it.
 ///
-/// What `expect` says about the use of the variable moves, because only the variable is unused. The
-/// other levels are copied.
+/// Expectations about the use of the variable move, because only the variable is unused. The other
+/// levels are copied.
 pub(super) fn take(attrs: &mut Vec<Attribute>) -> TokenStream {
     let mut taken = TokenStream::new();
     let mut kept = Vec::new();

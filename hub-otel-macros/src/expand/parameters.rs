@@ -70,6 +70,8 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
                     locals.extend(quote!(#cfg #lints #allow let #pattern = #hidden;));
                     let mut names = Vec::new();
                     collect_bindings(&pattern, &mut names);
+                    // A move is a use as well.
+                    names.retain(|_| !is_unused);
                     moves.extend(names.iter().map(|name| borrow_statement(&cfg, name)));
                 } else if matches!(*typed.pat, Pat::Wild(_)) && movable {
                     let hidden = hidden_ident(index);
@@ -81,7 +83,6 @@ pub(super) fn capture_parameters(unit: &Expansion<'_>, movable: bool) -> Paramet
                     let (local, name) = (pattern.clone(), pattern.ident.clone());
                     pattern.mutability = None;
                     locals.extend(quote!(#cfg #lints let #local = #name;));
-                    moves.push(borrow_statement(&cfg, &name));
                 } else {
                     let mut names = Vec::new();
                     collect_bindings(&typed.pat, &mut names);

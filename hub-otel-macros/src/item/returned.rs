@@ -5,11 +5,15 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeInfer, TypeParamBound};
 
-/// Returns whether the error of `Result<T, E>`, or of an alias with a lifetime, contains a borrow.
+/// Returns whether the error of `Result<T, E>`, or of an alias with a lifetime, may be borrowed.
 ///
-/// The value of an alias with one type argument, such as `io::Result<&str>`, is not its error.
+/// The value of an alias with one type argument, such as `io::Result<&str>`, is not its error. An
+/// associated type may be anything.
 pub(super) fn has_borrowed_error(ty: &Type) -> bool {
     let Type::Path(path) = unwrap_type(ty) else { return false };
+    if is_associated(path) {
+        return true;
+    }
     let Some(PathArguments::AngleBracketed(arguments)) =
         path.path.segments.last().map(|last| &last.arguments)
     else {
@@ -25,7 +29,20 @@ pub(super) fn has_borrowed_error(ty: &Type) -> bool {
         |argument| matches!(argument, GenericArgument::Lifetime(found) if found.ident != "static"),
     );
     let error = types().nth(1).and_then(|_| types().last());
-    lifetimes || error.is_some_and(|error| contains_borrow(error.to_token_stream()))
+    lifetimes
+        || error.is_some_and(|error| {
+            matches!(unwrap_type(error), Type::Path(path) if is_associated(path))
+                || contains_borrow(error.to_token_stream())
+        })
+}
+
+/// Returns whether the path is a type of a trait: `Self::Error`, `T::Err`, `<T as FromStr>::Err`.
+fn is_associated(path: &syn::TypePath) -> bool {
+    let starts_with_type = || {
+        let first = path.path.segments.first().map(|first| first.ident.to_string());
+        first.is_some_and(|first| first.starts_with(char::is_uppercase))
+    };
+    path.qself.is_some() || (path.path.segments.len() > 1 && starts_with_type())
 }
 
 /// Returns whether tokens of a type contain a reference or a lifetime other than `'static`.
@@ -106,7 +123,10 @@ mod tests {
 
     #[test]
     fn only_a_borrow_in_the_error_counts() {
-        let borrowed: [syn::Type; 6] = [
+        let borrowed: [syn::Type; 9] = [
+            parse_quote!(Result<u8, Self::Error>),
+            parse_quote!(Result<u8, <T as FromStr>::Err>),
+            parse_quote!(Self::Output),
             parse_quote!(Result<u8, Box<dyn Error + 'a>>),
             parse_quote!(Result<u8, Box<dyn Error + '_>>),
             parse_quote!(std::result::Result<u8, &str>),

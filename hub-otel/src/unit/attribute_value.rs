@@ -13,8 +13,8 @@ pub(super) mod sealed {
 /// [`Current::record`](crate::Current::record).
 ///
 /// Implemented for `bool`, integers, floats, strings, `char`, references and boxes of them, for
-/// arrays, slices and vectors of them, and for `Option`: `None` omits the attribute. Integers beyond
-/// 64 bits become strings. Sealed: other crates cannot implement it.
+/// arrays, slices and vectors of them, and for `Option`: `None` omits the attribute. Integers
+/// beyond 64 bits become strings. Sealed: other crates cannot implement it.
 ///
 /// ```
 /// hub_otel::current().record("tokens", 1_024_u64).record("model", Some("m-1"));

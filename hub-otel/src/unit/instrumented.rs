@@ -2,6 +2,7 @@
 
 use crate::contain::contain;
 use crate::instance;
+use crate::status::UnitStatus;
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::callsite::Callsite;
 use crate::unit::finish::finish_unit;
@@ -146,6 +147,38 @@ fn call_unit<T>(
         Err(payload) => {
             entered.finish(panic_text::ending(&*payload));
             resume_unwind(payload)
+        }
+    }
+}
+
+/// Begins a unit that ends with the guard, and whose value is not classified.
+#[inline]
+pub fn enter(callsite: &'static Callsite) -> CallGuard {
+    let is_recorded = instance::in_use();
+    if is_recorded {
+        let mut state = UnitState::Opening(callsite, OtelContext::new());
+        // The guard ends it.
+        Entered::new(&mut state, panic_text::unknown).state = None;
+    }
+    CallGuard { is_recorded, was_panicking: std::thread::panicking() }
+}
+
+/// A call in progress, in a function whose returned type only its signature can name.
+#[derive(Debug)]
+pub struct CallGuard {
+    is_recorded: bool,
+    was_panicking: bool,
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        if self.is_recorded {
+            let has_panicked = std::thread::panicking() && !self.was_panicking;
+            finish_innermost(if has_panicked {
+                panic_text::unknown()
+            } else {
+                Ending::new(UnitStatus::Success)
+            });
         }
     }
 }

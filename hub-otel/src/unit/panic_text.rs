@@ -15,22 +15,19 @@ use std::sync::Once;
 /// Text of a panic whose payload is no string.
 const NO_TEXT: &str = "the function panicked with a value that is not text";
 
-/// Outcome of a unit that a panic left without its payload.
+/// Outcome of a unit that a panic leaves: its payload is not known here.
+#[cold]
 pub(super) fn unknown() -> Ending {
-    Ending::panicked("the function panicked".to_owned())
+    let last = stack::last_panic().filter(|_| std::thread::panicking());
+    Ending::panicked(last.unwrap_or_else(|| "the function panicked".to_owned()))
 }
 
 /// Outcome of a unit whose body panicked with `payload`.
 #[cold]
 pub(super) fn ending(payload: &(dyn Any + Send)) -> Ending {
     let text = text_of(payload);
-    let message = match stack::panic_location(text) {
-        Some(location) => {
-            bounded::format(format_args!("{} at {location}", text.unwrap_or(NO_TEXT)))
-        }
-        None => bounded::format(format_args!("{}", text.unwrap_or(NO_TEXT))),
-    };
-    Ending::panicked(redact_urls(message))
+    let message = || redact_urls(bounded::format(format_args!("{}", text.unwrap_or(NO_TEXT))));
+    Ending::panicked(stack::last_panic_with(text).unwrap_or_else(message))
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {
@@ -51,7 +48,11 @@ pub(crate) fn install_hook() {
         let programs_own = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if let Some(location) = info.location() {
-                stack::set_panic_location(text_of(info.payload()), || describe(location));
+                let text = text_of(info.payload());
+                stack::set_last_panic(text, || {
+                    let (text, location) = (text.unwrap_or(NO_TEXT), describe(location));
+                    redact_urls(bounded::format(format_args!("{text} at {location}")))
+                });
             }
             programs_own(info);
         }));

@@ -41,11 +41,12 @@ struct UnitStack {
     last_panic: Option<LastPanic>,
 }
 
-/// Location of the last panic in a unit of one thread.
+/// The last panic in a unit of one thread.
 struct LastPanic {
-    /// Hash of its text: a unit that ends by another panic has another location.
+    /// Hash of its text: a unit may end by another panic, which no hook was called for.
     text: u64,
-    location: String,
+    /// Text and location.
+    message: String,
 }
 
 thread_local! {
@@ -62,23 +63,28 @@ fn with_stack<T>(f: impl FnOnce(&mut UnitStack) -> T) -> Option<T> {
     STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok()
 }
 
-/// Notes the location of a panic, if a unit is polled on this thread. Called by a panic hook, which
-/// must not panic: the stack may be borrowed.
-pub(super) fn set_panic_location(text: Option<&str>, location: impl FnOnce() -> String) {
+/// Notes a panic, if a unit is polled on this thread. Called by a panic hook, which must not panic:
+/// the stack may be borrowed.
+pub(super) fn set_last_panic(text: Option<&str>, message: impl FnOnce() -> String) {
     let _ = STACK.try_with(|stack| {
         if let Ok(mut stack) = stack.try_borrow_mut()
             && !stack.frames.is_empty()
         {
-            stack.last_panic = Some(LastPanic { text: hash(text), location: location() });
+            stack.last_panic = Some(LastPanic { text: hash(text), message: message() });
         }
     });
 }
 
-/// Returns the location of the last panic, if its text was `text`.
-pub(super) fn panic_location(text: Option<&str>) -> Option<String> {
+/// Returns the message of the last panic.
+pub(super) fn last_panic() -> Option<String> {
+    with_stack(|stack| Some(stack.last_panic.as_ref()?.message.clone())).flatten()
+}
+
+/// Returns the message of the last panic, if its text was `text`.
+pub(super) fn last_panic_with(text: Option<&str>) -> Option<String> {
     with_stack(|stack| {
         let last = stack.last_panic.as_ref().filter(|last| last.text == hash(text))?;
-        Some(last.location.clone())
+        Some(last.message.clone())
     })
     .flatten()
 }
