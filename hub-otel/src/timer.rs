@@ -58,7 +58,10 @@ impl Future for Delay {
 impl Drop for Delay {
     fn drop(&mut self) {
         if self.is_registered {
-            TIMER.get().lock().wakers.remove(&(self.end, self.id));
+            let timer = TIMER.get();
+            let waker = timer.lock().wakers.remove(&(self.end, self.id));
+            // Without the lock: the waker may own a task with another delay.
+            drop(waker);
         }
     }
 }
@@ -83,21 +86,21 @@ impl Timer {
 
     /// Registers a task, or replaces the one of the same delay. Returns whether the thread runs.
     fn register(&'static self, key: (Instant, u64), waker: &Waker) -> bool {
+        // Wakers are cloned and dropped without the lock: they are code of the executor.
+        let waker = waker.clone();
         let mut state = self.lock();
         if !state.is_running {
             let thread = thread::Builder::new().name("hub-otel-timer".to_owned());
             state.is_running = thread.spawn(|| self.run()).is_ok();
         }
-        match state.wakers.get_mut(&key) {
-            Some(known) => known.clone_from(waker),
-            None => {
-                state.wakers.insert(key, waker.clone());
-                if state.wakers.first_key_value().is_some_and(|(first, _)| *first == key) {
-                    self.changed.notify_one();
-                }
-            }
+        let replaced = state.wakers.insert(key, waker);
+        if state.wakers.first_key_value().is_some_and(|(first, _)| *first == key) {
+            self.changed.notify_one();
         }
-        state.is_running
+        let is_running = state.is_running;
+        drop(state);
+        drop(replaced);
+        is_running
     }
 
     fn run(&self) {
