@@ -39,11 +39,49 @@ fn a_trace_is_printed_as_an_indented_tree_without_colours_if_stderr_is_no_termin
     assert!(!stderr.contains('\u{1b}'), "{stderr}");
 }
 
+#[test]
+fn the_table_of_open_traces_is_bounded_and_evictions_are_counted() {
+    let mut command = kit::case("console::case::three_thousand_open_traces");
+    command.envs([
+        ("OTEL_TRACES_EXPORTER", "console"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+    ]);
+    let mut process = Process::spawn(&mut command);
+    assert!(process.exit(Duration::from_secs(60)).success(), "{}", process.stderr());
+    let stderr = process.stderr();
+    // Each ended span is printed once, its open parent never.
+    for number in [0, 1_000, 1_999, 2_000, 2_999] {
+        assert_eq!(stderr.matches(&format!("child-{number} ")).count(), 1, "{number}");
+    }
+    assert_eq!(stderr.matches("child-").count(), 3_000);
+    assert!(!stderr.contains("open-root"), "{stderr}");
+    let line = "[OpenTelemetry] more than 1000 traces are unfinished: ";
+    assert_eq!(stderr.matches(line).count(), 1, "at most once a minute");
+}
+
 mod case {
     use hub_otel::otel::kv;
     use hub_otel::otel::opentelemetry::Context;
     use hub_otel::otel::opentelemetry::trace::{Status, TraceContextExt, Tracer, TracerProvider};
     use hub_otel::semconv::attribute as a;
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    #[expect(clippy::disallowed_methods, reason = "spans by hand")]
+    fn three_thousand_open_traces() {
+        let telemetry = hub_otel::init("console").expect("the install");
+        let tracer = hub_otel::otel::tracer_provider(&telemetry).tracer("tests");
+        let open: Vec<_> = (0..3_000)
+            .map(|number| {
+                let root = Context::new().with_span(tracer.start("open-root"));
+                drop(tracer.start_with_context(format!("child-{number}"), &root));
+                root
+            })
+            .collect();
+        telemetry.shutdown_blocking();
+        drop(open);
+    }
 
     #[test]
     #[ignore = "runs in a child process"]

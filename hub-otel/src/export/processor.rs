@@ -44,10 +44,10 @@ impl SpanProcessor for QueueSpanProcessor {
         let bytes = limit_span(&mut span, self.value_limit);
         match (&self.console, &self.queue) {
             (Some(console), Some(queue)) => {
-                console.span_ended(span.clone());
+                console.span_ended(span.clone(), bytes);
                 queue.push(span, bytes);
             }
-            (Some(console), None) => console.span_ended(span),
+            (Some(console), None) => console.span_ended(span, bytes),
             (None, Some(queue)) => queue.push(span, bytes),
             (None, None) => {}
         }

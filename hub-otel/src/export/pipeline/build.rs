@@ -123,7 +123,11 @@ impl BuildContext {
         if !self.config.exports(Signal::Traces, Exporter::Console) {
             return None;
         }
-        let console = ConsoleExporter::new(self.config.deny.clone(), self.config.no_color);
+        let console = ConsoleExporter::new(
+            self.config.deny.clone(),
+            self.config.no_color,
+            Arc::clone(&self.diagnostics),
+        );
         let task = Arc::clone(&console).run(self.phase.clone());
         self.spawn(task);
         Some(console)
