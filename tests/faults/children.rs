@@ -216,7 +216,7 @@ fn a_forked_child_neither_hangs_nor_sends() {
         // be duplicates or unexpected. The same applies to the spans and records of its units.
         let of_unit = |name: &str| name == "agent.execute" || !name.starts_with("item-");
         let spans = receiver.spans();
-        assert_eq!(spans.iter().filter(|span| of_unit(&span.name)).count(), 1);
+        assert_eq!(spans.iter().filter(|span| of_unit(&span.name)).count(), 2);
         let own: Vec<_> =
             spans.iter().map(|span| span.name.clone()).filter(|name| !of_unit(name)).collect();
         assert_eq!(own.len() as u64, 2 * ITEMS);
@@ -227,7 +227,7 @@ fn a_forked_child_neither_hangs_nor_sends() {
         let logs = account(&receiver, Signal::Logs, 2 * ITEMS);
         assert_eq!((logs.missing.len(), logs.duplicates), (0, 0), "{logs:?}");
         assert_eq!(receiver.latest_sum(hub_otel_tests::program::COUNTER), 2.0 * ITEMS as f64);
-        assert_eq!(receiver.latest_sum("agent.runs.total"), 1.0);
+        assert_eq!(receiver.latest_sum("agent.runs.total"), 2.0);
     });
 }
 
@@ -240,6 +240,15 @@ fn a_process_out_of_threads_gets_an_error_and_no_panic() {
     assert!(child.stdout().contains("error: "), "{}{}", child.stdout(), child.stderr());
     assert!(!child.stderr().contains("panicked"), "{}", child.stderr());
     figure("no threads left at init", child.stdout().trim());
+}
+
+#[test]
+fn a_timeout_applies_although_its_thread_could_not_be_started() {
+    let receiver = Receiver::start();
+    let mut child = start("timers", &receiver.endpoint(), Transport::Grpc, &[]);
+    let status = child.exit(LONG);
+    assert!(status.success(), "{status}\n{}", child.stderr());
+    assert!(child.stdout().contains("timed out"), "{}{}", child.stdout(), child.stderr());
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod scrape;
 mod shutdown_message;
 mod signals;
 mod stderr;
+mod thread_ends;
 mod variables;
 mod wire;
 mod wrong_port;

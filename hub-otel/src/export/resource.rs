@@ -4,12 +4,14 @@ use crate::config::Config;
 use crate::config::env::Environment;
 use crate::semconv::kv;
 use crate::telemetry::redaction::REDACTED;
+use crate::unit::identity::new_uuid;
 use opentelemetry::Key;
 use opentelemetry::KeyValue;
 use opentelemetry_resource_detectors::ContainerResourceDetector;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::ResourceDetector;
 use opentelemetry_semantic_conventions::attribute as s;
+use std::time::SystemTime;
 
 /// The version of `opentelemetry_sdk` that this crate is built on.
 pub(crate) const SDK_VERSION: &str = "0.33.1";
@@ -43,7 +45,7 @@ fn detect_attributes(environment: &Environment) -> Vec<KeyValue> {
         kv(s::TELEMETRY_SDK_VERSION, SDK_VERSION),
         kv(s::TELEMETRY_DISTRO_NAME, "hub-otel"),
         kv(s::TELEMETRY_DISTRO_VERSION, env!("CARGO_PKG_VERSION")),
-        kv(s::SERVICE_INSTANCE_ID, uuid::Uuid::now_v7().to_string()),
+        kv(s::SERVICE_INSTANCE_ID, new_uuid(SystemTime::now()).to_string()),
         kv(s::PROCESS_PID, i64::from(std::process::id())),
         kv(s::OS_TYPE, os_type()),
         kv(s::HOST_ARCH, host_arch()),

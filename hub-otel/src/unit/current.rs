@@ -11,7 +11,7 @@ use crate::unit::state::{ActiveUnit, LateState};
 use crate::unit::{events, stack};
 use crate::unit_kind::UnitKind;
 use opentelemetry::trace::Span as _;
-use opentelemetry::{Context, Key, KeyValue, StringValue};
+use opentelemetry::{Key, KeyValue, StringValue};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use std::time::Duration;
 /// }
 /// ```
 pub fn current() -> Current {
-    let unit = instance::in_use().then(|| Context::map_current(stack::active_unit)).flatten();
+    let unit = instance::in_use().then(stack::current_unit).flatten();
     Current { unit }
 }
 

@@ -7,6 +7,7 @@ use crate::unit::outcome::Finished;
 use crate::unit::state::{ActiveUnit, ParentWorkflow};
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::Level;
@@ -42,7 +43,7 @@ fn workflow_fields(workflow: Option<&ParentWorkflow>) -> (Option<&str>, Option<&
 #[inline]
 pub(super) fn log_started(unit: &ActiveUnit, is_resumed: bool) {
     if enabled(Level::INFO) {
-        emit_started(unit, is_resumed);
+        catch_panic(|| emit_started(unit, is_resumed));
     }
 }
 
@@ -70,8 +71,14 @@ fn emit_started(unit: &ActiveUnit, is_resumed: bool) {
 #[inline]
 pub(super) fn log_ended(kind: UnitKind, finished: &Finished) {
     if logs_end() && finished.suspended.is_none() {
-        emit_ended(kind, finished);
+        catch_panic(|| emit_ended(kind, finished));
     }
+}
+
+/// Calls the subscriber. A panic there must not change the program: a subscriber is code of the
+/// application, and may use thread-locals of this thread that are destroyed already.
+fn catch_panic(emit: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(emit));
 }
 
 #[cold]
@@ -115,11 +122,13 @@ fn emit_ended(kind: UnitKind, finished: &Finished) {
 
 /// Emits a failed attempt that is retried.
 pub(super) fn log_retry(label_set: &LabelSet, attempt: i64, reason: &str, delay_ms: Option<i64>) {
-    emit!(Level::WARN, event::AGENT_RETRY, {
-        a::AGENT_ID => label_set.id.as_str(),
-        a::AGENT_RETRY_ATTEMPT => attempt,
-        a::AGENT_RETRY_REASON => reason,
-        a::AGENT_RETRY_DELAY_MS => delay_ms,
+    catch_panic(|| {
+        emit!(Level::WARN, event::AGENT_RETRY, {
+            a::AGENT_ID => label_set.id.as_str(),
+            a::AGENT_RETRY_ATTEMPT => attempt,
+            a::AGENT_RETRY_REASON => reason,
+            a::AGENT_RETRY_DELAY_MS => delay_ms,
+        });
     });
 }
 

@@ -23,8 +23,22 @@ use std::time::{Duration, Instant, SystemTime};
 /// Ends `unit`, unless it has ended. Its context is attached, so that the last log record carries
 /// its ids. Returns whether it was open.
 pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) -> bool {
-    let Some(finished) = seal(unit, ending) else { return false };
+    let Some(finished) = seal(unit, ending, events::logs_end()) else { return false };
     events::log_ended(unit.kind, &finished);
+    record_end(unit, finished);
+    true
+}
+
+/// Ends `unit` without a log record, during the destruction of the thread's thread-locals: a
+/// subscriber needs some of them.
+#[cold]
+pub(super) fn finish_detached(unit: &ActiveUnit, ending: Ending) {
+    if let Some(finished) = seal(unit, ending, false) {
+        record_end(unit, finished);
+    }
+}
+
+fn record_end(unit: &ActiveUnit, finished: Finished) {
     let elapsed = unit.started.elapsed();
     record_metrics(&finished, unit.executed_before + elapsed);
     if let Some(span) = &unit.span
@@ -32,7 +46,6 @@ pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) -> bool {
     {
         finish_span(open, unit.kind, finished, elapsed, span.started + elapsed);
     }
-    true
 }
 
 impl OpenUnit for ActiveUnit {
@@ -58,10 +71,10 @@ impl OpenUnit for ActiveUnit {
     }
 }
 
-fn seal(unit: &ActiveUnit, mut ending: Ending) -> Option<Finished> {
+fn seal(unit: &ActiveUnit, mut ending: Ending, logs: bool) -> Option<Finished> {
     let mut late = unit.seal()?;
     let suspended = ending.apply_late(&late);
-    let workflow = if events::logs_end() { unit.workflow_of(&mut late) } else { None };
+    let workflow = if logs { unit.workflow_of(&mut late) } else { None };
     Some(Finished {
         label_set: Arc::clone(&late.label_set),
         ending,

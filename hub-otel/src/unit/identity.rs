@@ -6,6 +6,8 @@ use crate::text::bounded;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::fmt::Display;
+#[cfg(feature = "sdk")]
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Value of an identity argument. Borrowed until the unit has started.
 #[derive(Debug, Clone)]
@@ -61,7 +63,18 @@ impl IdentityValue<'_> {
 #[cfg(feature = "sdk")]
 pub(crate) fn new_run_id() -> StringValue {
     let mut buffer = [0_u8; uuid::fmt::Hyphenated::LENGTH];
-    share_str(uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
+    share_str(new_uuid(SystemTime::now()).hyphenated().encode_lower(&mut buffer))
+}
+
+/// Returns a UUIDv7 of a time. `Uuid::now_v7` panics if the clock is before 1970.
+#[cfg(feature = "sdk")]
+pub(crate) fn new_uuid(now: SystemTime) -> uuid::Uuid {
+    use std::sync::Mutex;
+    use uuid::{ContextV7, Timestamp};
+    /// Orders the ids of one millisecond.
+    static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    uuid::Uuid::new_v7(Timestamp::from_unix(&CONTEXT, since.as_secs(), since.subsec_nanos()))
 }
 
 /// Without the SDK no unit is recorded.
@@ -174,15 +187,24 @@ pub trait UnitIdentity {}
 
 #[cfg(test)]
 mod tests {
-    use super::new_run_id;
+    use super::*;
     use std::collections::HashSet;
+    use std::time::Duration;
 
     #[test]
     fn run_ids_are_unique_uuids_of_version_7() {
         let ids: HashSet<_> = (0..1_000).map(|_| new_run_id().as_str().to_owned()).collect();
         assert_eq!(ids.len(), 1_000);
+        let ordered: Vec<_> = (0..1_000).map(|_| new_uuid(SystemTime::now())).collect();
+        assert!(ordered.is_sorted(), "sortable by time");
         for id in ids {
             assert_eq!(uuid::Uuid::try_parse(&id).unwrap().get_version_num(), 7, "{id}");
         }
+    }
+
+    #[test]
+    fn a_clock_before_1970_gives_an_id() {
+        let early = UNIX_EPOCH - Duration::from_secs(3_600);
+        assert_ne!(new_uuid(early), new_uuid(early));
     }
 }

@@ -5,16 +5,19 @@ use crate::instance;
 use crate::status::UnitStatus;
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::callsite::Callsite;
-use crate::unit::finish::finish_unit;
+use crate::unit::finish::{finish_detached, finish_unit};
 use crate::unit::outcome::Classification;
 use crate::unit::outcome::Ending;
 use crate::unit::stack::UnitState;
+use crate::unit::start::start_detached;
+use crate::unit::state::ActiveUnit;
 use crate::unit::{panic_text, stack, unrecorded};
 use opentelemetry::Context as OtelContext;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 pin_project! {
@@ -65,7 +68,7 @@ where
     C: Fn(&F::Output, &mut Classification),
 {
     let state = if instance::in_use() {
-        UnitState::Opening(callsite, OtelContext::current())
+        UnitState::Opening(callsite, stack::current_context().unwrap_or_default())
     } else {
         unrecorded::before_the_install(callsite.kind, callsite.id);
         UnitState::Inert
@@ -85,7 +88,7 @@ where
     C: Fn(&F::Output, &mut Classification),
 {
     let state = prepared.map_or(UnitState::Inert, |args| {
-        UnitState::Prepared(Box::new(args.captured(OtelContext::current())))
+        UnitState::Prepared(Box::new(args.captured(stack::current_context().unwrap_or_default())))
     });
     Instrumented { state, classify, body: Some(body) }
 }
@@ -238,6 +241,8 @@ struct Entered<'a> {
     /// `None` once the poll is over.
     state: Option<&'a mut UnitState>,
     otherwise: fn() -> Ending,
+    /// The state did not move to the stack, because the thread's thread-locals are destroyed.
+    is_detached: bool,
 }
 
 impl<'a> Entered<'a> {
@@ -245,26 +250,48 @@ impl<'a> Entered<'a> {
     fn new(state: &'a mut UnitState, otherwise: fn() -> Ending) -> Self {
         let entering = std::mem::take(state);
         // Constructed first: a panic in an argument ends the unit.
-        let entered = Self { state: Some(state), otherwise };
+        let mut entered = Self { state: Some(state), otherwise, is_detached: false };
         match entering {
             UnitState::Opening(callsite, captured) if !callsite.deferred => {
-                stack::push(UnitState::Inert);
-                UnitArgs::new(callsite, captured).begin(|_| {});
+                let args = UnitArgs::new(callsite, captured);
+                if stack::push(UnitState::Inert).is_ok() {
+                    args.begin(|_| {});
+                } else {
+                    entered.detach(start_detached(&args));
+                }
             }
             UnitState::Prepared(args) => {
-                stack::push(UnitState::Inert);
-                args.begin();
+                if stack::push(UnitState::Inert).is_ok() {
+                    args.begin();
+                } else {
+                    entered.detach(start_detached(&args.args));
+                }
             }
             // A deferred `Opening` is opened by the body.
-            entering => stack::push(entering),
+            entering => match stack::push(entering) {
+                Ok(()) => {}
+                Err(UnitState::Active(unit, _)) => entered.detach(Some(unit)),
+                // Its arguments are known in the body only, which cannot open it.
+                Err(_) => entered.detach(None),
+            },
         }
         entered
+    }
+
+    #[cold]
+    fn detach(&mut self, unit: Option<Arc<ActiveUnit>>) {
+        self.is_detached = true;
+        if let (Some(state), Some(unit)) = (&mut self.state, unit) {
+            **state = UnitState::Active(unit, OtelContext::new());
+        }
     }
 
     /// Ends the poll of a unit that is pending.
     #[inline(never)]
     fn leave(mut self) {
-        if let Some(state) = self.state.take() {
+        if let Some(state) = self.state.take()
+            && !self.is_detached
+        {
             let frame = stack::pop();
             *state = frame.state;
             drop(frame.guard);
@@ -274,16 +301,26 @@ impl<'a> Entered<'a> {
     /// Ends the unit.
     #[inline(never)]
     fn finish(mut self, ending: Ending) {
-        self.state = None;
-        finish_innermost(ending);
+        self.end(|| ending);
+    }
+
+    fn end(&mut self, ending: impl FnOnce() -> Ending) {
+        match self.state.take() {
+            None => {}
+            Some(_) if !self.is_detached => finish_innermost(ending()),
+            Some(state) => {
+                if let UnitState::Active(unit, _) = std::mem::take(state) {
+                    finish_detached(&unit, ending());
+                }
+            }
+        }
     }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        if self.state.take().is_some() {
-            finish_innermost((self.otherwise)());
-        }
+        let otherwise = self.otherwise;
+        self.end(otherwise);
     }
 }
 

@@ -7,11 +7,13 @@
 use crate::semconv::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use crate::unit::arguments::EvaluatedArgs;
 use crate::unit::callsite::Callsite;
+use crate::unit::identity::new_run_id;
 use crate::unit::state::{ActiveUnit, ParentWorkflow};
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, ContextGuard};
 use std::cell::RefCell;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 /// State of a unit, as its wrapper future keeps it between polls.
@@ -39,6 +41,8 @@ pub(super) struct Frame {
 struct UnitStack {
     frames: Vec<Frame>,
     last_panic: Option<LastPanic>,
+    /// Unset if the first use is during the destruction of the thread-locals.
+    is_usable: bool,
 }
 
 /// The last panic in a unit of one thread.
@@ -51,16 +55,36 @@ struct LastPanic {
 
 thread_local! {
     static STACK: RefCell<UnitStack> = {
-        // Thread-locals are destroyed in the reverse order of their first use. Guards in the stack
-        // need OpenTelemetry's: use that one first.
-        Context::map_current(|_| ());
-        RefCell::new(UnitStack { frames: Vec::with_capacity(8), last_panic: None })
+        // Thread-locals are destroyed in the reverse order of their first use. Units need
+        // OpenTelemetry's and the one of the random numbers: use those first.
+        let is_usable = catch_unwind(|| {
+            Context::map_current(|_| ());
+            let _ = new_run_id();
+        })
+        .is_ok();
+        RefCell::new(UnitStack { frames: Vec::with_capacity(8), last_panic: None, is_usable })
     };
 }
 
 /// Calls `f` with the stack. `None` during thread-local destruction.
 fn with_stack<T>(f: impl FnOnce(&mut UnitStack) -> T) -> Option<T> {
-    STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok()
+    let f = |stack: &RefCell<UnitStack>| {
+        let mut stack = stack.borrow_mut();
+        stack.is_usable.then(|| f(&mut stack))
+    };
+    STACK.try_with(f).ok().flatten()
+}
+
+/// Returns the current context. `None` during thread-local destruction, where OpenTelemetry panics.
+pub(super) fn current_context() -> Option<Context> {
+    with_stack(|_| ())?;
+    Some(Context::current())
+}
+
+/// Returns the unit that runs under the current context.
+pub(super) fn current_unit() -> Option<Arc<ActiveUnit>> {
+    with_stack(|_| ())?;
+    Context::map_current(active_unit)
 }
 
 /// Notes a panic, if a unit is polled on this thread. Called by a panic hook, which must not panic:
@@ -94,12 +118,19 @@ fn hash(text: Option<&str>) -> u64 {
 }
 
 /// Begins a poll: attaches the unit's context.
-pub(super) fn push(state: UnitState) {
+///
+/// # Errors
+/// Returns the state during thread-local destruction.
+pub(super) fn push(state: UnitState) -> Result<(), UnitState> {
+    if with_stack(|_| ()).is_none() {
+        return Err(state);
+    }
     let guard = match &state {
         UnitState::Active(_, context) => Some(context.clone().attach()),
         UnitState::Inert | UnitState::Opening(..) | UnitState::Prepared(_) => None,
     };
     with_stack(|stack| stack.frames.push(Frame { state, guard }));
+    Ok(())
 }
 
 /// Ends a poll. The context stays attached until the returned frame is dropped.

@@ -68,6 +68,17 @@ impl EvaluatedArgs {
     }
 }
 
+/// Starts a unit without span and context, during the destruction of the thread's thread-locals:
+/// OpenTelemetry's context does not exist there. The run is counted.
+#[cold]
+pub(super) fn start_detached(args: &UnitArgs<'_>) -> Option<Arc<ActiveUnit>> {
+    let instance = instance::find(&args.captured)?;
+    let label_set = args.label_set(&instance);
+    label_set.add_active(1);
+    let late = LateState::new(label_set, None, None);
+    Some(ActiveUnit::new(instance, Instant::now(), Duration::ZERO, None, late))
+}
+
 #[inline(never)]
 fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     let active = Context::current();

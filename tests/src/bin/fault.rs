@@ -17,7 +17,7 @@ use hub_otel_tests::process::{own_peak_bytes, own_resident_bytes};
 use hub_otel_tests::program::{Program, id};
 use opentelemetry::trace::{Span as _, Tracer as _};
 use opentelemetry::{KeyValue, metrics::MeterProvider as _};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -43,6 +43,7 @@ fn main() {
         "forever" => forever(),
         "fork" => fork(number(2)),
         "starved" => starved(),
+        "timers" => timers(),
         "twice" => twice(),
         "burst" => measured(|program| program.emit(number(2))),
         "large" => measured(|program| large(program, number(2))),
@@ -114,11 +115,13 @@ fn forever() {
 fn fork(count: u64) {
     let mut program = install(false);
     program.emit(count);
+    assert!(block_on(limited()).is_err(), "a timeout, whose timer the child inherits");
     match fork::fork().expect("a child") {
         fork::Fork::Child => {
             program.emit(1_000);
-            // Units of the child run and return their values.
+            // Units of the child run and return their values, and their timeouts apply.
             assert_eq!(unit(20), 42, "an annotated function");
+            assert!(block_on(limited()).is_err(), "a timeout");
             // Calls that wait for the export thread return at once.
             assert_eq!(program.telemetry().flush_blocking(), hub_otel::Report::default());
             let _report = program.report();
@@ -141,18 +144,61 @@ fn unit(number: u32) -> u32 {
     2 * number + 2
 }
 
+#[hub_otel::instrument_agent(id = "limited", action = "wait", timeout = Duration::from_millis(20))]
+async fn limited() -> Result<(), hub_otel::TimedOut> {
+    std::future::pending().await
+}
+
+/// Polls a future without a runtime, which a forked child cannot use.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let std::task::Poll::Ready(value) =
+            future.as_mut().poll(&mut std::task::Context::from_waker(&waker))
+        {
+            return value;
+        }
+        std::thread::park();
+    }
+}
+
+/// Times units out while no thread can be started, and afterwards.
+fn timers() {
+    let before = getrlimit(Resource::As);
+    starve();
+    assert!(block_on(limited()).is_err(), "without a thread");
+    setrlimit(Resource::As, before).expect("the former limit");
+    assert!(block_on(limited()).is_err(), "the start is tried again");
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    let tasks = std::fs::read_dir("/proc/self/task").expect("/proc");
+    let names: Vec<_> = tasks.filter_map(|task| name(task.ok()?).ok()).collect();
+    assert!(names.iter().any(|name| name.trim() == "hub-otel-timer"), "{names:?}");
+    print("timed out");
+}
+
 /// Limits the memory so that no further thread can be started, not even by root.
 fn starved() {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("its size");
-    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");
-    let most = Some(kib * 1024 + (1 << 20));
-    setrlimit(Resource::As, Rlimit { current: most, maximum: most }).expect("a lower limit");
-    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "a thread can still be started");
+    starve();
     match hub_otel::Telemetry::builder().build() {
         Ok(_) => print("started"),
         Err(error) => print(format_args!("error: {error}")),
     }
+}
+
+fn starve() {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("its size");
+    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");
+    let most = Rlimit { current: Some(kib * 1024 + (1 << 20)), ..getrlimit(Resource::As) };
+    setrlimit(Resource::As, most).expect("a lower limit");
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "a thread can still be started");
 }
 
 fn twice() {
