@@ -32,7 +32,8 @@ use utoipa_axum::routes;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Orchestrator", description = "Triggers workflows of agents, shows their runs, decides approvals."),
+    info(title = "Orchestrator", description = "Triggers workflows of agents, shows their runs, decides approvals. \
+        Every route returns 403 (`host_not_allowed`) for a host that is not permitted, and 503 (`timeout`) after 15 s."),
     tags(
         (name = "workflows", description = "Graphs of agent calls."),
         (name = "runs", description = "Executions of workflows."),

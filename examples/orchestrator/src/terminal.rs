@@ -60,8 +60,9 @@ impl Problem {
 
     /// Prints the error on stderr. Returns the exit code.
     pub fn report(self) -> Exit {
-        // A closed stderr does not change the exit code.
-        drop(writeln!(std::io::stderr(), "error: {}", self.text));
+        // The text can be a server's. A closed stderr does not change the exit code.
+        let text = self.text.replace(|c: char| c.is_control() && c != '\n', " ");
+        drop(writeln!(std::io::stderr(), "error: {text}"));
         self.exit
     }
 }

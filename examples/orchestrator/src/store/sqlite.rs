@@ -31,6 +31,8 @@ use writer::Writer;
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     readers: Db<Sqlite>,
+    /// A connection for health checks, which do not wait for the other readers.
+    probe: SqlitePool,
     writer: Writer,
 }
 
@@ -62,15 +64,15 @@ impl SqliteStore {
             true => None,
             false => Some(OpenedFile::of(Path::new(database)).map_err(sqlx::Error::Io)?),
         };
-        let readers = if memory {
-            pool.clone()
-        } else {
-            SqlitePoolOptions::new()
-                .max_connections(4)
+        let reading = |connections| match memory {
+            true => pool.clone(),
+            false => SqlitePoolOptions::new()
+                .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(5))
-                .connect_lazy_with(options.read_only(true))
+                .connect_lazy_with(options.clone().read_only(true)),
         };
-        let store = Self { readers: Db::new(readers), writer: Writer::start(Db::new(pool), file) };
+        let (readers, probe) = (Db::new(reading(4)), reading(1));
+        let store = Self { readers, probe, writer: Writer::start(Db::new(pool.clone()), file) };
         store.check_writable().await?;
         Ok(store)
     }
@@ -100,7 +102,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn check(&self) -> Result<()> {
         self.writer.check_file()?;
-        sqlx::query("SELECT 1 FROM workflows LIMIT 1").fetch_optional(&self.readers).await?;
+        sqlx::query("SELECT 1 FROM workflows LIMIT 1").fetch_optional(&self.probe).await?;
         // A recent commit is sufficient.
         if self.writer.is_healthy() { Ok(()) } else { self.check_writable().await }
     }
@@ -110,6 +112,7 @@ impl Store for SqliteStore {
         // The last connection that is closed must be the writing one: a reader cannot move the
         // write-ahead log into the database file.
         self.readers.close().await;
+        self.probe.close().await;
         let pool = self.writer.pool();
         if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
             tracing::warn!(%error, "the write-ahead log stays beside the database file");

@@ -209,20 +209,11 @@ async fn admit(state: &WebhookState, incident: Incident) -> Result<AlertRun, Api
     }
 }
 
-/// Title of the group, without control characters because it is logged.
+/// Title of the group, for the log.
 fn title(payload: &Payload, incidents: &[Incident]) -> String {
-    let title = match payload.title.trimmed() {
-        "" => incidents
-            .first()
-            .and_then(|incident| incident.context["alert_name"].as_str())
-            .unwrap_or_default(),
-        title => title,
-    };
-    title
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .take(300)
-        .collect()
+    let first = || incidents.first().and_then(|it| it.context["alert_name"].as_str());
+    let title = Some(payload.title.trimmed()).filter(|title| !title.is_empty()).or_else(first);
+    title.unwrap_or_default().chars().take(300).collect()
 }
 
 impl From<BadPayload> for ApiError {

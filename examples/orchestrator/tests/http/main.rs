@@ -1,6 +1,7 @@
 //! HTTP and command line of the orchestrator: Grafana, chats, a terminal, invalid requests.
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod access;
 mod admission;
 mod agents;
 mod auth;
@@ -12,10 +13,9 @@ mod hostile;
 mod notifier;
 mod parsing;
 mod readme;
-mod rebinding;
 mod recorded;
 mod server;
-mod slow_readers;
+mod slow_clients;
 mod spans;
 mod templates;
 mod webhook;

@@ -8,7 +8,6 @@ use orchestrator::webhook::auth::{SIGNATURE, TIMESTAMP, sign};
 use orchestrator::webhook::incident::{AlertState, incidents};
 use orchestrator::webhook::payload::Payload;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::recorded::{self, Recorded};
 use crate::server::Server;
@@ -58,7 +57,7 @@ fn alert(status: &str, fingerprint: &str, labels: &Value) -> Value {
     ]})
 }
 
-fn firing(fingerprint: &str) -> Vec<u8> {
+pub(crate) fn firing(fingerprint: &str) -> Vec<u8> {
     alert("firing", fingerprint, &json!({ "alertname": "Test" })).to_string().into_bytes()
 }
 
@@ -352,119 +351,4 @@ async fn a_large_body_is_413_and_the_sender_receives_the_response() {
         1,
         "one, of the body that was not too large"
     );
-}
-
-#[tokio::test]
-async fn a_slow_body_times_out_without_blocking_others() {
-    let server = Server::start(&[]).await;
-    let address = server.url.trim_start_matches("http://").to_owned();
-    let mut slow = tokio::net::TcpStream::connect(&address).await.unwrap();
-    let head = format!(
-        "POST /api/webhooks/grafana HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000\r\n\r\n"
-    );
-    slow.write_all(head.as_bytes()).await.unwrap();
-    let (mut read, mut write) = slow.into_split();
-    let trickle = tokio::spawn(async move {
-        let mut pace = tokio::time::interval(Duration::from_millis(200));
-        while write.write_all(b" ").await.is_ok() {
-            pace.tick().await;
-        }
-    });
-    assert_eq!(server.webhook("POST", &[], firing("meanwhile")).await.0, 200);
-    let mut answer = vec![0; 4_096];
-    let read = tokio::time::timeout(Duration::from_secs(30), read.read(&mut answer)).await;
-    let said =
-        String::from_utf8_lossy(&answer[..read.expect("cut off in time").unwrap()]).into_owned();
-    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
-    trickle.abort();
-}
-
-#[tokio::test]
-async fn a_slow_or_missing_head_times_out_without_blocking_others() {
-    let server = Server::start(&[]).await;
-    let address = server.url.trim_start_matches("http://").to_owned();
-    let cut_off = async |first: &'static [u8], more: &'static [u8]| {
-        let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
-        let (mut read, mut write) = stream.into_split();
-        write.write_all(first).await.unwrap();
-        let trickle = tokio::spawn(async move {
-            let mut pace = tokio::time::interval(Duration::from_millis(200));
-            while write.write_all(more).await.is_ok() {
-                pace.tick().await;
-            }
-        });
-        let mut answer = Vec::new();
-        let read =
-            tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut answer)).await;
-        trickle.abort();
-        // A reset closes the connection too.
-        drop(read.expect("cut off in time"));
-        String::from_utf8_lossy(&answer).into_owned()
-    };
-    let (slow, silent, idle, meanwhile) = tokio::join!(
-        cut_off(b"POST /api/webhooks/grafana HTTP/1.1\r\nhost: localhost\r\nx: ", b"y"),
-        cut_off(b"", b""),
-        cut_off(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n", b""),
-        server.webhook("POST", &[], firing("meanwhile")),
-    );
-    assert_eq!(meanwhile.0, 200);
-    assert!(slow.is_empty() || slow.starts_with("HTTP/1.1 408"), "{slow}");
-    assert_eq!(silent, "");
-    assert!(idle.starts_with("HTTP/1.1 200"), "an active connection is served first: {idle}");
-}
-
-#[tokio::test]
-async fn the_webhook_listener_has_no_other_routes_and_the_api_requires_its_token() {
-    let port = hub_otel_tests::ports::free();
-    let own = format!("127.0.0.1:{port}");
-    let server = Server::start(&[
-        ("HUB_WEBHOOK_BIND", &own),
-        ("HUB_WEBHOOK_TOKEN", "hook"),
-        ("HUB_API_TOKEN", "api"),
-    ])
-    .await;
-    let at = async |method: reqwest::Method, base: &str, path: &str, token: &str| {
-        let request = server
-            .http
-            .request(method, format!("{base}{path}"))
-            .bearer_auth(token)
-            .body(firing("a"));
-        request.send().await.unwrap().status().as_u16()
-    };
-    use reqwest::Method;
-    let own = format!("http://{own}");
-    assert_eq!(at(Method::POST, &own, "/api/webhooks/grafana", "hook").await, 200);
-    assert_eq!(at(Method::POST, &own, "/api/webhooks/grafana", "api").await, 401);
-    for path in [
-        "/api/workflows",
-        "/api/approvals",
-        "/api/workflows/scan-and-notify/trigger",
-        "/openapi.json",
-    ] {
-        assert_eq!(at(Method::GET, &own, path, "api").await, 404, "{path}");
-    }
-    assert_eq!(at(Method::POST, &server.url, "/api/webhooks/grafana", "hook").await, 200);
-    assert_eq!(
-        at(Method::GET, &server.url, "/api/workflows", "hook").await,
-        401,
-        "a webhook's secret is not the API's"
-    );
-    assert_eq!(at(Method::GET, &server.url, "/api/workflows", "api").await, 200);
-    assert_eq!(
-        at(Method::POST, &server.url, "/api/workflows/scan-and-notify/trigger", "").await,
-        401
-    );
-    let probe = server.http.get(format!("{}/health/live", server.url)).send().await.unwrap();
-    assert_eq!(probe.status(), 200, "probes know no token");
-}
-
-#[tokio::test]
-async fn a_page_of_another_site_cannot_use_an_open_server() {
-    let server = Server::start(&[]).await;
-    let (status, answer) =
-        server.webhook("POST", &[("origin", "https://evil.example")], firing("a")).await;
-    assert_eq!((status, &answer["code"]), (403, &json!("cross_site")));
-    let trigger = format!("{}/api/workflows/scan-and-notify/trigger", server.url);
-    let request = server.http.post(trigger).header("origin", "https://evil.example").body("{}");
-    assert_eq!(request.send().await.unwrap().status(), 403);
 }

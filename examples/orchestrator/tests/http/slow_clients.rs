@@ -1,8 +1,10 @@
-//! Clients that do not read their responses, and lists of large entries.
+//! Clients that send or read slowly or not at all, and lists of large entries.
 
 use crate::server::{Server, TIMEOUT};
+use crate::webhook::firing;
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Number of requests that a client sends without reading a response.
@@ -76,4 +78,63 @@ async fn clients_that_do_not_read_are_disconnected_and_make_room_for_others() {
     // The later ones were taken when the first were gone, and are read in time. The connection that
     // stored the runs had a slot too.
     assert!(cut_off >= 5, "responses were kept for {} clients that did not read", 6 - cut_off);
+}
+
+#[tokio::test]
+async fn a_slow_body_times_out_without_blocking_others() {
+    let server = Server::start(&[]).await;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut slow = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "POST /api/webhooks/grafana HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000\r\n\r\n"
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let (mut read, mut write) = slow.into_split();
+    let trickle = tokio::spawn(async move {
+        let mut pace = tokio::time::interval(Duration::from_millis(200));
+        while write.write_all(b" ").await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    assert_eq!(server.webhook("POST", &[], firing("meanwhile")).await.0, 200);
+    let mut answer = vec![0; 4_096];
+    let read = tokio::time::timeout(Duration::from_secs(30), read.read(&mut answer)).await;
+    let said =
+        String::from_utf8_lossy(&answer[..read.expect("cut off in time").unwrap()]).into_owned();
+    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+    trickle.abort();
+}
+
+#[tokio::test]
+async fn a_slow_or_missing_head_times_out_without_blocking_others() {
+    let server = Server::start(&[]).await;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let cut_off = async |first: &'static [u8], more: &'static [u8]| {
+        let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        write.write_all(first).await.unwrap();
+        let trickle = tokio::spawn(async move {
+            let mut pace = tokio::time::interval(Duration::from_millis(200));
+            while write.write_all(more).await.is_ok() {
+                pace.tick().await;
+            }
+        });
+        let mut answer = Vec::new();
+        let read =
+            tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut answer)).await;
+        trickle.abort();
+        // A reset closes the connection too.
+        drop(read.expect("cut off in time"));
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let (slow, silent, idle, meanwhile) = tokio::join!(
+        cut_off(b"POST /api/webhooks/grafana HTTP/1.1\r\nhost: localhost\r\nx: ", b"y"),
+        cut_off(b"", b""),
+        cut_off(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n", b""),
+        server.webhook("POST", &[], firing("meanwhile")),
+    );
+    assert_eq!(meanwhile.0, 200);
+    assert!(slow.is_empty() || slow.starts_with("HTTP/1.1 408"), "{slow}");
+    assert_eq!(silent, "");
+    assert!(idle.starts_with("HTTP/1.1 200"), "an active connection is served first: {idle}");
 }
