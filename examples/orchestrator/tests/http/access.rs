@@ -1,4 +1,4 @@
-//! Access: separate listeners and tokens, pages of other sites, names that were rebound to loopback.
+//! Access: listeners, tokens, pages of other sites, names that were rebound to loopback.
 
 use crate::server::Server;
 use crate::webhook::firing;
