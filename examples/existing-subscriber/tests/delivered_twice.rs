@@ -30,7 +30,8 @@ fn the_programs_own_lines_stay_and_the_collector_gets_spans_and_records_that_bel
             !stderr.contains("delivered twice") && !stderr.contains("subscriber is set already"),
             "{stderr}"
         );
-        assert!(stderr.contains("[OpenTelemetry] Shutdown complete"), "{stderr}");
+        // Diagnostics are events of the subscriber.
+        assert!(stdout.contains("hub_otel::diagnostics: Shutdown complete"), "{stdout}");
 
         let spans = receiver.spans();
         assert_eq!(spans.len(), 1, "{spans:?}");
