@@ -1,9 +1,9 @@
 //! Human approvals: waiting for a decision in process, or across the restarts of a process.
 //!
-//! [`wait`] is for a workflow that awaits the decision; waits in progress are counted by
-//! `workflow.approval.pending`. [`record`] is for a workflow that suspends and is resumed after the
-//! decision; [`Telemetry::observe_approvals`](crate::Telemetry::observe_approvals) exports the
-//! number of those.
+//! [`wait`] is for a workflow that awaits the decision. [`record`] is for a workflow that suspends
+//! and is resumed after the decision.
+//! [`Telemetry::observe_approvals`](crate::Telemetry::observe_approvals) exports the number of
+//! pending approvals.
 
 #[cfg(feature = "sdk")]
 mod backlog;
@@ -115,9 +115,6 @@ struct PendingApproval {
     context: Context,
     started: Instant,
     ended: bool,
-    /// Counts the wait in the metrics of pending approvals.
-    #[cfg(feature = "sdk")]
-    counted: Option<backlog::CountedWait>,
 }
 
 impl PendingApproval {
@@ -133,20 +130,7 @@ impl PendingApproval {
         let context = Context::map_current(|parent| parent.with_span(span));
         emit_requested(&id, workflow);
         let unit = crate::unit::current::current();
-        #[cfg(feature = "sdk")]
-        let counted =
-            Some(count_wait(&instance, run.as_ref().map(|(labels, _)| &**labels), started));
-        Some(Self {
-            instance,
-            run,
-            unit,
-            id,
-            context,
-            started,
-            ended: false,
-            #[cfg(feature = "sdk")]
-            counted,
-        })
+        Some(Self { instance, run, unit, id, context, started, ended: false })
     }
 
     fn end(mut self, decision: Decision) {
@@ -157,8 +141,6 @@ impl PendingApproval {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        #[cfg(feature = "sdk")]
-        drop(self.counted.take());
         let wait = self.started.elapsed();
         self.unit.add_wait(wait);
         let labels = self.run.as_ref().map(|(labels, _)| &**labels);
@@ -221,21 +203,6 @@ pub fn record(id: &str, segment: &Segment, requested_at: SystemTime, decision: D
     span.set_attribute(kv(a::WORKFLOW_APPROVAL_DECISION, decision.as_str()));
     span.end_with_timestamp(now);
     emit_decided(id, Some(&workflow), decision);
-}
-
-/// Counts a wait in the metrics of pending approvals until the returned value is dropped.
-#[cfg(feature = "sdk")]
-fn count_wait(
-    instance: &Instance,
-    labels: Option<&LabelSet>,
-    started: Instant,
-) -> backlog::CountedWait {
-    let waiting = match labels {
-        Some(labels) if labels.overflowing => backlog::Waiting::Overflow,
-        Some(labels) => backlog::Waiting::Workflow(labels.id.to_string()),
-        None => backlog::Waiting::NoWorkflow,
-    };
-    backlog::PendingApprovals::of(instance).count_wait(waiting, started)
 }
 
 /// Returns the workflow that waits under `context`, and its label set.

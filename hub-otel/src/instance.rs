@@ -5,7 +5,7 @@
 //! sets the process-wide default; an instance in the context takes precedence. Tests therefore run
 //! side by side in one process.
 
-#[cfg(feature = "sdk")]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 use crate::extensions::Extensions;
 use crate::metrics::UnitMetrics;
 use crate::options::Options;
@@ -41,8 +41,8 @@ pub(crate) struct Instance {
     pub(crate) tracer: SdkTracer,
     pub(crate) meter: Meter,
     pub(crate) options: Options,
-    /// Instruments of the boundaries and of approvals, created at first use.
-    #[cfg(feature = "sdk")]
+    /// Instruments of the boundaries, created at first use.
+    #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
     pub(crate) extensions: Extensions,
     /// Instruments of workflows, agents and approvals.
     pub(crate) units: UnitMetrics,
@@ -65,6 +65,12 @@ impl Instance {
             open_units: OpenUnits::default(),
             meter,
             options,
+            #[cfg(any(
+                feature = "axum",
+                feature = "reqwest",
+                feature = "sqlx",
+                feature = "process"
+            ))]
             extensions: Extensions::default(),
         })
     }

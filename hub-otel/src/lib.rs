@@ -96,7 +96,7 @@ pub mod db;
 mod error_type;
 #[cfg(feature = "sdk")]
 mod export;
-#[cfg(feature = "sdk")]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 mod extensions;
 #[cfg(any(feature = "axum", feature = "reqwest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "axum", feature = "reqwest"))))]

@@ -52,32 +52,6 @@ async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
 }
 
 #[tokio::test]
-async fn waits_in_process_are_pending_approvals_until_their_decision() {
-    #[instrument_workflow]
-    async fn patch(decision: tokio::sync::oneshot::Receiver<bool>) -> Decision {
-        approval::wait("approval-1", async { decision.await.unwrap_or(false) }).await
-    }
-    let capture = capture();
-    let pending =
-        |id: &str| capture.metrics().value("workflow.approval.pending", &[("workflow_id", id)]);
-    let (first, first_decision) = tokio::sync::oneshot::channel();
-    let (_second, second_decision) = tokio::sync::oneshot::channel();
-    let (mut approved, mut dropped) =
-        (Box::pin(patch(first_decision)), Box::pin(patch(second_decision)));
-    let mut task = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(approved.as_mut().poll(&mut task).is_pending());
-    assert!(dropped.as_mut().poll(&mut task).is_pending());
-    assert_eq!(pending("patch"), 2.0);
-    let age = capture.metrics().value("workflow.approval.oldest_age", &[("workflow_id", "patch")]);
-    assert!(age > 0.0, "{age}");
-    first.send(true).unwrap();
-    assert_eq!(approved.await, Decision::Approved);
-    assert_eq!(pending("patch"), 1.0);
-    drop(dropped);
-    assert_eq!(pending("patch"), 0.0);
-}
-
-#[tokio::test]
 async fn a_dropped_wait_is_recorded_as_cancelled() {
     #[instrument_workflow(id = "patch", run_id = "run")]
     async fn patch() {

@@ -162,7 +162,7 @@ pub const WORKFLOW_APPROVAL_PENDING: Metric = Metric {
     name: "workflow.approval.pending",
     kind: InstrumentKind::UpDownCounter,
     unit: "{approval}",
-    description: "Approvals that are waiting for a decision: waits in the process, or the application's last count.",
+    description: "Approvals that are waiting for a decision, as of the application's last report.",
     labels: &[l::WORKFLOW_ID],
     buckets: &[],
     prometheus: "workflow_approval_pending",
