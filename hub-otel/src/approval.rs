@@ -2,15 +2,18 @@
 //!
 //! [`wait`] is for a workflow that awaits the decision. [`record`] is for a workflow that suspends
 //! and is resumed after the decision.
-//! [`Telemetry::observe_approvals`](crate::Telemetry::observe_approvals) exports the number of
-//! pending approvals.
+//! The number of pending approvals and the age of the oldest one are exported: those that wait in
+//! this process by [`wait`] alone, stored ones by
+//! [`Telemetry::observe_approvals`](crate::Telemetry::observe_approvals).
 
 #[cfg(feature = "sdk")]
 mod backlog;
+pub(crate) mod pending;
 
 #[cfg(feature = "sdk")]
 pub use crate::approval::backlog::Backlog;
 
+use crate::approval::pending::{Wait, Workflow};
 use crate::instance;
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet, overflow_label};
@@ -79,7 +82,8 @@ impl From<bool> for Decision {
 }
 
 /// Waits for the decision on the approval `id`, and records it: a span, the event of the request
-/// and of the decision, and `workflow.approval.wait_time`.
+/// and of the decision, and `workflow.approval.wait_time`. While it waits, it is counted in
+/// `workflow.approval.pending` and `workflow.approval.oldest_age`.
 ///
 /// The span of the workflow stays open. The wait does not count as execution time of the run.
 ///
@@ -114,6 +118,7 @@ struct PendingApproval {
     id: String,
     context: Context,
     started: Instant,
+    wait: Wait,
     ended: bool,
 }
 
@@ -130,7 +135,13 @@ impl PendingApproval {
         let context = Context::map_current(|parent| parent.with_span(span));
         emit_requested(&id, workflow);
         let unit = crate::unit::current::current();
-        Some(Self { instance, run, unit, id, context, started, ended: false })
+        instance.approvals.register(&instance.meter);
+        let wait = instance.approvals.begin(match &run {
+            Some((labels, _)) if labels.overflowing => Workflow::Overflow,
+            Some((labels, _)) => Workflow::Id(labels.id.as_str().to_owned()),
+            None => Workflow::None,
+        });
+        Some(Self { instance, run, unit, id, context, started, wait, ended: false })
     }
 
     fn end(mut self, decision: Decision) {
@@ -141,6 +152,7 @@ impl PendingApproval {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        self.instance.approvals.end(&self.wait);
         let wait = self.started.elapsed();
         self.unit.add_wait(wait);
         let labels = self.run.as_ref().map(|(labels, _)| &**labels);

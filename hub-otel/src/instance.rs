@@ -5,6 +5,7 @@
 //! sets the process-wide default; an instance in the context takes precedence. Tests therefore run
 //! side by side in one process.
 
+use crate::approval::pending::PendingApprovals;
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 use crate::extensions::Extensions;
 use crate::metrics::UnitMetrics;
@@ -47,6 +48,7 @@ pub(crate) struct Instance {
     /// Instruments of workflows, agents and approvals.
     pub(crate) units: UnitMetrics,
     pub(crate) open_units: OpenUnits,
+    pub(crate) approvals: Arc<PendingApprovals>,
 }
 
 #[cfg(feature = "sdk")]
@@ -65,6 +67,7 @@ impl Instance {
             open_units: OpenUnits::default(),
             meter,
             options,
+            approvals: Arc::default(),
             #[cfg(any(
                 feature = "axum",
                 feature = "reqwest",

@@ -4,6 +4,8 @@ use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::testing::capture;
 use hub_otel::{current, instrument_workflow, workflow};
 use hub_otel_tests::{poll, scrape::Scrape};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 #[tokio::test]
@@ -65,6 +67,41 @@ async fn a_dropped_wait_is_recorded_as_cancelled() {
     );
     let spans = capture.spans();
     assert_eq!(spans.named("workflow.approval")[0].text("workflow.approval.decision"), "CANCELLED");
+    capture.conformance().unwrap();
+}
+
+async fn poll_once(mut future: Pin<&mut impl Future>) {
+    let pending = |task: &mut Context<'_>| Poll::Ready(future.as_mut().poll(task).is_pending());
+    assert!(std::future::poll_fn(pending).await);
+}
+
+#[tokio::test]
+async fn a_wait_in_process_is_pending_until_its_decision_without_a_watcher() {
+    #[instrument_workflow(id = "patch", run_id = "run")]
+    async fn patch(decision: impl Future<Output = bool>) {
+        approval::wait("approval-1", decision).await;
+    }
+    let capture = capture();
+    let pending = |expected: f64| {
+        let metrics = capture.metrics();
+        let labels = [("workflow_id", "patch")];
+        let count = metrics.value("workflow.approval.pending", &labels);
+        assert_eq!(count, expected, "{}", metrics.table());
+        metrics.value("workflow.approval.oldest_age", &labels)
+    };
+    let (decide, decided) = tokio::sync::oneshot::channel();
+    let mut first = Box::pin(patch(async { decided.await.unwrap() }));
+    let mut second = Box::pin(patch(std::future::pending()));
+    poll_once(first.as_mut()).await;
+    assert!(pending(1.0) > 0.0);
+    poll_once(second.as_mut()).await;
+    let older = pending(2.0);
+    decide.send(true).unwrap();
+    first.await;
+    assert!(pending(1.0) > 0.0);
+    drop(second);
+    assert_eq!(pending(0.0), 0.0);
+    assert!(older > 0.0);
     capture.conformance().unwrap();
 }
 

@@ -2,8 +2,10 @@
 //! transaction.
 
 use crate::db::executor::executor;
+use crate::db::system::System;
 use crate::db::tracer::StatementTracer;
 use crate::db::transaction::Transaction;
+use crate::instrumentation::InstanceSource;
 use sqlx::Database;
 use sqlx::Error;
 use sqlx::Executor;
@@ -42,6 +44,30 @@ impl<DB: Database, C> Connection<DB, C> {
     /// ```
     pub fn untraced(&mut self) -> &mut C {
         &mut self.inner
+    }
+
+    /// Traces the statements of a connection that was opened without a pool, with these options.
+    ///
+    /// ```
+    /// use hub_otel::db::Connection;
+    /// use sqlx::ConnectOptions as _;
+    ///
+    /// # async fn run(options: sqlx::sqlite::SqliteConnectOptions) -> sqlx::Result<()> {
+    /// let connection = Box::new(options.connect().await?);
+    /// let mut connection = Connection::<sqlx::Sqlite, _>::with_options(connection, &options);
+    /// sqlx::query("DELETE FROM runs").execute(&mut connection).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn with_options(
+        connection: C,
+        options: &<DB::Connection as sqlx::Connection>::Options,
+    ) -> Self
+    where
+        C: DerefMut<Target = DB::Connection>,
+    {
+        let source = InstanceSource::from_context();
+        let tracer = StatementTracer { system: System::of_options::<DB>(options), source };
+        Self::new(connection, tracer)
     }
 
     /// Begins a transaction on this connection, or a savepoint in its transaction: `BEGIN` and each

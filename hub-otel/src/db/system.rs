@@ -4,6 +4,7 @@ use crate::semconv::value::db_system;
 use crate::semconv::{attribute as a, kv};
 use opentelemetry::KeyValue;
 use sqlx::ConnectOptions;
+use sqlx::Connection;
 use sqlx::Database;
 use sqlx::Pool;
 use std::sync::Arc;
@@ -19,6 +20,12 @@ pub(super) struct System {
 
 impl System {
     pub(super) fn of<DB: Database>(pool: &Pool<DB>) -> Arc<Self> {
+        Self::of_options::<DB>(&pool.connect_options())
+    }
+
+    pub(super) fn of_options<DB: Database>(
+        options: &<DB::Connection as Connection>::Options,
+    ) -> Arc<Self> {
         let (name, default_port) = match DB::NAME {
             "PostgreSQL" => (db_system::POSTGRESQL, Some(5432)),
             "MySQL" => (db_system::MYSQL, Some(3306)),
@@ -29,7 +36,7 @@ impl System {
         let mut target = name.to_owned();
         // The URL of the other systems has no server in it, and may have a file's path.
         if matches!(name, db_system::POSTGRESQL | db_system::MYSQL) {
-            let url = pool.connect_options().to_url_lossy();
+            let url = options.to_url_lossy();
             if let Some(host) = url.host_str() {
                 attributes.push(kv(a::SERVER_ADDRESS, host.to_owned()));
                 host.clone_into(&mut target);

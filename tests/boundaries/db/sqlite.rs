@@ -4,7 +4,7 @@ use crate::support::{BoundaryCapture, panic_quietly};
 use futures_util::{FutureExt, TryStreamExt};
 use hub_otel::db::Db;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Acquire, Executor, Row, Sqlite};
+use sqlx::{Acquire, ConnectOptions, Executor, Row, Sqlite};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -347,8 +347,23 @@ async fn a_connection_and_a_transaction_of_the_program_are_traced_when_they_are_
     let mut tx = db.wrap_transaction(own);
     sqlx::query("DELETE FROM runs").execute(&mut *tx).await.unwrap();
     tx.rollback().await.unwrap();
+    let options = SqliteConnectOptions::new().in_memory(true);
+    let own = Box::new(options.connect().await.unwrap());
+    let mut traced = hub_otel::db::Connection::<Sqlite, _>::with_options(own, &options);
+    sqlx::query("SELECT 1 FROM sqlite_master").fetch_all(&mut traced).await.unwrap();
 
     capture.idle().await;
     let names: Vec<_> = capture.spans().iter().map(|span| span.name.clone()).collect();
-    assert_eq!(names, ["DELETE runs", "BEGIN", "DELETE runs", "COMMIT", "DELETE runs", "ROLLBACK"]);
+    assert_eq!(
+        names,
+        [
+            "DELETE runs",
+            "BEGIN",
+            "DELETE runs",
+            "COMMIT",
+            "DELETE runs",
+            "ROLLBACK",
+            "SELECT sqlite_master"
+        ]
+    );
 }
