@@ -81,6 +81,26 @@ fn a_subscriber_that_discards_diagnostics_does_not_hide_them() {
     assert_eq!(stderr.matches("\n[OpenTelemetry] Shutdown error: ").count(), 1, "{stderr}");
 }
 
+#[test]
+fn a_subscriber_that_blocks_stops_neither_export_nor_shutdown() {
+    let receiver = Receiver::start();
+    let mut command = kit::case("stderr::case::a_subscriber_that_blocks");
+    command.envs([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("HUB_OTEL_SHUTDOWN_TIMEOUT", "2000"),
+    ]);
+    let mut process = Process::spawn(&mut command);
+    assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
+    let output = process.stdout();
+    for thread in ["hub-otel-stderr", "hub-otel-end"] {
+        assert!(output.contains(&format!("blocked {thread}")), "{output}");
+    }
+    assert!(output.contains("complete true"), "{output}");
+    assert_eq!(receiver.spans().len(), 2, "{output}");
+    assert_eq!(receiver.latest_sum("workflow.runs.total"), 1.0, "{output}");
+}
+
 mod case {
     use crate::kit;
     use hub_otel::{Telemetry, agent, workflow};
@@ -195,6 +215,36 @@ mod case {
         tracing::info!("of the program");
         kit::span(&telemetry, "lost");
         telemetry.shutdown_blocking();
+    }
+
+    /// A layer of the application that blocks each thread of the library.
+    struct Blocks;
+
+    impl<S: tracing::Subscriber> Layer<S> for Blocks {
+        fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+            let thread = std::thread::current();
+            let name = thread.name().unwrap_or_default();
+            if name.starts_with("hub-otel") {
+                println!("blocked {name}");
+                loop {
+                    std::thread::park();
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn a_subscriber_that_blocks() {
+        let of_the_library = filter_fn(|metadata| metadata.target().starts_with("hub_otel"));
+        set(Registry::default().with(Blocks.with_filter(of_the_library)));
+        let telemetry = hub_otel::init("blocks").expect("the install");
+        let mut open = Box::pin(
+            workflow("nightly").run(agent("scanner", "scan").run(std::future::pending::<()>())),
+        );
+        let waker = std::task::Waker::noop();
+        assert!(open.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        println!("complete {}", telemetry.shutdown_blocking().is_complete());
     }
 
     #[test]

@@ -23,11 +23,14 @@ fn units_in_thread_locals_end_with_their_thread_and_are_counted() {
         let of_id = spans.iter().filter(|span| text(&span.attributes, "agent.id") == Some(id));
         of_id.filter(|span| text(&span.attributes, "agent.status") == Some(status)).count()
     };
-    for id in ["first_used_before", "first_used_after", "other_thread"] {
+    for id in ["first_used_before", "first_used_after", "other_thread", "inner"] {
         assert_eq!(count(id, "CANCELLED"), 1, "{id}: {}", process.stderr());
     }
-    // Counted: three futures, two functions that destructors call, one unit of the thread itself.
-    assert_eq!(receiver.latest_sum("agent.runs.total"), 6.0, "{}", process.stderr());
+    // Counted: four futures, two functions that destructors call, one unit of the thread itself,
+    // one unit that the destructor of a future's local calls.
+    assert_eq!(receiver.latest_sum("agent.runs.total"), 8.0, "{}", process.stderr());
+    assert_eq!(receiver.latest_sum("workflow.runs.total"), 1.0);
+    assert_eq!(receiver.latest_sum("workflows.active"), 0.0);
     let ended_by = |span: &hub_otel_tests::receiver::Item<_>| {
         let span: &opentelemetry_proto::tonic::trace::v1::Span = &span.item;
         text(&span.attributes, "hub_otel.ended_by").is_some()
@@ -36,7 +39,7 @@ fn units_in_thread_locals_end_with_their_thread_and_are_counted() {
 }
 
 mod case {
-    use hub_otel::{agent, current, instrument_agent};
+    use hub_otel::{agent, current, instrument_agent, workflow};
     use std::cell::RefCell;
     use std::pin::Pin;
     use std::task::{Context, Waker};
@@ -56,6 +59,7 @@ mod case {
         fn drop(&mut self) {
             assert_eq!(in_destructor(), 7);
             assert!(current().run_id().is_none());
+            tracing::info!("of a destructor");
         }
     }
 
@@ -73,6 +77,23 @@ mod case {
         future
     }
 
+    /// A workflow with an open agent, and a local whose destructor calls a unit.
+    fn open_workflow() -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut future: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(workflow("outer").run(async {
+                struct Local;
+                impl Drop for Local {
+                    fn drop(&mut self) {
+                        agent("local", "drop").call(|| tracing::info!("of a local's destructor"));
+                    }
+                }
+                let _local = Local;
+                agent("inner", "wait").run(std::future::pending::<()>()).await
+            }));
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        future
+    }
+
     #[test]
     #[ignore = "runs in a child process"]
     fn thread_locals() {
@@ -85,6 +106,7 @@ mod case {
             AFTER.with(|futures| futures.borrow_mut().push(open("first_used_after")));
             AFTER_CALL.with(|_| ());
             BEFORE.with(|futures| futures.borrow_mut().push(open("first_used_before")));
+            BEFORE.with(|futures| futures.borrow_mut().push(open_workflow()));
         })
         .join()
         .expect("no panic");

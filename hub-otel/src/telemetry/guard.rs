@@ -213,11 +213,14 @@ impl Telemetry {
         instance::set_global(Arc::clone(&handle.pipeline.instance))
             .map_err(|_| InitError::already_installed())?;
         handle.is_installed.store(true, Ordering::SeqCst);
-        opentelemetry::global::set_tracer_provider(handle.pipeline.tracer_provider.clone());
-        opentelemetry::global::set_meter_provider(handle.pipeline.meter_provider.clone());
-        opentelemetry::global::set_text_map_propagator(global_propagator(
-            handle.pipeline.instance.options.propagation,
-        ));
+        // Each setter emits an event, which a subscriber of an earlier installation would print.
+        tracing::dispatcher::with_default(&tracing::Dispatch::none(), || {
+            opentelemetry::global::set_tracer_provider(handle.pipeline.tracer_provider.clone());
+            opentelemetry::global::set_meter_provider(handle.pipeline.meter_provider.clone());
+            opentelemetry::global::set_text_map_propagator(global_propagator(
+                handle.pipeline.instance.options.propagation,
+            ));
+        });
         let started = format!("Instrumentation started ({})", self.health());
         handle.pipeline.diagnostics.log_at(Level::INFO, &started);
         let is_set =

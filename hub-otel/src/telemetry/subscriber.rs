@@ -1,11 +1,13 @@
 //! Export of `tracing` events as log records: the layer, and the default subscriber.
 
+mod catch_panic;
 mod line_writer;
 mod redacting_format;
 pub(crate) mod with_ids;
 
 use crate::config::Config;
 use crate::semconv::DIAGNOSTICS_TARGET;
+use crate::telemetry::subscriber::catch_panic::CatchPanic;
 use crate::telemetry::subscriber::line_writer::LineWriter;
 use crate::telemetry::subscriber::redacting_format::RedactingFields;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
@@ -56,7 +58,7 @@ where
     {
         let export = export(provider)?;
         let filter = filter_fn(is_exported).and(env_filter(&config.log_filter));
-        Some(export.with_filter(filter).boxed())
+        Some(CatchPanic(export).with_filter(filter).boxed())
     }
     #[cfg(not(feature = "logs"))]
     {
@@ -114,7 +116,8 @@ impl OwnSubscriber {
         #[cfg(feature = "logs")]
         let export_handle = {
             let (export, handle) = reload::Layer::new(export(provider));
-            layers.push(export.with_filter(filter_fn(is_exported).and(filter())).boxed());
+            layers
+                .push(CatchPanic(export).with_filter(filter_fn(is_exported).and(filter())).boxed());
             handle
         };
         #[cfg(not(feature = "logs"))]
@@ -122,7 +125,7 @@ impl OwnSubscriber {
         // Diagnostics are written to stderr directly, with a text of their own. One filter per
         // layer: `tracing::enabled!` is true if one of two nested filters is.
         let not_diagnostics = filter_fn(|metadata| metadata.target() != DIAGNOSTICS_TARGET);
-        layers.push(text.with_filter(not_diagnostics.and(filter())).boxed());
+        layers.push(CatchPanic(text).with_filter(not_diagnostics.and(filter())).boxed());
         let ours = Self {
             text: text_handle,
             #[cfg(feature = "logs")]

@@ -8,7 +8,7 @@ use crate::semconv::{attribute as a, error_type, event, kv, status};
 use crate::shared_str::share_str;
 use crate::status::UnitStatus;
 use crate::unit::events;
-use crate::unit::open_units::OpenUnit;
+use crate::unit::open_units::{LogEnd, OpenUnit};
 use crate::unit::outcome::{Ending, Failure, Finished};
 use crate::unit::raw_span::RawSpan;
 use crate::unit::span::OpenSpan;
@@ -21,12 +21,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Ends `unit`, unless it has ended. Its context is attached, so that the last log record carries
-/// its ids. Returns whether it was open.
-pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) -> bool {
-    let Some(finished) = seal(unit, ending, events::logs_end()) else { return false };
-    events::log_ended(unit.kind, &finished);
-    record_end(unit, finished);
-    true
+/// its ids.
+pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) {
+    if let Some(finished) = seal(unit, ending, events::logs_end()) {
+        events::log_ended(unit.kind, &finished);
+        record_end(unit, finished);
+    }
 }
 
 /// Ends `unit` without a log record, during the destruction of the thread's thread-locals: a
@@ -58,16 +58,28 @@ impl OpenUnit for ActiveUnit {
     }
 
     /// Ends the unit CANCELLED. Its body may still run: what it records later has no effect.
-    fn end_by_shutdown(self: Arc<Self>) -> bool {
+    fn end_by_shutdown(self: Arc<Self>) -> Option<LogEnd> {
         let mut ending = Ending::cancelled();
         ending.attributes.push(kv(a::ENDED_BY, ended_by::SHUTDOWN));
-        // A context of its own: telemetry is suppressed in the one of the export thread.
-        let mut context = Context::new().with_value(Arc::clone(&self));
-        if self.span.is_some() {
-            context = context.with_span(RawSpan(Arc::clone(&self)));
-        }
-        let _attached = context.attach();
-        finish_unit(&self, ending)
+        let finished = seal(&self, ending, events::logs_end())?;
+        let logged = Finished {
+            label_set: Arc::clone(&finished.label_set),
+            ending: Ending::cancelled(),
+            suspended: None,
+            workflow: finished.workflow.clone(),
+            retries: finished.retries,
+            waited: finished.waited,
+        };
+        record_end(&self, finished);
+        Some(Box::new(move || {
+            // A context of its own: telemetry is suppressed in the one of the export thread.
+            let mut context = Context::new().with_value(Arc::clone(&self));
+            if self.span.is_some() {
+                context = context.with_span(RawSpan(Arc::clone(&self)));
+            }
+            let _attached = context.attach();
+            events::log_ended(self.kind, &logged);
+        }))
     }
 }
 

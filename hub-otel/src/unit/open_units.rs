@@ -12,6 +12,8 @@ use std::time::Instant;
 const SHARDS: usize = 16;
 /// Capacity of one shard. Later units are recorded as usual, but no shutdown ends them.
 const MAX_UNITS_PER_SHARD: usize = 65_536;
+/// Up to this number, open units are counted one by one: an ended unit can be kept alive.
+const MAX_COUNTED_UNITS: usize = 1_000;
 /// Slots that an empty shard keeps.
 const RETAINED_SLOTS: usize = 256;
 
@@ -23,9 +25,13 @@ pub(crate) trait OpenUnit: Send + Sync {
     /// Returns the start of the unit.
     fn started(&self) -> Instant;
 
-    /// Ends the unit because telemetry is shut down. Returns `false` if it has ended.
-    fn end_by_shutdown(self: Arc<Self>) -> bool;
+    /// Ends the unit because telemetry is shut down. Returns the call that emits its last log
+    /// record. `None` if it has ended.
+    fn end_by_shutdown(self: Arc<Self>) -> Option<LogEnd>;
 }
+
+/// Emits the last log record of a unit.
+pub(crate) type LogEnd = Box<dyn FnOnce()>;
 
 /// Units in progress of one instance.
 pub(crate) struct OpenUnits {
@@ -89,18 +95,24 @@ impl OpenUnits {
 
     /// Returns the number of units in progress.
     pub(crate) fn count(&self) -> usize {
-        self.units().len()
+        let occupied = |table: MutexGuard<'_, Shard>| table.slots.len() - table.vacant.len();
+        let occupied: usize = (0..SHARDS).filter_map(|shard| self.lock(shard).map(occupied)).sum();
+        if occupied > MAX_COUNTED_UNITS { occupied } else { self.units().len() }
     }
 
-    /// Ends all units in progress, the latest one first: children end before their parents.
+    /// Ends all units in progress, the latest one first: children end before their parents. The log
+    /// records come last, because a subscriber of the application may block.
     pub(crate) fn end_all(&self) {
         let mut units = self.units();
         units.sort_by_key(|unit| std::cmp::Reverse(unit.started()));
+        let mut logs = Vec::new();
         for unit in units {
-            if unit.end_by_shutdown() {
+            if let Some(log) = unit.end_by_shutdown() {
                 self.ended_by_shutdown.fetch_add(1, Ordering::Relaxed);
+                logs.push(log);
             }
         }
+        logs.into_iter().for_each(|log| log());
     }
 
     /// Returns the number of units that a shutdown ended.
@@ -149,8 +161,9 @@ mod tests {
             Instant::now()
         }
 
-        fn end_by_shutdown(self: Arc<Self>) -> bool {
-            !self.0.swap(true, Ordering::SeqCst)
+        fn end_by_shutdown(self: Arc<Self>) -> Option<LogEnd> {
+            let log: LogEnd = Box::new(|| ());
+            (!self.0.swap(true, Ordering::SeqCst)).then_some(log)
         }
     }
 
@@ -180,7 +193,7 @@ mod tests {
         let open = OpenUnits::default();
         let units: Vec<_> = (0..3).map(|_| unit()).collect();
         assert!(units.iter().all(|unit| open.insert(weak(unit)).is_some()));
-        assert!(Arc::clone(&units[0]).end_by_shutdown(), "by the unit itself");
+        assert!(Arc::clone(&units[0]).end_by_shutdown().is_some(), "by the unit itself");
         open.end_all();
         open.end_all();
         assert_eq!((open.ended_by_shutdown(), open.count()), (2, 0));

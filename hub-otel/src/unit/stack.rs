@@ -77,8 +77,7 @@ fn with_stack<T>(f: impl FnOnce(&mut UnitStack) -> T) -> Option<T> {
 
 /// Returns the current context. `None` during thread-local destruction, where OpenTelemetry panics.
 pub(super) fn current_context() -> Option<Context> {
-    with_stack(|_| ())?;
-    Some(Context::current())
+    with_stack(|_| Context::current())
 }
 
 /// Returns the unit that runs under the current context.
@@ -122,15 +121,16 @@ fn hash(text: Option<&str>) -> u64 {
 /// # Errors
 /// Returns the state during thread-local destruction.
 pub(super) fn push(state: UnitState) -> Result<(), UnitState> {
-    if with_stack(|_| ()).is_none() {
-        return Err(state);
-    }
-    let guard = match &state {
-        UnitState::Active(_, context) => Some(context.clone().attach()),
-        UnitState::Inert | UnitState::Opening(..) | UnitState::Prepared(_) => None,
-    };
-    with_stack(|stack| stack.frames.push(Frame { state, guard }));
-    Ok(())
+    let mut state = Some(state);
+    with_stack(|stack| {
+        let state = state.take().unwrap_or_default();
+        let guard = match &state {
+            UnitState::Active(_, context) => Some(context.clone().attach()),
+            UnitState::Inert | UnitState::Opening(..) | UnitState::Prepared(_) => None,
+        };
+        stack.frames.push(Frame { state, guard });
+    });
+    state.map_or(Ok(()), Err)
 }
 
 /// Ends a poll. The context stays attached until the returned frame is dropped.
