@@ -82,6 +82,33 @@ fn a_subscriber_that_discards_diagnostics_does_not_hide_them() {
 }
 
 #[test]
+fn log_lines_of_the_application_carry_the_ids_of_span_and_run() {
+    for (name, trace, span, run, end) in [
+        ("json_lines", "\"trace_id\":\"", "\",\"span_id\":\"", "\",\"workflow.run.id\":\"", "\"}"),
+        ("text_lines", " trace_id=", " span_id=", " workflow.run.id=", ""),
+    ] {
+        let receiver = Receiver::start();
+        let mut command = kit::case(&format!("stderr::case::{name}"));
+        command.envs([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint().as_str()),
+            ("OTEL_METRICS_EXPORTER", "none"),
+        ]);
+        let mut process = Process::spawn(&mut command);
+        assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
+        let stderr = process.stderr();
+        let spans = receiver.spans();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let agent = spans.iter().find(|span| span.name == "agent.execute").expect("an agent");
+        let (trace_id, span_id) = (hex(&agent.trace_id), hex(&agent.span_id));
+        let ids = format!("{trace}{trace_id}{span}{span_id}{run}run-7{end}\n");
+        let line = stderr.lines().find(|line| line.contains("in the agent")).unwrap_or_default();
+        assert!(format!("{line}\n").ends_with(&ids), "{ids}: {stderr}");
+        let outside = stderr.lines().find(|line| line.contains("outside")).unwrap_or_default();
+        assert!(!outside.is_empty() && !outside.contains("trace_id"), "{stderr}");
+    }
+}
+
+#[test]
 fn a_subscriber_that_blocks_stops_neither_export_nor_shutdown() {
     let receiver = Receiver::start();
     let mut command = kit::case("stderr::case::a_subscriber_that_blocks");
@@ -111,7 +138,11 @@ mod case {
     use std::time::{Duration, Instant};
     use tracing::field::{Field, Visit};
     use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::fmt;
+    use tracing_subscriber::fmt::format::Writer;
+    use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
     use tracing_subscriber::layer::{Context, SubscriberExt};
+    use tracing_subscriber::registry::LookupSpan;
     use tracing_subscriber::{Layer, Registry};
 
     /// Writes to stderr until it is full. One thread stays blocked.
@@ -215,6 +246,51 @@ mod case {
         tracing::info!("of the program");
         kit::span(&telemetry, "lost");
         telemetry.shutdown_blocking();
+    }
+
+    /// A JSON format of the application.
+    struct Json;
+
+    impl<S, N> FormatEvent<S, N> for Json
+    where
+        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+        N: for<'writer> FormatFields<'writer> + 'static,
+    {
+        fn format_event(
+            &self,
+            context: &FmtContext<'_, S, N>,
+            mut writer: Writer<'_>,
+            event: &tracing::Event<'_>,
+        ) -> std::fmt::Result {
+            let mut fields = String::new();
+            context.field_format().format_fields(Writer::new(&mut fields), event)?;
+            writeln!(writer, "{{\"fields\":{fields:?}}}")
+        }
+    }
+
+    fn logs_in_an_agent() {
+        let telemetry = hub_otel::init("lines").expect("the install");
+        tracing::info!("outside");
+        workflow("nightly")
+            .run_id("run-7")
+            .call(|| agent("scanner", "scan").call(|| tracing::info!("in the agent")));
+        telemetry.shutdown_blocking();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn json_lines() {
+        let format = fmt().event_format(Json).map_event_format(hub_otel::otel::with_ids);
+        format.with_writer(std::io::stderr).init();
+        logs_in_an_agent();
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn text_lines() {
+        let format = fmt().map_event_format(hub_otel::otel::with_ids);
+        format.with_writer(std::io::stderr).init();
+        logs_in_an_agent();
     }
 
     /// A layer of the application that blocks each thread of the library.

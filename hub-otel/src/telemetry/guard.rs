@@ -49,7 +49,7 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 ///     Ok(())
 /// }
 /// ```
-#[must_use = "dropping the guard shuts telemetry down"]
+#[must_use = "dropping the guard shuts telemetry down: keep it with `let telemetry = …`, not `let _ = …`"]
 pub struct Telemetry {
     /// `None` if telemetry is disabled or shut down.
     handle: Option<Arc<ShutdownHandle>>,
