@@ -200,7 +200,10 @@ fn single_expression<'a>(environment: &Environment<'_>, leaf: &'a str) -> Option
 fn describe_error(error: &minijinja::Error, missing: impl FnOnce() -> Option<String>) -> String {
     match error.kind() {
         ErrorKind::UndefinedError => missing().unwrap_or_else(|| error_detail(error)),
-        ErrorKind::OutOfFuel => format!("costs more than {FUEL} instructions or 64 bytes of data"),
+        ErrorKind::OutOfFuel => format!(
+            "executes more than {FUEL} instructions, or produces more than {} bytes",
+            FUEL * 64
+        ),
         _ => error_detail(error),
     }
 }

@@ -96,9 +96,8 @@ impl Display for Config {
             &self.prometheus_port.value,
             &self.prometheus_port.origin,
         )?;
-        if let Some(names) = &self.metrics_hosts.value {
-            line("HUB_OTEL_METRICS_HOSTS", &names.join(","), &self.metrics_hosts.origin)?;
-        }
+        let hosts = self.metrics_hosts.as_ref().map_or_else(|| "-".to_owned(), |it| it.join(","));
+        line("HUB_OTEL_METRICS_HOSTS", &hosts, &self.metrics_hosts.origin)?;
         line("OTEL_TRACES_SAMPLER", &self.sampler.value, &self.sampler.origin)?;
         let propagators: Vec<_> =
             self.propagators.iter().map(|propagator| propagator.as_str()).collect();
