@@ -67,7 +67,7 @@ async fn serve(args: &ServeArgs) -> Result<(), Problem> {
     let telemetry = telemetry_builder(args);
     let config = telemetry.config().map_err(Problem::usage)?;
     if args.print_config {
-        print_line(config.to_string().trim_end());
+        config.to_string().lines().for_each(print_line);
         return Ok(());
     }
     // The first poll installs the handlers, so that a signal during the start is a clean shutdown.

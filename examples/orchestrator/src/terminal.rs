@@ -60,9 +60,7 @@ impl Problem {
 
     /// Prints the error on stderr. Returns the exit code.
     pub fn report(self) -> Exit {
-        // The text can be a server's. A closed stderr does not change the exit code.
-        let text = self.text.replace(|c: char| c.is_control() && c != '\n', " ");
-        drop(writeln!(std::io::stderr(), "error: {text}"));
+        print_message(&format!("error: {}", self.text));
         self.exit
     }
 }
@@ -86,5 +84,24 @@ impl<E: Error> From<E> for Problem {
 
 /// Prints a line on stdout: ids and results, for the next command of a pipe. Ignores a closed pipe.
 pub fn print_line(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", escape(line));
+}
+
+/// Prints a message on stderr. A closed stderr does not change the exit code.
+pub fn print_message(text: &str) {
+    text.lines().for_each(|line| drop(writeln!(std::io::stderr(), "{}", escape(line))));
+}
+
+/// Escapes control characters except the separator of columns: texts of a server or a file must
+/// neither add lines nor control the terminal.
+fn escape(line: &str) -> String {
+    let mut escaped = String::with_capacity(line.len());
+    for character in line.chars() {
+        if character.is_control() && character != '\t' {
+            escaped.extend(character.escape_debug());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::client::{Api, CallError};
 use super::values;
 use crate::clock::parse_duration;
-use crate::terminal::{Exit, print_line};
+use crate::terminal::{Exit, print_line, print_message};
 
 /// Triggers a run on a running server. Prints its id on stdout.
 #[derive(Debug, Clone, Args)]
@@ -50,7 +50,7 @@ impl RunArgs {
             let run = api.get("/api/runs/{id}", &id).await?;
             let status = api.text(&run, "status")?;
             if status != last_status {
-                eprintln!("{}", describe_status(&status, &run));
+                print_message(&describe_status(&status, &run));
                 last_status.clone_from(&status);
             }
             match status.as_str() {

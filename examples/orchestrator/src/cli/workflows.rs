@@ -9,7 +9,7 @@ use crate::agents::Registry;
 use crate::agents::builtin::{AgentSettings, builtin_agents};
 use crate::domain::{Workflow, graph};
 use crate::security::Secrets;
-use crate::terminal::{Exit, Problem, print_line};
+use crate::terminal::{Exit, Problem, print_line, print_message};
 
 /// Lists workflows, or validates workflow files.
 #[derive(Debug, Clone, Subcommand)]
@@ -39,7 +39,7 @@ async fn list(api: &Api) -> Result<Exit, CallError> {
     for workflow in api.list("/api/workflows", "", &[], usize::MAX).await? {
         let name = api.text(&workflow, "name")?;
         match workflow["description"].as_str().filter(|text| !text.is_empty()) {
-            Some(description) => print_line(&format!("{name}\t{description}")),
+            Some(text) => print_line(&format!("{name}\t{}", text.replace('\t', " "))),
             None => print_line(&name),
         }
     }
@@ -53,7 +53,7 @@ fn validate(files: &[PathBuf], agents: &Registry) -> Exit {
         match check(file, agents) {
             Ok(name) => print_line(&name),
             Err(reason) => {
-                eprintln!("{}: {reason}", file.display());
+                print_message(&format!("{}: {reason}", file.display()));
                 exit = Exit::Failed;
             }
         }

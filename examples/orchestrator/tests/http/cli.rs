@@ -81,6 +81,17 @@ async fn workflows_are_listed_and_files_are_validated_without_a_server() {
     let (code, stdout, _) = server.command(&["workflows", "list"]).await;
     let names: Vec<_> = stdout.lines().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(code, 0);
+    let node = serde_json::json!({ "id": "a", "agent": "scanner", "action": "scan" });
+    let hostile = serde_json::json!({
+        "name": "hostile", "nodes": [node], "description": "d\nFORGED\t\u{1b}[2J\r",
+    });
+    let create = server.http.post(format!("{}/api/workflows", server.url)).json(&hostile).send();
+    assert_eq!(create.await.unwrap().status(), 201);
+    let (_, listed, _) = server.command(&["workflows", "list"]).await;
+    assert!(
+        listed.lines().any(|line| line == r"hostile	d\nFORGED \u{1b}[2J\r".replace(r"\t", "\t")),
+        "{listed:?}"
+    );
     for seed in ["scan-and-notify", "alert-notification", "test-failure"] {
         assert!(names.contains(&seed), "{names:?}");
     }
