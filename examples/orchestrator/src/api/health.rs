@@ -12,7 +12,7 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 /// Maximum time of the database check. Probes have deadlines of their own, usually of seconds.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Health of the server.
 #[derive(Debug, Serialize, ToSchema)]
