@@ -129,7 +129,7 @@ fn the_first_redaction_of_a_key_is_reported_once() {
     let mut process = Process::spawn(&mut command);
     assert!(process.exit(Duration::from_secs(30)).success(), "{}", process.stderr());
     let stderr = process.stderr();
-    for (key, word) in [("api_key", "key"), ("db.password", "password"), ("session_token", "token")]
+    for (key, word) in [("api_key", "key"), ("db.password", "password"), ("session.token", "token")]
     {
         let line = format!(
             "[OpenTelemetry] the values of `{key}` are exported as [REDACTED], because the name \

@@ -12,7 +12,7 @@ use crate::unit::state::{ActiveUnit, ParentWorkflow};
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, ContextGuard};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
@@ -54,14 +54,19 @@ struct LastPanic {
 }
 
 thread_local! {
+    /// Set while the stack is created. That may panic, and the panic hook must not use it then.
+    static IS_CREATING: Cell<bool> = const { Cell::new(false) };
+
     static STACK: RefCell<UnitStack> = {
         // Thread-locals are destroyed in the reverse order of their first use. Units need
         // OpenTelemetry's and the one of the random numbers: use those first.
+        IS_CREATING.set(true);
         let is_usable = catch_unwind(|| {
             Context::map_current(|_| ());
             let _ = new_run_id();
         })
         .is_ok();
+        IS_CREATING.set(false);
         RefCell::new(UnitStack { frames: Vec::with_capacity(8), last_panic: None, is_usable })
     };
 }
@@ -89,6 +94,9 @@ pub(super) fn current_unit() -> Option<Arc<ActiveUnit>> {
 /// Notes a panic, if a unit is polled on this thread. Called by a panic hook, which must not panic:
 /// the stack may be borrowed.
 pub(super) fn set_last_panic(text: Option<&str>, message: impl FnOnce() -> String) {
+    if IS_CREATING.get() {
+        return;
+    }
     let _ = STACK.try_with(|stack| {
         if let Ok(mut stack) = stack.try_borrow_mut()
             && !stack.frames.is_empty()
