@@ -10,7 +10,7 @@ use std::ffi::OsString;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
     values: BTreeMap<String, String>,
-    /// Variables with a value that is not UTF-8. Reported as invalid settings.
+    /// Variables with a value that is not UTF-8. Ignored with a warning; an error in strict mode.
     unreadable: Vec<String>,
 }
 

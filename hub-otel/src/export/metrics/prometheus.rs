@@ -166,10 +166,8 @@ impl MetricsHandler {
             return;
         }
         let Some((since, deadline)) = self.draining_since() else { return };
-        let interval = match self.scrapes.wait_for_last(since, deadline).await {
-            LastScrape::NoScraper | LastScrape::Completed => return,
-            LastScrape::NotDue(interval) | LastScrape::Missed(interval) => interval,
-        };
+        let last = self.scrapes.wait_for_last(since, deadline).await;
+        let LastScrape::NotDue(interval) = last else { return };
         self.diagnostics.log(&format!(
             "the metrics since the last scrape of /metrics are lost: the scraper comes every \
              {:.1} s, and not within the {:.1} s of the shutdown; set HUB_OTEL_SHUTDOWN_TIMEOUT \
@@ -262,4 +260,42 @@ async fn handle(
         header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
     );
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_sdk::metrics::Temporality;
+    use std::io::{Read, Write};
+
+    #[tokio::test]
+    async fn a_failed_collection_is_503() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a socket option");
+        let address = listener.local_addr().expect("bound");
+        let (_phase, phase) = watch::channel(ExportPhase::Running);
+        let diagnostics = Arc::<Diagnostics>::default();
+        let handler = Arc::new(MetricsHandler {
+            // Not registered with a provider: every collection fails.
+            reader: ManualMetricReader::new(Temporality::Cumulative),
+            observers: Observers::new(Arc::clone(&diagnostics)),
+            deny: DenyList::default(),
+            diagnostics,
+            warns_of_overflow: true,
+            scrapes: Scrapes::default(),
+            phase: phase.clone(),
+            cache: Mutex::default(),
+        });
+        let server = tokio::spawn(serve(listener, handler, phase));
+        let request = move || {
+            let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+            let mut response = String::new();
+            stream.read_to_string(&mut response).expect("a response");
+            response
+        };
+        let response = tokio::task::spawn_blocking(request).await.expect("no panic");
+        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+        server.abort();
+    }
 }

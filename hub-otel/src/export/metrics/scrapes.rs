@@ -29,13 +29,11 @@ struct Times {
 /// The result of [`Scrapes::wait_for_last`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum LastScrape {
-    /// No scraper was seen: there were less than two scrapes.
+    /// No scraper was seen, because there were less than two scrapes, or it is gone.
     NoScraper,
     Completed,
     /// The next scrape of this interval is not due before the deadline.
     NotDue(Duration),
-    /// The next scrape of this interval was due and did not come.
-    Missed(Duration),
 }
 
 impl Scrapes {
@@ -55,22 +53,22 @@ impl Scrapes {
         self.completed.notify_waiters();
     }
 
-    /// Returns the time by which the next scrape is due, with the interval. An error if no scraper
-    /// was seen or its next scrape is not due before `deadline`.
-    fn next_scrape(&self, deadline: Instant) -> Result<(Instant, Duration), LastScrape> {
+    /// Returns the time by which the next scrape is due. An error if no scraper was seen, or if its
+    /// next scrape is not due before `deadline`.
+    fn next_scrape(&self, deadline: Instant) -> Result<Instant, LastScrape> {
         let times = self.times();
         let interval = times.intervals.iter().flatten().max().copied();
         let (Some(last), Some(interval)) = (times.last, interval) else {
             return Err(LastScrape::NoScraper);
         };
         let due = last + interval + interval / 10 + SLACK;
-        if due > deadline { Err(LastScrape::NotDue(interval)) } else { Ok((due, interval)) }
+        if due > deadline { Err(LastScrape::NotDue(interval)) } else { Ok(due) }
     }
 
     /// Waits for a scrape that begins after `since`, if a scraper was seen whose next scrape is due
     /// before `deadline`.
     pub(crate) async fn wait_for_last(&self, since: Instant, deadline: Instant) -> LastScrape {
-        let (due, interval) = match self.next_scrape(deadline) {
+        let due = match self.next_scrape(deadline) {
             Ok(next) => next,
             Err(no_wait) => return no_wait,
         };
@@ -86,7 +84,7 @@ impl Scrapes {
         };
         match timeout_at(due, scraped).await {
             Ok(()) => LastScrape::Completed,
-            Err(_) => LastScrape::Missed(interval),
+            Err(_) => LastScrape::NoScraper,
         }
     }
 }
@@ -111,7 +109,7 @@ mod tests {
             scraped_at(start, seconds).next_scrape(start + deadline * SECOND)
         };
         let due = start + 6 * SECOND + 3 * SECOND / 10 + SLACK;
-        assert_eq!(next(&[0, 3], 8), Ok((due, 3 * SECOND)));
+        assert_eq!(next(&[0, 3], 8), Ok(due));
         assert_eq!(next(&[0, 15], 20), Err(LastScrape::NotDue(15 * SECOND)));
         assert_eq!(next(&[0], 60), Err(LastScrape::NoScraper));
         // Two scrapers of 15 s, one 2 s after the other.
