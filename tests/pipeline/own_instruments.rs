@@ -77,6 +77,18 @@ fn a_callback_that_panics_or_hangs_loses_its_own_metric_and_is_reported_once() {
 }
 
 #[test]
+fn a_callback_with_too_many_values_is_cut_and_reported_once() {
+    let (process, url) = start("many");
+    for _ in 0..3 {
+        let scrape = Scrape::of(&url);
+        // 2,000 label sets, the limit of the SDK, and the overflow.
+        assert_eq!(scrape.matching("mine_many_total", &[]).count(), 2_001);
+    }
+    let stderr = stop(process);
+    assert_eq!(stderr.matches("observed more than 10000 values").count(), 1, "{stderr}");
+}
+
+#[test]
 fn twenty_hanging_callbacks_take_few_threads_and_the_program_still_ends() {
     let (process, url) = start("twenty_hang");
     let threads =
@@ -237,6 +249,7 @@ fn a_conflict_of_types_or_names_is_reported_once_and_the_page_stays_valid() {
 #[expect(clippy::disallowed_methods, reason = "instruments of the user's own")]
 mod case {
     use hub_otel::otel::meter_provider;
+    use hub_otel::otel::opentelemetry::KeyValue;
     use hub_otel::otel::opentelemetry::metrics::{Meter, MeterProvider};
 
     fn serve(register: impl FnOnce(&dyn Fn(&'static str) -> Meter)) {
@@ -289,6 +302,19 @@ mod case {
                 let name = format!("mine.bad.{number}");
                 meter.u64_observable_gauge(name).with_callback(|_| hang()).build();
             }
+        });
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn many() {
+        serve(|meter| {
+            meter("mine")
+                .u64_observable_counter("mine.many")
+                .with_callback(|observer| {
+                    (0..20_000).for_each(|n| observer.observe(1, &[KeyValue::new("n", n)]));
+                })
+                .build();
         });
     }
 

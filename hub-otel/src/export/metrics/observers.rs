@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -51,8 +52,16 @@ pub(crate) struct Observers {
 trait ObserverCallback: Send + Sync {
     fn instrument(&self) -> &str;
     fn is_running(&self) -> bool;
-    /// Runs the callback, unless it is running. Returns whether it panicked.
-    fn run(&self) -> bool;
+    /// Runs the callback, unless it is running. Returns the failure to report.
+    fn run(&self) -> Option<CallbackFailure>;
+}
+
+/// A failure of one run.
+#[derive(Debug, Clone, Copy)]
+enum CallbackFailure {
+    Panicked,
+    /// Over [`MAX_OBSERVATIONS`].
+    TooManyObservations,
 }
 
 /// One callback with its last observations.
@@ -93,11 +102,11 @@ impl<T: Copy + Send + Sync> ObserverCallback for Observer<T> {
         lock(&self.last).is_running
     }
 
-    fn run(&self) -> bool {
+    fn run(&self) -> Option<CallbackFailure> {
         if std::mem::replace(&mut lock(&self.last).is_running, true) {
-            return false;
+            return None;
         }
-        let buffer = ObservationBuffer(Mutex::default());
+        let buffer = ObservationBuffer(Mutex::default(), AtomicBool::new(false));
         let result = catch_unwind(AssertUnwindSafe(|| (self.callback)(&buffer)));
         let mut last = lock(&self.last);
         last.is_running = false;
@@ -107,21 +116,25 @@ impl<T: Copy + Send + Sync> ObserverCallback for Observer<T> {
             Err(_) => Vec::new(),
         };
         drop(last);
-        let Err(payload) = result else { return false };
+        let Err(payload) = result else {
+            return buffer.1.load(SeqCst).then_some(CallbackFailure::TooManyObservations);
+        };
         // The destructor of a payload may panic as well.
         let _ = catch_unwind(AssertUnwindSafe(move || drop(payload)));
-        true
+        Some(CallbackFailure::Panicked)
     }
 }
 
-/// Collects the observations of one run.
-struct ObservationBuffer<T>(Mutex<Vec<(T, Vec<KeyValue>)>>);
+/// Collects the observations of one run, up to the limit. The flag is set beyond it.
+struct ObservationBuffer<T>(Mutex<Vec<(T, Vec<KeyValue>)>>, AtomicBool);
 
 impl<T: Copy + Send + Sync> AsyncInstrument<T> for ObservationBuffer<T> {
     fn observe(&self, measurement: T, attributes: &[KeyValue]) {
         let mut observations = lock(&self.0);
         if observations.len() < MAX_OBSERVATIONS {
             observations.push((measurement, attributes.to_vec()));
+        } else {
+            self.1.store(true, SeqCst);
         }
     }
 }
@@ -203,8 +216,8 @@ impl Observers {
             let _suppressed = Context::enter_telemetry_suppressed_scope();
             loop {
                 let Some(callback) = lock(&waiting).pop_front() else { return };
-                if callback.run() {
-                    report_panic(&diagnostics, callback.instrument());
+                if let Some(failure) = callback.run() {
+                    report(&diagnostics, callback.instrument(), failure);
                 }
                 let _ = ended.send(());
             }
@@ -223,13 +236,18 @@ impl Observers {
     }
 }
 
-fn report_panic(diagnostics: &Diagnostics, instrument: &str) {
+fn report(diagnostics: &Diagnostics, instrument: &str, failure: CallbackFailure) {
+    let message = match failure {
+        CallbackFailure::Panicked => {
+            "panicked: its metric is not exported until a call succeeds".to_owned()
+        }
+        CallbackFailure::TooManyObservations => {
+            format!("observed more than {MAX_OBSERVATIONS} values: further ones are not exported")
+        }
+    };
     diagnostics.log_once(
-        &format!("callback panic {instrument}"),
-        &format!(
-            "the callback of the instrument `{instrument}` panicked: its metric is not exported \
-             until a call succeeds"
-        ),
+        &format!("callback {failure:?} {instrument}"),
+        &format!("the callback of the instrument `{instrument}` {message}"),
     );
 }
 
