@@ -30,8 +30,9 @@ fn the_programs_own_lines_stay_and_the_collector_gets_spans_and_records_that_bel
             !stderr.contains("delivered twice") && !stderr.contains("subscriber is set already"),
             "{stderr}"
         );
-        // Diagnostics are events of the subscriber.
-        assert!(stdout.contains("hub_otel::diagnostics: Shutdown complete"), "{stdout}");
+        // Diagnostics of the library are lines of the program's subscriber.
+        let complete = "INFO hub_otel::diagnostics: [OpenTelemetry] Shutdown complete\n";
+        assert!(stdout.contains(complete) && !stderr.contains("[OpenTelemetry]"), "{stdout}");
 
         let spans = receiver.spans();
         assert_eq!(spans.len(), 1, "{spans:?}");
@@ -49,5 +50,10 @@ fn the_programs_own_lines_stay_and_the_collector_gets_spans_and_records_that_bel
             "{protocol}"
         );
         assert_eq!(record.severity_text, "INFO");
+        // The same ids as in the line.
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let (trace_id, span_id) = (hex(&record.trace_id), hex(&record.span_id));
+        let ids = format!(" trace_id={trace_id} span_id={span_id}");
+        assert!(lines[0].ends_with(&ids), "{ids}: {}", lines[0]);
     }
 }
