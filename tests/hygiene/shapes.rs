@@ -269,7 +269,7 @@ pub async fn expected(
 #[instrument_agent(keep_async)]
 pub async fn shadowed(number: u32) -> u32 {
     let number = 7;
-    number
+    number + 1
 }
 
 /// An expectation that only an `async fn` fulfils.
@@ -585,7 +585,7 @@ pub async fn call_everything() {
     assert_eq!(generic("n", [0; 4]).await, "n4");
     assert_eq!(format!("{}", opaque(5).await), "5");
     assert_eq!(
-        is_send(opaque_in_result(&run)).await.ok().map(|n| n.to_string()),
+        is_send(opaque_in_result(&run)).await.ok().map(|n| format!("{n}")),
         Some("2".to_owned())
     );
     assert_eq!(opaque_in_tuple("abc").map(|(a, b)| format!("{a}{}", b[0])), Some("a3".to_owned()));
@@ -596,7 +596,7 @@ pub async fn call_everything() {
         is_send(borrowed_object(&"x")).await.map(ToString::to_string).ok(),
         Some("x".to_owned())
     );
-    assert_eq!(expected(1, 2, 3).await + shadowed(1).await + without_await().await, 17);
+    assert_eq!(expected(1, 2, 3).await + shadowed(1).await + without_await().await, 18);
     assert_eq!(arrays(&["stop"], &[String::new()], [1, 2], &[0.5, 1.5]).await, [true, true]);
     assert_eq!(is_send(returns_opaque_result(run.clone())).await.ok(), Some(3));
     assert_eq!(returns_closure(1)("abc"), "bc");

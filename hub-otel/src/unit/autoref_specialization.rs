@@ -109,7 +109,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
     fn only_a_result_with_an_error_is_a_failure() {
         assert_eq!(classify!(7), (UnitStatus::Success, None));
         assert_eq!(classify!(Ok::<_, Bare>(7)), (UnitStatus::Success, None));
@@ -118,7 +117,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
     fn an_error_is_formatted_with_the_best_trait_of_its_type() {
         let shown = "x".parse::<u8>().map_err(|error| error.to_string());
         let digit = Some("invalid digit found in string");
@@ -136,7 +134,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::needless_borrow, reason = "as the expansion writes it")]
     fn an_error_that_contains_a_borrow_is_classified() {
         #[derive(Debug)]
         struct At<'t>(&'t str);
