@@ -21,6 +21,11 @@ impl Bounded {
         Self { text: String::new(), max }
     }
 
+    /// Reserves room for the text of most errors.
+    pub(crate) fn for_message(max: usize) -> Self {
+        Self { text: String::with_capacity(64), max }
+    }
+
     /// Appends the formatted text. Returns whether it is complete.
     pub(crate) fn append(&mut self, arguments: fmt::Arguments<'_>) -> bool {
         contain(|| fmt::write(self, arguments)).is_some_and(|written| written.is_ok())

@@ -30,7 +30,7 @@ impl std::fmt::Debug for ErrorMessage<'_> {
 impl ErrorMessage<'_> {
     /// Returns the text: `step failed: disk full`. `None` if there is none.
     pub(super) fn format(&self) -> Option<String> {
-        let mut message = Bounded::new(MAX_BYTES);
+        let mut message = Bounded::for_message(MAX_BYTES);
         match self {
             Self::Error(error) => {
                 message.append(format_args!("{error}"));

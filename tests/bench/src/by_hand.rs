@@ -25,7 +25,7 @@ pub struct Metrics {
 }
 
 /// The type of the error, as hub-otel names it.
-const ERROR_TYPE: &str = "WorkError";
+const ERROR_TYPE: &str = "hub_otel_bench_work_error";
 
 impl Metrics {
     pub fn new(provider: &SdkMeterProvider) -> Self {

@@ -59,7 +59,7 @@ async fn workflow_span(attempt: i64, fails: bool, began: Instant) -> Result<u32,
         }
         Err(error) => {
             span.add_event("exception", exception(error));
-            span.set_attribute("error.type", "WorkError");
+            span.set_attribute("error.type", "hub_otel_bench_work_error");
             span.record("otel.status_code", "ERROR");
             span.record("otel.status_description", tracing::field::display(error));
         }
@@ -94,7 +94,7 @@ async fn agent_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, Wo
         }
         Err(error) => {
             span.add_event("exception", exception(error));
-            span.set_attribute("error.type", "WorkError");
+            span.set_attribute("error.type", "hub_otel_bench_work_error");
             span.record("error.message", tracing::field::display(error));
             span.record("otel.status_code", "ERROR");
             span.record("otel.status_description", tracing::field::display(error));
