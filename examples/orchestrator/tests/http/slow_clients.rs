@@ -62,7 +62,7 @@ async fn clients_that_do_not_read_are_disconnected_and_make_room_for_others() {
     let before = server.process.anonymous_bytes();
     // A new connection, which waits until stalled ones are closed.
     let other = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
-    let health = other.get(format!("{}/health", server.url)).send().await.unwrap();
+    let health = other.get(format!("{}/health/live", server.url)).send().await.unwrap();
     assert_eq!(health.status(), 200);
     let after = server.process.anonymous_bytes();
     assert!(after < before + (64 << 20), "{before} {after}");
