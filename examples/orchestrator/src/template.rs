@@ -5,7 +5,7 @@
 //! again, and undefined names are errors.
 //!
 //! The definition and the result are bounded: the size of a template is checked before it is parsed
-//! ([`syntax`]), fuel limits instructions and intermediate data, and [`MAX_RENDERED`] the size of
+//! (`syntax`), fuel limits instructions and intermediate data, and [`MAX_RENDERED`] the size of
 //! the whole input.
 
 mod syntax;
