@@ -60,9 +60,15 @@ impl SqliteStore {
             || SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool: SqlitePool = single().connect_with(options.clone()).await?;
         sqlx::migrate!().run(&pool).await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
-        let file = match memory {
-            true => None,
-            false => Some(OpenedFile::of(Path::new(database)).map_err(sqlx::Error::Io)?),
+        // The migration has read the database, so that the write-ahead log exists.
+        let names = [database.to_owned(), format!("{database}-wal")];
+        let files = match memory {
+            true => Vec::new(),
+            false => names
+                .iter()
+                .map(|name| OpenedFile::of(Path::new(name)))
+                .collect::<Result<_, _>>()
+                .map_err(sqlx::Error::Io)?,
         };
         let reading = |connections| match memory {
             true => pool.clone(),
@@ -72,7 +78,7 @@ impl SqliteStore {
                 .connect_lazy_with(options.clone().read_only(true)),
         };
         let (readers, probe) = (Db::new(reading(4)), reading(1));
-        let store = Self { readers, probe, writer: Writer::start(Db::new(pool.clone()), file) };
+        let store = Self { readers, probe, writer: Writer::start(Db::new(pool.clone()), files) };
         store.check_writable().await?;
         Ok(store)
     }

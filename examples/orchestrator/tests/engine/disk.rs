@@ -51,12 +51,14 @@ fn a_read_only_file_is_an_error_at_the_start() {
 
 #[test]
 fn a_deleted_or_replaced_file_is_reported_and_no_longer_written() {
-    for replaced in [false, true] {
+    for (name, replaced) in
+        [("orchestrator.db", false), ("orchestrator.db", true), ("orchestrator.db-wal", false)]
+    {
         let home = Home::new();
         let server = home.serve(None, &["--lease", "1s"]);
         let run = server.trigger("diamond", json!({}));
         server.reaches(&run, "SUCCESS");
-        let file = home.path().join("orchestrator.db");
+        let file = home.path().join(name);
         std::fs::remove_file(&file).unwrap();
         if replaced {
             std::fs::write(&file, "").unwrap();

@@ -1,4 +1,4 @@
-//! The database file: creation, and whether its name still leads to it.
+//! The files of the database: creation, and whether their names still lead to them.
 
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -38,7 +38,7 @@ impl OpenedFile {
             Ok(found) if (found.dev(), found.ino()) == (self.device, self.inode) => Ok(()),
             // Not `NotFound`, which would be classified as a lost connection.
             _ => Err(Error::other(format!(
-                "the database file `{}` was deleted or replaced; restore it and restart",
+                "the file `{}` of the database was deleted or replaced; restore it and restart",
                 self.path.display()
             ))),
         }

@@ -31,8 +31,8 @@ pub(super) struct Writer {
 
 struct Shared {
     db: Db<Sqlite>,
-    /// `None` in memory.
-    file: Option<OpenedFile>,
+    /// The database and its write-ahead log. Empty in memory.
+    files: Vec<OpenedFile>,
     /// The last commit succeeded.
     healthy: AtomicBool,
     closing: tokio::sync::Notify,
@@ -41,8 +41,7 @@ struct Shared {
 
 impl Shared {
     fn check_file(&self) -> Result<()> {
-        let checked = self.file.as_ref().map_or(Ok(()), OpenedFile::check);
-        Ok(checked.map_err(sqlx::Error::Io)?)
+        Ok(self.files.iter().try_for_each(OpenedFile::check).map_err(sqlx::Error::Io)?)
     }
 }
 
@@ -55,11 +54,11 @@ impl std::fmt::Debug for Writer {
 type StatementResult<'c, T> = BoxFuture<'c, Result<T>>;
 
 impl Writer {
-    pub(super) fn start(db: Db<Sqlite>, file: Option<OpenedFile>) -> Self {
+    pub(super) fn start(db: Db<Sqlite>, files: Vec<OpenedFile>) -> Self {
         let (queue, jobs) = mpsc::channel(MAX_QUEUED);
         let shared = Arc::new(Shared {
             db,
-            file,
+            files,
             healthy: AtomicBool::new(false),
             closing: tokio::sync::Notify::new(),
             task: Mutex::new(None),
