@@ -1,9 +1,7 @@
 //! Identifier of an error from the path of its type: crate and type in snake_case.
 
 use crate::semconv::error_type as error_types;
-use rustc_hash::FxHashMap;
 use std::borrow::Cow;
-use std::sync::{PoisonError, RwLock};
 
 /// Pointers whose content identifies the error.
 const POINTERS: &[&str] = &["alloc::boxed::Box<", "alloc::sync::Arc<", "alloc::rc::Rc<"];
@@ -18,22 +16,6 @@ const ERASED: &[&str] = &["anyhow::Error", "eyre::Report"];
 /// standard library is named alone (`parse_int_error`), an `Error` of it with its module
 /// (`fmt_error`). Types that hide the error are `_OTHER`.
 pub(crate) fn of_type_name(name: &'static str) -> Cow<'static, str> {
-    /// Identifiers by the names of types. A program has a fixed number of them.
-    static IDENTIFIERS: RwLock<Option<FxHashMap<&'static str, &'static str>>> = RwLock::new(None);
-    let known = IDENTIFIERS.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(identifier) = known.as_ref().and_then(|known| known.get(name)) {
-        return Cow::Borrowed(identifier);
-    }
-    drop(known);
-    let identifier: &'static str = match identify(name) {
-        Cow::Borrowed(identifier) => identifier,
-        Cow::Owned(identifier) => Box::leak(identifier.into_boxed_str()),
-    };
-    let mut known = IDENTIFIERS.write().unwrap_or_else(PoisonError::into_inner);
-    Cow::Borrowed(known.get_or_insert_default().entry(name).or_insert(identifier))
-}
-
-fn identify(name: &'static str) -> Cow<'static, str> {
     let name = strip_pointers(name);
     let path = name.split('<').next().unwrap_or(name);
     let is_path = path.starts_with(|first: char| first.is_alphabetic() || first == '_')
