@@ -197,6 +197,29 @@ async fn a_classification_that_panics_keeps_the_outcome_of_the_type() {
     capture.conformance().unwrap();
 }
 
+#[tokio::test]
+async fn a_label_that_panics_loses_itself() {
+    struct Unlabelled;
+    impl hub_otel::Label for Unlabelled {
+        fn label(&self) -> hub_otel::LabelValue {
+            explode()
+        }
+    }
+    #[instrument_agent(id = "a", labels(unlabelled))]
+    async fn annotated(unlabelled: Unlabelled) -> u32 {
+        let _ = unlabelled;
+        7
+    }
+    let capture = agents();
+    assert_eq!(annotated(Unlabelled).await, 7);
+    let built = hub_otel::agent("b", "x").label("region", "eu").label("unlabelled", Unlabelled);
+    assert_eq!(built.call_with(|| 7, |_, _| {}), 7);
+    let metrics = capture.metrics();
+    assert_eq!(metrics.value("agent.runs.total", &[("status", "SUCCESS")]), 2.0);
+    assert_eq!(metrics.value("agent.runs.total", &[("agent_id", "b"), ("region", "eu")]), 1.0);
+    capture.conformance().unwrap();
+}
+
 #[test]
 fn the_builder_contains_the_functions_of_the_user_too() {
     let capture = capture();

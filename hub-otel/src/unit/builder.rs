@@ -1,5 +1,6 @@
 //! Units without the macros: [`workflow()`], [`agent()`] and the builder that they return.
 
+use crate::contain::contain;
 use crate::instance;
 use crate::label::{Label, LabelValue};
 use crate::semconv::kv;
@@ -175,7 +176,8 @@ impl<K> Unit<K> {
 
     /// Adds a label to the runs counter and the duration histogram.
     pub fn label(mut self, key: &'static str, value: impl Label) -> Self {
-        self.labels.push((key, value.label()));
+        // Code of the user.
+        self.labels.extend(contain(|| value.label()).map(|value| (key, value)));
         self
     }
 
