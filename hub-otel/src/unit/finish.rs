@@ -38,6 +38,7 @@ pub(super) fn finish_detached(unit: &ActiveUnit, ending: Ending) {
     }
 }
 
+#[inline]
 fn record_end(unit: &ActiveUnit, finished: Finished) {
     let elapsed = unit.started.elapsed();
     record_metrics(&finished, unit.executed_before + elapsed);
@@ -83,6 +84,7 @@ impl OpenUnit for ActiveUnit {
     }
 }
 
+#[inline]
 fn seal(unit: &ActiveUnit, mut ending: Ending, logs: bool) -> Option<Finished> {
     let mut late = unit.seal()?;
     let suspended = ending.apply_late(&late);

@@ -301,26 +301,28 @@ impl<'a> Entered<'a> {
     /// Ends the unit.
     #[inline(never)]
     fn finish(mut self, ending: Ending) {
-        self.end(|| ending);
+        if self.is_detached {
+            return self.finish_detached(ending);
+        }
+        self.state = None;
+        finish_innermost(ending);
     }
 
-    fn end(&mut self, ending: impl FnOnce() -> Ending) {
-        match self.state.take() {
-            None => {}
-            Some(_) if !self.is_detached => finish_innermost(ending()),
-            Some(state) => {
-                if let UnitState::Active(unit, _) = std::mem::take(state) {
-                    finish_detached(&unit, ending());
-                }
-            }
+    #[cold]
+    fn finish_detached(&mut self, ending: Ending) {
+        if let Some(UnitState::Active(unit, _)) = self.state.take().map(std::mem::take) {
+            finish_detached(&unit, ending);
         }
     }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        let otherwise = self.otherwise;
-        self.end(otherwise);
+        if self.is_detached {
+            self.finish_detached((self.otherwise)());
+        } else if self.state.take().is_some() {
+            finish_innermost((self.otherwise)());
+        }
     }
 }
 

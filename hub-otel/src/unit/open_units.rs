@@ -5,7 +5,7 @@
 
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::sync::Weak;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Threads that start units at the same time rarely share a shard.
@@ -52,6 +52,27 @@ struct Shard {
 pub(crate) struct Slot {
     shard: usize,
     index: u32,
+}
+
+/// Slot of a unit that exists before it has one.
+pub(crate) struct AtomicSlot(AtomicUsize);
+
+impl AtomicSlot {
+    const VACANT: usize = usize::MAX;
+
+    pub(crate) fn vacant() -> Self {
+        Self(AtomicUsize::new(Self::VACANT))
+    }
+
+    pub(crate) fn set(&self, slot: Slot) {
+        self.0.store(slot.index as usize * SHARDS + slot.shard, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<Slot> {
+        let position = self.0.load(Ordering::Relaxed);
+        let index = u32::try_from(position / SHARDS).ok().filter(|_| position != Self::VACANT)?;
+        Some(Slot { shard: position % SHARDS, index })
+    }
 }
 
 impl Default for OpenUnits {

@@ -7,13 +7,13 @@ use crate::instance::Instance;
 use crate::metrics::LabelSet;
 use crate::sync::MutexGuard;
 use crate::unit::identity::new_run_id;
-use crate::unit::open_units::{OpenUnit, Slot};
+use crate::unit::open_units::{AtomicSlot, OpenUnit};
 use crate::unit::sealable::{Sealable, Sealed};
 use crate::unit::span::RecordedSpan;
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A unit in progress.
@@ -27,12 +27,12 @@ pub(crate) struct ActiveUnit {
     pub(crate) span: Option<RecordedSpan>,
     late: Sealable<LateState>,
     /// Position among the open units of the instance. `None` beyond their limit.
-    slot: Option<Slot>,
+    slot: AtomicSlot,
 }
 
 impl Drop for ActiveUnit {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
+        if let Some(slot) = self.slot.get() {
             self.instance.open_units.remove(slot);
         }
     }
@@ -83,6 +83,7 @@ impl LateState {
 
 impl ActiveUnit {
     /// Creates a unit and adds it to the open units of the instance.
+    #[inline]
     pub(crate) fn new(
         instance: Arc<Instance>,
         started: Instant,
@@ -94,12 +95,15 @@ impl ActiveUnit {
         Self: OpenUnit,
     {
         let kind = late.label_set.kind;
-        Arc::new_cyclic(|unit: &Weak<Self>| {
-            let unit: Weak<dyn OpenUnit> = Weak::<Self>::clone(unit);
-            let slot = instance.open_units.insert(unit);
-            let late = Sealable::new(late);
-            Self { instance, kind, started, executed_before, span, late, slot }
-        })
+        let late = Sealable::new(late);
+        let slot = AtomicSlot::vacant();
+        let unit = Arc::new(Self { instance, kind, started, executed_before, span, late, slot });
+        // Not `Arc::new_cyclic`, which moves the unit twice more.
+        let weak = Arc::downgrade(&unit);
+        if let Some(slot) = unit.instance.open_units.insert(weak) {
+            unit.slot.set(slot);
+        }
+        unit
     }
 
     /// Locks the late state for reading, before and after the end.
