@@ -38,7 +38,7 @@ pub(super) fn finish_detached(unit: &ActiveUnit, ending: Ending) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn record_end(unit: &ActiveUnit, finished: Finished) {
     let elapsed = unit.started.elapsed();
     record_metrics(&finished, unit.executed_before + elapsed);
@@ -84,7 +84,7 @@ impl OpenUnit for ActiveUnit {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn seal(unit: &ActiveUnit, mut ending: Ending, logs: bool) -> Option<Finished> {
     let mut late = unit.seal()?;
     let suspended = ending.apply_late(&late);
@@ -99,6 +99,7 @@ fn seal(unit: &ActiveUnit, mut ending: Ending, logs: bool) -> Option<Finished> {
     })
 }
 
+#[inline]
 fn record_metrics(finished: &Finished, executed: Duration) {
     let Finished { label_set, ending, .. } = finished;
     label_set.add_active(-1);

@@ -83,7 +83,7 @@ impl LateState {
 
 impl ActiveUnit {
     /// Creates a unit and adds it to the open units of the instance.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
         instance: Arc<Instance>,
         started: Instant,
