@@ -284,6 +284,7 @@ mod tests {
             warns_of_overflow: true,
             scrapes: Scrapes::default(),
             phase: phase.clone(),
+            hosts: MetricsHosts::new(None, None),
             cache: Mutex::default(),
         });
         let server = tokio::spawn(serve(listener, handler, phase));
