@@ -64,7 +64,8 @@
 //! | `enabled` | yes | records units; implies `sdk`. Off: the items keep their signatures and do nothing |
 //! | `otlp-grpc` | yes | OTLP over gRPC |
 //! | `prometheus` | yes | `/metrics` on its own listener |
-//! | `logs` | yes | `tracing` events as OTLP log records |
+//! | `logs` | yes | `tracing` events and records of the `log` crate as OTLP log records |
+//! | `tracing` | yes | `tracing` spans, which nest with units |
 //! | `otlp-http` | no | OTLP over HTTP: http/protobuf, http/json |
 //! | `otlp-tls` | no | TLS and mTLS by rustls, for either transport |
 //! | `axum`, `reqwest`, `sqlx` | no | HTTP server, HTTP client, database client |

@@ -32,6 +32,7 @@ use crate::Sensitive;
 use crate::Telemetry;
 use crate::propagation::RemoteContext;
 use crate::telemetry::redaction::REDACTED;
+use crate::telemetry::subscriber::Exported;
 use opentelemetry::{Context, Value};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -69,11 +70,17 @@ pub fn logger_provider(telemetry: &Telemetry) -> SdkLoggerProvider {
         .unwrap_or_else(off)
 }
 
-/// Returns a layer that exports `tracing` events as log records, for a subscriber of the
-/// application.
+/// Returns a layer that exports `tracing` spans (feature `tracing`) and events (feature `logs`).
+///
+/// For a subscriber of the application.
 ///
 /// Not needed if the application sets no subscriber: [`Telemetry::install`] sets one. The layer is
-/// of `tracing-subscriber` 0.3.
+/// of `tracing-subscriber` 0.3. Spans nest with units in both directions; a unit is
+/// `Span::current()` inside of it, as a span `hub_otel.unit` that the application's other layers
+/// see too.
+///
+/// The layer contains the one of tracing-opentelemetry 0.34, of which a subscriber can have only
+/// one: a second one panics at the first span. Use [`log_layer`] beside a bridge of your own.
 ///
 /// ```no_run
 /// use hub_otel::otel::tracing_layer;
@@ -93,7 +100,31 @@ pub fn tracing_layer<S>(telemetry: &Telemetry) -> impl Layer<S> + Send + Sync + 
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    telemetry.tracing_layer()
+    telemetry.tracing_layer(Exported::SpansAndEvents)
+}
+
+/// Returns a layer that exports `tracing` events as log records (feature `logs`), and no spans.
+///
+/// For a subscriber of the application with a layer of tracing-opentelemetry of its own; otherwise
+/// use [`tracing_layer`].
+///
+/// ```
+/// use hub_otel::otel::log_layer;
+/// use tracing_subscriber::prelude::*;
+///
+/// # fn main() -> Result<(), hub_otel::InitError> {
+/// # let telemetry =
+/// #     hub_otel::Telemetry::builder().env_source([("OTEL_SDK_DISABLED", "true")]).build()?;
+/// let subscriber = tracing_subscriber::registry().with(log_layer(&telemetry));
+/// # let _ = subscriber;
+/// # Ok(())
+/// # }
+/// ```
+pub fn log_layer<S>(telemetry: &Telemetry) -> impl Layer<S> + Send + Sync + use<S>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    telemetry.tracing_layer(Exported::Events)
 }
 
 /// Wraps an event format, so that each line has `trace_id`, `span_id` and `workflow.run.id`.

@@ -40,3 +40,10 @@ pub const SCOPE: &str = "hub_otel";
 /// Target of the library's own diagnostics in `tracing`: the lines that begin with
 /// `[OpenTelemetry]`. Never exported.
 pub const DIAGNOSTICS_TARGET: &str = "hub_otel::diagnostics";
+
+/// Name of the instrumentation scope of the spans of the `tracing` crate.
+pub const TRACING_SCOPE: &str = "tracing";
+
+/// Name of the `tracing` span that represents a unit in the application's subscriber. Its target is
+/// [`SCOPE`]. Never exported: the unit's own span is.
+pub const UNIT_SPAN: &str = "hub_otel.unit";

@@ -6,9 +6,10 @@
 //! | call | [`callsite`]: literals. [`arguments`], [`identity`], [`attribute_value`], [`segment`]: values |
 //! | poll | [`instrumented`]: wrapper future. [`stack`]: units that are polled on this thread, unit of a context |
 //! | start | [`start`]: parent, sampling, context. [`attributes`]: label set and start attributes |
-//! | run | [`state`]: the unit, a value of its context. [`span`]: its span. [`current`]: handle. [`open_units`]: all units in progress |
+//! | run | [`state`]: the unit, a value of its context. [`span`]: its span. [`current`]: handle. [`ambient`]: its `tracing` span. [`open_units`]: all units in progress |
 //! | end | [`outcome`]: value → result. [`error_value`], [`error_message`], [`panic_text`]: failures. [`finish`]: log record, metrics and span |
 
+pub(crate) mod ambient;
 pub(crate) mod arguments;
 mod attribute_array;
 pub(crate) mod attribute_value;
@@ -27,7 +28,7 @@ pub(crate) mod instrumented;
 pub(crate) mod open_units;
 pub(crate) mod outcome;
 pub(crate) mod panic_text;
-mod raw_span;
+pub(crate) mod raw_span;
 mod sealable;
 pub(crate) mod segment;
 pub(crate) mod span;

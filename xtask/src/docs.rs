@@ -246,7 +246,10 @@ fn logs() -> String {
     ];
     let mut out = String::from(
         "## Events and logs\n\nEvents of the `tracing` crate are exported as OTLP log records\n\
-         with the trace id and span id of the span in which they were recorded. The library\n\
+         with the trace id and span id of the span in which they were recorded, and with the\n\
+         fields of the enclosing `tracing` spans. Spans of the `tracing` crate are exported with\n\
+         the instrumentation scope `tracing`. Records of the `log` crate are log records with\n\
+         their target, `code.file.path` and `code.line.number`. The library\n\
          itself emits these records:\n\n\
          | record | severity | recorded when |\n|---|---|---|\n",
     );

@@ -183,17 +183,19 @@ impl Telemetry {
             .unwrap_or_default()
     }
 
-    /// Creates the layer of [`otel::tracing_layer`](crate::otel::tracing_layer).
-    pub(crate) fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    /// Creates the layer of [`otel::tracing_layer`](crate::otel::tracing_layer), or without spans
+    /// the one of [`otel::log_layer`](crate::otel::log_layer).
+    pub(crate) fn tracing_layer<S>(
+        &self,
+        exported: subscriber::Exported,
+    ) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
         if let Some(handle) = &self.handle {
             handle.has_layer.store(true, Ordering::SeqCst);
         }
-        let provider =
-            self.handle.as_ref().and_then(|handle| handle.pipeline.logger_provider.as_ref());
-        subscriber::layer::<S>(provider, &self.config)
+        subscriber::layer::<S>(self.handle.as_ref().map(|handle| &handle.pipeline), exported)
     }
 
     /// Installs this instance for the process: the global OpenTelemetry providers, the propagator,
@@ -223,14 +225,16 @@ impl Telemetry {
         });
         let started = format!("Instrumentation started ({})", self.health());
         handle.pipeline.diagnostics.log_at(Level::INFO, &started);
-        let is_set =
-            subscriber::set(handle.pipeline.logger_provider.as_ref(), &handle.pipeline.config);
-        let exports_logs = handle.pipeline.logger_provider.is_some();
-        if !is_set && exports_logs && !handle.has_layer.load(Ordering::SeqCst) {
-            handle.pipeline.diagnostics.log(
-                "a tracing subscriber is set already and is kept; add \
-                 `hub_otel::otel::tracing_layer(&telemetry)` to it to export log records",
-            );
+        if !subscriber::set(&handle.pipeline) {
+            if handle.has_layer.load(Ordering::SeqCst) {
+                subscriber::forward_log_crate();
+            } else {
+                handle.pipeline.diagnostics.log(
+                    "a tracing subscriber is set already and is kept; add \
+                     `hub_otel::otel::tracing_layer(&telemetry)` to it to export its spans and \
+                     events",
+                );
+            }
         }
         unrecorded::report_early_unit();
         diagnostics::flush();

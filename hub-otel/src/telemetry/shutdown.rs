@@ -43,8 +43,8 @@ pub(crate) struct ShutdownHandle {
     completed_blocking: Condvar,
     /// Set for the installed instance, which logs the shutdown message.
     pub(crate) is_installed: AtomicBool,
-    /// Set by [`otel::tracing_layer`](crate::otel::tracing_layer): the application exports its log
-    /// records.
+    /// Set by [`otel::tracing_layer`](crate::otel::tracing_layer) and
+    /// [`otel::log_layer`](crate::otel::log_layer): the application exports its log records.
     pub(crate) has_layer: AtomicBool,
     /// Set while signals shut the instance down (`shutdown_on_signal`).
     default_action_guard: Mutex<Option<DefaultActionGuard>>,

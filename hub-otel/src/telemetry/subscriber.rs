@@ -1,44 +1,89 @@
-//! Export of `tracing` events as log records: the layer, and the default subscriber.
+//! Export of `tracing` spans and events: the layers, and the default subscriber.
 
 mod catch_panic;
+#[cfg(feature = "tracing")]
+mod integers;
 mod line_writer;
+#[cfg(feature = "logs")]
+mod log_bridge;
+#[cfg(feature = "logs")]
+mod log_crate;
 mod redacting_format;
+#[cfg(feature = "logs")]
+mod span_fields;
+#[cfg(feature = "tracing")]
+mod span_filter;
+#[cfg(feature = "tracing")]
+mod span_tracer;
 pub(crate) mod with_ids;
 
 use crate::config::Config;
+#[cfg(feature = "tracing")]
+use crate::config::signal::Signal;
+use crate::export::pipeline::Pipeline;
 use crate::semconv::DIAGNOSTICS_TARGET;
 use crate::telemetry::subscriber::catch_panic::CatchPanic;
+#[cfg(feature = "tracing")]
+use crate::telemetry::subscriber::integers::IntegerFields;
 use crate::telemetry::subscriber::line_writer::LineWriter;
+#[cfg(feature = "logs")]
+use crate::telemetry::subscriber::log_bridge::LogBridge;
 use crate::telemetry::subscriber::redacting_format::RedactingFields;
-use opentelemetry_sdk::logs::SdkLoggerProvider;
+#[cfg(feature = "tracing")]
+use crate::telemetry::subscriber::span_filter::SpanFilter;
+#[cfg(feature = "tracing")]
+use crate::telemetry::subscriber::span_tracer::SpanTracer;
 use std::sync::OnceLock;
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};
 use tracing_subscriber::fmt;
-use tracing_subscriber::layer::SubscriberExt;
+#[cfg(feature = "tracing")]
+use tracing_subscriber::layer::Filter;
+use tracing_subscriber::layer::{Identity, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
+
+type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
+
+/// Content of the layer for a subscriber of the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exported {
+    SpansAndEvents,
+    Events,
+}
 
 /// The target prefix of the SDK's own events, which are never exported: they occur on application
 /// threads while a record is emitted, and would cause the next one.
 ///
 /// Events of the exporters' other dependencies (tonic, hyper) are not filtered by target, because
 /// the application may use the same crates. Telemetry is suppressed on the export threads instead.
-#[cfg(feature = "logs")]
+#[cfg(any(feature = "logs", feature = "tracing"))]
 const OPENTELEMETRY: &str = "opentelemetry";
 
 /// Returns whether the events of a call site are exported.
-#[cfg(feature = "logs")]
-fn is_exported(metadata: &tracing::Metadata<'_>) -> bool {
+#[cfg(any(feature = "logs", feature = "tracing"))]
+fn is_exported(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     !target.starts_with(OPENTELEMETRY) && target != DIAGNOSTICS_TARGET
 }
 
-/// Creates the layer that exports events by `provider`.
-#[cfg(feature = "logs")]
-fn export(provider: Option<&SdkLoggerProvider>) -> Export {
-    provider.map(opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new)
+/// Creates a filter of call sites. It does not raise the level of the subscriber: RUST_LOG sets it.
+fn callsites(
+    is_enabled: fn(&Metadata<'_>) -> bool,
+) -> FilterFn<impl Fn(&Metadata<'_>) -> bool + Clone> {
+    filter_fn(move |metadata| is_enabled(metadata) && !is_unit(metadata))
+        .with_max_level_hint(LevelFilter::TRACE)
+}
+
+#[cfg(feature = "tracing")]
+use crate::unit::ambient::is_unit;
+
+#[cfg(not(feature = "tracing"))]
+fn is_unit(_: &Metadata<'_>) -> bool {
+    false
 }
 
 fn env_filter(directives: &str) -> EnvFilter {
@@ -46,65 +91,113 @@ fn env_filter(directives: &str) -> EnvFilter {
     EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
-/// Creates the layer that exports events by `provider`, filtered by RUST_LOG.
-pub(crate) fn layer<S>(
-    provider: Option<&SdkLoggerProvider>,
-    config: &Config,
-) -> Option<Box<dyn Layer<S> + Send + Sync>>
+/// Returns the tracer of `tracing` spans. `None` if no trace is exported.
+#[cfg(feature = "tracing")]
+fn sdk_tracer(pipeline: &Pipeline) -> Option<crate::instance::SdkTracer> {
+    use opentelemetry::trace::TracerProvider;
+    let is_exported = !pipeline.config.exporters(Signal::Traces).is_empty();
+    is_exported.then(|| pipeline.tracer_provider.tracer(crate::semconv::TRACING_SCOPE))
+}
+
+/// Creates the layer that exports spans by `tracer`.
+#[cfg(feature = "tracing")]
+fn span_layer<S, F>(tracer: SpanTracer, filter: F) -> BoxedLayer<S>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    F: Filter<S> + Send + Sync + 'static,
+{
+    crate::unit::ambient::enable(IntegerFields::is_in);
+    let layer = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false);
+    IntegerFields::default().and_then(layer).with_filter(SpanFilter(filter)).boxed()
+}
+
+/// Creates the layer that exports the spans and events of a subscriber of the application, filtered
+/// by RUST_LOG.
+pub(crate) fn layer<S>(pipeline: Option<&Pipeline>, exported: Exported) -> BoxedLayer<S>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
+    #[cfg_attr(
+        not(any(feature = "logs", feature = "tracing")),
+        expect(unused_mut, reason = "nothing is exported")
+    )]
+    let mut layers: Option<BoxedLayer<S>> = None;
     #[cfg(feature = "logs")]
+    if let Some(pipeline) = pipeline
+        && let Some(provider) = &pipeline.logger_provider
     {
-        let export = export(provider)?;
-        let filter = filter_fn(is_exported).and(env_filter(&config.log_filter));
-        Some(CatchPanic(export).with_filter(filter).boxed())
+        let filter = callsites(is_exported).and(env_filter(&pipeline.config.log_filter));
+        let bridge = LogBridge::new(Some(provider));
+        layers = Some(CatchPanic(bridge).with_filter(filter).boxed());
     }
-    #[cfg(not(feature = "logs"))]
+    #[cfg(feature = "tracing")]
+    if let Some(pipeline) = pipeline
+        && exported == Exported::SpansAndEvents
+        && let Some(tracer) = sdk_tracer(pipeline)
     {
-        let _ = (provider, config);
-        None
+        let filter = env_filter(&pipeline.config.log_filter);
+        let spans = span_layer(SpanTracer::new(Some(tracer)), filter);
+        layers = Some(match layers {
+            Some(logs) => logs.and_then(spans).boxed(),
+            None => spans,
+        });
     }
+    let _ = (pipeline, exported);
+    layers.unwrap_or_else(|| Identity::new().boxed())
 }
 
-/// Sets the global subscriber: text lines on stderr, and log records by `provider`. A subscriber
-/// that an earlier installation set is changed instead. Returns `false` if the application set one.
-pub(crate) fn set(provider: Option<&SdkLoggerProvider>, config: &Config) -> bool {
+/// Forwards the records of the `log` crate to a subscriber of the application.
+pub(crate) fn forward_log_crate() {
+    #[cfg(feature = "logs")]
+    log_crate::forward(LevelFilter::TRACE);
+}
+
+/// Sets the global subscriber: text lines on stderr, spans and log records by `pipeline`. A
+/// subscriber that an earlier installation set is changed instead. Returns `false` if the
+/// application set one.
+pub(crate) fn set(pipeline: &Pipeline) -> bool {
     static OURS: OnceLock<OwnSubscriber> = OnceLock::new();
-    if let Some(ours) = OURS.get() {
-        ours.replace(provider, config);
-        return true;
-    }
-    let (ours, subscriber) = OwnSubscriber::new(provider, config);
-    let is_set = tracing::subscriber::set_global_default(subscriber).is_ok();
+    let is_set = match OURS.get() {
+        Some(ours) => {
+            ours.replace(pipeline);
+            true
+        }
+        None => {
+            let (ours, subscriber) = OwnSubscriber::new(pipeline);
+            let is_set = tracing::subscriber::set_global_default(subscriber).is_ok();
+            if is_set {
+                let _ = OURS.set(ours);
+            }
+            is_set
+        }
+    };
+    #[cfg(feature = "logs")]
     if is_set {
-        let _ = OURS.set(ours);
+        log_crate::forward(LevelFilter::current());
     }
     is_set
 }
 
 type Text = fmt::Layer<Registry, RedactingFields, fmt::format::Format, LineWriter>;
-#[cfg(feature = "logs")]
-type Export = Option<
-    opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge<
-        SdkLoggerProvider,
-        opentelemetry_sdk::logs::SdkLogger,
-    >,
->;
 
 /// The parts of our subscriber that the next installation replaces: a global subscriber cannot be.
 struct OwnSubscriber {
     text: reload::Handle<Text, Registry>,
     #[cfg(feature = "logs")]
-    export: reload::Handle<Export, Registry>,
+    logs: reload::Handle<LogBridge, Registry>,
+    #[cfg(feature = "tracing")]
+    tracer: SpanTracer,
     filters: Vec<reload::Handle<EnvFilter, Registry>>,
 }
 
 impl OwnSubscriber {
-    fn new(
-        provider: Option<&SdkLoggerProvider>,
-        config: &Config,
-    ) -> (Self, impl tracing::Subscriber + Send + Sync + use<>) {
+    fn new(pipeline: &Pipeline) -> (Self, impl tracing::Subscriber + Send + Sync + use<>) {
+        let config = &pipeline.config;
         let mut filters = Vec::new();
         let mut filter = || {
             let (filter, handle) = reload::Layer::new(env_filter(&config.log_filter));
@@ -112,36 +205,44 @@ impl OwnSubscriber {
             filter
         };
         let (text, text_handle) = reload::Layer::new(text(config));
-        let mut layers = Vec::new();
-        #[cfg(feature = "logs")]
-        let export_handle = {
-            let (export, handle) = reload::Layer::new(export(provider));
-            layers
-                .push(CatchPanic(export).with_filter(filter_fn(is_exported).and(filter())).boxed());
-            handle
-        };
-        #[cfg(not(feature = "logs"))]
-        let _ = provider;
         // Diagnostics are written to stderr directly, with a text of their own. One filter per
         // layer: `tracing::enabled!` is true if one of two nested filters is.
-        let not_diagnostics = filter_fn(|metadata| metadata.target() != DIAGNOSTICS_TARGET);
-        layers.push(CatchPanic(text).with_filter(not_diagnostics.and(filter())).boxed());
+        let printed = callsites(|metadata| metadata.target() != DIAGNOSTICS_TARGET);
+        let layers: BoxedLayer<Registry> =
+            CatchPanic(text).with_filter(printed.and(filter())).boxed();
+        #[cfg(feature = "logs")]
+        let (layers, logs_handle) = {
+            let bridge = LogBridge::new(pipeline.logger_provider.as_ref());
+            let (bridge, handle) = reload::Layer::new(bridge);
+            let logs = CatchPanic(bridge).with_filter(callsites(is_exported).and(filter()));
+            let layers: BoxedLayer<Registry> = logs.and_then(layers).boxed();
+            (layers, handle)
+        };
+        #[cfg(feature = "tracing")]
+        let (layers, tracer) = {
+            let tracer = SpanTracer::new(sdk_tracer(pipeline));
+            let layers = span_layer(tracer.clone(), filter()).and_then(layers);
+            (layers, tracer)
+        };
         let ours = Self {
             text: text_handle,
             #[cfg(feature = "logs")]
-            export: export_handle,
+            logs: logs_handle,
+            #[cfg(feature = "tracing")]
+            tracer,
             filters,
         };
         (ours, Registry::default().with(layers))
     }
 
-    fn replace(&self, provider: Option<&SdkLoggerProvider>, config: &Config) {
+    fn replace(&self, pipeline: &Pipeline) {
+        let config = &pipeline.config;
         // Fails only if a subscriber panicked before: its parts stay as they are.
         let _ = self.text.reload(text(config));
         #[cfg(feature = "logs")]
-        let _ = self.export.reload(export(provider));
-        #[cfg(not(feature = "logs"))]
-        let _ = provider;
+        let _ = self.logs.reload(LogBridge::new(pipeline.logger_provider.as_ref()));
+        #[cfg(feature = "tracing")]
+        self.tracer.replace(sdk_tracer(pipeline));
         for filter in &self.filters {
             let _ = filter.reload(env_filter(&config.log_filter));
         }

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// Ends `unit`, unless it has ended. Its context is attached, so that the last log record carries
 /// its ids.
 pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) {
+    // It is left already: a span processor that logs must not find the unit's span in it.
+    unit.ambient.close();
     if let Some(finished) = seal(unit, ending, events::logs_end()) {
         events::log_ended(unit.kind, &finished);
         record_end(unit, finished);
@@ -33,6 +35,7 @@ pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) {
 /// subscriber needs some of them.
 #[cold]
 pub(super) fn finish_detached(unit: &ActiveUnit, ending: Ending) {
+    unit.ambient.close();
     if let Some(finished) = seal(unit, ending, false) {
         record_end(unit, finished);
     }

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 /// Passes everything on to the SDK's span, with two exceptions: the unit's own status takes
 /// precedence over a status that is set here, and only the unit ends the span.
 #[derive(Debug)]
-pub(super) struct RawSpan(pub(super) Arc<ActiveUnit>);
+pub(crate) struct RawSpan(pub(crate) Arc<ActiveUnit>);
 
 impl Span for RawSpan {
     fn add_event_with_timestamp<T>(

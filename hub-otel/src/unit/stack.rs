@@ -129,6 +129,7 @@ fn hash(text: Option<&str>) -> u64 {
 /// # Errors
 /// Returns the state during thread-local destruction.
 pub(super) fn push(state: UnitState) -> Result<(), UnitState> {
+    let has_ambient = matches!(&state, UnitState::Active(unit, _) if unit.ambient.is_open());
     let mut state = Some(state);
     with_stack(|stack| {
         let state = state.take().unwrap_or_default();
@@ -138,12 +139,41 @@ pub(super) fn push(state: UnitState) -> Result<(), UnitState> {
         };
         stack.frames.push(Frame { state, guard });
     });
+    if has_ambient && state.is_none() {
+        enter_ambient();
+    }
     state.map_or(Ok(()), Err)
 }
 
-/// Ends a poll. The context stays attached until the returned frame is dropped.
+/// Enters the `tracing` span of the innermost unit. The stack is not borrowed meanwhile: the
+/// subscriber uses it.
+#[cold]
+fn enter_ambient() {
+    let unit = with_stack(|stack| match stack.frames.last() {
+        Some(Frame { state: UnitState::Active(unit, _), .. }) => Some(Arc::clone(unit)),
+        _ => None,
+    });
+    if let Some(unit) = unit.flatten() {
+        unit.ambient.enter();
+    }
+}
+
+/// Ends a poll: leaves the unit's `tracing` span. The context stays attached until the returned
+/// frame is dropped.
 pub(super) fn pop() -> Frame {
-    with_stack(|stack| stack.frames.pop()).flatten().unwrap_or_default()
+    let frame = with_stack(|stack| stack.frames.pop()).flatten().unwrap_or_default();
+    if let UnitState::Active(unit, _) = &frame.state {
+        unit.ambient.exit();
+    }
+    frame
+}
+
+/// Returns whether telemetry is suppressed in the current context, as on the export threads, or
+/// the thread's thread-locals are being destroyed.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_suppressed() -> bool {
+    let is_usable = STACK.try_with(|stack| stack.try_borrow().is_ok_and(|stack| stack.is_usable));
+    !is_usable.unwrap_or(false) || Context::is_current_telemetry_suppressed()
 }
 
 /// Takes call site and context of the unit whose first poll is running. `None` if it is open.

@@ -130,6 +130,7 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     let context = context.with_value(Arc::clone(&unit));
     if stack::activate(Arc::clone(&unit), context) {
         label_set.add_active(1);
+        unit.ambient.open();
         events::log_started(&unit, args.segment().is_some());
     }
 }

@@ -6,6 +6,7 @@
 use crate::instance::Instance;
 use crate::metrics::LabelSet;
 use crate::sync::MutexGuard;
+use crate::unit::ambient::AmbientSpan;
 use crate::unit::identity::new_run_id;
 use crate::unit::open_units::{AtomicSlot, OpenUnit};
 use crate::unit::sealable::{Sealable, Sealed};
@@ -28,6 +29,8 @@ pub(crate) struct ActiveUnit {
     late: Sealable<LateState>,
     /// Position among the open units of the instance. `None` beyond their limit.
     slot: AtomicSlot,
+    /// Closed at the end: the subscriber's data of the span refers to the unit.
+    pub(crate) ambient: AmbientSpan,
 }
 
 impl Drop for ActiveUnit {
@@ -96,8 +99,9 @@ impl ActiveUnit {
     {
         let kind = late.label_set.kind;
         let late = Sealable::new(late);
-        let slot = AtomicSlot::vacant();
-        let unit = Arc::new(Self { instance, kind, started, executed_before, span, late, slot });
+        let (slot, ambient) = (AtomicSlot::vacant(), AmbientSpan::default());
+        let unit =
+            Arc::new(Self { instance, kind, started, executed_before, span, late, slot, ambient });
         // Not `Arc::new_cyclic`, which moves the unit twice more.
         let weak = Arc::downgrade(&unit);
         if let Some(slot) = unit.instance.open_units.insert(weak) {

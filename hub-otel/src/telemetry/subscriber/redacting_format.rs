@@ -14,6 +14,9 @@ use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::DefaultVisitor;
 use tracing_subscriber::fmt::format::Writer;
 
+/// Location in the source of a record of the `log` crate: not printed, as of an event.
+const LOG_LOCATION: [&str; 3] = ["log.module_path", "log.file", "log.line"];
+
 /// Formats fields and redacts those on the deny-list.
 #[derive(Debug)]
 pub(crate) struct RedactingFields(pub(crate) DenyList);
@@ -45,6 +48,9 @@ impl RedactingVisitor<'_, '_> {
 
 impl Visit for RedactingVisitor<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
+        if LOG_LOCATION.contains(&field.name()) {
+            return;
+        }
         // `Debug` of a string escapes what `Escaped` does; the message is written without quotes.
         if field.name() == "message" {
             self.record_debug(field, &format_args!("{value}"));
@@ -74,6 +80,9 @@ impl Visit for RedactingVisitor<'_, '_> {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
+        if LOG_LOCATION.contains(&field.name()) {
+            return;
+        }
         self.inner.record_u64(field, value);
     }
 
