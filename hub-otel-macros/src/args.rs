@@ -9,6 +9,7 @@ mod fields;
 pub(crate) use fields::{Field, ValueFormat};
 
 use crate::errors::{Errors, nearest_name, quoted_list};
+use crate::item::Declared;
 use crate::macro_kind::{ALL, MacroKind};
 use crate::table::{Arg, ArgSpec, ArgSyntax, TABLE, foreign_argument_hint};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -113,6 +114,17 @@ impl Arguments {
         match &self.get(Arg::Ret)?.value {
             ArgValue::Returned(pattern, fields) => Some((pattern, fields)),
             _ => None,
+        }
+    }
+
+    /// Declaration of the returned type: `future` or `stream`.
+    pub(crate) fn declared(&self) -> Declared {
+        if self.has(Arg::Future) {
+            Declared::Future
+        } else if self.has(Arg::Stream) {
+            Declared::Stream
+        } else {
+            Declared::Nothing
         }
     }
 

@@ -58,8 +58,8 @@ pub(crate) fn check_block(
     let has_methods = block.members.iter().any(|member| matches!(member, Member::Method(..)));
     if instrumented == 0 {
         let reason = if has_methods {
-            "no method of this block returns a future; add `#[hub]` to the synchronous methods to \
-             instrument"
+            "no method of this block returns a future or a stream; add `#[hub]` to the synchronous \
+             methods to instrument"
         } else {
             "this block has no methods; remove the attribute"
         };
@@ -182,13 +182,14 @@ fn is_before(arguments: &Arguments, first: Arg, second: Arg) -> bool {
 
 /// Rejects arguments that do not apply to this kind of function.
 fn check_shape(function: &Function, arguments: &Arguments, errors: &Errors) {
-    let shape = function.shape(arguments.has(Arg::Future));
+    let shape = function.shape(arguments.declared());
     let reject = |arg: Arg, message: &str| {
         if let Some(argument) = arguments.get(arg) {
             errors.add(argument, format_args!("`{}` {message}", arg.name()));
         }
     };
     check_ret(function, shape, arguments, errors);
+    check_stream(function, shape, arguments, errors);
     match shape {
         Shape::Sync => {
             let no_future = "does not apply to a synchronous function: it has no future to";
@@ -200,6 +201,13 @@ fn check_shape(function: &Function, arguments: &Arguments, errors: &Errors) {
                 "declares that the return type is a future, but this function returns nothing; \
                  remove it",
             );
+        }
+        Shape::Stream => {
+            reject(Arg::KeepAsync, "applies only to an `async fn`; remove it");
+            if function.streamed(arguments.declared()).is_some_and(|streamed| streamed.is_boxed) {
+                let message = "has no effect: the returned stream is already boxed; remove it";
+                reject(Arg::Boxed, message);
+            }
         }
         Shape::Async => reject(
             Arg::Future,
@@ -224,6 +232,10 @@ fn check_shape(function: &Function, arguments: &Arguments, errors: &Errors) {
         for arg in [Arg::Ret, Arg::Err, Arg::None] {
             reject(arg, &no_value);
         }
+        reject(
+            Arg::Stream,
+            "declares that the return type is a stream, but this function returns nothing; remove it",
+        );
         if shape == Shape::Async {
             reject(
                 Arg::Timeout,
@@ -234,10 +246,45 @@ fn check_shape(function: &Function, arguments: &Arguments, errors: &Errors) {
     }
 }
 
+/// Rejects arguments that have no meaning for a stream, and futures that cannot be wrapped.
+fn check_stream(function: &Function, shape: Shape, arguments: &Arguments, errors: &Errors) {
+    if let (Some(_), Some(stream)) = (arguments.get(Arg::Future), arguments.get(Arg::Stream)) {
+        errors.add(stream, "`future` and `stream` exclude each other; keep one of them");
+        return;
+    }
+    if shape == Shape::Sync
+        && let Some(bound) = function.unwrappable_future()
+        && !arguments.has(Arg::Status)
+    {
+        errors.add(
+            bound,
+            "this future cannot be wrapped: the unit would end before it; write `impl Future<Output = …>`",
+        );
+    }
+    let Some(streamed) = function.streamed(arguments.declared()) else { return };
+    if let Some(ret) = arguments.get(Arg::Ret) {
+        errors.add(
+            ret,
+            "`ret` reads one returned value, but this function returns a stream of items: record the value in its \
+             body with `hub_otel::current().record(key, value)`",
+        );
+    }
+    if let Some(timeout) = arguments.get(Arg::Timeout)
+        && (shape != Shape::Stream || streamed.in_result)
+    {
+        errors.add(
+            timeout,
+            "`timeout` limits a stream only if the function returns the stream itself: write \
+             `fn … -> impl Stream<Item = Result<_, E>>` with `E: From<hub_otel::TimedOut>`, without `async`",
+        );
+    }
+}
+
 /// Rejects parameters in the `ret(…)` of a function with a future: the body owns them, and has
 /// dropped them when the value is recorded.
 fn check_ret(function: &Function, shape: Shape, arguments: &Arguments, errors: &Errors) {
-    let Some((pattern, fields)) = arguments.ret().filter(|_| shape != Shape::Sync) else { return };
+    let reads_output = !matches!(shape, Shape::Sync | Shape::Stream);
+    let Some((pattern, fields)) = arguments.ret().filter(|_| reads_output) else { return };
     let mut bound = Vec::new();
     collect_names(pattern.to_token_stream(), &mut bound);
     let mut parameters = Vec::new();

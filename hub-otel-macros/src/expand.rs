@@ -12,6 +12,7 @@ mod disabled;
 mod function;
 mod lints;
 mod parameters;
+mod stream;
 
 use crate::args::Arguments;
 use crate::check;

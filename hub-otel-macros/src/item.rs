@@ -6,10 +6,13 @@
 mod block;
 mod returned;
 mod shape;
+mod streamed;
+mod types;
 
 pub(crate) use block::{ImplBlock, Member, is_hub};
 pub(crate) use returned::without_impl_trait;
 pub(crate) use shape::{Output, Shape};
+pub(crate) use streamed::{Declared, Streamed, may_hide_work};
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};

@@ -26,6 +26,7 @@ pub(crate) enum Arg {
     Boxed,
     KeepAsync,
     Future,
+    Stream,
     Crate,
 }
 
@@ -65,7 +66,7 @@ const fn row(arg: Arg, name: &'static str, syntax: ArgSyntax, usage: &'static st
 const KINDS: &[&str] = &["internal", "server", "client", "producer", "consumer"];
 
 /// Every argument, in the order in which messages list them.
-pub(crate) static TABLE: [ArgSpec; 24] = [
+pub(crate) static TABLE: [ArgSpec; 25] = [
     row(Arg::Id, "id", ArgSyntax::Value, "id = expression"),
     row(Arg::Name, "name", ArgSyntax::Value, "name = expression"),
     row(Arg::Action, "action", ArgSyntax::Value, "action = expression"),
@@ -89,6 +90,7 @@ pub(crate) static TABLE: [ArgSpec; 24] = [
     row(Arg::Boxed, "boxed", ArgSyntax::Flag, "boxed"),
     row(Arg::KeepAsync, "keep_async", ArgSyntax::Flag, "keep_async"),
     row(Arg::Future, "future", ArgSyntax::Flag, "future"),
+    row(Arg::Stream, "stream", ArgSyntax::Flag, "stream"),
     row(Arg::Crate, "crate", ArgSyntax::Path, "crate = path::to::hub_otel"),
 ];
 

@@ -158,6 +158,8 @@ pub use crate::unit::instrumented::Instrumented;
 pub use crate::unit::outcome::{Classification, Classify};
 #[doc(inline)]
 pub use crate::unit::segment::{IntoSegment, Segment};
+#[doc(inline)]
+pub use crate::unit::stream::InstrumentedStream;
 pub use hub_otel_macros::ErrorType;
 pub use hub_otel_macros::Label;
 pub use hub_otel_macros::instrument_agent;

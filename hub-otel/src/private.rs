@@ -29,6 +29,9 @@
 //! | `err`, `none`, `status`, `ret` | in the classifier |
 //! | `boxed` | [`boxed`]`(run(…))` |
 //! | a function that returns a future | `let prepared = prepare(&__CALLSITE, \|unit\| unit.id(…).prepare(\|fields\| …)); run_prepared(prepared, future, …)` |
+//! | a function that returns a stream | the same with `run_stream(prepared, stream, \|item, outcome\| …)` |
+//! | the same inside of a `Result` | `try_stream(prepared, result, …, \|result, unit\| result.map(\|stream\| unit.stream(stream, …)))` |
+//! | an `async fn` that returns a stream | `run_streaming(&__CALLSITE, async move { … }, …, \|stream, unit\| unit.stream(stream, …))` |
 //! | a function that is not async | `call(&__CALLSITE, move \|\| { open(…); block }, \|value, outcome\| …)` |
 //! | the same, returning `impl Trait` | `let unit = enter(&__CALLSITE); open(…); block` |
 //! | `keep_async` | `async fn f(…) { run(&__CALLSITE, async move { … }, …).await }` |
@@ -36,12 +39,14 @@
 //! `open` must run before the first await of the body. Its chain is one expression, so that its
 //! temporaries are dropped after `begin`. A classifier captures nothing (`Fn`).
 
+use futures_core::Stream;
+
 pub use crate::error_type::{ErrorType, TimedOut};
 pub use crate::label::{Label, LabelValue};
 pub use crate::status::UnitStatus;
 pub use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 pub use crate::unit::attribute_value::{AttributeValue, Fields};
-pub use crate::unit::autoref_specialization::ReturnedValue;
+pub use crate::unit::autoref_specialization::{ReturnedValue, ends_call, ends_future};
 pub use crate::unit::callsite::{Callsite, SpanKind};
 pub use crate::unit::error_value::{BorrowedError, ErrorValue};
 pub use crate::unit::identity::{IdentityExpr, IdentityValue};
@@ -50,7 +55,10 @@ pub use crate::unit::instrumented::{
 };
 pub use crate::unit::outcome::Classification;
 pub use crate::unit::start::open;
-pub use crate::unit::timeout::{TimeLimited, Timeout, limit};
+pub use crate::unit::stream::{
+    InstrumentedStream, StreamUnit, run_prepared_streaming, run_stream, run_streaming, try_stream,
+};
+pub use crate::unit::timeout::{TimeLimited, Timeout, TimeoutStream, limit, limit_stream};
 pub use std::borrow::Cow;
 pub use std::option::Option::None;
 pub use std::option::Option::Some;
@@ -59,7 +67,9 @@ pub use std::time::Duration;
 /// Traits whose methods depend on the type of a value. Imported without a name, so that they hide
 /// none of the user's names.
 pub mod via {
-    pub use crate::unit::autoref_specialization::{ReturnedError as _, ReturnedOk as _};
+    pub use crate::unit::autoref_specialization::{
+        ReturnedError as _, ReturnedOk as _, ReturnedWork as _,
+    };
     pub use crate::unit::error_value::{
         ErrorKindVia as _, ErrorMessageVia as _, ErrorSourceVia as _,
     };
@@ -68,8 +78,8 @@ pub mod via {
 
 /// `boxed`
 #[inline]
-pub fn boxed<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
-    Box::pin(future)
+pub fn boxed<F>(body: F) -> std::pin::Pin<Box<F>> {
+    Box::pin(body)
 }
 
 /// Names the type of a body, in a statement that never runs.
@@ -80,6 +90,12 @@ pub fn typed<T>() -> T {
 /// Calls the body of a function that returns a future with the output `T`.
 #[inline]
 pub fn future_of<T, F: Future<Output = T>, B: FnOnce() -> F>(body: B) -> F {
+    body()
+}
+
+/// Calls the body of a function that returns a stream with the items `T`.
+#[inline]
+pub fn stream_of<T, S: Stream<Item = T>, B: FnOnce() -> S>(body: B) -> S {
     body()
 }
 

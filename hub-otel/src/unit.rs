@@ -4,7 +4,7 @@
 //! | step | modules |
 //! |---|---|
 //! | call | [`callsite`]: literals. [`arguments`], [`identity`], [`attribute_value`], [`segment`]: values |
-//! | poll | [`instrumented`]: wrapper future. [`stack`]: units that are polled on this thread, unit of a context |
+//! | poll | [`instrumented`], [`stream`]: wrapper future and stream. [`stack`]: units that are polled on this thread, unit of a context |
 //! | start | [`start`]: parent, sampling, context. [`attributes`]: label set and start attributes |
 //! | run | [`state`]: the unit, a value of its context. [`span`]: its span. [`current`]: handle. [`ambient`]: its `tracing` span. [`open_units`]: all units in progress |
 //! | end | [`outcome`]: value → result. [`error_value`], [`error_message`], [`panic_text`]: failures. [`finish`]: log record, metrics and span |
@@ -35,5 +35,6 @@ pub(crate) mod span;
 pub(crate) mod stack;
 pub(crate) mod start;
 pub(crate) mod state;
+pub(crate) mod stream;
 pub(crate) mod timeout;
 pub(crate) mod unrecorded;

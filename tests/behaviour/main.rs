@@ -15,6 +15,8 @@ mod outcomes;
 mod parents;
 mod races;
 mod segments;
+mod stream_signatures;
+mod streams;
 mod tasks;
 mod tracing_crate;
 

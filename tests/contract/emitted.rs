@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
+use futures_util::StreamExt;
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
@@ -109,6 +110,7 @@ async fn units() {
         agent("scanner", "scan").run(async { Err::<(), _>(TimedOut::default()) }).await.is_err()
     );
     expected().await;
+    streams().await;
     let segment = workflow("patch")
         .run(async {
             current().suspend("approval");
@@ -152,6 +154,12 @@ async fn expected() {
     }
 
     drop(nothing_to_scan().await);
+}
+
+async fn streams() {
+    let words = || futures_util::stream::iter(["a", "b"]);
+    let agent = agent("scanner", "scan").run_stream_with(words(), |_, _| {});
+    assert_eq!(workflow("scan").run_stream_with(agent, |_, _| {}).count().await, 2);
 }
 
 /// A server and a client of it, with one answer that is an error.

@@ -1,6 +1,8 @@
 //! Every function shape that the attributes accept. Compiled in editions 2018, 2021 and 2024 with
 //! all strict lints denied: see tests/hygiene and tests/editions.
 
+use futures_util::stream::{self, BoxStream, LocalBoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use hub_otel::{ErrorType, Label, TimedOut, instrument_agent, instrument_workflow};
 use std::error::Error;
 use std::fmt::Display;
@@ -414,6 +416,120 @@ pub fn returns_alias(number: u32) -> Promise {
     Box::pin(async move { number })
 }
 
+/// A stream whose items have an error, with work at the call.
+#[instrument_agent(id = name, fields(name), err(expected = is_empty))]
+pub fn streams(name: String) -> impl Stream<Item = Result<u32, SyncError>> + Send {
+    let length = u32::try_from(name.len());
+    stream::once(async move {
+        let length = length.map_err(|_| SyncError::Empty)?;
+        Ok(length + identity_of(&name).await?)
+    })
+}
+
+async fn identity_of(name: &str) -> Result<u32, SyncError> {
+    std::future::ready(()).await;
+    if name.is_empty() { Err(SyncError::Empty) } else { Ok(1) }
+}
+
+/// A borrowed stream, with an early return of the same type.
+#[instrument_workflow(fields(words = words.len()))]
+pub fn streams_borrowed<'a>(
+    words: &'a [String],
+    prefix: &'a str,
+) -> impl Stream<Item = &'a str> + Unpin + 'a {
+    stream::iter(words.iter().map(String::as_str).filter(move |word| word.starts_with(prefix)))
+}
+
+/// A stream that captures only its type parameter.
+#[instrument_agent(boxed)]
+pub fn streams_captured<T: Display>(list: &[T]) -> impl Stream<Item = String> + use<T> {
+    stream::iter(list.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// A boxed one.
+#[instrument_agent(id = name)]
+pub fn streams_boxed<'a>(
+    name: &'a str,
+) -> BoxStream<'a, Result<usize, Box<dyn Error + Send + 'a>>> {
+    if name.is_empty() {
+        return stream::empty().boxed();
+    }
+    stream::iter([Ok(name.len())]).boxed()
+}
+
+/// A boxed one that is not `Send`.
+#[instrument_workflow]
+pub fn streams_locally(number: u32) -> LocalBoxStream<'static, u32> {
+    stream::iter([number]).boxed_local()
+}
+
+/// A pinned one with a timeout.
+#[instrument_workflow(timeout = Duration::from_secs(limit))]
+pub fn streams_pinned(limit: u64) -> Pin<Box<dyn Stream<Item = Result<u64, SyncError>> + Send>> {
+    Box::pin(stream::iter([Ok(limit)]))
+}
+
+/// A name without meaning.
+pub type Lines = Pin<Box<dyn Stream<Item = u32> + Send>>;
+
+/// A stream behind an alias.
+#[instrument_agent(stream)]
+pub fn streams_alias(number: u32) -> Lines {
+    Box::pin(stream::iter([number]))
+}
+
+/// A stream or an error.
+#[instrument_agent(id = text)]
+pub fn streams_in_result(
+    text: &str,
+) -> Result<impl Stream<Item = u32> + use<>, std::num::ParseIntError> {
+    let number = text.parse()?;
+    Ok(stream::iter([number]))
+}
+
+/// A boxed stream or an error.
+#[instrument_agent]
+pub fn streams_boxed_in_result(number: u32) -> Result<BoxStream<'static, u32>, SyncError> {
+    if number == 0 {
+        return Err(SyncError::Empty);
+    }
+    Ok(stream::iter([number]).boxed())
+}
+
+/// A stream after an await.
+#[instrument_agent(fields(name))]
+pub async fn streams_later(name: &str) -> impl Stream<Item = Result<u32, SyncError>> + use<> {
+    let found = identity_of(name).await;
+    stream::iter([found])
+}
+
+/// A boxed stream or an error after an await.
+#[instrument_agent(id = name)]
+pub async fn streams_later_in_result(name: &str) -> Result<BoxStream<'_, &str>, SyncError> {
+    identity_of(name).await?;
+    Ok(stream::iter([name]).boxed())
+}
+
+/// Collects every stream.
+async fn collect_streams() {
+    assert_eq!(streams("abc".to_owned()).try_collect::<Vec<_>>().await.ok(), Some(vec![4]));
+    let words = ["abc".to_owned(), "b".to_owned()];
+    assert_eq!(streams_borrowed(&words, "a").collect::<Vec<_>>().await, ["abc"]);
+    assert_eq!(streams_captured(&[7]).collect::<String>().await, "7");
+    assert_eq!(streams_boxed("").count().await + streams_boxed("abc").count().await, 1);
+    assert_eq!(streams_locally(1).count().await + streams_pinned(59).count().await, 2);
+    assert_eq!(streams_alias(5).collect::<Vec<_>>().await, [5]);
+    assert!(streams_in_result("x").is_err() && streams_boxed_in_result(0).is_err());
+    if let (Ok(first), Ok(second)) = (streams_in_result("1"), streams_boxed_in_result(2)) {
+        assert_eq!(first.chain(second).collect::<Vec<_>>().await, [1, 2]);
+    }
+    assert_eq!(streams_later("abc").await.count().await, 1);
+    if let Ok(stream) = streams_later_in_result("abc").await {
+        assert_eq!(stream.collect::<String>().await, "abc");
+    }
+    assert!(streams_later_in_result("").await.is_err());
+}
+
 /// A worker with every kind of `self`.
 #[derive(Debug, Default, Clone)]
 pub struct Worker {
@@ -611,6 +727,7 @@ pub async fn call_everything() {
     assert_eq!(returns_opaque("abc".to_owned()).await, 3);
     assert!(returns_boxed("").await.is_err() && returns_boxed("abc").await.is_ok());
     assert_eq!(returns_box_future(1).await + returns_alias(2).await, 3);
+    collect_streams().await;
     let mut worker = Worker::associated("w".to_owned()).await;
     assert_eq!(is_send(worker.by_reference("other")).await, "w");
     *worker.by_mutable_reference().await += 1;

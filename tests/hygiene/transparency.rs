@@ -250,3 +250,82 @@ fn boxing_leaves_a_pointer() {
     }
     assert_eq!(size_of_val(&boxed([0; 512])), size_of::<usize>());
 }
+
+mod streams {
+    use super::{Dropped, Rc, RefCell};
+    use futures_util::stream::{self, LocalBoxStream};
+    use futures_util::{FutureExt, Stream, StreamExt};
+
+    macro_rules! pair {
+        ($name:ident, $annotated:ident, ($($argument:ident),*) -> $stream:ty, $body:block) => {
+            fn $name($($argument: Dropped),*) -> $stream $body
+            #[hub_otel::instrument_agent]
+            fn $annotated($($argument: Dropped),*) -> $stream $body
+        };
+    }
+
+    pair!(opaque, opaque_annotated, (_a, b, c) -> impl Stream<Item = u8>, {
+        let _local = Dropped("local", Rc::clone(&b.1));
+        stream::iter([1, 2, 3]).map(move |item| {
+            let _ = (&b, &c);
+            item
+        })
+    });
+
+    pair!(boxed, boxed_annotated, (a, _b, c) -> LocalBoxStream<'static, u8>, {
+        let _c = c;
+        stream::unfold((a, 0), |(a, last)| async move {
+            let _local = Dropped("local", Rc::clone(&a.1));
+            (last < 3).then_some((last, (a, last + 1)))
+        })
+        .boxed_local()
+    });
+
+    fn order<S: Stream>(
+        items: usize,
+        make: impl FnOnce(&dyn Fn(&'static str) -> Dropped) -> S,
+    ) -> Vec<&'static str> {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let stream = make(&|name| Dropped(name, Rc::clone(&log)));
+        log.borrow_mut().push("returned");
+        let _ = stream.take(items).count().now_or_never();
+        log.take()
+    }
+
+    #[test]
+    fn arguments_and_locals_of_a_stream_drop_in_the_same_order() {
+        let capture = hub_otel::testing::capture();
+        for items in [0, 2, 9] {
+            assert_eq!(
+                order(items, |new| opaque(new("a"), new("b"), new("c"))),
+                order(items, |new| opaque_annotated(new("a"), new("b"), new("c"))),
+            );
+            assert_eq!(
+                order(items, |new| boxed(new("a"), new("b"), new("c"))),
+                order(items, |new| boxed_annotated(new("a"), new("b"), new("c"))),
+            );
+        }
+        assert_eq!(capture.spans().len(), 4);
+    }
+
+    #[test]
+    fn a_stream_is_send_exactly_when_it_is_without_the_attribute() {
+        #[hub_otel::instrument_agent]
+        fn with_an_rc(list: Rc<u8>) -> impl Stream<Item = u8> {
+            stream::iter([1]).map(move |item| item + *list)
+        }
+        #[hub_otel::instrument_agent(fields(length = list.len()), id = list.len())]
+        fn with_a_vec(list: Vec<u8>) -> impl Stream<Item = u8> {
+            stream::iter(list)
+        }
+        // Ambiguous, and so an error, if the type is `Send`.
+        trait AmbiguousIfSend<A> {
+            fn check(&self) {}
+        }
+        impl<T: ?Sized> AmbiguousIfSend<()> for T {}
+        impl<T: ?Sized + Send> AmbiguousIfSend<u8> for T {}
+        with_an_rc(Rc::new(1)).check();
+        fn is_send<T: Send + Sync + Unpin>(_: T) {}
+        is_send(with_a_vec(Vec::new()));
+    }
+}

@@ -1,5 +1,5 @@
-//! Expands an `impl` block: every method that returns a future, and the methods that opt in with
-//! `#[hub]`.
+//! Expands an `impl` block: every method that returns a future or a stream, and the methods that
+//! opt in with `#[hub]`.
 //!
 //! A synchronous method is left unchanged unless it opts in: a getter is no unit of work, and with
 //! `id = self.id()` on the block an instrumented `id` would call itself without end.
@@ -8,7 +8,7 @@ use super::attributes;
 use crate::args::Arguments;
 use crate::check;
 use crate::errors::{Errors, nearest_name};
-use crate::item::{Function, ImplBlock, Member, Shape};
+use crate::item::{Declared, Function, ImplBlock, Member, Shape};
 use crate::macro_kind::MacroKind;
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -68,8 +68,8 @@ fn select_method(
         return Selection::Invalid;
     }
     let Some(hub) = hub.first() else {
-        let is_future = method.shape(false) != Shape::Sync && method.body.is_some();
-        return if is_future && !check::has_own_attribute(method) {
+        let is_lazy = method.shape(Declared::Nothing) != Shape::Sync && method.body.is_some();
+        return if is_lazy && !check::has_own_attribute(method) {
             Selection::Instrument(block.clone())
         } else {
             Selection::Unchanged

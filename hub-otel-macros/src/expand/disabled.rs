@@ -19,7 +19,7 @@ pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     let Some(body) = &function.body else { return function.to_token_stream() };
     let mentions = mention_arguments(unit);
     let contents = body.stream();
-    let contents = match function.shape(unit.arguments.has(Arg::Future)) {
+    let contents = match function.shape(unit.arguments.declared()) {
         _ if !unit.arguments.has(Arg::Timeout) => contents,
         shape => with_timeout(unit, shape, &contents),
     };
@@ -34,7 +34,7 @@ pub(super) fn emit_disabled(unit: &Expansion<'_>) -> TokenStream {
     tokens
 }
 
-/// Applies the timeout to the body of a function that is async, or returns a future.
+/// Applies the timeout to the body of a function that is async, or returns a future or a stream.
 fn with_timeout(unit: &Expansion<'_>, shape: Shape, contents: &TokenStream) -> TokenStream {
     let Some(expression) = unit.arguments.expression(Arg::Timeout) else {
         return contents.clone();
@@ -45,9 +45,13 @@ fn with_timeout(unit: &Expansion<'_>, shape: Shape, contents: &TokenStream) -> T
         let limited = unit.wrap_in_timeout(quote!(async move { #captures #contents }));
         return quote!(#timeout #limited.await);
     }
-    let future = call_of_body(unit, shape, &quote!(#captures #contents));
-    let limited = unit.wrap_in_timeout(future);
-    let limited = if shape == Shape::Opaque { limited } else { quote!(__hub::boxed(#limited)) };
+    let lazy = call_of_body(unit, shape, &quote!(#captures #contents));
+    let limited = unit.wrap_in_timeout(lazy);
+    let is_opaque = match unit.function.streamed(unit.arguments.declared()) {
+        Some(streamed) if shape == Shape::Stream => !streamed.is_boxed,
+        _ => shape == Shape::Opaque,
+    };
+    let limited = if is_opaque { limited } else { quote!(__hub::boxed(#limited)) };
     quote!(#timeout #limited)
 }
 

@@ -3,7 +3,7 @@
 
 use super::Expansion;
 use super::parameters::{Parameters, capture_parameters};
-use super::{attributes, classifier, lints};
+use super::{attributes, classifier, lints, stream};
 use crate::item::{Output, Shape, without_impl_trait};
 use crate::table::Arg;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -13,7 +13,7 @@ use syn::{Expr, ReturnType, Signature};
 /// Wraps the function. `keep_signature`: another macro reads its signature.
 pub(super) fn wrap_function(unit: &Expansion<'_>, keep_signature: bool) -> TokenStream {
     let keep_signature = keep_signature || attributes::needs_async(&unit.function.attrs);
-    match unit.function.shape(unit.arguments.has(Arg::Future)) {
+    match unit.function.shape(unit.arguments.declared()) {
         Shape::Async => {
             let never = matches!(unit.function.output(), Output::Never);
             if keep_signature || never || unit.arguments.has(Arg::KeepAsync) {
@@ -26,6 +26,7 @@ pub(super) fn wrap_function(unit: &Expansion<'_>, keep_signature: bool) -> Token
         Shape::AsyncTrait => {
             async_trait(unit).unwrap_or_else(|| future_returning_fn(unit, Shape::Boxed))
         }
+        Shape::Stream => stream::stream_returning_fn(unit),
         Shape::Sync => sync_fn(unit, !keep_signature),
     }
 }
@@ -97,14 +98,22 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
         before.extend(unit.timeout_statement(expression));
         future = unit.wrap_in_timeout(future);
     }
-    let classify = classifier::classify_closure(unit, Output::Unnamed);
-    let mut run = if deferred {
+    let prepared = deferred.then(|| {
         let prepared = unit.prepare_call();
         let name = Ident::new("__prepared", Span::mixed_site());
         before.extend(quote!(let #name = #prepared;));
-        quote!(__hub::run_prepared(#name, #future, #classify))
-    } else {
-        quote!(__hub::run(&__CALLSITE, #future, #classify))
+        name
+    });
+    let mut run = match (prepared, unit.function.streamed(unit.arguments.declared())) {
+        (Some(prepared), None) => {
+            let classify = classifier::classify_closure(unit, Output::Unnamed);
+            quote!(__hub::run_prepared(#prepared, #future, #classify))
+        }
+        (Some(prepared), Some(streamed)) => {
+            let closures = stream::streaming_closures(unit, &streamed);
+            quote!(__hub::run_prepared_streaming(#prepared, #future, #closures))
+        }
+        (None, _) => unit.run_of(&future, Output::Unnamed),
     };
     if shape == Shape::Boxed || unit.arguments.has(Arg::Boxed) {
         run = quote!(__hub::boxed(#run));
@@ -113,16 +122,24 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
     unit.emit_function(&sig, None, &quote!(#callsite #before #run))
 }
 
-/// Calls the body of a function that returns a future: in a closure, so that an early `return`
-/// returns the future to the wrapper.
+/// Calls the body of a function that returns a future or a stream: in a closure, so that an early
+/// `return` returns it to the wrapper.
 ///
-/// The output of an `impl Future` is named, as the signature names it: `?` in an `async` block has
-/// no other type annotation.
+/// The output of an `impl Future` and the items of an `impl Stream` are named, as the signature
+/// names them: `?` in an `async` block has no other type annotation.
 pub(super) fn call_of_body(unit: &Expansion<'_>, shape: Shape, body: &TokenStream) -> TokenStream {
     if shape == Shape::Opaque {
         let output = unit.function.outcome(shape).map(without_impl_trait);
         let output = output.map_or_else(|| quote!(_), |output| output.to_token_stream());
         return quote!(__hub::future_of::<#output, _, _>(move || { #body }));
+    }
+    if shape == Shape::Stream
+        && let Some(streamed) = unit.function.streamed(unit.arguments.declared())
+        && !streamed.in_result
+        && !streamed.is_boxed
+    {
+        let item = stream::item_type(&streamed);
+        return quote!(__hub::stream_of::<#item, _, _>(move || { #body }));
     }
     let output = closure_output(unit);
     quote!((move || #output { #body })())
@@ -199,7 +216,7 @@ fn timeout_ident() -> Ident {
 
 impl Expansion<'_> {
     /// The user's braces inside a `match`, because rustc warns about unnecessary braces elsewhere.
-    fn body_block(&self) -> TokenStream {
+    pub(super) fn body_block(&self) -> TokenStream {
         let body = &self.function.body;
         quote!(match () { () => #body })
     }
@@ -225,9 +242,22 @@ impl Expansion<'_> {
 
     /// The call of the runtime that runs the future.
     fn run_call(&self, future: &TokenStream) -> TokenStream {
-        let classify = classifier::classify_closure(self, self.function.output());
-        let run = quote!(__hub::run(&__CALLSITE, #future, #classify));
+        let run = self.run_of(future, self.function.output());
         if self.arguments.has(Arg::Boxed) { quote!(__hub::boxed(#run)) } else { run }
+    }
+
+    /// The same without `boxed`. If the future returns a stream, the unit ends with the stream.
+    fn run_of(&self, future: &TokenStream, output: Output<'_>) -> TokenStream {
+        match self.function.streamed(self.arguments.declared()) {
+            None => {
+                let classify = classifier::classify_closure(self, output);
+                quote!(__hub::run(&__CALLSITE, #future, #classify))
+            }
+            Some(streamed) => {
+                let closures = stream::streaming_closures(self, &streamed);
+                quote!(__hub::run_streaming(&__CALLSITE, #future, #closures))
+            }
+        }
     }
 
     /// Statement that starts the unit at the beginning of the body.
@@ -245,8 +275,8 @@ impl Expansion<'_> {
         quote!(__hub::open(|#unit| #begin);)
     }
 
-    /// Prepares the unit at the call, for a future that the user's code creates.
-    fn prepare_call(&self) -> TokenStream {
+    /// Prepares the unit at the call, for a future or a stream that the user's code creates.
+    pub(super) fn prepare_call(&self) -> TokenStream {
         let unit = Ident::new("__unit", Span::mixed_site());
         let (describe, fields) = (self.dynamic_identity(), self.fields_closure());
         let prepare = quote!(__hub::prepare(&__CALLSITE, |#unit| #unit #describe.prepare(#fields)));
@@ -262,7 +292,8 @@ impl Expansion<'_> {
         quote!(let #timeout: __hub::Duration = #expression;)
     }
 
-    /// Limits `future` to the value of [`timeout_statement`](Self::timeout_statement).
+    /// Limits a future or a stream to the value of
+    /// [`timeout_statement`](Self::timeout_statement).
     pub(super) fn wrap_in_timeout(&self, future: TokenStream) -> TokenStream {
         // The future gets the argument's span, so that rustc reports an output without an error
         // type there.
@@ -274,7 +305,12 @@ impl Expansion<'_> {
                 tree
             })
             .collect();
-        let limit = quote_spanned!(span=> __hub::limit);
+        let is_stream = self.function.shape(self.arguments.declared()) == Shape::Stream;
+        let limit = if is_stream {
+            quote_spanned!(span=> __hub::limit_stream)
+        } else {
+            quote_spanned!(span=> __hub::limit)
+        };
         quote!(#limit(#timeout, #future))
     }
 

@@ -1,6 +1,6 @@
 //! Parts of a returned type: borrows in its error, and `impl Trait` inside of it.
 
-use super::shape::unwrap_type;
+use super::types::unwrap_type;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeInfer, TypeParamBound};

@@ -1,7 +1,10 @@
-//! Shape of a function, from its signature: `async`, returning a future, or synchronous.
+//! Shape of a function, from its signature: `async`, returning a future or a stream, or
+//! synchronous.
 
 use super::Function;
 use super::returned;
+use super::streamed::{self, Declared, Streamed};
+use super::types::{type_argument, unwrap_type};
 use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
 
 /// Shape of a function.
@@ -16,6 +19,8 @@ pub(crate) enum Shape {
     /// Expansion of an `async fn` by `async_trait`: `Box::pin(async move { … })`. The inner block
     /// is wrapped.
     AsyncTrait,
+    /// `fn … -> impl Stream`, a boxed stream, or a `Result` of one. The returned stream is wrapped.
+    Stream,
     /// Any other function.
     Sync,
 }
@@ -34,8 +39,8 @@ pub(crate) enum Output<'f> {
 }
 
 impl Function {
-    /// Determines the shape. `is_declared_future`: the argument `future` is set.
-    pub(crate) fn shape(&self, is_declared_future: bool) -> Shape {
+    /// Determines the shape.
+    pub(crate) fn shape(&self, declared: Declared) -> Shape {
         if self.sig.asyncness.is_some() {
             return Shape::Async;
         }
@@ -50,7 +55,8 @@ impl Function {
                     .any(|found| found.lifetime.ident == "async_trait");
                 if is_async_trait { Shape::AsyncTrait } else { Shape::Boxed }
             }
-            _ if is_declared_future => Shape::Boxed,
+            _ if declared == Declared::Future => Shape::Boxed,
+            returned if streamed::find(returned, declared).is_some() => Shape::Stream,
             _ => Shape::Sync,
         }
     }
@@ -61,14 +67,31 @@ impl Function {
         let ReturnType::Type(_, returned) = &self.sig.output else { return None };
         let returned = unwrap_type(returned);
         match shape {
-            Shape::Async | Shape::Sync => Some(returned),
+            Shape::Async | Shape::Stream | Shape::Sync => Some(returned),
             Shape::Opaque | Shape::Boxed | Shape::AsyncTrait => future_output(returned),
         }
+    }
+
+    /// Returns the stream that the function or its future returns.
+    pub(crate) fn streamed(&self, declared: Declared) -> Option<Streamed<'_>> {
+        let shape = self.shape(declared);
+        streamed::find(self.outcome(shape).filter(|_| shape != Shape::Sync)?, declared)
     }
 
     /// Returns whether the error of the outcome contains a lifetime, so that it is not `'static`.
     pub(crate) fn has_borrowed_error(&self, shape: Shape) -> bool {
         self.outcome(shape).is_some_and(returned::has_borrowed_error)
+    }
+
+    /// Returns the bound of an `impl Trait` that is a future, but not by the name `Future`.
+    pub(crate) fn unwrappable_future(&self) -> Option<&TypeParamBound> {
+        let ReturnType::Type(_, returned) = &self.sig.output else { return None };
+        let Type::ImplTrait(opaque) = unwrap_type(returned) else { return None };
+        opaque.bounds.iter().find(|bound| {
+            let TypeParamBound::Trait(bound) = bound else { return false };
+            let last = bound.path.segments.last();
+            last.is_some_and(|last| last.ident == "FusedFuture" || last.ident == "TryFuture")
+        })
     }
 
     /// Determines the output of an `async fn` or a synchronous function.
@@ -81,15 +104,6 @@ impl Function {
                 returned => Output::Type(returned),
             },
         }
-    }
-}
-
-/// Removes parentheses and the invisible group around a macro's `$ty`.
-pub(super) fn unwrap_type(ty: &Type) -> &Type {
-    match ty {
-        Type::Group(group) => unwrap_type(&group.elem),
-        Type::Paren(paren) => unwrap_type(&paren.elem),
-        other => other,
     }
 }
 
@@ -148,15 +162,6 @@ fn future_output(ty: &Type) -> Option<&Type> {
     };
     arguments.args.iter().find_map(|argument| match argument {
         GenericArgument::AssocType(output) => Some(unwrap_type(&output.ty)),
-        _ => None,
-    })
-}
-
-/// First type argument.
-fn type_argument(arguments: &PathArguments) -> Option<&Type> {
-    let PathArguments::AngleBracketed(arguments) = arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
         _ => None,
     })
 }

@@ -79,6 +79,10 @@ pub const EXPECTED_ERROR: &str = "hub_otel.expected_error";
 /// Reason for the end of a unit that did not end by itself: a value of
 /// [`crate::semconv::value::ended_by`].
 pub const ENDED_BY: &str = "hub_otel.ended_by";
+/// Number of items of a unit that is a stream.
+pub const STREAM_ITEMS: &str = "hub_otel.stream.items";
+/// Time from the start of a unit to the first item of its stream, in milliseconds.
+pub const STREAM_FIRST_ITEM_MS: &str = "hub_otel.stream.first_item.ms";
 
 /// Id of one approval request.
 pub const WORKFLOW_APPROVAL_ID: &str = "workflow.approval.id";

@@ -103,6 +103,8 @@ pub const SPANS: &[Span] = &[
             at(a::WORKFLOW_SUSPEND_REASON, String, When("the segment was suspended")),
             at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
             at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
+            at(a::STREAM_ITEMS, Int, When("the unit is a stream")),
+            at(a::STREAM_FIRST_ITEM_MS, Int, When("the unit is a stream with an item")),
         ],
     },
     Span {
@@ -122,6 +124,8 @@ pub const SPANS: &[Span] = &[
             at(a::ERROR_MESSAGE, String, When("the unit failed or timed out")),
             at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
             at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
+            at(a::STREAM_ITEMS, Int, When("the unit is a stream")),
+            at(a::STREAM_FIRST_ITEM_MS, Int, When("the unit is a stream with an item")),
         ],
     },
     Span {

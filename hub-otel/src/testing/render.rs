@@ -233,7 +233,7 @@ fn write_attributes(text: &mut String, indent: &str, attributes: &BTreeMap<Strin
 
 fn varies_between_runs(key: &str, value: &str) -> bool {
     match key {
-        a::WORKFLOW_DURATION_MS | a::AGENT_DURATION_MS => true,
+        a::WORKFLOW_DURATION_MS | a::AGENT_DURATION_MS | a::STREAM_FIRST_ITEM_MS => true,
         a::WORKFLOW_RUN_ID | a::AGENT_RUN_ID => uuid::Uuid::try_parse(value).is_ok(),
         _ => false,
     }

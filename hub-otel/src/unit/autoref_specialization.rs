@@ -8,7 +8,9 @@
 //!
 //! The methods have unusual names because their traits are in scope of the user's expressions.
 
+use futures_core::Stream;
 use std::convert::Infallible;
+use std::future::Future;
 
 /// A returned value.
 #[derive(Debug)]
@@ -62,6 +64,80 @@ impl<'a, T: ?Sized> ReturnedOk<'a> for ReturnedValue<'a, T> {
         Some(self.0)
     }
 }
+
+/// Result of [`ReturnedWork`] for a value whose work is done when it is returned.
+#[derive(Debug)]
+pub struct Done;
+
+/// Result of [`ReturnedWork`] for a future.
+#[derive(Debug)]
+pub struct InFuture;
+
+/// Result of [`ReturnedWork`] for a stream, or a `Result` of a stream.
+#[derive(Debug)]
+pub struct InStream;
+
+/// Rejects a value that does its work later: `(&&&&ReturnedValue(value)).hub_otel_work()`.
+pub trait ReturnedWork {
+    /// [`Done`], [`InFuture`] or [`InStream`].
+    type Work;
+    /// Returns the marker.
+    fn hub_otel_work(&self) -> Self::Work;
+}
+
+macro_rules! works {
+    ($([$($generics:tt)*] $value:ty => $work:ident,)*) => {$(
+        impl<$($generics)*> ReturnedWork for $value {
+            type Work = $work;
+            #[inline]
+            fn hub_otel_work(&self) -> $work {
+                $work
+            }
+        }
+    )*};
+}
+
+works! {
+    [T: Stream] &&&ReturnedValue<'_, T> => InStream,
+    [T: Future] &&ReturnedValue<'_, T> => InFuture,
+    [T: Stream, E] &ReturnedValue<'_, Result<T, E>> => InStream,
+    [T] ReturnedValue<'_, T> => Done,
+}
+
+/// A value with which the unit of a synchronous function may end.
+#[diagnostic::on_unimplemented(
+    message = "this function returns a future or a stream that its signature hides: the unit would end before it",
+    label = "its work is done after the return",
+    note = "return `impl Future<Output = …>` or `impl Stream<Item = …>`, or a `Pin<Box<dyn …>>` of one; \
+            if an alias hides the `Pin<Box<dyn …>>`, add the argument `future` or `stream`",
+    note = "if the unit has to end at the return, classify the value with `status = path`"
+)]
+pub trait EndsCall {}
+
+/// A value with which the unit of a future may end: also a future, which the caller continues.
+#[diagnostic::on_unimplemented(
+    message = "this function returns a stream that its signature hides: the unit would end before it",
+    label = "its work is done after the return",
+    note = "return `impl Stream<Item = …>` or `Pin<Box<dyn Stream<Item = …>>>`; if an alias hides the \
+            `Pin<Box<dyn …>>`, add the argument `stream`",
+    note = "if the unit has to end at the return, classify the value with `status = path`"
+)]
+pub trait EndsFuture {}
+
+#[diagnostic::do_not_recommend]
+impl EndsCall for Done {}
+#[diagnostic::do_not_recommend]
+impl EndsFuture for Done {}
+#[diagnostic::do_not_recommend]
+impl EndsFuture for InFuture {}
+
+/// Requires that the unit of a synchronous function may end with the value.
+#[inline]
+pub fn ends_call(_: impl EndsCall) {}
+
+/// Requires that the unit of a future may end with the value.
+#[inline]
+pub fn ends_future(_: impl EndsFuture) {}
 
 #[cfg(test)]
 mod tests {

@@ -12,8 +12,10 @@ use crate::unit::identity::IdentityValue;
 use crate::unit::instrumented::{Instrumented, call_prepared, run_prepared};
 use crate::unit::outcome::{Classification, Classify};
 use crate::unit::segment::IntoSegment;
+use crate::unit::stream::{InstrumentedStream, run_stream};
 use crate::unit::unrecorded;
 use crate::unit_kind::UnitKind;
+use futures_core::Stream;
 use opentelemetry::{Key, KeyValue};
 use std::borrow::Cow;
 use std::future::Future;
@@ -91,9 +93,10 @@ pub type Agent = Unit<AgentKind>;
 
 /// A unit of work, before it starts: a [`Workflow`] or an [`Agent`].
 ///
-/// [`run`](Self::run) and [`run_with`](Self::run_with) wrap a future, [`call`](Self::call) and
-/// [`call_with`](Self::call_with) a closure. Without telemetry the unit keeps nothing and the body
-/// runs unchanged.
+/// [`run`](Self::run) and [`run_with`](Self::run_with) wrap a future,
+/// [`run_stream`](Self::run_stream) and [`run_stream_with`](Self::run_stream_with) a stream,
+/// [`call`](Self::call) and [`call_with`](Self::call_with) a closure. Without telemetry the unit
+/// keeps nothing and the body runs unchanged.
 ///
 /// ```
 /// # async fn scan(path: &str) -> Result<u64, std::io::Error> { Ok(1) }
@@ -256,6 +259,47 @@ impl<K> Unit<K> {
         C: Fn(&F::Output, &mut Classification),
     {
         run_prepared(self.prepare(), future, classify)
+    }
+
+    /// Runs `stream` as this unit, from its first poll to its end.
+    ///
+    /// The first item that is an error fails the unit, also if the stream continues. For items
+    /// that are no `Result`, use [`run_stream_with`](Self::run_stream_with).
+    ///
+    /// # Cancellation
+    /// A stream that is dropped before its end ends the unit CANCELLED, unless an item was an
+    /// error.
+    pub fn run_stream<S>(
+        self,
+        stream: S,
+    ) -> InstrumentedStream<S, fn(&S::Item, &mut Classification)>
+    where
+        S: Stream,
+        S::Item: Classify,
+    {
+        run_stream(self.prepare(), stream, classify::<S::Item>)
+    }
+
+    /// Runs `stream` as this unit. `classify` is called with each item until one is no success.
+    ///
+    /// ```
+    /// # use futures_util::{Stream, StreamExt, stream};
+    /// # fn words() -> impl Stream<Item = &'static str> { stream::iter(["a", "b"]) }
+    /// # async fn example() {
+    /// let words = hub_otel::agent("writer", "write").run_stream_with(words(), |_, _| {});
+    /// assert_eq!(words.count().await, 2);
+    /// # }
+    /// ```
+    ///
+    /// # Cancellation
+    /// A stream that is dropped before its end ends the unit CANCELLED, unless an item was no
+    /// success.
+    pub fn run_stream_with<S, C>(self, stream: S, classify: C) -> InstrumentedStream<S, C>
+    where
+        S: Stream,
+        C: Fn(&S::Item, &mut Classification),
+    {
+        run_stream(self.prepare(), stream, classify)
     }
 
     /// Calls `body`, which is not async, as this unit.

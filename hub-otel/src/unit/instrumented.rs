@@ -67,13 +67,7 @@ where
     F: Future,
     C: Fn(&F::Output, &mut Classification),
 {
-    let state = if instance::in_use() {
-        UnitState::Opening(callsite, stack::current_context().unwrap_or_default())
-    } else {
-        unrecorded::before_the_install(callsite.kind, callsite.id);
-        UnitState::Inert
-    };
-    Instrumented { state, classify, body: Some(body) }
+    Instrumented { state: opening(callsite), classify, body: Some(body) }
 }
 
 /// Runs a future as a unit whose arguments were evaluated at the call. `None` records nothing.
@@ -87,13 +81,29 @@ where
     F: Future,
     C: Fn(&F::Output, &mut Classification),
 {
-    let state = prepared.map_or(UnitState::Inert, |args| {
-        UnitState::Prepared(Box::new(args.captured(stack::current_context().unwrap_or_default())))
-    });
-    Instrumented { state, classify, body: Some(body) }
+    Instrumented { state: prepared_state(prepared), classify, body: Some(body) }
 }
 
-/// Evaluates the arguments of a function that returns a future, at its call.
+/// State of a unit whose arguments are evaluated on its first poll.
+#[inline]
+pub(super) fn opening(callsite: &'static Callsite) -> UnitState {
+    if instance::in_use() {
+        UnitState::Opening(callsite, stack::current_context().unwrap_or_default())
+    } else {
+        unrecorded::before_the_install(callsite.kind, callsite.id);
+        UnitState::Inert
+    }
+}
+
+/// State of a unit whose arguments were evaluated at the call.
+#[inline]
+pub(super) fn prepared_state(prepared: Option<EvaluatedArgs>) -> UnitState {
+    prepared.map_or(UnitState::Inert, |args| {
+        UnitState::Prepared(Box::new(args.captured(stack::current_context().unwrap_or_default())))
+    })
+}
+
+/// Evaluates the arguments of a function that returns a future or a stream, at its call.
 #[inline]
 pub fn prepare(
     callsite: &'static Callsite,
@@ -187,7 +197,7 @@ impl Drop for CallGuard {
 }
 
 /// Classifies a returned value. A panic in the user's functions for it does not reach the program.
-fn end_of<T>(value: &T, classify: impl FnOnce(&T, &mut Classification)) -> Ending {
+pub(super) fn end_of<T>(value: &T, classify: impl FnOnce(&T, &mut Classification)) -> Ending {
     let mut classification = Classification::new(stack::is_sampled());
     if contain(|| classify(value, &mut classification)).is_none() {
         tracing::debug!(
@@ -237,7 +247,7 @@ where
 ///
 /// Dropped without [`leave`](Self::leave) or [`finish`](Self::finish), by a panic of the library or
 /// in the destructor of the future, it ends the unit with `otherwise`.
-struct Entered<'a> {
+pub(super) struct Entered<'a> {
     /// `None` once the poll is over.
     state: Option<&'a mut UnitState>,
     otherwise: fn() -> Ending,
@@ -247,7 +257,7 @@ struct Entered<'a> {
 
 impl<'a> Entered<'a> {
     #[inline(never)]
-    fn new(state: &'a mut UnitState, otherwise: fn() -> Ending) -> Self {
+    pub(super) fn new(state: &'a mut UnitState, otherwise: fn() -> Ending) -> Self {
         let entering = std::mem::take(state);
         // Constructed first: a panic in an argument ends the unit.
         let mut entered = Self { state: Some(state), otherwise, is_detached: false };
@@ -288,7 +298,7 @@ impl<'a> Entered<'a> {
 
     /// Ends the poll of a unit that is pending.
     #[inline(never)]
-    fn leave(mut self) {
+    pub(super) fn leave(mut self) {
         if let Some(state) = self.state.take()
             && !self.is_detached
         {
@@ -300,7 +310,7 @@ impl<'a> Entered<'a> {
 
     /// Ends the unit.
     #[inline(never)]
-    fn finish(mut self, ending: Ending) {
+    pub(super) fn finish(mut self, ending: Ending) {
         if self.is_detached {
             return self.finish_detached(ending);
         }

@@ -6,20 +6,21 @@
 use crate::error_type::TimedOut;
 use crate::timer;
 use crate::unit::current::current;
+use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Output of a future with a timeout.
+/// Output of a future, or item of a stream, with a timeout.
 #[diagnostic::on_unimplemented(
     message = "`timeout` needs a function that returns `Result<_, E>` with `E: From<hub_otel::TimedOut>`",
     label = "this output cannot represent a timeout",
-    note = "implement `From<hub_otel::TimedOut>` for the error type"
+    note = "implement `From<hub_otel::TimedOut>` for the error type; a stream needs items of this type"
 )]
 pub trait TimeLimited {
-    /// Returns the output of a future that timed out.
+    /// Returns the output of a future that timed out, or the last item of a stream that did.
     fn timed_out() -> Self;
 }
 
@@ -69,6 +70,55 @@ impl<F: Future> Future for Timeout<F> {
         // The body's destructors run inside the unit, whose context is attached now.
         this.body.set(None);
         Poll::Ready((this.timed_out)())
+    }
+}
+
+pin_project! {
+    /// A stream with a timeout, which starts on the first poll.
+    #[must_use = "streams do nothing unless they are polled"]
+    pub struct TimeoutStream<S: Stream> {
+        #[pin]
+        body: Option<S>,
+        timeout: Duration,
+        delay: Option<Delay>,
+        timed_out: fn() -> S::Item,
+    }
+}
+
+/// Limits `body` to `timeout`, from its first poll to its end.
+#[inline]
+pub fn limit_stream<S: Stream<Item: TimeLimited>>(timeout: Duration, body: S) -> TimeoutStream<S> {
+    TimeoutStream { body: Some(body), timeout, delay: None, timed_out: S::Item::timed_out }
+}
+
+impl<S: Stream> Stream for TimeoutStream<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let mut this = self.project();
+        // It timed out before: the error was the last item.
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let is_first = this.delay.is_none();
+        let delay = this.delay.get_or_insert_with(|| Delay::until(Instant::now(), *this.timeout));
+        // A stream that is always ready times out as well.
+        if is_first || delay.poll(cx).is_pending() {
+            let polled = body.poll_next(cx);
+            if matches!(polled, Poll::Ready(None)) {
+                *delay = Delay::Never;
+            }
+            if polled.is_ready() || delay.poll(cx).is_pending() {
+                return polled;
+            }
+        }
+        current().set_timed_out();
+        // The body's destructors run inside the unit, whose context is attached now.
+        this.body.set(None);
+        Poll::Ready(Some((this.timed_out)()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let upper = self.body.as_ref().map_or(Some(0), |body| body.size_hint().1?.checked_add(1));
+        (0, upper)
     }
 }
 

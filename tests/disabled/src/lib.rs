@@ -1,6 +1,7 @@
 //! Annotated code in a program without the feature `enabled`.
 #![deny(warnings)]
 
+use futures_util::stream::{self, BoxStream, Stream};
 use hub_otel::{TimedOut, instrument_agent, instrument_workflow};
 use std::time::Duration;
 
@@ -43,4 +44,37 @@ pub async fn slow() -> Result<(), Late> {
 pub async fn in_an_hour() -> Result<(), Late> {
     std::future::pending::<()>().await;
     Ok(())
+}
+
+/// A stream.
+#[instrument_agent(id = evaluated_only_for_telemetry(name), err(expected = is_late))]
+pub fn streams(name: &str) -> impl Stream<Item = Result<usize, Late>> + use<> {
+    stream::iter([Ok(name.len()), Err(Late)])
+}
+
+fn is_late(_: &Late) -> bool {
+    unreachable!("an item was classified")
+}
+
+/// The same, not annotated.
+pub fn plain_stream(name: &str) -> impl Stream<Item = Result<usize, Late>> + use<> {
+    stream::iter([Ok(name.len()), Err(Late)])
+}
+
+/// A stream after an await.
+#[instrument_agent]
+pub async fn streams_later(name: &str) -> Result<BoxStream<'_, usize>, Late> {
+    Ok(Box::pin(stream::iter([name.len()])))
+}
+
+/// A stream that never ends.
+#[instrument_agent(timeout = Duration::from_millis(5))]
+pub fn slow_stream() -> impl Stream<Item = Result<usize, Late>> {
+    stream::pending()
+}
+
+/// The same, boxed.
+#[instrument_agent(timeout = Duration::from_millis(5))]
+pub fn slow_boxed_stream() -> BoxStream<'static, Result<usize, Late>> {
+    Box::pin(stream::pending())
 }

@@ -1,6 +1,10 @@
 //! Without the feature `enabled`, only type checks and timeouts remain.
 
-use hub_otel_disabled::{Late, annotated, in_an_hour, plain, slow};
+use futures_util::StreamExt;
+use hub_otel_disabled::{
+    Late, annotated, in_an_hour, plain, plain_stream, slow, slow_boxed_stream, slow_stream, streams,
+    streams_later,
+};
 
 #[test]
 fn an_annotated_future_is_as_large_as_a_plain_one() {
@@ -60,4 +64,14 @@ async fn every_function_keeps_its_signature_and_has_no_effect() {
     assert!(message.is_empty());
     assert!(telemetry.metrics_addr().is_none());
     telemetry.shutdown().await;
+}
+
+#[tokio::test]
+async fn streams_are_unchanged_except_for_their_timeout() {
+    assert_eq!(size_of_val(&streams("abc")), size_of_val(&plain_stream("abc")));
+    assert_eq!(streams("abc").size_hint(), (2, Some(2)));
+    assert_eq!(streams("abc").collect::<Vec<_>>().await, [Ok(3), Err(Late)]);
+    assert_eq!(streams_later("abc").await.map(|_| ()), Ok(()));
+    assert_eq!(slow_stream().collect::<Vec<_>>().await, [Err(Late)]);
+    assert_eq!(slow_boxed_stream().collect::<Vec<_>>().await, [Err(Late)]);
 }
