@@ -126,6 +126,7 @@ mod case {
 
     #[test]
     #[ignore = "runs in a child process"]
+    #[expect(clippy::disallowed_methods, reason = "a setting of the case, passed on")]
     fn twice() {
         hub_otel::init("log").expect("the install").shutdown_blocking();
         let first = hub_otel::init("log").expect("the install");
