@@ -419,11 +419,8 @@ pub fn returns_alias(number: u32) -> Promise {
 /// A stream whose items have an error, with work at the call.
 #[instrument_agent(id = name, fields(name), err(expected = is_empty))]
 pub fn streams(name: String) -> impl Stream<Item = Result<u32, SyncError>> + Send {
-    let length = u32::try_from(name.len());
-    stream::once(async move {
-        let length = length.map_err(|_| SyncError::Empty)?;
-        Ok(length + identity_of(&name).await?)
-    })
+    let length: u32 = name.chars().map(|_| 1).sum();
+    stream::once(async move { Ok(length + identity_of(&name).await?) })
 }
 
 async fn identity_of(name: &str) -> Result<u32, SyncError> {
