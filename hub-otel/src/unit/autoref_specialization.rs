@@ -79,7 +79,7 @@ pub struct InStream;
 
 /// Rejects a value that does its work later: `(&&&&ReturnedValue(value)).hub_otel_work()`.
 pub trait ReturnedWork {
-    /// [`Done`], [`InFuture`] or [`InStream`].
+    /// `Done`, `InFuture` or `InStream`.
     type Work;
     /// Returns the marker.
     fn hub_otel_work(&self) -> Self::Work;

@@ -1,6 +1,6 @@
 //! Without the feature `enabled`, only type checks and timeouts remain.
 
-use futures_util::StreamExt;
+use futures_util::{Stream as _, StreamExt};
 use hub_otel_disabled::{
     Late, annotated, in_an_hour, plain, plain_stream, slow, slow_boxed_stream, slow_stream, streams,
     streams_later,
