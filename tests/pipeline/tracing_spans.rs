@@ -94,6 +94,20 @@ fn a_unit_is_the_current_span_for_spawned_tasks_threads_and_explicit_parents() {
 }
 
 #[test]
+fn spans_in_joined_dropped_and_panicking_units_have_their_own_unit_as_parent() {
+    let receiver = Receiver::start();
+    run("interleaved", &receiver, &[]);
+    let spans = receiver.spans();
+    for name in ["one", "two", "dropped", "panicking"] {
+        let child = named(&receiver, name);
+        let parent = spans.iter().find(|span| span.span_id == child.parent_span_id);
+        let id = parent.and_then(|span| text(&span.attributes, "agent.id"));
+        assert_eq!(id, Some(name), "{:?}", family(&receiver));
+    }
+    assert_eq!(spans.len(), 8);
+}
+
+#[test]
 fn the_context_of_open_telemetry_is_available_and_a_remote_parent_can_be_set() {
     let receiver = Receiver::start();
     run("span_ext", &receiver, &[]);
@@ -333,6 +347,47 @@ mod case {
     #[ignore = "runs in a child process"]
     fn current_span_own_subscriber() {
         current(init_own_subscriber());
+    }
+
+    async fn unit(id: &'static str) {
+        let body = async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            match id {
+                "one" => info_span!("one").in_scope(|| ()),
+                "two" => info_span!("two").in_scope(|| ()),
+                "dropped" => {
+                    let _open = info_span!("dropped").entered();
+                }
+                _ => info_span!("panicking").in_scope(|| panic!("on purpose")),
+            }
+            tokio::task::yield_now().await;
+            if id == "dropped" {
+                std::future::pending::<()>().await;
+            }
+        };
+        agent(id, "x").run(body).await;
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn interleaved() {
+        let telemetry = init();
+        block_on(async {
+            let panicking = tokio::spawn(unit("panicking"));
+            let dropped = async {
+                tokio::select! {
+                    biased;
+                    () = unit("dropped") => {}
+                    () = async { for _ in 0..9 { tokio::task::yield_now().await } } => {}
+                }
+            };
+            tokio::join!(unit("one"), dropped, unit("two"));
+            assert!(panicking.await.is_err());
+            assert!(Span::current().is_none() && !Context::current().has_active_span());
+        });
+        assert!(telemetry.shutdown_blocking().is_complete());
     }
 
     #[test]
