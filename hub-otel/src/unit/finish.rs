@@ -50,11 +50,12 @@ fn record_end(unit: &ActiveUnit, finished: Finished) {
     {
         finish_span(open, unit.kind, finished, elapsed, span.started + elapsed);
     }
+    unit.set_recorded();
 }
 
 impl OpenUnit for ActiveUnit {
     fn is_open(&self) -> bool {
-        !self.has_ended()
+        !self.is_recorded()
     }
 
     fn started(&self) -> Instant {

@@ -19,7 +19,7 @@ const RETAINED_SLOTS: usize = 256;
 
 /// A unit in progress.
 pub(crate) trait OpenUnit: Send + Sync {
-    /// Returns whether the unit has not ended.
+    /// Returns whether the end of the unit is not recorded yet.
     fn is_open(&self) -> bool;
 
     /// Returns the start of the unit.

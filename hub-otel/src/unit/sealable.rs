@@ -37,11 +37,6 @@ impl<T> Sealable<T> {
         inner.sealed = true;
         Some(inner)
     }
-
-    /// Returns whether the value was sealed.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.read().sealed
-    }
 }
 
 impl<T> Deref for Sealed<T> {

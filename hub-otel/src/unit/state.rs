@@ -15,6 +15,7 @@ use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A unit in progress.
@@ -31,6 +32,8 @@ pub(crate) struct ActiveUnit {
     slot: AtomicSlot,
     /// Closed at the end: the subscriber's data of the span refers to the unit.
     pub(crate) ambient: AmbientSpan,
+    /// Set when metrics and span of the end are recorded: the shutdown waits for that.
+    is_recorded: AtomicBool,
 }
 
 impl Drop for ActiveUnit {
@@ -99,9 +102,17 @@ impl ActiveUnit {
     {
         let kind = late.label_set.kind;
         let late = Sealable::new(late);
-        let (slot, ambient) = (AtomicSlot::vacant(), AmbientSpan::default());
-        let unit =
-            Arc::new(Self { instance, kind, started, executed_before, span, late, slot, ambient });
+        let unit = Arc::new(Self {
+            instance,
+            kind,
+            started,
+            executed_before,
+            span,
+            late,
+            slot: AtomicSlot::vacant(),
+            ambient: AmbientSpan::default(),
+            is_recorded: AtomicBool::new(false),
+        });
         // Not `Arc::new_cyclic`, which moves the unit twice more.
         let weak = Arc::downgrade(&unit);
         if let Some(slot) = unit.instance.open_units.insert(weak) {
@@ -125,9 +136,14 @@ impl ActiveUnit {
         self.late.seal()
     }
 
-    /// Returns whether the unit has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.late.is_sealed()
+    /// Notes that metrics and span of the end are recorded.
+    pub(crate) fn set_recorded(&self) {
+        self.is_recorded.store(true, Ordering::Release);
+    }
+
+    /// Returns whether metrics and span of the end are recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.is_recorded.load(Ordering::Acquire)
     }
 
     /// Returns the workflow that agents started under this unit belong to.

@@ -152,7 +152,23 @@ impl HttpTransport {
 fn is_other_protocol(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
         .find_map(|error| error.downcast_ref::<hyper::Error>())
-        .is_some_and(hyper::Error::is_parse)
+        .is_some_and(|error| error.is_parse() || is_unexpected_message(error))
+}
+
+/// Returns whether the server sent bytes before the request, as one of HTTP/2 does. hyper has no
+/// method for this kind: the only one without a cause of which all others are false.
+fn is_unexpected_message(error: &hyper::Error) -> bool {
+    error.source().is_none()
+        && ![
+            error.is_user(),
+            error.is_canceled(),
+            error.is_closed(),
+            error.is_incomplete_message(),
+            error.is_body_write_aborted(),
+            error.is_shutdown(),
+            error.is_timeout(),
+        ]
+        .contains(&true)
 }
 
 fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
