@@ -508,6 +508,7 @@ pub async fn streams_later_in_result(name: &str) -> Result<BoxStream<'_, &str>, 
 }
 
 /// Collects every stream.
+#[expect(clippy::future_not_send, reason = "one of the streams is a local one")]
 async fn collect_streams() {
     assert_eq!(streams("abc".to_owned()).try_collect::<Vec<_>>().await.ok(), Some(vec![4]));
     let words = ["abc".to_owned(), "b".to_owned()];
@@ -681,6 +682,7 @@ pub const fn is_send<T: Send>(value: T) -> T {
 ///
 /// # Panics
 /// Where a function does not do what it does without the attribute.
+#[expect(clippy::future_not_send, reason = "one of the streams is a local one")]
 pub async fn call_everything() {
     let run = Run { id: "r-1".to_owned(), attempt: 1, name: None };
     nothing().await;

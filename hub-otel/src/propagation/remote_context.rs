@@ -23,7 +23,7 @@ use std::future::Future;
 ///
 /// let headers = HashMap::from([(
 ///     "traceparent".to_owned(),
-///     "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+///     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
 /// )]);
 /// let caller = hub_otel::propagation::extract(&headers);
 /// hub_otel::agent("scanner", "scan").parent(caller).call(|| ());
