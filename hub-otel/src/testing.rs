@@ -34,8 +34,6 @@
 //!   [`otel::capture_tracer_provider`](crate::otel::capture_tracer_provider) and
 //!   [`otel::capture_meter_provider`](crate::otel::capture_meter_provider).
 
-#[doc(hidden)]
-pub mod bench;
 mod capture;
 mod conformance;
 mod metrics;

@@ -1,126 +1,93 @@
 //! Manual instrumentation: tracer and instruments are created once, and constant attributes are
 //! built once where possible.
 
-use crate::{WorkError, work};
-use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter};
-use opentelemetry::trace::{FutureExt, Status, TraceContextExt, Tracer, TracerProvider};
+use crate::manual_metrics::{ERROR_TYPE, Metrics};
+use crate::{WorkError, work, work_of};
+use opentelemetry::trace::{FutureExt, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use std::time::Instant;
+use opentelemetry_sdk::trace::SdkTracer;
+use std::time::{Duration, Instant};
 
-pub struct ByHand {
-    tracer: SdkTracer,
-    pub metrics: Metrics,
+pub struct ByHand<M> {
+    pub tracer: SdkTracer,
+    pub metrics: M,
 }
 
-pub struct Metrics {
-    workflow_runs: Counter<u64>,
-    workflow_errors: Counter<u64>,
-    workflow_duration: Histogram<f64>,
-    workflows_active: UpDownCounter<i64>,
-    agent_runs: Counter<u64>,
-    agent_errors: Counter<u64>,
-    agent_duration: Histogram<f64>,
-}
-
-/// The type of the error, as hub-otel names it.
-const ERROR_TYPE: &str = "hub_otel_bench_work_error";
-
-impl Metrics {
-    pub fn new(provider: &SdkMeterProvider) -> Self {
-        use hub_otel::semconv::metric;
-        let meter = provider.meter("hub_otel");
-        let histogram = |metric: &hub_otel::semconv::Metric, meter: &Meter| {
-            meter
-                .f64_histogram(metric.name)
-                .with_unit(metric.unit)
-                .with_description(metric.description)
-                .with_boundaries(metric.buckets.to_vec())
-                .build()
-        };
-        let counter = |metric: &hub_otel::semconv::Metric| {
-            meter
-                .u64_counter(metric.name)
-                .with_unit(metric.unit)
-                .with_description(metric.description)
-                .build()
-        };
-        Self {
-            workflow_runs: counter(&metric::WORKFLOW_RUNS),
-            workflow_errors: counter(&metric::WORKFLOW_ERRORS),
-            workflow_duration: histogram(&metric::WORKFLOW_DURATION, &meter),
-            workflows_active: meter
-                .i64_up_down_counter(metric::WORKFLOWS_ACTIVE.name)
-                .with_unit(metric::WORKFLOWS_ACTIVE.unit)
-                .with_description(metric::WORKFLOWS_ACTIVE.description)
-                .build(),
-            agent_runs: counter(&metric::AGENT_RUNS),
-            agent_errors: counter(&metric::AGENT_ERRORS),
-            agent_duration: histogram(&metric::AGENT_DURATION, &meter),
-        }
-    }
-
-    /// Counters that alerts read start at zero, once per label set.
-    pub fn declare(&self, workflow: bool) {
-        for status in ["SUCCESS", "FAILED", "TIMED_OUT"] {
-            if workflow {
-                self.workflow_runs.add(0, &Self::run_labels(status));
-            } else {
-                self.agent_runs.add(0, &Self::agent_labels(status));
-            }
-        }
-    }
-
-    fn run_labels(status: &'static str) -> [KeyValue; 3] {
-        [
-            KeyValue::new("workflow_id", "bench"),
-            KeyValue::new("trigger_type", "manual"),
-            KeyValue::new("status", status),
-        ]
-    }
-
-    fn agent_labels(status: &'static str) -> [KeyValue; 3] {
-        [
-            KeyValue::new("agent_id", "bench"),
-            KeyValue::new("action", "work"),
-            KeyValue::new("status", status),
-        ]
-    }
-
-    pub fn workflow_began(&self) {
-        self.workflows_active.add(1, &[KeyValue::new("workflow_id", "bench")]);
-    }
-
-    pub fn workflow_ended(&self, status: &'static str, milliseconds: f64, failed: bool) {
-        let id = || KeyValue::new("workflow_id", "bench");
-        self.workflows_active.add(-1, &[id()]);
-        self.workflow_runs.add(1, &Self::run_labels(status));
-        self.workflow_duration.record(milliseconds, &[id(), KeyValue::new("status", status)]);
-        if failed {
-            self.workflow_errors.add(1, &[id(), KeyValue::new("error_type", ERROR_TYPE)]);
-        }
-    }
-
-    pub fn agent_ended(&self, status: &'static str, milliseconds: f64, failed: bool) {
-        let labels = Self::agent_labels(status);
-        self.agent_runs.add(1, &labels);
-        self.agent_duration.record(milliseconds, &labels);
-        if failed {
-            let labels =
-                [KeyValue::new("agent_id", "bench"), KeyValue::new("error_type", ERROR_TYPE)];
-            self.agent_errors.add(1, &labels);
-        }
-    }
-}
-
-impl ByHand {
-    pub fn new(traces: &SdkTracerProvider, metrics: &SdkMeterProvider) -> Self {
-        Self { tracer: traces.tracer("hub_otel"), metrics: Metrics::new(metrics) }
-    }
-
+impl<M: Metrics> ByHand<M> {
     pub async fn workflow(&self, attempt: i64, fails: bool) -> Result<u32, WorkError> {
-        let began = Instant::now();
+        let started = Instant::now();
+        let context = self.start_workflow(attempt);
+        self.metrics.workflow_started();
+        let result = work(fails).with_context(context.clone()).await;
+        self.end_workflow(&context, &result, started.elapsed());
+        result
+    }
+
+    /// A workflow around four agents, each inside the one before.
+    pub async fn nested(&self, attempt: i64) -> Result<u32, WorkError> {
+        let started = Instant::now();
+        let context = self.start_workflow(attempt);
+        self.metrics.workflow_started();
+        let result = async {
+            self.agent_of_run(attempt, async {
+                self.agent_of_run(attempt, async {
+                    self.agent_of_run(attempt, self.agent_of_run(attempt, work(false))).await
+                })
+                .await
+            })
+            .await
+        }
+        .with_context(context.clone())
+        .await;
+        self.end_workflow(&context, &result, started.elapsed());
+        result
+    }
+
+    /// A workflow whose work is pending `polls` times.
+    pub async fn polled(&self, attempt: i64, polls: usize) -> Result<u32, WorkError> {
+        let started = Instant::now();
+        let context = self.start_workflow(attempt);
+        self.metrics.workflow_started();
+        let result = work_of(polls).with_context(context.clone()).await;
+        self.end_workflow(&context, &result, started.elapsed());
+        result
+    }
+
+    pub async fn agent(&self, attempt: i64, fails: bool) -> Result<u32, WorkError> {
+        self.agent_with(agent_attributes(attempt), work(fails)).await
+    }
+
+    /// An agent with the identity of the workflow around it.
+    async fn agent_of_run(
+        &self,
+        attempt: i64,
+        work: impl Future<Output = Result<u32, WorkError>>,
+    ) -> Result<u32, WorkError> {
+        let run =
+            [KeyValue::new("workflow.id", "bench"), KeyValue::new("workflow.run.id", "run-7")];
+        self.agent_with(agent_attributes(attempt).into_iter().chain(run), work).await
+    }
+
+    async fn agent_with(
+        &self,
+        attributes: impl IntoIterator<Item = KeyValue>,
+        work: impl Future<Output = Result<u32, WorkError>>,
+    ) -> Result<u32, WorkError> {
+        let started = Instant::now();
+        let span = self
+            .tracer
+            .span_builder("agent.execute")
+            .with_attributes(attributes)
+            .start(&self.tracer);
+        let context = Context::current_with_span(span);
+        let result = work.with_context(context.clone()).await;
+        let elapsed = started.elapsed();
+        let status = end(&context, &result, "agent.status", "agent.duration.ms", elapsed, true);
+        self.metrics.agent_ended(status, elapsed.as_secs_f64() * 1_000.0, result.is_err());
+        result
+    }
+
+    fn start_workflow(&self, attempt: i64) -> Context {
         let span = self
             .tracer
             .span_builder("workflow.execute")
@@ -132,36 +99,24 @@ impl ByHand {
                 KeyValue::new("attempt", attempt),
             ])
             .start(&self.tracer);
-        let context = Context::current_with_span(span);
-        self.metrics.workflow_began();
-        let result = work(fails).with_context(context.clone()).await;
-        let elapsed = began.elapsed();
-        let status =
-            end(&context, &result, "workflow.status", "workflow.duration.ms", elapsed, false);
-        self.metrics.workflow_ended(status, elapsed.as_secs_f64() * 1_000.0, result.is_err());
-        result
+        Context::current_with_span(span)
     }
 
-    pub async fn agent(&self, attempt: i64, fails: bool) -> Result<u32, WorkError> {
-        let began = Instant::now();
-        let span = self
-            .tracer
-            .span_builder("agent.execute")
-            .with_attributes([
-                KeyValue::new("agent.id", "bench"),
-                KeyValue::new("agent.name", "Bench"),
-                KeyValue::new("agent.action", "work"),
-                KeyValue::new("agent.run.id", "run-7"),
-                KeyValue::new("attempt", attempt),
-            ])
-            .start(&self.tracer);
-        let context = Context::current_with_span(span);
-        let result = work(fails).with_context(context.clone()).await;
-        let elapsed = began.elapsed();
-        let status = end(&context, &result, "agent.status", "agent.duration.ms", elapsed, true);
-        self.metrics.agent_ended(status, elapsed.as_secs_f64() * 1_000.0, result.is_err());
-        result
+    fn end_workflow(&self, context: &Context, result: &Result<u32, WorkError>, elapsed: Duration) {
+        let status =
+            end(context, result, "workflow.status", "workflow.duration.ms", elapsed, false);
+        self.metrics.workflow_ended(status, elapsed.as_secs_f64() * 1_000.0, result.is_err());
     }
+}
+
+fn agent_attributes(attempt: i64) -> [KeyValue; 5] {
+    [
+        KeyValue::new("agent.id", "bench"),
+        KeyValue::new("agent.name", "Bench"),
+        KeyValue::new("agent.action", "work"),
+        KeyValue::new("agent.run.id", "run-7"),
+        KeyValue::new("attempt", attempt),
+    ]
 }
 
 fn end(
@@ -169,8 +124,8 @@ fn end(
     result: &Result<u32, WorkError>,
     status_key: &'static str,
     duration_key: &'static str,
-    elapsed: std::time::Duration,
-    tells: bool,
+    elapsed: Duration,
+    has_message: bool,
 ) -> &'static str {
     let span = context.span();
     let status = if result.is_ok() { "SUCCESS" } else { "FAILED" };
@@ -184,7 +139,7 @@ fn end(
         Err(error) => {
             let message = error.to_string();
             span.set_attribute(KeyValue::new("error.type", ERROR_TYPE));
-            if tells {
+            if has_message {
                 span.set_attribute(KeyValue::new("error.message", message.clone()));
             }
             span.add_event(

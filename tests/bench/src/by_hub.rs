@@ -1,6 +1,6 @@
 //! Instrumentation by hub-otel's annotations.
 
-use crate::{WorkError, work};
+use crate::{WorkError, work, work_of};
 
 #[hub_otel::instrument_workflow(
     id = "bench",
@@ -34,6 +34,51 @@ pub async fn workflow_of(id: &str, attempt: i64, fails: bool) -> Result<u32, Wor
 #[hub_otel::instrument_agent(id = id, name = "Bench", action = "work", run_id = "run-7", fields(attempt))]
 pub async fn agent_of(id: &str, attempt: i64, fails: bool) -> Result<u32, WorkError> {
     work(fails).await
+}
+
+#[hub_otel::instrument_workflow(
+    id = "bench",
+    name = "Bench",
+    run_id = "run-7",
+    trigger = "manual",
+    fields(attempt)
+)]
+pub async fn polled(attempt: i64, polls: usize) -> Result<u32, WorkError> {
+    work_of(polls).await
+}
+
+/// A workflow around four agents, each inside the one before.
+#[hub_otel::instrument_workflow(
+    id = "bench",
+    name = "Bench",
+    run_id = "run-7",
+    trigger = "manual",
+    fields(attempt)
+)]
+pub async fn nested(attempt: i64) -> Result<u32, WorkError> {
+    around_2(attempt).await
+}
+
+macro_rules! agent_around {
+    ($name:ident, $inner:expr) => {
+        #[hub_otel::instrument_agent(
+            id = "bench",
+            name = "Bench",
+            action = "work",
+            run_id = "run-7",
+            fields(attempt)
+        )]
+        async fn $name(attempt: i64) -> Result<u32, WorkError> {
+            $inner(attempt).await
+        }
+    };
+}
+agent_around!(around_2, around_3);
+agent_around!(around_3, around_4);
+agent_around!(around_4, innermost);
+
+async fn innermost(attempt: i64) -> Result<u32, WorkError> {
+    agent(attempt, false).await
 }
 
 pub mod sizes {

@@ -1,7 +1,7 @@
 //! Instrumentation by `#[tracing::instrument]` and tracing-opentelemetry, limited to the same
 //! attributes, with manual metrics.
 
-use crate::by_hand::Metrics;
+use crate::manual_metrics::{ERROR_TYPE, Metrics};
 use crate::{WorkError, work};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
@@ -28,15 +28,17 @@ pub fn dispatch(traces: &SdkTracerProvider) -> tracing::Dispatch {
         .with_target(false)
         .with_level(false)
         .with_tracked_inactivity(false);
-    tracing::Dispatch::new(tracing_subscriber::registry().with(layer))
+    // Spans of the exporter's own crates have lower levels.
+    let level = tracing_subscriber::filter::LevelFilter::INFO;
+    tracing::Dispatch::new(tracing_subscriber::registry().with(level).with(layer))
 }
 
-pub async fn workflow(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u32, WorkError> {
-    let began = Instant::now();
-    metrics.workflow_began();
-    let result = workflow_span(attempt, fails, began).await;
+pub async fn workflow(metrics: &impl Metrics, attempt: i64, fails: bool) -> Result<u32, WorkError> {
+    let started = Instant::now();
+    metrics.workflow_started();
+    let result = workflow_span(attempt, fails, started).await;
     let status = if result.is_ok() { "SUCCESS" } else { "FAILED" };
-    metrics.workflow_ended(status, began.elapsed().as_secs_f64() * 1_000.0, result.is_err());
+    metrics.workflow_ended(status, started.elapsed().as_secs_f64() * 1_000.0, result.is_err());
     result
 }
 
@@ -45,13 +47,13 @@ pub async fn workflow(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u3
     workflow.status = Empty, workflow.duration.ms = Empty, otel.status_code = Empty,
     otel.status_description = Empty
 ))]
-async fn workflow_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, WorkError> {
+async fn workflow_span(attempt: i64, fails: bool, started: Instant) -> Result<u32, WorkError> {
     let result = work(fails).await;
     let span = tracing::Span::current();
     span.record("workflow.status", if result.is_ok() { "SUCCESS" } else { "FAILED" });
     span.record(
         "workflow.duration.ms",
-        i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+        i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
     );
     match &result {
         Ok(_) => {
@@ -59,7 +61,7 @@ async fn workflow_span(attempt: i64, fails: bool, began: Instant) -> Result<u32,
         }
         Err(error) => {
             span.add_event("exception", exception(error));
-            span.set_attribute("error.type", "hub_otel_bench_work_error");
+            span.set_attribute("error.type", ERROR_TYPE);
             span.record("otel.status_code", "ERROR");
             span.record("otel.status_description", tracing::field::display(error));
         }
@@ -67,11 +69,11 @@ async fn workflow_span(attempt: i64, fails: bool, began: Instant) -> Result<u32,
     result
 }
 
-pub async fn agent(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u32, WorkError> {
-    let began = Instant::now();
-    let result = agent_span(attempt, fails, began).await;
+pub async fn agent(metrics: &impl Metrics, attempt: i64, fails: bool) -> Result<u32, WorkError> {
+    let started = Instant::now();
+    let result = agent_span(attempt, fails, started).await;
     let status = if result.is_ok() { "SUCCESS" } else { "FAILED" };
-    metrics.agent_ended(status, began.elapsed().as_secs_f64() * 1_000.0, result.is_err());
+    metrics.agent_ended(status, started.elapsed().as_secs_f64() * 1_000.0, result.is_err());
     result
 }
 
@@ -80,13 +82,13 @@ pub async fn agent(metrics: &Metrics, attempt: i64, fails: bool) -> Result<u32, 
     agent.status = Empty, agent.duration.ms = Empty, error.message = Empty,
     otel.status_code = Empty, otel.status_description = Empty
 ))]
-async fn agent_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, WorkError> {
+async fn agent_span(attempt: i64, fails: bool, started: Instant) -> Result<u32, WorkError> {
     let result = work(fails).await;
     let span = tracing::Span::current();
     span.record("agent.status", if result.is_ok() { "SUCCESS" } else { "FAILED" });
     span.record(
         "agent.duration.ms",
-        i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+        i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
     );
     match &result {
         Ok(_) => {
@@ -94,7 +96,7 @@ async fn agent_span(attempt: i64, fails: bool, began: Instant) -> Result<u32, Wo
         }
         Err(error) => {
             span.add_event("exception", exception(error));
-            span.set_attribute("error.type", "hub_otel_bench_work_error");
+            span.set_attribute("error.type", ERROR_TYPE);
             span.record("error.message", tracing::field::display(error));
             span.record("otel.status_code", "ERROR");
             span.record("otel.status_description", tracing::field::display(error));

@@ -1,13 +1,20 @@
-//! The same workflow and the same agent in three implementations: with hub-otel, by hand and with
-//! `tracing`. They emit the same telemetry into the same SDK, which tests/alike.rs checks.
+//! The same workflow and the same agent in five implementations: with hub-otel, by hand, by hand
+//! with bound instruments, with `tracing` and with fastrace. Each one exports through its complete
+//! pipeline: spans by OTLP/gRPC to a receiver in another process, metrics on `/metrics`.
+//!
+//! tests/alike.rs checks that the receiver gets the same spans and the scraper the same series.
 
 pub mod by_hand;
 pub mod by_hub;
 pub mod by_tracing;
+pub mod check;
+pub mod commands;
 pub mod count;
-pub mod emitted;
+pub mod manual_metrics;
+pub mod manual_pipeline;
+pub mod measure;
+pub mod receiver;
 pub mod scenario;
-pub mod sdk;
 
 /// Error of the work.
 #[derive(Debug)]
@@ -26,11 +33,29 @@ pub async fn work(fails: bool) -> Result<u32, WorkError> {
     if std::hint::black_box(fails) { Err(WorkError) } else { Ok(1) }
 }
 
-/// Polls a future that is ready at the first poll.
+/// Work that is pending `polls` times before it returns.
+pub async fn work_of(polls: usize) -> Result<u32, WorkError> {
+    for _ in 0..polls {
+        let mut pending = true;
+        std::future::poll_fn(|_| {
+            if std::mem::take(&mut pending) {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
+            }
+        })
+        .await;
+    }
+    Ok(1)
+}
+
+/// Polls a future until it is ready. The work never waits for a waker.
 pub fn ready<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-        std::task::Poll::Ready(value) => value,
-        std::task::Poll::Pending => unreachable!("the work never waits"),
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
     }
 }
