@@ -108,7 +108,7 @@ mod exporting {
 mod inert {
     /// No span: the feature `tracing` is off.
     #[derive(Default)]
-    pub(crate) struct AmbientSpan;
+    pub(crate) struct AmbientSpan {}
 
     impl AmbientSpan {
         #[inline]
