@@ -34,7 +34,7 @@ pub struct Receiver {
 #[derive(Default)]
 struct Received(Mutex<Totals>);
 
-/// What arrived so far.
+/// Items that arrived so far.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     pub spans: usize,

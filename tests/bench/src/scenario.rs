@@ -10,8 +10,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 
-/// All scenarios. `hub.*` use this library, `bound.*` are `hand.*` with bound instruments, `plain.*`
-/// is the same call without telemetry: the overhead of the measurement.
+/// All scenarios.
+///
+/// `hub.*` use this library, `bound.*` are `hand.*` with bound instruments, `plain.*` is the same
+/// call without telemetry: the overhead of the measurement.
 pub const ALL: &[&str] = &[
     "hub.workflow",
     "hub.workflow.error",

@@ -1,5 +1,6 @@
-//! Scenarios `fastrace.*`: instrumentation by fastrace, with the metrics by hand. Its attributes are
-//! strings, so the telemetry is similar to that of the others, not equal.
+//! Scenarios `fastrace.*`: instrumentation by fastrace, with the metrics by hand.
+//!
+//! Its attributes are strings, so the telemetry is similar to that of the others, not equal.
 //!
 //! A program of its own: a dependency of fastrace calibrates a clock before `main`, which takes a
 //! random number of instructions.
