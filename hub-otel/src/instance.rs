@@ -88,14 +88,14 @@ static IN_USE: AtomicUsize = AtomicUsize::new(0);
 const ENDED_EARLY: usize = 1 << (usize::BITS - 1);
 
 /// Instances for contexts without one.
-struct Defaults {
+struct DefaultInstances {
     installed: Option<Arc<Instance>>,
     /// Instance of the process-wide capture. Takes precedence.
     #[cfg(feature = "testing")]
     captured: Option<Arc<Instance>>,
 }
 
-static DEFAULTS: RwLock<Defaults> = RwLock::new(Defaults {
+static DEFAULTS: RwLock<DefaultInstances> = RwLock::new(DefaultInstances {
     installed: None,
     #[cfg(feature = "testing")]
     captured: None,

@@ -68,19 +68,19 @@ impl Drop for Delay {
 
 #[derive(Default)]
 struct Timer {
-    state: Mutex<State>,
+    state: Mutex<TimerState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct TimerState {
     /// Tasks by the end and the id of their delays.
     wakers: BTreeMap<(Instant, u64), Waker>,
     is_running: bool,
 }
 
 impl Timer {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TimerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 /// The pending approvals of one instance.
 pub(crate) struct PendingApprovals {
     registered: Once,
-    state: Mutex<State>,
+    state: Mutex<ApprovalState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ApprovalState {
     next_wait: u64,
     workflows: BTreeMap<Workflow, Pending>,
 }
@@ -55,7 +55,7 @@ impl Default for PendingApprovals {
 }
 
 impl PendingApprovals {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ApprovalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,7 +141,7 @@ impl PendingApprovals {
     }
 }
 
-impl State {
+impl ApprovalState {
     fn bounded(&self, workflow: Workflow) -> Workflow {
         match workflow {
             Workflow::Id(_)

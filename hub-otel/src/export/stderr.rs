@@ -24,12 +24,12 @@ type Output = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Writer {
-    state: Mutex<State>,
+    state: Mutex<WriterState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct WriterState {
     waiting: VecDeque<(Output, usize)>,
     bytes: usize,
     queued: u64,
@@ -91,12 +91,12 @@ pub(crate) fn is_own_thread() -> bool {
 }
 
 impl Writer {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WriterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the thread. If that fails, the output waits and the next call tries again.
-    fn start(&'static self, state: &mut State) {
+    fn start(&'static self, state: &mut WriterState) {
         if !state.is_running {
             let thread = std::thread::Builder::new().name(format!("{THREAD_NAMES}-stderr"));
             state.is_running = thread.spawn(|| self.run()).is_ok();

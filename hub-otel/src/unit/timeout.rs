@@ -37,7 +37,7 @@ pin_project! {
         #[pin]
         body: Option<F>,
         timeout: Duration,
-        delay: Option<Delay>,
+        delay: Option<TimeoutDelay>,
         // Not a bound of the type: with it the compiler would report an output that does not fit
         // several times, not only at `timeout = …`.
         timed_out: fn() -> F::Output,
@@ -62,7 +62,7 @@ impl<F: Future> Future for Timeout<F> {
         if let Poll::Ready(output) = body.poll(cx) {
             return Poll::Ready(output);
         }
-        let delay = this.delay.get_or_insert_with(|| Delay::until(polled_at, *this.timeout));
+        let delay = this.delay.get_or_insert_with(|| TimeoutDelay::until(polled_at, *this.timeout));
         if delay.poll(cx).is_pending() {
             return Poll::Pending;
         }
@@ -80,7 +80,7 @@ pin_project! {
         #[pin]
         body: Option<S>,
         timeout: Duration,
-        delay: Option<Delay>,
+        delay: Option<TimeoutDelay>,
         timed_out: fn() -> S::Item,
     }
 }
@@ -99,12 +99,13 @@ impl<S: Stream> Stream for TimeoutStream<S> {
         // It timed out before: the error was the last item.
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let is_first = this.delay.is_none();
-        let delay = this.delay.get_or_insert_with(|| Delay::until(Instant::now(), *this.timeout));
+        let delay =
+            this.delay.get_or_insert_with(|| TimeoutDelay::until(Instant::now(), *this.timeout));
         // A stream that is always ready times out as well.
         if is_first || delay.poll(cx).is_pending() {
             let polled = body.poll_next(cx);
             if matches!(polled, Poll::Ready(None)) {
-                *delay = Delay::Never;
+                *delay = TimeoutDelay::Never;
             }
             if polled.is_ready() || delay.poll(cx).is_pending() {
                 return polled;
@@ -125,7 +126,7 @@ impl<S: Stream> Stream for TimeoutStream<S> {
 /// Future that completes once, at a point in time.
 ///
 /// Not tokio's timer, which panics in a runtime that was built without one.
-enum Delay {
+enum TimeoutDelay {
     Timer(timer::Delay),
     /// A test paused tokio's clock: its timer is the only one that follows.
     #[cfg(feature = "sdk")]
@@ -134,7 +135,7 @@ enum Delay {
     Never,
 }
 
-impl Delay {
+impl TimeoutDelay {
     /// Completes `timeout` after `start`.
     fn until(start: Instant, timeout: Duration) -> Self {
         let Some(end) = start.checked_add(timeout) else { return Self::Never };
