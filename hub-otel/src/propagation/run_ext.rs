@@ -69,6 +69,15 @@ pin_project! {
     /// A future that runs under the context of another place.
     ///
     /// Returned by [`RunFutureExt::in_current_run`] and [`RemoteContext::scope`].
+    ///
+    /// ```
+    /// use hub_otel::propagation::{InRun, RunFutureExt};
+    ///
+    /// fn carried<F: Future>(task: F) -> InRun<F> {
+    ///     task.in_current_run()
+    /// }
+    /// # let _ = carried(async {});
+    /// ```
     #[must_use = "futures do nothing unless they are awaited or polled"]
     pub struct InRun<F> {
         #[pin]

@@ -24,6 +24,15 @@ use std::sync::Arc;
 ///
 /// Its meters are those of the SDK. The callbacks of observable instruments run on a separate
 /// thread: one that panics or does not return loses its own metric, and nothing else.
+///
+/// ```
+/// use hub_otel::otel::opentelemetry::metrics::MeterProvider;
+///
+/// fn observe_queue(telemetry: &hub_otel::Telemetry) {
+///     let meter = hub_otel::otel::meter_provider(telemetry).meter("jobs");
+///     meter.u64_observable_gauge("jobs.waiting").with_callback(|gauge| gauge.observe(3, &[])).build();
+/// }
+/// ```
 #[derive(Clone)]
 pub struct IsolatedMeterProvider {
     provider: SdkMeterProvider,

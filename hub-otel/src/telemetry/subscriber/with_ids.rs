@@ -19,6 +19,14 @@ const SPAN_ID: &str = "span_id";
 /// An event format that adds the ids of the current span and run to each line.
 ///
 /// Created by [`otel::with_ids`](crate::otel::with_ids).
+///
+/// ```
+/// use hub_otel::otel::with_ids;
+///
+/// let lines = tracing_subscriber::fmt::layer::<tracing_subscriber::Registry>()
+///     .event_format(with_ids(tracing_subscriber::fmt::format()));
+/// # let _ = lines;
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct WithIds<F> {
     format: F,
