@@ -99,9 +99,9 @@ async fn a_slow_body_times_out_without_blocking_others() {
     assert_eq!(server.webhook("POST", &[], firing("meanwhile")).await.0, 200);
     let mut answer = vec![0; 4_096];
     let read = tokio::time::timeout(Duration::from_secs(30), read.read(&mut answer)).await;
-    let said =
+    let response =
         String::from_utf8_lossy(&answer[..read.expect("cut off in time").unwrap()]).into_owned();
-    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+    assert!(response.starts_with("HTTP/1.1 408"), "{response}");
     trickle.abort();
 }
 
