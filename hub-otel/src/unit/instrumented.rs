@@ -44,11 +44,8 @@ pin_project! {
     impl<F, C> PinnedDrop for Instrumented<F, C> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if matches!(this.state, UnitState::Active(..)) {
-                // The body's destructors run inside the unit.
-                let entered = Entered::new(this.state, Ending::cancelled);
-                this.body.set(None);
-                drop(entered);
+            if let Some(entered) = drop_inside(this.state, || this.body.set(None)) {
+                entered.finish(Ending::cancelled());
             }
         }
     }
@@ -150,18 +147,40 @@ fn call_unit<T>(
     body: impl FnOnce() -> T,
     classify: impl FnOnce(&T, &mut Classification),
 ) -> T {
-    let entered = Entered::new(&mut state, panic_text::unknown);
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => {
-            let ending = end_of(&value, classify);
-            entered.finish(ending);
-            value
-        }
+    let (value, entered) = run_inside(&mut state, body, |ending| ending);
+    let ending = end_of(&value, classify);
+    entered.finish(ending);
+    value
+}
+
+/// Runs `code` inside the unit in `state`, and returns its value with the unit still entered. A
+/// panic ends the unit with the outcome that `describe` completes, and continues.
+#[inline]
+pub(super) fn run_inside<T>(
+    state: &mut UnitState,
+    code: impl FnOnce() -> T,
+    describe: impl FnOnce(Ending) -> Ending,
+) -> (T, Entered<'_>) {
+    let entered = Entered::new(state, panic_text::unknown);
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(value) => (value, entered),
+        // The payload is the only source of the panic's text.
         Err(payload) => {
-            entered.finish(panic_text::ending(&*payload));
+            entered.finish(describe(panic_text::ending(&*payload)));
             resume_unwind(payload)
         }
     }
+}
+
+/// Drops the body of an open unit inside the unit, where its destructors run. Returns the unit,
+/// still entered. `None` if the unit has not started or has ended: the body is kept.
+pub(super) fn drop_inside(state: &mut UnitState, drop_body: impl FnOnce()) -> Option<Entered<'_>> {
+    if !matches!(state, UnitState::Active(..)) {
+        return None;
+    }
+    let entered = Entered::new(state, Ending::cancelled);
+    drop_body();
+    Some(entered)
 }
 
 /// Begins a unit that ends with the guard, and whose value is not classified.
@@ -223,23 +242,14 @@ where
         if matches!(this.state, UnitState::Inert) {
             return body.poll(cx);
         }
-        let entered = Entered::new(this.state, panic_text::unknown);
-        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(Poll::Pending) => {
-                entered.leave();
-                Poll::Pending
-            }
-            Ok(Poll::Ready(value)) => {
-                let ending = end_of(&value, &*this.classify);
-                entered.finish(ending);
-                Poll::Ready(value)
-            }
-            // The payload is the only source of the panic's text.
-            Err(payload) => {
-                entered.finish(panic_text::ending(&*payload));
-                resume_unwind(payload)
-            }
-        }
+        let (poll, entered) = run_inside(this.state, || body.poll(cx), |ending| ending);
+        let Poll::Ready(value) = poll else {
+            entered.leave();
+            return Poll::Pending;
+        };
+        let ending = end_of(&value, &*this.classify);
+        entered.finish(ending);
+        Poll::Ready(value)
     }
 }
 

@@ -5,15 +5,16 @@ use crate::status::UnitStatus;
 use crate::unit::arguments::EvaluatedArgs;
 use crate::unit::callsite::Callsite;
 use crate::unit::events::whole_milliseconds;
-use crate::unit::instrumented::{Entered, call_prepared, end_of, opening, prepared_state};
+use crate::unit::instrumented::{
+    call_prepared, drop_inside, end_of, opening, prepared_state, run_inside,
+};
 use crate::unit::outcome::{Classification, Ending};
+use crate::unit::stack;
 use crate::unit::stack::UnitState;
-use crate::unit::{panic_text, stack};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use pin_project_lite::pin_project;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -54,10 +55,7 @@ pin_project! {
     impl<S, C> PinnedDrop for InstrumentedStream<S, C> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if matches!(this.state, UnitState::Active(..)) {
-                // The body's destructors run inside the unit.
-                let entered = Entered::new(this.state, Ending::cancelled);
-                this.body.set(None);
+            if let Some(entered) = drop_inside(this.state, || this.body.set(None)) {
                 entered.finish(this.progress.end_dropped());
             }
         }
@@ -134,28 +132,19 @@ where
         if matches!(this.state, UnitState::Inert) {
             return body.poll_next(cx);
         }
-        let entered = Entered::new(this.state, panic_text::unknown);
-        match catch_unwind(AssertUnwindSafe(|| body.poll_next(cx))) {
-            Ok(Poll::Pending) => {
+        let progress = this.progress;
+        let describe = |ending| progress.describe(ending);
+        let (poll, entered) = run_inside(this.state, || body.poll_next(cx), describe);
+        match poll {
+            Poll::Pending => entered.leave(),
+            Poll::Ready(None) => entered.finish(progress.end()),
+            Poll::Ready(Some(ref item)) => {
+                progress.classify(item, &*this.classify);
                 entered.leave();
-                Poll::Pending
-            }
-            Ok(Poll::Ready(Some(item))) => {
-                this.progress.classify(&item, &*this.classify);
-                entered.leave();
-                this.progress.count(this.state);
-                Poll::Ready(Some(item))
-            }
-            Ok(Poll::Ready(None)) => {
-                entered.finish(this.progress.end());
-                Poll::Ready(None)
-            }
-            // The payload is the only source of the panic's text.
-            Err(payload) => {
-                entered.finish(this.progress.describe(panic_text::ending(&*payload)));
-                resume_unwind(payload)
+                progress.count(this.state);
             }
         }
+        poll
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -247,11 +236,8 @@ pin_project! {
     impl<F, C, W> PinnedDrop for Streaming<F, C, W> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if matches!(this.state, UnitState::Active(..)) {
-                // The body's destructors run inside the unit.
-                let entered = Entered::new(this.state, Ending::cancelled);
-                this.body.set(None);
-                drop(entered);
+            if let Some(entered) = drop_inside(this.state, || this.body.set(None)) {
+                entered.finish(Ending::cancelled());
             }
         }
     }
@@ -306,26 +292,18 @@ where
         if matches!(this.state, UnitState::Inert) {
             return body.poll(cx).map(|value| (this.wrap)(value, StreamUnit::default()));
         }
-        let entered = Entered::new(this.state, panic_text::unknown);
-        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(Poll::Pending) => {
-                entered.leave();
-                Poll::Pending
-            }
-            Ok(Poll::Ready(value)) => {
-                let ending = end_of(&value, &*this.classify);
-                if ending.status == UnitStatus::Success {
-                    entered.leave();
-                } else {
-                    entered.finish(ending);
-                }
-                let unit = StreamUnit { state: std::mem::take(this.state) };
-                Poll::Ready((this.wrap)(value, unit))
-            }
-            Err(payload) => {
-                entered.finish(panic_text::ending(&*payload));
-                resume_unwind(payload)
-            }
+        let (poll, entered) = run_inside(this.state, || body.poll(cx), |ending| ending);
+        let Poll::Ready(value) = poll else {
+            entered.leave();
+            return Poll::Pending;
+        };
+        let ending = end_of(&value, &*this.classify);
+        if ending.status == UnitStatus::Success {
+            entered.leave();
+        } else {
+            entered.finish(ending);
         }
+        let unit = StreamUnit { state: std::mem::take(this.state) };
+        Poll::Ready((this.wrap)(value, unit))
     }
 }
