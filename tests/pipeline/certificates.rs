@@ -7,6 +7,7 @@ use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use std::path::Path;
 use std::time::Duration;
+use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -35,19 +36,32 @@ fn delivers(telemetry: &Telemetry, total: u64) {
     poll::until(SOON, || telemetry.report().traces.ok == total);
 }
 
+/// Telemetry that delivered one span, and a receiver whose certificates were replaced since.
+struct Rotated {
+    /// The first certificates.
+    folder: TempDir,
+    receiver: Receiver,
+    telemetry: Telemetry,
+    second: Certificates,
+}
+
+fn rotated(protocol: Protocol) -> Rotated {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = Certificates::for_name("localhost");
+    write_all(folder.path(), &first);
+    let receiver = Receiver::tls(&first, true);
+    let telemetry = start(folder.path(), &receiver, protocol);
+    kit::span(&telemetry, "before");
+    delivers(&telemetry, 1);
+    let second = Certificates::for_name("localhost");
+    receiver.rotate(&second, true);
+    Rotated { folder, receiver, telemetry, second }
+}
+
 #[test]
 fn rotated_certificates_are_read_again_and_nothing_is_lost() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let first = Certificates::for_name("localhost");
-        write_all(folder.path(), &first);
-        let receiver = Receiver::tls(&first, true);
-        let telemetry = start(folder.path(), &receiver, protocol);
-        kit::span(&telemetry, "before");
-        delivers(&telemetry, 1);
-
-        let second = Certificates::for_name("localhost");
-        receiver.rotate(&second, true);
+        let Rotated { folder, receiver: _receiver, telemetry, second } = rotated(protocol);
         kit::span(&telemetry, "between");
         // The program fails to connect meanwhile.
         poll::until(SOON, || telemetry.report().traces.pending == 1);
@@ -62,16 +76,7 @@ fn rotated_certificates_are_read_again_and_nothing_is_lost() {
 #[test]
 fn files_that_do_not_fit_together_yet_are_tried_again() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let first = Certificates::for_name("localhost");
-        write_all(folder.path(), &first);
-        let receiver = Receiver::tls(&first, true);
-        let telemetry = start(folder.path(), &receiver, protocol);
-        kit::span(&telemetry, "before");
-        delivers(&telemetry, 1);
-
-        let second = Certificates::for_name("localhost");
-        receiver.rotate(&second, true);
+        let Rotated { folder, receiver: _receiver, telemetry, second } = rotated(protocol);
         write(folder.path(), "authority.pem", "half of a fi");
         write(folder.path(), "client.pem", &second.client.certificate);
         kit::span(&telemetry, "between");

@@ -25,6 +25,17 @@ pub fn command(program: impl AsRef<Path>) -> Command {
     command
 }
 
+/// Starts `command` with pipes as its output.
+#[track_caller]
+fn start(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+}
+
 impl Process {
     /// Starts `command` and collects its output.
     ///
@@ -32,12 +43,7 @@ impl Process {
     /// If it cannot be started.
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let mut child = start(command);
         let stdout = follow(child.stdout.take().expect("piped"));
         let stderr = follow(child.stderr.take().expect("piped"));
         Self { child, stdout, stderr }
@@ -49,12 +55,7 @@ impl Process {
     /// If it cannot be started.
     #[track_caller]
     pub fn spawn_with_unread_stderr(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let mut child = start(command);
         let stdout = follow(child.stdout.take().expect("piped"));
         Self { child, stdout, stderr: Lines::default() }
     }
