@@ -18,6 +18,7 @@ test:
 # Lints, warnings denied.
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p orchestrator --features dbos --all-targets -- -D warnings
 
 # No feature, each feature alone, and all of them, warnings denied (needs cargo-hack). The last line is a set without gRPC.
 features:
@@ -44,13 +45,30 @@ api-accept:
 typos:
     typos
 
+# Packages of npm for tests of the live view, and the types of its page (needs npm).
+page:
+    npm install --silent --no-audit --no-fund --prefix .tools/page typescript@5 axe-core@4
+    .tools/page/node_modules/.bin/tsc -p hub-otel/src/live/page/jsconfig.json
+
+# The pictures of docs/images, from a real orchestrator and a real assistant (needs chromium-driver).
+screenshots:
+    cargo test -p orchestrator --test http screenshots -- --ignored --nocapture
+    cargo test -p assistant --test page screenshots -- --ignored --nocapture
+    ls -l docs/images
+
 # The API documentation, warnings denied.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The packages for crates.io.
+# The packages for crates.io. Cargo keeps unpacked sources of its temporary registry by path and version, so that a
+# path that was packaged before would be verified against old macros: every run has a directory of its own.
 package:
-    cargo package -p hub-otel-macros -p hub-otel --allow-dirty
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p target
+    directory=$(mktemp -d target/packages.XXXXXX)
+    trap 'rm -rf "$directory"' EXIT
+    cargo package -p hub-otel-macros -p hub-otel --allow-dirty --target-dir "$directory"
 
 # Bans, licences and sources.
 deny:
@@ -76,7 +94,7 @@ stack-tools *arguments:
 
 # The stack's files: structure, expressions, scripts, Compose's own reader, promtool's checks and unit tests, mutations.
 stack-check: stack-tools
-    shellcheck observability/init observability/tools/build
+    shellcheck observability/init observability/backup observability/tools/build
     hadolint examples/orchestrator/Dockerfile
     cargo test -p xtask --test structure
     cargo test -p xtask --test tools -- --include-ignored
@@ -86,10 +104,32 @@ stack-check: stack-tools
         node .tools/schemas/validate-dashboards.mjs ../shared/data/grafana-schema observability/grafana/dashboards/*.json 2>/dev/null; \
     else echo "skipped: Grafana's JSON schemas are not beside the checkout"; fi
 
+# target/debug/orchestrator, as the tests have compiled it: `cargo build -p orchestrator` would compile the library again,
+# with the features of this one package.
+[private]
+orchestrator:
+    cargo test -q --no-run --workspace --test end_to_end --test pipeline
+
 # The stack on the real Collector, Prometheus and Alertmanager: about seven minutes, most of them waiting.
-stack-live: stack-tools
-    cargo build -p orchestrator
-    cargo test -p xtask --test live -- --ignored --nocapture --test-threads=8
+stack-live: stack-tools orchestrator
+    cargo test -p xtask --test live -- --ignored --nocapture --test-threads=8 --skip over_a_day --skip permissive
+
+# A run in the stores of compose.permissive.yaml, and its dashboards, outside the gate: the build takes ten minutes.
+stack-permissive:
+    observability/tools/build --permissive
+    just orchestrator
+    cargo test -p xtask --test live -- --ignored --nocapture --test-threads=2 --skip pictures permissive
+
+# The pictures of the stack in docs/images: real dashboards after some minutes of load (needs npm and chromium-driver).
+stack-pictures:
+    observability/tools/build --permissive --pictures
+    cargo build -p orchestrator -p assistant
+    cargo test -p xtask --test live -- --ignored --nocapture pictures
+    ls -l docs/images
+
+# Every panel over a day of metrics of 20 workflows and agents, on Prometheus with its limits: three minutes.
+stack-scale: stack-tools
+    cargo test -p xtask --test live -- --ignored --nocapture over_a_day
 
 # The two-tier Collectors of scale-out/, outside the gate.
 stack-full:
@@ -114,6 +154,10 @@ bench-http:
 faults *rows:
     cargo test --release -p hub-otel-tests --test faults -- --include-ignored --nocapture --test-threads=1 {{rows}}
 
+# rig, genai, apalis and others: the traces of examples/guides, and the comparison of pipelines. Three hundred crates.
+guides:
+    cd examples/guides && cargo test --workspace
+
 # The same faults with opentelemetry_sdk and opentelemetry-otlp alone: the last column of docs/reliability.md.
 faults-baseline *rows:
     cd tests/sdk_baseline && cargo build --release
@@ -131,6 +175,18 @@ load-10k:
 kill-9:
     cargo test -p orchestrator --test engine kill_nine -- --ignored --nocapture
 
+# The orchestrator with `--engine dbos`: every feature of the default engine, the guards, and three processes under a
+# kill -9, a partition and a rolling restart, each in its short variant.
+dbos:
+    cargo test -p orchestrator --features dbos --lib dbos
+    cargo test -p orchestrator --features dbos --test engine dbos
+    cargo test -p orchestrator --features dbos --test engine machines
+
+# Three processes on one PostgreSQL, the long variants: kill -9 every two seconds for 10,000 runs, half a minute without
+# the database. About seven minutes.
+machines:
+    cargo test -p orchestrator --features dbos --test engine machines -- --ignored --nocapture --test-threads=1
+
 # The tests that open ports while `cargo run -p orchestrator` serves on its default ports, and the reverse.
 side-by-side:
     examples/orchestrator/tests/side-by-side
@@ -142,6 +198,10 @@ budgets:
 # Cost of a unit beside hand-written code and tracing-opentelemetry, as in docs/performance.md; a few minutes.
 bench:
     tests/bench/check table
+
+# A workflow at 50,000 per second, with hub-otel and by hand at once: losses, memory, processor time (docs/performance.md).
+panel seconds="60":
+    tests/bench/check panel {{seconds}}
 
 # Crates, build time and binary size with and without hub-otel (docs/performance.md); release builds, some minutes.
 weight:

@@ -2,8 +2,8 @@
 //!
 //! docs/macro-rules.md lists the rules; each has a fixture in tests/ui/fail.
 
-use crate::args::Arguments;
-use crate::errors::Errors;
+use crate::args::{Arguments, ValueFormat};
+use crate::errors::{Errors, quoted_list};
 use crate::item::{Function, ImplBlock, Member, Output, Shape, is_hub};
 use crate::macro_kind::{ALL, MacroKind};
 use crate::table::Arg;
@@ -147,6 +147,7 @@ fn check_arguments(arguments: &Arguments, errors: &Errors) {
     check_literal(arguments, Arg::Parent, errors, "a context or a span context", |_| false);
     check_literal(arguments, Arg::Links, errors, "an iterator of span contexts", |_| false);
     check_literal(arguments, Arg::Resume, errors, "a `hub_otel::Segment`", |_| false);
+    check_budget(arguments, errors);
     for label in arguments.fields(Arg::Labels) {
         if let Expr::Lit(value) = &label.value
             && !matches!(value.lit, Lit::Bool(_) | Lit::Str(_))
@@ -159,6 +160,25 @@ fn check_arguments(arguments: &Arguments, errors: &Errors) {
         }
     }
 }
+
+/// Rejects limits that a budget does not have.
+fn check_budget(arguments: &Arguments, errors: &Errors) {
+    for limit in arguments.fields(Arg::Budget) {
+        let name = limit.key.value();
+        if !BUDGET_LIMITS.contains(&name.as_str()) {
+            let choices = quoted_list(BUDGET_LIMITS.iter().copied());
+            errors.add(
+                &limit.key,
+                format_args!("unknown limit `{name}` of `budget`; expected one of {choices}"),
+            );
+        } else if limit.format != ValueFormat::Typed {
+            errors.add(&limit.value, "a limit is a number; remove the sigil");
+        }
+    }
+}
+
+/// Limits of `budget(…)`: methods of `hub_otel::Budget`.
+const BUDGET_LIMITS: [&str; 4] = ["usd", "tokens", "llm_calls", "tool_calls"];
 
 /// Rejects a literal that cannot have the argument's type.
 fn check_literal(

@@ -27,6 +27,20 @@ pub fn instrument_agent(arguments: TokenStream, item: TokenStream) -> TokenStrea
     expand::expand_attribute(&macro_kind::AGENT, arguments.into(), item.into()).into()
 }
 
+#[doc = include_str!("../docs/llm.md")]
+#[doc = include_str!("../docs/calls.md")]
+#[proc_macro_attribute]
+pub fn instrument_llm(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::expand_attribute(&macro_kind::LLM, arguments.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/tool.md")]
+#[doc = include_str!("../docs/calls.md")]
+#[proc_macro_attribute]
+pub fn instrument_tool(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::expand_attribute(&macro_kind::TOOL, arguments.into(), item.into()).into()
+}
+
 /// Implements `Label` for an enum: a metric label with a closed set of values.
 ///
 /// The value of a variant is its name in snake_case. Variants hold no data, because each value is a

@@ -19,9 +19,9 @@ use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet, overflow_label};
 use crate::semconv::value::trigger;
 use crate::semconv::{SCOPE, attribute as a, decision, event, kv, metric, span};
+use crate::unit::identity::ParentWorkflow;
 use crate::unit::segment::Segment;
 use crate::unit::stack;
-use crate::unit::state::ParentWorkflow;
 use crate::unit_kind::UnitKind;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
@@ -226,7 +226,7 @@ fn run_of(instance: &Instance, context: &Context) -> Option<(Arc<LabelSet>, Pare
         None => {
             let id = workflow.id.as_str();
             let dimensions = Dimensions { id, trigger_or_action: trigger::MANUAL, extra: &[] };
-            instance.units.undeclared_workflow(&dimensions)
+            instance.units.unlisted_workflow(&dimensions)
         }
     };
     Some((labels, workflow))

@@ -7,7 +7,9 @@ mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod env;
 mod headers;
+mod histograms;
 mod lists;
+pub(crate) mod live;
 pub(crate) mod otlp;
 mod print;
 pub(crate) mod reader;
@@ -16,15 +18,18 @@ pub(crate) mod sampler;
 pub(crate) mod signal;
 
 use crate::config::env::Environment;
+pub(crate) use crate::config::histograms::HistogramAggregation;
 use crate::config::lists::{
     HttpMethods, Propagator, read_exporters, read_http_methods, read_propagators,
 };
+use crate::config::live::LiveConfig;
 use crate::config::otlp::OtlpConfig;
 use crate::config::reader::{Invalid, Origin, Overrides, Setting, SettingsReader, invalid_number};
 use crate::config::resource::{Defaults, ResourceConfig};
 use crate::config::sampler::{Limits, SamplerConfig, read_sampler};
 use crate::config::signal::{Exporter, Signal};
-use crate::options::{Exceptions, Propagation};
+use crate::options::{DEFAULT_MAX_LABEL_SETS, Exceptions, GenAiNames, Propagation};
+use crate::semconv::gen_ai::opt_in;
 use crate::telemetry::error::InitError;
 use crate::telemetry::redaction::DenyList;
 use opentelemetry_sdk::metrics::Temporality;
@@ -72,23 +77,34 @@ pub struct Config {
     pub(crate) metric_interval: Setting<Duration>,
     pub(crate) metric_timeout: Setting<Duration>,
     pub(crate) temporality: Setting<Temporality>,
+    pub(crate) histograms: Setting<HistogramAggregation>,
     pub(crate) prometheus_host: Setting<String>,
     pub(crate) prometheus_port: Setting<u16>,
     pub(crate) metrics_hosts: Setting<Option<Vec<String>>>,
+    pub(crate) max_label_sets: Setting<usize>,
+    pub(crate) live: LiveConfig,
     pub(crate) sampler: Setting<SamplerConfig>,
     pub(crate) propagators: Setting<Vec<Propagator>>,
     pub(crate) methods: Setting<Option<HttpMethods>>,
     pub(crate) limits: Limits,
     pub(crate) log_filter: Setting<String>,
+    pub(crate) span_filter: Setting<String>,
     pub(crate) no_color: bool,
     pub(crate) exceptions: Setting<Exceptions>,
-    pub(crate) gen_ai: Setting<bool>,
+    pub(crate) gen_ai_names: Setting<GenAiNames>,
+    pub(crate) capture_content: Setting<bool>,
     pub(crate) shutdown_timeout: Setting<Duration>,
     pub(crate) deny: DenyList,
 }
 
+/// The variable of the filter of `tracing` spans.
+pub(crate) const SPAN_FILTER: &str = "OTEL_HUB_SPAN_FILTER";
+/// The variable of the consent to the content of GenAI calls.
+pub(crate) const CAPTURE_CONTENT: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
 /// The limit of OTEL_BSP_MAX_QUEUE_SIZE. The bytes of a queue are bounded separately.
 const MAX_QUEUE_ITEMS: usize = 1 << 20;
+/// The limit of HUB_OTEL_MAX_LABEL_SETS: five statuses each are half a million series.
+const MAX_LABEL_SETS: usize = 100_000;
 /// The limit of timeouts and intervals, in milliseconds.
 const HOUR_MS: u64 = 3_600_000;
 
@@ -116,13 +132,18 @@ impl Config {
             reader.ignore(&Origin::Environment(name.clone()), "bytes that are no text", invalid);
         }
         let disabled = reader.boolean(&["OTEL_SDK_DISABLED"], false);
+        let log_filter = reader.read(&["RUST_LOG"], "info".to_owned(), parse_log_filter);
+        // RUST_LOG=off turns the crate `tracing` off.
+        let span_filter = if *log_filter == "off" { "off" } else { "info" };
+        let metrics = read_exporters(&mut reader, Signal::Metrics);
         let mut config = Self {
             strict,
             disabled,
             warnings: Vec::new(),
             resource: ResourceConfig::read(&mut reader, defaults),
             traces: read_exporters(&mut reader, Signal::Traces),
-            metrics: read_exporters(&mut reader, Signal::Metrics),
+            histograms: HistogramAggregation::read(&mut reader, &metrics),
+            metrics,
             logs: read_exporters(&mut reader, Signal::Logs),
             // In the order of the variants: `Config::otlp` uses the signal as the index.
             otlp: [Signal::Traces, Signal::Metrics, Signal::Logs]
@@ -159,20 +180,51 @@ impl Config {
                 let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
                 Ok(Some(names.map(str::to_owned).collect()))
             }),
+            max_label_sets: reader.number(
+                &["HUB_OTEL_MAX_LABEL_SETS"],
+                DEFAULT_MAX_LABEL_SETS,
+                1,
+                MAX_LABEL_SETS,
+            ),
+            live: LiveConfig::read(&mut reader),
             sampler: read_sampler(&mut reader),
             propagators: read_propagators(&mut reader),
             methods: read_http_methods(&mut reader),
             limits: Limits::read(&mut reader),
-            log_filter: reader.read(&["RUST_LOG"], "info".to_owned(), parse_log_filter),
+            span_filter: reader.read(&[SPAN_FILTER], span_filter.to_owned(), parse_log_filter),
+            log_filter,
             exceptions: reader.one_of(
                 &["OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"],
                 Exceptions::SpanEvent,
                 &[("logs", Exceptions::Log), ("logs/dup", Exceptions::Both)],
             ),
             // The list is shared by all instrumentations: unknown entries are not errors.
-            gen_ai: reader.read(&["OTEL_SEMCONV_STABILITY_OPT_IN"], false, |list| {
-                Ok(list.split(',').any(|item| item.trim() == "gen_ai_latest_experimental"))
-            }),
+            gen_ai_names: reader.read(
+                &["OTEL_SEMCONV_STABILITY_OPT_IN"],
+                GenAiNames::Released,
+                |list| {
+                    let contains = |name| list.split(',').any(|item| item.trim() == name);
+                    Ok(if contains(opt_in::BOTH) {
+                        GenAiNames::Both
+                    } else if contains(opt_in::LATEST) {
+                        GenAiNames::Latest
+                    } else {
+                        GenAiNames::Released
+                    })
+                },
+            ),
+            // Content is recorded on spans: `event_only` is not supported.
+            capture_content: reader.one_of(
+                &[CAPTURE_CONTENT],
+                false,
+                &[
+                    ("true", true),
+                    ("span_only", true),
+                    ("span_and_event", true),
+                    ("false", false),
+                    ("no_content", false),
+                ],
+            ),
             no_color: environment.get("NO_COLOR").is_some(),
             shutdown_timeout: reader.milliseconds(
                 &["HUB_OTEL_SHUTDOWN_TIMEOUT"],
@@ -185,6 +237,7 @@ impl Config {
         credentials::reject_insecure_credentials(&mut reader, &config, insecure_hosts);
         if !config.disabled.value {
             config.reject_missing_features(&mut reader);
+            config.live.check(&mut reader);
         }
         if reader.problems.is_empty() {
             config.warnings = reader.warnings;

@@ -3,6 +3,7 @@
 pub(crate) mod known;
 pub(crate) mod naming;
 
+use crate::budget::BudgetExceeded;
 use crate::semconv::error_type as error_types;
 use std::borrow::Cow;
 use std::error::Error;
@@ -123,6 +124,9 @@ impl ErrorType for std::io::Error {
         if self.timed_out() {
             return error_types::TIMEOUT.into();
         }
+        if self.get_ref().is_some_and(|inner| inner.is::<BudgetExceeded>()) {
+            return error_types::BUDGET_EXCEEDED.into();
+        }
         let error_type = match self.kind() {
             K::NotFound => error_types::io::NOT_FOUND,
             K::PermissionDenied => error_types::io::PERMISSION_DENIED,
@@ -197,6 +201,12 @@ impl ErrorType for TimedOut {
     }
     fn timed_out(&self) -> bool {
         true
+    }
+}
+
+impl ErrorType for BudgetExceeded {
+    fn error_type(&self) -> Cow<'static, str> {
+        error_types::BUDGET_EXCEEDED.into()
     }
 }
 

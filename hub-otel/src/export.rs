@@ -3,15 +3,21 @@
 
 pub(crate) mod accounting;
 pub(crate) mod batch_loop;
+pub(crate) mod components;
 pub(crate) mod console;
+pub(crate) mod delivery;
 pub(crate) mod diagnostics;
 pub(crate) mod encode;
+pub(crate) mod ended_span;
 pub(crate) mod limits;
 pub(crate) mod metrics;
 pub(crate) mod pipeline;
 pub(crate) mod processor;
 pub(crate) mod protocol_hint;
 pub(crate) mod queue;
+pub(crate) mod queued_log;
+#[cfg(test)]
+mod random;
 pub(crate) mod resource;
 pub(crate) mod retry;
 pub(crate) mod runtime;
@@ -21,3 +27,4 @@ pub(crate) mod stderr;
     expect(dead_code, reason = "no transport is compiled in")
 )]
 pub(crate) mod transport;
+pub(crate) mod unit_spans;

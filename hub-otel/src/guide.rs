@@ -29,6 +29,26 @@ pub mod macro_rules {}
 #[doc = include_str!("../docs/guide-boundaries.md")]
 pub mod boundaries {}
 
+/// Calls of models and tools; attributes of a run; backends.
+///
+/// Items: [`instrument_llm`](macro@crate::instrument_llm),
+/// [`instrument_tool`](macro@crate::instrument_tool), [`Usage`](crate::Usage),
+/// [`LlmRequest`](crate::LlmRequest).
+#[doc = include_str!("../docs/guide-gen-ai.md")]
+pub mod gen_ai {}
+
+/// Units on a durable engine: steps, bodies that run again, ends, time in the queue.
+///
+/// Items: [`Segment`](crate::Segment),
+/// [`Current::suspend_on_drop`](crate::Current::suspend_on_drop),
+/// [`Current::queued_since`](crate::Current::queued_since).
+#[doc = include_str!("../docs/durable-engines.md")]
+pub mod durable_engines {}
+
+/// Agent frameworks under this library: rig, genai, async-openai, apalis.
+#[doc = include_str!("../docs/frameworks.md")]
+pub mod frameworks {}
+
 /// Differences from `#[tracing::instrument]`, and use beside it.
 #[doc = include_str!("../docs/coming-from-tracing-instrument.md")]
 pub mod from_tracing_instrument {}
@@ -36,6 +56,12 @@ pub mod from_tracing_instrument {}
 /// The equivalent of each call of hand-written OpenTelemetry.
 #[doc = include_str!("../docs/coming-from-opentelemetry.md")]
 pub mod from_opentelemetry {}
+
+/// The live view: runs in the browser, served by the process.
+///
+/// Items: [`live`](crate::live), [`TelemetryBuilder::live`](crate::TelemetryBuilder::live).
+#[doc = include_str!("../docs/live-view.md")]
+pub mod live_view {}
 
 /// Faults: what is lost and what is reported, measured.
 ///

@@ -6,13 +6,17 @@
 //! side by side in one process.
 
 use crate::approval::pending::PendingApprovals;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 use crate::extensions::Extensions;
+use crate::gen_ai::recorder::GenAiRecorder;
 use crate::metrics::UnitMetrics;
 use crate::options::Options;
+use crate::propagation::custom::CustomPropagators;
+use crate::sdk_types::SdkTracer;
 #[cfg(feature = "sdk")]
 use crate::semconv::SCOPE;
+use crate::semconv::{attribute, gen_ai};
 use crate::unit::open_units::OpenUnits;
+use crate::unit::span::{RecordLimits, UnitSpans};
 use opentelemetry::Context;
 use opentelemetry::metrics::Meter;
 #[cfg(feature = "sdk")]
@@ -20,6 +24,7 @@ use opentelemetry::{metrics::MeterProvider, trace::TracerProvider};
 #[cfg(feature = "sdk")]
 use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 #[cfg(feature = "sdk")]
@@ -27,53 +32,76 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
-/// The tracer and the span that units record with.
-#[cfg(feature = "sdk")]
-pub(crate) use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
-
-/// Without the SDK no instance exists: the types of the API stand in, so that units compile.
-#[cfg(not(feature = "sdk"))]
-pub(crate) use opentelemetry::trace::noop::{NoopSpan as SdkSpan, NoopTracer as SdkTracer};
-
 /// One SDK, ready to record.
 pub(crate) struct Instance {
     /// Unique in the process. Key of the label sets that call sites cache.
     pub(crate) id: u64,
     pub(crate) tracer: SdkTracer,
+    pub(crate) spans: Arc<dyn UnitSpans>,
+    pub(crate) span_limits: RecordLimits,
     pub(crate) meter: Meter,
     pub(crate) options: Options,
-    /// Instruments of the boundaries, created at first use.
-    #[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
+    /// Propagators of the application.
+    pub(crate) propagators: CustomPropagators,
+    /// Values of other modules, such as the instruments of the boundaries, created at first use.
     pub(crate) extensions: Extensions,
     /// Instruments of workflows, agents and approvals.
-    pub(crate) units: UnitMetrics,
-    pub(crate) open_units: OpenUnits,
+    pub(crate) units: Arc<UnitMetrics>,
+    pub(crate) open_units: Arc<OpenUnits>,
+    /// Calls of models and tools.
+    pub(crate) gen_ai: Arc<GenAiRecorder>,
     pub(crate) approvals: Arc<PendingApprovals>,
+}
+
+/// Keys of run attributes that are carried as baggage, besides [`CARRIED`].
+#[derive(Default)]
+struct Carried(OnceLock<Box<[String]>>);
+
+/// Keys of run attributes that are always carried to processes that receive the run.
+const CARRIED: [&str; 2] = [gen_ai::CONVERSATION_ID, attribute::SESSION_ID];
+
+impl Instance {
+    /// Returns whether a run attribute is carried as baggage.
+    pub(crate) fn carries(&self, key: &str) -> bool {
+        let Carried(more) = self.extensions.get_or_init(Carried::default);
+        let is_more = more.get().is_some_and(|keys| keys.iter().any(|carried| carried == key));
+        is_more || CARRIED.contains(&key)
+    }
+
+    /// Sets the keys of run attributes that are carried as baggage.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn set_carried(&self, keys: Vec<String>) {
+        self.extensions.get_or_init(Carried::default).0.get_or_init(|| keys.into());
+    }
 }
 
 #[cfg(feature = "sdk")]
 impl Instance {
+    /// `sdk_reads_units`: readers of the SDK export the metrics of units.
     pub(crate) fn new(
         traces: &SdkTracerProvider,
+        spans: Arc<dyn UnitSpans>,
         metrics: &SdkMeterProvider,
         options: Options,
+        gen_ai: Arc<GenAiRecorder>,
+        propagators: CustomPropagators,
+        sdk_reads_units: bool,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let meter = metrics.meter(SCOPE);
+        gen_ai.start(&meter, &options);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             tracer: traces.tracer(SCOPE),
-            units: UnitMetrics::new(&meter, options),
-            open_units: OpenUnits::default(),
+            span_limits: spans.limits(),
+            spans,
+            units: UnitMetrics::new(&meter, options, sdk_reads_units),
+            open_units: Arc::default(),
+            gen_ai,
             meter,
             options,
-            approvals: Arc::default(),
-            #[cfg(any(
-                feature = "axum",
-                feature = "reqwest",
-                feature = "sqlx",
-                feature = "process"
-            ))]
+            propagators,
+            approvals: Arc::new(PendingApprovals::new(options.max_label_sets)),
             extensions: Extensions::default(),
         })
     }
@@ -211,11 +239,23 @@ pub(crate) fn set_captured(instance: Option<&Arc<Instance>>) {
 struct ContextInstance(Arc<Instance>);
 
 /// Enables the search of contexts. Required for as long as a context contains an instance.
-#[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(
+    feature = "testing",
+    feature = "axum",
+    feature = "reqwest",
+    feature = "tower",
+    feature = "sqlx"
+))]
 #[derive(Debug)]
 pub(crate) struct ContextInstanceGuard(());
 
-#[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(
+    feature = "testing",
+    feature = "axum",
+    feature = "reqwest",
+    feature = "tower",
+    feature = "sqlx"
+))]
 impl ContextInstanceGuard {
     pub(crate) fn new() -> Self {
         IN_USE.fetch_add(2, Ordering::AcqRel);
@@ -223,7 +263,13 @@ impl ContextInstanceGuard {
     }
 }
 
-#[cfg(any(feature = "testing", feature = "axum", feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(
+    feature = "testing",
+    feature = "axum",
+    feature = "reqwest",
+    feature = "tower",
+    feature = "sqlx"
+))]
 impl Drop for ContextInstanceGuard {
     fn drop(&mut self) {
         IN_USE.fetch_sub(2, Ordering::AcqRel);

@@ -7,7 +7,7 @@
 use crate::instance;
 use crate::instance::{ContextInstanceGuard, Instance};
 use opentelemetry::Context;
-#[cfg(any(feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(feature = "reqwest", feature = "tower", feature = "sqlx"))]
 use opentelemetry::trace::TraceContextExt;
 use std::fmt;
 use std::sync::Arc;
@@ -27,8 +27,13 @@ struct Explicit {
 }
 
 impl InstanceSource {
+    /// Uses the instance that the application chose, if telemetry is enabled in it.
+    pub(crate) fn of(instance: Option<&Arc<Instance>>) -> Self {
+        instance.cloned().map_or(Self(None), Self::explicit)
+    }
+
     /// Uses `instance` where the context contains no other one.
-    pub(crate) fn explicit(instance: Arc<Instance>) -> Self {
+    fn explicit(instance: Arc<Instance>) -> Self {
         Self(Some(Arc::new(Explicit { instance, _search: ContextInstanceGuard::new() })))
     }
 
@@ -93,7 +98,7 @@ pub(crate) fn suppress(context: &Context) -> Context {
 
 /// Returns whether a client or database call in `context` is suppressed: below an excluded request
 /// and without a parent.
-#[cfg(any(feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(feature = "reqwest", feature = "tower", feature = "sqlx"))]
 pub(crate) fn is_suppressed(context: &Context) -> bool {
     context.get::<Suppressed>().is_some() && !context.has_active_span()
 }

@@ -52,6 +52,14 @@ impl LabelValue {
             Self::Bool(truth) => truth.into(),
         }
     }
+
+    /// Returns a key that orders values of both types.
+    pub(crate) fn sort_key(self) -> (bool, &'static str) {
+        match self {
+            Self::Text(text) => (false, text),
+            Self::Bool(truth) => (true, if truth { "true" } else { "false" }),
+        }
+    }
 }
 
 impl Label for bool {

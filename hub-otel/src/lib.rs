@@ -42,7 +42,8 @@
 //! | purpose | items |
 //! |---|---|
 //! | annotate functions | [`instrument_workflow`](macro@instrument_workflow), [`instrument_agent`](macro@instrument_agent) |
-//! | units without macros | [`workflow()`], [`agent()`] |
+//! | annotate calls of models and tools | [`instrument_llm`](macro@instrument_llm), [`instrument_tool`](macro@instrument_tool), [`Usage`], [`LlmRequest`] |
+//! | units without macros | [`workflow()`], [`agent()`], [`llm()`], [`tool()`], [`retrieval()`] |
 //! | facts that are known while a unit runs | [`current()`], [`Current`] |
 //! | outcome of a value, error types, labels | [`Classification`], [`ErrorType`](trait@ErrorType), [`Label`](trait@Label) |
 //! | suspended and resumed runs, approvals | [`Segment`], [`approval`] |
@@ -69,6 +70,10 @@
 //! | `otlp-http` | no | OTLP over HTTP: http/protobuf, http/json |
 //! | `otlp-tls` | no | TLS and mTLS by rustls, for either transport |
 //! | `axum`, `reqwest`, `sqlx` | no | HTTP server, HTTP client, database client |
+//! | `tower`, `reqwest-middleware` | no | HTTP client, as a tower layer and as a middleware |
+//! | `live` | no | the live view: runs in the browser, served by the process |
+//! | `cost` | no | prices of models, for the cost of calls |
+//! | `openai` | no | calls of OpenAI and compatible servers: a tower layer for reqwest and async-openai |
 //! | `process` | no | process and tokio runtime metrics |
 //! | `testing` | no | the test kit |
 //! | `sdk` | with `enabled` | [`Telemetry`] and the export pipeline |
@@ -88,6 +93,7 @@ pub mod __private;
 #[path = "guide.rs"]
 pub mod _guide;
 pub mod approval;
+mod budget;
 #[cfg(feature = "sdk")]
 mod config;
 mod contain;
@@ -97,16 +103,23 @@ pub mod db;
 mod error_type;
 #[cfg(feature = "sdk")]
 mod export;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx", feature = "process"))]
 mod extensions;
-#[cfg(any(feature = "axum", feature = "reqwest"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "axum", feature = "reqwest"))))]
+mod gen_ai;
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))))]
 pub mod http;
 mod instance;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "sqlx"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower", feature = "sqlx"))]
 mod instrumentation;
 mod label;
+#[cfg(feature = "live")]
+#[cfg_attr(docsrs, doc(cfg(feature = "live")))]
+pub mod live;
 mod metrics;
+mod money;
+#[cfg(feature = "openai")]
+#[cfg_attr(docsrs, doc(cfg(feature = "openai")))]
+pub mod openai;
 mod options;
 #[cfg(feature = "sdk")]
 pub mod otel;
@@ -114,6 +127,7 @@ mod per_process;
 #[cfg(feature = "process")]
 mod process;
 pub mod propagation;
+mod sdk_types;
 pub mod semconv;
 mod shared_str;
 mod status;
@@ -132,12 +146,16 @@ mod unit_kind;
 #[cfg_attr(docsrs, doc(cfg(feature = "sdk")))]
 #[doc(inline)]
 pub use crate::telemetry::{
-    Compression, Config, Exporter, Health, InitError, InitErrorKind, Protocol, Report, Sensitive,
-    Signal, SignalReport, Telemetry, TelemetryBuilder, init, shutdown_signal,
+    Compression, Config, Exporter, ExporterReport, Health, InitError, InitErrorKind, Protocol,
+    Report, Sensitive, Signal, SignalReport, Telemetry, TelemetryBuilder, init, shutdown_signal,
 };
 
 #[doc(inline)]
+pub use crate::budget::{Budget, BudgetExceeded, BudgetLimit, Spent};
+#[doc(inline)]
 pub use crate::error_type::{ErrorType, TimedOut};
+#[doc(inline)]
+pub use crate::gen_ai::{LlmRequest, Message, ModelCall, ModelPrice, Usage};
 #[doc(inline)]
 pub use crate::label::{Label, LabelValue};
 #[doc(inline)]
@@ -147,7 +165,10 @@ pub use crate::unit::arguments::{IntoLink, IntoParent};
 #[doc(inline)]
 pub use crate::unit::attribute_value::AttributeValue;
 #[doc(inline)]
-pub use crate::unit::builder::{Agent, AgentKind, Unit, Workflow, WorkflowKind, agent, workflow};
+pub use crate::unit::builder::{
+    Agent, AgentKind, Llm, LlmKind, Tool, ToolKind, Unit, Workflow, WorkflowKind, agent, llm,
+    retrieval, tool, workflow,
+};
 #[doc(inline)]
 pub use crate::unit::callsite::SpanKind;
 #[doc(inline)]
@@ -157,10 +178,14 @@ pub use crate::unit::instrumented::Instrumented;
 #[doc(inline)]
 pub use crate::unit::outcome::{Classification, Classify};
 #[doc(inline)]
+pub use crate::unit::refusal::InBudget;
+#[doc(inline)]
 pub use crate::unit::segment::{IntoSegment, Segment};
 #[doc(inline)]
 pub use crate::unit::stream::InstrumentedStream;
 pub use hub_otel_macros::ErrorType;
 pub use hub_otel_macros::Label;
 pub use hub_otel_macros::instrument_agent;
+pub use hub_otel_macros::instrument_llm;
+pub use hub_otel_macros::instrument_tool;
 pub use hub_otel_macros::instrument_workflow;

@@ -1,28 +1,54 @@
 //! Settings that the pipeline resolves once and every recording reads.
 
+use crate::semconv::status;
+
 /// Settings of one [`Instance`](crate::instance::Instance).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
     /// `false` leaves the span status of a successful unit unset.
     pub(crate) ok_status: bool,
-    /// Adds the GenAI attributes to every unit.
+    /// Adds the GenAI attributes to workflows and agents.
     pub(crate) gen_ai: bool,
+    /// Names the span of an agent `invoke_agent {name}`.
+    pub(crate) invoke_agent_names: bool,
+    /// Adds `openinference.span.kind`.
+    pub(crate) openinference: bool,
+    /// Names of the GenAI metrics.
+    pub(crate) gen_ai_names: GenAiNames,
     /// Destination of the exception of a failed unit.
     pub(crate) exceptions: Exceptions,
     /// Sampler decisions that need no call of the sampler.
     pub(crate) sampling: Sampling,
     /// Headers that the boundaries read and write.
     pub(crate) propagation: Propagation,
+    /// Cap of label sets per kind of unit.
+    pub(crate) max_label_sets: usize,
+}
+
+/// The default cap of label sets per kind of unit.
+///
+/// Five statuses each are the 2,000 series at which an instrument of the SDK overflows.
+pub(crate) const DEFAULT_MAX_LABEL_SETS: usize = 400;
+
+impl Options {
+    /// Returns the limit of series of one metric of units: five statuses of each label set.
+    pub(crate) fn max_series(&self) -> usize {
+        self.max_label_sets.saturating_mul(status::TERMINAL.len())
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             ok_status: true,
-            gen_ai: false,
+            gen_ai: true,
+            invoke_agent_names: false,
+            openinference: false,
+            gen_ai_names: GenAiNames::Released,
             exceptions: Exceptions::SpanEvent,
             sampling: Sampling::Ask,
             propagation: Propagation::default(),
+            max_label_sets: DEFAULT_MAX_LABEL_SETS,
         }
     }
 }
@@ -53,6 +79,17 @@ pub(crate) enum Exceptions {
     /// `logs`: a log record.
     Log,
     /// `logs/dup`: both.
+    Both,
+}
+
+/// OTEL_SEMCONV_STABILITY_OPT_IN: the names of the GenAI conventions that are emitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GenAiNames {
+    /// Those of the semantic conventions 1.41. Default.
+    Released,
+    /// `gen_ai_latest_experimental`: those of semantic-conventions-genai.
+    Latest,
+    /// `gen_ai/dup`: both.
     Both,
 }
 

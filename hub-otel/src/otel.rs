@@ -7,6 +7,9 @@
 //! crates; the sealed traits [`IntoParent`](crate::IntoParent), [`IntoLink`](crate::IntoLink) and
 //! [`AttributeValue`](crate::AttributeValue) are implemented for some of their types.
 //!
+//! [`TelemetryBuilderExt`] adds SDK components of the application to a builder: processors,
+//! exporters, readers, views, a sampler, an id generator, detectors, propagators.
+//!
 //! Deliver with [`Telemetry::flush`](crate::Telemetry::flush): `force_flush` of a provider requests
 //! a delivery and does not wait for it.
 //!
@@ -26,6 +29,7 @@ pub use crate::semconv::key_value::kv;
 pub use opentelemetry;
 pub use opentelemetry_sdk;
 
+pub use crate::telemetry::builder::extend::TelemetryBuilderExt;
 pub use crate::telemetry::subscriber::with_ids::WithIds;
 
 use crate::Sensitive;

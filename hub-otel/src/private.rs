@@ -23,10 +23,11 @@
 //! | argument | expansion |
 //! |---|---|
 //! | `id`, `name`, `trigger`, `action`, `run_id`, `span_name` as literals | on the call site, in the static |
-//! | the same as expressions, `fields`, `labels`, `parent`, `links`, `resume`, `enabled` | [`open`] in the body; the call site is `deferred()` |
+//! | the same as expressions, `fields`, `labels`, `parent`, `links`, `resume`, `budget`, `enabled` | [`open`] in the body; the call site is `deferred()` |
 //! | `gen_ai`, `kind`, `root` | on the call site |
 //! | `timeout = e` | `let t = e; open(…); limit(t, async move { … }).await` in the body; also without the feature `enabled` |
 //! | `err`, `none`, `status`, `ret` | in the classifier |
+//! | none (calls) | `if let Some(refused) = (&&Refusal::<T>::new()).hub_otel_admit() { return refused; }` before the block |
 //! | `boxed` | [`boxed`]`(run(…))` |
 //! | a function that returns a future | `let prepared = prepare(&__CALLSITE, \|unit\| unit.id(…).prepare(\|fields\| …)); run_prepared(prepared, future, …)` |
 //! | a function that returns a stream | the same with `run_stream(prepared, stream, \|item, outcome\| …)` |
@@ -41,6 +42,7 @@
 
 use futures_core::Stream;
 
+pub use crate::budget::Budget;
 pub use crate::error_type::{ErrorType, TimedOut};
 pub use crate::label::{Label, LabelValue};
 pub use crate::status::UnitStatus;
@@ -54,6 +56,7 @@ pub use crate::unit::instrumented::{
     CallGuard, Instrumented, call, enter, prepare, run, run_prepared,
 };
 pub use crate::unit::outcome::Classification;
+pub use crate::unit::refusal::Refusal;
 pub use crate::unit::start::open;
 pub use crate::unit::stream::{
     InstrumentedStream, StreamUnit, run_prepared_streaming, run_stream, run_streaming, try_stream,
@@ -74,6 +77,7 @@ pub mod via {
         ErrorKindVia as _, ErrorMessageVia as _, ErrorSourceVia as _,
     };
     pub use crate::unit::identity::{IdentityUnsupported as _, IdentityVia as _};
+    pub use crate::unit::refusal::{OtherCall as _, RefusableCall as _};
 }
 
 /// `boxed`

@@ -14,6 +14,7 @@ mod sample;
 use crate::instance::Instance;
 use crate::metrics::instruments::{self, observe_if_some};
 use crate::process::sample::Sample;
+pub(crate) use crate::process::sample::process_start;
 use crate::semconv::value::cpu_mode;
 use crate::semconv::{attribute as a, kv, metric};
 use std::sync::Arc;
@@ -133,12 +134,6 @@ fn register_process(instance: &Instance, samples: &Arc<Samples>) {
         meter,
         &metric::PROCESS_FILE_DESCRIPTOR_COUNT,
         observe_if_some(move || read.process().file_descriptors),
-    );
-    let started = sample::process_start();
-    instruments::observe_f64_gauge(
-        meter,
-        &metric::PROCESS_UPTIME,
-        observe_if_some(move || Some(started.elapsed().as_secs_f64())),
     );
     let read = samples.clone();
     instruments::observe_u64_gauge(

@@ -30,12 +30,15 @@
 mod baggage;
 mod baggage_allow_list;
 mod carriers;
+pub(crate) mod custom;
 mod env_carrier;
 mod inject_extract;
 pub(crate) mod propagators;
 mod remote_context;
 mod run_ext;
 mod trace_context;
+#[cfg(feature = "sdk")]
+pub(crate) mod traceparent;
 
 pub use crate::propagation::baggage_allow_list::BaggageAllowList;
 pub use crate::propagation::carriers::{Extractor, Injector};

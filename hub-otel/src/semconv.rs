@@ -47,3 +47,5 @@ pub const TRACING_SCOPE: &str = "tracing";
 /// Name of the `tracing` span that represents a unit in the application's subscriber. Its target is
 /// [`SCOPE`]. Never exported: the unit's own span is.
 pub const UNIT_SPAN: &str = "hub_otel.unit";
+/// Name of the `tracing` span that represents the span of an HTTP request.
+pub const REQUEST_SPAN: &str = "hub_otel.request";

@@ -28,16 +28,9 @@ impl UnitStatus {
         names::TERMINAL[self as usize]
     }
 
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        const ALL: [UnitStatus; 5] = [
-            UnitStatus::Success,
-            UnitStatus::Failed,
-            UnitStatus::TimedOut,
-            UnitStatus::Cancelled,
-            UnitStatus::Rejected,
-        ];
-        ALL.into_iter().find(|status| status.as_str() == name)
-    }
+    /// All statuses, in the order of [`TERMINAL`](names::TERMINAL).
+    pub(crate) const ALL: [Self; names::TERMINAL.len()] =
+        [Self::Success, Self::Failed, Self::TimedOut, Self::Cancelled, Self::Rejected];
 
     /// Returns whether the status counts as a failure of the service: FAILED and TIMED_OUT.
     pub const fn is_failure(self) -> bool {

@@ -24,7 +24,7 @@ pub use crate::telemetry::error::{InitError, InitErrorKind};
 pub use crate::telemetry::guard::Telemetry;
 pub use crate::telemetry::health::Health;
 pub use crate::telemetry::redaction::Sensitive;
-pub use crate::telemetry::report::{Report, SignalReport};
+pub use crate::telemetry::report::{ExporterReport, Report, SignalReport};
 pub use crate::telemetry::signal::shutdown_signal;
 
 /// Starts telemetry under the name and the version of the calling crate and installs it for the

@@ -206,7 +206,7 @@ async fn outside_any_unit_a_handle_does_nothing() {
 }
 
 #[tokio::test]
-async fn gen_ai_attributes_are_off_by_default() {
+async fn a_capture_has_the_gen_ai_attributes_on_request() {
     let plain = capture();
     hub_otel::agent("a", "x").run(async {}).await;
     assert!(!plain.spans().tree().contains("gen_ai"));

@@ -2,18 +2,24 @@
 
 mod approvals;
 mod between_processes;
+mod budget;
+mod calls;
 mod classification;
 mod concurrent;
+mod cost;
 mod deadlines;
 mod declared;
 mod error_texts;
 mod foreign_code;
+mod gen_ai_metrics;
+mod gen_ai_names;
 mod inert;
 mod labels;
 mod late_facts;
 mod outcomes;
 mod parents;
 mod races;
+mod run_attributes;
 mod segments;
 mod stream_signatures;
 mod streams;

@@ -2,5 +2,7 @@
 
 mod baggage;
 mod failures;
+mod layer;
+mod middleware;
 mod redirects;
 mod requests;

@@ -5,6 +5,7 @@ mod client;
 mod conventions;
 mod db;
 mod guide;
+mod openai;
 mod process;
 mod secrets;
 mod server;

@@ -3,7 +3,7 @@
 mod capture;
 mod raw;
 mod server;
-mod snapshot;
+pub(crate) mod snapshot;
 
 pub(crate) use capture::BoundaryCapture;
 pub(crate) use raw::Raw;

@@ -1,4 +1,5 @@
 //! Everything that the library records, once.
+#![expect(clippy::disallowed_methods, reason = "attributes of another library")]
 
 use axum::Router;
 use axum::routing::get;
@@ -6,11 +7,15 @@ use futures_util::StreamExt;
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
-use hub_otel::{TimedOut, UnitStatus, agent, current, workflow};
+use hub_otel::{
+    LlmRequest, Message, TimedOut, UnitStatus, Usage, agent, current, llm, tool, workflow,
+};
 use hub_otel_tests::poll;
 use hub_otel_tests::program::{Transport, settings};
 use hub_otel_tests::receiver::{Item, Receiver, Signal};
 use hub_otel_tests::scrape::Scrape;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span as _, Tracer, TracerProvider};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -38,6 +43,7 @@ fn emit() -> Emitted {
     let more = [
         ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai/dup"),
         // Agents' own start and end are DEBUG.
         ("RUST_LOG", "hub_otel=debug"),
     ];
@@ -51,6 +57,7 @@ fn emit() -> Emitted {
     let scrape = runtime.block_on(async {
         let telemetry = hub_otel::Telemetry::builder()
             .env_source(environment)
+            .capture_content(true)
             .install()
             .expect("valid settings");
         telemetry.observe_approvals(|| async {
@@ -64,6 +71,7 @@ fn emit() -> Emitted {
         let _open = open_at_the_shutdown().await;
         http().await;
         databases().await;
+        gen_ai(&telemetry);
         let address = telemetry.metrics_addr().expect("metrics are served");
         let scrape = tokio::task::spawn_blocking(move || {
             // The snapshots of the process and of the approvals come on their own time.
@@ -111,9 +119,11 @@ async fn units() {
     );
     expected().await;
     streams().await;
+    calls().await;
     let segment = workflow("patch")
         .run(async {
-            current().suspend("approval");
+            let created = SystemTime::now() - Duration::from_millis(5);
+            current().queued_since(created).suspend("approval");
             Ok::<_, io::Error>(current().segment())
         })
         .await
@@ -132,8 +142,12 @@ async fn units() {
 
 /// Starts a workflow with an agent that the shutdown ends.
 async fn open_at_the_shutdown() -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
-    let mut open: std::pin::Pin<Box<dyn Future<Output = ()>>> =
-        Box::pin(workflow("scan").run(agent("scanner", "scan").run(std::future::pending::<()>())));
+    let mut open: std::pin::Pin<Box<dyn Future<Output = ()>>> = Box::pin(
+        workflow("scan")
+            .run(agent("scanner", "scan").run(
+                llm("openai", "gpt-4o").run(tool("search").run(std::future::pending::<()>())),
+            )),
+    );
     assert!(tokio::time::timeout(Duration::from_millis(10), &mut open).await.is_err());
     open
 }
@@ -154,6 +168,53 @@ async fn expected() {
     }
 
     drop(nothing_to_scan().await);
+}
+
+/// Calls of a model and of a tool with every outcome and every fact.
+async fn calls() {
+    #[hub_otel::instrument_llm(model = "gpt-4o", err(expected = always))]
+    async fn expected_of_a_model() -> Result<(), io::Error> {
+        Err(io::Error::other("as expected"))
+    }
+    #[hub_otel::instrument_tool(name = "search", err(expected = always))]
+    async fn expected_of_a_tool() -> Result<(), io::Error> {
+        Err(io::Error::other("as expected"))
+    }
+    let request = LlmRequest::new()
+        .temperature(0.5)
+        .top_p(0.9)
+        .top_k(40)
+        .max_tokens(512)
+        .frequency_penalty(0.1)
+        .presence_penalty(0.1)
+        .seed(7)
+        .choice_count(2)
+        .stop_sequences(["stop"])
+        .encoding_formats(["float"])
+        .dimensions(256)
+        .output_type("json");
+    let chat = llm("openai", "gpt-4o").data_source("handbook").request(request).run(async {
+        current()
+            .usage(Usage::new(100, 20).cache_read(64).cache_write(16).reasoning(8))
+            .response("gpt-4o-2024-08-06", "chatcmpl-1", ["stop", "length"])
+            .system_instructions("Answer briefly.")
+            .input_messages(["How wide is a heron?"].map(Message::user))
+            .output_messages(["About 1.9 m."].map(Message::assistant));
+    });
+    let words = || futures_util::stream::iter(["a", "b"]);
+    let body = async {
+        agent("scanner", "scan").run(chat).await;
+        tool("search").call_id("call_1").run_stream_with(words(), |_, _| {}).count().await;
+        llm("openai", "gpt-4o").run_stream_with(words(), |_, _| {}).count().await;
+        drop(expected_of_a_model().await);
+        drop(expected_of_a_tool().await);
+        tool("search").arguments("{}").call(|| {
+            current().tool_call_result("[]");
+        });
+        drop(tool("search").call(|| Err::<(), _>(io::Error::other("no index"))));
+        drop(llm("openai", "gpt-4o").call(|| Err::<(), _>(io::Error::other("no quota"))));
+    };
+    workflow("scan").conversation("conversation-1").run(body).await;
 }
 
 async fn streams() {
@@ -200,6 +261,36 @@ async fn http() {
             .await,
     );
     server.abort();
+}
+
+/// Calls of models and of a tool by another library, successful and failed.
+fn gen_ai(telemetry: &hub_otel::Telemetry) {
+    let tracer = hub_otel::otel::tracer_provider(telemetry).tracer("a library");
+    let call = |operation: &'static str, more: &[KeyValue]| {
+        let mut span = tracer
+            .span_builder(operation)
+            .with_kind(opentelemetry::trace::SpanKind::Client)
+            .start(&tracer);
+        span.set_attribute(KeyValue::new("gen_ai.operation.name", operation));
+        span.set_attributes(more.to_vec());
+        span.end();
+    };
+    let model = [
+        KeyValue::new("gen_ai.provider.name", "openai"),
+        KeyValue::new("gen_ai.request.model", "gpt-5"),
+        KeyValue::new("gen_ai.usage.input_tokens", 100),
+        KeyValue::new("gen_ai.usage.output_tokens", 10),
+        KeyValue::new("gen_ai.response.time_to_first_chunk", 0.1),
+        KeyValue::new("error.type", "429"),
+    ];
+    let tool =
+        [KeyValue::new("gen_ai.tool.name", "search"), KeyValue::new("error.type", "timeout")];
+    hub_otel::workflow("research").budget(hub_otel::Budget::new().llm_calls(1)).call(|| {
+        hub_otel::agent("planner", "plan").call(|| call("chat", &model[..5]));
+    });
+    call("chat", &[KeyValue::new("gen_ai.request.model", "model-of-tomorrow")]);
+    call("chat", &model);
+    call("execute_tool", &tool);
 }
 
 /// A statement that works, and one that breaks a constraint.

@@ -6,5 +6,6 @@
 
 mod document;
 mod emitted;
+mod gen_ai_registry;
 mod metrics;
 mod spans;

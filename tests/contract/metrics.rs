@@ -2,6 +2,7 @@
 
 use crate::document::table;
 use crate::emitted::emitted;
+use hub_otel::semconv::metric;
 use hub_otel_tests::receiver::Item;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
@@ -87,9 +88,15 @@ fn pushed() -> BTreeMap<String, Shape> {
 
 /// Labels that a metric only has in a world that this process is not in.
 fn may_be_absent(metric: &str, label: &str) -> bool {
-    // SQLite has neither a server nor a namespace.
-    metric == "db.client.operation.duration"
-        && matches!(label, "server_address" | "server_port" | "db_namespace")
+    match metric {
+        // SQLite has neither a server nor a namespace.
+        "db.client.operation.duration" => {
+            matches!(label, "server_address" | "server_port" | "db_namespace")
+        }
+        // Only of exporters of the application.
+        "hub_otel.export.items" => label == "exporter",
+        _ => false,
+    }
 }
 
 #[test]
@@ -183,4 +190,52 @@ fn the_scrape_shows_the_names_types_and_labels_of_the_document() {
         .filter(|family| !known.contains(*family) && *family != "target_info")
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+/// Returns a quantile of equal values, as Prometheus interpolates it from buckets.
+fn interpolated(quantile: f64, value: f64, bounds: &[f64]) -> f64 {
+    let bucket = bounds.partition_point(|bound| *bound < value);
+    let below = if bucket == 0 { 0.0 } else { bounds[bucket - 1] };
+    below + quantile * (bounds[bucket] - below)
+}
+
+#[test]
+fn percentiles_of_durations_from_100_ms_to_10_s_are_within_10_percent() {
+    for metric in [&metric::WORKFLOW_DURATION, &metric::AGENT_DURATION] {
+        for value in (100..=10_000).map(f64::from) {
+            for quantile in [0.5, 0.95, 0.99] {
+                let shown = interpolated(quantile, value, metric.buckets);
+                let error = (shown / value - 1.0).abs();
+                assert!(error < 0.1, "{}: p{quantile} of {value} ms is {shown}", metric.name);
+            }
+        }
+        // The spread of a real service hides less: all values of a range, equally often.
+        for median in [88.0, 300.0, 1_200.0, 6_000.0] {
+            let values: Vec<f64> =
+                (0..2_000).map(|n| median * (0.5 + f64::from(n) / 2_000.0)).collect();
+            for quantile in [0.5, 0.95, 0.99] {
+                let (shown, exact) = (
+                    spread(quantile, &values, metric.buckets),
+                    values[(quantile * 2_000.0) as usize - 1],
+                );
+                let error = (shown / exact - 1.0).abs();
+                assert!(error < 0.1, "{}: p{quantile} of {exact} ms is {shown}", metric.name);
+            }
+        }
+    }
+}
+
+/// Returns a quantile of sorted values, as Prometheus interpolates it from buckets.
+fn spread(quantile: f64, values: &[f64], bounds: &[f64]) -> f64 {
+    let rank = quantile * values.len() as f64;
+    let (mut before, mut below) = (0, 0.0);
+    for bound in bounds {
+        let upto = values.partition_point(|value| value <= bound);
+        if upto as f64 >= rank {
+            return below
+                + (bound - below) * (rank - f64::from(before)) / f64::from(upto as u32 - before);
+        }
+        (before, below) = (upto as u32, *bound);
+    }
+    f64::INFINITY
 }

@@ -198,7 +198,9 @@ fn a_span_ends_in_microseconds_without_a_response() {
     let hole = BlackHole::new();
     for transport in Transport::BOTH {
         let program = Program::start(&hole.endpoint(), transport);
-        let most = bar(Duration::from_micros(5));
+        // Without optimisation on a busy machine: far below every timeout of the network.
+        let unoptimised = cfg!(debug_assertions).then_some(Duration::from_millis(1));
+        let most = unoptimised.unwrap_or(Duration::from_micros(5));
         // The best of several rounds, to exclude the scheduler. The queue is full in later rounds.
         let rounds: Vec<_> = (0..20).map(|_| slow_end(&program, 2_000)).collect();
         let (roomy, full) = (rounds[..8].iter().min(), rounds[8..].iter().min());

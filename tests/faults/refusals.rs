@@ -22,12 +22,13 @@ fn meets(refusal: &Behaviour, transport: Transport, then: Then) {
     for signal in Signal::ALL {
         receiver.script(signal, [refusal.clone()]);
     }
-    // Metrics are pushed only at the end, so that each signal has one request.
-    let mut program = Program::with(
-        &receiver.endpoint(),
-        transport,
-        &[("OTEL_METRIC_EXPORT_INTERVAL", "600000")],
-    );
+    // Everything is exported by the shutdown, so that each signal has one request.
+    let settings = [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "600000"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "600000"),
+    ];
+    let mut program = Program::with(&receiver.endpoint(), transport, &settings);
     program.emit(ITEMS);
     let stopped = program.stop();
     stopped.assert_balanced();

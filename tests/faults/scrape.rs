@@ -46,11 +46,15 @@ impl Company {
         // The server may close the connection meanwhile.
         let _cut_off = stream.write_all(&words);
         if let Self::Endless = self {
-            let mut answer = Vec::new();
+            let mut response = Vec::new();
             let _reset = stream
                 .set_read_timeout(Some(Duration::from_secs(5)))
-                .and_then(|()| stream.read_to_end(&mut answer));
-            assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+                .and_then(|()| stream.read_to_end(&mut response));
+            assert!(
+                !response.starts_with(b"HTTP/1.1 200"),
+                "{}",
+                String::from_utf8_lossy(&response)
+            );
         }
         stream
     }

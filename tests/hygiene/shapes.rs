@@ -4,6 +4,7 @@
 use futures_util::stream::{self, BoxStream, LocalBoxStream};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use hub_otel::{ErrorType, Label, TimedOut, instrument_agent, instrument_workflow};
+use hub_otel::{instrument_llm, instrument_tool};
 use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
@@ -625,6 +626,50 @@ impl Worker {
     }
 }
 
+/// A call of a model.
+#[instrument_llm(
+    provider = "openai",
+    model = model,
+    operation = "chat",
+    data_source = None::<&str>,
+    fields(prompt.length = prompt.len()),
+    ret(|out| length = out.len()),
+    timeout = Duration::from_secs(59),
+)]
+pub async fn calls_model(model: &str, prompt: String) -> Result<String, TimedOut> {
+    value(1, 2).await;
+    Ok(format!("{model}: {prompt}"))
+}
+
+/// A call of a model with a streamed response.
+#[instrument_llm(provider = "openai", model = "gpt-4o")]
+pub fn calls_model_streamed(words: Vec<u8>) -> impl Stream<Item = Result<u8, SyncError>> {
+    stream::iter(words).map(Ok)
+}
+
+/// A tool that is not async.
+#[instrument_tool(name = "double", call_id = id)]
+pub fn calls_tool(id: Option<&str>, number: u32) -> Result<u32, SyncError> {
+    if id.is_none() { Err(SyncError::Empty) } else { Ok(number * 2) }
+}
+
+/// Tools.
+#[instrument_tool]
+impl Run {
+    /// A tool.
+    #[hub(fields(self.attempt))]
+    pub async fn tool_of_block(&self) -> u32 {
+        self.attempt
+    }
+
+    /// A tool with a name of its own, and a call of a model in a block of tools.
+    #[hub(name = "renamed")]
+    #[instrument_llm(model = "m")]
+    pub async fn tool_and_model(&self) -> u32 {
+        self.attempt
+    }
+}
+
 /// A trait whose error its implementation names.
 pub trait Parse {
     /// Its error.
@@ -735,6 +780,10 @@ pub async fn call_everything() {
     assert_eq!(worker.run("four").await + worker.twice("four").await, 8);
     assert_eq!(worker.first().await + worker.second().await + worker.third().await, 12);
     assert_eq!(worker.fourth() + worker.fifth().await, 13);
+    assert_eq!(is_send(calls_model("m", "hi".to_owned())).await.ok().as_deref(), Some("m: hi"));
+    assert_eq!(calls_model_streamed(vec![1, 2]).count().await, 2);
+    assert_eq!(calls_tool(Some("c"), 2).ok().or_else(|| calls_tool(None, 2).ok()), Some(4));
+    assert_eq!(is_send(run.tool_of_block()).await + run.tool_and_model().await, 2);
     assert_eq!(Pin::new(&worker).pinned().await, 3);
     assert_eq!(Box::new(worker.clone()).in_a_box().await + Arc::new(worker).in_an_arc().await, 6);
 }

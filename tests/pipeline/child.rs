@@ -15,11 +15,9 @@ fn case(name: &str) -> Command {
     command
 }
 
+#[track_caller]
 fn run(command: &mut Command) -> String {
-    let mut process = Process::spawn(command);
-    let status = process.exit(SOON);
-    assert!(status.success(), "{status}\n{}\n{}", process.stdout(), process.stderr());
-    process.stderr()
+    kit::run(command, SOON)
 }
 
 #[test]

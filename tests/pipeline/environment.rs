@@ -43,6 +43,8 @@ fn every_invalid_value_is_an_error_in_strict_mode_that_names_variable_value_and_
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "http", "a port from 0"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "70000", "a port from 0"),
         ("OTEL_EXPORTER_PROMETHEUS_HOST", "http://x", "a host or an IP address"),
+        ("HUB_OTEL_MAX_LABEL_SETS", "0", "a whole number from 1 to 100000"),
+        ("HUB_OTEL_MAX_LABEL_SETS", "many", "a whole number from 1 to 100000"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "a whole number from 1"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "18446744073709551615", "a whole number from 1"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0", "a whole number from 1"),

@@ -4,9 +4,10 @@ use hub_otel::otel::opentelemetry::logs::{LogRecord, Logger, LoggerProvider, Sev
 use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
 use hub_otel::otel::{logger_provider, tracer_provider};
 use hub_otel::{Telemetry, TelemetryBuilder};
-use hub_otel_tests::process::command;
+use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
 use std::process::Command;
+use std::time::Duration;
 
 /// A builder without the environment of the process, with `/metrics` on a free port.
 pub(crate) fn builder() -> TelemetryBuilder {
@@ -51,4 +52,24 @@ pub(crate) fn case(path: &str) -> Command {
     let mut command = command(std::env::current_exe().expect("this program"));
     command.args(["--exact", path, "--ignored", "--nocapture", "--test-threads=1"]);
     command
+}
+
+/// Runs a command of [`case`], which has to succeed by the deadline. Returns its stderr.
+#[track_caller]
+pub(crate) fn run(command: &mut Command, deadline: Duration) -> String {
+    let mut process = Process::spawn(command);
+    let status = process.exit(deadline);
+    assert!(status.success(), "{status}\n{}\n{}", process.stdout(), process.stderr());
+    process.stderr()
+}
+
+/// Runs a [`case`] that exports traces and log records to `receiver`. Returns its stderr.
+#[track_caller]
+pub(crate) fn run_case(path: &str, receiver: &Receiver, variables: &[(&str, &str)]) -> String {
+    let mut command = case(path);
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
+        .env("OTEL_METRICS_EXPORTER", "none")
+        .envs(variables.iter().copied());
+    run(&mut command, Duration::from_secs(60))
 }

@@ -43,6 +43,7 @@ const TABLE: &[Row] = &[
     // A shutdown without an end is none of the specification.
     ("HUB_OTEL_SHUTDOWN_TIMEOUT", "0", "HUB_OTEL_SHUTDOWN_TIMEOUT", "5000", 1),
     // Numbers: ignored out of range, and if they are none.
+    ("HUB_OTEL_MAX_LABEL_SETS", "100001", "HUB_OTEL_MAX_LABEL_SETS", "400", 1),
     ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "OTEL_BSP_MAX_QUEUE_SIZE", "16384", 1),
     ("OTEL_BSP_SCHEDULE_DELAY", "-1", "OTEL_BSP_SCHEDULE_DELAY", "1000", 1),
     ("OTEL_BSP_SCHEDULE_DELAY", "1s", "OTEL_BSP_SCHEDULE_DELAY", "1000", 1),

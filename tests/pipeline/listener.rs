@@ -24,9 +24,9 @@ fn slow_readers_garbage_and_a_huge_head_harm_neither_the_program_nor_the_next_sc
     let _ = huge.write_all(b"GET /metrics HTTP/1.1\r\nX-Huge: ");
     let _ = huge.write_all(&vec![b'x'; 1 << 20]);
     let _ = huge.write_all(b"\r\n\r\n");
-    let mut answer = Vec::new();
-    let _ = huge.read_to_end(&mut answer);
-    assert!(!String::from_utf8_lossy(&answer).contains(" 200 "), "a head of 1 MiB was taken");
+    let mut response = Vec::new();
+    let _ = huge.read_to_end(&mut response);
+    assert!(!String::from_utf8_lossy(&response).contains(" 200 "), "a head of 1 MiB was taken");
     let reply = http::get(format!("http://{address}/metrics"));
     assert_eq!(reply.status, 200);
     assert!(reply.body.contains("hub_otel_export_items_total"));

@@ -2,22 +2,12 @@
 //! is global.
 
 use crate::kit;
-use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::{Item, Receiver, int, text};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use std::time::Duration;
 
 #[track_caller]
 fn run(name: &str, receiver: &Receiver, directives: &str) -> String {
-    let mut command = kit::case(&format!("log_crate::case::{name}"));
-    command
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
-        .env("OTEL_METRICS_EXPORTER", "none")
-        .env("RUST_LOG", directives);
-    let mut process = Process::spawn(&mut command);
-    let status = process.exit(Duration::from_secs(60));
-    assert!(status.success(), "{status}\n{}\n{}", process.stdout(), process.stderr());
-    process.stderr()
+    kit::run_case(&format!("log_crate::case::{name}"), receiver, &[("RUST_LOG", directives)])
 }
 
 fn with_body(receiver: &Receiver, body: &str) -> Vec<Item<LogRecord>> {

@@ -1,9 +1,12 @@
 //! The export pipeline from `init` to the Collector: environment, wire, `/metrics`, shutdown,
 //! runtimes.
 
+mod budget;
 mod certificates;
 mod child;
+mod components;
 mod console;
+mod content;
 mod environment;
 mod install;
 mod kit;
@@ -11,6 +14,7 @@ mod last_scrape;
 mod lenient;
 mod listener;
 mod log_crate;
+mod migration;
 mod no_feedback_loop;
 mod open_units;
 mod overflow;
@@ -24,6 +28,7 @@ mod signals;
 mod stderr;
 mod thread_ends;
 mod tracing_spans;
+mod unit_records;
 mod variables;
 mod wire;
 mod wrong_port;

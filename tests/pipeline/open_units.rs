@@ -2,8 +2,12 @@
 //! process.
 
 use crate::kit;
+use hub_otel_tests::poll;
 use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::{Receiver, text};
+use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use std::process::Command;
 use std::time::Duration;
 
@@ -45,7 +49,7 @@ fn assert_ended_by_shutdown(receiver: &Receiver, stderr: &str) {
     assert_eq!(ended[0].span_id, workflow.span_id, "the record carries the ids of its unit");
     let line = "[OpenTelemetry] Shutdown complete (traces: 4 finished, 4 ok";
     assert!(stderr.contains(line), "{stderr}");
-    assert!(stderr.contains("4 units were in progress and are recorded as CANCELLED"), "{stderr}");
+    assert!(stderr.contains("4 units were in progress and were ended by the shutdown"), "{stderr}");
 }
 
 #[test]
@@ -85,8 +89,72 @@ fn aborted_tasks_that_end_a_moment_later_are_awaited() {
     assert!(process.stderr().contains("[OpenTelemetry] Shutdown complete\n"));
 }
 
+#[test]
+fn a_body_of_a_durable_engine_in_progress_at_the_shutdown_is_a_segment_in_every_signal() {
+    let receiver = Receiver::start();
+    let mut process = Process::spawn(&mut case("durable", &receiver));
+    assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
+    let spans = receiver.spans();
+    let [span] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!(text(&span.attributes, "workflow.status"), Some("SUSPENDED"));
+    assert_eq!(text(&span.attributes, "workflow.suspend.reason"), Some("dropped"));
+    assert_eq!(text(&span.attributes, "hub_otel.ended_by"), Some("shutdown"));
+    assert_eq!(receiver.latest_sum("workflow.runs.total"), 0.0);
+    assert_eq!(receiver.latest_sum("workflows.active"), 0.0);
+    let logs = receiver.logs();
+    let ended = logs.iter().filter(|log| text(&log.attributes, "workflow.status").is_some());
+    assert_eq!(ended.count(), 0, "the run has not ended: {logs:?}");
+}
+
+/// Returns the values of a gauge in the pushes, in order.
+fn pushed(receiver: &Receiver, name: &str) -> Vec<f64> {
+    let value = |point: &NumberDataPoint| match point.value {
+        Some(Value::AsDouble(value)) => value,
+        ref other => panic!("{name}: {other:?}"),
+    };
+    let metrics = receiver.metrics();
+    let gauges = metrics.iter().filter(|metric| metric.name == name);
+    gauges
+        .filter_map(|metric| match metric.data.as_ref()? {
+            Data::Gauge(gauge) => gauge.data_points.first().map(value),
+            other => panic!("{name}: {other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn an_orderly_end_is_exported_and_a_killed_process_exports_none() {
+    let receiver = Receiver::start();
+    let mut process = Process::spawn(&mut case("signal", &receiver));
+    process.line(SOON, "ready");
+    process.terminate();
+    process.exit(SOON);
+    assert_eq!(pushed(&receiver, "hub_otel.up").last(), Some(&0.0), "{}", process.stderr());
+    assert!(pushed(&receiver, "process.uptime").last() > Some(&0.0));
+
+    let receiver = Receiver::start();
+    let mut command = case("signal", &receiver);
+    let mut process = Process::spawn(command.env("OTEL_METRIC_EXPORT_INTERVAL", "100"));
+    process.line(SOON, "ready");
+    poll::until(SOON, || pushed(&receiver, "hub_otel.up").len() > 1);
+    process.kill();
+    process.exit(SOON);
+    assert!(pushed(&receiver, "hub_otel.up").iter().all(|up| *up == 1.0));
+}
+
+#[test]
+fn the_age_of_the_oldest_run_rises_while_it_executes_and_is_0_afterwards() {
+    let receiver = Receiver::start();
+    let served = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
+    let mut process = Process::spawn(case("one_after_the_other", &receiver).envs(served));
+    assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
+}
+
 mod case {
+    use super::SOON;
     use hub_otel::{Telemetry, agent, instrument_agent, workflow};
+    use hub_otel_tests::poll;
+    use hub_otel_tests::scrape::Scrape;
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::task::{Context, Poll, Waker};
     use std::thread::JoinHandle;
@@ -180,6 +248,45 @@ mod case {
             let _open = open().await;
             println!("ready");
             std::future::pending::<()>().await;
+        });
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn durable() {
+        run(async {
+            let telemetry = hub_otel::init("open").expect("the install");
+            let body = async {
+                hub_otel::current().suspend_on_drop();
+                std::future::pending::<()>().await;
+            };
+            let mut open = Box::pin(workflow("nightly").run(body));
+            let polled = open.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert_eq!(polled, Poll::Pending);
+            assert!(telemetry.shutdown().await.is_complete());
+        });
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn one_after_the_other() {
+        run(async {
+            let telemetry = hub_otel::init("open").expect("the install");
+            let url = format!("http://{}/metrics", telemetry.metrics_addr().expect("served"));
+            let labels = [("workflow_id", "nightly")];
+            let age = || Scrape::of(&url).value("workflow_run_oldest_age_seconds", &labels);
+            let [first, second] = [(), ()]
+                .map(|()| tokio::spawn(workflow("nightly").run(std::future::pending::<()>())));
+            tokio::task::block_in_place(|| poll::until(SOON, || age() > Some(0.3)));
+            first.abort();
+            assert!(first.await.expect_err("aborted").is_cancelled());
+            // The other one started at the same time.
+            let before = tokio::task::block_in_place(age);
+            tokio::task::block_in_place(|| poll::until(SOON, || age() > before));
+            second.abort();
+            assert!(second.await.expect_err("aborted").is_cancelled());
+            tokio::task::block_in_place(|| poll::until(SOON, || age() == Some(0.0)));
+            telemetry.shutdown().await;
         });
     }
 

@@ -18,8 +18,11 @@ fn scrape(telemetry: &hub_otel::Telemetry) -> Scrape {
     reason = "instruments by hand, of the names that the contract has"
 )]
 fn a_counter_has_one_suffix_and_every_series_its_target() {
-    let telemetry =
-        kit::builder().default_service_namespace("the-namespace").build().expect("it starts");
+    let telemetry = kit::builder()
+        .default_service_namespace("the-namespace")
+        .deployment_environment("staging")
+        .build()
+        .expect("it starts");
     let meter = meter_provider(&telemetry).meter("tests");
     for metric in METRICS.iter().filter(|metric| {
         metric.name.starts_with("workflow.runs") || metric.name.starts_with("agent.")
@@ -54,15 +57,13 @@ fn a_counter_has_one_suffix_and_every_series_its_target() {
     assert!(scrape.families.contains_key("agent_duration_milliseconds"));
     assert!(scrape.families.keys().all(|name| !name.ends_with("_total_total")));
     for sample in scrape.samples.iter().filter(|sample| sample.name != "target_info") {
-        assert_eq!(
-            sample.labels.get("service_name").map(String::as_str),
-            Some("the-service"),
-            "{sample:?}"
-        );
-        assert_eq!(
-            sample.labels.get("service_namespace").map(String::as_str),
-            Some("the-namespace")
-        );
+        for (label, value) in [
+            ("service_name", "the-service"),
+            ("service_namespace", "the-namespace"),
+            ("deployment_environment_name", "staging"),
+        ] {
+            assert_eq!(sample.labels.get(label).map(String::as_str), Some(value), "{sample:?}");
+        }
         assert!(sample.labels.keys().all(|label| !label.starts_with("otel_scope")), "{sample:?}");
     }
 }

@@ -4,26 +4,16 @@
 mod case;
 
 use crate::kit;
-use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::{Item, Receiver, int, text};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// Runs one of the cases with `variables`. Returns the text of stderr.
 #[track_caller]
 fn run(name: &str, receiver: &Receiver, variables: &[(&str, &str)]) -> String {
-    let mut command = kit::case(&format!("tracing_spans::case::{name}"));
-    command
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
-        .env("OTEL_METRICS_EXPORTER", "none")
-        .envs(variables.iter().copied());
-    let mut process = Process::spawn(&mut command);
-    let status = process.exit(Duration::from_secs(60));
-    assert!(status.success(), "{status}\n{}\n{}", process.stdout(), process.stderr());
-    process.stderr()
+    kit::run_case(&format!("tracing_spans::case::{name}"), receiver, variables)
 }
 
 /// Name of each span with the name of its parent, sorted. `?` is a parent that was not exported.
@@ -96,6 +86,63 @@ fn a_unit_is_the_current_span_for_spawned_tasks_threads_and_explicit_parents() {
 }
 
 #[test]
+fn a_request_is_the_current_span_of_its_handler_and_of_its_body() {
+    for name in ["request", "request_own_subscriber"] {
+        let receiver = Receiver::start();
+        run(name, &receiver, &[("RUST_LOG", "warn,pipeline=info")]);
+        let expected = [
+            "GET /birds",
+            "explicit < GET /birds",
+            "in the body < GET /birds",
+            "in the handler < GET /birds",
+            "spawned < GET /birds",
+        ];
+        assert_eq!(family(&receiver), expected, "{name}");
+        let request = named(&receiver, "GET /birds");
+        assert_eq!(text(&request.attributes, "recorded"), Some("on the request"));
+    }
+}
+
+#[test]
+fn a_request_whose_handler_panics_is_left_and_exported_once() {
+    let receiver = Receiver::start();
+    run("panicking_request", &receiver, &[]);
+    assert_eq!(family(&receiver), ["GET /birds", "after"]);
+}
+
+#[test]
+fn spans_inside_units_have_the_attributes_of_the_run() {
+    let receiver = Receiver::start();
+    run("run_attributes", &receiver, &[]);
+    let value = |name: &str, key: &str| {
+        let span = named(&receiver, name);
+        let values: Vec<_> = span.attributes.iter().filter(|entry| entry.key == key).collect();
+        assert!(values.len() <= 1, "{values:?}");
+        text(&span.attributes, key).map(str::to_owned)
+    };
+    for (name, session) in [("inside", Some("s")), ("below", Some("s")), ("outside", None)] {
+        let conversation = session.map(|_| "c");
+        assert_eq!(value(name, "gen_ai.conversation.id").as_deref(), conversation, "{name}");
+        assert_eq!(value(name, "session.id").as_deref(), session, "{name}");
+    }
+    assert_eq!(value("own", "tenant.id").as_deref(), Some("of the span"));
+    assert_eq!(value("inside", "tenant.id").as_deref(), Some("of the run"));
+}
+
+#[test]
+fn a_filter_that_disables_the_spans_of_units_is_reported_once_with_the_remedy() {
+    let receiver = Receiver::start();
+    let stderr = run("filtered_by_target", &receiver, &[]);
+    assert_eq!(stderr.matches("disables the target `hub_otel`").count(), 1, "{stderr}");
+    assert!(stderr.contains("add `hub_otel=error` to the filter"), "{stderr}");
+
+    let receiver = Receiver::start();
+    let stderr = run("filtered_with_the_remedy", &receiver, &[]);
+    assert!(!stderr.contains("disables the target"), "{stderr}");
+    assert_eq!(family(&receiver)[3..], ["other thread < agent.execute", "spawned < agent.execute"]);
+}
+
+#[test]
 fn spans_in_joined_dropped_and_panicking_units_have_their_own_unit_as_parent() {
     let receiver = Receiver::start();
     run("interleaved", &receiver, &[]);
@@ -160,6 +207,7 @@ fn the_exporters_own_spans_never_appear_and_no_event_is_recorded_twice() {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_BSP_SCHEDULE_DELAY", "5"),
             ("RUST_LOG", "trace"),
+            ("OTEL_HUB_SPAN_FILTER", "trace"),
         ];
         let stderr = run("finest", &receiver, &variables);
         assert!(!stderr.contains("hub_otel.unit"), "lines on stderr have no span of a unit");
@@ -203,20 +251,42 @@ fn a_subscriber_with_a_bridge_of_its_own_gets_log_records_only() {
 #[test]
 fn the_level_of_the_subscriber_is_the_one_of_rust_log() {
     let receiver = Receiver::start();
-    for (directives, level) in
-        [(None, "INFO"), (Some("warn,pipeline=debug"), "DEBUG"), (Some("error"), "ERROR")]
-    {
-        let variables: Vec<_> = directives.iter().map(|value| ("RUST_LOG", *value)).collect();
+    for (directives, level) in [
+        (None, "INFO"),
+        (Some("warn,pipeline=debug"), "DEBUG"),
+        (Some("error"), "ERROR"),
+        (Some("off"), "OFF"),
+    ] {
+        let mut variables = vec![("OTEL_HUB_SPAN_FILTER", "off")];
+        variables.extend(directives.map(|value| ("RUST_LOG", value)));
         let stderr = run("level", &receiver, &variables);
         assert!(stderr.contains(&format!("levels {level} {level}\n")), "{directives:?}: {stderr}");
     }
 }
 
 #[test]
-fn rust_log_selects_the_spans() {
+fn spans_do_not_depend_on_the_level_of_the_log() {
+    for name in ["nested", "nested_own_subscriber"] {
+        let receiver = Receiver::start();
+        run(name, &receiver, &[("RUST_LOG", "warn")]);
+        assert_eq!(family(&receiver), FOUR_LEVELS, "{name}");
+    }
     let receiver = Receiver::start();
-    run("nested", &receiver, &[("RUST_LOG", "warn")]);
+    run("nested", &receiver, &[("RUST_LOG", "off")]);
     assert_eq!(family(&receiver), ["agent.execute < workflow.execute", "workflow.execute"]);
+}
+
+#[test]
+fn the_filter_of_spans_leaves_units_and_events_alone() {
+    for name in ["nested", "nested_own_subscriber"] {
+        let receiver = Receiver::start();
+        run(name, &receiver, &[("OTEL_HUB_SPAN_FILTER", "off")]);
+        assert_eq!(family(&receiver), ["agent.execute < workflow.execute", "workflow.execute"]);
+        record(&receiver, "in the innermost");
+        let receiver = Receiver::start();
+        run(name, &receiver, &[("OTEL_HUB_SPAN_FILTER", "info,another=off")]);
+        assert_eq!(family(&receiver), FOUR_LEVELS, "{name}");
+    }
 }
 
 #[test]

@@ -308,6 +308,42 @@ fn metrics_are_pushed_at_their_interval_with_the_configured_temporality() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "an instrument of the user's own")]
+fn histograms_are_exponential_if_metrics_are_pushed_only() {
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+    const VARIABLE: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    let pushed = |more: &[(&'static str, &'static str)]| {
+        let receiver = Receiver::start();
+        let telemetry = start(&receiver, more.iter().copied());
+        let waits = meter_provider(&telemetry).meter("tests").f64_histogram("waits").build();
+        (1..=100_u32).for_each(|milliseconds| waits.record(f64::from(milliseconds), &[]));
+        let warnings = telemetry.config().warnings().join("\n");
+        complete(telemetry);
+        let metrics = receiver.metrics();
+        let waits = metrics.iter().find(|metric| metric.name == "waits").expect("received");
+        (waits.data.clone().expect("data"), warnings)
+    };
+    let exponential = (VARIABLE, "base2_exponential_bucket_histogram");
+
+    let (data, warnings) = pushed(&[exponential]);
+    let Data::ExponentialHistogram(histogram) = data else { panic!("{data:?}") };
+    let point = &histogram.data_points[0];
+    assert_eq!((point.count, point.sum, warnings.as_str()), (100, Some(5_050.0), ""));
+    // The factor between two bounds is 2^(2^-scale).
+    let factor = 2_f64.powf(2_f64.powi(-point.scale));
+    assert!(factor < 1.05, "{factor}");
+
+    for more in [
+        &[(VARIABLE, "explicit_bucket_histogram")][..],
+        &[exponential, ("OTEL_METRICS_EXPORTER", "otlp,prometheus")][..],
+    ] {
+        let (data, warnings) = pushed(more);
+        assert!(matches!(data, Data::Histogram(_)), "{more:?}: {data:?}");
+        assert_eq!(warnings.contains("OTEL_METRICS_EXPORTER=otlp"), more.len() == 2, "{warnings}");
+    }
+}
+
+#[test]
 fn several_exporters_get_the_same_items() {
     let receiver = Receiver::start();
     let telemetry = start(
@@ -452,6 +488,9 @@ fn every_variable_is_printed_with_its_value_and_its_origin() {
             "OTEL_RESOURCE_ATTRIBUTES",
             "OTEL_SEMCONV_STABILITY_OPT_IN",
             "HUB_OTEL_ALLOW_INSECURE_CREDENTIALS",
+            "OTEL_HUB_LIVE_TOKEN",
+            "OTEL_HUB_LIVE_HOSTS",
+            "OTEL_HUB_LIVE_TRACE_URL",
         ]
         .contains(&name.as_str())
     });

@@ -6,6 +6,7 @@
 //! * [`proxy::Proxy`]: a TCP proxy that can stall, drop or reset connections;
 //! * [`program::Program`]: a telemetry instance with a record of the items it emitted;
 //! * [`process::Process`]: a child process that is killed when dropped;
+//! * [`postgres::Cluster`]: a throw-away PostgreSQL server;
 //! * [`example`]: runs of the small examples;
 //! * [`poll`], [`ports`], [`http`], [`scrape`]: polling, ports, requests, Prometheus text.
 //!
@@ -13,11 +14,13 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a failure of the harness fails the test")]
 
+pub mod browser;
 pub mod certificates;
 pub mod example;
 pub mod http;
 pub mod poll;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod proxy;
@@ -29,6 +32,16 @@ pub mod scrape;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide-boundaries.md")]
 mod guide_boundaries {}
+
+/// Compiles the code of the guide to calls of models and tools.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide-gen-ai.md")]
+mod guide_gen_ai {}
+
+/// Compiles the code of the guide to durable engines.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/durable-engines.md")]
+mod durable_engines {}
 
 /// Compiles the code of the migration guide from `#[tracing::instrument]`.
 #[cfg(doctest)]

@@ -142,7 +142,7 @@ async fn connection(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>
         };
         tokio::select! {
             _closed = link.wait_for(|link| *link == Link::Reset) => Outcome::Reset,
-            _told = reset.recv() => Outcome::Reset,
+            _request = reset.recv() => Outcome::Reset,
             () = up => Outcome::Closed,
             () = down => Outcome::Closed,
         }
@@ -184,9 +184,9 @@ async fn copy(
         };
         let Ok(length @ 1..) = read else { return };
         if direction == Direction::Up {
-            let mut heard = shared.received.lock().expect("not poisoned");
-            let room = (64 * 1024_usize).saturating_sub(heard.len());
-            heard.extend_from_slice(&buffer[..length.min(room)]);
+            let mut received = shared.received.lock().expect("not poisoned");
+            let room = (64 * 1024_usize).saturating_sub(received.len());
+            received.extend_from_slice(&buffer[..length.min(room)]);
         }
         let passes = match *link.borrow() {
             Link::Forward => true,

@@ -16,7 +16,7 @@ const DEFINITIONS: [&str; 7] = [
 ];
 
 /// Values that are also words of settings, of test support and of diagnostics.
-const ORDINARY: [&str; 10] = [
+const ORDINARY: [&str; 11] = [
     "DELETE",
     "authorization",
     "compression",
@@ -25,6 +25,7 @@ const ORDINARY: [&str; 10] = [
     "none",
     "protocol",
     "rejected",
+    "request",
     "system",
     "timeout",
 ];

@@ -61,9 +61,9 @@ const RESOURCE: &str = "\
 | `deployment.environment.name` | set by `OTEL_RESOURCE_ATTRIBUTES` |
 | `telemetry.sdk.*` | set by the SDK |
 
-Every series in Prometheus has the label `service_name` and, if set, `service_namespace`, whether
-scraped or pushed. Select series by `service_name`: the values of `job` and `instance` differ
-between scraped and pushed metrics.
+Every series in Prometheus has the label `service_name` and, if set, `service_namespace` and
+`deployment_environment_name`, whether scraped or pushed. Select series by `service_name`: the
+values of `job` and `instance` differ between scraped and pushed metrics.
 ";
 
 const BREAKING: &str = "\
@@ -82,19 +82,25 @@ fn spans() -> String {
     }
     out.push_str(
         "HTTP server, HTTP client and database client spans follow the stable semantic\n\
-         conventions. GenAI attributes are disabled by default, because the conventions still\n\
-         rename them.\n",
+         conventions. GenAI names are those of the semantic conventions 1.41; see\n\
+         [OTEL_SEMCONV_STABILITY_OPT_IN](configuration.md#exporters) for the latest ones.\n\n\
+         Every unit also has the attributes of its run (`session.id` and others that\n\
+         `current().run_attribute` sets) and, if the builder's `openinference` is on,\n\
+         `openinference.span.kind`.\n",
     );
     out
 }
 
 fn one_span(out: &mut String, span: &Span) {
-    let fixed =
-        if span.name == hub_otel::semconv::span::WORKFLOW_APPROVAL { "" } else { " (fixed)" };
+    use hub_otel::semconv::span::{AGENT_EXECUTE, WORKFLOW_EXECUTE};
+    let is_fixed = [WORKFLOW_EXECUTE, AGENT_EXECUTE].contains(&span.name);
+    let fixed = if is_fixed { " (fixed)" } else { "" };
     let _ = writeln!(out, "### `{}`{fixed}\n\nKind {}.\n", span.name, span.kind);
     out.push_str("| attribute | type | present |\n|---|---|---|\n");
     for attribute in span.attributes {
         let kind = match attribute.value {
+            AttributeType::Double => "double",
+            AttributeType::Strings => "string[]",
             AttributeType::String => "string",
             AttributeType::Int => "int",
             AttributeType::Bool => "bool",
@@ -187,6 +193,14 @@ fn metrics() -> String {
         "\nLabels are bounded: run ids, free text and error messages are span attributes only. The\n\
          number of label values set at run time is limited per instrument; beyond the limit,\n\
          measurements are aggregated in the series with `otel_metric_overflow=\"true\"`.\n\
+         Counted as GenAI calls are the operations `chat`, `generate_content`,\n\
+         `text_completion` and `embeddings`, and executions of tools: those of spans of other\n\
+         libraries too, if the sampler records the span. A span `invoke_agent` repeats the\n\
+         tokens of the calls below it and is not counted. `agent.cost` contains the calls whose\n\
+         price is known; the others are counted in `agent.cost.unpriced_calls`. The metrics\n\
+         under `gen_ai.client.inference.` are emitted if OTEL_SEMCONV_STABILITY_OPT_IN contains\n\
+         `gen_ai_latest_experimental`, in place of `gen_ai.client.operation.*` and\n\
+         `gen_ai.client.token.usage`, or `gen_ai/dup`, in addition.\n\
          Values of `{}`: `traces`, `metrics`, `logs`.\n\
          Values of `{}`: `ok`, `rejected`, `failed`, `dropped`.\n",
         label::SIGNAL,
@@ -241,6 +255,7 @@ fn logs() -> String {
         (event::AGENT_RUN_STARTED, "DEBUG", "an agent execution started"),
         (event::AGENT_RUN_ENDED, "DEBUG", "an agent execution ended"),
         (event::AGENT_RETRY, "WARN", "an attempt failed and will be retried"),
+        (event::BUDGET_WARNING, "WARN", "80 % of a limit of a budget are used"),
         (event::WORKFLOW_APPROVAL_REQUESTED, "INFO", "an approval was requested"),
         (event::WORKFLOW_APPROVAL_DECIDED, "INFO", "an approval was decided"),
     ];

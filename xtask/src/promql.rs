@@ -7,7 +7,9 @@
 
 use crate::docs::label_name;
 use hub_otel::semconv::Metric;
+use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::metric::PROCESS_UPTIME;
+use opentelemetry_semantic_conventions::attribute as s;
 use std::fmt;
 
 /// Prometheus label: the scrape job, or `<namespace>/<service>` of pushed metrics.
@@ -16,6 +18,10 @@ pub const JOB: &str = "job";
 pub const INSTANCE: &str = "instance";
 /// Prometheus label: the upper bound of a histogram bucket.
 pub const LE: &str = "le";
+/// Attribute of the environment of a service, `production` or `staging`.
+pub const ENVIRONMENT: &str = s::DEPLOYMENT_ENVIRONMENT_NAME;
+/// Prometheus label: the cluster, in a store of several Prometheus servers.
+pub const CLUSTER: &str = "cluster";
 
 /// Process that exposes a counter. It determines the series with the age of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +127,7 @@ impl fmt::Display for Series {
 pub struct Window {
     /// Range in PromQL or a Grafana variable: `5m`, `$__range`.
     pub range: &'static str,
-    /// The same duration in seconds, as an expression.
+    /// The same duration in seconds, as an expression. Prometheus 3 reads a duration as a number.
     pub seconds: &'static str,
 }
 
@@ -131,11 +137,12 @@ pub const MINUTE: Window = Window { range: "1m", seconds: "60" };
 pub const FIVE_MINUTES: Window = Window { range: "5m", seconds: "300" };
 /// Ten minutes.
 pub const TEN_MINUTES: Window = Window { range: "10m", seconds: "600" };
+/// Fifteen minutes.
+pub const FIFTEEN_MINUTES: Window = Window { range: "15m", seconds: "900" };
 /// Time range of the dashboard.
-pub const SHOWN: Window = Window { range: "$__range", seconds: "$__range_s" };
+pub const SHOWN: Window = Window { range: "$__range", seconds: "$__range" };
 /// Interval of one point of a graph, at least four scrapes.
-pub const POINT: Window =
-    Window { range: "$__rate_interval", seconds: "$__rate_interval_ms / 1000" };
+pub const POINT: Window = Window { range: "$__rate_interval", seconds: "$__rate_interval" };
 
 /// Returns an expression for the number of events that `series` counted in the window, per series.
 ///
@@ -164,15 +171,36 @@ pub fn events_in_window(series: &Series, window: Window) -> String {
 
 /// Returns an expression for the exact number of events that `series` counted in the last minute.
 ///
-/// The sum over consecutive minutes counts each event once. A process counts as new for two
-/// minutes, because the minute of its first evaluation may have started before its first scrape.
+/// The sum over consecutive minutes counts each event once. After a restart at the same target, the
+/// events of the new process are added to those that the old one counted since the last minute. A
+/// process counts as new for two minutes, because the minute of its first evaluation may have
+/// started before its first scrape.
 #[must_use]
 pub fn events_per_minute(series: &Series) -> String {
     let uptime = PROCESS_UPTIME.prometheus;
+    let process = format!("on ({JOB}, {INSTANCE})");
+    let restarted = format!("{process} {uptime} < {uptime} offset 1m");
+    // The last value of the old process, if it is above the one of the new process.
+    let old = format!("max_over_time({series}[1m]) > {series} or {series} offset 1m");
     format!(
-        "({series} - {series} offset 1m >= 0 \
-         or {series} and on ({JOB}, {INSTANCE}) ({uptime} < 120 or {uptime} offset 1m))"
+        "(({series} - {series} offset 1m >= 0) unless {restarted} \
+         or {series} + clamp_min(({old}) - {series} offset 1m, 0) and {restarted} \
+         or {series} and {process} ({uptime} < 120 or {uptime} offset 1m))"
     )
+}
+
+/// Returns labels as Prometheus spells them. A service is that of one environment and cluster.
+#[must_use]
+pub fn grouping(labels: &[&str]) -> Vec<String> {
+    let service = label_name(SERVICE_NAME);
+    let names = labels.iter().map(|label| label_name(label));
+    names
+        .flat_map(|name| {
+            let is_service = name == service;
+            let scope = [ENVIRONMENT, CLUSTER].map(label_name).into_iter();
+            std::iter::once(name).chain(scope.filter(move |_| is_service))
+        })
+        .collect()
 }
 
 /// Returns `sum by (labels) (expression)`.
@@ -193,8 +221,7 @@ fn aggregate(operator: &str, labels: &[&str], expression: impl fmt::Display) -> 
     if labels.is_empty() {
         return format!("{operator}({inner})");
     }
-    let labels = labels.iter().map(|label| label_name(label)).collect::<Vec<_>>().join(", ");
-    format!("{operator} by ({labels}) ({inner})")
+    format!("{operator} by ({}) ({inner})", grouping(labels).join(", "))
 }
 
 /// Removes a pair of parentheses that encloses the whole expression.
@@ -214,14 +241,6 @@ fn unwrapped(expression: &str) -> &str {
         }
     }
     inner
-}
-
-/// Returns a quantile of a histogram over a window, by labels. A series without events is absent,
-/// not NaN.
-#[must_use]
-pub fn quantile(q: f64, labels: &[&str], buckets: &Series, window: Window) -> String {
-    let labels: Vec<&str> = labels.iter().copied().chain([LE]).collect();
-    format!("histogram_quantile({q}, {}) >= 0", sum_by(&labels, events_in_window(buckets, window)))
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@
 //! nothing. Signals between tasks of this process only shorten a wait.
 
 mod approvals;
+#[cfg(feature = "dbos")]
+mod dbos;
+mod execution;
 mod isolation;
 mod lease;
 mod node;
@@ -26,7 +29,9 @@ use crate::domain::{NewRun, Run, RunStatus, Trigger, Workflow};
 use crate::store::{
     Admission, Admitted, AlertRequest, Cancelled, Created, Owner, Store, StoreError,
 };
-use futures_util::FutureExt as _;
+#[cfg(feature = "dbos")]
+pub use dbos::DbosOptions;
+use execution::{Execution, Leases};
 use isolation::Isolation;
 use registry::RunRegistry;
 use std::collections::HashMap;
@@ -46,8 +51,22 @@ pub struct Options {
     /// After as many crashes together with other runs, a run is executed alone.
     pub crash_limit: u32,
     /// Time from the last renewal of the lease until other processes take over the runs. The lease
-    /// is renewed three times in this period.
+    /// is renewed three times in this period, and at least once a second.
     pub lease: Duration,
+    /// The engine that executes the runs.
+    pub durability: Durability,
+}
+
+/// The engine that executes the runs.
+#[derive(Debug, Clone, Default)]
+pub enum Durability {
+    /// Every process executes the runs that it accepted, and takes over those of processes whose
+    /// lease has expired.
+    #[default]
+    Leases,
+    /// DBOS distributes the runs to all processes on one PostgreSQL.
+    #[cfg(feature = "dbos")]
+    Dbos(DbosOptions),
 }
 
 impl Default for Options {
@@ -57,6 +76,7 @@ impl Default for Options {
             max_runs: 20_000,
             crash_limit: 3,
             lease: Duration::from_secs(10),
+            durability: Durability::Leases,
         }
     }
 }
@@ -71,6 +91,7 @@ struct Inner {
     store: Arc<dyn Store>,
     agents: Registry,
     options: Options,
+    execution: Box<dyn Execution>,
     /// This process as the owner of runs.
     owner: Owner,
     in_flight: RunRegistry,
@@ -105,6 +126,11 @@ pub enum EngineError {
     Store(#[from] StoreError),
 }
 
+/// The durable engine cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(String);
+
 /// Result of an engine operation.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
@@ -112,12 +138,18 @@ impl Engine {
     /// Creates an engine. Executes nothing before [`Self::recover`] or a trigger.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, agents: Registry, options: Options) -> Self {
+        let execution: Box<dyn Execution> = match &options.durability {
+            Durability::Leases => Box::new(Leases),
+            #[cfg(feature = "dbos")]
+            Durability::Dbos(settings) => Box::new(dbos::Dbos::new(settings.clone())),
+        };
         let owner = Owner { id: uuid::Uuid::now_v7().to_string(), lease: options.lease };
         Self {
             inner: Arc::new(Inner {
                 store,
                 agents,
                 options,
+                execution,
                 owner,
                 in_flight: RunRegistry::default(),
                 isolation: Isolation::default(),
@@ -126,6 +158,14 @@ impl Engine {
                 approval_requested: tokio::sync::Notify::new(),
             }),
         }
+    }
+
+    /// Connects to the durable engine. Required once before [`Self::recover`] and triggers.
+    ///
+    /// # Errors
+    /// The database of the durable engine is not reachable or not usable.
+    pub async fn open(&self) -> Result<(), OpenError> {
+        self.inner.execution.open(self).await
     }
 
     /// The store.
@@ -227,6 +267,7 @@ impl Engine {
                         .for_each(|approval| telemetry::record_decision(approval, &run));
                     telemetry::record_end(&run);
                     engine.inner.in_flight.cancel(&id);
+                    engine.inner.execution.cancelled(&run);
                     Ok(())
                 }
             }
@@ -269,6 +310,7 @@ impl Engine {
             in_flight.hand_back_all();
             drop(tokio::time::timeout(Duration::from_secs(3), in_flight.wait_idle()).await);
         }
+        self.inner.execution.close(self).await;
         if let Err(error) = self.inner.store.release(&self.inner.owner.id).await {
             tracing::warn!(%error, "cannot release the lease; runs in flight count a crash");
         }
@@ -286,13 +328,10 @@ impl Engine {
         EngineError::Overloaded(self.inner.options.max_runs)
     }
 
-    /// Executes a PENDING run that this process owns in a new task, as a child of the current span.
+    /// Starts the execution of a PENDING run that this process owns, as a child of the current
+    /// span.
     fn launch(&self, run: Run) {
-        let guard = self.inner.in_flight.register(&run.id);
-        let segment = segment::execute(self.clone(), run, Arc::clone(guard.signals()));
-        // The result is in the store and in the telemetry. `map` instead of an async block, whose
-        // future would contain the segment's future twice.
-        self.inner.in_flight.spawn(segment.map(|_result| drop(guard)));
+        self.inner.execution.start(self, run);
     }
 }
 

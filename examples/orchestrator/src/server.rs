@@ -5,25 +5,27 @@
 
 pub mod args;
 mod banner;
+mod database;
+mod durability;
+mod live;
 
 use crate::agents::Registry;
 use crate::agents::builtin::builtin_agents;
 use crate::api::{self, AppState};
 use crate::domain::Workflow;
-use crate::engine::{Engine, Options};
+use crate::engine::{Durability, Engine, Options};
 use crate::security::{AllowedHosts, Secrets, check_bind};
-use crate::seed;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Page, Store, WorkflowStore as _};
+use crate::seed::{self, SeedError};
+use crate::store::{Page, Store};
 use crate::terminal::{Exit, Problem, print_line};
 use args::ServeArgs;
 use axum::Router;
+use database::Database;
 use hub_otel::{Exporter, Signal, Telemetry, TelemetryBuilder};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -57,14 +59,10 @@ async fn serve(args: &ServeArgs) -> Result<(), Problem> {
     let secrets = Secrets::from_environment().map_err(Problem::usage)?;
     check_bind(args.bind, args.webhook_bind, &secrets).map_err(Problem::usage)?;
     let agents = builtin_agents(&args.agent_settings(), &secrets).map_err(Problem::usage)?;
-    if args.db.contains("://") {
-        let (kind, _) = args.db.split_once("://").unwrap_or_default();
-        return Err(Problem::usage_text(format!(
-            "--db {kind}://… is not supported; expected a file or `:memory:`"
-        )));
-    }
+    let database = Database::new(args, &secrets)?;
+    let durability = durability::choose(args, &database)?;
     // Reports wrong settings before the ports and the database are opened.
-    let telemetry = telemetry_builder(args);
+    let telemetry = telemetry_builder(args, &secrets);
     let config = telemetry.config().map_err(Problem::usage)?;
     if args.print_config {
         config.to_string().lines().for_each(print_line);
@@ -77,7 +75,7 @@ async fn serve(args: &ServeArgs) -> Result<(), Problem> {
         () = signal.as_mut() => return Ok(()),
         () = std::future::ready(()) => {}
     }
-    let ready = prepare(args, agents).await?;
+    let ready = prepare(args, database, agents).await?;
     let telemetry = telemetry.install().map_err(|error| {
         if error.kind() == hub_otel::InitErrorKind::InvalidSettings {
             Problem::usage(error)
@@ -85,7 +83,7 @@ async fn serve(args: &ServeArgs) -> Result<(), Problem> {
             error.into()
         }
     })?;
-    let result = run(args, secrets, ready, &telemetry, signal).await;
+    let result = run(args, secrets, ready, durability, &telemetry, signal).await;
     // Last, so that the telemetry of the shutdown is exported.
     let report = telemetry.shutdown().await;
     if report.lost() > 0 {
@@ -94,13 +92,14 @@ async fn serve(args: &ServeArgs) -> Result<(), Problem> {
     result
 }
 
-fn telemetry_builder(args: &ServeArgs) -> TelemetryBuilder {
+fn telemetry_builder(args: &ServeArgs, secrets: &Secrets) -> TelemetryBuilder {
     let builder = hub_otel::Telemetry::builder()
         .default_service_name("orchestration-service")
         .default_service_version(env!("CARGO_PKG_VERSION"))
         .default_service_namespace("commandcenter-hub")
         // `localhost` is permitted anyway: the list applies on every address.
         .metrics_hosts(args.allowed_host.iter().map(String::as_str).chain(["localhost"]));
+    let builder = durability::filter_spans(live::configure(builder, args, secrets), args);
     if args.console {
         return builder.exporters(Signal::Traces, [Exporter::Otlp, Exporter::Console]);
     }
@@ -111,27 +110,30 @@ fn telemetry_builder(args: &ServeArgs) -> TelemetryBuilder {
 struct Ready {
     listener: TcpListener,
     webhook: Option<TcpListener>,
+    database: Database,
     store: Arc<dyn Store>,
     agents: Registry,
     workflows: Vec<Workflow>,
 }
 
-async fn prepare(args: &ServeArgs, agents: Registry) -> Result<Ready, Problem> {
+async fn prepare(args: &ServeArgs, database: Database, agents: Registry) -> Result<Ready, Problem> {
     let listener = bind(args.bind, "--bind").await?;
     let webhook = match args.webhook_bind {
         Some(address) => Some(bind(address, "--webhook-bind").await?),
         None => None,
     };
-    let unusable = |error: &dyn Error| {
-        Problem::failure(format!("--db {}: {error}; is it a writable file?", args.db))
-    };
-    let store = SqliteStore::open(&args.db).await.map_err(|error| unusable(&error))?;
-    seed::insert_seeds(&store, &agents).await.map_err(|error| unusable(&error))?;
-    let workflows = all_workflows(&store).await.map_err(|error| unusable(&error))?;
-    Ok(Ready { listener, webhook, store: Arc::new(store), agents, workflows })
+    let store = database.open().await?;
+    let seeded = seed::insert_seeds(store.as_ref(), &agents).await;
+    seeded.map_err(|error| match error {
+        SeedError::Store(error) => database.unusable(&error),
+        error => Problem::failure(error.to_string()),
+    })?;
+    let workflows = all_workflows(store.as_ref()).await;
+    let workflows = workflows.map_err(|error| database.unusable(&error))?;
+    Ok(Ready { listener, webhook, database, store, agents, workflows })
 }
 
-async fn all_workflows(store: &SqliteStore) -> crate::store::Result<Vec<Workflow>> {
+async fn all_workflows(store: &dyn Store) -> crate::store::Result<Vec<Workflow>> {
     let (mut workflows, mut after) = (Vec::new(), None);
     loop {
         let page = store.workflows(Page { limit: 1000, after }).await?;
@@ -147,18 +149,21 @@ async fn run(
     args: &ServeArgs,
     secrets: Secrets,
     ready: Ready,
+    durability: Durability,
     telemetry: &Telemetry,
     signal: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), Problem> {
-    let Ready { listener, webhook, store, agents, workflows } = ready;
+    let Ready { listener, webhook, database, store, agents, workflows } = ready;
     let address = listener.local_addr()?;
     let options = Options {
         approval_timeout: args.approval_timeout,
         max_runs: args.max_runs,
         lease: args.lease,
+        durability,
         ..Options::default()
     };
     let engine = Engine::new(Arc::clone(&store), agents, options);
+    engine.open().await?;
     engine.declare_telemetry(telemetry, &workflows);
     let state = AppState {
         engine: engine.clone(),
@@ -172,7 +177,10 @@ async fn run(
     let serve = |listener, router| {
         tokio::spawn(listen(listener, router, args.max_connections, stopped.clone()))
     };
-    let mut servers = vec![serve(listener, api::router(state.clone(), address))];
+    live::register(telemetry, &engine, address);
+    let router =
+        api::router(state.clone(), address).merge(live::router(telemetry, stopped.clone()));
+    let mut servers = vec![serve(listener, router)];
     let webhook_address = webhook.as_ref().and_then(|listener| listener.local_addr().ok());
     if let (Some(listener), Some(address)) = (webhook, webhook_address) {
         servers.push(serve(listener, api::webhook_router(&state, address)));
@@ -183,7 +191,8 @@ async fn run(
         tokio::spawn(engine.clone().keep_lease()),
         tokio::spawn(engine.clone().keep_retention(args.retention)),
     ];
-    banner::print(args, address, webhook_address, telemetry, (resumed, crashed)).await;
+    let addresses = (address, webhook_address);
+    banner::print(addresses, database.name(), telemetry, (resumed, crashed)).await;
 
     signal.await;
     tracing::info!(runs = engine.in_flight(), "shutting down, a second signal stops immediately");

@@ -1,11 +1,15 @@
-//! Durable state of the engine, as a trait. Implemented for SQLite; `tests/store.rs` is the suite
-//! for other stores.
+//! Durable state of the engine, as a trait. Implemented for SQLite and PostgreSQL; `tests/store` is
+//! the suite of both.
 //!
 //! Every writing method is one transaction. Every change of a run's status or owner is one
 //! conditional update on (status, version, owner); `None` means that another writer was first,
 //! which is not an error. The writer whose update succeeds launches the run, or counts its end.
 
+mod page;
+pub mod postgres;
+mod rules;
 pub mod sqlite;
+mod traced;
 
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, NewRun, NodeRecord, Run, RunState, RunStatus, Workflow};
@@ -31,6 +35,7 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::ColumnDecode { .. } => Self::Corrupt(error.to_string()),
+            sqlx::Error::PoolClosed => Self::Closed,
             error => Self::Database(error),
         }
     }
@@ -68,6 +73,16 @@ pub struct Owner {
     pub id: String,
     /// Time from a renewal until other owners can take over the runs.
     pub lease: Duration,
+}
+
+/// A row of the owners.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Lease {
+    /// Id of the owner.
+    #[sqlx(rename = "id")]
+    pub owner: String,
+    /// Other owners can take over its runs, by the clock of the store.
+    pub expired: bool,
 }
 
 /// Conditions for a new run.
@@ -180,6 +195,7 @@ pub struct PendingApprovals {
     /// Name of the workflow.
     pub workflow: String,
     /// Number of pending approvals.
+    #[sqlx(try_from = "i64")]
     pub pending: u64,
     /// Request time of the oldest one.
     pub oldest: Timestamp,
@@ -259,6 +275,9 @@ pub trait RunStore: Send + Sync {
     ) -> Result<Listed<Run>>;
     /// Loads the node results of runs.
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>>;
+    /// Gives a PENDING run with this number of waits a new owner, whatever owner it had: for an
+    /// engine that distributes the runs itself. Returns `None` if the run is not PENDING any more.
+    async fn claim(&self, id: &str, waits: u32, owner: &Owner) -> Result<Option<Run>>;
     /// PENDING → RUNNING. After a crash, the next segment links to `segment`.
     async fn start(&self, run: RunState, segment: Option<String>) -> Result<Option<Run>>;
     /// Stores a node result, once per node. Returns `false` if the caller is no longer the owner of
@@ -297,6 +316,10 @@ pub trait LeaseStore: Send + Sync {
     /// owners whose lease has expired. A RUNNING one counts a crash, and a crash alone if its owner
     /// executed no other run; with `crash_limit` of these it is FAILED.
     async fn take_over(&self, owner: &Owner, crash_limit: u32) -> Result<Recovered>;
+    /// Lists the leases.
+    async fn leases(&self) -> Result<Vec<Lease>>;
+    /// Makes leases expire now: their processes have ended.
+    async fn expire_leases(&self, owners: &[String]) -> Result<()>;
     /// Ids of the runs of an owner.
     async fn owned(&self, owner: &str) -> Result<HashSet<String>>;
     /// Ends the lease of an owner. Its runs become PENDING without an owner.
@@ -324,8 +347,8 @@ pub trait ApprovalStore: Send + Sync {
     ) -> Result<Decided>;
     /// Expires due approvals: EXPIRED, and their waiting runs TIMED_OUT.
     async fn expire(&self) -> Result<Vec<StoredDecision>>;
-    /// Returns the time of the next expiry.
-    async fn next_expiry(&self) -> Result<Option<Timestamp>>;
+    /// Returns the time until the next expiry by the clock of the store, 0 if an approval is due.
+    async fn next_expiry(&self) -> Result<Option<Duration>>;
     /// Counts the pending approvals by workflow.
     async fn backlog(&self) -> Result<Vec<PendingApprovals>>;
 }

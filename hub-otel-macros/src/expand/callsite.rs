@@ -10,11 +10,43 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 /// Identity arguments with a string value.
-const IDENTITY: [Arg; 5] = [Arg::Id, Arg::Name, Arg::Action, Arg::Trigger, Arg::RunId];
+const IDENTITY: [Arg; 10] = [
+    Arg::Id,
+    Arg::Name,
+    Arg::Action,
+    Arg::Provider,
+    Arg::Model,
+    Arg::Operation,
+    Arg::DataSource,
+    Arg::CallId,
+    Arg::Trigger,
+    Arg::RunId,
+];
+
+/// Identity arguments that a method of the call site sets. The constructor takes the others.
+const LITERALS: [Arg; 9] = [
+    Arg::Name,
+    Arg::Provider,
+    Arg::Model,
+    Arg::Operation,
+    Arg::DataSource,
+    Arg::CallId,
+    Arg::Trigger,
+    Arg::RunId,
+    Arg::SpanName,
+];
 
 /// Arguments whose value differs from call to call and changes the unit. (`fields` change only its
 /// span.)
-const DYNAMIC: [Arg; 5] = [Arg::Labels, Arg::Parent, Arg::Links, Arg::Resume, Arg::Enabled];
+const DYNAMIC: [Arg; 7] = [
+    Arg::Labels,
+    Arg::Parent,
+    Arg::Links,
+    Arg::Resume,
+    Arg::Conversation,
+    Arg::Budget,
+    Arg::Enabled,
+];
 
 impl Expansion<'_> {
     /// Returns whether some arguments are evaluated at run time, so that the `static` is not the
@@ -41,13 +73,13 @@ impl Expansion<'_> {
             &self.function.sig.ident.unraw().to_string(),
             self.function.sig.ident.span(),
         );
-        let id = self.string_argument(Arg::Id).unwrap_or(&name);
+        let id = self.kind.identity.map(|arg| self.string_argument(arg).unwrap_or(&name));
         let action = self.kind.accepts(Arg::Action).then(|| {
             let action = self.string_argument(Arg::Action).unwrap_or(&name);
             quote!(, #action)
         });
         let mut calls = TokenStream::new();
-        for arg in [Arg::Name, Arg::Trigger, Arg::RunId, Arg::SpanName] {
+        for arg in LITERALS.into_iter().filter(|arg| self.kind.identity != Some(*arg)) {
             if let Some(value) = self.string_argument(arg) {
                 let method = Ident::new(arg.name(), Span::call_site());
                 calls.extend(quote!(.#method(#value)));
@@ -95,6 +127,10 @@ impl Expansion<'_> {
                 calls.extend(quote!(.#method(#value)));
             }
         }
+        if let Some(expression) = self.arguments.expression(Arg::Conversation) {
+            let value = self.identity_value(expression);
+            calls.extend(quote!(.conversation(#value)));
+        }
         let labels = self.arguments.fields(Arg::Labels);
         if !labels.is_empty() {
             let labels = labels.iter().map(|Field { key, value, .. }| {
@@ -116,6 +152,20 @@ impl Expansion<'_> {
             // By reference, because the body may use the segment as well.
             let segment = borrow_at_span(segment);
             calls.extend(quote!(.resume(#segment)));
+        }
+        let limits = self.arguments.fields(Arg::Budget);
+        if !limits.is_empty() {
+            let limits = limits.iter().map(|Field { key, value, .. }| {
+                let method = Ident::new(&key.value(), Span::call_site());
+                match value {
+                    // `usd = 2` is a number of dollars.
+                    Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) if key.value() == "usd" => {
+                        quote!(.#method(#number as ::core::primitive::f64))
+                    }
+                    value => quote!(.#method(#value)),
+                }
+            });
+            calls.extend(quote!(.budget(__hub::Budget::new()#(#limits)*)));
         }
         for arg in [Arg::Parent, Arg::Links] {
             if let Some(expression) = self.arguments.expression(arg) {

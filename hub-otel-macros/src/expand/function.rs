@@ -66,11 +66,11 @@ fn sync_fn(unit: &Expansion<'_>, movable: bool) -> TokenStream {
     let deferred = unit.is_deferred();
     let (callsite, open, body) =
         (unit.callsite(deferred), unit.open_statement(deferred), unit.body_block());
+    let admit = unit.admit_statement();
     let output = closure_output(unit);
     let classify = classifier::classify_closure(unit, unit.function.output());
     let sig = Signature { inputs, ..unit.function.sig.clone() };
-    let call =
-        quote!(__hub::call(&__CALLSITE, move || #output { #captures #open #body }, #classify));
+    let call = quote!(__hub::call(&__CALLSITE, move || #output { #captures #open #admit #body }, #classify));
     unit.emit_function(&sig, None, &quote!(#callsite #call))
 }
 
@@ -184,12 +184,13 @@ fn is_colon(tree: &TokenTree) -> bool {
 /// The user's block with its type. `return` in an `async` block has no other type annotation, so
 /// that `&String` would not coerce to `&str`.
 fn typed_body(unit: &Expansion<'_>) -> TokenStream {
-    let body = unit.body_block();
+    let (admit, body) = (unit.admit_statement(), unit.body_block());
     match unit.function.output() {
         Output::Type(output) => {
             let output = without_impl_trait(output);
             quote! {
                 if false { return __hub::typed::<#output>(); }
+                #admit
                 #body
             }
         }
@@ -283,6 +284,22 @@ impl Expansion<'_> {
         match self.arguments.expression(Arg::Enabled) {
             Some(condition) => quote!(__hub::when(#condition, || #prepare)),
             None => prepare,
+        }
+    }
+
+    /// Statement before the body of a call: returns the error of a call that the budget refuses, if
+    /// the output has one.
+    fn admit_statement(&self) -> TokenStream {
+        let Output::Type(output) = self.function.output() else { return TokenStream::new() };
+        if !self.kind.is_call() {
+            return TokenStream::new();
+        }
+        let (output, refused) =
+            (without_impl_trait(output), Ident::new("__refused", Span::mixed_site()));
+        quote! {
+            if let __hub::Some(#refused) = (&&__hub::Refusal::<#output>::new()).hub_otel_admit() {
+                return #refused;
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Approvals without a decision: those that wait in this process, and those that the application
 //! counted. Exported as `workflow.approval.pending` and `workflow.approval.oldest_age`.
 
-use crate::metrics::{MAX_LABEL_SETS, instruments, overflow_label};
+use crate::metrics::{instruments, overflow_label};
 use crate::semconv::attribute::label;
 use crate::semconv::{kv, metric};
 use opentelemetry::KeyValue;
@@ -16,8 +16,9 @@ pub(crate) struct PendingApprovals {
     state: Mutex<ApprovalState>,
 }
 
-#[derive(Default)]
 struct ApprovalState {
+    /// Cap of workflows.
+    cap: usize,
     next_wait: u64,
     workflows: BTreeMap<Workflow, Pending>,
 }
@@ -48,13 +49,13 @@ pub(crate) struct Wait {
     number: u64,
 }
 
-impl Default for PendingApprovals {
-    fn default() -> Self {
-        Self { registered: Once::new(), state: Mutex::default() }
-    }
-}
-
 impl PendingApprovals {
+    /// Creates the approvals of at most `cap` workflows.
+    pub(crate) fn new(cap: usize) -> Self {
+        let state = ApprovalState { cap, next_wait: 0, workflows: BTreeMap::new() };
+        Self { registered: Once::new(), state: Mutex::new(state) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, ApprovalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,8 +146,7 @@ impl ApprovalState {
     fn bounded(&self, workflow: Workflow) -> Workflow {
         match workflow {
             Workflow::Id(_)
-                if self.workflows.len() >= MAX_LABEL_SETS
-                    && !self.workflows.contains_key(&workflow) =>
+                if self.workflows.len() >= self.cap && !self.workflows.contains_key(&workflow) =>
             {
                 Workflow::Overflow
             }
@@ -158,6 +158,8 @@ impl ApprovalState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CAP: usize = 3;
 
     fn observed(approvals: &PendingApprovals) -> Vec<(String, u64, bool)> {
         let mut values = Vec::new();
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_workflow_without_pending_approvals_keeps_a_series_of_zero() {
-        let approvals = PendingApprovals::default();
+        let approvals = PendingApprovals::new(CAP);
         approvals.report(0, [("patch".to_owned(), 2, Duration::from_secs(9))]);
         approvals.report(0, []);
         let wait = approvals.begin(id("release"));
@@ -187,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_the_application_counts_too_counts_once() {
-        let approvals = PendingApprovals::default();
+        let approvals = PendingApprovals::new(CAP);
         let waits = [approvals.begin(id("patch")), approvals.begin(id("patch"))];
         approvals.report(0, [("patch".to_owned(), 1, Duration::from_secs(9))]);
         assert_eq!(observed(&approvals), [("patch".to_owned(), 2, true)]);
@@ -200,12 +202,12 @@ mod tests {
 
     #[test]
     fn the_number_of_workflows_is_bounded() {
-        let approvals = PendingApprovals::default();
-        for number in 0..=MAX_LABEL_SETS {
+        let approvals = PendingApprovals::new(CAP);
+        for number in 0..=CAP {
             approvals.begin(id(&number.to_string()));
         }
         let values = observed(&approvals);
-        assert_eq!(values.len(), MAX_LABEL_SETS + 1);
+        assert_eq!(values.len(), CAP + 1);
         assert!(values.contains(&("true".to_owned(), 1, true)), "the overflow series");
     }
 }

@@ -1,9 +1,10 @@
 //! The configuration as text: each setting with its value and its source, secrets redacted.
 
-use crate::config::Config;
 use crate::config::reader::{Origin, Setting};
 use crate::config::signal::Signal;
-use crate::options::Exceptions;
+use crate::config::{CAPTURE_CONTENT, Config, SPAN_FILTER};
+use crate::options::{Exceptions, GenAiNames};
+use crate::semconv::gen_ai::opt_in;
 use crate::telemetry::redaction::REDACTED;
 use std::fmt;
 use std::fmt::Display;
@@ -87,6 +88,11 @@ impl Display for Config {
             &self.temporality.origin,
         )?;
         line(
+            super::histograms::VARIABLE,
+            &self.histograms.value.as_str(),
+            &self.histograms.origin,
+        )?;
+        line(
             "OTEL_EXPORTER_PROMETHEUS_HOST",
             &self.prometheus_host.value,
             &self.prometheus_host.origin,
@@ -98,6 +104,18 @@ impl Display for Config {
         )?;
         let hosts = self.metrics_hosts.as_ref().map_or_else(|| "-".to_owned(), |it| it.join(","));
         line("HUB_OTEL_METRICS_HOSTS", &hosts, &self.metrics_hosts.origin)?;
+        line("HUB_OTEL_MAX_LABEL_SETS", &self.max_label_sets.value, &self.max_label_sets.origin)?;
+        let live = &self.live;
+        line("OTEL_HUB_LIVE", &live.mode.value, &live.mode.origin)?;
+        if !live.tokens.is_empty() {
+            line("OTEL_HUB_LIVE_TOKEN", &REDACTED, &live.tokens.origin)?;
+        }
+        if let Some(hosts) = &live.hosts.value {
+            line("OTEL_HUB_LIVE_HOSTS", &hosts.join(","), &live.hosts.origin)?;
+        }
+        if let Some(url) = &live.trace_url.value {
+            line("OTEL_HUB_LIVE_TRACE_URL", url, &live.trace_url.origin)?;
+        }
         line("OTEL_TRACES_SAMPLER", &self.sampler.value, &self.sampler.origin)?;
         let propagators: Vec<_> =
             self.propagators.iter().map(|propagator| propagator.as_str()).collect();
@@ -139,8 +157,15 @@ impl Display for Config {
             Exceptions::Both => "logs/dup",
         };
         line("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", &exceptions, &self.exceptions.origin)?;
-        line("gen_ai", &self.gen_ai.value, &self.gen_ai.origin)?;
+        let names = match self.gen_ai_names.value {
+            GenAiNames::Released => "",
+            GenAiNames::Latest => opt_in::LATEST,
+            GenAiNames::Both => opt_in::BOTH,
+        };
+        line("OTEL_SEMCONV_STABILITY_OPT_IN", &names, &self.gen_ai_names.origin)?;
+        line(CAPTURE_CONTENT, &self.capture_content.value, &self.capture_content.origin)?;
         line("RUST_LOG", &self.log_filter.value, &self.log_filter.origin)?;
+        line(SPAN_FILTER, &self.span_filter.value, &self.span_filter.origin)?;
         line(
             "HUB_OTEL_SHUTDOWN_TIMEOUT",
             &self.shutdown_timeout.as_millis(),

@@ -1,7 +1,7 @@
 //! One database operation in flight: its span, its duration, and the drop guard that ends it.
 
 use crate::db::error;
-use crate::db::summary::Summary;
+use crate::db::metrics::Statement;
 use crate::db::system::System;
 use crate::instance::Instance;
 use crate::instrumentation::is_suppressed;
@@ -37,12 +37,24 @@ impl StartTime {
 pub(super) struct Operation {
     context: Context,
     instance: Arc<Instance>,
-    labels: Vec<KeyValue>,
+    system: Arc<System>,
+    statement: Arc<Statement>,
     started: Instant,
     rows: u64,
-    /// The statement is a query: its number of rows is reported even if it is zero.
-    is_select: bool,
     state: State,
+}
+
+/// The failure of an operation.
+struct Failure {
+    error_type: &'static str,
+    /// `db.response.status_code`.
+    code: Option<KeyValue>,
+}
+
+impl Failure {
+    fn of(error_type: &'static str) -> Self {
+        Self { error_type, code: None }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,58 +72,60 @@ enum State {
 impl Operation {
     pub(super) fn start(
         instance: Arc<Instance>,
-        system: &System,
+        system: &Arc<System>,
         sql: &str,
         links: Vec<SpanContext>,
     ) -> Self {
-        let summary = instance.db().summary(sql);
-        Self::open(instance, system, &summary, links, None)
+        let statement = instance.db().statement(sql);
+        Self::open(instance, system, statement, links, None)
     }
 
     /// Starts an operation whose statement began at `start`.
     pub(super) fn since(
         instance: Arc<Instance>,
-        system: &System,
+        system: &Arc<System>,
         sql: &str,
         start: StartTime,
     ) -> Self {
-        let summary = instance.db().summary(sql);
-        Self::open(instance, system, &summary, Vec::new(), Some(start))
+        let statement = instance.db().statement(sql);
+        Self::open(instance, system, statement, Vec::new(), Some(start))
     }
 
     /// Records an operation without a statement, which started at `start`.
     pub(super) fn without_statement(
         instance: Arc<Instance>,
-        system: &System,
+        system: &Arc<System>,
         start: StartTime,
     ) -> Self {
-        Self::open(instance, system, &Summary::of(""), Vec::new(), Some(start))
+        Self::open(instance, system, Arc::new(Statement::of("")), Vec::new(), Some(start))
     }
 
     fn open(
         instance: Arc<Instance>,
-        system: &System,
-        summary: &Summary,
+        system: &Arc<System>,
+        statement: Arc<Statement>,
         links: Vec<SpanContext>,
         start: Option<StartTime>,
     ) -> Self {
         let started = start.map_or_else(Instant::now, |start| start.instant);
         let parent = Context::current();
-        let mut labels = Vec::with_capacity(system.attributes.len() + 5);
-        labels.extend(system.attributes.iter().cloned());
-        push_summary(summary, &mut labels);
         let context = if parent.is_telemetry_suppressed() || is_suppressed(&parent) {
             parent
         } else {
             // Database spans, "Name": the summary, else the target.
-            let name: Cow<'static, str> = match &summary.text {
+            let name: Cow<'static, str> = match &statement.summary.text {
                 Some(text) => text.to_string().into(),
                 None => system.target.clone().into(),
             };
+            // With space for the number of rows, or for the error and its code.
+            let mut attributes = Vec::with_capacity(system.attributes.len() + 5);
+            statement.push_labels(system, &mut attributes);
             let mut builder = SpanBuilder::from_name(name)
                 .with_kind(SpanKind::Client)
-                .with_attributes(labels.clone())
-                .with_links(links.into_iter().map(Link::with_context).collect());
+                .with_attributes(attributes);
+            if !links.is_empty() {
+                builder = builder.with_links(links.into_iter().map(Link::with_context).collect());
+            }
             if let Some(start) = start {
                 builder = builder.with_start_time(start.at);
             }
@@ -119,14 +133,17 @@ impl Operation {
             let span = instance.tracer.build_with_context(builder, &parent);
             parent.with_span(span)
         };
-        let is_select = summary.is_select();
-        Self { context, instance, labels, started, rows: 0, is_select, state: State::Waiting }
+        let system = Arc::clone(system);
+        Self { context, instance, system, statement, started, rows: 0, state: State::Waiting }
     }
 
-    /// Polls the driver with the span's context attached.
+    /// Polls the driver with the span's context attached. Behind a row, the context is attached
+    /// only after the driver had to be waited for: it returns the rows that it has read without
+    /// other calls.
     pub(super) fn poll<R>(&mut self, driver: impl FnOnce() -> R) -> R {
+        let has_rows = self.state == State::Yielded;
         self.state = State::Polling;
-        let guard = self.context.clone().attach();
+        let guard = (!has_rows).then(|| self.context.clone().attach());
         let result = driver();
         drop(guard);
         self.state = State::Waiting;
@@ -147,32 +164,35 @@ impl Operation {
     }
 
     pub(super) fn fail(mut self, error: &sqlx::Error) {
-        if let Some(code) = error::status_code(error) {
-            let code = kv(a::DB_RESPONSE_STATUS_CODE, code);
-            self.context.span().set_attribute(code.clone());
-            self.labels.push(code);
-        }
-        self.end(Some(error::error_type(error)));
+        let code = error::status_code(error).map(|code| kv(a::DB_RESPONSE_STATUS_CODE, code));
+        self.end(Some(Failure { error_type: error::error_type(error), code }));
     }
 
-    fn end(&mut self, error_type: Option<&'static str>) {
+    fn end(&mut self, failure: Option<Failure>) {
         if std::mem::replace(&mut self.state, State::Ended) == State::Ended
             || self.context.is_telemetry_suppressed()
         {
             return;
         }
         let span = self.context.span();
-        if self.rows > 0 || (self.is_select && error_type.is_none()) {
+        // A query reports its number of rows even if it is zero.
+        if self.rows > 0 || (failure.is_none() && self.statement.summary.is_select()) {
             let rows = i64::try_from(self.rows).unwrap_or(i64::MAX);
             span.set_attribute(kv(a::DB_RESPONSE_RETURNED_ROWS, rows));
         }
-        if let Some(error_type) = error_type {
-            let error_type = kv(a::ERROR_TYPE, error_type);
-            span.set_attribute(error_type.clone());
+        let (metrics, elapsed) = (self.instance.db(), self.started.elapsed());
+        if let Some(Failure { error_type, code }) = failure {
+            let mut labels = Vec::new();
+            self.statement.push_labels(&self.system, &mut labels);
+            for attribute in code.into_iter().chain([kv(a::ERROR_TYPE, error_type)]) {
+                span.set_attribute(attribute.clone());
+                labels.push(attribute);
+            }
             span.set_status(Status::error(""));
-            self.labels.push(error_type);
+            metrics.duration.record(elapsed.as_secs_f64(), &labels);
+        } else {
+            metrics.record(&self.system, &self.statement, elapsed);
         }
-        self.instance.db().duration.record(self.started.elapsed().as_secs_f64(), &self.labels);
         // A suppressed operation has no span: it runs under an excluded request, without one.
         if span.span_context().is_valid() {
             span.end();
@@ -180,19 +200,11 @@ impl Operation {
     }
 }
 
-fn push_summary(summary: &Summary, labels: &mut Vec<KeyValue>) {
-    let operation = summary.operation.clone();
-    labels.extend(operation.map(|operation| kv(a::DB_OPERATION_NAME, operation)));
-    let collection = summary.collection.clone();
-    labels.extend(collection.map(|collection| kv(a::DB_COLLECTION_NAME, collection)));
-    labels.extend(summary.text.clone().map(|text| kv(a::DB_QUERY_SUMMARY, text)));
-}
-
 impl Drop for Operation {
     fn drop(&mut self) {
         match self.state {
-            State::Waiting => self.end(Some(error_type::CANCELLED)),
-            State::Polling => self.end(Some(error_type::PANIC)),
+            State::Waiting => self.end(Some(Failure::of(error_type::CANCELLED))),
+            State::Polling => self.end(Some(Failure::of(error_type::PANIC))),
             State::Yielded => self.end(None),
             State::Ended => {}
         }

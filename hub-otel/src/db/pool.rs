@@ -62,10 +62,7 @@ impl<DB: Database> Db<DB> {
     /// # let _ = db; }
     /// ```
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.tracer.source = telemetry
-            .instance()
-            .cloned()
-            .map_or_else(InstanceSource::default, InstanceSource::explicit);
+        self.tracer.source = InstanceSource::of(telemetry.instance());
         self
     }
 

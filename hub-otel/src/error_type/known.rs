@@ -4,6 +4,7 @@
 //! `anyhow::Context` makes one, is identified by the first known type of its source chain.
 
 use super::{ErrorType, TimedOut, naming};
+use crate::budget::BudgetExceeded;
 use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
@@ -34,6 +35,9 @@ fn of_error(error: &(dyn Error + 'static)) -> Option<Known> {
 /// Returns an error that implements [`ErrorType`].
 fn with_error_type<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn ErrorType> {
     if let Some(error) = error.downcast_ref::<TimedOut>() {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<BudgetExceeded>() {
         return Some(error);
     }
     #[cfg(feature = "sdk")]

@@ -1,12 +1,16 @@
 //! Identifier of an error from the path of its type: crate and type in snake_case.
 
 use crate::semconv::error_type as error_types;
+use rustc_hash::FxHashMap;
 use std::borrow::Cow;
+use std::sync::{PoisonError, RwLock};
 
 /// Pointers whose content identifies the error.
 const POINTERS: &[&str] = &["alloc::boxed::Box<", "alloc::sync::Arc<", "alloc::rc::Rc<"];
 /// Crates of the standard library, whose types are identified without their crate.
 const STANDARD: &[&str] = &["core", "alloc", "std"];
+/// Limit of the identifiers that are kept, which are never freed.
+const MAX_CACHED: usize = 1_024;
 /// Types that hide the error.
 const ERASED: &[&str] = &["anyhow::Error", "eyre::Report"];
 
@@ -15,7 +19,30 @@ const ERASED: &[&str] = &["anyhow::Error", "eyre::Report"];
 /// `sqlx_core::error::Error` is `sqlx_error`: a facade re-exports its `_core` crate. A type of the
 /// standard library is named alone (`parse_int_error`), an `Error` of it with its module
 /// (`fmt_error`). Types that hide the error are `_OTHER`.
+///
+/// The identifiers of the first [`MAX_CACHED`] types are kept: a program has few types of errors,
+/// and making one costs as much as the rest of a unit.
 pub(crate) fn of_type_name(name: &'static str) -> Cow<'static, str> {
+    static CACHE: RwLock<Option<FxHashMap<&str, &str>>> = RwLock::new(None);
+    let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(identifier) = cache.as_ref().and_then(|cache| cache.get(name)) {
+        return Cow::Borrowed(identifier);
+    }
+    drop(cache);
+    let identifier = make_identifier(name);
+    let mut cache = CACHE.write().unwrap_or_else(PoisonError::into_inner);
+    let cache = cache.get_or_insert_default();
+    if cache.len() >= MAX_CACHED {
+        return identifier;
+    }
+    let kept = cache.entry(name).or_insert_with(|| match identifier {
+        Cow::Borrowed(identifier) => identifier,
+        Cow::Owned(identifier) => Box::leak(identifier.into_boxed_str()),
+    });
+    Cow::Borrowed(kept)
+}
+
+fn make_identifier(name: &'static str) -> Cow<'static, str> {
     let name = strip_pointers(name);
     let path = name.split('<').next().unwrap_or(name);
     let is_path = path.starts_with(|first: char| first.is_alphabetic() || first == '_')

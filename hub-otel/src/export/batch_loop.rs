@@ -7,8 +7,7 @@ use crate::export::runtime::ExportPhase;
 use crate::semconv::{drop_reason, failure_reason};
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -31,11 +30,36 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Encodes the items of a batch into a request body. Returns `None` on an encoding error.
 pub(crate) type EncodeBatch<T> = Arc<dyn Fn(Vec<T>) -> Option<Bytes> + Send + Sync>;
 
+/// Exports the items of a batch.
+pub(crate) type ExportBatch<T> = Arc<dyn Fn(Vec<T>) -> ExportFuture + Send + Sync>;
+
+type ExportFuture = Pin<Box<dyn Future<Output = ExportOutcome> + Send>>;
+
+/// Returns the function that encodes a batch and exports it by `exporter`.
+pub(crate) fn encode_and_export<T: Send + 'static>(
+    encode: EncodeBatch<T>,
+    exporter: RetryingExporter,
+) -> ExportBatch<T> {
+    let exporter = Arc::new(exporter);
+    Arc::new(move |items| {
+        let (encode, exporter) = (Arc::clone(&encode), Arc::clone(&exporter));
+        Box::pin(async move {
+            match encode(items) {
+                Some(body) => exporter.export(body).await,
+                None => ExportOutcome::Failed(Cow::Borrowed(failure_reason::ENCODING)),
+            }
+        })
+    })
+}
+
 /// The export loop and its dependencies.
 pub(crate) struct BatchExportLoop<T> {
     pub(crate) queue: Arc<Queue<T>>,
-    pub(crate) exporter: Arc<RetryingExporter>,
-    pub(crate) encode: EncodeBatch<T>,
+    pub(crate) export: ExportBatch<T>,
+    /// `false` for an exporter that is never called concurrently.
+    pub(crate) is_concurrent: bool,
+    /// The signal, and the exporter if it is one of the application.
+    pub(crate) name: String,
     /// The longest time an item waits for a full batch (`OTEL_BSP_SCHEDULE_DELAY`).
     pub(crate) delay: Duration,
     pub(crate) phase: watch::Receiver<ExportPhase>,
@@ -57,20 +81,16 @@ impl<T: Send + 'static> BatchExportLoop<T> {
             };
             let is_due = due.is_some_and(|due| due <= Instant::now());
             let allow_partial = shutdown_deadline.is_some() || is_due;
-            let max_in_flight = if shutdown_deadline.is_some() {
-                MAX_CONCURRENT_EXPORTS_AT_SHUTDOWN
-            } else {
-                MAX_CONCURRENT_EXPORTS
+            let max_in_flight = match shutdown_deadline {
+                _ if !self.is_concurrent => 1,
+                Some(_) => MAX_CONCURRENT_EXPORTS_AT_SHUTDOWN,
+                None => MAX_CONCURRENT_EXPORTS,
             };
             while in_flight.len() < max_in_flight {
                 let Some(batch) = self.queue.take(allow_partial) else { break };
-                in_flight.spawn(export_batch(
-                    batch,
-                    Arc::clone(&self.encode),
-                    Arc::clone(&self.exporter),
-                ));
+                in_flight.spawn(export_batch(batch, Arc::clone(&self.export)));
             }
-            drops.report(&self.queue, &self.diagnostics);
+            drops.report(&self.name, &self.queue, &self.diagnostics);
             let waiting = self.queue.waiting();
             if waiting == 0 {
                 due = None;
@@ -86,7 +106,7 @@ impl<T: Send + 'static> BatchExportLoop<T> {
                 }
                 continue;
             }
-            let is_full = in_flight.len() >= MAX_CONCURRENT_EXPORTS;
+            let is_full = in_flight.len() >= max_in_flight;
             let wake_at = due.unwrap_or_else(|| Instant::now() + IDLE);
             tokio::select! {
                 () = self.queue.wake.notified(), if !is_full => {}
@@ -107,22 +127,11 @@ impl<T: Send + 'static> BatchExportLoop<T> {
     }
 }
 
-/// Encodes and exports one batch. A panic in the exporter drops the batch, which counts its items
-/// as failed.
-async fn export_batch<T: Send + 'static>(
-    mut batch: Batch<T>,
-    encode: EncodeBatch<T>,
-    exporter: Arc<RetryingExporter>,
-) {
+/// Exports one batch. A panic in the exporter drops the batch, which counts its items as failed.
+async fn export_batch<T: Send + 'static>(mut batch: Batch<T>, export: ExportBatch<T>) {
     let items = std::mem::take(&mut batch.items);
-    match catch_unwind(AssertUnwindSafe(|| encode(items))) {
-        Ok(Some(body)) => {
-            let outcome = exporter.export(body).await;
-            batch.complete(outcome);
-        }
-        Ok(None) => batch.complete(ExportOutcome::Failed(Cow::Borrowed(failure_reason::ENCODING))),
-        Err(_) => batch.complete(ExportOutcome::Failed(Cow::Borrowed(failure_reason::PANIC))),
-    }
+    let outcome = export(items).await;
+    batch.complete(outcome);
 }
 
 /// Reports the begin and the end of a period of drops, each at most once a minute.
@@ -133,15 +142,15 @@ struct DropReporter {
 }
 
 impl DropReporter {
-    fn report<T>(&mut self, queue: &Queue<T>, diagnostics: &Diagnostics) {
+    fn report<T>(&mut self, name: &str, queue: &Queue<T>, diagnostics: &Diagnostics) {
         let (dropped, has_room) = queue.take_dropped();
         let signal = queue.signal;
         if dropped > 0 {
             if self.since.is_none() {
                 diagnostics.log_throttled(
-                    &format!("{signal} drops"),
+                    &format!("{name} drops"),
                     &format!(
-                        "the {signal} queue is full: new {} are dropped and counted",
+                        "the {name} queue is full: new {} are dropped and counted",
                         signal.items()
                     ),
                 );
@@ -152,9 +161,9 @@ impl DropReporter {
             && self.since.is_some_and(|since| since.elapsed() > Duration::from_secs(1))
         {
             diagnostics.log_throttled(
-                &format!("{signal} drops ended"),
+                &format!("{name} drops ended"),
                 &format!(
-                    "the {signal} queue has room again; {} {} were dropped",
+                    "the {name} queue has room again; {} {} were dropped",
                     self.dropped,
                     signal.items()
                 ),

@@ -12,8 +12,7 @@ use crate::export::runtime::ExportPhase;
 use crate::export::stderr;
 use crate::telemetry::redaction::DenyList;
 use opentelemetry::TraceId;
-use opentelemetry::trace::Span as _;
-use opentelemetry_sdk::trace::Span;
+use opentelemetry::trace::SpanContext;
 use opentelemetry_sdk::trace::SpanData;
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
@@ -88,8 +87,7 @@ impl ConsoleExporter {
     }
 
     /// Records the start of a span.
-    pub(crate) fn span_started(&self, span: &Span) {
-        let context = span.span_context();
+    pub(crate) fn span_started(&self, context: &SpanContext) {
         if !context.is_sampled() || std::process::id() != self.owner_pid {
             return;
         }

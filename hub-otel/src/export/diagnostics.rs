@@ -7,6 +7,8 @@
 
 use crate::export::stderr;
 use crate::semconv::DIAGNOSTICS_TARGET;
+use opentelemetry::Context;
+use opentelemetry_sdk::logs::SdkLogRecord;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -26,6 +28,14 @@ const THROTTLE: Duration = Duration::from_secs(60);
 const MAX_TOPICS: usize = 1_000;
 /// The time that [`write_line_now`] waits for the line.
 const WRITE_TIME: Duration = Duration::from_millis(100);
+
+/// Returns whether a record is about telemetry itself: an event of an export thread, or a
+/// diagnostic, whichever bridge of the application emits it. It is never exported: each export
+/// would cause the next one.
+pub(crate) fn is_own_event(record: &SdkLogRecord) -> bool {
+    record.target().is_some_and(|target| target == DIAGNOSTICS_TARGET)
+        || Context::is_current_telemetry_suppressed()
+}
 
 impl Diagnostics {
     /// Logs `message` as a warning.

@@ -1,10 +1,15 @@
 //! Encoding of finished items into OTLP requests, on the export thread. Redacts secret values.
 
+mod logs;
+mod otlp;
 mod protobuf;
 mod spans;
 
 use crate::config::otlp::Protocol;
+use crate::export::ended_span::{EndedSpan, to_span_data, unit_scope};
+use crate::export::queued_log::{LogContent, QueuedLog};
 use crate::telemetry::redaction::{DenyList, REDACTED};
+use crate::unit::span::RecordLimits;
 use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::KeyValue;
@@ -28,7 +33,8 @@ use opentelemetry_sdk::trace::SpanData;
 use prost::Message;
 use std::collections::HashMap;
 
-/// A log record with its instrumentation scope.
+/// A log record with its instrumentation scope, for the live view.
+#[cfg(feature = "live")]
 #[derive(Debug)]
 pub(crate) struct ScopedLogRecord {
     pub(crate) scope: InstrumentationScope,
@@ -139,18 +145,34 @@ pub(crate) fn redact_span(span: &mut SpanData, deny: &DenyList) {
     span.links.links.iter_mut().for_each(|link| redact_attributes(&mut link.attributes, deny));
 }
 
+/// Redacts the secret attributes of a log record, and the secret keys of its body.
+pub(crate) fn redact_log_record(record: &mut LogRecord, deny: &DenyList) {
+    redact_wire_attributes(&mut record.attributes, deny);
+    if let Some(body) = &mut record.body {
+        redact_any_value(body, deny);
+    }
+}
+
 /// Encodes a request with spans.
 pub(crate) fn encode_spans(
-    mut spans: Vec<SpanData>,
+    spans: Vec<EndedSpan>,
     resource: &Resource,
     deny: &DenyList,
+    limits: &RecordLimits,
     protocol: Protocol,
 ) -> Option<Bytes> {
     match protocol {
         Protocol::Grpc | Protocol::HttpProtobuf => {
-            Some(spans::encode(&spans, resource, deny).into())
+            Some(spans::encode(&spans, resource, deny, limits).into())
         }
         Protocol::HttpJson => {
+            let mut spans: Vec<SpanData> = spans
+                .into_iter()
+                .map(|span| match span {
+                    EndedSpan::Unit(span, end) => to_span_data(*span, &end, limits),
+                    EndedSpan::Sdk(span) => *span,
+                })
+                .collect();
             spans.iter_mut().for_each(|span| redact_span(span, deny));
             let resource = ResourceAttributesWithSchema::from(resource);
             let resource_spans = group_spans_by_resource_and_scope(spans, &resource);
@@ -162,18 +184,26 @@ pub(crate) fn encode_spans(
 /// Encodes a request with log records, grouped by instrumentation scope: the `tracing` target, if
 /// the record has one.
 pub(crate) fn encode_log_records(
-    records: Vec<ScopedLogRecord>,
+    mut records: Vec<QueuedLog>,
     resource: &Resource,
     deny: &DenyList,
     protocol: Protocol,
 ) -> Option<Bytes> {
+    if protocol != Protocol::HttpJson {
+        for record in &mut records {
+            if let LogContent::Message(record) = &mut record.content {
+                redact_log_record(record, deny);
+            }
+        }
+        return Some(logs::encode(&records, resource, deny).into());
+    }
+    let unit_scope = unit_scope();
     let mut groups: Vec<ScopeLogs> = Vec::new();
     let mut group_indices: HashMap<InstrumentationScope, usize> = HashMap::new();
-    for ScopedLogRecord { scope, mut record } in records {
-        redact_wire_attributes(&mut record.attributes, deny);
-        if let Some(body) = &mut record.body {
-            redact_any_value(body, deny);
-        }
+    for queued in records {
+        let scope = queued.scope(&unit_scope).clone();
+        let mut record = queued.content.into_message();
+        redact_log_record(&mut record, deny);
         let index = *group_indices.entry(scope).or_insert_with_key(|scope| {
             groups.push(ScopeLogs {
                 scope: Some((scope, None).into()),

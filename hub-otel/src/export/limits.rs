@@ -4,17 +4,28 @@
 //! 64 KiB, which bounds the memory of a queue of small items.
 
 use crate::config::sampler::ValueLimit;
+use crate::export::ended_span::EndedSpan;
+use crate::export::queued_log::QueuedLog;
+use crate::gen_ai::content::is_content;
+use crate::unit::ending::SpanEnd;
+use crate::unit::run_attributes::RunAttributes;
+use crate::unit::span::UnitSpan;
 use opentelemetry::Array;
 use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
 use opentelemetry::Value;
+use opentelemetry::logs::AnyValue as LogValue;
+use opentelemetry::trace::{Event, Link, Status};
 use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_sdk::logs::SdkLogRecord;
 use opentelemetry_sdk::trace::SpanData;
 
 /// The size limit of one span or log record.
 const MAX_ITEM_BYTES: usize = 64 * 1024;
+/// The size of a name, and of an item to which no limit applies.
+pub(crate) const MAX_VALUE_BYTES: usize = MAX_ITEM_BYTES / 16;
 
 /// Estimated size of an event or link without its name and attributes.
 const EVENT_BYTES: usize = 96;
@@ -81,7 +92,10 @@ fn size_of_value(value: &Value) -> usize {
 fn limit_attributes(attributes: &mut Vec<KeyValue>, limit: ValueLimit, room: &mut usize) -> u32 {
     let mut dropped = 0;
     attributes.retain_mut(|attribute| {
-        limit_value(&mut attribute.value, limit);
+        // Content has a limit of its own, and was cut by the rules of its syntax.
+        if !is_content(attribute.key.as_str()) {
+            limit_value(&mut attribute.value, limit);
+        }
         let size =
             size_of::<KeyValue>() + attribute.key.as_str().len() + size_of_value(&attribute.value);
         let fits = size <= *room;
@@ -105,23 +119,31 @@ fn size_of_attributes(attributes: &[KeyValue]) -> usize {
         .sum()
 }
 
+fn size_of_events(events: &[Event]) -> usize {
+    let size =
+        |event: &Event| EVENT_BYTES + event.name.len() + size_of_attributes(&event.attributes);
+    events.iter().map(size).sum()
+}
+
+fn size_of_links(links: &[Link]) -> usize {
+    links.iter().map(|link| EVENT_BYTES + size_of_attributes(&link.attributes)).sum()
+}
+
+fn size_of_description(status: &Status) -> usize {
+    match status {
+        Status::Error { description } => description.len(),
+        Status::Ok | Status::Unset => 0,
+    }
+}
+
 /// Returns the size of `span` in bytes, as [`limit_span`] counts it.
 fn size_of_span(span: &SpanData) -> usize {
-    let description = match &span.status {
-        opentelemetry::trace::Status::Error { description } => description.len(),
-        _ => 0,
-    };
-    let events = span
-        .events
-        .iter()
-        .map(|event| EVENT_BYTES + event.name.len() + size_of_attributes(&event.attributes));
-    let links = span.links.iter().map(|link| EVENT_BYTES + size_of_attributes(&link.attributes));
     size_of::<SpanData>()
         + span.name.len()
-        + description
+        + size_of_description(&span.status)
         + size_of_attributes(&span.attributes)
-        + events.sum::<usize>()
-        + links.sum::<usize>()
+        + size_of_events(&span.events.events)
+        + size_of_links(&span.links.links)
 }
 
 /// Applies the limits to `span`. Returns its size in bytes.
@@ -129,16 +151,16 @@ pub(crate) fn limit_span(span: &mut SpanData, limit: ValueLimit) -> usize {
     // Most spans are smaller than the limit of one value, which one sum shows.
     let size = size_of_span(span);
     let (ValueLimit::Bytes(max) | ValueLimit::Characters(max)) = limit;
-    if size - size_of::<SpanData>() <= max.min(MAX_ITEM_BYTES / 16) {
+    if size - size_of::<SpanData>() <= max.min(MAX_VALUE_BYTES) {
         return size;
     }
     let mut room = MAX_ITEM_BYTES - size_of::<SpanData>();
-    if span.name.len() > MAX_ITEM_BYTES / 16 {
-        let index = cut_index(&span.name, ValueLimit::Bytes(MAX_ITEM_BYTES / 16)).unwrap_or(0);
+    if span.name.len() > MAX_VALUE_BYTES {
+        let index = cut_index(&span.name, ValueLimit::Bytes(MAX_VALUE_BYTES)).unwrap_or(0);
         span.name = span.name[..index].to_owned().into();
     }
     room -= span.name.len();
-    if let opentelemetry::trace::Status::Error { description } = &mut span.status {
+    if let Status::Error { description } = &mut span.status {
         if let Some(index) = cut_index(description, limit) {
             *description = description[..index].to_owned().into();
         }
@@ -169,6 +191,45 @@ pub(crate) fn limit_span(span: &mut SpanData, limit: ValueLimit) -> usize {
     });
     span.links.dropped_count += dropped;
     MAX_ITEM_BYTES - room
+}
+
+/// Returns the size of the span of a unit in bytes. `None` if it may exceed a limit: nearly all
+/// spans are smaller than the limit of one value, which one sum shows.
+pub(crate) fn size_of_unit_span(
+    span: &UnitSpan,
+    end: &SpanEnd,
+    limit: ValueLimit,
+) -> Option<usize> {
+    let text = |text: &Option<StringValue>| text.as_ref().map_or(0, |text| text.as_str().len());
+    let field = |attribute: &KeyValue| {
+        size_of::<KeyValue>() + attribute.key.as_str().len() + size_of_value(&attribute.value)
+    };
+    let identity = &span.identity;
+    let mut size = span.name.len()
+        + identity.id.as_str().len()
+        + identity.trigger_or_action.as_str().len()
+        + text(&identity.name)
+        + text(&identity.run_id)
+        + span.fields.iter().map(field).sum::<usize>();
+    if span.gen_ai.is_some() {
+        size += identity.id.as_str().len() + 2 * text(&identity.name);
+    }
+    size += identity.run_attributes.iter().flat_map(RunAttributes::iter).map(field).sum::<usize>();
+    if let Some(workflow) = &identity.workflow {
+        size += workflow.id.as_str().len() + text(&workflow.run_id);
+    }
+    size += size_of_attributes(&end.ending.attributes);
+    size += end.suspended.as_ref().map_or(0, |reason| reason.len());
+    if let Some(failure) = &end.ending.failure {
+        size += failure.error_type().len() + failure.description().len();
+    }
+    if let Some(rare) = &span.rare {
+        size += size_of_events(&rare.events) + size_of_links(&rare.links);
+        size += size_of_description(&rare.user_status);
+    }
+    let (ValueLimit::Bytes(max) | ValueLimit::Characters(max)) = limit;
+    let own = size_of::<EndedSpan>() + size_of::<UnitSpan>();
+    (size <= max.min(MAX_VALUE_BYTES)).then_some(own + size)
 }
 
 /// Applies the value limit to a structured value. Returns its size in bytes.
@@ -208,6 +269,34 @@ fn limit_any_value(value: &mut AnyValue, limit: ValueLimit, depth: usize) -> usi
             .sum(),
         _ => 8,
     }
+}
+
+/// Returns the size of a log record in bytes. `None` if it may exceed a limit, or has a nested
+/// value.
+pub(crate) fn size_of_log_record(
+    record: &SdkLogRecord,
+    limit: ValueLimit,
+    max_attributes: usize,
+) -> Option<usize> {
+    let (mut size, mut attributes) = (0, 0);
+    let values = record.attributes_iter().map(|(key, value)| {
+        attributes += 1;
+        size += LOG_ATTRIBUTE_BYTES + key.as_str().len();
+        value
+    });
+    let mut texts = 0;
+    for value in values.chain(record.body()) {
+        texts += match value {
+            LogValue::Int(_) | LogValue::Double(_) | LogValue::Boolean(_) => 8,
+            LogValue::String(text) => text.as_str().len(),
+            LogValue::Bytes(bytes) => bytes.len(),
+            _ => return None,
+        };
+    }
+    size += texts;
+    let (ValueLimit::Bytes(max) | ValueLimit::Characters(max)) = limit;
+    let fits = size <= max.min(MAX_VALUE_BYTES) && attributes <= max_attributes;
+    fits.then_some(size_of::<QueuedLog>() + size_of::<SdkLogRecord>() + size)
 }
 
 /// Applies the limits to `record`. Returns its size in bytes.

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "prometheus")]
 pub(crate) mod families;
-#[cfg(feature = "prometheus")]
+#[cfg(any(feature = "prometheus", feature = "live"))]
 pub(crate) mod host;
 pub(crate) mod isolated_meters;
 pub(crate) mod observers;
@@ -13,7 +13,11 @@ pub(crate) mod prometheus;
 pub(crate) mod scrapes;
 pub(crate) mod self_metrics;
 
+use crate::config::{Config, HistogramAggregation};
 use crate::export::diagnostics::Diagnostics;
+use crate::metrics::snapshot::UnitMetric;
+use crate::options::DEFAULT_MAX_LABEL_SETS;
+use crate::semconv::status;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Aggregation;
 use opentelemetry_sdk::metrics::Instrument;
@@ -90,8 +94,44 @@ impl MetricReader for ManualMetricReader {
 /// A view that drops the SDK's metrics about itself: they are not in the semantic conventions of
 /// this crate.
 pub(crate) fn drop_sdk_metrics(instrument: &Instrument) -> Option<Stream> {
-    if !instrument.name().starts_with("otel.sdk.") {
+    if !instrument.name().starts_with(OF_SDK) {
         return None;
     }
     Stream::builder().with_aggregation(Aggregation::Drop).build().ok()
 }
+
+/// Returns a view that raises the SDK's limit of series for the metrics of units, if the cap of
+/// label sets needs it, and makes histograms exponential, if that is configured.
+pub(crate) fn configured_view(
+    config: &Config,
+) -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static {
+    let cap = *config.max_label_sets;
+    let series = (cap > DEFAULT_MAX_LABEL_SETS).then(|| cap * status::TERMINAL.len() + 1);
+    let is_exponential = *config.histograms == HistogramAggregation::Exponential;
+    move |instrument: &Instrument| {
+        let is_of_units =
+            || UnitMetric::ALL.iter().any(|metric| metric.definition().name == instrument.name());
+        let limit = series.filter(|_| is_of_units());
+        let is_exponential = is_exponential
+            && instrument.kind() == InstrumentKind::Histogram
+            && !instrument.name().starts_with(OF_SDK);
+        if limit.is_none() && !is_exponential {
+            return None;
+        }
+        let mut stream = Stream::builder();
+        if let Some(limit) = limit {
+            stream = stream.with_cardinality_limit(limit);
+        }
+        if is_exponential {
+            stream = stream.with_aggregation(EXPONENTIAL);
+        }
+        stream.build().ok()
+    }
+}
+
+/// The default parameters of the specification (metrics SDK, "Base2 Exponential Bucket Histogram
+/// Aggregation").
+const EXPONENTIAL: Aggregation =
+    Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
+/// First part of the names of the SDK's metrics about itself.
+const OF_SDK: &str = "otel.sdk.";

@@ -178,9 +178,9 @@ impl<T> Queue<T> {
             bytes += size;
             items.push(item);
         }
-        // Frees the memory of a burst.
-        if state.items.is_empty() && state.items.capacity() > 2 * self.batch_size {
-            state.items = VecDeque::new();
+        // Frees the memory of a burst, and keeps what the next batches need.
+        if state.items.is_empty() {
+            state.items.shrink_to(2 * self.batch_size);
         }
         state.in_flight += count;
         state.batches.push(first);

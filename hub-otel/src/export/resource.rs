@@ -2,11 +2,14 @@
 
 use crate::config::Config;
 use crate::config::env::Environment;
+use crate::export::components::named::Named;
+use crate::export::encode::is_text;
 use crate::semconv::kv;
 use crate::telemetry::redaction::REDACTED;
 use crate::unit::identity::new_uuid;
 use opentelemetry::Key;
 use opentelemetry::KeyValue;
+use opentelemetry::Value;
 use opentelemetry_resource_detectors::ContainerResourceDetector;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::ResourceDetector;
@@ -16,9 +19,24 @@ use std::time::SystemTime;
 /// The version of `opentelemetry_sdk` that this crate is built on.
 pub(crate) const SDK_VERSION: &str = "0.33.1";
 
-/// Creates the resource. Configured attributes take precedence over detected ones.
-pub(crate) fn create_resource(config: &Config, environment: &Environment) -> Resource {
+/// A detector of the application.
+pub(crate) type Detector = Named<Box<dyn ResourceDetector + Send + Sync>>;
+
+/// Creates the resource. Configured attributes take precedence over those of `detectors`, and these
+/// over the ones that are always detected.
+pub(crate) fn create_resource(
+    config: &Config,
+    environment: &Environment,
+    detectors: &[Detector],
+) -> Resource {
     let mut attributes = detect_attributes(environment);
+    for detector in detectors {
+        let Some(detected) = detector.call(|detector| detector.detect()) else { continue };
+        attributes.extend(detected.iter().map(|(key, value)| {
+            let is_secret = is_text(value) && config.deny.denies(key.as_str());
+            kv(key.clone(), if is_secret { Value::from(REDACTED) } else { value.clone() })
+        }));
+    }
     attributes.extend(config.resource.attributes.iter().map(|(key, setting)| {
         let is_secret = config.deny.denies(key);
         let value = if is_secret { REDACTED.to_owned() } else { setting.value.clone() };

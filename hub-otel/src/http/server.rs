@@ -148,10 +148,7 @@ impl ServerLayer {
     /// # let _ = layer; }
     /// ```
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.source = telemetry
-            .instance()
-            .cloned()
-            .map_or_else(InstanceSource::default, InstanceSource::explicit);
+        self.source = InstanceSource::of(telemetry.instance());
         self
     }
 

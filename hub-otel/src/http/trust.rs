@@ -1,14 +1,15 @@
 //! [`Trust`]: the propagation headers that a server accepts.
 
 use crate::options::Propagation;
-use crate::propagation::{OtelExtractor, adopt_run, propagators};
-use http_types::HeaderMap;
+use crate::propagation::custom::CustomPropagators;
+use crate::propagation::{OtelExtractor, adopt_run, propagators, traceparent};
+use http_types::{HeaderMap, HeaderName};
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::Link;
+use opentelemetry::trace::SpanContext;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry_sdk::propagation::BaggagePropagator;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 /// The propagation headers that a server accepts from its callers.
 ///
@@ -52,32 +53,53 @@ impl Trust {
         headers: &HeaderMap,
         local: Context,
         propagation: Propagation,
+        custom: &CustomPropagators,
     ) -> RequestParent {
-        let mut parent = RequestParent { context: local, links: Vec::new() };
         if self == Self::Nothing {
-            return parent;
+            return RequestParent { context: local, links: Vec::new() };
         }
-        let carrier = OtelExtractor::new(headers);
-        if propagation.trace_context && headers.contains_key("traceparent") {
-            let propagator = TraceContextPropagator::new();
-            let remote = propagator.extract_with_context(&parent.context, &carrier);
-            if self == Self::Link {
-                let caller = remote.span().span_context().clone();
-                if caller.is_remote() && caller.is_valid() {
-                    parent.links.push(Link::new(caller, Vec::new(), 0));
-                }
-                return parent;
-            }
-            parent.context = remote;
+        let before = (self == Self::Link).then(|| local.clone());
+        let mut context = match self {
+            Self::TraceAndBaggage => custom.extract(local, headers),
+            _ => custom.extract_span(local, headers),
+        };
+        if propagation.trace_context
+            && let Some(caller) = caller_span(headers)
+        {
+            context = context.with_remote_span_context(caller);
         }
+        if let Some(before) = before {
+            let caller = context.span().span_context().clone();
+            let is_caller = caller.is_valid() && caller != *before.span().span_context();
+            let links = is_caller.then(|| Link::new(caller, Vec::new(), 0));
+            return RequestParent { context: before, links: links.into_iter().collect() };
+        }
+        let mut parent = RequestParent { context, links: Vec::new() };
         if self == Self::TraceAndBaggage
             && propagators::baggage_is_enabled(propagation)
             && headers.contains_key("baggage")
         {
             let propagator = BaggagePropagator::new();
+            let carrier = OtelExtractor::new(headers);
             let context = propagator.extract_with_context(&parent.context, &carrier);
             parent.context = adopt_run(context, headers);
         }
         parent
     }
+}
+
+/// Returns the caller's span. Like [`extract`](crate::propagation::extract), without a list for the
+/// lines of `traceparent`, of which almost every request has one.
+fn caller_span(headers: &HeaderMap) -> Option<SpanContext> {
+    // Not looked up by their text, which is parsed as a name each time.
+    static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+    static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+    let lines = headers.get_all(&TRACEPARENT).iter();
+    let mut lines = lines.filter_map(|line| line.to_str().ok());
+    let traceparent = lines.next().filter(|_| lines.next().is_none())?;
+    traceparent::parse(traceparent, || {
+        let lines = headers.get_all(&TRACESTATE).iter().filter_map(|line| line.to_str().ok());
+        let lines: Vec<_> = lines.collect();
+        (!lines.is_empty()).then(|| lines.join(","))
+    })
 }

@@ -4,11 +4,6 @@ use crate::label::LabelValue;
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher;
 
-/// Cap of label sets per kind of unit.
-///
-/// Five statuses each stay below the 2,000 series at which the SDK itself overflows.
-pub(crate) const MAX_LABEL_SETS: usize = 400;
-
 /// Labels of a unit, borrowed from the call.
 #[derive(Debug, Clone, Copy, Hash)]
 pub(crate) struct Dimensions<'a> {
@@ -21,7 +16,8 @@ pub(crate) struct Dimensions<'a> {
 }
 
 impl Dimensions<'_> {
-    /// Returns the hash of all labels. Not keyed: [`MAX_LABEL_SETS`] bounds the cost of collisions.
+    /// Returns the hash of all labels. Not keyed: the cap of label sets bounds the cost of
+    /// collisions.
     pub(crate) fn hash(&self) -> u64 {
         FxBuildHasher.hash_one(self)
     }

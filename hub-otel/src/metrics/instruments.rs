@@ -1,6 +1,7 @@
 //! The only place that builds instruments, each from its [`Metric`] definition.
 #![expect(clippy::disallowed_methods, reason = "the home of instrument builders")]
 
+use crate::metrics::values::ValueBudget;
 use crate::options::Options;
 use crate::semconv::attribute::label;
 use crate::semconv::{Metric, SCOPE, kv, metric};
@@ -10,56 +11,65 @@ use opentelemetry::metrics::AsyncInstrument;
 use opentelemetry::metrics::Counter;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::metrics::Meter;
+#[cfg(feature = "axum")]
 use opentelemetry::metrics::UpDownCounter;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-/// Instruments of units. Shared by all label sets of one instance, so that a unit holds nothing but
-/// its label set.
+/// Instruments and limits of units. Shared by all label sets of one instance, so that a unit holds
+/// nothing but its label set.
 pub(crate) struct UnitInstruments {
     workflow: KindInstruments,
     agent: KindInstruments,
-    pub(crate) workflows_active: UpDownCounter<i64>,
-    pub(crate) agent_retries: Counter<u64>,
+    pub(super) retry_reasons: ValueBudget,
     pub(crate) approval_wait: Histogram<f64>,
+    pub(super) queue_wait: Histogram<f64>,
     pub(crate) overflow: Overflow,
     /// Read when a unit ends.
     pub(crate) options: Options,
 }
 
-/// Instruments recorded at the end of a unit.
-pub(crate) struct KindInstruments {
-    pub(crate) runs: Counter<u64>,
-    pub(crate) duration: Histogram<f64>,
-    pub(crate) errors: Counter<u64>,
+/// Instruments and limits of one kind of unit.
+pub(super) struct KindInstruments {
+    /// Upper bounds of the buckets of durations, in nanoseconds.
+    pub(super) bounds: Vec<u64>,
+    /// The SDK's histogram of durations. `None` if no reader of the SDK exports it.
+    pub(super) duration: Option<Histogram<f64>>,
+    pub(super) error_types: ValueBudget,
+}
+
+impl KindInstruments {
+    fn new(meter: &Meter, options: &Options, sdk_reads_units: bool, duration: &Metric) -> Self {
+        Self {
+            // Whole milliseconds: the products are exact.
+            bounds: duration.buckets.iter().map(|bound| (bound * 1e6) as u64).collect(),
+            duration: sdk_reads_units.then(|| build_histogram(meter, duration)),
+            error_types: ValueBudget::new(options.max_series()),
+        }
+    }
 }
 
 impl UnitInstruments {
-    pub(crate) fn new(meter: &Meter, options: Options) -> Self {
+    pub(super) fn new(meter: &Meter, options: Options, sdk_reads_units: bool) -> Self {
+        let of_kind = |duration| KindInstruments::new(meter, &options, sdk_reads_units, duration);
         Self {
-            workflow: KindInstruments {
-                runs: build_counter(meter, &metric::WORKFLOW_RUNS),
-                duration: build_histogram(meter, &metric::WORKFLOW_DURATION),
-                errors: build_counter(meter, &metric::WORKFLOW_ERRORS),
-            },
-            agent: KindInstruments {
-                runs: build_counter(meter, &metric::AGENT_RUNS),
-                duration: build_histogram(meter, &metric::AGENT_DURATION),
-                errors: build_counter(meter, &metric::AGENT_ERRORS),
-            },
-            workflows_active: build_up_down_counter(meter, &metric::WORKFLOWS_ACTIVE),
-            agent_retries: build_counter(meter, &metric::AGENT_RETRIES),
+            workflow: of_kind(&metric::WORKFLOW_DURATION),
+            agent: of_kind(&metric::AGENT_DURATION),
+            retry_reasons: ValueBudget::new(options.max_series()),
             approval_wait: build_histogram(meter, &metric::WORKFLOW_APPROVAL_WAIT_TIME),
+            queue_wait: build_histogram(meter, &metric::WORKFLOW_QUEUE_WAIT_TIME),
             overflow: Overflow::default(),
             options,
         }
     }
 
-    pub(crate) fn of_kind(&self, kind: UnitKind) -> &KindInstruments {
+    #[inline]
+    pub(super) fn of_kind(&self, kind: UnitKind) -> &KindInstruments {
         match kind {
             UnitKind::Workflow => &self.workflow,
-            UnitKind::Agent => &self.agent,
+            // The label sets of calls have no series.
+            UnitKind::Agent | UnitKind::Llm | UnitKind::Tool => &self.agent,
         }
     }
 }
@@ -107,7 +117,17 @@ pub(crate) fn build_counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
         .build()
 }
 
+/// Builds an `f64` counter.
+pub(crate) fn build_f64_counter(meter: &Meter, metric: &Metric) -> Counter<f64> {
+    meter
+        .f64_counter(metric.name)
+        .with_unit(metric.unit)
+        .with_description(metric.description)
+        .build()
+}
+
 /// Builds an up-down counter.
+#[cfg(feature = "axum")]
 pub(crate) fn build_up_down_counter(meter: &Meter, metric: &Metric) -> UpDownCounter<i64> {
     meter
         .i64_up_down_counter(metric.name)

@@ -47,7 +47,7 @@ impl Sample {
 
 /// Returns the start time of the process; the time of the first call if the platform does not
 /// provide it.
-pub(super) fn process_start() -> Instant {
+pub(crate) fn process_start() -> Instant {
     static STARTED: OnceLock<Instant> = OnceLock::new();
     *STARTED.get_or_init(|| {
         let now = Instant::now();

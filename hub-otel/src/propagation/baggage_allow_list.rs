@@ -26,7 +26,7 @@ impl BaggageAllowList {
     }
 
     /// Adds a host.
-    #[cfg(feature = "reqwest")]
+    #[cfg(any(feature = "reqwest", feature = "tower"))]
     pub(crate) fn push(&mut self, host: &str) {
         self.hosts.push(host.to_ascii_lowercase());
     }

@@ -69,6 +69,12 @@ pub trait Extractor {
     fn get_all(&self, key: &str) -> Vec<&str> {
         self.get(key).into_iter().collect()
     }
+
+    /// Returns the names of the headers. Defaults to none: only propagators of the application
+    /// (`otel::TelemetryBuilderExt::propagator`) may need them.
+    fn keys(&self) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 impl<S: BuildHasher> Injector for HashMap<String, String, S> {
@@ -82,10 +88,14 @@ impl<S: BuildHasher> Extractor for HashMap<String, String, S> {
     fn get(&self, key: &str) -> Option<&str> {
         HashMap::get(self, key).map(String::as_str)
     }
+
+    fn keys(&self) -> Vec<&str> {
+        HashMap::keys(self).map(String::as_str).collect()
+    }
 }
 
 /// A value that is not a valid header value is left out.
-#[cfg(any(feature = "axum", feature = "reqwest"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
 impl Injector for http_types::HeaderMap {
     fn set(&mut self, key: &str, value: String) {
         use http_types::{HeaderName, HeaderValue};
@@ -96,7 +106,7 @@ impl Injector for http_types::HeaderMap {
 }
 
 /// A value that is not visible ASCII is treated as absent.
-#[cfg(any(feature = "axum", feature = "reqwest"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
 impl Extractor for http_types::HeaderMap {
     fn get(&self, key: &str) -> Option<&str> {
         http_types::HeaderMap::get(self, key).and_then(|value| value.to_str().ok())
@@ -105,6 +115,10 @@ impl Extractor for http_types::HeaderMap {
     fn get_all(&self, key: &str) -> Vec<&str> {
         let lines = http_types::HeaderMap::get_all(self, key).iter();
         lines.filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        http_types::HeaderMap::keys(self).map(http_types::HeaderName::as_str).collect()
     }
 }
 
@@ -149,8 +163,7 @@ impl opentelemetry::propagation::Extractor for OtelExtractor<'_> {
         }
     }
 
-    /// Not needed: the propagators for W3C Trace Context and Baggage look up fixed keys.
     fn keys(&self) -> Vec<&str> {
-        Vec::new()
+        self.carrier.keys()
     }
 }

@@ -2,13 +2,29 @@
 //! (OpenTelemetry specification, "Environment Variables as Context Propagation Carriers").
 
 use crate::propagation::carriers::{Extractor, Injector};
+use crate::propagation::custom::CustomPropagators;
 use crate::propagation::inject_extract::{extract_run, inject_run};
 use crate::propagation::remote_context::RemoteContext;
+use opentelemetry::Context;
 use std::collections::HashMap;
 use std::process::Command;
 
-/// The variables: the names of the W3C headers in upper case.
+/// The variables of W3C.
 const VARIABLES: [&str; 3] = ["TRACEPARENT", "TRACESTATE", "BAGGAGE"];
+
+/// Returns the variables of W3C, and those of the propagators of the application.
+fn variables() -> Vec<String> {
+    let custom = Context::map_current(CustomPropagators::of);
+    let custom = custom.fields().iter().map(|header| variable(header)).collect::<Vec<_>>();
+    VARIABLES.into_iter().map(str::to_owned).chain(custom).collect()
+}
+
+/// Returns the variable of a header: its name in upper case, with `_` for other characters than
+/// letters and digits.
+fn variable(header: &str) -> String {
+    let valid = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    header.chars().map(valid).collect()
+}
 
 /// Sets TRACEPARENT, TRACESTATE and BAGGAGE of a process to be started: the current context, and
 /// the identity of the current run.
@@ -32,8 +48,8 @@ pub fn to_env(command: &mut Command) {
     }
     let mut variables = EnvCarrier::default();
     inject_run(&mut variables);
-    for name in VARIABLES {
-        match variables.0.get(name) {
+    for name in self::variables() {
+        match variables.0.get(&name) {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
@@ -52,14 +68,14 @@ pub fn to_env(command: &mut Command) {
 /// ```
 pub fn from_env() -> RemoteContext {
     let mut variables = EnvCarrier::default();
-    for name in VARIABLES {
+    for name in self::variables() {
         #[expect(
             clippy::disallowed_methods,
             reason = "not configuration: the carrier that the parent process filled"
         )]
-        let value = std::env::var(name);
+        let value = std::env::var(&name);
         if let Ok(value) = value {
-            variables.0.insert(name.to_owned(), value);
+            variables.0.insert(name, value);
         }
     }
     extract_run(&variables)
@@ -71,12 +87,12 @@ struct EnvCarrier(HashMap<String, String>);
 
 impl Injector for EnvCarrier {
     fn set(&mut self, key: &str, value: String) {
-        self.0.insert(key.to_ascii_uppercase(), value);
+        self.0.insert(variable(key), value);
     }
 }
 
 impl Extractor for EnvCarrier {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(&key.to_ascii_uppercase()).map(String::as_str)
+        self.0.get(&variable(key)).map(String::as_str)
     }
 }

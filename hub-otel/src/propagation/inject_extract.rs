@@ -2,6 +2,7 @@
 
 use crate::instance;
 use crate::propagation::carriers::{Extractor, Injector};
+use crate::propagation::custom::CustomPropagators;
 use crate::propagation::remote_context::RemoteContext;
 use crate::propagation::{baggage, propagators, trace_context};
 use opentelemetry::Context;
@@ -15,8 +16,15 @@ use opentelemetry::Context;
 /// hub_otel::propagation::inject(&mut headers);
 /// ```
 pub fn inject(carrier: &mut dyn Injector) {
-    if instance::in_use() && propagators::current().trace_context {
+    if !instance::in_use() {
+        return;
+    }
+    if propagators::current().trace_context {
         trace_context::inject(carrier);
+    }
+    let custom = Context::map_current(CustomPropagators::of);
+    if !custom.is_empty() {
+        custom.inject(&trace_context::outgoing(), carrier);
     }
 }
 
@@ -34,7 +42,7 @@ pub fn inject(carrier: &mut dyn Injector) {
 /// }
 /// ```
 pub fn extract(carrier: &dyn Extractor) -> RemoteContext {
-    RemoteContext::new(extract_trace(carrier))
+    RemoteContext::new(extract_trace(carrier, CustomPropagators::extract_span))
 }
 
 /// Does what [`inject`] does, and writes the identity of the current run as baggage
@@ -72,15 +80,23 @@ pub fn inject_run(carrier: &mut dyn Injector) {
 /// }
 /// ```
 pub fn extract_run(carrier: &dyn Extractor) -> RemoteContext {
-    RemoteContext::new(adopt_run(extract_trace(carrier), carrier))
+    let context = extract_trace(carrier, CustomPropagators::extract);
+    RemoteContext::new(adopt_run(context, carrier))
 }
 
-fn extract_trace(carrier: &dyn Extractor) -> Context {
-    let context = if propagators::current().trace_context {
-        trace_context::extract(carrier)
-    } else {
-        Context::new()
-    };
+/// Reads the trace context. That of W3C takes precedence over those that `custom` reads.
+fn extract_trace(
+    carrier: &dyn Extractor,
+    custom: fn(&CustomPropagators, Context, &dyn Extractor) -> Context,
+) -> Context {
+    let mut context = Context::new();
+    let propagators = Context::map_current(CustomPropagators::of);
+    if !propagators.is_empty() {
+        context = custom(&propagators, context, carrier);
+    }
+    if propagators::current().trace_context {
+        context = trace_context::extract(context, carrier);
+    }
     Context::map_current(|current| instance::inherit_instance(current, context))
 }
 

@@ -1,4 +1,4 @@
-//! W3C Trace Context headers, read and written by the SDK's propagator.
+//! W3C Trace Context headers.
 //!
 //! Without the SDK nothing is recorded, and so nothing is propagated.
 
@@ -6,20 +6,26 @@ use crate::propagation::carriers::{Extractor, Injector};
 use opentelemetry::Context;
 
 #[cfg(feature = "sdk")]
-pub(super) use with_sdk::{extract, inject};
+pub(super) use with_sdk::{extract, inject, outgoing};
 
 #[cfg(not(feature = "sdk"))]
 pub(super) fn inject(_carrier: &mut dyn Injector) {}
 
 #[cfg(not(feature = "sdk"))]
-pub(super) fn extract(_carrier: &dyn Extractor) -> Context {
-    Context::new()
+pub(super) fn extract(context: Context, _carrier: &dyn Extractor) -> Context {
+    context
+}
+
+#[cfg(not(feature = "sdk"))]
+pub(super) fn outgoing() -> Context {
+    Context::current()
 }
 
 #[cfg(feature = "sdk")]
 mod with_sdk {
     use super::{Context, Extractor, Injector};
-    use crate::propagation::carriers::{OtelExtractor, OtelInjector};
+    use crate::propagation::carriers::OtelInjector;
+    use crate::propagation::traceparent;
     use crate::unit::stack;
     use opentelemetry::propagation::TextMapPropagator;
     use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
@@ -31,10 +37,18 @@ mod with_sdk {
         TraceContextPropagator::new().inject_context(&outgoing(), &mut OtelInjector(carrier));
     }
 
-    /// Reads `traceparent` and `tracestate`.
-    pub(crate) fn extract(carrier: &dyn Extractor) -> Context {
-        let empty = Context::new();
-        TraceContextPropagator::new().extract_with_context(&empty, &OtelExtractor::new(carrier))
+    /// Returns `context` with the span of `traceparent` and `tracestate`, if they are valid. Of
+    /// several lines, `tracestate` is one list, and `traceparent` is not valid.
+    pub(crate) fn extract(context: Context, carrier: &dyn Extractor) -> Context {
+        let [traceparent] = carrier.get_all("traceparent")[..] else { return context };
+        let tracestate = || {
+            let lines = carrier.get_all("tracestate");
+            (!lines.is_empty()).then(|| lines.join(","))
+        };
+        match traceparent::parse(traceparent, tracestate) {
+            Some(caller) => context.with_remote_span_context(caller),
+            None => context,
+        }
     }
 
     /// Returns the current context as the next process must see it.
@@ -42,7 +56,7 @@ mod with_sdk {
     /// A unit that is not sampled has no span, and so no span context to send. Without
     /// `traceparent` the next process would start a trace of its own: it is sent a random one that
     /// is not sampled.
-    fn outgoing() -> Context {
+    pub(crate) fn outgoing() -> Context {
         let current = Context::current();
         if current.span().span_context().is_valid() || !stack::is_unsampled(&current) {
             return current;

@@ -29,6 +29,7 @@ pub use opentelemetry_semantic_conventions::attribute::SERVER_ADDRESS;
 pub use opentelemetry_semantic_conventions::attribute::SERVER_PORT;
 pub use opentelemetry_semantic_conventions::attribute::SERVICE_NAME;
 pub use opentelemetry_semantic_conventions::attribute::SERVICE_NAMESPACE;
+pub use opentelemetry_semantic_conventions::attribute::SESSION_ID;
 pub use opentelemetry_semantic_conventions::attribute::URL_FULL;
 pub use opentelemetry_semantic_conventions::attribute::URL_PATH;
 pub use opentelemetry_semantic_conventions::attribute::URL_SCHEME;
@@ -49,6 +50,8 @@ pub const WORKFLOW_STATUS: &str = "workflow.status";
 pub const WORKFLOW_DURATION_MS: &str = "workflow.duration.ms";
 /// Reason for the suspension of the segment.
 pub const WORKFLOW_SUSPEND_REASON: &str = "workflow.suspend.reason";
+/// Time in milliseconds that the run waited before it started.
+pub const WORKFLOW_QUEUE_WAIT_TIME_MS: &str = "workflow.queue.wait_time.ms";
 
 /// Stable slug of the agent.
 pub const AGENT_ID: &str = "agent.id";
@@ -72,8 +75,21 @@ pub const AGENT_RETRY_REASON: &str = "agent.retry.reason";
 /// Delay before the next attempt in milliseconds.
 pub const AGENT_RETRY_DELAY_MS: &str = "agent.retry.delay.ms";
 
+/// Cost of the calls of models below the segment, in US dollars.
+pub const WORKFLOW_COST_USD: &str = "workflow.cost.usd";
+/// Cost of the calls of models below the agent, in US dollars.
+pub const AGENT_COST_USD: &str = "agent.cost.usd";
+/// Limit of a budget: a value of [`crate::semconv::value::budget_limit`].
+pub const BUDGET_LIMIT: &str = "budget.limit";
+/// Amount of a limit that is used.
+pub const BUDGET_USED: &str = "budget.used";
+/// Amount of a limit.
+pub const BUDGET_MAX: &str = "budget.max";
+
 /// Error message. Span attribute only, never a label.
 pub const ERROR_MESSAGE: &str = "error.message";
+/// Status of a call of a model or of a tool: a value of [`crate::semconv::status`].
+pub const STATUS: &str = "hub_otel.status";
 /// `true` on a unit whose error is declared as expected.
 pub const EXPECTED_ERROR: &str = "hub_otel.expected_error";
 /// Reason for the end of a unit that did not end by itself: a value of
@@ -105,12 +121,21 @@ pub mod label {
     pub const ACTION: &str = "action";
     /// [`crate::semconv::attribute::ERROR_TYPE`] as a label.
     pub const ERROR_TYPE: &str = "error_type";
+    /// Model of a call.
+    pub const MODEL: &str = "model";
+    /// Type of tokens: a value of [`crate::semconv::gen_ai::token_type`].
+    pub const TYPE: &str = "type";
+    /// Source of a cost: a value of [`crate::semconv::value::cost_source`].
+    pub const SOURCE: &str = "source";
     /// Reason for a retry or a drop.
     pub const REASON: &str = "reason";
     /// `traces`, `metrics` or `logs`.
     pub const SIGNAL: &str = "signal";
     /// Result of the export of an item: `ok`, `rejected`, `failed` or `dropped`.
     pub const RESULT: &str = "result";
+    /// Type of an exporter that the application gave to the builder. Absent for the exporter of
+    /// this library.
+    pub const EXPORTER: &str = "exporter";
     /// Only label of the overflow series, which aggregates measurements beyond the cardinality
     /// limit of an instrument (metrics SDK specification, "Overflow attribute").
     pub const OVERFLOW: &str = "otel.metric.overflow";

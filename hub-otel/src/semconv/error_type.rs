@@ -9,6 +9,8 @@
 pub const PANIC: &str = "panic";
 /// A timeout was exceeded.
 pub const TIMEOUT: &str = "timeout";
+/// A limit of the run's budget was reached: the call was not started.
+pub const BUDGET_EXCEEDED: &str = "budget_exceeded";
 /// Fallback for an error without a more specific value (semantic conventions, `error.type`). Also
 /// the value of an unknown HTTP method.
 pub const OTHER: &str = "_OTHER";

@@ -16,3 +16,5 @@ pub const WORKFLOW_APPROVAL_DECIDED: &str = "workflow.approval.decided";
 pub const AGENT_RUN_STARTED: &str = "agent.run.started";
 /// An agent execution ended (DEBUG).
 pub const AGENT_RUN_ENDED: &str = "agent.run.ended";
+/// 80 % of a limit of a budget are used (WARN).
+pub const BUDGET_WARNING: &str = "budget.warning";

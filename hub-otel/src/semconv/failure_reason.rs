@@ -10,6 +10,12 @@ pub const COMPRESSION: &str = "compression";
 pub const RESPONSE_TOO_LARGE: &str = "reply_too_large";
 /// The responses had a status of success and were not OTLP.
 pub const UNREADABLE_RESPONSE: &str = "reply_unreadable";
+/// An exporter of the application did not return in time.
+pub const TIMEOUT: &str = "timeout";
+/// An exporter of the application returned an error.
+pub const EXPORTER_ERROR: &str = "exporter_error";
+/// An exporter of the application was shut down before.
+pub const EXPORTER_SHUT_DOWN: &str = "exporter_shut_down";
 
 /// Prefix of an HTTP status code: `http_400`.
 pub const HTTP_PREFIX: &str = "http_";

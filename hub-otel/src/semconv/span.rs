@@ -1,6 +1,7 @@
 //! Spans that the library defines, with their attributes.
 
 use crate::semconv::attribute as a;
+use crate::semconv::gen_ai as g;
 
 /// Definition of a span.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,10 @@ pub enum AttributeType {
     Int,
     /// Boolean.
     Bool,
+    /// 64-bit floating point number.
+    Double,
+    /// Array of strings.
+    Strings,
 }
 
 /// Condition under which an attribute is present.
@@ -73,6 +78,11 @@ pub enum RequirementLevel {
 pub const WORKFLOW_EXECUTE: &str = "workflow.execute";
 /// One logical execution of an agent, including all attempts and backoffs.
 pub const AGENT_EXECUTE: &str = "agent.execute";
+/// One call of a model. A template: `chat gpt-4o`, for a retrieval the data source in place of the
+/// model.
+pub const INFERENCE: &str = "{gen_ai.operation.name} {gen_ai.request.model}";
+/// One execution of a tool. A template: `execute_tool search`.
+pub const EXECUTE_TOOL: &str = "execute_tool {gen_ai.tool.name}";
 /// One wait for a person's decision.
 pub const WORKFLOW_APPROVAL: &str = "workflow.approval";
 
@@ -81,11 +91,19 @@ const fn at(key: &'static str, value: AttributeType, when: RequirementLevel) -> 
 }
 
 use AttributeType::Bool;
+use AttributeType::Double;
 use AttributeType::Int;
 use AttributeType::String;
+use AttributeType::Strings;
 use RequirementLevel::End;
 use RequirementLevel::Start;
 use RequirementLevel::When;
+
+const GEN_AI: RequirementLevel = When("the GenAI attributes are on, as by default");
+const CONVERSATION: RequirementLevel = When("the run has a conversation");
+const REQUEST: RequirementLevel = When("the request sets it");
+const CONTENT: RequirementLevel = When("content is recorded, by consent only");
+const REPORTED: RequirementLevel = When("it is reported");
 
 /// All spans that the library defines. HTTP and database spans follow the semantic conventions.
 pub const SPANS: &[Span] = &[
@@ -97,10 +115,16 @@ pub const SPANS: &[Span] = &[
             at(a::WORKFLOW_ID, String, Start),
             at(a::WORKFLOW_NAME, String, Start),
             at(a::WORKFLOW_TRIGGER, String, Start),
+            at(g::OPERATION_NAME, String, GEN_AI),
+            at(g::WORKFLOW_NAME, String, GEN_AI),
+            at(g::AGENT_NAME, String, When("the latest GenAI names are chosen")),
+            at(g::CONVERSATION_ID, String, CONVERSATION),
             at(a::WORKFLOW_STATUS, String, End),
             at(a::WORKFLOW_DURATION_MS, Int, End),
+            at(a::WORKFLOW_COST_USD, Double, When("calls of models below it have a cost")),
             at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
             at(a::WORKFLOW_SUSPEND_REASON, String, When("the segment was suspended")),
+            at(a::WORKFLOW_QUEUE_WAIT_TIME_MS, Int, When("the run was queued before it started")),
             at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
             at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
             at(a::STREAM_ITEMS, Int, When("the unit is a stream")),
@@ -117,11 +141,82 @@ pub const SPANS: &[Span] = &[
             at(a::AGENT_RUN_ID, String, Start),
             at(a::WORKFLOW_RUN_ID, String, When("a workflow encloses the agent")),
             at(a::WORKFLOW_ID, String, When("a workflow encloses the agent")),
+            at(g::OPERATION_NAME, String, GEN_AI),
+            at(g::AGENT_NAME, String, GEN_AI),
+            at(g::AGENT_ID, String, When("both GenAI names are chosen")),
+            at(g::CONVERSATION_ID, String, CONVERSATION),
             at(a::AGENT_STATUS, String, End),
             at(a::AGENT_DURATION_MS, Int, End),
+            at(a::AGENT_COST_USD, Double, When("calls of models below it have a cost")),
             at(a::AGENT_RETRY_COUNT, Int, When("the count is greater than 0")),
             at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
             at(a::ERROR_MESSAGE, String, When("the unit failed or timed out")),
+            at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
+            at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
+            at(a::STREAM_ITEMS, Int, When("the unit is a stream")),
+            at(a::STREAM_FIRST_ITEM_MS, Int, When("the unit is a stream with an item")),
+        ],
+    },
+    Span {
+        name: INFERENCE,
+        kind: "CLIENT",
+        attributes: &[
+            at(g::OPERATION_NAME, String, Start),
+            at(g::PROVIDER_NAME, String, When("it is set")),
+            at(g::REQUEST_MODEL, String, When("it is set")),
+            at(g::DATA_SOURCE_ID, String, When("it is set")),
+            at(g::CONVERSATION_ID, String, CONVERSATION),
+            at(a::WORKFLOW_RUN_ID, String, When("a workflow encloses the call")),
+            at(a::WORKFLOW_ID, String, When("a workflow encloses the call")),
+            at(g::REQUEST_TEMPERATURE, Double, REQUEST),
+            at(g::REQUEST_TOP_P, Double, REQUEST),
+            at(g::REQUEST_TOP_K, Double, REQUEST),
+            at(g::REQUEST_MAX_TOKENS, Int, REQUEST),
+            at(g::REQUEST_FREQUENCY_PENALTY, Double, REQUEST),
+            at(g::REQUEST_PRESENCE_PENALTY, Double, REQUEST),
+            at(g::REQUEST_SEED, Int, REQUEST),
+            at(g::REQUEST_CHOICE_COUNT, Int, When("the request sets it and it is not 1")),
+            at(g::REQUEST_STOP_SEQUENCES, Strings, REQUEST),
+            at(g::REQUEST_ENCODING_FORMATS, Strings, REQUEST),
+            at(g::EMBEDDINGS_DIMENSION_COUNT, Int, REQUEST),
+            at(g::OUTPUT_TYPE, String, REQUEST),
+            at(g::REQUEST_STREAM, Bool, When("the response is streamed")),
+            at(g::RESPONSE_MODEL, String, REPORTED),
+            at(g::RESPONSE_ID, String, REPORTED),
+            at(g::RESPONSE_FINISH_REASONS, Strings, REPORTED),
+            at(g::RESPONSE_TIME_TO_FIRST_CHUNK, Double, When("a chunk was received")),
+            at(g::USAGE_INPUT_TOKENS, Int, REPORTED),
+            at(g::USAGE_OUTPUT_TOKENS, Int, REPORTED),
+            at(g::USAGE_CACHE_READ_TOKENS, Int, REPORTED),
+            at(g::USAGE_CACHE_CREATION_TOKENS, Int, REPORTED),
+            at(g::USAGE_CACHE_WRITE_TOKENS, Int, When("it is reported, in the latest names")),
+            at(g::USAGE_REASONING_TOKENS, Int, REPORTED),
+            at(g::USAGE_COST, Double, When("the model has a price, or the cost is reported")),
+            at(g::SYSTEM_INSTRUCTIONS, String, CONTENT),
+            at(g::INPUT_MESSAGES, String, CONTENT),
+            at(g::OUTPUT_MESSAGES, String, CONTENT),
+            at(a::STATUS, String, End),
+            at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
+            at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
+            at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
+            at(a::STREAM_ITEMS, Int, When("the unit is a stream")),
+            at(a::STREAM_FIRST_ITEM_MS, Int, When("the unit is a stream with an item")),
+        ],
+    },
+    Span {
+        name: EXECUTE_TOOL,
+        kind: "INTERNAL",
+        attributes: &[
+            at(g::OPERATION_NAME, String, Start),
+            at(g::TOOL_NAME, String, Start),
+            at(g::TOOL_CALL_ID, String, When("it is set")),
+            at(g::TOOL_CALL_ARGUMENTS, String, CONTENT),
+            at(g::TOOL_CALL_RESULT, String, CONTENT),
+            at(g::CONVERSATION_ID, String, CONVERSATION),
+            at(a::WORKFLOW_RUN_ID, String, When("a workflow encloses the call")),
+            at(a::WORKFLOW_ID, String, When("a workflow encloses the call")),
+            at(a::STATUS, String, End),
+            at(a::ERROR_TYPE, String, When("the unit failed or timed out")),
             at(a::EXPECTED_ERROR, Bool, When("the error is declared as expected")),
             at(a::ENDED_BY, String, When("the shutdown of telemetry ended the unit")),
             at(a::STREAM_ITEMS, Int, When("the unit is a stream")),

@@ -12,6 +12,33 @@ pub mod ended_by {
     pub const SHUTDOWN: &str = "shutdown";
 }
 
+/// Values of `workflow.suspend.reason` that the library sets.
+pub mod suspend_reason {
+    /// The future was dropped, or telemetry was shut down, after
+    /// [`suspend_on_drop`](crate::Current::suspend_on_drop).
+    pub const DROPPED: &str = "dropped";
+}
+
+/// Values of the label `source` of a cost.
+pub mod cost_source {
+    /// By a price table, or by the price function of the application.
+    pub const PRICED: &str = "priced";
+    /// By the provider's response.
+    pub const REPORTED: &str = "reported";
+}
+
+/// Values of `budget.limit`.
+pub mod budget_limit {
+    /// US dollars.
+    pub const USD: &str = "usd";
+    /// Input and output tokens.
+    pub const TOKENS: &str = "tokens";
+    /// Calls of models.
+    pub const LLM_CALLS: &str = "llm_calls";
+    /// Executions of tools.
+    pub const TOOL_CALLS: &str = "tool_calls";
+}
+
 /// Values of the label `signal`.
 pub mod signal {
     /// Spans.

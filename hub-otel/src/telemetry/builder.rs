@@ -1,14 +1,22 @@
 //! The builder of telemetry: settings in code.
 
 mod exporters;
+pub(crate) mod extend;
+mod gen_ai;
+#[cfg(feature = "live")]
+mod live;
+mod prices;
 mod start;
 
+use crate::config::SPAN_FILTER;
 use crate::config::env::Environment;
 use crate::config::reader::{Overrides, SET_VAR};
 use crate::config::resource::Defaults;
 #[cfg(feature = "testing")]
 use crate::config::signal::Signal;
+use crate::export::components::Components;
 use crate::export::retry::BeforeExport;
+use crate::gen_ai::prices::Prices;
 use crate::options::Options;
 use crate::telemetry::error::InitError;
 use crate::telemetry::guard::Telemetry;
@@ -72,9 +80,13 @@ pub struct TelemetryBuilder {
     deny: DenyList,
     insecure_hosts: Vec<String>,
     options: Options,
+    prices: Prices,
     shutdown_on_signal: bool,
     strict_environment: bool,
     before_export: Option<BeforeExport>,
+    components: Components,
+    /// Keys of run attributes that are carried as baggage.
+    carried: Vec<String>,
 }
 
 impl std::fmt::Debug for TelemetryBuilder {
@@ -272,6 +284,20 @@ impl TelemetryBuilder {
 
 /// Shutdown, spans and redaction.
 impl TelemetryBuilder {
+    /// Sets the filter of the exported `tracing` spans, as directives of tracing-subscriber's
+    /// EnvFilter. RUST_LOG, which filters log lines and log records, does not apply to them: the
+    /// parents of spans do not depend on the level of the log. `off` exports none; units are
+    /// exported in any case.
+    ///
+    /// Variable: OTEL_HUB_SPAN_FILTER. Default: `info`; `off` if RUST_LOG is `off`.
+    ///
+    /// ```
+    /// let builder = hub_otel::Telemetry::builder().span_filter("info,sqlx=warn");
+    /// ```
+    pub fn span_filter(self, directives: impl Into<String>) -> Self {
+        self.set(SPAN_FILTER, "span_filter", directives)
+    }
+
     /// Sets the time limit of the shutdown, over all signals. Precision: 1 ms; range: 1 ms to 1 h.
     ///
     /// Variable: HUB_OTEL_SHUTDOWN_TIMEOUT. Default: 5 s. A dropped guard takes at most 2 s of it.
@@ -307,15 +333,6 @@ impl TelemetryBuilder {
     /// Default: `true`. No variable.
     pub fn ok_status(mut self, on: bool) -> Self {
         self.options.ok_status = on;
-        self
-    }
-
-    /// Adds the attributes of the GenAI semantic conventions to every unit.
-    ///
-    /// Variable: OTEL_SEMCONV_STABILITY_OPT_IN with `gen_ai_latest_experimental`. Default: `false`,
-    /// because the conventions are in development.
-    pub fn gen_ai(mut self, on: bool) -> Self {
-        self.options.gen_ai = on;
         self
     }
 

@@ -47,6 +47,8 @@ pub enum InitErrorKind {
     ExportThread,
     /// The configured address of `/metrics` could not be bound.
     MetricsListener,
+    /// The address of the live view could not be bound.
+    LiveListener,
     /// The handlers of [`shutdown_on_signal`](crate::TelemetryBuilder::shutdown_on_signal) could
     /// not be installed.
     SignalHandlers,
@@ -60,7 +62,17 @@ enum InitFailure {
     InvalidSettings(Vec<SettingProblem>),
     AlreadyInstalled,
     ExportThread(io::Error),
-    MetricsListener { origin: String, address: SocketAddr, source: io::Error },
+    MetricsListener {
+        origin: String,
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[cfg(feature = "live")]
+    LiveListener {
+        origin: String,
+        address: SocketAddr,
+        source: io::Error,
+    },
     SignalHandlers(io::Error),
 }
 
@@ -121,6 +133,11 @@ impl InitError {
         Self(Box::new(InitFailure::MetricsListener { origin, address, source }))
     }
 
+    #[cfg(feature = "live")]
+    pub(crate) fn live_listener(origin: String, address: SocketAddr, source: io::Error) -> Self {
+        Self(Box::new(InitFailure::LiveListener { origin, address, source }))
+    }
+
     /// Returns the category of the error.
     ///
     /// ```no_run
@@ -144,6 +161,8 @@ impl InitError {
             InitFailure::AlreadyInstalled => InitErrorKind::AlreadyInstalled,
             InitFailure::ExportThread(_) => InitErrorKind::ExportThread,
             InitFailure::MetricsListener { .. } => InitErrorKind::MetricsListener,
+            #[cfg(feature = "live")]
+            InitFailure::LiveListener { .. } => InitErrorKind::LiveListener,
             InitFailure::SignalHandlers(_) => InitErrorKind::SignalHandlers,
         }
     }
@@ -183,6 +202,12 @@ impl fmt::Display for InitError {
                  OTEL_EXPORTER_PROMETHEUS_PORT to another one, 0 for any",
                 address.port()
             ),
+            #[cfg(feature = "live")]
+            InitFailure::LiveListener { origin, address, .. } => write!(
+                f,
+                "the live view cannot be served on {address} ({origin}); free the port, or set \
+                 OTEL_HUB_LIVE to another address, port 0 for any"
+            ),
             InitFailure::SignalHandlers(_) => {
                 f.write_str("the signal handlers of `shutdown_on_signal` could not be installed")
             }
@@ -204,6 +229,8 @@ impl fmt::Debug for InitError {
 impl Error for InitError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
+            #[cfg(feature = "live")]
+            InitFailure::LiveListener { source, .. } => Some(source),
             InitFailure::ExportThread(source)
             | InitFailure::MetricsListener { source, .. }
             | InitFailure::SignalHandlers(source) => Some(source),

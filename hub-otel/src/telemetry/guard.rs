@@ -6,6 +6,7 @@ use crate::export::diagnostics;
 use crate::instance;
 use crate::instance::Instance;
 use crate::options::Propagation;
+use crate::propagation::custom::CustomPropagators;
 use crate::telemetry::builder::TelemetryBuilder;
 use crate::telemetry::error::InitError;
 use crate::telemetry::health::Health;
@@ -141,6 +142,7 @@ impl Telemetry {
                         None => "not served".to_owned(),
                     },
                 })
+                .chain(self.custom_exporters(signal))
                 .collect();
             if destinations.is_empty() { "nowhere".to_owned() } else { destinations.join(" and ") }
         };
@@ -151,6 +153,14 @@ impl Telemetry {
             metrics: describe(Signal::Metrics),
             logs: describe(Signal::Logs),
         }
+    }
+
+    /// Returns the names of the exporters of the application.
+    fn custom_exporters(&self, signal: Signal) -> impl Iterator<Item = String> {
+        let deliveries = self.handle.iter().flat_map(|handle| &handle.pipeline.deliveries);
+        deliveries
+            .filter(move |delivery| delivery.signal == signal)
+            .filter_map(|delivery| delivery.exporter.as_deref().map(str::to_owned))
     }
 
     /// Returns the address of `/metrics`. `None` if it is not served.
@@ -221,10 +231,16 @@ impl Telemetry {
             opentelemetry::global::set_meter_provider(handle.pipeline.meter_provider.clone());
             opentelemetry::global::set_text_map_propagator(global_propagator(
                 handle.pipeline.instance.options.propagation,
+                &handle.pipeline.instance.propagators,
             ));
         });
         let started = format!("Instrumentation started ({})", self.health());
         handle.pipeline.diagnostics.log_at(Level::INFO, &started);
+        // On stderr only: an event would carry the token into the application's log.
+        #[cfg(feature = "live")]
+        if let Some(url) = self.live_url() {
+            diagnostics::write_line(&format!("Live view: {url}"));
+        }
         if !subscriber::set(&handle.pipeline) {
             if handle.has_layer.load(Ordering::SeqCst) {
                 subscriber::forward_log_crate();
@@ -354,9 +370,14 @@ impl Drop for Telemetry {
     }
 }
 
-/// Creates the propagator for users of OpenTelemetry's global one, by OTEL_PROPAGATORS.
-fn global_propagator(propagation: Propagation) -> TextMapCompositePropagator {
-    let mut propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>> = Vec::new();
+/// Creates the propagator for users of OpenTelemetry's global one, by OTEL_PROPAGATORS and of the
+/// application's own.
+fn global_propagator(
+    propagation: Propagation,
+    custom: &CustomPropagators,
+) -> TextMapCompositePropagator {
+    // The last one takes precedence: those of W3C.
+    let mut propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>> = custom.boxed().collect();
     if propagation.trace_context {
         propagators.push(Box::new(TraceContextPropagator::new()));
     }

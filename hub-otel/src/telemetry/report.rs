@@ -31,11 +31,31 @@ pub struct Report {
     pub metrics: SignalReport,
     /// Log records.
     pub logs: SignalReport,
-    /// Workflows and agents that were in progress at the shutdown, which ended them CANCELLED.
-    /// Their spans are among those of `traces`.
+    /// Exporters that the application gave to the builder
+    /// ([`otel::TelemetryBuilderExt`](crate::otel::TelemetryBuilderExt)). Not contained in the
+    /// counts above, which are those of OTLP.
+    pub exporters: Vec<ExporterReport>,
+    /// Workflows and agents that were in progress at the shutdown, which ended them: CANCELLED, or
+    /// suspended after [`suspend_on_drop`](crate::Current::suspend_on_drop). Their spans are
+    /// among those of `traces`.
     pub ended_by_shutdown: u64,
     /// Duration of the shutdown or flush. Zero in a report taken while telemetry runs.
     pub elapsed: Duration,
+}
+
+/// Delivery counts of one exporter that the application gave to the builder.
+///
+/// An exporter returns one result per batch: its items are `ok` or `failed` together, and none is
+/// `rejected`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExporterReport {
+    /// The path of the exporter's type, with `#2` for the second one of a type.
+    pub exporter: String,
+    /// The exported signal.
+    pub signal: Signal,
+    /// Its counts.
+    pub counts: SignalReport,
 }
 
 /// Delivery counts of one signal.
@@ -94,16 +114,21 @@ impl Report {
         }
     }
 
-    /// Returns the number of items that were not delivered, over all signals.
+    /// Returns the number of items that were not delivered, over all signals and exporters.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        Signal::ALL.iter().map(|signal| self.signal(*signal).lost()).sum()
+        self.all().map(SignalReport::lost).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SignalReport> {
+        let own = Signal::ALL.iter().map(|signal| self.signal(*signal));
+        own.chain(self.exporters.iter().map(|exporter| &exporter.counts))
     }
 
     /// Returns whether every item was delivered and none is pending.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lost() == 0 && Signal::ALL.iter().all(|signal| self.signal(*signal).pending == 0)
+        self.all().all(|counts| counts.lost() == 0 && counts.pending == 0)
     }
 }
 
@@ -129,10 +154,13 @@ impl fmt::Display for SignalReport {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "traces: {}; metrics: {}; logs: {}", self.traces, self.metrics, self.logs)?;
+        for ExporterReport { exporter, signal, counts } in &self.exporters {
+            write!(f, "; {signal} by {exporter}: {counts}")?;
+        }
         match self.ended_by_shutdown {
             0 => Ok(()),
-            1 => f.write_str("; 1 unit was in progress and is recorded as CANCELLED"),
-            count => write!(f, "; {count} units were in progress and are recorded as CANCELLED"),
+            1 => f.write_str("; 1 unit was in progress and was ended by the shutdown"),
+            count => write!(f, "; {count} units were in progress and were ended by the shutdown"),
         }
     }
 }

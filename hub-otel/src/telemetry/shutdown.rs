@@ -113,7 +113,7 @@ impl ShutdownHandle {
                 while tasks.join_next().await.is_some() {}
             })
             .await;
-            handle.pipeline.stop_metrics_server().await;
+            handle.pipeline.stop_servers().await;
             completion.conclude();
             let _ = timeout(FLUSH_TIME, async {
                 while !stderr::is_flushed() {

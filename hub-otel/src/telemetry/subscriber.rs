@@ -15,6 +15,7 @@ mod span_fields;
 mod span_filter;
 #[cfg(feature = "tracing")]
 mod span_tracer;
+mod unit_lines;
 pub(crate) mod with_ids;
 
 use crate::config::Config;
@@ -33,9 +34,11 @@ use crate::telemetry::subscriber::redacting_format::RedactingFields;
 use crate::telemetry::subscriber::span_filter::SpanFilter;
 #[cfg(feature = "tracing")]
 use crate::telemetry::subscriber::span_tracer::SpanTracer;
-use std::sync::OnceLock;
-use tracing::Metadata;
+use crate::telemetry::subscriber::unit_lines::UnitLines;
+use crate::unit::unit_event;
+use std::sync::{Arc, OnceLock};
 use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Metadata};
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};
@@ -70,7 +73,8 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
     !target.starts_with(OPENTELEMETRY) && target != DIAGNOSTICS_TARGET
 }
 
-/// Creates a filter of call sites. It does not raise the level of the subscriber: RUST_LOG sets it.
+/// Creates a filter of call sites. It does not raise the level of the subscriber, which RUST_LOG
+/// and the filter of spans set.
 fn callsites(
     is_enabled: fn(&Metadata<'_>) -> bool,
 ) -> FilterFn<impl Fn(&Metadata<'_>) -> bool + Clone> {
@@ -91,12 +95,14 @@ fn env_filter(directives: &str) -> EnvFilter {
     EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
-/// Returns the tracer of `tracing` spans. `None` if no trace is exported.
+/// Returns the tracer of `tracing` spans. `None` if neither an exporter nor a component of the
+/// application takes spans.
 #[cfg(feature = "tracing")]
-fn sdk_tracer(pipeline: &Pipeline) -> Option<crate::instance::SdkTracer> {
+fn sdk_tracer(pipeline: &Pipeline) -> Option<crate::sdk_types::SdkTracer> {
     use opentelemetry::trace::TracerProvider;
-    let is_exported = !pipeline.config.exporters(Signal::Traces).is_empty();
-    is_exported.then(|| pipeline.tracer_provider.tracer(crate::semconv::TRACING_SCOPE))
+    let is_taken = !pipeline.config.exporters(Signal::Traces).is_empty()
+        || !pipeline.components.span_processors.is_empty();
+    is_taken.then(|| pipeline.tracer_provider.tracer(crate::semconv::TRACING_SCOPE))
 }
 
 /// Creates the layer that exports spans by `tracer`.
@@ -116,8 +122,8 @@ where
     IntegerFields::default().and_then(layer).with_filter(SpanFilter(filter)).boxed()
 }
 
-/// Creates the layer that exports the spans and events of a subscriber of the application, filtered
-/// by RUST_LOG.
+/// Creates the layer that exports the spans and events of a subscriber of the application. The
+/// events are filtered by RUST_LOG, the spans by a filter of their own.
 pub(crate) fn layer<S>(pipeline: Option<&Pipeline>, exported: Exported) -> BoxedLayer<S>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -126,29 +132,26 @@ where
         not(any(feature = "logs", feature = "tracing")),
         expect(unused_mut, reason = "nothing is exported")
     )]
-    let mut layers: Option<BoxedLayer<S>> = None;
+    let mut layers: Vec<BoxedLayer<S>> = Vec::new();
     #[cfg(feature = "logs")]
     if let Some(pipeline) = pipeline
         && let Some(provider) = &pipeline.logger_provider
     {
         let filter = callsites(is_exported).and(env_filter(&pipeline.config.log_filter));
         let bridge = LogBridge::new(Some(provider));
-        layers = Some(CatchPanic(bridge).with_filter(filter).boxed());
+        layers.push(CatchPanic(bridge).with_filter(filter).boxed());
     }
     #[cfg(feature = "tracing")]
     if let Some(pipeline) = pipeline
         && exported == Exported::SpansAndEvents
         && let Some(tracer) = sdk_tracer(pipeline)
     {
-        let filter = env_filter(&pipeline.config.log_filter);
-        let spans = span_layer(SpanTracer::new(Some(tracer)), filter);
-        layers = Some(match layers {
-            Some(logs) => logs.and_then(spans).boxed(),
-            None => spans,
-        });
+        let filter = env_filter(&pipeline.config.span_filter);
+        layers.push(span_layer(SpanTracer::new(Some(tracer)), filter));
     }
     let _ = (pipeline, exported);
-    layers.unwrap_or_else(|| Identity::new().boxed())
+    // An empty list would be the level OFF.
+    if layers.is_empty() { Identity::new().boxed() } else { layers.boxed() }
 }
 
 /// Forwards the records of the `log` crate to a subscriber of the application.
@@ -176,11 +179,20 @@ pub(crate) fn set(pipeline: &Pipeline) -> bool {
             is_set
         }
     };
-    #[cfg(feature = "logs")]
     if is_set {
-        log_crate::forward(LevelFilter::current());
+        unit_event::set_sink(Arc::new(UnitLines::new(pipeline, prints_text, is_unit)));
+        #[cfg(feature = "logs")]
+        {
+            let filter = env_filter(&pipeline.config.log_filter);
+            log_crate::forward(filter.max_level_hint().unwrap_or(LevelFilter::TRACE));
+        }
     }
     is_set
+}
+
+/// Returns whether `dispatch` is the subscriber of this library.
+fn prints_text(dispatch: &Dispatch) -> bool {
+    dispatch.is::<CatchPanic<reload::Layer<Text, Registry>>>()
 }
 
 type Text = fmt::Layer<Registry, RedactingFields, fmt::format::Format, LineWriter>;
@@ -192,6 +204,8 @@ struct OwnSubscriber {
     logs: reload::Handle<LogBridge, Registry>,
     #[cfg(feature = "tracing")]
     tracer: SpanTracer,
+    #[cfg(feature = "tracing")]
+    span_filter: reload::Handle<EnvFilter, Registry>,
     filters: Vec<reload::Handle<EnvFilter, Registry>>,
 }
 
@@ -208,21 +222,27 @@ impl OwnSubscriber {
         // Diagnostics are written to stderr directly, with a text of their own. One filter per
         // layer: `tracing::enabled!` is true if one of two nested filters is.
         let printed = callsites(|metadata| metadata.target() != DIAGNOSTICS_TARGET);
-        let layers: BoxedLayer<Registry> =
-            CatchPanic(text).with_filter(printed.and(filter())).boxed();
+        // A list, because `and_then` on the registry applies the level of one layer only.
+        #[cfg_attr(
+            not(any(feature = "logs", feature = "tracing")),
+            expect(unused_mut, reason = "nothing is exported")
+        )]
+        let mut layers: Vec<BoxedLayer<Registry>> =
+            vec![CatchPanic(text).with_filter(printed.and(filter())).boxed()];
         #[cfg(feature = "logs")]
-        let (layers, logs_handle) = {
+        let logs_handle = {
             let bridge = LogBridge::new(pipeline.logger_provider.as_ref());
             let (bridge, handle) = reload::Layer::new(bridge);
-            let logs = CatchPanic(bridge).with_filter(callsites(is_exported).and(filter()));
-            let layers: BoxedLayer<Registry> = logs.and_then(layers).boxed();
-            (layers, handle)
+            let filter = callsites(is_exported).and(filter());
+            layers.push(CatchPanic(bridge).with_filter(filter).boxed());
+            handle
         };
         #[cfg(feature = "tracing")]
-        let (layers, tracer) = {
+        let (tracer, span_filter) = {
             let tracer = SpanTracer::new(sdk_tracer(pipeline));
-            let layers = span_layer(tracer.clone(), filter()).and_then(layers);
-            (layers, tracer)
+            let (filter, handle) = reload::Layer::new(env_filter(&config.span_filter));
+            layers.push(span_layer(tracer.clone(), filter));
+            (tracer, handle)
         };
         let ours = Self {
             text: text_handle,
@@ -230,6 +250,8 @@ impl OwnSubscriber {
             logs: logs_handle,
             #[cfg(feature = "tracing")]
             tracer,
+            #[cfg(feature = "tracing")]
+            span_filter,
             filters,
         };
         (ours, Registry::default().with(layers))
@@ -242,7 +264,10 @@ impl OwnSubscriber {
         #[cfg(feature = "logs")]
         let _ = self.logs.reload(LogBridge::new(pipeline.logger_provider.as_ref()));
         #[cfg(feature = "tracing")]
-        self.tracer.replace(sdk_tracer(pipeline));
+        {
+            self.tracer.replace(sdk_tracer(pipeline));
+            let _ = self.span_filter.reload(env_filter(&config.span_filter));
+        }
         for filter in &self.filters {
             let _ = filter.reload(env_filter(&config.log_filter));
         }

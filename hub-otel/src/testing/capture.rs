@@ -1,14 +1,22 @@
 //! Captures: an SDK that keeps what is recorded, and the scope in which code records into it.
 
+use crate::config::sampler::ValueLimit;
+use crate::export::unit_spans::{RecordedUnitSpans, record_limits};
+use crate::gen_ai::content::{ContentPolicy, MAX_CONTENT_BYTES};
+use crate::gen_ai::prices::Prices;
+use crate::gen_ai::recorder::GenAiRecorder;
 use crate::instance;
 use crate::instance::{ContextInstanceGuard, Instance};
-use crate::options::{Exceptions, Options, Sampling};
+use crate::options::{Exceptions, GenAiNames, Options, Sampling};
+use crate::telemetry::redaction::is_secret;
 use crate::testing::conformance;
 use crate::testing::conformance::Violations;
 use crate::testing::metrics::Metrics;
 use crate::testing::process_wide::ProcessWide;
 use crate::testing::render::Spans;
 use crate::testing::span::Span;
+use crate::unit::foreign_call::record_foreign_call;
+use crate::unit::span_facts::keep_last;
 use opentelemetry::trace::FutureExt;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::InstrumentKind;
@@ -18,9 +26,13 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::trace::ParentBasedSampler;
+use opentelemetry_sdk::trace::RandomIdGenerator;
 use opentelemetry_sdk::trace::Sampler;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::ShouldSample;
 use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::SpanLimits;
 use opentelemetry_sdk::trace::SpanProcessor;
 use std::fmt;
 use std::future::Future;
@@ -89,11 +101,14 @@ pub struct Settings {
     ratio: f64,
     parent_based: bool,
     root_agents: bool,
+    content: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { options: Options::default(), ratio: 1.0, parent_based: false, root_agents: false }
+        // Without the GenAI attributes: the trees that tests compare stay short.
+        let options = Options { gen_ai: false, ..Options::default() };
+        Self { options, ratio: 1.0, parent_based: false, root_agents: false, content: false }
     }
 }
 
@@ -129,9 +144,34 @@ impl Settings {
         self
     }
 
-    /// Sets GenAI attributes on every unit.
+    /// Sets the GenAI attributes of workflows and agents, as [`Telemetry`](crate::Telemetry) does
+    /// by default.
     pub fn gen_ai(mut self) -> Self {
         self.options.gen_ai = true;
+        self
+    }
+
+    /// Sets the latest names of the GenAI conventions, and the released ones too if `dup` is set.
+    pub fn latest_gen_ai(mut self, dup: bool) -> Self {
+        self.options.gen_ai_names = if dup { GenAiNames::Both } else { GenAiNames::Latest };
+        self
+    }
+
+    /// Records the content of calls of models and tools.
+    pub fn capture_content(mut self) -> Self {
+        self.content = true;
+        self
+    }
+
+    /// Names the span of an agent `invoke_agent {name}`.
+    pub fn invoke_agent_names(mut self) -> Self {
+        self.options.invoke_agent_names = true;
+        self
+    }
+
+    /// Adds `openinference.span.kind` to every unit.
+    pub fn openinference(mut self) -> Self {
+        self.options.openinference = true;
         self
     }
 
@@ -242,7 +282,7 @@ impl Capture {
     /// Returns the number of label values that were recorded as overflow, because the limit of
     /// values per label was reached.
     pub fn overflowed(&self) -> u64 {
-        self.sdk.instance.units.overflowed()
+        self.sdk.instance.units.overflowed() + self.sdk.instance.gen_ai.overflowed()
     }
 
     /// Checks the captured spans and metrics against the [semantic conventions](crate::semconv) of
@@ -286,7 +326,15 @@ struct CaptureSdk {
 impl CaptureSdk {
     fn new(settings: &Settings) -> Self {
         crate::unit::panic_text::install_hook();
-        let spans = CollectingProcessor::default();
+        let content = if settings.content {
+            ContentPolicy::consented(MAX_CONTENT_BYTES, is_secret)
+        } else {
+            ContentPolicy::default()
+        };
+        let spans = CollectingProcessor {
+            spans: Arc::default(),
+            gen_ai: Arc::new(GenAiRecorder::new(Prices::default(), content)),
+        };
         let root = if settings.ratio >= 1.0 {
             Sampler::AlwaysOn
         } else if settings.ratio <= 0.0 {
@@ -294,15 +342,33 @@ impl CaptureSdk {
         } else {
             Sampler::TraceIdRatioBased(settings.ratio)
         };
-        let sampler =
-            if settings.parent_based { Sampler::ParentBased(Box::new(root)) } else { root };
+        let sampler: Box<dyn ShouldSample> =
+            if settings.parent_based { ParentBasedSampler::new(root).into() } else { root.into() };
         let traces = SdkTracerProvider::builder()
-            .with_sampler(sampler)
+            .with_sampler(sampler.clone())
             .with_span_processor(spans.clone())
             .build();
+        let unit_spans = Arc::new(RecordedUnitSpans {
+            sampler,
+            ids: RandomIdGenerator::default(),
+            limits: record_limits(&SpanLimits::default()),
+            value_limit: ValueLimit::Bytes(usize::MAX),
+            queue: None,
+            console: None,
+            processor: spans.clone(),
+        });
         let reader = SharedReader(Arc::new(ManualReader::builder().build()));
         let metrics = SdkMeterProvider::builder().with_reader(reader.clone()).build();
-        let instance = Instance::new(&traces, &metrics, settings.options);
+        let gen_ai = Arc::clone(&spans.gen_ai);
+        let instance = Instance::new(
+            &traces,
+            unit_spans,
+            &metrics,
+            settings.options,
+            gen_ai,
+            Default::default(),
+            true,
+        );
         Self { instance, spans, reader, metrics, traces }
     }
 }
@@ -318,12 +384,15 @@ impl Drop for CaptureSdk {
 ///
 /// The SDK's in-memory exporter is not used: it is called through `futures_executor::block_on`,
 /// which panics in a test that runs on that executor itself.
-#[derive(Debug, Clone, Default)]
-struct CollectingProcessor(Arc<Mutex<Vec<SpanData>>>);
+#[derive(Debug, Clone)]
+struct CollectingProcessor {
+    spans: Arc<Mutex<Vec<SpanData>>>,
+    gen_ai: Arc<GenAiRecorder>,
+}
 
 impl CollectingProcessor {
     fn lock(&self) -> MutexGuard<'_, Vec<SpanData>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -331,7 +400,8 @@ impl SpanProcessor for CollectingProcessor {
     fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &opentelemetry::Context) {}
 
     fn on_end(&self, mut span: SpanData) {
-        crate::unit::span::dedup_attributes(&mut span);
+        keep_last(&mut span.attributes, |attribute| attribute.key.as_str());
+        record_foreign_call(&self.gen_ai, &mut span);
         self.lock().push(span);
     }
 

@@ -98,7 +98,9 @@ fn check_span(captured: &Span, violations: &mut Vec<String>) {
         let fits = |value: &Value| match attribute.value {
             AttributeType::String => matches!(value, Value::String(_)),
             AttributeType::Int => matches!(value, Value::Int(_)),
+            AttributeType::Double => matches!(value, Value::Float(_)),
             AttributeType::Bool => matches!(value, Value::Bool(_)),
+            AttributeType::Strings => matches!(value, Value::Array(_)),
         };
         match (captured.attributes.get(attribute.key), attribute.when) {
             (Some(value), _) if !fits(value) => {

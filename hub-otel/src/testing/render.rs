@@ -1,6 +1,6 @@
 //! Collections of captured spans: selection, and rendering as an indented tree.
 
-use crate::semconv::attribute as a;
+use crate::semconv::{attribute as a, gen_ai};
 use crate::testing::span::{Span, Value};
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -233,7 +233,10 @@ fn write_attributes(text: &mut String, indent: &str, attributes: &BTreeMap<Strin
 
 fn varies_between_runs(key: &str, value: &str) -> bool {
     match key {
-        a::WORKFLOW_DURATION_MS | a::AGENT_DURATION_MS | a::STREAM_FIRST_ITEM_MS => true,
+        a::WORKFLOW_DURATION_MS
+        | a::AGENT_DURATION_MS
+        | a::STREAM_FIRST_ITEM_MS
+        | gen_ai::RESPONSE_TIME_TO_FIRST_CHUNK => true,
         a::WORKFLOW_RUN_ID | a::AGENT_RUN_ID => uuid::Uuid::try_parse(value).is_ok(),
         _ => false,
     }

@@ -35,14 +35,19 @@ impl Bounded {
 impl fmt::Write for Bounded {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         let room = self.max.saturating_sub(self.text.len());
-        if part.len() <= room {
-            self.text.push_str(part);
-            return Ok(());
-        }
-        let end = (0..=room).rev().find(|end| part.is_char_boundary(*end)).unwrap_or(0);
-        self.text.push_str(&part[..end]);
-        Err(fmt::Error)
+        self.text.push_str(cut(part, room));
+        if part.len() <= room { Ok(()) } else { Err(fmt::Error) }
     }
+}
+
+/// Returns the first characters of `text`, up to `max` bytes.
+pub(crate) fn cut(text: &str, max: usize) -> &str {
+    // `str::floor_char_boundary` needs Rust 1.91.
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Formats up to [`MAX_BYTES`]. A failure keeps what was written.

@@ -8,7 +8,8 @@ const REDACTED: &str = "REDACTED";
 
 /// Redacts the URLs in `text`: `https://user:key@host:1/a?b` becomes `https://host:1/REDACTED`.
 pub(crate) fn redact_urls(text: String) -> String {
-    if !text.contains("://") {
+    // Most texts have no colon, which is faster to find.
+    if !text.split_once(':').is_some_and(|(_, rest)| rest.contains("//")) {
         return text;
     }
     let mut redacted = String::with_capacity(text.len());

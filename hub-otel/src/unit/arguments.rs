@@ -1,18 +1,21 @@
 //! Arguments of a unit that are only known at the call: data, and one method for each argument.
 //! Types that can be the parent of a unit, or linked to it.
 
+use crate::budget::{Budget, Spent};
 use crate::contain::contain;
 use crate::instance;
 use crate::label::LabelValue;
 use crate::options::Sampling;
+use crate::semconv::gen_ai::CONVERSATION_ID;
 use crate::semconv::kv;
 use crate::unit::attribute_value::Fields;
 use crate::unit::callsite::{Callsite, SpanKind};
 use crate::unit::identity::IdentityValue;
+use crate::unit::run_attributes::RunAttributes;
 use crate::unit::segment::{IntoSegment, Segment};
 use crate::unit_kind::UnitKind;
-use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::{Context, Key, KeyValue};
 use std::borrow::Cow;
 
 /// Arguments of a unit that is about to start. Each method sets one argument.
@@ -38,8 +41,11 @@ pub(super) struct RareArgs {
     pub(super) span_kind: Option<SpanKind>,
     pub(super) root: bool,
     pub(super) parent: Option<Context>,
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<SpanContext>,
     pub(super) segment: Option<Segment>,
+    pub(super) budget: Option<Budget>,
+    /// Set by the unit itself, or by the segment that it resumes.
+    pub(super) run_attributes: Option<RunAttributes>,
 }
 
 /// Arguments that were evaluated at the call, for a unit that starts on its first poll.
@@ -88,6 +94,15 @@ impl<'a> UnitArgs<'a> {
         self.rare.as_deref()?.segment.as_ref()
     }
 
+    /// Returns the budget of the unit, or else that of the segment that it resumes, with what the
+    /// earlier segments spent.
+    pub(super) fn budget_and_spent(&self) -> Option<(Budget, Spent)> {
+        let rare = self.rare.as_deref()?;
+        let segment = rare.segment.as_ref();
+        let budget = rare.budget.or(segment.and_then(|segment| segment.budget))?;
+        Some((budget, segment.and_then(|segment| segment.spent).unwrap_or_default()))
+    }
+
     /// Returns whether the unit starts a trace of its own.
     pub(super) fn is_root(&self) -> bool {
         self.callsite.is_some_and(|callsite| callsite.root)
@@ -124,6 +139,36 @@ impl<'a> UnitArgs<'a> {
     pub fn action(mut self, action: IdentityValue<'a>) -> Self {
         self.trigger_or_action = action;
         self
+    }
+
+    /// `provider = …` (calls of models)
+    #[must_use]
+    pub fn provider(self, provider: IdentityValue<'a>) -> Self {
+        self.name(provider)
+    }
+
+    /// `model = …` (calls of models)
+    #[must_use]
+    pub fn model(self, model: IdentityValue<'a>) -> Self {
+        self.id(model)
+    }
+
+    /// `operation = …` (calls of models)
+    #[must_use]
+    pub fn operation(self, operation: IdentityValue<'a>) -> Self {
+        self.action(operation)
+    }
+
+    /// `data_source = …` (calls of models)
+    #[must_use]
+    pub fn data_source(self, id: IdentityValue<'a>) -> Self {
+        self.run_id(id)
+    }
+
+    /// `call_id = …` (tools)
+    #[must_use]
+    pub fn call_id(self, id: IdentityValue<'a>) -> Self {
+        self.run_id(id)
     }
 
     /// `run_id = …`
@@ -184,8 +229,7 @@ impl<'a> UnitArgs<'a> {
     /// `links = …`
     #[must_use]
     pub fn links<L: IntoLink>(mut self, links: impl IntoIterator<Item = L>) -> Self {
-        let links = links.into_iter().filter_map(IntoLink::into_link);
-        self.rare().links.extend(links.map(|link| Link::new(link, Vec::new(), 0)));
+        self.rare().links.extend(links.into_iter().filter_map(IntoLink::into_link));
         self
     }
 
@@ -193,6 +237,27 @@ impl<'a> UnitArgs<'a> {
     #[must_use]
     pub fn resume(mut self, segment: impl IntoSegment) -> Self {
         self.rare().segment = segment.to_segment();
+        self
+    }
+
+    /// `budget(…)`
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.rare().budget = Some(budget);
+        self
+    }
+
+    /// `conversation = …` (workflows and agents)
+    #[must_use]
+    pub fn conversation(self, id: IdentityValue<'_>) -> Self {
+        match id.as_str() {
+            Some(id) => self.run_attribute(Key::from_static_str(CONVERSATION_ID), id),
+            None => self,
+        }
+    }
+
+    pub(super) fn run_attribute(mut self, key: Key, value: &str) -> Self {
+        RunAttributes::set(&mut self.rare().run_attributes, key, value);
         self
     }
 

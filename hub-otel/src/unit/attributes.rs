@@ -1,32 +1,17 @@
-//! Identity of a unit at its start: label set and start attributes.
+//! Identity and label set of a unit at its start.
 
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet};
-use crate::semconv::{attribute as a, gen_ai, kv};
 use crate::shared_str::share_str;
 use crate::unit::arguments::UnitArgs;
-use crate::unit::identity::{IdentityValue, new_run_id};
+use crate::unit::identity::{IdentityValue, ParentWorkflow, StartIdentity};
+use crate::unit::run_attributes::RunAttributes;
 use crate::unit::segment::Segment;
-use crate::unit::state::ParentWorkflow;
-use crate::unit_kind::UnitKind;
-use opentelemetry::{KeyValue, StringValue};
+use opentelemetry::StringValue;
 use std::sync::Arc;
 
-/// Capacity for the attributes of start and end and a few fields.
-const CAPACITY: usize = 14;
-
-/// Identity of a unit, from the arguments of the call and the literals of its call site.
-pub(super) struct StartIdentity {
-    pub(super) id: StringValue,
-    pub(super) name: Option<StringValue>,
-    pub(super) trigger_or_action: StringValue,
-    /// `None` until an attribute or an agent needs it.
-    pub(super) run_id: Option<StringValue>,
-    /// Workflow around an agent.
-    pub(super) workflow: Option<ParentWorkflow>,
-}
-
 impl StartIdentity {
+    /// Resolves the identity of a unit that starts inside of `workflow`.
     pub(super) fn new(
         args: &UnitArgs<'_>,
         label_set: &LabelSet,
@@ -48,7 +33,25 @@ impl StartIdentity {
             ),
             run_id: argument_or_literal(&args.run_id, run_id),
             workflow,
+            run_attributes: None,
         }
+    }
+
+    /// Adds the attributes that the arguments set and that the unit inherits.
+    pub(super) fn add_run_attributes(
+        &mut self,
+        args: &UnitArgs<'_>,
+        inherited: Option<RunAttributes>,
+    ) {
+        let own = args.rare.as_ref().and_then(|rare| rare.run_attributes.clone());
+        self.run_attributes = match (own, inherited) {
+            (Some(own), Some(inherited)) => {
+                let mut all = Some(own);
+                RunAttributes::inherit(&mut all, &inherited);
+                all
+            }
+            (own, inherited) => own.or(inherited),
+        };
     }
 }
 
@@ -81,6 +84,11 @@ impl UnitArgs<'_> {
     /// Takes over the identity of the segment that the unit resumes.
     #[cold]
     pub(super) fn take_identity(&mut self, segment: Segment) {
+        let attributes = segment.attributes.into_iter();
+        let stored = RunAttributes::new(attributes.map(|(key, value)| (key.into(), value)));
+        if let (Some(rare), Some(stored)) = (&mut self.rare, &stored) {
+            RunAttributes::inherit(&mut rare.run_attributes, stored);
+        }
         self.id = IdentityValue::Owned(segment.workflow_id);
         self.trigger_or_action = IdentityValue::Owned(segment.trigger);
         self.run_id = IdentityValue::Owned(segment.run_id);
@@ -110,42 +118,5 @@ impl UnitArgs<'_> {
                 instance.units.label_set(self.kind, &dimensions)
             }
         }
-    }
-
-    /// Returns the start attributes. Gives the unit a run id if it has none.
-    pub(super) fn start_attributes(
-        &self,
-        identity: &mut StartIdentity,
-        gen_ai: bool,
-    ) -> Vec<KeyValue> {
-        let mut attributes = Vec::with_capacity(CAPACITY);
-        let run_id = identity.run_id.get_or_insert_with(new_run_id).clone();
-        let id = identity.id.clone();
-        let trigger_or_action = identity.trigger_or_action.clone();
-        match self.kind {
-            UnitKind::Workflow => {
-                let name = identity.name.clone().unwrap_or_else(|| id.clone());
-                attributes.push(kv(a::WORKFLOW_RUN_ID, run_id));
-                attributes.push(kv(a::WORKFLOW_ID, id));
-                attributes.push(kv(a::WORKFLOW_NAME, name));
-                attributes.push(kv(a::WORKFLOW_TRIGGER, trigger_or_action));
-            }
-            UnitKind::Agent => {
-                attributes.push(kv(a::AGENT_ID, id));
-                attributes.extend(identity.name.clone().map(|name| kv(a::AGENT_NAME, name)));
-                attributes.push(kv(a::AGENT_ACTION, trigger_or_action));
-                attributes.push(kv(a::AGENT_RUN_ID, run_id));
-                if let Some(workflow) = &identity.workflow {
-                    let run_id = workflow.run_id.clone();
-                    attributes.extend(run_id.map(|run_id| kv(a::WORKFLOW_RUN_ID, run_id)));
-                    attributes.push(kv(a::WORKFLOW_ID, workflow.id.clone()));
-                }
-            }
-        }
-        if gen_ai || self.gen_ai || self.callsite.is_some_and(|callsite| callsite.gen_ai) {
-            let is_workflow = self.kind == UnitKind::Workflow;
-            gen_ai::describe(is_workflow, &identity.id, identity.name.as_ref(), &mut attributes);
-        }
-        attributes
     }
 }

@@ -1,5 +1,11 @@
-//! Units without the macros: [`workflow()`], [`agent()`] and the builder that they return.
+//! Units without the macros: [`workflow()`], [`agent()`], [`llm()`], [`tool()`] and the builder
+//! that they return.
 
+mod calls;
+
+pub use crate::unit::builder::calls::{Llm, LlmKind, Tool, ToolKind, llm, retrieval, tool};
+
+use crate::budget::Budget;
 use crate::contain::contain;
 use crate::instance;
 use crate::label::{Label, LabelValue};
@@ -85,13 +91,20 @@ pub struct WorkflowKind;
 #[non_exhaustive]
 pub struct AgentKind;
 
+mod sealed {
+    pub trait RunKind {}
+    impl RunKind for super::WorkflowKind {}
+    impl RunKind for super::AgentKind {}
+}
+use sealed::RunKind;
+
 /// A segment of a workflow's run, before it starts. See [`workflow()`].
 pub type Workflow = Unit<WorkflowKind>;
 
 /// An execution of an agent, before it starts. See [`agent()`].
 pub type Agent = Unit<AgentKind>;
 
-/// A unit of work, before it starts: a [`Workflow`] or an [`Agent`].
+/// A unit of work, before it starts: a [`Workflow`], an [`Agent`], an [`Llm`] or a [`Tool`].
 ///
 /// [`run`](Self::run) and [`run_with`](Self::run_with) wrap a future,
 /// [`run_stream`](Self::run_stream) and [`run_stream_with`](Self::run_stream_with) a stream,
@@ -138,6 +151,63 @@ impl Unit<WorkflowKind> {
     }
 }
 
+impl<K: RunKind> Unit<K> {
+    /// Limits what the calls below the unit may spend. Without telemetry nothing is limited.
+    ///
+    /// ```
+    /// # async fn research() {}
+    /// # async fn example() {
+    /// let budget = hub_otel::Budget::new().usd(1.5).llm_calls(50);
+    /// hub_otel::workflow("research").budget(budget).run(research()).await;
+    /// # }
+    /// ```
+    pub fn budget(self, budget: Budget) -> Self {
+        self.map(|args| args.budget(budget))
+    }
+
+    /// Sets the run id. Defaults to a new UUIDv7.
+    pub fn run_id(self, run_id: impl Into<String>) -> Self {
+        self.map(|args| args.run_id(IdentityValue::Owned(run_id.into())))
+    }
+
+    /// Sets the display name.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        self.map(|args| args.name(IdentityValue::Owned(name.into())))
+    }
+
+    /// Sets the conversation that the run belongs to: `gen_ai.conversation.id` of this unit and of
+    /// every one below it.
+    pub fn conversation(self, id: impl Into<String>) -> Self {
+        self.map(|args| args.conversation(IdentityValue::Owned(id.into())))
+    }
+
+    /// Sets an attribute of this unit and of every one below it: see
+    /// [`Current::run_attribute`](crate::Current::run_attribute).
+    ///
+    /// ```
+    /// hub_otel::workflow("import").run_attribute("tenant.id", "acme").call(|| ());
+    /// ```
+    pub fn run_attribute(
+        self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.map(|args| args.run_attribute(Key::from(key.into()), &value.into()))
+    }
+
+    /// Adds a label to the runs counter and the duration histogram.
+    pub fn label(mut self, key: &'static str, value: impl Label) -> Self {
+        // Code of the user.
+        self.labels.extend(contain(|| value.label()).map(|value| (key, value)));
+        self
+    }
+
+    /// Adds the GenAI attributes to the span.
+    pub fn gen_ai(self) -> Self {
+        self.map(UnitArgs::gen_ai)
+    }
+}
+
 impl<K> Unit<K> {
     fn new(kind: UnitKind, describe: impl FnOnce(UnitArgs<'static>) -> UnitArgs<'static>) -> Self {
         let args = instance::in_use().then(|| describe(UnitArgs::without_callsite(kind)));
@@ -157,16 +227,6 @@ impl<K> Unit<K> {
         Some(args?.owned_labels(labels).with_fields(fields))
     }
 
-    /// Sets the run id. Defaults to a new UUIDv7.
-    pub fn run_id(self, run_id: impl Into<String>) -> Self {
-        self.map(|args| args.run_id(IdentityValue::Owned(run_id.into())))
-    }
-
-    /// Sets the display name.
-    pub fn name(self, name: impl Into<String>) -> Self {
-        self.map(|args| args.name(IdentityValue::Owned(name.into())))
-    }
-
     /// Sets a span attribute.
     pub fn field(mut self, key: impl Into<Cow<'static, str>>, value: impl AttributeValue) -> Self {
         if self.args.is_some()
@@ -174,13 +234,6 @@ impl<K> Unit<K> {
         {
             self.fields.push(kv(Key::from(key.into()), value));
         }
-        self
-    }
-
-    /// Adds a label to the runs counter and the duration histogram.
-    pub fn label(mut self, key: &'static str, value: impl Label) -> Self {
-        // Code of the user.
-        self.labels.extend(contain(|| value.label()).map(|value| (key, value)));
         self
     }
 
@@ -207,14 +260,10 @@ impl<K> Unit<K> {
         self.map(|args| args.links(links))
     }
 
-    /// Sets the span kind. Defaults to [`SpanKind::Internal`].
+    /// Sets the span kind. Defaults to [`SpanKind::Internal`], for a call of a model to
+    /// [`SpanKind::Client`].
     pub fn kind(self, kind: SpanKind) -> Self {
         self.map(|args| args.span_kind(kind))
-    }
-
-    /// Adds the GenAI attributes to the span.
-    pub fn gen_ai(self) -> Self {
-        self.map(UnitArgs::gen_ai)
     }
 
     /// Runs `future` as this unit.
@@ -305,8 +354,8 @@ impl<K> Unit<K> {
     /// Calls `body`, which is not async, as this unit.
     ///
     /// ```
-    /// let parsed = hub_otel::agent("parser", "parse").call(|| "7".parse::<u8>().map_err(|_| "no"));
-    /// assert_eq!(parsed, Ok(7));
+    /// let parsed = hub_otel::agent("parser", "parse").call(|| "7".parse::<u8>().map_err(|_|
+    /// "no")); assert_eq!(parsed, Ok(7));
     /// ```
     pub fn call<T: Classify>(self, body: impl FnOnce() -> T) -> T {
         call_prepared(self.prepare(), body, classify::<T>)

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 /// An annotated function. A `static`, so that the label set of its literals is resolved once.
+///
+/// The arguments of a call of a model or a tool are in the places that `unit::call` lists.
 pub struct Callsite {
     pub(crate) kind: UnitKind,
     pub(crate) id: &'static str,
@@ -16,6 +18,7 @@ pub struct Callsite {
     /// Trigger of a workflow, action of an agent.
     pub(crate) trigger_or_action: &'static str,
     pub(crate) run_id: Option<&'static str>,
+    /// Empty: made of the arguments of the call.
     pub(crate) span_name: &'static str,
     pub(crate) span_kind: SpanKind,
     pub(crate) gen_ai: bool,
@@ -34,6 +37,16 @@ impl Callsite {
     /// Call site of an agent whose id and action are literals or the function's name.
     pub const fn agent(id: &'static str, action: &'static str) -> Self {
         Self::new(UnitKind::Agent, id, action, span::AGENT_EXECUTE)
+    }
+
+    /// Call site of a call of a model.
+    pub const fn llm() -> Self {
+        Self::new(UnitKind::Llm, "", "", "").span_kind(SpanKind::Client)
+    }
+
+    /// Call site of a tool whose name is a literal or the function's name.
+    pub const fn tool(name: &'static str) -> Self {
+        Self::new(UnitKind::Tool, name, "", "")
     }
 
     const fn new(
@@ -75,6 +88,41 @@ impl Callsite {
     #[must_use]
     pub const fn run_id(mut self, run_id: &'static str) -> Self {
         self.run_id = Some(run_id);
+        self
+    }
+
+    /// `provider = "…"` (calls of models)
+    #[must_use]
+    pub const fn provider(mut self, provider: &'static str) -> Self {
+        self.name = Some(provider);
+        self
+    }
+
+    /// `model = "…"` (calls of models)
+    #[must_use]
+    pub const fn model(mut self, model: &'static str) -> Self {
+        self.id = model;
+        self
+    }
+
+    /// `operation = "…"` (calls of models)
+    #[must_use]
+    pub const fn operation(mut self, operation: &'static str) -> Self {
+        self.trigger_or_action = operation;
+        self
+    }
+
+    /// `data_source = "…"` (calls of models)
+    #[must_use]
+    pub const fn data_source(mut self, id: &'static str) -> Self {
+        self.run_id = Some(id);
+        self
+    }
+
+    /// `call_id = "…"` (tools)
+    #[must_use]
+    pub const fn call_id(mut self, id: &'static str) -> Self {
+        self.run_id = Some(id);
         self
     }
 

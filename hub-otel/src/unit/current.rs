@@ -1,20 +1,26 @@
 //! Handle to the unit in progress, for facts that are only known while it runs.
 
+mod call;
+mod content;
+mod run;
+
+use crate::budget::account::{Account, CallKind};
+use crate::budget::{BudgetExceeded, Spent};
 use crate::instance;
 use crate::metrics::{Dimensions, LabelSet};
 use crate::semconv::{attribute as a, event, kv};
 use crate::shared_str::share_str;
 use crate::unit::attribute_value::AttributeValue;
+use crate::unit::run_attributes::RunAttributes;
 use crate::unit::segment::{Segment, format_traceparent};
-use crate::unit::span::OpenSpan;
+use crate::unit::span::{RecordLimits, UnitSpan};
 use crate::unit::state::{ActiveUnit, LateState};
-use crate::unit::{events, stack};
+use crate::unit::{clock, events, stack};
 use crate::unit_kind::UnitKind;
-use opentelemetry::trace::Span as _;
 use opentelemetry::{Key, KeyValue, StringValue};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Returns a handle to the unit in progress: the innermost annotated function, or builder, around
 /// the call.
@@ -65,8 +71,7 @@ impl Current {
         if self.is_recording()
             && let Some(value) = value.to_otel()
         {
-            let attribute = kv(Key::from(key.into()), value);
-            self.change_span(|open| open.sdk.set_attribute(attribute));
+            self.set_attribute(kv(Key::from(key.into()), value));
         }
         self
     }
@@ -92,13 +97,15 @@ impl Current {
                 .filter_map(|(key, value)| Some(kv(Key::from(key.into()), value.to_otel()?)))
                 .collect();
             let name = name.into();
-            self.change_span(|open| open.sdk.add_event(name, attributes));
+            let (_, now) = clock::now();
+            self.change_span(|span, limits| span.add_event(name, now, attributes, limits));
         }
         self
     }
 
     /// Records an attempt that failed for `reason`, a stable word, and is retried: counts in
-    /// `agent.retry.count`.
+    /// `agent.retry.count`. In a call of a model or of a tool, the agent that makes the call is
+    /// retried.
     pub fn record_retry(&self, reason: impl Into<Cow<'static, str>>) -> &Self {
         self.retry(reason.into(), None)
     }
@@ -113,6 +120,10 @@ impl Current {
     }
 
     fn retry(&self, reason: Cow<'static, str>, delay: Option<Duration>) -> &Self {
+        if let Some(owner) = self.owner_of_call() {
+            owner.retry(reason, delay);
+            return self;
+        }
         let Some(mut late) = self.unit.as_ref().and_then(|unit| unit.change_late()) else {
             return self;
         };
@@ -123,11 +134,12 @@ impl Current {
         label_set.record_retry(&reason);
         let delay_ms = delay.map(events::whole_milliseconds);
         events::log_retry(&label_set, attempt, &reason, delay_ms);
-        self.change_span(|open| {
+        let (_, now) = clock::now();
+        self.change_span(|span, limits| {
             let mut attributes: Vec<KeyValue> =
                 vec![kv(a::AGENT_RETRY_ATTEMPT, attempt), kv(a::AGENT_RETRY_REASON, reason)];
             attributes.extend(delay_ms.map(|delay| kv(a::AGENT_RETRY_DELAY_MS, delay)));
-            open.sdk.add_event(event::AGENT_RETRY, attributes);
+            span.add_event(Cow::Borrowed(event::AGENT_RETRY), now, attributes, limits);
         });
         self
     }
@@ -168,36 +180,79 @@ impl Current {
         new.add_active(1);
         old.add_active(-1);
         drop(late);
-        self.change_span(|open| {
-            open.sdk.set_attributes([
-                kv(a::WORKFLOW_ID, id),
-                kv(a::WORKFLOW_NAME, name),
-                kv(a::WORKFLOW_TRIGGER, trigger),
-            ]);
+        let (id, name, trigger) =
+            (kv(a::WORKFLOW_ID, id), kv(a::WORKFLOW_NAME, name), kv(a::WORKFLOW_TRIGGER, trigger));
+        self.change_span(|span, limits| {
+            [id, name, trigger].into_iter().for_each(|late| span.set_attribute(late, limits));
         });
         self
     }
 
     /// Ends the unit FAILED with this error type, a stable word. Overrides its result.
     pub fn set_failed(&self, error_type: impl Into<Cow<'static, str>>) -> &Self {
-        self.change_late(|late| late.failed = Some(error_type.into()))
+        self.change_late(|late| late.outcome().failed = Some(error_type.into()))
     }
 
     /// Ends the unit TIMED_OUT. Overrides its result.
     pub fn set_timed_out(&self) -> &Self {
-        self.change_late(|late| late.timed_out = true)
+        self.change_late(|late| late.outcome().timed_out = true)
     }
 
     /// Marks the current segment of a workflow as suspended.
     ///
     /// The status is applied when the future completes and overrides its result, except for a
     /// failure or timeout that was set. A suspended segment is not counted. Store the
-    /// [`segment`](Self::segment) to resume the run.
+    /// [`segment`](Self::segment) to resume the run. A future that is dropped is cancelled, unless
+    /// [`suspend_on_drop`](Self::suspend_on_drop) was called.
     pub fn suspend(&self, reason: impl Into<Cow<'static, str>>) -> &Self {
         if self.workflow_unit().is_some() {
-            self.change_late(|late| late.suspended = Some(reason.into()));
+            self.change_late(|late| late.outcome().suspended = Some(reason.into()));
         }
         self
+    }
+
+    /// Makes a dropped future of the workflow a suspended segment and not a cancelled run.
+    ///
+    /// For bodies that a durable engine executes: the engine drops the future when its process
+    /// stops, and executes the body again in the same or another process. The segment ends with the
+    /// reason `dropped` and is not counted; the same holds if telemetry is shut down meanwhile. A
+    /// panic, an error and a completed future end the run as usual.
+    ///
+    /// ```
+    /// #[hub_otel::instrument_workflow(run_id = id)]
+    /// async fn body(id: &str) {
+    ///     hub_otel::current().suspend_on_drop();
+    ///     // … the steps …
+    /// }
+    /// ```
+    pub fn suspend_on_drop(&self) -> &Self {
+        if self.workflow_unit().is_some() {
+            self.change_late(|late| late.outcome().suspend_on_drop = true);
+        }
+        self
+    }
+
+    /// Records the time that a run waited before it started: `workflow.queue.wait_time`, from
+    /// `created` until now, and the attribute `workflow.queue.wait_time.ms`.
+    ///
+    /// Call it once per run, in its first segment. A time in the future is no wait. Has no effect
+    /// outside a workflow.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// #[hub_otel::instrument_workflow]
+    /// async fn nightly(created: SystemTime) {
+    ///     hub_otel::current().queued_since(created);
+    /// }
+    /// ```
+    pub fn queued_since(&self, created: SystemTime) -> &Self {
+        let Some(unit) = self.workflow_unit() else { return self };
+        let (_, now) = clock::now();
+        let wait = now.duration_since(created).unwrap_or_default();
+        let label_set = Arc::clone(&unit.late().label_set);
+        label_set.record_queue_wait(wait);
+        self.record(a::WORKFLOW_QUEUE_WAIT_TIME_MS, events::whole_milliseconds(wait))
     }
 
     /// Returns the state that is needed to resume the workflow. `None` outside a workflow and
@@ -220,10 +275,51 @@ impl Current {
         let mut segment =
             Segment::new(workflow.id.as_str(), run_id, late.label_set.trigger_or_action.as_str())
                 .with_elapsed(executed.saturating_sub(late.waited));
+        if let Some(account) = &unit.spending.account {
+            segment.budget = Some(account.budget());
+            segment.spent = Some(account.spent());
+        }
+        let attributes = late.run_attributes.iter().flat_map(RunAttributes::texts);
+        segment.attributes = attributes
+            .map(|(key, value)| (key.as_str().to_owned(), value.as_str().to_owned()))
+            .collect();
         segment.name = late.name.as_ref().map(|name| name.as_str().to_owned());
         segment.traceparent =
             unit.span.as_ref().and_then(|span| format_traceparent(span.context()));
         Some(segment)
+    }
+
+    /// Returns what the innermost budget around the call has spent. `None` without a budget.
+    pub fn spent(&self) -> Option<Spent> {
+        Some(self.account()?.spent())
+    }
+
+    /// Returns an error if the budget admits no further call of a model.
+    ///
+    /// For calls that other libraries make: a budget charges them at their end, and cannot refuse
+    /// them. Calls that are units are refused without this check.
+    ///
+    /// ```
+    /// # async fn next_step() -> Result<bool, std::io::Error> { Ok(true) }
+    /// #[hub_otel::instrument_agent(action = "research", budget(usd = 0.5))]
+    /// async fn research() -> Result<(), std::io::Error> {
+    ///     loop {
+    ///         hub_otel::current().check_budget()?;
+    ///         if next_step().await? {
+    ///             return Ok(());
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// A limit is reached.
+    pub fn check_budget(&self) -> Result<(), BudgetExceeded> {
+        self.account().map_or(Ok(()), |account| account.check(CallKind::Llm))
+    }
+
+    fn account(&self) -> Option<&Arc<Account>> {
+        self.unit.as_ref()?.spending.account.as_ref()
     }
 
     /// Returns whether the unit has a span that takes attributes: whether expensive values are
@@ -276,9 +372,17 @@ impl Current {
         self
     }
 
-    fn change_span(&self, change: impl FnOnce(&mut OpenSpan)) {
-        if let Some(span) = self.unit.as_ref().and_then(|unit| unit.span.as_ref()) {
-            span.change(change);
+    fn set_attribute(&self, attribute: KeyValue) {
+        if let Some(unit) = &self.unit
+            && let Some(attribute) = unit.instance.gen_ai.content.admit(attribute)
+        {
+            unit.change_span(|span, limits| span.set_attribute(attribute, limits));
+        }
+    }
+
+    fn change_span(&self, change: impl FnOnce(&mut UnitSpan, &RecordLimits)) {
+        if let Some(unit) = &self.unit {
+            unit.change_span(change);
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Log records that units emit, as events of the `tracing` crate.
+//! Log records that units emit: records of the library's own subscriber, or events of the `tracing`
+//! crate.
 
 use crate::metrics::LabelSet;
 use crate::options::Exceptions;
 use crate::semconv::{SCOPE, attribute as a, event};
-use crate::unit::outcome::Finished;
-use crate::unit::state::{ActiveUnit, ParentWorkflow};
+use crate::unit::identity::ParentWorkflow;
+use crate::unit::state::{ActiveUnit, Finished};
+use crate::unit::unit_event::{self, EventText as _, UnitEvent};
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,13 +15,17 @@ use std::time::Duration;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
-/// One event. Its fields have the attribute names of `semconv`; a field that is `None` is omitted.
+/// One event. Its fields are texts with the attribute names of `semconv`; a field that is `None` is
+/// omitted.
 macro_rules! emit {
-    ($level:expr, $name:expr, { $($field:expr => $value:expr),* $(,)? }) => {
-        tracing::event!(
-            name: $name, target: SCOPE, $level, { $({ $field } = $value,)* }, "{}", $name
-        )
-    };
+    ($level:expr, $name:expr, { $($field:expr => $value:expr),* $(,)? }) => {{
+        let event = || UnitEvent::new($level, $name, [$(($field, $value.to_shared())),*]);
+        if !unit_event::submit($level, event) {
+            tracing::event!(
+                name: $name, target: SCOPE, $level, { $({ $field } = $value.text(),)* }, "{}", $name
+            );
+        }
+    }};
 }
 
 /// Returns whether a subscriber is interested in `level`: one atomic load.
@@ -34,9 +40,11 @@ pub(super) fn logs_end() -> bool {
     enabled(Level::ERROR)
 }
 
-fn workflow_fields(workflow: Option<&ParentWorkflow>) -> (Option<&str>, Option<&str>) {
-    let id = workflow.map(|workflow| workflow.id.as_str());
-    (id, workflow.and_then(|workflow| workflow.run_id.as_ref()).map(StringValue::as_str))
+fn workflow_fields(
+    workflow: Option<&ParentWorkflow>,
+) -> (Option<&StringValue>, Option<&StringValue>) {
+    let id = workflow.map(|workflow| &workflow.id);
+    (id, workflow.and_then(|workflow| workflow.run_id.as_ref()))
 }
 
 /// Emits the start of `unit`, whose context is attached.
@@ -57,13 +65,14 @@ fn emit_started(unit: &ActiveUnit, is_resumed: bool) {
         UnitKind::Workflow => emit!(Level::INFO, event::WORKFLOW_RUN_STARTED, {
             a::WORKFLOW_ID => workflow_id,
             a::WORKFLOW_RUN_ID => run_id,
-            a::WORKFLOW_TRIGGER => label_set.trigger_or_action.as_str(),
+            a::WORKFLOW_TRIGGER => &label_set.trigger_or_action,
         }),
         UnitKind::Agent => emit!(Level::DEBUG, event::AGENT_RUN_STARTED, {
-            a::AGENT_ID => label_set.id.as_str(),
-            a::AGENT_ACTION => label_set.trigger_or_action.as_str(),
+            a::AGENT_ID => &label_set.id,
+            a::AGENT_ACTION => &label_set.trigger_or_action,
             a::WORKFLOW_RUN_ID => run_id,
         }),
+        UnitKind::Llm | UnitKind::Tool => {}
     }
 }
 
@@ -87,8 +96,8 @@ fn emit_ended(kind: UnitKind, finished: &Finished) {
     let (workflow_id, run_id) = workflow_fields(workflow.as_ref());
     let status = ending.status.as_str();
     let failure = ending.failure.as_ref().filter(|_| ending.status.is_failure());
-    let error_type = failure.map(|failure| &*failure.error_type);
-    let message = failure.and_then(|failure| failure.message.as_deref());
+    let error_type = failure.map(|failure| &failure.error_type);
+    let message = failure.and_then(|failure| failure.message.as_ref());
     let exceptions = label_set.instruments.options.exceptions;
     if let Some(failure) = failure.filter(|_| exceptions != Exceptions::SpanEvent) {
         emit!(Level::ERROR, event::EXCEPTION, {
@@ -110,25 +119,26 @@ fn emit_ended(kind: UnitKind, finished: &Finished) {
             a::WORKFLOW_STATUS => status,
         }),
         (UnitKind::Agent, _) => emit!(Level::DEBUG, event::AGENT_RUN_ENDED, {
-            a::AGENT_ID => label_set.id.as_str(),
-            a::AGENT_ACTION => label_set.trigger_or_action.as_str(),
+            a::AGENT_ID => &label_set.id,
+            a::AGENT_ACTION => &label_set.trigger_or_action,
             a::AGENT_STATUS => status,
             a::ERROR_TYPE => error_type,
             a::ERROR_MESSAGE => message,
             a::WORKFLOW_RUN_ID => run_id,
         }),
+        (UnitKind::Llm | UnitKind::Tool, _) => {}
     }
 }
 
 /// Emits a failed attempt that is retried.
 pub(super) fn log_retry(label_set: &LabelSet, attempt: i64, reason: &str, delay_ms: Option<i64>) {
     catch_panic(|| {
-        emit!(Level::WARN, event::AGENT_RETRY, {
-            a::AGENT_ID => label_set.id.as_str(),
-            a::AGENT_RETRY_ATTEMPT => attempt,
-            a::AGENT_RETRY_REASON => reason,
-            a::AGENT_RETRY_DELAY_MS => delay_ms,
-        });
+        tracing::event!(name: event::AGENT_RETRY, target: SCOPE, Level::WARN, {
+            { a::AGENT_ID } = label_set.id.as_str(),
+            { a::AGENT_RETRY_ATTEMPT } = attempt,
+            { a::AGENT_RETRY_REASON } = reason,
+            { a::AGENT_RETRY_DELAY_MS } = delay_ms,
+        }, "{}", event::AGENT_RETRY);
     });
 }
 

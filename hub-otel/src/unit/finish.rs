@@ -1,24 +1,26 @@
 //! End of a unit: late state, log record, metrics and span, in this order, exactly once: by the
 //! unit itself, or by the shutdown of telemetry.
 
-use crate::instance::SdkSpan;
-use crate::options::Exceptions;
+use crate::metrics::LabelSet;
+use crate::options::Options;
 use crate::semconv::value::ended_by;
-use crate::semconv::{attribute as a, error_type, event, kv, status};
-use crate::shared_str::share_str;
-use crate::status::UnitStatus;
+use crate::semconv::{attribute as a, kv};
+use crate::unit::call;
+use crate::unit::ending::{Ending, SpanEnd};
 use crate::unit::events;
 use crate::unit::open_units::{LogEnd, OpenUnit};
-use crate::unit::outcome::{Ending, Failure, Finished};
 use crate::unit::raw_span::RawSpan;
-use crate::unit::span::OpenSpan;
-use crate::unit::state::ActiveUnit;
+use crate::unit::span::RecordedSpan;
+use crate::unit::state::{ActiveUnit, Finished};
 use crate::unit_kind::UnitKind;
-use opentelemetry::trace::{Span as _, Status as SpanStatus, TraceContextExt};
-use opentelemetry::{Context, StringValue};
-use std::borrow::Cow;
+use opentelemetry::Context;
+#[cfg(feature = "live")]
+use opentelemetry::trace::SpanId;
+use opentelemetry::trace::TraceContextExt;
+#[cfg(feature = "live")]
+use opentelemetry_sdk::trace::SpanData;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Ends `unit`, unless it has ended. Its context is attached, so that the last log record carries
 /// its ids.
@@ -42,15 +44,32 @@ pub(super) fn finish_detached(unit: &ActiveUnit, ending: Ending) {
 }
 
 #[inline(always)]
-fn record_end(unit: &ActiveUnit, finished: Finished) {
+fn record_end(unit: &ActiveUnit, mut finished: Finished) {
     let elapsed = unit.started.elapsed();
-    record_metrics(&finished, unit.executed_before + elapsed);
-    if let Some(span) = &unit.span
-        && let Some(open) = span.take()
-    {
-        finish_span(open, unit.kind, finished, elapsed, span.started + elapsed);
+    if unit.kind.is_counted() {
+        record_metrics(&finished, unit.executed_before + elapsed);
+    } else {
+        call::record_end(unit, &mut finished, elapsed);
+    }
+    if let Some(span) = unit.span.as_ref().and_then(RecordedSpan::take) {
+        let Finished { mut ending, suspended, retries, .. } = finished;
+        if let Some(usd) = unit.spending.usd() {
+            ending.attributes.push(kv(cost_key(unit.kind), usd));
+        }
+        let Options { ok_status, exceptions, .. } = unit.instance.options;
+        let end = SpanEnd { elapsed, ending, suspended, retries, ok_status, exceptions };
+        unit.instance.spans.end(span, end);
     }
     unit.set_recorded();
+}
+
+fn cost_key(kind: UnitKind) -> &'static str {
+    match kind {
+        UnitKind::Workflow => a::WORKFLOW_COST_USD,
+        UnitKind::Agent => a::AGENT_COST_USD,
+        // Units of calls have no units below them that have a cost of their own.
+        UnitKind::Llm | UnitKind::Tool => a::AGENT_COST_USD,
+    }
 }
 
 impl OpenUnit for ActiveUnit {
@@ -62,7 +81,20 @@ impl OpenUnit for ActiveUnit {
         self.started
     }
 
-    /// Ends the unit CANCELLED. Its body may still run: what it records later has no effect.
+    fn workflow(&self) -> Option<Arc<LabelSet>> {
+        (self.kind == UnitKind::Workflow).then(|| Arc::clone(&self.late().label_set))
+    }
+
+    #[cfg(feature = "live")]
+    fn span(&self, id: SpanId) -> Option<SpanData> {
+        let span = self.span.as_ref().filter(|span| span.context().span_id() == id)?;
+        let mut data = None;
+        span.change(|open| data = self.instance.spans.snapshot(open));
+        data
+    }
+
+    /// Ends the unit CANCELLED, or suspended after `suspend_on_drop`. Its body may still run: what
+    /// it records later has no effect.
     fn end_by_shutdown(self: Arc<Self>) -> Option<LogEnd> {
         let mut ending = Ending::cancelled();
         ending.attributes.push(kv(a::ENDED_BY, ended_by::SHUTDOWN));
@@ -70,10 +102,11 @@ impl OpenUnit for ActiveUnit {
         let logged = Finished {
             label_set: Arc::clone(&finished.label_set),
             ending: Ending::cancelled(),
-            suspended: None,
+            suspended: finished.suspended.clone(),
             workflow: finished.workflow.clone(),
             retries: finished.retries,
             waited: finished.waited,
+            call: None,
         };
         record_end(&self, finished);
         Some(Box::new(move || {
@@ -91,8 +124,12 @@ impl OpenUnit for ActiveUnit {
 #[inline(always)]
 fn seal(unit: &ActiveUnit, mut ending: Ending, logs: bool) -> Option<Finished> {
     let mut late = unit.seal()?;
-    let suspended = ending.apply_late(&late);
+    let suspended = late.apply_to(&mut ending);
     let workflow = if logs { unit.workflow_of(&mut late) } else { None };
+    let call = late.call.take();
+    if let Some(call) = call.as_ref().filter(|_| unit.span.is_some()) {
+        call.describe_end(unit.instance.options.gen_ai_names, &mut ending.attributes);
+    }
     Some(Finished {
         label_set: Arc::clone(&late.label_set),
         ending,
@@ -100,6 +137,7 @@ fn seal(unit: &ActiveUnit, mut ending: Ending, logs: bool) -> Option<Finished> {
         workflow,
         retries: late.retries,
         waited: late.waited,
+        call,
     })
 }
 
@@ -115,79 +153,4 @@ fn record_metrics(finished: &Finished, executed: Duration) {
     if let Some(failure) = ending.failure.as_ref().filter(|_| ending.status.is_failure()) {
         label_set.record_error(&failure.error_type);
     }
-}
-
-fn finish_span(
-    open: OpenSpan,
-    kind: UnitKind,
-    finished: Finished,
-    elapsed: Duration,
-    ended: SystemTime,
-) {
-    let OpenSpan { mut sdk, user_status } = open;
-    let Finished { label_set, ending, suspended, retries, .. } = finished;
-    let (status_key, duration_key) = match kind {
-        UnitKind::Workflow => (a::WORKFLOW_STATUS, a::WORKFLOW_DURATION_MS),
-        UnitKind::Agent => (a::AGENT_STATUS, a::AGENT_DURATION_MS),
-    };
-    let status = if suspended.is_some() { status::SUSPENDED } else { ending.status.as_str() };
-    sdk.set_attribute(kv(status_key, status));
-    sdk.set_attribute(kv(duration_key, events::whole_milliseconds(elapsed)));
-    if retries > 0 && kind == UnitKind::Agent {
-        sdk.set_attribute(kv(a::AGENT_RETRY_COUNT, retries));
-    }
-    if !ending.attributes.is_empty() {
-        sdk.set_attributes(ending.attributes);
-    }
-    // If the unit leaves the span status unset, the user's status is kept.
-    let options = &label_set.instruments.options;
-    let mut span_status = user_status;
-    if let Some(reason) = suspended {
-        sdk.set_attribute(kv(a::WORKFLOW_SUSPEND_REASON, reason));
-    } else if ending.status.is_failure() {
-        span_status = set_failure(&mut sdk, kind, ending.failure, options.exceptions, ended);
-    } else if ending.expected {
-        sdk.set_attribute(kv(a::EXPECTED_ERROR, true));
-    } else if ending.status == UnitStatus::Success && options.ok_status {
-        span_status = SpanStatus::Ok;
-    }
-    if span_status != SpanStatus::Unset {
-        sdk.set_status(span_status);
-    }
-    sdk.end_with_timestamp(ended);
-}
-
-/// Sets the attributes and the exception of a failed unit. Returns its span status.
-fn set_failure(
-    sdk: &mut SdkSpan,
-    kind: UnitKind,
-    failure: Option<Failure>,
-    exceptions: Exceptions,
-    ended: SystemTime,
-) -> SpanStatus {
-    let Some(Failure { error_type, exception_type, message }) = failure else {
-        // `status = …` returned a failure for a value that is not an error.
-        sdk.set_attribute(kv(a::ERROR_TYPE, error_type::OTHER));
-        return SpanStatus::Error { description: Cow::Borrowed("") };
-    };
-    let description = message.map_or_else(|| error_type.clone(), Cow::Owned);
-    // The attribute and the event share one string.
-    let message = match &description {
-        Cow::Borrowed(message) => StringValue::from(*message),
-        Cow::Owned(message) => share_str(message),
-    };
-    let exception_type = match exception_type {
-        "" => error_type.clone(),
-        name => Cow::Borrowed(name),
-    };
-    sdk.set_attribute(kv(a::ERROR_TYPE, error_type));
-    if kind == UnitKind::Agent {
-        sdk.set_attribute(kv(a::ERROR_MESSAGE, message.clone()));
-    }
-    if exceptions != Exceptions::Log {
-        let attributes =
-            vec![kv(a::EXCEPTION_TYPE, exception_type), kv(a::EXCEPTION_MESSAGE, message)];
-        sdk.add_event_with_timestamp(event::EXCEPTION, ended, attributes);
-    }
-    SpanStatus::Error { description }
 }

@@ -3,6 +3,7 @@
 
 use crate::shared_str::share_str;
 use crate::text::bounded;
+use crate::unit::run_attributes::RunAttributes;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -57,6 +58,30 @@ impl IdentityValue<'_> {
             Self::Owned(value) => IdentityValue::Owned(value),
         }
     }
+}
+
+/// Identity of a unit, from the arguments of the call and the literals of its call site.
+#[derive(Debug, Clone)]
+pub(crate) struct StartIdentity {
+    pub(crate) id: StringValue,
+    pub(crate) name: Option<StringValue>,
+    pub(crate) trigger_or_action: StringValue,
+    /// `None` until an attribute or an agent needs it.
+    pub(crate) run_id: Option<StringValue>,
+    /// Workflow around an agent.
+    pub(crate) workflow: Option<ParentWorkflow>,
+    /// Attributes of the run, inherited and own.
+    pub(crate) run_attributes: Option<RunAttributes>,
+}
+
+/// Identity of the workflow that an agent runs in.
+///
+/// Also a context value of its own: the run that a remote caller handed over.
+#[derive(Debug, Clone)]
+pub(crate) struct ParentWorkflow {
+    pub(crate) id: StringValue,
+    /// `None` if a remote caller sent only the id.
+    pub(crate) run_id: Option<StringValue>,
 }
 
 /// Returns a new run id: a UUIDv7, so that ids sort by time.

@@ -3,7 +3,12 @@
 //! A table of weak references in several shards. A unit takes a slot when it starts and frees it
 //! when it is dropped: one uncontended lock each, and no allocation unless a shard grows.
 
+use crate::metrics::LabelSet;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+#[cfg(feature = "live")]
+use opentelemetry::trace::SpanId;
+#[cfg(feature = "live")]
+use opentelemetry_sdk::trace::SpanData;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -24,6 +29,13 @@ pub(crate) trait OpenUnit: Send + Sync {
 
     /// Returns the start of the unit.
     fn started(&self) -> Instant;
+
+    /// Returns the label set of a workflow. `None` for an agent.
+    fn workflow(&self) -> Option<Arc<LabelSet>>;
+
+    /// Returns the unit's span as it is now, if its id is `id`. `None` for any other unit.
+    #[cfg(feature = "live")]
+    fn span(&self, id: SpanId) -> Option<SpanData>;
 
     /// Ends the unit because telemetry is shut down. Returns the call that emits its last log
     /// record. `None` if it has ended.
@@ -121,6 +133,12 @@ impl OpenUnits {
         if occupied > MAX_COUNTED_UNITS { occupied } else { self.units().len() }
     }
 
+    /// Returns the span of a unit in progress as it is now.
+    #[cfg(feature = "live")]
+    pub(crate) fn span(&self, id: SpanId) -> Option<SpanData> {
+        self.units().iter().find_map(|unit| unit.span(id))
+    }
+
     /// Ends all units in progress, the latest one first: children end before their parents. The log
     /// records come last, because a subscriber of the application may block.
     pub(crate) fn end_all(&self) {
@@ -134,6 +152,13 @@ impl OpenUnits {
             }
         }
         logs.into_iter().for_each(|log| log());
+    }
+
+    /// Returns the workflows in progress: the start and the label set of each.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn workflows(&self) -> Vec<(Instant, Arc<LabelSet>)> {
+        let units = self.units();
+        units.iter().filter_map(|unit| Some((unit.started(), unit.workflow()?))).collect()
     }
 
     /// Returns the number of units that a shutdown ended.
@@ -180,6 +205,15 @@ mod tests {
 
         fn started(&self) -> Instant {
             Instant::now()
+        }
+
+        fn workflow(&self) -> Option<Arc<LabelSet>> {
+            None
+        }
+
+        #[cfg(feature = "live")]
+        fn span(&self, _: SpanId) -> Option<SpanData> {
+            None
         }
 
         fn end_by_shutdown(self: Arc<Self>) -> Option<LogEnd> {

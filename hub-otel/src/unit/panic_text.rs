@@ -6,7 +6,7 @@
 
 use crate::text::bounded;
 use crate::text::redact::redact_urls;
-use crate::unit::outcome::Ending;
+use crate::unit::ending::Ending;
 use crate::unit::stack;
 use std::any::Any;
 use std::panic::Location;

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 /// Span of a sampled unit in an OpenTelemetry context.
 ///
-/// Passes everything on to the SDK's span, with two exceptions: the unit's own status takes
+/// Records everything as the SDK's span does, with two exceptions: the unit's own status takes
 /// precedence over a status that is set here, and only the unit ends the span.
 #[derive(Debug)]
 pub(crate) struct RawSpan(pub(crate) Arc<ActiveUnit>);
@@ -24,9 +24,8 @@ impl Span for RawSpan {
     ) where
         T: Into<Cow<'static, str>>,
     {
-        if let Some(span) = &self.0.span {
-            span.change(|open| open.sdk.add_event_with_timestamp(name, timestamp, attributes));
-        }
+        let name = name.into();
+        self.0.change_span(|span, limits| span.add_event(name, timestamp, attributes, limits));
     }
 
     fn span_context(&self) -> &SpanContext {
@@ -38,35 +37,25 @@ impl Span for RawSpan {
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
-        if let Some(span) = &self.0.span {
-            span.change(|open| open.sdk.set_attribute(attribute));
+        if let Some(attribute) = self.0.instance.gen_ai.content.admit(attribute) {
+            self.0.change_span(|span, limits| span.set_attribute(attribute, limits));
         }
     }
 
     fn set_status(&mut self, status: Status) {
-        if let Some(span) = &self.0.span {
-            span.change(|open| {
-                // `Ok` is above `Error`, which is above `Unset`, as in the SDK's span.
-                if status > open.user_status {
-                    open.user_status = status;
-                }
-            });
-        }
+        self.0.change_span(|span, _| span.set_user_status(status));
     }
 
     fn update_name<T>(&mut self, new_name: T)
     where
         T: Into<Cow<'static, str>>,
     {
-        if let Some(span) = &self.0.span {
-            span.change(|open| open.sdk.update_name(new_name));
-        }
+        let name = new_name.into();
+        self.0.change_span(|span, _| span.update_name(name));
     }
 
     fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
-        if let Some(span) = &self.0.span {
-            span.change(|open| open.sdk.add_link(span_context, attributes));
-        }
+        self.0.change_span(|span, limits| span.add_link(span_context, attributes, limits));
     }
 
     /// Ignored: an end before the unit's own would lose its outcome.

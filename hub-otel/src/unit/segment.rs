@@ -1,5 +1,6 @@
 //! One segment of a workflow's run, and the state that the next one needs.
 
+use crate::budget::{Budget, Spent};
 use crate::instance;
 use crate::metrics::Dimensions;
 use crate::semconv::{attribute as a, error_type, event, kv, span};
@@ -42,6 +43,13 @@ pub struct Segment {
     pub(super) traceparent: Option<String>,
     #[cfg_attr(feature = "serde", serde(default))]
     pub(super) elapsed_ms: u64,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub(super) budget: Option<Budget>,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub(super) spent: Option<Spent>,
+    /// Attributes of the run.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub(super) attributes: Vec<(String, String)>,
 }
 
 impl Segment {
@@ -58,6 +66,9 @@ impl Segment {
             run_id: run_id.into(),
             traceparent: None,
             elapsed_ms: 0,
+            budget: None,
+            spent: None,
+            attributes: Vec::new(),
         }
     }
 
@@ -86,6 +97,29 @@ impl Segment {
     #[must_use]
     pub fn with_elapsed(mut self, elapsed: Duration) -> Self {
         self.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// Sets the budget of the run. The next segment continues it, unless it sets one of its own.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Sets what the run has spent over all segments, for its budget.
+    #[must_use]
+    pub fn with_spent(mut self, spent: Spent) -> Self {
+        self.spent = Some(spent);
+        self
+    }
+
+    /// Sets an attribute of the run, such as `gen_ai.conversation.id`: see
+    /// [`Current::run_attribute`](crate::Current::run_attribute). A segment of
+    /// [`Current::segment`](crate::Current::segment) contains those of its run.
+    #[must_use]
+    pub fn with_attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.push((key.into(), value.into()));
         self
     }
 
@@ -119,6 +153,11 @@ impl Segment {
         Duration::from_millis(self.elapsed_ms)
     }
 
+    /// Returns what the run has spent over all segments. `None` without a budget.
+    pub fn spent(&self) -> Option<Spent> {
+        self.spent
+    }
+
     /// Records that the run reached a terminal state while no segment was running: it was rejected,
     /// it expired, or it failed to start repeatedly.
     ///
@@ -150,6 +189,8 @@ impl Segment {
             kv(a::WORKFLOW_STATUS, status.as_str()),
             kv(a::WORKFLOW_DURATION_MS, 0),
         ];
+        let run = self.attributes.iter().cloned();
+        attributes.extend(run.map(|(key, value)| kv(key, value)));
         attributes.extend(error_type.map(|error_type| kv(a::ERROR_TYPE, error_type.to_owned())));
         let (_, now) = clock::now();
         let mut builder = SpanBuilder::from_name(span::WORKFLOW_EXECUTE)

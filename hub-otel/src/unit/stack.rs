@@ -7,8 +7,9 @@
 use crate::semconv::attribute::{WORKFLOW_ID, WORKFLOW_RUN_ID};
 use crate::unit::arguments::EvaluatedArgs;
 use crate::unit::callsite::Callsite;
-use crate::unit::identity::new_run_id;
-use crate::unit::state::{ActiveUnit, ParentWorkflow};
+use crate::unit::identity::{ParentWorkflow, new_run_id};
+use crate::unit::run_attributes::RunAttributes;
+use crate::unit::state::ActiveUnit;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, ContextGuard};
@@ -238,15 +239,50 @@ pub(crate) fn active_unit(context: &Context) -> Option<Arc<ActiveUnit>> {
     context.get::<Arc<ActiveUnit>>().cloned().or_else(|| innermost(context))
 }
 
+/// Returns the innermost agent or workflow that `unit` is, or that is around it in this process.
+pub(super) fn counted_unit(unit: Arc<ActiveUnit>) -> Option<Arc<ActiveUnit>> {
+    if unit.kind.is_counted() {
+        return Some(unit);
+    }
+    let late = unit.late();
+    late.call.as_ref()?.owner().cloned()
+}
+
+/// Returns the attributes of the run that a unit under `context` inherits.
+#[inline]
+pub(crate) fn inherited_attributes(context: &Context) -> Option<RunAttributes> {
+    if !RunAttributes::are_in_use() {
+        return None;
+    }
+    attributes_of(context, active_unit(context).as_deref())
+}
+
+/// Same as [`inherited_attributes`], for a caller that has the unit of `context`.
+#[inline]
+pub(super) fn attributes_of(context: &Context, unit: Option<&ActiveUnit>) -> Option<RunAttributes> {
+    if !RunAttributes::are_in_use() {
+        return None;
+    }
+    match unit {
+        Some(unit) => unit.late().run_attributes.clone(),
+        None => context.get::<RunAttributes>().cloned(),
+    }
+}
+
 /// Returns the workflow that an agent started under `context` belongs to.
 pub(crate) fn parent_workflow(context: &Context) -> Option<ParentWorkflow> {
-    if let Some(unit) = context.get::<Arc<ActiveUnit>>() {
-        return unit.workflow();
+    workflow_of(context, active_unit(context).as_deref())
+}
+
+/// Same as [`parent_workflow`], for a caller that has the unit of `context`.
+pub(super) fn workflow_of(context: &Context, unit: Option<&ActiveUnit>) -> Option<ParentWorkflow> {
+    if context.get::<Arc<ActiveUnit>>().is_some() {
+        return unit?.workflow();
     }
     context
         .get::<ParentWorkflow>()
         .cloned()
-        .or_else(|| innermost(context)?.workflow())
+        .or_else(|| unit?.workflow())
         .or_else(|| from_baggage(context))
 }
 

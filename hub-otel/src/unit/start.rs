@@ -1,25 +1,27 @@
 //! Start of a unit on its first poll: parent, sampling decision, span, context.
 
+use crate::budget::account::Account;
 use crate::contain::contain;
 use crate::instance;
 use crate::instance::Instance;
-use crate::instance::SdkSpan;
 use crate::options::Sampling;
 use crate::semconv::{kv, span};
 use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 use crate::unit::attribute_value::Fields;
-use crate::unit::attributes::StartIdentity;
+use crate::unit::call::{self, Call};
 use crate::unit::callsite::{Callsite, SpanKind};
+use crate::unit::identity::{ParentWorkflow, StartIdentity, new_run_id};
 use crate::unit::raw_span::RawSpan;
 use crate::unit::segment::Segment;
-use crate::unit::span::RecordedSpan;
-use crate::unit::state::{ActiveUnit, LateState, ParentWorkflow};
-use crate::unit::{clock, events, stack, unrecorded};
+use crate::unit::span::{FieldList, RecordLimits, RecordedSpan, UnitSpan};
+use crate::unit::spending::Spending;
+use crate::unit::state::{ActiveUnit, LateState};
+use crate::unit::{clock, events, gen_ai, stack, unrecorded};
 use crate::unit_kind::UnitKind;
-use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanContext, TraceContextExt, Tracer};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Calls `describe` with the arguments of the unit whose first poll is running. No-op if telemetry
@@ -76,7 +78,8 @@ pub(super) fn start_detached(args: &UnitArgs<'_>) -> Option<Arc<ActiveUnit>> {
     let label_set = args.label_set(&instance);
     label_set.add_active(1);
     let late = LateState::new(label_set, None, None);
-    Some(ActiveUnit::new(instance, Instant::now(), Duration::ZERO, None, late))
+    let spending = Spending::default();
+    Some(ActiveUnit::new(instance, Instant::now(), Duration::ZERO, None, spending, late))
 }
 
 #[inline(never)]
@@ -85,12 +88,14 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     if active.is_telemetry_suppressed() {
         return;
     }
-    let parent = resolve_parent(args, active);
-    let Some(instance) = instance::find(&parent.context) else {
+    let ParentContext { mut context, link } = resolve_parent(args, active);
+    let Some(instance) = instance::find(&context) else {
         unrecorded::after_the_end();
         return;
     };
     let mut executed_before = Duration::ZERO;
+    let parent = stack::active_unit(&context);
+    let spending = spending_below(parent.as_ref(), args);
     if let Some(segment) = args.segment().cloned() {
         executed_before = segment.elapsed();
         args.take_identity(segment);
@@ -99,31 +104,39 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     let label_set = args.label_set(&instance);
     let parent_workflow = match args.kind {
         UnitKind::Workflow => None,
-        UnitKind::Agent => stack::parent_workflow(&parent.context),
+        UnitKind::Agent | UnitKind::Llm | UnitKind::Tool => {
+            stack::workflow_of(&context, parent.as_deref())
+        }
     };
     let mut identity = StartIdentity::new(args, &label_set, parent_workflow);
+    identity.add_run_attributes(args, stack::attributes_of(&context, parent.as_deref()));
+    let may_be_sampled = !is_known_unsampled(&instance, &context);
+    if may_be_sampled && args.kind.is_counted() {
+        identity.run_id.get_or_insert_with(new_run_id);
+    }
+    let call = (!args.kind.is_counted())
+        .then(|| Call::new(args.kind, &identity, parent.and_then(stack::counted_unit)));
+    let workflow = match args.kind {
+        UnitKind::Workflow => {
+            Some(ParentWorkflow { id: identity.id.clone(), run_id: identity.run_id.clone() })
+        }
+        UnitKind::Agent | UnitKind::Llm | UnitKind::Tool => identity.workflow.clone(),
+    };
+    let mut late = LateState::new(Arc::clone(&label_set), identity.name.clone(), workflow);
+    late.call = call;
+    late.run_attributes.clone_from(&identity.run_attributes);
     let mut span = None;
-    let mut context = parent.context.clone();
-    if !is_known_unsampled(&instance, &context) {
-        let started_at = clock::wall(started);
-        let mut sdk = build_span(args, &instance, &parent, &mut identity, started_at);
-        if sdk.is_recording() {
-            // A panic in a field loses this field and the later ones.
-            contain(|| {
-                fields(&mut Fields { set: &mut |key, value| sdk.set_attribute(kv(key, value)) });
-            });
-            span = Some(RecordedSpan::new(sdk, started_at));
+    if may_be_sampled {
+        let mut begun = new_span(args, &instance, identity, link, clock::wall(started));
+        if instance.spans.begin(&mut begun, &context) {
+            add_fields(&mut begun, &instance, fields);
+            span = Some(RecordedSpan::new(begun));
         } else {
             // The sampler dropped it. Children must see that in the parent's flags.
-            context = context.with_remote_span_context(sdk.span_context().clone());
+            context = context.with_remote_span_context(begun.context);
         }
     }
-    let workflow = match args.kind {
-        UnitKind::Workflow => Some(ParentWorkflow { id: identity.id, run_id: identity.run_id }),
-        UnitKind::Agent => identity.workflow,
-    };
-    let late = LateState::new(Arc::clone(&label_set), identity.name, workflow);
-    let unit = ActiveUnit::new(instance, started, executed_before, span, late);
+    let unit = ActiveUnit::new(instance, started, executed_before, span, spending, late);
     if unit.span.is_some() {
         context = context.with_span(RawSpan(Arc::clone(&unit)));
     }
@@ -133,6 +146,22 @@ fn start(args: &mut UnitArgs<'_>, fields: &mut dyn FnMut(&mut Fields<'_>)) {
         unit.ambient.open();
         events::log_started(&unit, args.segment().is_some());
     }
+}
+
+/// Returns the spending of a unit that starts inside of `parent`, with the account of its budget.
+fn spending_below(parent: Option<&Arc<ActiveUnit>>, args: &UnitArgs<'_>) -> Spending<ActiveUnit> {
+    let mut spending = parent.map_or_else(Spending::default, |unit| {
+        let workflow = match unit.kind {
+            UnitKind::Workflow => Weak::new(),
+            _ if unit.spending.workflow.strong_count() > 0 => unit.spending.workflow.clone(),
+            _ => unit.spending.parent.clone(),
+        };
+        Spending::below(Arc::downgrade(unit), workflow, unit.spending.account.clone())
+    });
+    if let Some((budget, spent)) = args.budget_and_spent() {
+        spending.account = Some(Account::new(budget, spent, spending.account.take()));
+    }
+    spending
 }
 
 /// Returns whether the sampling decision is known without a call of the sampler.
@@ -147,50 +176,98 @@ fn is_known_unsampled(instance: &Instance, parent: &Context) -> bool {
     }
 }
 
-/// Builds the SDK's span, with the attributes that a sampler may read.
-fn build_span(
+/// Creates the span, without its ids, with all that a sampler may read.
+fn new_span(
     args: &UnitArgs<'_>,
     instance: &Instance,
-    parent: &ParentContext,
-    identity: &mut StartIdentity,
-    started_at: SystemTime,
-) -> SdkSpan {
+    identity: StartIdentity,
+    link: Option<SpanContext>,
+    started: SystemTime,
+) -> Box<UnitSpan> {
     let (name, kind) = match (args.callsite, args.kind) {
         (Some(callsite), _) => (callsite.span_name, callsite.span_kind),
         (None, UnitKind::Workflow) => (span::WORKFLOW_EXECUTE, SpanKind::Internal),
         (None, UnitKind::Agent) => (span::AGENT_EXECUTE, SpanKind::Internal),
+        (None, UnitKind::Llm) => ("", SpanKind::Client),
+        (None, UnitKind::Tool) => ("", SpanKind::Internal),
     };
-    let mut builder = SpanBuilder {
-        span_kind: Some(kind.into_otel()),
-        name: Cow::Borrowed(name),
-        start_time: Some(started_at),
-        attributes: Some(args.start_attributes(identity, instance.options.gen_ai)),
-        events: None,
-        links: None,
+    let name = match name {
+        "" | span::AGENT_EXECUTE => gen_ai::span_name(args.kind, &instance.options, &identity)
+            .map_or(Cow::Borrowed(name), Cow::Owned),
+        name => Cow::Borrowed(name),
     };
-    if args.rare.is_some() || parent.link.is_some() {
-        add_rare(&mut builder, args, parent);
+    let mut span = Box::new(UnitSpan {
+        kind: args.kind,
+        context: SpanContext::NONE,
+        parent_id: SpanId::INVALID,
+        parent_is_remote: false,
+        span_kind: kind.into_otel(),
+        name,
+        started,
+        identity,
+        gen_ai: None,
+        fields: FieldList::default(),
+        rare: None,
+    });
+    let options = &instance.options;
+    let is_requested = args.gen_ai || args.callsite.is_some_and(|callsite| callsite.gen_ai);
+    if args.kind.is_counted() && (options.gen_ai || is_requested) {
+        span.gen_ai = Some(options.gen_ai_names);
     }
-    #[expect(clippy::disallowed_methods, reason = "units start their spans here and nowhere else")]
-    instance.tracer.build_with_context(builder, &parent.context)
+    if !args.kind.is_counted() || options.openinference {
+        add_gen_ai(&mut span, instance);
+    }
+    if args.rare.is_some() || link.is_some() {
+        add_rare(&mut span, args, &instance.span_limits, link);
+    }
+    span
+}
+
+/// Adds the attributes of a call, and the kind of OpenInference.
+#[cold]
+fn add_gen_ai(span: &mut UnitSpan, instance: &Instance) {
+    let (kind, identity) = (span.kind, &span.identity);
+    let is_call = !kind.is_counted();
+    let mut attributes = if is_call { call::describe_start(kind, identity) } else { Vec::new() };
+    if instance.options.openinference {
+        attributes.push(gen_ai::openinference_kind(kind, identity));
+    }
+    for attribute in attributes {
+        span.set_attribute(attribute, &instance.span_limits);
+    }
 }
 
 #[cold]
-fn add_rare(builder: &mut SpanBuilder, args: &UnitArgs<'_>, parent: &ParentContext) {
+fn add_rare(
+    span: &mut UnitSpan,
+    args: &UnitArgs<'_>,
+    limits: &RecordLimits,
+    link: Option<SpanContext>,
+) {
     let mut links = Vec::new();
     if let Some(rare) = &args.rare {
         if let Some(name) = &rare.span_name {
-            builder.name = name.clone();
+            span.name = name.clone();
         }
         if let Some(kind) = rare.span_kind {
-            builder.span_kind = Some(kind.into_otel());
+            span.span_kind = kind.into_otel();
         }
         links.clone_from(&rare.links);
     }
     let last_segment = args.segment().and_then(Segment::last_span);
-    let others = [last_segment, parent.link.clone()];
-    links.extend(others.into_iter().flatten().map(|link| Link::new(link, Vec::new(), 0)));
-    builder.links = (!links.is_empty()).then_some(links);
+    for link in links.into_iter().chain(last_segment).chain(link) {
+        span.add_link(link, Vec::new(), limits);
+    }
+}
+
+/// Adds the attributes of `fields(…)`. A panic in one loses it and the later ones.
+fn add_fields(span: &mut UnitSpan, instance: &Instance, fields: &mut dyn FnMut(&mut Fields<'_>)) {
+    let mut set = |key, value| {
+        if let Some(field) = instance.gen_ai.content.admit(kv(key, value)) {
+            span.set_attribute(field, &instance.span_limits);
+        }
+    };
+    contain(|| fields(&mut Fields { set: &mut set }));
 }
 
 /// Parent of a unit.

@@ -3,14 +3,24 @@
 //! An [`ActiveUnit`] is a value of the unit's OpenTelemetry context, so every task that runs under
 //! the context finds it. Handles ([`Current`](crate::Current)) and the wrapper future share it.
 
+use crate::budget::account::{CallKind, Charge};
+use crate::gen_ai::Run;
 use crate::instance::Instance;
 use crate::metrics::LabelSet;
+use crate::money::Picodollars;
+use crate::semconv::error_type;
+use crate::semconv::value::suspend_reason;
+use crate::status::UnitStatus;
 use crate::sync::MutexGuard;
 use crate::unit::ambient::AmbientSpan;
-use crate::unit::identity::new_run_id;
+use crate::unit::call::Call;
+use crate::unit::ending::Ending;
+use crate::unit::identity::{ParentWorkflow, new_run_id};
 use crate::unit::open_units::{AtomicSlot, OpenUnit};
+use crate::unit::run_attributes::RunAttributes;
 use crate::unit::sealable::{Sealable, Sealed};
-use crate::unit::span::RecordedSpan;
+use crate::unit::span::{RecordLimits, RecordedSpan, UnitSpan};
+use crate::unit::spending::Spending;
 use crate::unit_kind::UnitKind;
 use opentelemetry::StringValue;
 use std::borrow::Cow;
@@ -27,6 +37,7 @@ pub(crate) struct ActiveUnit {
     pub(crate) executed_before: Duration,
     /// Span of a sampled unit. `None` if the unit only records metrics.
     pub(crate) span: Option<RecordedSpan>,
+    pub(crate) spending: Spending<ActiveUnit>,
     late: Sealable<LateState>,
     /// Position among the open units of the instance. `None` beyond their limit.
     slot: AtomicSlot,
@@ -44,16 +55,6 @@ impl Drop for ActiveUnit {
     }
 }
 
-/// Identity of the workflow that an agent runs in.
-///
-/// Also a context value of its own: the run that a remote caller handed over.
-#[derive(Debug, Clone)]
-pub(crate) struct ParentWorkflow {
-    pub(crate) id: StringValue,
-    /// `None` if a remote caller sent only the id.
-    pub(crate) run_id: Option<StringValue>,
-}
-
 /// The part of a unit's state that changes while it runs.
 pub(crate) struct LateState {
     pub(crate) label_set: Arc<LabelSet>,
@@ -61,11 +62,24 @@ pub(crate) struct LateState {
     /// For a workflow: its own identity. For an agent: the workflow around it.
     pub(crate) workflow: Option<ParentWorkflow>,
     pub(crate) retries: i64,
+    /// Takes precedence over the returned value.
+    pub(crate) outcome: Option<Box<LateOutcome>>,
+    /// Time spent in [`approval::wait`](crate::approval::wait).
+    pub(crate) waited: Duration,
+    /// Inherited by the units below.
+    pub(crate) run_attributes: Option<RunAttributes>,
+    /// Of a unit that is a call.
+    pub(crate) call: Option<Box<Call>>,
+}
+
+/// Outcome that was recorded while the unit ran. Few units have one.
+#[derive(Default)]
+pub(crate) struct LateOutcome {
     pub(crate) failed: Option<Cow<'static, str>>,
     pub(crate) timed_out: bool,
     pub(crate) suspended: Option<Cow<'static, str>>,
-    /// Time spent in [`approval::wait`](crate::approval::wait).
-    pub(crate) waited: Duration,
+    /// A dropped future is a suspended segment and not a cancelled run.
+    pub(crate) suspend_on_drop: bool,
 }
 
 impl LateState {
@@ -79,12 +93,50 @@ impl LateState {
             name,
             workflow,
             retries: 0,
-            failed: None,
-            timed_out: false,
-            suspended: None,
+            outcome: None,
             waited: Duration::ZERO,
+            run_attributes: None,
+            call: None,
         }
     }
+
+    /// Returns the outcome that is recorded while the unit runs.
+    pub(crate) fn outcome(&mut self) -> &mut LateOutcome {
+        self.outcome.get_or_insert_default()
+    }
+
+    /// Applies what was recorded while the unit ran, which takes precedence over the returned
+    /// value. Returns the reason if the unit was suspended.
+    pub(super) fn apply_to(&self, ending: &mut Ending) -> Option<Cow<'static, str>> {
+        let outcome = self.outcome.as_ref()?;
+        if !ending.returned {
+            let continues = outcome.suspend_on_drop && ending.status == UnitStatus::Cancelled;
+            return continues.then_some(Cow::Borrowed(suspend_reason::DROPPED));
+        }
+        if outcome.timed_out {
+            ending.fail(UnitStatus::TimedOut, Cow::Borrowed(error_type::TIMEOUT));
+        } else if let Some(error_type) = &outcome.failed {
+            ending.fail(UnitStatus::Failed, error_type.clone());
+        } else if let Some(reason) = &outcome.suspended {
+            ending.failure = None;
+            return Some(reason.clone());
+        }
+        None
+    }
+}
+
+/// Final state of a unit, after late state was applied.
+pub(super) struct Finished {
+    pub(super) label_set: Arc<LabelSet>,
+    pub(super) ending: Ending,
+    /// Reason of a suspension.
+    pub(super) suspended: Option<Cow<'static, str>>,
+    /// Workflow of the unit, for the log record.
+    pub(super) workflow: Option<ParentWorkflow>,
+    pub(super) retries: i64,
+    pub(super) waited: Duration,
+    /// Of a unit that is a call.
+    pub(super) call: Option<Box<Call>>,
 }
 
 impl ActiveUnit {
@@ -95,6 +147,7 @@ impl ActiveUnit {
         started: Instant,
         executed_before: Duration,
         span: Option<RecordedSpan>,
+        spending: Spending<Self>,
         late: LateState,
     ) -> Arc<Self>
     where
@@ -108,6 +161,7 @@ impl ActiveUnit {
             started,
             executed_before,
             span,
+            spending,
             late,
             slot: AtomicSlot::vacant(),
             ambient: AmbientSpan::default(),
@@ -119,6 +173,13 @@ impl ActiveUnit {
             unit.slot.set(slot);
         }
         unit
+    }
+
+    /// Applies `change` to the span. No-op without a span and after the end.
+    pub(crate) fn change_span(&self, change: impl FnOnce(&mut UnitSpan, &RecordLimits)) {
+        if let Some(span) = &self.span {
+            span.change(|span| change(span, &self.instance.span_limits));
+        }
     }
 
     /// Locks the late state for reading, before and after the end.
@@ -159,6 +220,46 @@ impl ActiveUnit {
             workflow.run_id.get_or_insert_with(new_run_id);
         }
         Some(workflow.clone())
+    }
+}
+
+/// Calls of models and tools in the unit.
+impl ActiveUnit {
+    /// Returns the innermost agent and workflow, for the metrics of a call in this unit.
+    pub(crate) fn run(&self) -> Run {
+        let late = self.late();
+        // The id of an agent beyond the cap of label sets is not known here.
+        let is_agent = self.kind == UnitKind::Agent && !late.label_set.overflowing;
+        Run {
+            agent_id: is_agent.then(|| late.label_set.id.clone()),
+            workflow_id: late.workflow.as_ref().map(|workflow| workflow.id.clone()),
+        }
+    }
+
+    /// Adds the cost of a call in this unit, to it and to the units around it.
+    pub(crate) fn add_cost(&self, cost: Picodollars) {
+        self.spending.add(cost);
+        let mut workflow = self.spending.workflow.upgrade();
+        let mut next = self.spending.parent.upgrade();
+        while let Some(unit) = next {
+            unit.spending.add(cost);
+            workflow = workflow.filter(|workflow| !Arc::ptr_eq(workflow, &unit));
+            next = unit.spending.parent.upgrade();
+        }
+        if let Some(workflow) = workflow {
+            // An agent in between has ended: its parents are not reached.
+            workflow.add_cost(cost);
+        }
+    }
+
+    /// Charges a call that another library made in this unit, and that no budget admitted.
+    pub(crate) fn charge_foreign(&self, call: CallKind, charge: Charge) {
+        if let Some(cost) = charge.cost {
+            self.add_cost(cost);
+        }
+        if let Some(account) = &self.spending.account {
+            account.charge(call, charge);
+        }
     }
 }
 

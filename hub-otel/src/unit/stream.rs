@@ -3,12 +3,14 @@
 use crate::semconv::{attribute as a, kv};
 use crate::status::UnitStatus;
 use crate::unit::arguments::EvaluatedArgs;
+use crate::unit::call;
 use crate::unit::callsite::Callsite;
+use crate::unit::ending::Ending;
 use crate::unit::events::whole_milliseconds;
 use crate::unit::instrumented::{
     call_prepared, drop_inside, end_of, opening, prepared_state, run_inside,
 };
-use crate::unit::outcome::{Classification, Ending};
+use crate::unit::outcome::Classification;
 use crate::unit::stack;
 use crate::unit::stack::UnitState;
 use futures_core::Stream;
@@ -193,7 +195,10 @@ impl Progress {
         if self.items == 1
             && let UnitState::Active(unit, _) = state
         {
-            self.first_item = Some(unit.started.elapsed());
+            let time = unit.started.elapsed();
+            self.first_item = Some(time);
+            // An error is no chunk of the response.
+            call::note_stream(unit, Some(time).filter(|_| !self.has_failed()));
         }
     }
 
@@ -210,6 +215,11 @@ impl Progress {
 
     /// Adds the attributes of the stream. The unit is the innermost one.
     fn describe(&self, mut ending: Ending) -> Ending {
+        if self.items == 0
+            && let Some(unit) = stack::current_unit()
+        {
+            call::note_stream(&unit, None);
+        }
         if stack::is_sampled() {
             ending.attributes.push(kv(a::STREAM_ITEMS, self.items));
             if let Some(time) = self.first_item {

@@ -24,6 +24,8 @@ fn remember(kind: UnitKind, id: &str) {
     let kind = match kind {
         UnitKind::Workflow => "a workflow",
         UnitKind::Agent => "an agent",
+        UnitKind::Llm => "a call of a model",
+        UnitKind::Tool => "a tool",
     };
     EARLY.get_or_init(|| if id.is_empty() { kind.to_owned() } else { format!("{kind} (`{id}`)") });
 }

@@ -104,3 +104,9 @@ async fn agent_span(attempt: i64, fails: bool, started: Instant) -> Result<u32, 
     }
     result
 }
+
+/// A span of a library: with hub-otel's layer a foreign span. Its field stays empty.
+#[tracing::instrument(skip_all, fields(attempt))]
+pub async fn foreign(_attempt: i64) -> Result<u32, WorkError> {
+    work(false).await
+}

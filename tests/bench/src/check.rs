@@ -1,11 +1,8 @@
 //! Comparison of the measured figures with budgets.txt, and the tables of docs/performance.md.
 
-use crate::{by_hub, measure, scenario};
+use crate::{by_hub, measure, scenario, shared};
 use std::collections::HashMap;
 use std::process::ExitCode;
-
-/// Label sets of a measured scrape.
-const SERIES: usize = 300;
 
 /// Figures of this run. Each one is measured once.
 #[derive(Default)]
@@ -27,17 +24,37 @@ impl Figures {
                 let workflow = self.get("caller", &format!("{name}.workflow"));
                 (polled - workflow) / scenario::POLLS as f64
             }
+            "row" => {
+                let of = |rows| format!("{name}.sqlx{rows}");
+                let thousand = self.get("caller", &of(1_000));
+                (thousand - self.get("caller", &of(1))) / 999.0
+            }
+            "shared" => shared::writes(name),
             "allocations" | "live" => measure::figure(name, measure),
-            "scrape" => measure::scrape_instructions(name, SERIES) as f64 / SERIES as f64,
+            "scrape" => {
+                let (name, series) = with_series(name);
+                measure::scrape_instructions(name, series) as f64 / series as f64
+            }
+            "scrape_allocations" => {
+                let (name, series) = with_series(name);
+                measure::scrape_allocations(name, series) as f64
+            }
             "size" => size(name),
             _ => panic!(
-                "unknown measure `{measure}`; expected caller, export, whole, poll, allocations, \
-                 live, scrape or size"
+                "unknown measure `{measure}`; expected caller, export, whole, poll, row, shared, \
+                 allocations, live, scrape, scrape_allocations or size"
             ),
         };
         self.0.insert(key, figure);
         figure
     }
+}
+
+/// Splits `NAME@SERIES`.
+fn with_series(name: &str) -> (&str, usize) {
+    let (name, series) =
+        name.split_once('@').unwrap_or_else(|| panic!("{name} is not NAME@SERIES"));
+    (name, series.parse().unwrap_or_else(|_| panic!("{series} is not a number of label sets")))
 }
 
 fn size(name: &str) -> f64 {
@@ -53,11 +70,19 @@ struct Budget<'a> {
     bound: f64,
     /// The figure of `peer` multiplies (`*`) or raises (`+`) the bound.
     peer: Option<(&'a str, &'a str)>,
-    goal: Option<f64>,
+    goal: Option<Goal>,
+}
+
+/// A limit of the design, and whether the file states it as met. `None`: not stated, because the
+/// figure is at times above and at times below.
+struct Goal {
+    limit: f64,
+    is_met: Option<bool>,
 }
 
 impl<'a> Budget<'a> {
     fn parse(line: &'a str) -> Option<Self> {
+        let (line, _) = line.split_once('#').unwrap_or((line, ""));
         let words: Vec<&str> = line.split_whitespace().collect();
         let [measure, name, "<=", bound, rest @ ..] = words.as_slice() else { return None };
         let (peer, rest) = match rest {
@@ -66,7 +91,10 @@ impl<'a> Budget<'a> {
         };
         let goal = match rest {
             [] => None,
-            ["goal", goal] => Some(goal.parse().ok()?),
+            ["goal", limit] => Some(Goal { limit: limit.parse().ok()?, is_met: None }),
+            ["goal", limit, state @ ("met" | "missed")] => {
+                Some(Goal { limit: limit.parse().ok()?, is_met: Some(*state == "met") })
+            }
             _ => return None,
         };
         Some(Self { measure, name, bound: bound.parse().ok()?, peer, goal })
@@ -90,7 +118,9 @@ pub fn check(path: &str) -> ExitCode {
     let mut exceeded = false;
     for line in lines {
         let budget = Budget::parse(line).unwrap_or_else(|| {
-            panic!("{path}: `{line}` is not `MEASURE NAME <= BOUND [*|+ PEER] [goal LIMIT]`")
+            panic!(
+                "{path}: `{line}` is not `MEASURE NAME <= BOUND [*|+ PEER] [goal LIMIT [met|missed]]`"
+            )
         });
         let figure = figures.get(budget.measure, budget.name);
         let peer = budget.peer.map_or(0.0, |(_, peer)| figures.get(budget.measure, peer));
@@ -101,12 +131,15 @@ pub fn check(path: &str) -> ExitCode {
             Some((_, peer_name)) => format!("{:+.0} to {peer_name}", figure - peer),
             None => String::new(),
         };
-        let goal = budget.goal.map_or_else(String::new, |goal| {
-            let is_met = figure <= budget.scale(goal, peer);
-            format!("goal {goal}: {}", if is_met { "met" } else { "not met" })
+        let goal = budget.goal.as_ref().map_or_else(String::new, |Goal { limit, is_met }| {
+            let is_met_now = figure <= budget.scale(*limit, peer);
+            let is_stale = is_met.is_some_and(|is_met| is_met != is_met_now);
+            exceeded |= is_stale;
+            let stated = if is_stale { ", which the file does not state" } else { "" };
+            format!("goal {limit}: {}{stated}", if is_met_now { "met" } else { "missed" })
         });
         println!(
-            "{:<4} {:<11} {:<24} {figure:>8.0} {relative:<32} bound {:<6} {goal}",
+            "{:<4} {:<18} {:<24} {figure:>8.0} {relative:<32} bound {:<6} {goal}",
             if is_met { "ok" } else { "OVER" },
             budget.measure,
             budget.name,
@@ -131,12 +164,33 @@ pub fn print_tables() {
         let live = figures.get("live", &format!("{library}.polled"));
         println!("| {library} | {live} | {:.0} |", figures.get("poll", library));
     }
-    println!("\n| library | label sets | scrape, instructions per set |\n|---|---|---|");
+    println!("\n| library | label sets | scrape, instructions per set | allocations of a scrape |");
+    println!("|---|---|---|---|");
     for library in ["hub", "hand"] {
         for series in [100, 300, 1_000, 10_000] {
-            let scrape = measure::scrape_instructions(&format!("{library}.series"), series);
-            println!("| {library} | {series} | {} |", scrape / series as u64);
+            let name = format!("{library}.series");
+            // Under callgrind a page of 10,000 sets takes longer than a connection may last.
+            let scrape = match series {
+                10_000 => "–".to_owned(),
+                _ => (measure::scrape_instructions(&name, series) / series as u64).to_string(),
+            };
+            let allocations = measure::scrape_allocations(&name, series);
+            println!("| {library} | {series} | {scrape} | {allocations} |");
         }
+    }
+    println!("\n| query | instructions, caller | allocations |\n|---|---|---|");
+    for library in ["plain", "hub", "sqlx_otel"] {
+        for rows in [1, 10, 1_000] {
+            let name = format!("{library}.sqlx{rows}");
+            let (caller, allocations) =
+                (figures.get("caller", &name), figures.get("allocations", &name));
+            println!("| {library}, {rows} rows | {caller} | {allocations} |");
+        }
+        println!("| {library}, one more row | {:.0} | |", figures.get("row", library));
+    }
+    println!("\n| library | writes of a unit to lines that another thread writes |\n|---|---|");
+    for library in ["hub", "hand", "bound"] {
+        println!("| {library} | {:.1} |", figures.get("shared", &format!("{library}.workflow")));
     }
     by_hub::sizes::table().iter().for_each(|(name, size)| println!("{name} {size}"));
 }

@@ -2,11 +2,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 
 pub struct Counting;
 
 static BYTES: AtomicIsize = AtomicIsize::new(0);
+static ALL_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -17,6 +18,11 @@ pub fn allocations() -> u64 {
     ALLOCATIONS.get()
 }
 
+/// Returns the number of allocations and reallocations of all threads so far.
+pub fn all_allocations() -> u64 {
+    ALL_ALLOCATIONS.load(Ordering::Relaxed)
+}
+
 /// Returns the bytes that the process has allocated and not freed.
 pub fn bytes_in_use() -> isize {
     BYTES.load(Ordering::Relaxed)
@@ -25,6 +31,7 @@ pub fn bytes_in_use() -> isize {
 fn count(allocated: usize, freed: usize) {
     if allocated > 0 {
         // Allocations during the destruction of the thread-local are not counted.
+        ALL_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
     }
     BYTES.fetch_add(allocated as isize - freed as isize, Ordering::Relaxed);

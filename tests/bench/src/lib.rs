@@ -6,6 +6,7 @@
 
 pub mod by_hand;
 pub mod by_hub;
+pub mod by_sqlx;
 pub mod by_tracing;
 pub mod check;
 pub mod commands;
@@ -13,8 +14,10 @@ pub mod count;
 pub mod manual_metrics;
 pub mod manual_pipeline;
 pub mod measure;
+pub mod panel;
 pub mod receiver;
 pub mod scenario;
+pub mod shared;
 
 /// Error of the work.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder, TextEncoder};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 pub struct ManualPipeline {
@@ -42,9 +43,10 @@ impl ManualPipeline {
         Self { traces, metrics, metrics_address: serve(registry), runtime }
     }
 
-    /// Delivers all spans.
+    /// Delivers all spans, also under callgrind on a busy machine.
     pub fn shutdown(self) {
-        self.traces.shutdown().expect("the receiver accepts all spans");
+        let delivered = self.traces.shutdown_with_timeout(Duration::from_secs(120));
+        delivered.expect("the receiver accepts all spans");
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::by_hand::ByHand;
 use crate::manual_metrics::{Instruments, Metrics};
 use crate::manual_pipeline::ManualPipeline;
-use crate::{WorkError, by_hub, by_tracing, ready, work, work_of};
+use crate::{WorkError, by_hub, by_sqlx, by_tracing, ready, work, work_of};
 use opentelemetry::trace::TracerProvider;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,8 +12,10 @@ use std::rc::Rc;
 
 /// All scenarios.
 ///
-/// `hub.*` use this library, `bound.*` are `hand.*` with bound instruments, `plain.*` is the same
-/// call without telemetry: the overhead of the measurement.
+/// `*.foreign` is a `tracing` span of another library: under the subscriber of `init!()`, which
+/// prints lines too, and under a subscriber with our layer alone. `hub.*` use this library,
+/// `bound.*` are `hand.*` with bound instruments, `plain.*` is the same call without telemetry: the
+/// overhead of the measurement.
 pub const ALL: &[&str] = &[
     "hub.workflow",
     "hub.workflow.error",
@@ -26,9 +28,12 @@ pub const ALL: &[&str] = &[
     "hub.agent.labels",
     "hub.workflow.default",
     "hub.workflow.warn",
+    "hub.workflow.live",
     "hub.polled",
     "hub.nested",
     "hub.spawned",
+    "hub.foreign",
+    "hub.layer.foreign",
     "hand.workflow",
     "hand.workflow.error",
     "hand.agent",
@@ -45,6 +50,7 @@ pub const ALL: &[&str] = &[
     "tracing.workflow.error",
     "tracing.agent",
     "tracing.agent.error",
+    "tracing.foreign",
     "fastrace.workflow",
     "fastrace.workflow.error",
     "fastrace.agent",
@@ -85,12 +91,20 @@ pub fn environment(name: &str, endpoint: SocketAddr) -> Vec<(&'static str, Strin
         ("OTEL_BLRP_MAX_QUEUE_SIZE", text("65536")),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", text("0")),
     ];
+    if name.ends_with("series") {
+        variables.push(("HUB_OTEL_MAX_LABEL_SETS", text("10000")));
+    }
     if name.ends_with("unsampled") {
         variables.push(("OTEL_TRACES_SAMPLER", text("always_off")));
     }
     match name.rsplit('.').next() {
         // The log lines of `init!()`: stderr and OTLP.
         Some("default") => {}
+        // Spans of `tracing`, without records.
+        Some("foreign") => {
+            variables.push(("RUST_LOG", text("info")));
+            variables.push(("OTEL_LOGS_EXPORTER", text("none")));
+        }
         Some("warn") => variables.push(("RUST_LOG", text("warn"))),
         _ => {
             variables.push(("RUST_LOG", text("off")));
@@ -103,7 +117,7 @@ pub fn environment(name: &str, endpoint: SocketAddr) -> Vec<(&'static str, Strin
 /// Returns the number of spans that `units` units of a scenario export.
 pub fn spans(name: &str, units: usize) -> usize {
     match name {
-        _ if name.starts_with("plain") => 0,
+        _ if name.starts_with("plain") || name.starts_with("sqlx_otel") => 0,
         _ if name.ends_with("unsampled") || name.ends_with("disabled") => 0,
         _ if name.ends_with("nested") => 5 * units,
         _ => units,
@@ -121,6 +135,9 @@ pub fn prepare(name: &str) -> Scenario {
         "bound" => by_hand(unit, fails, |instruments| instruments.bind()),
         "tracing" => tracing(unit, fails),
         "plain" => plain(unit, fails),
+        "sqlx_otel" => {
+            by_sqlx::prepare_sqlx_otel(by_sqlx::rows(unit).expect("sqlx1, sqlx10 or sqlx1000"))
+        }
         _ => panic!("unknown scenario `{name}`; `names` lists them"),
     }
 }
@@ -130,8 +147,19 @@ pub fn number(n: usize) -> i64 {
 }
 
 fn hub(unit: &str, fails: bool) -> Scenario {
-    let telemetry = (!unit.ends_with("disabled"))
-        .then(|| hub_otel::Telemetry::builder().install().expect("valid settings"));
+    if let Some(rows) = by_sqlx::rows(unit) {
+        let telemetry = hub_otel::Telemetry::builder().install().expect("valid settings");
+        let metrics_address = telemetry.metrics_addr();
+        return by_sqlx::prepare(rows, true, metrics_address, Box::new(move || drop(telemetry)));
+    }
+    if unit == "layer.foreign" {
+        return foreign_by_layer();
+    }
+    // The hand-written code sets no GenAI attributes.
+    let builder = hub_otel::Telemetry::builder().gen_ai(false);
+    let builder = if unit.ends_with("live") { builder.live_embedded() } else { builder };
+    let telemetry =
+        (!unit.ends_with("disabled")).then(|| builder.install().expect("valid settings"));
     let metrics_address = telemetry.as_ref().and_then(|telemetry| telemetry.metrics_addr());
     let unit: Box<dyn FnMut(usize)> = match unit {
         "workflow.labels" => {
@@ -143,6 +171,7 @@ fn hub(unit: &str, fails: bool) -> Scenario {
         "series" => Box::new(move |n| drop(ready(by_hub::agent_of(&format!("id-{n}"), 1, fails)))),
         "polled" => Box::new(|n| drop(ready(by_hub::polled(number(n), POLLS)))),
         "nested" => Box::new(|n| drop(ready(by_hub::nested(number(n))))),
+        "foreign" => Box::new(|n| drop(ready(by_tracing::foreign(number(n))))),
         "spawned" => {
             let runtime = current_thread();
             Box::new(move |n| {
@@ -158,6 +187,19 @@ fn hub(unit: &str, fails: bool) -> Scenario {
     let pending: Box<dyn Fn() -> Pending> = Box::new(|| Box::pin(by_hub::polled(1, usize::MAX)));
     let stop = Box::new(move || drop(telemetry));
     Scenario { unit, pending: Some(pending), metrics_address, stop }
+}
+
+/// A subscriber of the application with our layer: no lines on stderr.
+fn foreign_by_layer() -> Scenario {
+    use tracing_subscriber::layer::SubscriberExt;
+    let telemetry = hub_otel::Telemetry::builder().build().expect("valid settings");
+    let layer = hub_otel::otel::tracing_layer(&telemetry);
+    let subscriber = tracing_subscriber::registry().with(layer);
+    tracing::subscriber::set_global_default(subscriber).expect("one scenario per process");
+    telemetry.install().expect("the first one");
+    let metrics_address = telemetry.metrics_addr();
+    let unit = Box::new(|n| drop(ready(by_tracing::foreign(number(n)))));
+    Scenario { unit, pending: None, metrics_address, stop: Box::new(move || drop(telemetry)) }
 }
 
 fn by_hand<M: Metrics + 'static>(
@@ -202,7 +244,9 @@ fn tracing(unit: &str, fails: bool) -> Scenario {
     let is_workflow = unit.starts_with("workflow");
     metrics.declare(is_workflow);
     let metrics_address = Some(pipeline.metrics_address);
-    let unit: Box<dyn FnMut(usize)> = if is_workflow {
+    let unit: Box<dyn FnMut(usize)> = if unit == "foreign" {
+        Box::new(|n| drop(ready(by_tracing::foreign(number(n)))))
+    } else if is_workflow {
         Box::new(move |n| drop(ready(by_tracing::workflow(&metrics, number(n), fails))))
     } else {
         Box::new(move |n| drop(ready(by_tracing::agent(&metrics, number(n), fails))))
@@ -212,6 +256,9 @@ fn tracing(unit: &str, fails: bool) -> Scenario {
 }
 
 fn plain(unit: &str, fails: bool) -> Scenario {
+    if let Some(rows) = by_sqlx::rows(unit) {
+        return by_sqlx::prepare(rows, false, None, Box::new(|| ()));
+    }
     async fn plain(_attempt: i64, fails: bool) -> Result<u32, WorkError> {
         work(fails).await
     }

@@ -84,6 +84,14 @@ fn nested_units_are_delivered_alike() {
 }
 
 #[test]
+fn spans_of_other_libraries_are_delivered_alike() {
+    let (ours, theirs) = (emit("hub.foreign"), emit("tracing.foreign"));
+    assert_eq!(ours.0.matches("span ").count(), 3, "{}", ours.0);
+    assert_eq!(theirs.0, ours.0);
+    assert_eq!(emit("hub.layer.foreign").0, ours.0);
+}
+
+#[test]
 fn metrics_do_not_depend_on_sampling() {
     for kind in ["workflow", "agent"] {
         let sampled = emit(&format!("hub.{kind}"));

@@ -26,9 +26,9 @@ async fn each_hop_has_a_span_of_its_own_that_counts_the_resends() {
         .route("/c", get(|| async { "here" }));
     let server = Server::start(app).await;
 
-    let answer = Client::new().show_path("127.0.0.1").get(server.url("/a")).send().await.unwrap();
-    assert_eq!(answer.url().path(), "/c");
-    assert_eq!(answer.text().await.unwrap(), "here");
+    let response = Client::new().show_path("127.0.0.1").get(server.url("/a")).send().await.unwrap();
+    assert_eq!(response.url().path(), "/c");
+    assert_eq!(response.text().await.unwrap(), "here");
 
     capture.idle().await;
     assert_eq!(
@@ -110,8 +110,8 @@ async fn one_redirect_too_many_is_an_error_on_its_span_too() {
     let error =
         client.clone().follow_redirects(1).get(server.url("/loop")).send().await.unwrap_err();
     assert!(error.is_redirect());
-    let answer = client.follow_redirects(0).get(server.url("/loop")).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::FOUND, "none are followed, and none is too many");
+    let response = client.follow_redirects(0).get(server.url("/loop")).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::FOUND, "none are followed, and none is too many");
 
     capture.idle().await;
     let duration = "http.client.request.duration";

@@ -69,8 +69,8 @@ async fn a_client_for_third_parties_sends_no_propagation_header() {
     let server = Server::start(app).await;
     let built = Client::build(reqwest::Client::builder()).unwrap().baggage_to("127.0.0.1");
     for http in [Client::new(), built] {
-        let answer = http.without_propagation().get(server.url("/")).send().await.unwrap();
-        assert_eq!(answer.text().await.unwrap(), "");
+        let response = http.without_propagation().get(server.url("/")).send().await.unwrap();
+        assert_eq!(response.text().await.unwrap(), "");
     }
     capture.idle().await;
     assert_eq!(

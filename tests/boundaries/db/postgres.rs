@@ -1,13 +1,10 @@
-//! PostgreSQL of the system's, in a temporary folder, as user `postgres`, on a port of its own.
-//!
-//! Without `initdb` the tests print `skipped: postgres`; with HUB_REQUIRE_POSTGRES=1 they fail.
-
-mod cluster;
+//! Statements on a throw-away PostgreSQL server.
 
 use crate::support::{BoundaryCapture, panic_quietly};
-use cluster::Cluster;
 use futures_util::{FutureExt, TryStreamExt};
 use hub_otel::db::Db;
+use hub_otel_tests::poll;
+use hub_otel_tests::postgres::{self, Cluster};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, Postgres, Row, SqlSafeStr, Statement};
 use std::panic::AssertUnwindSafe;
@@ -17,12 +14,28 @@ use std::time::Duration;
 async fn connect(cluster: &Cluster) -> Db<Postgres> {
     let options = PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
-        .port(cluster.port)
+        .port(cluster.port())
         .username("postgres")
         .password("c4n4ry")
         .database("postgres");
     let pool = PgPoolOptions::new().max_connections(3).acquire_timeout(Duration::from_secs(10));
     Db::new(pool.connect_with(options).await.unwrap())
+}
+
+/// Waits until the server executes a statement that begins with this text.
+async fn until_running(statement: &str, db: &Db<Postgres>) {
+    poll::until_async(Duration::from_secs(10), async || {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE state = 'active' AND starts_with(query, $1)",
+        )
+        .bind(statement)
+        .fetch_one(db.untraced())
+        .await
+        .unwrap();
+        found > 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -84,7 +97,7 @@ async fn postgres_errors_are_classified_and_a_lost_server_is_a_lost_connection()
     assert!(sqlx::query("SELECT pg_sleep(10)").execute(&mut connection).await.is_err());
     let running = sqlx::query("SELECT pg_sleep(60) FROM runs").execute(&db);
     let (lost, ()) = tokio::join!(running, async {
-        cluster.until_running("SELECT pg_sleep(60)", &db).await;
+        until_running("SELECT pg_sleep(60)", &db).await;
         cluster.kill();
     });
     assert!(lost.is_err());
@@ -130,7 +143,7 @@ async fn postgres_streams_prepared_statements_batches_and_savepoints_are_seen_as
     tx.commit().await.unwrap();
     let caller = async {
         tokio::join!(sqlx::query("SELECT pg_sleep(60) FROM runs").execute(&db), async {
-            cluster.until_running("SELECT pg_sleep(60)", &db).await;
+            until_running("SELECT pg_sleep(60)", &db).await;
             panic_quietly();
         })
     };
@@ -194,8 +207,8 @@ fn without_initdb(required: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "db::postgres::postgres_statements_have_the_same_spans"])
-        .env(cluster::PROGRAMS, folder.path())
-        .env(cluster::REQUIRED, required)
+        .env(postgres::PROGRAMS, folder.path())
+        .env(postgres::REQUIRED, required)
         .output()
         .unwrap()
 }

@@ -24,16 +24,16 @@ async fn a_chunked_body_keeps_its_request_active_until_the_last_chunk() {
     let server =
         Server::start(Router::new().route("/stream", get(handler)).layer(ServerLayer::new())).await;
 
-    let mut answer = reqwest::get(server.url("/stream")).await.unwrap();
+    let mut response = reqwest::get(server.url("/stream")).await.unwrap();
     chunks.send(Ok("one".into())).await.unwrap();
-    assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "one");
     capture.until_active(1).await;
     assert!(capture.spans().is_empty(), "ended before its body: {}", capture.tree());
 
     chunks.send(Ok("two".into())).await.unwrap();
     drop(chunks);
-    assert_eq!(answer.chunk().await.unwrap().unwrap(), "two");
-    assert!(answer.chunk().await.unwrap().is_none());
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "two");
+    assert!(response.chunk().await.unwrap().is_none());
 
     capture.idle().await;
     assert_eq!(
@@ -59,8 +59,8 @@ async fn a_body_that_fails_half_way_is_an_error_despite_status_200() {
     let server =
         Server::start(Router::new().route("/broken", get(handler)).layer(ServerLayer::new())).await;
 
-    let answer = reqwest::get(server.url("/broken")).await;
-    assert!(answer.is_err() || answer.unwrap().bytes().await.is_err());
+    let response = reqwest::get(server.url("/broken")).await;
+    assert!(response.is_err() || response.unwrap().bytes().await.is_err());
 
     capture.idle().await;
     assert_eq!(

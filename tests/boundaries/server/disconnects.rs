@@ -101,8 +101,8 @@ async fn a_body_that_panics_ends_its_request_too() {
     let capture = BoundaryCapture::new();
     let server = Server::start(app()).await;
 
-    let answer = reqwest::get(server.url("/late")).await;
-    assert!(answer.is_err() || answer.unwrap().bytes().await.is_err());
+    let response = reqwest::get(server.url("/late")).await;
+    assert!(response.is_err() || response.unwrap().bytes().await.is_err());
 
     capture.idle().await;
     assert_eq!(capture.snapshot(), left("/late", "1.1", "panic", Some(200)));
@@ -128,12 +128,12 @@ async fn a_reset_http_2_stream_ends_its_request_and_the_connection_continues() {
             }
             "/head" => drop(client.get(server.url(path)).send().await.unwrap()),
             "/endless" => {
-                let mut answer = client.get(server.url(path)).send().await.unwrap();
-                assert_eq!(answer.chunk().await.unwrap().unwrap(), "xxxx");
+                let mut response = client.get(server.url(path)).send().await.unwrap();
+                assert_eq!(response.chunk().await.unwrap().unwrap(), "xxxx");
             }
             _ => {
-                let answer = client.get(server.url(path)).send().await;
-                assert!(answer.is_err() || answer.unwrap().bytes().await.is_err(), "{path}");
+                let response = client.get(server.url(path)).send().await;
+                assert!(response.is_err() || response.unwrap().bytes().await.is_err(), "{path}");
             }
         }
         capture.idle().await;
@@ -165,9 +165,9 @@ async fn a_closed_http_2_connection_ends_all_its_requests() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
-            let answers: Vec<_> = urls.map(|url| tokio::spawn(client.get(url).send())).into();
+            let responses: Vec<_> = urls.map(|url| tokio::spawn(client.get(url).send())).into();
             let _ = gone.await;
-            drop(answers);
+            drop(responses);
         });
     });
     capture.until_active(3).await;

@@ -60,8 +60,8 @@ async fn http_2_has_its_version_and_each_stream_ends_its_request() {
     let never = tokio::spawn(client.get(server.url("/never")).send());
     capture.until_active(1).await;
     for _ in 0..2 {
-        let answer = client.get(server.url("/quick")).send().await.unwrap();
-        assert_eq!(answer.text().await.unwrap(), "quick");
+        let response = client.get(server.url("/quick")).send().await.unwrap();
+        assert_eq!(response.text().await.unwrap(), "quick");
     }
     // Resets the stream; the connection stays.
     never.abort();

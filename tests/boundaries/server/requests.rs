@@ -14,8 +14,8 @@ async fn a_request_is_one_span_named_after_its_route_and_one_measurement() {
         Router::new().route("/users/{id}", get(|| async { "hello" })).layer(ServerLayer::new());
     let server = Server::start(app).await;
 
-    let answer = reqwest::get(server.url("/users/7?token=c4n4ry")).await.unwrap();
-    assert_eq!(answer.text().await.unwrap(), "hello");
+    let response = reqwest::get(server.url("/users/7?token=c4n4ry")).await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "hello");
 
     capture.idle().await;
     assert_eq!(

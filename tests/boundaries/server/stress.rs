@@ -60,12 +60,12 @@ async fn by_http_2(client: &reqwest::Client, server: &Server, n: usize, arrived:
             request.abort();
         }
         1 => {
-            let mut answer = client.get(server.url("/stream")).send().await.unwrap();
-            answer.chunk().await.unwrap().unwrap();
+            let mut response = client.get(server.url("/stream")).send().await.unwrap();
+            response.chunk().await.unwrap().unwrap();
         }
         2 => {
-            let answer = client.get(server.url("/quick")).send().await.unwrap();
-            assert_eq!(answer.text().await.unwrap(), "quick");
+            let response = client.get(server.url("/quick")).send().await.unwrap();
+            assert_eq!(response.text().await.unwrap(), "quick");
         }
         _ => assert!(client.get(server.url("/panic")).send().await.is_err()),
     }
@@ -136,15 +136,15 @@ async fn two_hundred_concurrent_requests_are_all_active_and_all_completed() {
         };
         let app = Router::new().route("/gate/{n}", get(handler)).layer(ServerLayer::new());
         let server = Server::start(app).await;
-        let answers = join_all((0..CLIENTS).map(|n| {
+        let responses = join_all((0..CLIENTS).map(|n| {
             let request = clients[n % clients.len()].get(server.url(&format!("/gate/{n}"))).send();
             async { request.await.unwrap().text().await.unwrap() }
         }));
-        let (answers, ()) = tokio::join!(answers, async {
+        let (responses, ()) = tokio::join!(responses, async {
             capture.until_active(200).await;
             open.add_permits(CLIENTS);
         });
-        assert!(answers.iter().all(|answer| answer == "through"));
+        assert!(responses.iter().all(|response| response == "through"));
         capture.until_ended(CLIENTS).await;
         capture.idle().await;
         assert_eq!(

@@ -2,7 +2,7 @@
 #![deny(warnings)]
 
 use futures_util::stream::{self, BoxStream, Stream};
-use hub_otel::{TimedOut, instrument_agent, instrument_workflow};
+use hub_otel::{TimedOut, instrument_agent, instrument_llm, instrument_tool, instrument_workflow};
 use std::time::Duration;
 
 /// The timeout as an error.
@@ -54,6 +54,19 @@ pub fn streams(name: &str) -> impl Stream<Item = Result<usize, Late>> + use<> {
 
 fn is_late(_: &Late) -> bool {
     unreachable!("an item was classified")
+}
+
+/// A call of a model.
+#[instrument_llm(provider = "openai", model = evaluated_only_for_telemetry(model))]
+pub async fn calls_model(model: &str) -> usize {
+    hub_otel::current().usage(hub_otel::Usage::new(1, 2));
+    model.len()
+}
+
+/// A tool.
+#[instrument_tool(call_id = evaluated_only_for_telemetry(id))]
+pub fn calls_tool(id: &str) -> usize {
+    id.len()
 }
 
 /// The same, not annotated.

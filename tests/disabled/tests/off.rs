@@ -2,8 +2,8 @@
 
 use futures_util::{Stream as _, StreamExt};
 use hub_otel_disabled::{
-    Late, annotated, in_an_hour, plain, plain_stream, slow, slow_boxed_stream, slow_stream, streams,
-    streams_later,
+    Late, annotated, calls_model, calls_tool, in_an_hour, plain, plain_stream, slow,
+    slow_boxed_stream, slow_stream, streams, streams_later,
 };
 
 #[test]
@@ -14,6 +14,9 @@ fn an_annotated_future_is_as_large_as_a_plain_one() {
 #[tokio::test]
 async fn values_are_unchanged_and_no_argument_is_evaluated() {
     assert_eq!(annotated("abc", [0; 64]).await, 67);
+    assert_eq!(calls_model("gpt").await + calls_tool("id"), 5);
+    let call = hub_otel::llm("openai", "gpt-4o").request(hub_otel::LlmRequest::new().seed(1));
+    assert_eq!(call.call(|| 1_u8.checked_add(1).ok_or("overflow")), Ok(2));
 }
 
 #[tokio::test]

@@ -93,6 +93,106 @@ fn current_span_own_subscriber() {
     current(init_own_subscriber());
 }
 
+/// Streams one chunk, inside a span.
+fn body() -> axum::body::Body {
+    let chunk = std::future::poll_fn(|_| {
+        info_span!("in the body").in_scope(|| ());
+        std::task::Poll::Ready(Ok::<_, std::io::Error>("heron"))
+    });
+    axum::body::Body::from_stream(futures_util::stream::once(chunk))
+}
+
+async fn handler() -> axum::body::Body {
+    info_span!("in the handler").in_scope(|| ());
+    tokio::task::yield_now().await;
+    let spawned = async { info_span!("spawned").in_scope(|| ()) };
+    tokio::spawn(spawned.in_current_span()).await.expect("no panic");
+    drop(info_span!(parent: &Span::current(), "explicit"));
+    Span::current().set_attribute("recorded", "on the request");
+    body()
+}
+
+async fn call(router: axum::Router) {
+    let router = router.layer(hub_otel::http::ServerLayer::new());
+    let request = axum::http::Request::get("/birds").body(axum::body::Body::empty());
+    let response = tower::ServiceExt::oneshot(router, request.expect("a request")).await;
+    let body = response.expect("a response").into_body();
+    axum::body::to_bytes(body, 100).await.expect("a body");
+}
+
+fn request_in(telemetry: Telemetry) {
+    block_on(async {
+        call(axum::Router::new().route("/birds", axum::routing::get(handler))).await;
+        assert!(Span::current().is_none() && !Context::current().has_active_span());
+    });
+    assert!(telemetry.shutdown_blocking().is_complete());
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn request() {
+    request_in(init());
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn request_own_subscriber() {
+    request_in(init_own_subscriber());
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn panicking_request() {
+    async fn panics() {
+        panic!("on purpose");
+    }
+    let telemetry = init();
+    block_on(async {
+        let router = axum::Router::new().route("/birds", axum::routing::get(panics));
+        // Polled on this thread, whose current span is checked afterwards.
+        let call = std::panic::AssertUnwindSafe(call(router));
+        assert!(futures_util::FutureExt::catch_unwind(call).await.is_err());
+        info_span!("after").in_scope(|| ());
+    });
+    assert!(telemetry.shutdown_blocking().is_complete());
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn run_attributes() {
+    let telemetry = init();
+    workflow("w").call(|| {
+        let run = hub_otel::current();
+        run.conversation("c").session("s").run_attribute("tenant.id", "of the run");
+        info_span!("inside").in_scope(|| info_span!("below").in_scope(|| ()));
+        info_span!("own", tenant.id = "of the span").in_scope(|| ());
+    });
+    info_span!("outside").in_scope(|| ());
+    assert!(telemetry.shutdown_blocking().is_complete());
+}
+
+fn filtered(directives: &str) {
+    let telemetry = Telemetry::builder().build().expect("it starts");
+    let subscriber = tracing_subscriber::registry()
+        .with(tracing_subscriber::EnvFilter::new(directives))
+        .with(hub_otel::otel::tracing_layer(&telemetry));
+    tracing::subscriber::set_global_default(subscriber).expect("the first one");
+    telemetry.install().expect("the install");
+    current(telemetry);
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn filtered_by_target() {
+    filtered("pipeline=info");
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn filtered_with_the_remedy() {
+    filtered("pipeline=info,hub_otel=error");
+}
+
 async fn unit(id: &'static str) {
     let body = async {
         for _ in 0..3 {

@@ -22,6 +22,12 @@ mod config {
     impl Signal {
         pub const ALL: &[Self] = &[Self::Traces, Self::Metrics, Self::Logs];
     }
+
+    impl std::fmt::Display for Signal {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{self:?}")
+        }
+    }
     }
 }
 

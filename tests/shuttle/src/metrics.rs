@@ -12,9 +12,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Replaces the labels by an identity and a hash of the scenario, so that searches collide.
 mod dimensions {
-    /// A cap that the scenarios reach.
-    pub(crate) const MAX_LABEL_SETS: usize = 3;
-
     pub(crate) struct Dimensions<'a> {
         pub(super) id: &'a str,
         pub(super) hash: u64,
@@ -43,11 +40,19 @@ mod series {
     }
 }
 
+/// A cap that the scenarios reach.
+const CAP: usize = 3;
+
 /// A table with counters of created sets: regular ones and overflow sets.
-#[derive(Default)]
 struct Table {
     table: SlotTable,
     made: [AtomicUsize; 2],
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { table: SlotTable::new(CAP), made: Default::default() }
+    }
 }
 
 impl Table {
@@ -59,6 +64,8 @@ impl Table {
     }
 
     fn made(&self) -> (usize, usize) {
+        let listed = self.table.sets().count();
+        assert_eq!(listed, self.made.iter().map(|made| made.load(SeqCst)).sum::<usize>());
         (self.made[0].load(SeqCst), self.made[1].load(SeqCst))
     }
 }

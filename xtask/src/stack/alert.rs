@@ -1,6 +1,7 @@
 //! Definition of an alert, from which a Prometheus rule and a Grafana rule are generated.
 
 use crate::stack::expression;
+use crate::stack::known_series;
 use crate::stack::rule::Rule;
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ pub enum Severity {
     Critical,
     /// Requires action within the day.
     Warning,
+    /// Requires none: the alert fires always, and its end is the news.
+    None,
 }
 
 impl Severity {
@@ -20,6 +23,7 @@ impl Severity {
         match self {
             Self::Critical => "critical",
             Self::Warning => "warning",
+            Self::None => "none",
         }
     }
 }
@@ -56,14 +60,35 @@ pub struct Alert {
     pub line: &'static str,
     /// Description in one or two sentences.
     pub description: &'static str,
-    /// Linked panel: uid of the dashboard and title of the panel.
-    pub panel: (&'static str, &'static str),
+    /// Filters the linked panel by the labels of the alert.
+    pub filter: bool,
+    /// Unit of the value, as Grafana names it.
+    pub unit: &'static str,
+    /// State of Grafana's rule if the query fails.
+    pub on_error: &'static str,
 }
+
+/// Uid of the dashboard with one panel per alert.
+pub const DASHBOARD: &str = "alerts";
+
+/// Labels by which the panel of an alert is filtered, and the variables of the dashboard.
+const FILTERS: [(&str, &str); 3] =
+    [("service_name", "service"), ("workflow_id", "workflow"), ("agent_id", "agent")];
+
+/// External label of Prometheus: base URL of the runbooks.
+pub const RUNBOOKS: &str = "runbooks";
+/// External label of Prometheus: root URL of Grafana, or URL of a project of Perses.
+pub const GRAFANA: &str = "grafana";
 
 impl Alert {
     /// Creates a critical alert.
     pub(super) fn critical(name: &'static str, group: &'static str) -> Self {
         Self::new(name, group, Severity::Critical)
+    }
+
+    /// Creates an alert that fires always.
+    pub(super) fn always(name: &'static str, group: &'static str) -> Self {
+        Self::new(name, group, Severity::None)
     }
 
     /// Creates a warning.
@@ -83,7 +108,10 @@ impl Alert {
             keep: None,
             line: "",
             description: "",
-            panel: ("", ""),
+            filter: true,
+            unit: "short",
+            // An outage of Prometheus must not resolve firing alerts.
+            on_error: "KeepLast",
         }
     }
 
@@ -122,9 +150,19 @@ impl Alert {
         Self { line, description, ..self }
     }
 
-    /// Links the panel with this title on the dashboard with this uid.
-    pub(super) fn shown_on(self, dashboard: &'static str, panel: &'static str) -> Self {
-        Self { panel: (dashboard, panel), ..self }
+    /// Sets the unit of the value.
+    pub(super) fn unit(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// Declares that the value has no label `service_name`.
+    pub(super) fn of_no_service(self) -> Self {
+        Self { filter: false, ..self }
+    }
+
+    /// Sets the state of Grafana's rule if the query fails.
+    pub(super) fn if_the_query_fails(self, on_error: &'static str) -> Self {
+        Self { on_error, ..self }
     }
 
     /// Returns the uid of the Grafana rule: the name in snake case.
@@ -172,10 +210,45 @@ impl Alert {
         format!("runbooks/{}.md", self.words('-'))
     }
 
-    /// Returns the URL of the runbook.
+    /// Returns the URL of the runbook. `base` is the base URL of the runbooks.
     #[must_use]
-    pub fn runbook_url(&self) -> String {
-        format!("{}/blob/main/observability/{}", env!("CARGO_PKG_REPOSITORY"), self.runbook())
+    pub fn runbook_url(&self, base: &str) -> String {
+        format!("{base}/{}.md", self.words('-'))
+    }
+
+    /// Returns the labels of the value by which its panel is filtered, and their variables.
+    #[must_use]
+    pub fn filters(&self) -> Vec<(&'static str, &'static str)> {
+        let labels = expression::labels(&self.query, &known_series::all());
+        let has = |label: &str| self.filter && labels.iter().any(|name| name == label);
+        FILTERS.into_iter().filter(|(label, _)| has(label)).collect()
+    }
+
+    /// Returns the URL of the panel that shows the value with its threshold, of the same service,
+    /// workflow and agent. `root` is the root URL of Grafana.
+    #[must_use]
+    pub fn panel_url(&self, root: &str, panel: usize) -> String {
+        let mut url = format!("{root}/d/{DASHBOARD}?viewPanel={panel}&from=now-3h&to=now");
+        for (label, variable) in self.filters() {
+            url.push_str(&format!("&var-{variable}={{{{ $labels.{label} }}}}"));
+        }
+        url
+    }
+}
+
+impl Alert {
+    /// Returns the template of the panel's URL. The external label `grafana` is the root URL of
+    /// Grafana, or the URL of a project of Perses.
+    fn panel_url_template(&self) -> String {
+        let panel = crate::stack::dashboards::alert_panel(self.name);
+        let service = if self.filter { "&var-service={{ $labels.service_name }}" } else { "" };
+        let of_grafana = self.panel_url("", panel);
+        let panel = format!("%7B%22ref%22%3A%22{panel}%22%7D");
+        let of_perses = format!("/dashboards/{DASHBOARD}?start=3h&viewPanelRef={panel}{service}");
+        let root = format!("$externalLabels.{GRAFANA}");
+        format!(
+            "{{{{ {root} }}}}{{{{ if match \"/projects/\" {root} }}}}{of_perses}{{{{ else }}}}{of_grafana}{{{{ end }}}}"
+        )
     }
 }
 
@@ -191,7 +264,11 @@ impl From<&Alert> for Rule {
             annotations: BTreeMap::from([
                 ("summary".to_owned(), alert.summary("{{ $value | printf \"%\" }}")),
                 ("description".to_owned(), alert.description.to_owned()),
-                ("runbook_url".to_owned(), alert.runbook_url()),
+                (
+                    "runbook_url".to_owned(),
+                    alert.runbook_url(&format!("{{{{ $externalLabels.{RUNBOOKS} }}}}")),
+                ),
+                ("panel_url".to_owned(), alert.panel_url_template()),
             ]),
         }
     }

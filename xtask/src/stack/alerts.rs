@@ -1,5 +1,6 @@
 //! Alerts of the stack.
 
+mod gen_ai;
 mod service;
 mod stack;
 mod workflow;
@@ -11,5 +12,5 @@ use crate::stack::alert::Alert;
 /// Returns all alerts.
 #[must_use]
 pub fn all() -> Vec<Alert> {
-    [workflow::alerts(), service::alerts(), stack::alerts()].concat()
+    [workflow::alerts(), gen_ai::alerts(), service::alerts(), stack::alerts()].concat()
 }

@@ -3,6 +3,7 @@
 mod kind;
 mod link;
 mod panel;
+mod perses;
 mod target;
 
 pub use panel::{GREEN, Panel, RED, YELLOW};
@@ -29,8 +30,17 @@ pub struct Dashboard {
     pub panels: Vec<Panel>,
 }
 
+/// Ids of sections. Panels have lower ones.
+const FIRST_SECTION: usize = 100_000;
+
 /// Variables of every dashboard: name, label and the query of the values.
-pub const VARIABLES: [(&str, &str, &str); 3] = [
+pub const VARIABLES: [(&str, &str, &str); 6] = [
+    ("cluster", "Cluster", "label_values(process_uptime_seconds, cluster)"),
+    (
+        "environment",
+        "Environment",
+        "label_values(process_uptime_seconds, deployment_environment_name)",
+    ),
     ("service", "Service", "label_values(process_uptime_seconds, service_name)"),
     (
         "workflow",
@@ -38,6 +48,11 @@ pub const VARIABLES: [(&str, &str, &str); 3] = [
         "label_values(workflow_runs_total{service_name=~\"$service\"}, workflow_id)",
     ),
     ("agent", "Agent", "label_values(agent_runs_total{service_name=~\"$service\"}, agent_id)"),
+    (
+        "instance",
+        "Instance",
+        "label_values(process_uptime_seconds{service_name=~\"$service\"}, instance)",
+    ),
 ];
 
 impl Dashboard {
@@ -77,11 +92,12 @@ impl Dashboard {
             "editable": false,
             "graphTooltip": 1,
             "schemaVersion": 39,
-            "refresh": "10s",
+            // By the time range: 10 s for an hour, a minute and more for a day.
+            "refresh": "auto",
             "time": {"from": self.from, "to": "now"},
             "timepicker": {},
             "templating": {"list": variables},
-            "annotations": {"list": [{
+            "annotations": {"list": [deployments(), starts(), {
                 "builtIn": 1,
                 "datasource": {"type": "grafana", "uid": "-- Grafana --"},
                 "enable": true,
@@ -131,22 +147,60 @@ impl Dashboard {
         })
     }
 
-    /// Places the panels from left to right, and starts a new row if a panel does not fit.
+    /// Places the panels from left to right. A section, and a panel that does not fit, start a new
+    /// row.
     fn placed(&self) -> Vec<Value> {
         let (mut x, mut y, mut row) = (0, 0, 0);
-        self.panels
-            .iter()
-            .enumerate()
-            .map(|(index, panel)| {
-                let (width, height) = panel.size;
-                if x + width > 24 {
-                    (x, y, row) = (0, y + row, 0);
-                }
-                let place = (x, y);
-                x += width;
-                row = row.max(height);
-                panel.json(index + 1, place)
-            })
-            .collect()
+        let mut placed = Vec::new();
+        for (index, panel) in self.panels.iter().enumerate() {
+            let (width, height) = panel.size;
+            if panel.section.is_some() || x + width > 24 {
+                (x, y, row) = (0, y + row, 0);
+            }
+            if let Some(title) = panel.section {
+                placed.push(json!({
+                    "id": FIRST_SECTION + index,
+                    "type": "row",
+                    "title": title,
+                    "collapsed": false,
+                    "gridPos": {"x": 0, "y": y, "w": 24, "h": 1},
+                    "panels": [],
+                }));
+                y += 1;
+            }
+            placed.push(panel.json(index + 1, (x, y)));
+            x += width;
+            row = row.max(height);
+        }
+        placed
     }
+}
+
+/// Returns the annotation that marks a version that was not there in the day before.
+fn deployments() -> Value {
+    let versions = "count by (service_name, service_version)";
+    json!({
+        "datasource": source(),
+        "enable": true,
+        "iconColor": "blue",
+        "name": "Deployments",
+        "expr": format!("{versions} (target_info{{service_name=~\"$service\", service_version!=\"\"}}) unless {versions} (last_over_time(target_info[1d] offset 1m))"),
+        "step": "30s",
+        "titleFormat": "{{service_name}} {{service_version}}",
+        "textFormat": "first sample of this version",
+    })
+}
+
+/// Returns the annotation that marks the start of a process: a deployment or a crash.
+fn starts() -> Value {
+    json!({
+        "datasource": source(),
+        "enable": true,
+        "iconColor": "purple",
+        "name": "Starts of the service",
+        "expr": "min_over_time(process_uptime_seconds{service_name=~\"$service\"}[$__rate_interval]) < $__rate_interval",
+        "step": "30s",
+        "titleFormat": "{{service_name}} started",
+        "textFormat": "{{instance}}",
+    })
 }

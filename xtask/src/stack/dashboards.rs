@@ -1,7 +1,9 @@
-//! The five dashboards.
+//! The dashboards.
 
 mod agents;
+mod alerts;
 mod cost;
+mod llm;
 mod query;
 mod slo;
 mod system;
@@ -17,6 +19,14 @@ pub fn all() -> Vec<Dashboard> {
         agents::dashboard(),
         system::dashboard(),
         cost::dashboard(),
+        llm::dashboard(),
         slo::dashboard(),
+        alerts::dashboard(),
     ]
+}
+
+/// Returns the id of the panel that shows the value of an alert.
+#[must_use]
+pub fn alert_panel(alert: &str) -> usize {
+    alerts::panel_id(alert)
 }

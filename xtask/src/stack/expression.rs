@@ -1,7 +1,8 @@
 //! Checks the series and labels that a PromQL expression uses.
 
-use promql_parser::label::Labels;
-use promql_parser::parser::{self, Expr, LabelModifier};
+use promql_parser::label::{Labels, Matcher};
+use promql_parser::parser::token::T_EQL_REGEX;
+use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
 
 /// A series that an expression may use.
 #[derive(Debug, Clone)]
@@ -14,14 +15,20 @@ pub struct KnownSeries {
 
 /// Values of Grafana's variables for a dashboard that shows 15 minutes.
 pub const VARIABLES: &[(&str, &str)] = &[
-    ("$__rate_interval_ms", "40000"),
+    // The parser reads no duration as a number.
+    ("< $__rate_interval", "< 40"),
+    ("/ $__rate_interval", "/ 40"),
+    ("< $__range", "< 900"),
+    ("/ $__interval", "/ 60"),
     ("$__rate_interval", "40s"),
-    ("$__range_s", "900"),
     ("$__range", "15m"),
-    ("$__interval", "15s"),
+    ("$__interval", "1m"),
     ("$service", ".*"),
     ("$workflow", ".*"),
     ("$agent", ".*"),
+    ("$instance", ".*"),
+    ("$environment", ".*"),
+    ("$cluster", ".*"),
     ("$cost_per_minute", "0"),
 ];
 
@@ -50,6 +57,55 @@ pub fn faults(expression: &str, known: &[KnownSeries]) -> Vec<String> {
             check.faults
         }
         Err(error) => vec![format!("does not parse: {error}")],
+    }
+}
+
+/// Returns the labels that the result of an expression may have.
+#[must_use]
+pub fn labels(expression: &str, known: &[KnownSeries]) -> Vec<String> {
+    let mut check = Check { known, faults: Vec::new() };
+    parser::parse(expression).map_or_else(|_| Vec::new(), |parsed| check.visit(&parsed))
+}
+
+/// Adds matchers to each selector of a series that has their labels: label and regular expression.
+#[must_use]
+pub fn filtered(expression: &str, filters: &[(&str, &str)], known: &[KnownSeries]) -> String {
+    let filter = |selector: &mut VectorSelector| {
+        let series = known.iter().find(|series| Some(&series.name) == selector.name.as_ref());
+        for (label, pattern) in filters {
+            if series.is_some_and(|series| series.labels.iter().any(|has| has == label))
+                && let Ok(matcher) =
+                    Matcher::new_matcher(T_EQL_REGEX, (*label).to_owned(), (*pattern).to_owned())
+            {
+                selector.matchers.matchers.push(matcher);
+            }
+        }
+    };
+    match parser::parse(expression) {
+        Ok(mut parsed) => {
+            each_selector(&mut parsed, &filter);
+            parsed.to_string()
+        }
+        Err(_) => expression.to_owned(),
+    }
+}
+
+fn each_selector(expression: &mut Expr, change: &impl Fn(&mut VectorSelector)) {
+    match expression {
+        Expr::VectorSelector(selector) => change(selector),
+        Expr::MatrixSelector(selector) => change(&mut selector.vs),
+        Expr::Paren(paren) => each_selector(&mut paren.expr, change),
+        Expr::Unary(unary) => each_selector(&mut unary.expr, change),
+        Expr::Subquery(subquery) => each_selector(&mut subquery.expr, change),
+        Expr::Aggregate(aggregate) => each_selector(&mut aggregate.expr, change),
+        Expr::Binary(binary) => {
+            each_selector(&mut binary.lhs, change);
+            each_selector(&mut binary.rhs, change);
+        }
+        Expr::Call(call) => {
+            call.args.args.iter_mut().for_each(|argument| each_selector(argument, change));
+        }
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
     }
 }
 
@@ -97,7 +153,7 @@ impl Check<'_> {
             Expr::Call(call) => {
                 let mut labels: Vec<String> =
                     call.args.args.iter().flat_map(|argument| self.visit(argument)).collect();
-                if call.func.name == "label_replace"
+                if matches!(call.func.name, "label_replace" | "label_join")
                     && let Some(Expr::StringLiteral(label)) =
                         call.args.args.get(1).map(AsRef::as_ref)
                 {

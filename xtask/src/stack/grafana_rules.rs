@@ -4,8 +4,8 @@
 //! query would return no data while the alert does not fire.
 
 use crate::files::File;
-use crate::stack::alert::{Alert, Comparison};
-use crate::stack::dashboard::Dashboard;
+use crate::stack::alert::{Alert, Comparison, DASHBOARD};
+use crate::stack::dashboards;
 use crate::stack::rules::yaml;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub const PATH: &str = "observability/grafana/provisioning/alerting/rules.yaml";
 
 /// Returns the rule file.
 #[must_use]
-pub fn file(alerts: &[Alert], dashboards: &[Dashboard]) -> File {
+pub fn file(alerts: &[Alert]) -> File {
     let mut groups: Vec<&str> = Vec::new();
     for alert in alerts {
         if !groups.contains(&alert.group) {
@@ -25,31 +25,32 @@ pub fn file(alerts: &[Alert], dashboards: &[Dashboard]) -> File {
         .into_iter()
         .map(|name| {
             let rules: Vec<Value> =
-                alerts.iter().filter(|alert| alert.group == name).map(|alert| rule(alert, dashboards)).collect();
+                alerts.iter().filter(|alert| alert.group == name).map(rule).collect();
             json!({"orgId": 1, "name": name, "folder": "CommandCenter", "interval": "10s", "rules": rules})
         })
         .collect();
     File::new(PATH, yaml(&json!({"apiVersion": 1, "groups": groups})))
 }
 
-fn rule(alert: &Alert, dashboards: &[Dashboard]) -> Value {
-    let (dashboard, _) = alert.panel;
+fn rule(alert: &Alert) -> Value {
+    let panel = dashboards::alert_panel(alert.name);
     let mut rule = json!({
         "uid": alert.uid(),
         "title": alert.name,
         "condition": "C",
         "for": alert.hold,
-        // ServiceDown covers missing data. An outage of Prometheus must not resolve firing alerts.
+        // ServiceDown covers missing data.
         "noDataState": "OK",
-        "execErrState": "KeepLast",
+        "execErrState": alert.on_error,
         "isPaused": false,
         "labels": {"severity": alert.severity.as_str()},
         "annotations": {
             "summary": alert.summary("{{ with $values.A }}{{ printf \"%\" .Value }}{{ end }}"),
             "description": alert.description,
-            "runbook_url": alert.runbook_url(),
-            "__dashboardUid__": dashboard,
-            "__panelId__": panel_id(alert, dashboards).unwrap_or_default().to_string(),
+            "runbook_url": alert.runbook_url("${RUNBOOK_URL}"),
+            "panel_url": alert.panel_url("${GRAFANA_URL}", panel),
+            "__dashboardUid__": DASHBOARD,
+            "__panelId__": panel.to_string(),
         },
         "data": [query(alert), threshold(alert)],
     });
@@ -93,10 +94,4 @@ fn threshold(alert: &Alert) -> Value {
             "conditions": [{"evaluator": {"type": kind, "params": [alert.threshold.unwrap_or_default()]}}],
         },
     })
-}
-
-/// Returns the id of the panel that the alert links to.
-fn panel_id(alert: &Alert, dashboards: &[Dashboard]) -> Option<usize> {
-    let (uid, title) = alert.panel;
-    dashboards.iter().find(|dashboard| dashboard.uid == uid)?.panel_id(title)
 }

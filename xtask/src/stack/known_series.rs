@@ -2,8 +2,10 @@
 //! recording rules.
 
 use crate::docs::label_name;
+use crate::promql::{CLUSTER, ENVIRONMENT, grouping};
+use crate::stack::all_recordings;
 use crate::stack::expression::KnownSeries;
-use crate::stack::recordings;
+use crate::stack::increments;
 use crate::stack::slo;
 use hub_otel::semconv::{InstrumentKind, METRICS};
 
@@ -11,7 +13,31 @@ use hub_otel::semconv::{InstrumentKind, METRICS};
 pub const COMPONENTS: &[(&str, &[&str])] = &[
     ("up", &[]),
     ("process_start_time_seconds", &[]),
+    (
+        "target_info",
+        &[
+            "service_name",
+            "service_namespace",
+            "service_instance_id",
+            "service_version",
+            "deployment_environment_name",
+            "cluster",
+        ],
+    ),
     ("prometheus_rule_evaluation_failures_total", &["rule_group"]),
+    ("prometheus_rule_group_iterations_missed_total", &["rule_group"]),
+    ("prometheus_notifications_dropped_total", &["alertmanager"]),
+    ("prometheus_tsdb_wal_writes_failed_total", &[]),
+    ("prometheus_tsdb_compactions_failed_total", &[]),
+    ("prometheus_tsdb_storage_blocks_bytes", &[]),
+    ("prometheus_tsdb_wal_storage_size_bytes", &[]),
+    ("prometheus_tsdb_retention_limit_bytes", &[]),
+    ("alertmanager_notifications_failed_total", &["integration", "reason"]),
+    ("grafana_alerting_notifications_failed_total", &["integration"]),
+    ("loki_discarded_samples_total", &["reason"]),
+    ("loki_ingester_chunks_flush_failures_total", &[]),
+    ("tempo_discarded_spans_total", &["reason"]),
+    ("tempo_ingester_failed_flushes_total", &[]),
     ("otelcol_process_uptime_seconds_total", &[]),
     ("otelcol_exporter_queue_size", &["exporter", "data_type"]),
     ("otelcol_exporter_queue_capacity", &["exporter", "data_type"]),
@@ -27,6 +53,10 @@ pub const COMPONENTS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Labels of every series of a service.
+const TARGET: [&str; 6] =
+    ["service.name", "service.namespace", ENVIRONMENT, CLUSTER, "job", "instance"];
+
 /// Returns all series that a dashboard or a rule may use.
 #[must_use]
 pub fn all() -> Vec<KnownSeries> {
@@ -41,8 +71,7 @@ pub fn all() -> Vec<KnownSeries> {
         for part in parts {
             let mut labels: Vec<String> =
                 metric.labels.iter().map(|label| label_name(label)).collect();
-            labels
-                .extend(["service_name", "service_namespace", "job", "instance"].map(String::from));
+            labels.extend(TARGET.map(label_name));
             if *part == "_bucket" {
                 labels.push("le".to_owned());
             }
@@ -54,13 +83,19 @@ pub fn all() -> Vec<KnownSeries> {
             labels.iter().chain(&["job", "instance"]).map(|label| (*label).to_owned()).collect();
         known.push(KnownSeries { name: (*name).to_owned(), labels });
     }
-    for recording in recordings::all() {
-        let labels = recording.labels.iter().map(|label| label_name(label)).collect();
+    for increment in increments::all() {
+        let labels = grouping(increment.labels);
+        known.push(KnownSeries { name: increment.name.to_owned(), labels });
+    }
+    for recording in all_recordings::all() {
+        let labels = grouping(recording.labels);
         known.push(KnownSeries { name: recording.name.to_owned(), labels });
     }
-    known.extend(slo::SERIES.iter().map(|(name, labels)| KnownSeries {
-        name: (*name).to_owned(),
-        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-    }));
+    known.extend(
+        slo::SERIES.iter().map(|(name, labels)| KnownSeries {
+            name: (*name).to_owned(),
+            labels: grouping(labels),
+        }),
+    );
     known
 }

@@ -1,8 +1,7 @@
 //! Recording rules that alerts use: numbers of events in a window, per service.
 
-use crate::promql::{
-    FIVE_MINUTES, MINUTE, Series, TEN_MINUTES, events_in_window, quantile, sum_by,
-};
+use crate::promql::{FIVE_MINUTES, MINUTE, Series, TEN_MINUTES, events_in_window, sum_by};
+use crate::stack::increments;
 use hub_otel::semconv::attribute::label::{AGENT_ID, RESULT, SIGNAL, STATUS, WORKFLOW_ID};
 use hub_otel::semconv::attribute::{ERROR_TYPE, SERVICE_NAME};
 use hub_otel::semconv::metric as m;
@@ -34,28 +33,34 @@ pub struct Recording {
 
 /// Runs in the last five minutes.
 pub const RUNS: &str = "workflow:runs:increase5m";
-/// 95th percentile of the durations of runs in the last five minutes, in milliseconds.
-pub const DURATION_P95: &str = "workflow:duration_milliseconds:p95_5m";
-/// Agent executions that failed in the last ten minutes.
+/// 95th percentile of the durations of runs in the last half an hour, in milliseconds.
+pub const DURATION_P95: &str = "workflow:duration_milliseconds:p95_30m";
+/// 95th percentile of the times that runs were queued in the last quarter of an hour, in
+/// milliseconds.
+pub const QUEUE_WAIT_P95: &str = "workflow:queue_wait_time_milliseconds:p95_15m";
+/// Agent executions that failed in the last ten minutes, if they are at least one percent.
 pub const AGENT_FAILURES: &str = "agent:failures:increase10m";
 /// Responses with a 5xx status in the last minute.
 pub const HTTP_ERRORS: &str = "http_server:errors:increase1m";
-/// Database operations in the last five minutes that failed for lack of a connection.
+/// Database operations in the last five minutes that failed for lack of a connection, if they are
+/// at least one percent.
 pub const DATABASE_ERRORS: &str = "db_client:connection_errors:increase5m";
 /// Telemetry items lost in the last five minutes.
 pub const LOST_TELEMETRY: &str = "hub_otel:lost_items:increase5m";
 
-/// Returns all recording rules except those of the objectives.
-#[must_use]
-pub fn all() -> Vec<Recording> {
+/// Returns the recording rules of windows of minutes.
+pub(super) fn recordings() -> Vec<Recording> {
     let by_run: &[&str] = &[SERVICE_NAME, WORKFLOW_ID, STATUS];
     let by_workflow: &[&str] = &[SERVICE_NAME, WORKFLOW_ID];
     let by_agent: &[&str] = &[SERVICE_NAME, AGENT_ID];
     let by_signal: &[&str] = &[SERVICE_NAME, SIGNAL];
     let by_service: &[&str] = &[SERVICE_NAME];
-    let durations = Series::buckets(&m::WORKFLOW_DURATION).not(WORKFLOW_ID, ALERT_WORKFLOW);
-    let agents = Series::of(&m::AGENT_RUNS).like(STATUS, FAILURES).not(AGENT_ID, ALERT_AGENT);
+    let durations = increments::recorded(increments::RUN_BUCKETS).not(WORKFLOW_ID, ALERT_WORKFLOW);
+    let queued = increments::recorded(increments::QUEUE_BUCKETS).not(WORKFLOW_ID, ALERT_WORKFLOW);
+    let executions = Series::of(&m::AGENT_RUNS).not(AGENT_ID, ALERT_AGENT);
+    let failed = Series::of(&m::AGENT_RUNS).like(STATUS, FAILURES).not(AGENT_ID, ALERT_AGENT);
     let errors = server_errors();
+    let operations = Series::count(&m::DB_CLIENT_OPERATION_DURATION);
     let database =
         Series::count(&m::DB_CLIENT_OPERATION_DURATION).like(ERROR_TYPE, CONNECTION_LOST);
     let lost = Series::of(&m::EXPORT_ITEMS).not(RESULT, "ok");
@@ -71,15 +76,24 @@ pub fn all() -> Vec<Recording> {
         },
         Recording {
             name: DURATION_P95,
-            group: "workflow_alerts",
+            group: increments::GROUP,
             labels: by_workflow,
-            expression: quantile(0.95, by_workflow, &durations, FIVE_MINUTES),
+            expression: increments::quantile(0.95, by_workflow, &durations, "30m"),
+        },
+        Recording {
+            name: QUEUE_WAIT_P95,
+            group: increments::GROUP,
+            labels: by_workflow,
+            expression: increments::quantile(0.95, by_workflow, &queued, "15m"),
         },
         Recording {
             name: AGENT_FAILURES,
             group: "workflow_alerts",
             labels: by_agent,
-            expression: sum_by(by_agent, events_in_window(&agents, TEN_MINUTES)),
+            expression: enough(
+                &sum_by(by_agent, events_in_window(&failed, TEN_MINUTES)),
+                &sum_by(by_agent, events_in_window(&executions, TEN_MINUTES)),
+            ),
         },
         Recording {
             name: HTTP_ERRORS,
@@ -91,7 +105,10 @@ pub fn all() -> Vec<Recording> {
             name: DATABASE_ERRORS,
             group: "system_alerts",
             labels: by_service,
-            expression: sum_by(by_service, events_in_window(&database, FIVE_MINUTES)),
+            expression: enough(
+                &sum_by(by_service, events_in_window(&database, FIVE_MINUTES)),
+                &sum_by(by_service, events_in_window(&operations, FIVE_MINUTES)),
+            ),
         },
         Recording {
             name: LOST_TELEMETRY,
@@ -100,6 +117,11 @@ pub fn all() -> Vec<Recording> {
             expression: sum_by(by_signal, events_in_window(&lost, FIVE_MINUTES)),
         },
     ]
+}
+
+/// Keeps a number of failures that is at least one percent of all events: two in 100,000 are noise.
+fn enough(failures: &str, all: &str) -> String {
+    format!("{failures} and {failures} >= 0.01 * {all}")
 }
 
 /// Selects requests with a 5xx response.

@@ -3,12 +3,27 @@
 use crate::files::File;
 use crate::stack::alert::Alert;
 use crate::stack::rule::Rule;
-use crate::stack::{recordings, slo};
+use crate::stack::{adaptive, all_recordings, increments, slo};
 use serde::Serialize;
 
 #[derive(Serialize)]
 struct Document {
     groups: Vec<Group>,
+}
+
+/// Object of prometheus-operator with the rules of all files.
+#[derive(Serialize)]
+struct PrometheusRule {
+    #[serde(rename = "apiVersion")]
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Metadata,
+    spec: Document,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    name: &'static str,
 }
 
 #[derive(Serialize)]
@@ -23,32 +38,73 @@ struct Group {
 /// Folder of the rule files.
 pub const FOLDER: &str = "observability/prometheus/rules";
 
+/// Path of the rules for Kubernetes.
+pub const KUBERNETES: &str = "observability/kubernetes/rules.yaml";
+
+/// Rule groups and their intervals.
+const GROUPS: [(&str, &str); 7] = [
+    (increments::GROUP, "1m"),
+    (adaptive::GROUP, "1m"),
+    ("workflow_alerts", "10s"),
+    ("gen_ai_alerts", "10s"),
+    ("system_alerts", "10s"),
+    ("slo_alerts", "1m"),
+    ("stack_alerts", "30s"),
+];
+
 /// Returns the rule files, one per group.
 #[must_use]
 pub fn files(alerts: &[Alert]) -> Vec<File> {
-    [
-        ("workflow_alerts", "10s"),
-        ("system_alerts", "10s"),
-        ("slo_alerts", "1m"),
-        ("stack_alerts", "30s"),
-    ]
-    .into_iter()
-    .map(|(name, interval)| {
-        let mut rules: Vec<Rule> = recordings::all()
+    GROUPS.into_iter().map(|(name, interval)| file(group(name, interval, alerts))).collect()
+}
+
+/// Returns the file of one group, `None` for an unknown one.
+#[must_use]
+pub fn file_of(name: &str, alerts: &[Alert]) -> Option<File> {
+    let (name, interval) = GROUPS.into_iter().find(|(known, _)| *known == name)?;
+    Some(file(group(name, interval, alerts)))
+}
+
+fn file(group: Group) -> File {
+    let path = format!("{FOLDER}/{}.rules.yml", group.name);
+    File::new(path, yaml(&Document { groups: vec![group] }))
+}
+
+/// Returns the object with all groups, for Kubernetes.
+#[must_use]
+pub fn kubernetes_file(alerts: &[Alert]) -> File {
+    let object = PrometheusRule {
+        api_version: "monitoring.coreos.com/v1",
+        kind: "PrometheusRule",
+        metadata: Metadata { name: "hub-otel" },
+        spec: Document { groups: groups(alerts) },
+    };
+    File::new(KUBERNETES, yaml(&object))
+}
+
+fn groups(alerts: &[Alert]) -> Vec<Group> {
+    GROUPS.into_iter().map(|(name, interval)| group(name, interval, alerts)).collect()
+}
+
+fn group(name: &'static str, interval: &'static str, alerts: &[Alert]) -> Group {
+    let mut rules = match name {
+        increments::GROUP => increments::rules(),
+        _ => Vec::new(),
+    };
+    rules.extend(
+        all_recordings::all()
             .into_iter()
             .filter(|recording| recording.group == name)
-            .map(|recording| Rule::record(recording.name, recording.expression))
-            .collect();
-        if name == "slo_alerts" {
-            rules.extend(slo::rules());
-        }
-        rules.extend(alerts.iter().filter(|alert| alert.group == name).map(Rule::from));
-        // Each minute is counted once, so its samples must have arrived by then.
-        let query_offset = (name == "slo_alerts").then_some(slo::QUERY_OFFSET);
-        let document = Document { groups: vec![Group { name, interval, query_offset, rules }] };
-        File::new(format!("{FOLDER}/{name}.rules.yml"), yaml(&document))
-    })
-    .collect()
+            .map(|recording| Rule::record(recording.name, recording.expression)),
+    );
+    if name == "slo_alerts" {
+        rules.extend(slo::rules());
+    }
+    rules.extend(alerts.iter().filter(|alert| alert.group == name).map(Rule::from));
+    // Each minute is counted once, so its samples must have arrived by then.
+    let query_offset =
+        matches!(name, "slo_alerts" | increments::GROUP).then_some(slo::QUERY_OFFSET);
+    Group { name, interval, query_offset, rules }
 }
 
 /// Renders YAML with a header that names the generating command.

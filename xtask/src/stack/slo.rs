@@ -9,6 +9,8 @@ use crate::stack::rule::Rule;
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{AGENT_ID, STATUS, WORKFLOW_ID};
 use hub_otel::semconv::metric as m;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A service-level objective.
 #[derive(Debug, Clone)]
@@ -16,11 +18,11 @@ pub struct Objective {
     /// Value of the label `slo`.
     pub id: &'static str,
     /// Display name.
-    pub title: &'static str,
+    pub title: String,
     /// Required ratio of good events.
     pub target: f64,
     /// Window of the objective.
-    pub window: &'static str,
+    pub window: String,
     /// Minimum number of events in the long window of a burn rate, below which it is not recorded.
     pub minimum: u32,
     /// Bad events of the last minute, by service.
@@ -37,6 +39,8 @@ const MINIMUM: &str = "slo:minimum:events";
 pub const BURN_FAST: &str = "slo:burn_rate:fast";
 /// Lower of the burn rates over 30 minutes and over 6 hours.
 pub const BURN_SLOW: &str = "slo:burn_rate:slow";
+/// Lower of the burn rates over 6 hours and over 3 days.
+pub const BURN_LONG: &str = "slo:burn_rate:long";
 /// Remaining ratio of the error budget; negative if it is exceeded.
 pub const REMAINING: &str = "slo:budget:remaining_ratio";
 /// Required ratio of good events.
@@ -49,12 +53,8 @@ pub const ACHIEVED: &str = "slo:achieved:ratio";
 /// its minute is never counted.
 pub const QUERY_OFFSET: &str = "30s";
 
-/// Runs of the last minute, by workflow and status. Their sum over a month is the number of runs.
-pub const MONTHLY_RUNS: &str = "workflow:runs:increase1m";
-
 /// Series recorded by the rules, with their labels.
 pub const SERIES: &[(&str, &[&str])] = &[
-    (MONTHLY_RUNS, &["service_name", "workflow_id", "status"]),
     (BAD, &["service_name", "slo"]),
     (VALID, &["service_name", "slo"]),
     (BUDGET, &["slo"]),
@@ -64,8 +64,10 @@ pub const SERIES: &[(&str, &[&str])] = &[
     ("slo:error:ratio_30m", &["service_name", "slo"]),
     ("slo:error:ratio_1h", &["service_name", "slo"]),
     ("slo:error:ratio_6h", &["service_name", "slo"]),
+    ("slo:error:ratio_3d", &["service_name", "slo"]),
     (BURN_FAST, &["service_name", "slo"]),
     (BURN_SLOW, &["service_name", "slo"]),
+    (BURN_LONG, &["service_name", "slo"]),
     (ACHIEVED, &["service_name", "slo"]),
     (REMAINING, &["service_name", "slo"]),
 ];
@@ -82,62 +84,67 @@ pub fn objectives() -> Vec<Objective> {
     let finished = minute(durations(Series::count));
     // The bound is "120000" in scraped metrics and "120000.0" in pushed metrics.
     let in_time = minute(durations(Series::buckets).like(LE, "120000([.]0)?"));
+    let objective = |id: &'static str, bad, valid| {
+        let Setting { title, target, window, minimum } = setting(id);
+        Objective { id, title, target, window, minimum, bad, valid }
+    };
     vec![
-        Objective {
-            id: "workflow-success",
-            title: "Workflow runs succeed",
-            target: 0.99,
-            window: "30d",
-            minimum: 10,
-            bad: minute(runs().like(STATUS, FAILURES)),
-            valid: minute(runs().unlike(STATUS, NEUTRAL)),
-        },
-        Objective {
-            id: "api-availability",
-            title: "API responses are not 5xx",
-            target: 0.999,
-            window: "30d",
-            minimum: 100,
-            bad: minute(server_errors()),
-            valid: minute(Series::count(&m::HTTP_SERVER_REQUEST_DURATION)),
-        },
-        Objective {
-            id: "workflow-duration",
-            title: "Workflow runs take less than 2 minutes",
-            target: 0.95,
-            window: "7d",
-            minimum: 10,
-            bad: format!("{finished} - {in_time}"),
-            valid: finished,
-        },
-        Objective {
-            id: "agent-success",
-            title: "Agent executions succeed",
-            target: 0.98,
-            window: "7d",
-            minimum: 10,
-            bad: minute(agents().like(STATUS, FAILURES)),
-            valid: minute(agents().unlike(STATUS, NEUTRAL)),
-        },
+        objective(
+            "workflow-success",
+            minute(runs().like(STATUS, FAILURES)),
+            minute(runs().unlike(STATUS, NEUTRAL)),
+        ),
+        objective(
+            "api-availability",
+            minute(server_errors()),
+            minute(Series::count(&m::HTTP_SERVER_REQUEST_DURATION)),
+        ),
+        objective("workflow-duration", format!("{finished} - {in_time}"), finished),
+        objective(
+            "agent-success",
+            minute(agents().like(STATUS, FAILURES)),
+            minute(agents().unlike(STATUS, NEUTRAL)),
+        ),
     ]
+}
+
+/// Editable part of an objective.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Setting {
+    title: String,
+    target: f64,
+    window: String,
+    minimum: u32,
+}
+
+/// Returns the settings of an objective in `observability/objectives.yaml`.
+///
+/// # Panics
+///
+/// If the file is invalid or lacks the objective: it is part of this program.
+#[expect(clippy::panic, reason = "a developer's tool: the message names what to correct")]
+fn setting(id: &str) -> Setting {
+    let all: BTreeMap<String, Setting> =
+        serde_yaml_ng::from_str(include_str!("../../../observability/objectives.yaml"))
+            .unwrap_or_else(|error| panic!("observability/objectives.yaml: {error}"));
+    let setting = all.get(id).unwrap_or_else(|| panic!("objectives.yaml lacks `{id}`"));
+    assert!(setting.target > 0.0 && setting.target < 1.0, "{id}: a target between 0 and 1");
+    setting.clone()
 }
 
 /// Returns the recording rules of all objectives.
 #[must_use]
 pub fn rules() -> Vec<Rule> {
     let objectives = objectives();
-    let by_run = [SERVICE_NAME, WORKFLOW_ID, STATUS];
-    let mut rules = vec![Rule::record(
-        MONTHLY_RUNS,
-        sum_by(&by_run, events_per_minute(&Series::of(&m::WORKFLOW_RUNS))),
-    )];
+    let mut rules = Vec::new();
     for objective in &objectives {
         let id = [("slo", objective.id)];
         let budget = 1.0 - objective.target;
         rules.push(
             Rule::record(TARGET, format!("vector({})", objective.target))
                 .labelled(&id)
-                .labelled(&[("title", objective.title), ("window", objective.window)]),
+                .labelled(&[("title", &objective.title), ("window", &objective.window)]),
         );
         // Rounded, because 1 - 0.99 is 0.010000000000000009.
         rules.push(
@@ -151,19 +158,24 @@ pub fn rules() -> Vec<Rule> {
                 .labelled(&id),
         );
     }
-    for window in ["5m", "30m", "1h", "6h"] {
+    for window in ["5m", "30m", "1h", "6h", "3d"] {
         rules.push(Rule::record(
             format!("slo:error:ratio_{window}"),
             format!("sum_over_time({BAD}[{window}]) / (sum_over_time({VALID}[{window}]) > 0)"),
         ));
     }
-    for (name, short, long) in [(BURN_FAST, "5m", "1h"), (BURN_SLOW, "30m", "6h")] {
+    // One failure of few runs would use up the budget of days.
+    for (name, short, long, minimum) in [
+        (BURN_FAST, "5m", "1h", MINIMUM.to_owned()),
+        (BURN_SLOW, "30m", "6h", MINIMUM.to_owned()),
+        (BURN_LONG, "6h", "3d", format!("(10 * {MINIMUM})")),
+    ] {
         let [short, at_length] = [short, long].map(|window| format!("slo:error:ratio_{window}"));
         rules.push(Rule::record(
             name,
             format!(
                 "((({short} < {at_length} or {at_length}) and {short}) / on (slo) group_left () {BUDGET}) \
-                 and (sum_over_time({VALID}[{long}]) >= on (slo) group_left () {MINIMUM})"
+                 and (sum_over_time({VALID}[{long}]) >= on (slo) group_left () {minimum})"
             ),
         ));
     }

@@ -9,14 +9,21 @@
 mod agreement;
 mod alerts;
 mod api;
+#[path = "../support/copied.rs"]
+mod copied;
 mod exemplars;
 mod ledger;
 mod load;
 mod memory;
 mod panels;
 mod passing;
+mod percentiles;
+mod permissive;
 mod prometheus;
 mod query;
 mod recorded;
+mod scale;
+mod silent;
 mod stack;
+mod synthetic;
 mod webhook;

@@ -49,7 +49,8 @@ fn memory_under_a_hundred_spans_and_a_hundred_log_records_a_second() {
     }
 }
 
-fn send(collector: &Collector, second: u64) {
+/// Sends the load of one second.
+pub(crate) fn send(collector: &Collector, second: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
     let resource =
         json!({"attributes": [{"key": "service.name", "value": {"stringValue": "memory-load"}}]});

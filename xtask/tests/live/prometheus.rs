@@ -49,12 +49,16 @@ impl Prometheus {
 
     /// Runs a range query over the last `span`, with a step of 15 seconds.
     pub(crate) fn range(&self, expression: &str, span: Duration) -> Answer {
+        self.range_by(expression, span, 15)
+    }
+
+    /// Runs a range query over the last `span`, with a step in seconds.
+    pub(crate) fn range_by(&self, expression: &str, span: Duration, step: u64) -> Answer {
         let end = now();
         let start = end - span.as_secs_f64();
-        self.request(
-            &format!("query_range?start={start}&end={end}&step=15&query={}", encoded(expression)),
-            expression,
-        )
+        let query = encoded(expression);
+        let path = format!("query_range?start={start}&end={end}&step={step}&query={query}");
+        self.request(&path, expression)
     }
 
     /// Returns the values of a label with the query of a dashboard variable.
@@ -133,7 +137,7 @@ fn labels(metric: &Value) -> String {
         .join(",")
 }
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() {

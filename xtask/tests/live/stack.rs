@@ -43,6 +43,11 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn start(backends: &Receiver, prometheus: u16) -> Self {
+        Self::before(&backends.endpoint(), &backends.endpoint(), prometheus)
+    }
+
+    /// Starts it before stores of traces and of logs.
+    pub(crate) fn before(traces: &str, logs: &str, prometheus: u16) -> Self {
         let [health, grpc, http, metrics] = std::array::from_fn(|_| ports::free());
         let mut process = Process::spawn(
             command(tool("otelcol-hub"))
@@ -53,8 +58,8 @@ impl Collector {
                 .env("HUB_OTLP_HTTP", format!("127.0.0.1:{http}"))
                 .env("HUB_COLLECTOR_METRICS_HOST", "127.0.0.1")
                 .env("HUB_COLLECTOR_METRICS_PORT", metrics.to_string())
-                .env("HUB_TEMPO_OTLP", backends.endpoint())
-                .env("HUB_LOKI_OTLP", backends.endpoint())
+                .env("HUB_TEMPO_OTLP", traces)
+                .env("HUB_LOKI_OTLP", logs)
                 .env("HUB_PROMETHEUS_OTLP", format!("http://127.0.0.1:{prometheus}/api/v1/otlp"))
                 .env("ENVIRONMENT", "test"),
         );
@@ -69,6 +74,10 @@ pub(crate) struct Configuration {
     folder: TempDir,
     /// Reserved until Prometheus listens on it, because the Collector starts first and may be slow.
     port: ports::Closed,
+    /// Folder of the metrics.
+    data: PathBuf,
+    /// Base address of the dashboards in messages.
+    dashboards: String,
 }
 
 impl Configuration {
@@ -87,18 +96,10 @@ impl Configuration {
             fs::copy(rule.path(), folder.path().join("rules").join(rule.file_name()))
                 .expect("copied");
         }
-        let configuration = Self { folder, port: ports::Closed::new() };
-        for job in [
-            "prometheus",
-            "otel-collector",
-            "tempo",
-            "loki",
-            "grafana",
-            "alertmanager",
-            "orchestration-service",
-        ] {
-            configuration.target(job, None);
-        }
+        let data = folder.path().join("data");
+        let dashboards = "https://grafana.example".to_owned();
+        let configuration = Self { folder, port: ports::Closed::new(), data, dashboards };
+        scrape_jobs().iter().for_each(|job| configuration.target(job, None));
         configuration.target("prometheus", Some(configuration.port()));
         for (job, port) in targets {
             configuration.target(job, *port);
@@ -118,20 +119,63 @@ impl Configuration {
         self.port.port()
     }
 
+    /// Folder of the metrics.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.clone()
+    }
+
+    /// Sets the folder of the metrics.
+    pub(crate) fn stored_in(mut self, data: &Path) -> Self {
+        data.clone_into(&mut self.data);
+        self
+    }
+
+    /// Sets the base address of the dashboards in messages.
+    pub(crate) fn with_dashboards(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.dashboards);
+        self
+    }
+
     pub(crate) fn start(self) -> Prometheus {
         let port = self.port();
         let mut process = Process::spawn(
             command(tool("prometheus"))
                 .current_dir(self.folder.path())
-                .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+                .arg("--config.file=prometheus.yml")
+                .arg(format!("--storage.tsdb.path={}", self.data.display()))
                 .args(["--web.enable-otlp-receiver", "--web.enable-remote-write-receiver"])
                 .arg("--enable-feature=exemplar-storage")
+                .args(shipped("command").filter(|flag| flag.starts_with("--query.")))
+                .env("GOMEMLIMIT", shipped("GOMEMLIMIT").next().expect("a limit"))
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-                .env("ENVIRONMENT", "test"),
+                .env("ENVIRONMENT", "test")
+                .env("RUNBOOK_URL", "https://runbooks.example")
+                .env("GRAFANA_URL", &self.dashboards),
         );
         process.wait_until_ready(START, &format!("http://127.0.0.1:{port}/-/ready"));
         Prometheus { process, port, _folder: self.folder }
     }
+}
+
+/// Returns the names of the jobs in prometheus.yml.
+fn scrape_jobs() -> Vec<String> {
+    let path = root().join("observability/prometheus/prometheus.yml");
+    let text = fs::read_to_string(path).expect("prometheus.yml");
+    let file: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).expect("YAML");
+    let jobs = file["scrape_configs"].as_sequence().expect("a list");
+    jobs.iter().map(|job| job["job_name"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// Returns a setting of Prometheus in compose.yaml: its flags, or the value of a variable.
+fn shipped(name: &str) -> impl Iterator<Item = String> {
+    let text = fs::read_to_string(root().join("observability/compose.yaml")).expect("compose.yaml");
+    let file: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).expect("YAML");
+    let prometheus = &file["services"]["prometheus"];
+    let values: Vec<String> = match prometheus[name].as_sequence() {
+        Some(values) => values.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect(),
+        None => prometheus["environment"][name].as_str().map(str::to_owned).into_iter().collect(),
+    };
+    values.into_iter()
 }
 
 /// The orchestrator.
@@ -153,7 +197,7 @@ impl Orchestrator {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("readme.txt"), "nothing secret here\n").expect("written");
         let api = ports::free();
-        let mut command = command(binary());
+        let mut command = command(binary("orchestrator"));
         command
             .current_dir(folder.path())
             .env("HUB_BIND", format!("127.0.0.1:{api}"))
@@ -173,11 +217,11 @@ impl Orchestrator {
     }
 }
 
-/// Returns the path of the orchestrator's binary in the target folder of this test.
-fn binary() -> PathBuf {
+/// Returns the path of a binary of the workspace in the target folder of this test.
+pub(crate) fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("this test");
     let target = own.parent().and_then(Path::parent).expect("target/<profile>/deps");
-    let path = target.join("orchestrator");
-    assert!(path.exists(), "{} does not exist; run cargo build -p orchestrator", path.display());
+    let path = target.join(name);
+    assert!(path.exists(), "{} does not exist; run cargo build -p {name}", path.display());
     path
 }

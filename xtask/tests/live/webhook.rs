@@ -53,11 +53,14 @@ impl Chat {
 
     /// Reports whether a message with all of these words was received.
     pub(crate) fn has(&self, words: &[&str]) -> bool {
-        self.bodies
-            .lock()
-            .expect("not poisoned")
-            .iter()
-            .any(|body| words.iter().all(|word| body.contains(word)))
+        self.find(words).is_some()
+    }
+
+    /// Returns the body of the first message with all of these words.
+    pub(crate) fn find(&self, words: &[&str]) -> Option<String> {
+        let requests = self.bodies.lock().expect("not poisoned");
+        let found = requests.iter().find(|text| words.iter().all(|word| text.contains(word)))?;
+        found.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
     }
 }
 

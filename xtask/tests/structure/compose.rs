@@ -14,17 +14,25 @@ fn services() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn the_file_defines_five_services_and_the_application_in_its_profile() {
-    let names: Vec<String> = services().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["otel-collector", "tempo", "loki", "prometheus", "grafana", "orchestrator"]);
-    for (name, service) in services() {
-        let profiles = list(&service["profiles"]);
-        assert_eq!(
-            profiles.iter().any(|profile| profile == "app"),
-            name == "orchestrator",
-            "{name}"
-        );
-    }
+fn the_file_defines_five_services_and_the_applications_in_their_profiles() {
+    let found: Vec<(String, Vec<Value>)> = services()
+        .into_iter()
+        .map(|(name, service)| (name, list(&service["profiles"]).to_vec()))
+        .collect();
+    let profile = |profile: &str| vec![Value::from(profile)];
+    let expected = [
+        ("otel-collector", vec![]),
+        ("tempo", vec![]),
+        ("loki", vec![]),
+        ("prometheus", vec![]),
+        ("grafana", vec![]),
+        ("orchestrator", profile("app")),
+        ("orchestrator-1", profile("postgres")),
+        ("orchestrator-2", profile("postgres")),
+        ("balancer", profile("postgres")),
+        ("postgres", profile("postgres")),
+    ];
+    assert_eq!(found, expected.map(|(name, profiles)| (name.to_owned(), profiles)));
     let document = yaml("compose.yaml");
     assert!(document["version"].is_null(), "`version` is obsolete");
     assert!(
@@ -45,7 +53,7 @@ fn every_published_port_is_on_loopback_and_tempo_and_loki_publish_none() {
         assert!(service["network_mode"].is_null(), "{name}");
     }
     let grafana = &yaml("compose.yaml")["services"]["grafana"];
-    assert_eq!(grafana["ports"][0], "127.0.0.1:3001:3000");
+    assert_eq!(grafana["ports"][0], "127.0.0.1:${GRAFANA_PORT:-3001}:3000");
 }
 
 #[test]
@@ -56,6 +64,9 @@ fn every_image_is_pinned_to_the_tested_version() {
     assert_eq!(images("loki"), "grafana/loki:3.7.8");
     assert_eq!(images("prometheus"), "prom/prometheus:v3.16.0");
     assert_eq!(images("grafana"), "grafana/grafana:13.2.3");
+    assert_eq!(images("balancer"), "haproxy:3.2.4-alpine");
+    // The major version of Debian, which the tests of the orchestrator run.
+    assert_eq!(images("postgres"), "postgres:15.18-bookworm");
     assert!(!read("compose.yaml").contains("latest"));
     // The live tests run the versions that the file pins.
     assert!(read("tools/collector/builder.yaml").contains("version: 0.165.0"));
@@ -73,10 +84,9 @@ fn every_service_has_a_memory_limit_and_is_hardened_and_restarted() {
         assert_eq!(service["cap_drop"][0], "ALL", "{name}");
         assert_eq!(service["restart"], "unless-stopped", "{name}");
         assert!(service["privileged"].is_null() && service["user"] != "root", "{name}");
-        assert!(
-            service["read_only"].is_null() || name != "grafana",
-            "Grafana writes beside its data"
-        );
+        // Grafana writes beside its data.
+        assert_eq!(service["read_only"] == true, name != "grafana", "{name}");
+        assert!(service["pids_limit"].is_number(), "{name}");
     }
 }
 
@@ -118,6 +128,56 @@ fn secrets_are_files_created_by_init_and_the_file_contains_no_password() {
     assert_eq!(grafana["GF_ANALYTICS_REPORTING_ENABLED"], "false");
 }
 
+/// Sum of the memory limits of the services in MB, without those of a profile. A service that
+/// extends another one has its limit.
+fn sum_of_limits(file: &str) -> u64 {
+    let of = |service: &Value| {
+        let limit = service["deploy"]["resources"]["limits"]["memory"].as_str()?;
+        limit.strip_suffix('M')?.parse::<u64>().ok()
+    };
+    let (document, shared) = (yaml(file), yaml("compose.yaml"));
+    let services = document["services"].as_object().expect("services").iter();
+    let services =
+        services.filter(|(name, service)| *name != "orchestrator" && service["profiles"].is_null());
+    let limits = services.map(|(name, service)| {
+        let extended = service["extends"]["service"].as_str();
+        let extended = extended.map(|name| &shared["services"][name]);
+        of(service).or_else(|| of(extended?)).unwrap_or_else(|| panic!("{file}: {name}"))
+    });
+    limits.sum()
+}
+
+#[test]
+fn the_readme_states_the_sum_of_the_memory_limits() {
+    let readme = read("README.md");
+    let row = readme.lines().find(|line| line.starts_with("| sum of the limits, MB |"));
+    let row = row.expect("the row").replace(',', "");
+    let stated: Vec<u64> = row.split('|').filter_map(|cell| cell.trim().parse().ok()).collect();
+    assert_eq!(stated, ["compose.yaml", "compose.permissive.yaml"].map(sum_of_limits));
+}
+
+#[test]
+fn replicas_share_the_database_and_differ_in_nothing_else() {
+    let services: std::collections::BTreeMap<String, Value> = services().into_iter().collect();
+    assert_eq!(services["orchestrator-1"], services["orchestrator-2"]);
+    let (alone, replica) = (&services["orchestrator"], &services["orchestrator-1"]);
+    let mut environment = replica["environment"].clone();
+    let variables = environment.as_object_mut().expect("variables");
+    let url = variables.remove("HUB_DATABASE_URL_FILE").expect("a database");
+    assert_eq!(url, "/run/secrets/database_url");
+    variables.insert("HUB_DB".to_owned(), alone["environment"]["HUB_DB"].clone());
+    assert_eq!(environment, alone["environment"]);
+    assert!(list(&replica["ports"]).is_empty(), "only the balancer is published");
+    let balancer = &services["balancer"];
+    assert_eq!(balancer["ports"], alone["ports"]);
+    assert_eq!(balancer["networks"]["observability"]["aliases"][0], "orchestrator");
+    let allowed = text(&replica["environment"]["HUB_ALLOWED_HOST"]);
+    for name in ["orchestrator-1", "orchestrator-2"] {
+        assert!(read("balancer/haproxy.cfg").contains(&format!("{name}:9002")), "{name}");
+        assert!(allowed.split(',').any(|host| host == name), "{name} is not in {allowed}");
+    }
+}
+
 #[test]
 fn mounted_files_exist_and_are_read_only() {
     for (name, service) in services() {
@@ -126,7 +186,7 @@ fn mounted_files_exist_and_are_read_only() {
             if let Some(path) = volume.strip_prefix("./") {
                 let (path, _) = path.split_once(':').expect("a target");
                 assert!(observability().join(path).exists(), "{name}: {path} does not exist");
-                assert!(volume.ends_with(":ro"), "{name}: {volume}");
+                assert!(volume.ends_with(":ro,z"), "{name}: {volume}");
             }
         }
     }
@@ -203,7 +263,17 @@ fn every_job_reads_its_targets_from_a_file() {
     }
     assert_eq!(
         jobs,
-        ["orchestration-service", "prometheus", "otel-collector", "tempo", "loki", "grafana"]
+        [
+            "orchestration-service",
+            "prometheus",
+            "otel-collector",
+            "tempo",
+            "loki",
+            "grafana",
+            "alertmanager",
+            "jaeger",
+            "victorialogs"
+        ]
     );
     assert_eq!(prometheus["global"]["external_labels"]["cluster"], "commandcenter-hub");
 }

@@ -1,11 +1,11 @@
 //! JSON of the dashboards, including mistakes that Grafana accepts without an error.
 
-use crate::{dashboards, list, text};
+use crate::{dashboards, list, panels, text, yaml};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 #[test]
-fn the_folder_contains_the_five_dashboards_with_uid_and_title() {
+fn the_folder_contains_the_dashboards_with_uid_and_title() {
     let mut found: Vec<(String, String)> = dashboards()
         .iter()
         .map(|dashboard| (text(&dashboard["uid"]).to_owned(), text(&dashboard["title"]).to_owned()))
@@ -13,7 +13,9 @@ fn the_folder_contains_the_five_dashboards_with_uid_and_title() {
     found.sort();
     let expected = [
         ("agent-performance", "Agent Performance"),
+        ("alerts", "Alerts"),
         ("cost-tracking", "Cost Tracking"),
+        ("llm", "LLM"),
         ("slo", "SLO"),
         ("system-health", "System Health"),
         ("workflow-overview", "Workflow Overview"),
@@ -26,7 +28,7 @@ fn the_folder_contains_the_five_dashboards_with_uid_and_title() {
 }
 
 /// Panels required by the users: dashboard, title, kind of panel.
-const REQUIRED: [(&str, &str, &str); 28] = [
+const REQUIRED: [(&str, &str, &str); 37] = [
     ("workflow-overview", "Workflows per minute by status", "timeseries"),
     ("workflow-overview", "p95 duration", "gauge"),
     ("workflow-overview", "Active workflows", "stat"),
@@ -55,7 +57,65 @@ const REQUIRED: [(&str, &str, &str); 28] = [
     ("slo", "Error budget left", "bargauge"),
     ("slo", "Burn rate over 5 minutes and 1 hour", "timeseries"),
     ("slo", "Burn rate over 30 minutes and 6 hours", "timeseries"),
+    ("slo", "Burn rate over 6 hours and 3 days", "timeseries"),
+    ("workflow-overview", "Failed runs", "table"),
+    ("workflow-overview", "Warnings and errors", "logs"),
+    ("agent-performance", "Failed executions", "table"),
+    ("system-health", "Alerts", "alertlist"),
+    ("system-health", "Service map", "nodeGraph"),
+    ("system-health", "Warnings and errors", "logs"),
+    ("system-health", "Database errors per minute", "timeseries"),
+    ("cost-tracking", "Executions per day", "timeseries"),
 ];
+
+#[test]
+fn panels_on_traces_and_logs_query_their_store_by_the_variables() {
+    let target = |dashboard, title| panel(dashboard, title)["targets"][0].clone();
+    let traces = target("workflow-overview", "Failed runs");
+    assert_eq!(traces["datasource"], json!({"type": "tempo", "uid": "tempo"}));
+    assert_eq!((&traces["queryType"], &traces["tableType"]), (&"traceql".into(), &"traces".into()));
+    for part in ["${service:pipe}", "${workflow:pipe}", "status = error"] {
+        assert!(text(&traces["query"]).contains(part), "{traces}");
+    }
+    let map = target("system-health", "Service map");
+    assert_eq!(
+        (&map["queryType"], &map["datasource"]["uid"]),
+        (&"serviceMap".into(), &"tempo".into())
+    );
+    // The map needs Tempo's service graphs, and their store.
+    let tempo = yaml("tempo/tempo.yaml");
+    let processors = list(&tempo["overrides"]["defaults"]["metrics_generator"]["processors"]);
+    assert!(processors.contains(&"service-graphs".into()), "{processors:?}");
+    let sources = yaml("grafana/provisioning/datasources/stack.yaml");
+    let source = list(&sources["datasources"]).iter().find(|it| it["uid"] == "tempo").cloned();
+    assert_eq!(source.expect("Tempo")["jsonData"]["serviceMap"]["datasourceUid"], "prometheus");
+    let logs = target("system-health", "Warnings and errors");
+    assert_eq!(logs["datasource"], json!({"type": "loki", "uid": "loki"}));
+    // Labels of the index; Loki rejects a query whose matchers all accept the empty value.
+    let loki = yaml("loki/config.yaml");
+    let attributes = &loki["limits_config"]["otlp_config"]["resource_attributes"]["attributes_config"]
+        [0]["attributes"];
+    for attribute in ["service.name", "deployment.environment.name"] {
+        assert!(list(attributes).contains(&attribute.into()), "{attributes}");
+        let matcher = format!("{}=~\"$", attribute.replace('.', "_"));
+        assert!(text(&logs["expr"]).contains(&matcher), "{logs}");
+    }
+    assert!(text(&logs["expr"]).starts_with("{service_name=~\".+\", "), "{logs}");
+}
+
+#[test]
+fn every_dashboard_has_sections_and_marks_deployments_and_starts() {
+    for dashboard in dashboards() {
+        let rows = list(&dashboard["panels"]).iter().filter(|panel| panel["type"] == "row").count();
+        assert!(rows >= 2, "{}: {rows} sections", dashboard["title"]);
+        assert_eq!(dashboard["panels"][0]["type"], "row", "{}", dashboard["title"]);
+        let names: Vec<&str> = list(&dashboard["annotations"]["list"])
+            .iter()
+            .map(|annotation| text(&annotation["name"]))
+            .collect();
+        assert_eq!(names[..2], ["Deployments", "Starts of the service"], "{}", dashboard["title"]);
+    }
+}
 
 fn panel(dashboard: &str, title: &str) -> Value {
     let dashboards = dashboards();
@@ -63,12 +123,10 @@ fn panel(dashboard: &str, title: &str) -> Value {
         .iter()
         .find(|it| it["uid"] == dashboard)
         .unwrap_or_else(|| panic!("no dashboard {dashboard}"));
-    let panels = list(&found["panels"]);
-    panels
-        .iter()
+    panels(found)
+        .into_iter()
         .find(|it| it["title"] == title)
         .unwrap_or_else(|| panic!("{dashboard}: no panel {title:?}"))
-        .clone()
 }
 
 #[test]
@@ -130,13 +188,18 @@ fn each_objective_is_green_from_its_own_target() {
 #[test]
 fn every_panel_has_a_description_a_unit_and_the_fixed_data_source() {
     for dashboard in dashboards() {
-        for panel in list(&dashboard["panels"]) {
+        for panel in &panels(&dashboard) {
             let place = format!("{} / {}", dashboard["title"], panel["title"]);
             assert!(text(&panel["description"]).len() > 20, "{place}: no description");
             assert!(
                 !text(&panel["fieldConfig"]["defaults"]["unit"]).is_empty(),
                 "{place}: no unit"
             );
+            let no_value = text(&panel["fieldConfig"]["defaults"]["noValue"]);
+            assert!(!no_value.is_empty(), "{place}: no text for no data");
+            if panel["datasource"]["uid"] != "prometheus" {
+                continue;
+            }
             assert!(!list(&panel["targets"]).is_empty(), "{place}: no query");
             let mut letters = BTreeSet::new();
             for target in list(&panel["targets"]) {
@@ -164,7 +227,7 @@ fn every_panel_has_a_description_a_unit_and_the_fixed_data_source() {
 #[test]
 fn options_whose_absence_grafana_does_not_report_are_set() {
     for dashboard in dashboards() {
-        for panel in list(&dashboard["panels"]) {
+        for panel in &panels(&dashboard) {
             let place = format!("{} / {}", dashboard["title"], panel["title"]);
             let defaults = &panel["fieldConfig"]["defaults"];
             match text(&panel["type"]) {
@@ -180,7 +243,7 @@ fn options_whose_absence_grafana_does_not_report_are_set() {
                     assert!(panel["options"]["yAxis"]["unit"].is_string(), "{place}");
                     assert_eq!(panel["targets"][0]["format"], "heatmap", "{place}");
                 }
-                "table" => {
+                "table" if panel["datasource"]["uid"] == "prometheus" => {
                     let organize = list(&panel["transformations"])
                         .iter()
                         .find(|step| step["id"] == "organize")
@@ -198,12 +261,17 @@ fn options_whose_absence_grafana_does_not_report_are_set() {
     }
 }
 
+/// Returns the queries of a panel, none for a panel on another store.
+fn of_prometheus(panel: &Value) -> &[Value] {
+    if panel["datasource"]["uid"] == "prometheus" { list(&panel["targets"]) } else { &[] }
+}
+
 #[test]
 fn exemplars_are_queried_for_series_of_tempo_only() {
     let mut queried = 0;
     for dashboard in dashboards() {
-        for panel in list(&dashboard["panels"]) {
-            for target in list(&panel["targets"]) {
+        for panel in &panels(&dashboard) {
+            for target in of_prometheus(panel) {
                 let of_tempo = text(&target["expr"]).contains("traces_spanmetrics_");
                 assert_eq!(
                     target["exemplar"], of_tempo,
@@ -220,29 +288,35 @@ fn exemplars_are_queried_for_series_of_tempo_only() {
 #[test]
 fn graphs_use_the_rate_interval_and_numbers_the_range() {
     for dashboard in dashboards() {
-        for panel in list(&dashboard["panels"]) {
-            for target in list(&panel["targets"]) {
+        for panel in &panels(&dashboard) {
+            for target in of_prometheus(panel) {
                 let expression = text(&target["expr"]);
                 let place = format!("{} / {}", dashboard["title"], panel["title"]);
                 if target["instant"] == true {
                     assert!(!expression.contains("$__rate_interval"), "{place}: {expression}");
+                    assert!(!expression.contains("$__interval"), "{place}: {expression}");
                 } else {
                     assert!(!expression.contains("$__range"), "{place}: {expression}");
                 }
-                assert!(
-                    !expression.contains("$__interval"),
-                    "{place}: an interval can be shorter than a scrape"
-                );
+                // Recorded once a minute: a shorter interval would contain no sample.
+                if expression.contains("$__interval") {
+                    assert_eq!(panel["interval"], "1m", "{place}");
+                    assert!(expression.contains(":increase1m"), "{place}: {expression}");
+                }
+                // Buckets of units have too many series for a day.
+                for metric in ["workflow_duration_milliseconds", "agent_duration_milliseconds"] {
+                    assert!(!expression.contains(metric), "{place}: {expression}");
+                }
             }
         }
     }
 }
 
 #[test]
-fn every_dashboard_has_the_three_variables_and_shows_those_that_it_uses() {
+fn every_dashboard_has_the_variables_and_shows_those_that_it_uses() {
     for dashboard in dashboards() {
         let all = serde_json::to_string(&dashboard["panels"]).expect("JSON");
-        for name in ["service", "workflow", "agent"] {
+        for name in ["cluster", "environment", "service", "workflow", "agent", "instance"] {
             let variable = list(&dashboard["templating"]["list"])
                 .iter()
                 .find(|variable| variable["name"] == name)
@@ -263,7 +337,7 @@ fn every_dashboard_has_the_three_variables_and_shows_those_that_it_uses() {
 fn panels_do_not_overlap_and_stay_on_the_grid() {
     for dashboard in dashboards() {
         let mut occupied = BTreeSet::new();
-        for panel in list(&dashboard["panels"]) {
+        for panel in &panels(&dashboard) {
             let at = |key: &str| panel["gridPos"][key].as_u64().expect("a number");
             assert!(at("x") + at("w") <= 24, "{} / {}", dashboard["title"], panel["title"]);
             for x in at("x")..at("x") + at("w") {
@@ -284,7 +358,7 @@ fn panels_do_not_overlap_and_stay_on_the_grid() {
 fn links_of_panels_lead_to_traces_in_the_time_range_of_the_panel() {
     let mut links = 0;
     for dashboard in dashboards() {
-        for panel in list(&dashboard["panels"]) {
+        for panel in &panels(&dashboard) {
             for link in list(&panel["fieldConfig"]["defaults"]["links"]) {
                 links += 1;
                 let url = text(&link["url"]);

@@ -4,6 +4,7 @@
 mod compose;
 mod dashboards;
 mod expressions;
+mod kubernetes;
 mod provisioning;
 mod runbooks;
 mod scale_out;
@@ -27,7 +28,10 @@ fn yaml(path: impl AsRef<Path>) -> Value {
     let text = read(&path);
     let mut value: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text)
         .unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()));
-    value.apply_merge().expect("merge keys");
+    // A merged mapping can have a merge key of its own.
+    for _ in 0..3 {
+        value.apply_merge().expect("merge keys");
+    }
     serde_json::to_value(value).expect("YAML without odd keys")
 }
 
@@ -51,6 +55,11 @@ fn dashboards() -> Vec<Value> {
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         })
         .collect()
+}
+
+/// Returns the panels of a dashboard without the titles of its sections.
+fn panels(dashboard: &Value) -> Vec<Value> {
+    list(&dashboard["panels"]).iter().filter(|panel| panel["type"] != "row").cloned().collect()
 }
 
 fn list(value: &Value) -> &[Value] {

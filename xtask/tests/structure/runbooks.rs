@@ -2,9 +2,12 @@
 
 use crate::{files, observability, read};
 use std::collections::BTreeSet;
-use xtask::stack::alerts;
+use std::fs;
+use xtask::files::root;
+use xtask::stack::alert::Severity;
 use xtask::stack::expression::faults;
 use xtask::stack::known_series;
+use xtask::stack::{alerts, dashboards};
 
 #[test]
 fn every_alert_has_a_runbook_with_meaning_first_query_first_action_and_prevention() {
@@ -18,7 +21,22 @@ fn every_alert_has_a_runbook_with_meaning_first_query_first_action_and_preventio
         for heading in ["## Meaning", "## First query", "## First action", "## Prevention"] {
             assert!(text.contains(heading), "{}: no {heading}", alert.runbook());
         }
-        assert!(alert.runbook_url().ends_with(&format!("observability/{}", alert.runbook())));
+        assert!(
+            text.contains("It is over") || alert.severity == Severity::None,
+            "{}: no sentence on the end",
+            alert.runbook()
+        );
+        let action = text.split("## First action").nth(1).unwrap_or_default();
+        assert!(
+            ["curl ", "docker compose ", "docker stats", "./init "]
+                .iter()
+                .any(|it| action.contains(it)),
+            "{}: no command in the first action",
+            alert.runbook()
+        );
+        let panel = format!("d/alerts?viewPanel={}", dashboards::alert_panel(alert.name));
+        assert!(text.contains(&panel), "{}: no link to {panel}", alert.runbook());
+        assert_eq!(alert.runbook_url("runbooks"), alert.runbook());
     }
 }
 
@@ -47,4 +65,36 @@ fn the_queries_of_the_runbooks_use_existing_series_and_labels() {
         }
         assert!(queries > 0, "{}: no query", path.display());
     }
+}
+
+#[test]
+fn the_commands_of_the_runbooks_use_existing_series_and_routes() {
+    let known = known_series::all();
+    let api = ["runs", "workflows", "approvals"].map(|file| {
+        let path = root().join(format!("examples/orchestrator/src/api/{file}.rs"));
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    });
+    let (mut queries, mut routes) = (0, 0);
+    for path in files("runbooks", ".md") {
+        let text = read(&path);
+        for part in text.split("--data-urlencode 'query=").skip(1) {
+            let query = part.split('\'').next().unwrap_or_default();
+            let wrong = faults(query, &known);
+            assert!(wrong.is_empty(), "{}: {}", path.display(), wrong.join("; "));
+            queries += 1;
+        }
+        for part in text.split("/api/").skip(1).filter(|part| !part.starts_with("v1/")) {
+            let end = |it: char| it.is_whitespace() || "?`'\",".contains(it);
+            let route = part.split(end).next().unwrap_or_default();
+            let route = route.replace('<', "{").replace('>', "}");
+            let declared = format!("path = \"/api/{route}\"");
+            assert!(
+                api.iter().any(|source| source.contains(&declared)),
+                "{}: no route /api/{route}",
+                path.display()
+            );
+            routes += 1;
+        }
+    }
+    assert!(queries > 10 && routes > 4, "{queries} queries, {routes} routes");
 }

@@ -67,6 +67,25 @@ fn the_token_and_the_queue_are_mounted_at_the_configured_paths() {
 }
 
 #[test]
+fn tempo_has_the_address_of_its_queue() {
+    let tempo = values("tempo");
+    let kafka = &tempo["tempo"]["structuredConfig"]["ingest"]["kafka"];
+    let (host, port) = text(&kafka["address"]).split_once(':').expect("host and port");
+    assert!(!host.is_empty() && port.parse::<u16>().is_ok(), "{kafka}");
+    assert!(!text(&kafka["topic"]).is_empty(), "{kafka}");
+}
+
+#[test]
+fn the_sampler_holds_the_traces_of_its_wait_within_the_limit_of_its_container() {
+    let sampler = yaml("scale-out/collector-sample.yaml");
+    let sampling = &sampler["processors"]["tail_sampling"];
+    assert_eq!(sampling["decision_wait"], "${env:HUB_DECISION_WAIT:-300s}");
+    // 100 traces per second for 300 seconds. `just stack-full` measures their memory.
+    assert_eq!(sampling["num_traces"], 30_000);
+    assert_eq!(values("collector-sample")["resources"]["limits"]["memory"], "512Mi");
+}
+
+#[test]
 fn every_command_of_a_values_file_is_in_the_readme() {
     let readme = read("README.md");
     for path in files("scale-out/values", ".yaml") {

@@ -1,6 +1,7 @@
 //! Runs of `init` in a copy of the folder.
 
-use crate::observability;
+use crate::{list, observability};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +18,7 @@ fn copied() -> (TempDir, PathBuf) {
         let _absent = fs::remove_file(copy.join(written));
         let _absent = fs::remove_dir_all(copy.join(written));
     }
+    let _absent = fs::remove_file(copy.join("alertmanager/alertmanager.yml"));
     for written in ["contact-points.yaml", "policies.yaml"] {
         let _absent = fs::remove_file(copy.join("grafana/provisioning/alerting").join(written));
     }
@@ -117,6 +119,19 @@ fn init_run_again_keeps_secrets_and_edited_settings() {
 }
 
 #[test]
+fn two_servers_on_postgresql_are_scraped_and_share_the_url_of_the_database() {
+    let (_folder, copy) = copied();
+    stdout(&init(&copy, &["postgres"], &[]));
+    let targets = read(&copy, "prometheus/targets/orchestration-service.yml");
+    assert!(targets.contains("'orchestrator-1:9464', 'orchestrator-2:9464'"), "{targets}");
+    let (password, url) =
+        (read(&copy, "secrets/postgres_password"), read(&copy, "secrets/database_url"));
+    assert_eq!(url, format!("postgres://hub:{password}@postgres:5432/orchestrator\n"));
+    stdout(&init(&copy, &["postgres"], &[]));
+    assert_eq!(read(&copy, "secrets/database_url"), url, "it stays");
+}
+
+#[test]
 fn an_escalation_url_adds_the_escalation_receiver_and_its_absence_removes_it() {
     let (_folder, copy) = copied();
     let url = "https://hooks.example/T1/B2?x=1&y=2";
@@ -131,10 +146,71 @@ fn an_escalation_url_adds_the_escalation_receiver_and_its_absence_removes_it() {
     assert!(
         read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("receiver: escalation")
     );
-    fs::write(copy.join(".env"), read(&copy, ".env").replace(url, "")).expect("edited");
+    assert!(!read(&copy, ".env").contains(url), ".env contains no secret");
     stdout(&init(&copy, &[], &[]));
+    assert_eq!(read(&copy, "secrets/escalation_url"), url, "it stays");
+    stdout(&init(&copy, &[], &[("HUB_ESCALATION_URL", "")]));
     assert!(!read(&copy, "grafana/provisioning/alerting/policies.yaml").contains("escalation"));
     assert_eq!(read(&copy, "secrets/escalation_url"), "");
+}
+
+#[test]
+fn an_address_that_an_earlier_version_stored_in_the_settings_becomes_a_secret() {
+    let (_folder, copy) = copied();
+    fs::write(copy.join(".env"), "ENVIRONMENT=test\nHUB_ESCALATION_URL=https://a/b\n")
+        .expect("old");
+    stdout(&init(&copy, &[], &[]));
+    assert_eq!(read(&copy, "secrets/escalation_url"), "https://a/b");
+    assert!(!read(&copy, ".env").contains("HUB_ESCALATION_URL"));
+}
+
+/// Contact points: name of the secret, its value, type in Grafana, key in Alertmanager.
+const CONTACTS: [(&str, &str, &str, &str); 6] = [
+    ("slack_url", "https://hooks.slack.com/services/T/B/x", "slack", "slack_configs"),
+    ("discord_url", "https://discord.com/api/webhooks/1/x", "discord", "discord_configs"),
+    ("teams_url", "https://x.webhook.office.com/1", "teams", "msteamsv2_configs"),
+    ("pagerduty_key", "0123456789abcdef0123456789abcdef", "pagerduty", "pagerduty_configs"),
+    ("webhook_url", "https://alerts.example/x", "webhook", "webhook_configs"),
+    ("smtp_password", "secret", "email", "email_configs"),
+];
+
+#[test]
+fn each_contact_point_is_written_for_grafana_and_for_alertmanager_and_no_other() {
+    for (name, value, kind, key) in CONTACTS {
+        let (_folder, copy) = copied();
+        let variable = format!("HUB_{}", name.to_uppercase());
+        let mail = "ALERT_EMAIL_TO=a@example.com\nALERT_EMAIL_FROM=b@example.com\nALERT_SMTP_HOST=mail.example.com:587\nALERT_SMTP_USER=b\n";
+        fs::write(copy.join(".env"), format!("ENVIRONMENT=test\n{mail}")).expect("edited");
+        let heartbeat = ("HUB_HEARTBEAT_URL", "https://heartbeat.example/1");
+        stdout(&init(&copy, &[], &[(&variable, value), heartbeat]));
+        let contacts = yaml_of(&copy, "grafana/provisioning/alerting/contact-points.yaml");
+        let people = named(&contacts["contactPoints"], "people");
+        let receivers = list(&people["receivers"]);
+        assert_eq!(receivers.len(), 1, "{people}");
+        assert_eq!((&receivers[0]["uid"], &receivers[0]["type"]), (&name.into(), &kind.into()));
+        assert_eq!(read(&copy, &format!("secrets/{name}")), value);
+        let routes = read(&copy, "grafana/provisioning/alerting/policies.yaml");
+        assert!(routes.contains("receiver: people") && routes.contains("receiver: heartbeat"));
+
+        let alertmanager = yaml_of(&copy, "alertmanager/alertmanager.yml");
+        let people = named(&alertmanager["receivers"], "people");
+        let keys: Vec<&String> = people.as_object().expect("a receiver").keys().collect();
+        assert_eq!(keys, ["name", key], "{people}");
+        let alertmanager = alertmanager.to_string();
+        assert!(!alertmanager.contains("ALERT_EMAIL"), "{alertmanager}");
+        let used = contacts.to_string() + &alertmanager;
+        assert!(!used.contains(value) || name == "smtp_password", "{name}: a secret in a file");
+        assert!(!used.contains("escalation"), "{used}");
+    }
+}
+
+fn yaml_of(folder: &Path, path: &str) -> Value {
+    serde_yaml_ng::from_str(&read(folder, path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn named<'a>(receivers: &'a Value, name: &str) -> &'a Value {
+    let found = list(receivers).iter().find(|receiver| receiver["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name}: {receivers}"))
 }
 
 #[test]
@@ -180,6 +256,8 @@ fn init_stores_nothing_that_it_rejects() {
         ("HUB_ESCALATION_URL", "https://a/ b"),
         ("HUB_ESCALATION_URL", "https://a/'$(id)"),
         ("HUB_ESCALATION_URL", "ftp://a/"),
+        ("HUB_SLACK_URL", "hooks.slack.com"),
+        ("HUB_PAGERDUTY_KEY", "a b"),
     ] {
         assert_eq!(init(&copy, &[], &[(name, value)]).status.code(), Some(2), "{value}");
         assert_eq!(read(&copy, ".env"), before, "{value}");
@@ -198,4 +276,52 @@ fn a_secret_that_was_cut_is_replaced_and_a_chosen_one_is_kept() {
     assert!(String::from_utf8_lossy(&again.stderr).contains("secrets/webhook_hmac had 3 bytes"));
     assert_eq!(read(&copy, "secrets/webhook_hmac").len(), 40);
     assert_eq!(read(&copy, "secrets/api_token"), "chosen-by-the-user");
+}
+
+#[test]
+fn a_new_password_beside_an_old_volume_is_reported_with_the_remedy() {
+    let (_folder, copy) = copied();
+    // A container engine with a volume of that name.
+    let programs = copy.join("programs");
+    fs::create_dir(&programs).expect("a folder");
+    let engine = "#!/bin/sh\n[ \"$*\" = 'volume inspect hub-observability_grafana-data' ]\n";
+    fs::write(programs.join("docker"), engine).expect("written");
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(programs.join("docker"), executable).expect("executable");
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    let remedy = "reset-admin-password";
+    let first = init(&copy, &[], &[("PATH", &path)]);
+    assert!(String::from_utf8_lossy(&first.stderr).contains(remedy), "{first:?}");
+    let second = init(&copy, &[], &[("PATH", &path)]);
+    assert!(!String::from_utf8_lossy(&second.stderr).contains(remedy), "the password is known");
+}
+
+#[test]
+fn a_backup_of_folders_is_restored_and_never_overwritten() {
+    let (folder, copy) = copied();
+    stdout(&init(&copy, &[], &[]));
+    let volumes = folder.path().join("volumes");
+    let data = volumes.join("jaeger-data");
+    fs::create_dir_all(&data).expect("a folder");
+    fs::write(data.join("keys"), "kept").expect("written");
+    let [target, volumes] = [folder.path().join("backup"), volumes]
+        .map(|path| path.to_str().expect("a path").to_owned());
+    let backup = |action: &str| {
+        let arguments = [action, "--folders", &volumes, &target];
+        Command::new("sh").arg(copy.join("backup")).args(arguments).output().expect("sh runs")
+    };
+    let early = backup("restore");
+    assert!(!early.status.success(), "there is no backup");
+    stdout(&backup("create"));
+    let again = backup("create");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("exists"), "{again:?}");
+
+    let secret = read(&copy, "secrets/api_token");
+    fs::write(copy.join("secrets/api_token"), "another one, of the same length").expect("written");
+    fs::write(data.join("keys"), "lost").expect("written");
+    fs::write(data.join("later"), "removed").expect("written");
+    stdout(&backup("restore"));
+    assert_eq!(read(&copy, "secrets/api_token"), secret);
+    assert_eq!(read(&data, "keys"), "kept");
+    assert!(!data.join("later").exists());
 }

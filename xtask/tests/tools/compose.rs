@@ -1,26 +1,20 @@
 //! compose.yaml, parsed by compose-go: checked against the schema, with anchors and paths resolved.
 //!
+//! compose.permissive.yaml extends it.
+//!
 //! The parser reads neither `.env` nor the environment, so that every variable has its default.
 
+use crate::copied::copied;
 use crate::{text_of, tool};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
-use xtask::files::root;
 
-/// Copies the committed files, with the build context in the parent folder, and runs `init`.
+/// Copies the committed files and runs `init`.
 fn initialised(way: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let copied = Command::new("sh")
-        .args(["-c", "git ls-files -z observability examples/orchestrator/Dockerfile | xargs -0 cp --parents -t \"$0\""])
-        .arg(folder.path())
-        .current_dir(root())
-        .status()
-        .expect("sh runs");
-    assert!(copied.success(), "the folder cannot be copied");
-    let copy = folder.path().join("observability");
+    let (folder, copy) = copied();
     let init = Command::new("sh").arg(copy.join("init")).arg(way).output().expect("sh runs");
     assert!(init.status.success(), "{}", text_of(&init));
     (folder, copy)
@@ -65,6 +59,7 @@ fn the_file_parses_without_a_warning_and_publishes_on_loopback_only() {
             "3001 grafana",
             "4317 otel-collector",
             "4318 otel-collector",
+            "9002 balancer",
             "9002 orchestrator",
             "9090 prometheus"
         ]
@@ -134,4 +129,45 @@ fn an_unknown_key_is_rejected() {
         "{}",
         text_of(&output)
     );
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn the_permissive_file_mounts_existing_files_and_waits_for_its_own_services() {
+    let (_folder, copy) = initialised("app");
+    let arguments = ["-format", "json", "compose.permissive.yaml"];
+    let output = tool("compose-spec", &arguments, &copy, &[]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text_of(&output));
+    let model: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut names: Vec<&String> = services(&model).map(|(name, _)| name).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "alertmanager",
+            "jaeger",
+            "orchestrator",
+            "otel-collector",
+            "perses",
+            "prometheus",
+            "victorialogs"
+        ]
+    );
+    for (name, service) in services(&model) {
+        let image = service["image"].as_str().expect("an image");
+        assert!(!image.ends_with(":latest") && image.contains(':'), "{name}: {image}");
+        assert_eq!(service["read_only"], true, "{name}");
+        assert!(service["deploy"]["resources"]["limits"]["memory"].is_string(), "{name}");
+        for on in service["depends_on"].as_object().into_iter().flatten().map(|(on, _)| on) {
+            assert!(names.contains(&on), "{name} waits for {on}");
+        }
+        for port in entries(&service["ports"]) {
+            assert_eq!(port["host_ip"], "127.0.0.1", "{name}: {port}");
+        }
+        for volume in entries(&service["volumes"]).iter().filter(|volume| volume["type"] == "bind")
+        {
+            let path = Path::new(volume["source"].as_str().expect("a path"));
+            assert!(path.exists(), "{name}: {}", path.display());
+        }
+    }
 }

@@ -2,7 +2,12 @@
 //! the programs in `.tools/bin`; `just stack-check` builds them and runs these tests.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod alertmanager;
+mod balancer;
 mod compose;
+#[path = "../support/copied.rs"]
+mod copied;
+mod kubernetes;
 mod mutations;
 mod promtool;
 mod runbooks;

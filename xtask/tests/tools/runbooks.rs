@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::fs;
 use xtask::files::root;
 use xtask::stack::alert::{Alert, Comparison};
-use xtask::stack::alerts;
+use xtask::stack::{alerts, increments};
 
 /// Returns the case in which an alert fires with its annotations, the evaluation time and the
 /// interval.
@@ -47,10 +47,12 @@ fn the_first_query_returns_a_result_when_the_alert_fires() {
             Comparison::Above => format!("count(({query}) != 0) >= bool 1"),
             Comparison::Below => format!("count({query}) >= bool 1"),
         };
-        let rules =
-            root().join(format!("observability/prometheus/rules/{}.rules.yml", alert.group));
+        let rules = [increments::GROUP, alert.group].map(|group| {
+            let path = root().join(format!("observability/prometheus/rules/{group}.rules.yml"));
+            path.to_string_lossy().into_owned()
+        });
         let document = json!({
-            "rule_files": [rules.to_string_lossy()],
+            "rule_files": rules,
             "evaluation_interval": interval,
             "tests": [{
                 "interval": case["interval"],

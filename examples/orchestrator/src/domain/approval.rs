@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "TEXT", rename_all = "SCREAMING_SNAKE_CASE", no_pg_array)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Decision {
     /// Not decided yet.

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "TEXT", rename_all = "SCREAMING_SNAKE_CASE", no_pg_array)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunStatus {
     /// Stored, not in flight.
@@ -69,7 +69,7 @@ impl RunStatus {
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case", no_pg_array)]
 #[strum(serialize_all = "snake_case")]
 pub enum Trigger {
     /// A request.
@@ -156,13 +156,17 @@ pub struct Run {
     /// Trace id of the request.
     pub trace_id: Option<String>,
     /// Number of process crashes during the run.
+    #[sqlx(try_from = "i64")]
     pub crashes: u32,
     /// Number of suspensions for an approval. Each ends a segment.
+    #[sqlx(try_from = "i64")]
     pub waits: u32,
     /// Time executed in finished segments, waits excluded.
+    #[sqlx(try_from = "i64")]
     pub executed_ms: u64,
     /// Crashes of the owner while it executed no other run.
     #[serde(skip)]
+    #[sqlx(try_from = "i64")]
     pub crashes_alone: u32,
     /// Process that executes the run, or is about to.
     #[serde(skip)]
@@ -214,9 +218,11 @@ impl Run {
 }
 
 /// Status of a finished node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(sqlx::Type, strum::IntoStaticStr, utoipa::ToSchema)]
+#[sqlx(type_name = "TEXT", rename_all = "SCREAMING_SNAKE_CASE", no_pg_array)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum NodeStatus {
     /// The output is stored. The node is not executed again.
     Success,
@@ -226,8 +232,16 @@ pub enum NodeStatus {
     TimedOut,
 }
 
+impl NodeStatus {
+    /// The value in the store and the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// Result of a node.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, sqlx::FromRow, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeRecord {
     /// Id of the node.
@@ -250,6 +264,7 @@ pub struct NodeRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Number of attempts.
+    #[sqlx(try_from = "i64")]
     pub attempts: u32,
     /// Start of the last execution.
     #[schema(value_type = String, format = DateTime)]

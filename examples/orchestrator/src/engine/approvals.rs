@@ -1,7 +1,6 @@
 //! Approvals: decisions and expiry.
 
 use super::{Engine, Result, run_detached, telemetry};
-use crate::clock::Timestamp;
 use crate::store::{Decided, Effect, Resolution, StoredDecision};
 use std::time::Duration;
 
@@ -49,8 +48,8 @@ impl Engine {
                     None
                 }
             };
-            // At most 30 s, in case the system clock is changed.
-            let pause = due.map_or(Duration::from_secs(30), |due| due.since(Timestamp::now()));
+            // At most 30 s, in case the clock is changed.
+            let pause = due.unwrap_or(Duration::from_secs(30));
             let pause = pause.clamp(Duration::from_millis(20), Duration::from_secs(30));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -59,11 +58,11 @@ impl Engine {
         }
     }
 
-    /// Expires due approvals. Returns the time of the next expiry.
-    async fn expire_due(&self) -> Result<Option<Timestamp>> {
+    /// Expires due approvals. Returns the time until the next expiry.
+    async fn expire_due(&self) -> Result<Option<Duration>> {
         let store = &self.inner.store;
         let due = store.next_expiry().await?;
-        if due.is_none_or(|due| due > Timestamp::now()) {
+        if due.is_none_or(|due| !due.is_zero()) {
             return Ok(due);
         }
         for decision in store.expire().await? {

@@ -3,6 +3,7 @@
 use super::{Engine, Result, telemetry};
 use crate::domain::Workflow;
 use hub_otel::Telemetry;
+use std::time::Duration;
 
 impl Engine {
     /// Renews the lease, and launches the runs that no living process owns. Returns the number of
@@ -11,6 +12,7 @@ impl Engine {
     /// # Errors
     /// The store failed.
     pub async fn recover(&self) -> Result<(usize, usize)> {
+        self.inner.execution.before_take_over(self).await;
         let recovered =
             self.inner.store.take_over(&self.inner.owner, self.inner.options.crash_limit).await?;
         let counts = (recovered.runs.len(), recovered.crash_looped.len());
@@ -23,15 +25,16 @@ impl Engine {
             );
             telemetry::record_end(&run);
         }
-        for run in recovered.runs {
-            self.launch(run);
-        }
+        self.inner.execution.resume(self, recovered.runs);
         Ok(counts)
     }
 
     /// Keeps the lease until the task is aborted.
     pub async fn keep_lease(self) {
-        let mut renewals = tokio::time::interval(self.inner.owner.lease / 3);
+        // A second at most, so that a cancellation or a decision in one process soon reaches the
+        // process that executes the run.
+        let pause = (self.inner.owner.lease / 3).min(Duration::from_secs(1));
+        let mut renewals = tokio::time::interval(pause);
         renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             renewals.tick().await;

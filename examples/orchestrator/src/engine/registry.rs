@@ -1,15 +1,15 @@
-//! The tasks of this process: signals to the task of a run, and waiting for all tasks.
+//! The segments of this process: signals to the task of a run, and waiting for all segments.
 //!
 //! Nothing here decides about a run. A signal that is lost delays a task until its next write or
 //! the next renewal of the lease.
 
 use super::lock;
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Reason to stop a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl RunSignals {
 /// The runs in flight. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunRegistry {
-    tasks: TaskTracker,
+    segments: TaskTracker,
     shutdown: CancellationToken,
     runs: Arc<Mutex<HashMap<String, Arc<RunSignals>>>>,
 }
@@ -71,17 +71,13 @@ impl RunRegistry {
             changed: Notify::new(),
         });
         lock(&self.runs).insert(id.to_owned(), Arc::clone(&signals));
-        RunGuard { registry: self.clone(), id: id.to_owned(), signals }
+        let token = self.segments.token();
+        RunGuard { registry: self.clone(), id: id.to_owned(), signals, _token: token }
     }
 
-    /// Spawns the task of a run.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
-    }
-
-    /// Number of tasks.
+    /// Number of segments.
     pub(super) fn len(&self) -> usize {
-        self.tasks.len()
+        self.segments.len()
     }
 
     /// Signals of all tasks by run.
@@ -110,8 +106,8 @@ impl RunRegistry {
 
     /// Waits until no run is in flight.
     pub(super) async fn wait_idle(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.segments.close();
+        self.segments.wait().await;
     }
 }
 
@@ -121,6 +117,7 @@ pub(super) struct RunGuard {
     registry: RunRegistry,
     id: String,
     signals: Arc<RunSignals>,
+    _token: TaskTrackerToken,
 }
 
 impl RunGuard {

@@ -31,6 +31,7 @@ impl Engine {
                     }
                 }
             }
+            self.inner.execution.delete_ended(before).await;
             if deleted > 0 {
                 tracing::info!(deleted, "deleted runs and incidents after the retention time");
             }

@@ -1,6 +1,7 @@
 //! One segment of a run: from PENDING to a terminal status, an approval, or the hand-back at
 //! shutdown. One `workflow.execute` span.
 
+use super::execution::Steps;
 use super::persist::{NotWritten, persist};
 use super::progress::Progress;
 use super::registry::{RunSignals, Stop};
@@ -8,11 +9,12 @@ use super::{Engine, EngineError, node, rendering, telemetry};
 use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Node, NodeRecord, NodeStatus, Run, RunStatus, Workflow};
 use crate::store::{self, End, Paused};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use hub_otel::instrument_workflow;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use telemetry::{Failure, Outcome};
@@ -30,6 +32,8 @@ pub(super) async fn execute(
     run: Run,
     signals: Arc<RunSignals>,
 ) -> Result<Outcome, Failure> {
+    // A process that stops drops its tasks. The run continues elsewhere.
+    hub_otel::current().suspend_on_drop();
     let state = run.state();
     let fresh = run.started_at.is_none();
     let alone = run.crashes >= engine.inner.options.crash_limit;
@@ -43,10 +47,14 @@ pub(super) async fn execute(
         persist(&signals, || engine.inner.store.start(state.clone(), telemetry::current_segment()));
     match started.await {
         Ok(Some(run)) => {
-            let segment =
+            if fresh {
+                telemetry::record_queue_wait(&run);
+            }
+            let run = Arc::new(run);
+            let mut segment =
                 Segment { engine: engine.clone(), run, fresh, signals, began: Instant::now() };
             tokio::select! {
-                result = segment.execute() => result,
+                result = segment.execute_contained() => result,
                 never = permit.share_later() => match never {},
             }
         }
@@ -61,13 +69,14 @@ fn suspend_stopped(stop: Stop) -> Outcome {
     telemetry::suspend(match stop {
         Stop::Superseded => "superseded",
         Stop::HandBack => "shutdown",
-    })
+    });
+    Outcome::Stopped
 }
 
 struct Segment {
     engine: Engine,
     /// The run as it was started.
-    run: Run,
+    run: Arc<Run>,
     /// First segment of the run: the store has no node results or approvals.
     fresh: bool,
     signals: Arc<RunSignals>,
@@ -91,9 +100,23 @@ impl From<NotWritten> for Verdict {
 }
 
 impl Segment {
-    async fn execute(mut self) -> Result<Outcome, Failure> {
+    /// Executes the segment. A panic outside of an agent ends the run as FAILED: the run would
+    /// otherwise stay RUNNING as long as this process renews its lease.
+    async fn execute_contained(&mut self) -> Result<Outcome, Failure> {
+        match AssertUnwindSafe(self.execute()).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => {
+                let failure = Failure::new("panic", "the execution of the run panicked");
+                let ended = self.finish(RunStatus::Failed, Err(failure)).await;
+                ended.unwrap_or_else(|_| Ok(suspend_stopped(Stop::Superseded)))
+            }
+        }
+    }
+
+    async fn execute(&mut self) -> Result<Outcome, Failure> {
+        let mut steps = None;
         loop {
-            let verdict = self.drive().await;
+            let verdict = self.drive(&mut steps).await;
             self.fresh = false;
             let ended = match verdict {
                 Verdict::Success => self.finish(RunStatus::Success, Ok(Outcome::Success)).await,
@@ -103,7 +126,10 @@ impl Segment {
                 }
                 Verdict::Failed(failure) => self.finish(RunStatus::Failed, Err(failure)).await,
                 Verdict::Wait => match self.suspend().await {
-                    Ok(Paused::Now) => return Ok(telemetry::suspend("approval")),
+                    Ok(Paused::Now) => {
+                        telemetry::suspend("approval");
+                        return Ok(Outcome::Suspended);
+                    }
                     Ok(Paused::Decided) => continue,
                     Ok(Paused::Lost) => Err(NotWritten::Stopped(Stop::Superseded)),
                     Err(error) => Err(error),
@@ -144,8 +170,8 @@ impl Segment {
         Ok(result)
     }
 
-    /// Calls agents until no node can start.
-    async fn drive(&self) -> Verdict {
+    /// Calls agents until no node can start. Creates `steps` in the first round.
+    async fn drive(&self, steps: &mut Option<Box<dyn Steps>>) -> Verdict {
         let state = persist(&self.signals, || async {
             let workflow = match self.engine.workflow(&self.run.workflow).await {
                 Ok(workflow) => workflow,
@@ -167,12 +193,14 @@ impl Segment {
             Err(error) => return error.into(),
         };
         let mut progress = Progress::new(&workflow, nodes, approvals);
+        let create = || self.engine.inner.execution.steps(&self.engine, &self.run, &workflow);
+        let steps = steps.get_or_insert_with(create);
         let left =
             workflow.timeout().saturating_sub(std::time::Duration::from_millis(self.executed_ms()));
         tokio::select! {
             biased;
             stop = self.signals.stopped() => Verdict::Stopped(NotWritten::Stopped(stop)),
-            verdict = self.execute_nodes(&workflow, &mut progress) => verdict,
+            verdict = self.execute_nodes(&workflow, &mut progress, &mut **steps) => verdict,
             () = tokio::time::sleep(left) => {
                 let limit = workflow.timeout().as_millis();
                 Verdict::Failed(Failure::timed_out(format!("the run exceeded its timeout of {limit} ms")))
@@ -192,6 +220,7 @@ impl Segment {
         &self,
         workflow: &'w Workflow,
         progress: &mut Progress<'w>,
+        steps: &mut dyn Steps,
     ) -> Verdict {
         let mut running = FuturesUnordered::new();
         loop {
@@ -206,7 +235,7 @@ impl Segment {
                 match self.prepare(node, progress).await {
                     Ok(Some(input)) => {
                         progress.start(node);
-                        running.push(node::execute(self.engine.agents(), &self.run, node, input));
+                        running.push(steps.execute(node, input));
                     }
                     Ok(None) => {}
                     Err(Unprepared::Template(record)) => {
@@ -225,7 +254,11 @@ impl Segment {
                 return if progress.is_complete() { Verdict::Success } else { Verdict::Wait };
             }
             tokio::select! {
-                Some(record) = running.next() => {
+                Some(executed) = running.next() => {
+                    let record = match executed {
+                        Ok(record) => record,
+                        Err(error) => return error.into(),
+                    };
                     if let Err(verdict) = self.save(&record).await {
                         return verdict;
                     }

@@ -21,9 +21,11 @@ pub(super) enum Outcome {
     Success,
     /// An approval was rejected.
     Rejected,
-    /// The segment does not end the run: the run continues later, or another caller has ended it
-    /// and counts it. Set by [`suspend`].
+    /// The run waits for an approval. [`suspend`] was called.
     Suspended,
+    /// Another caller has ended the run and counts it, or the run was handed back. [`suspend`] was
+    /// called.
+    Stopped,
 }
 
 /// Failure of a run.
@@ -83,7 +85,7 @@ pub(super) fn unit_status(result: &Result<Outcome, Failure>) -> UnitStatus {
         Ok(Outcome::Success) => UnitStatus::Success,
         Ok(Outcome::Rejected) => UnitStatus::Rejected,
         // `suspend` overrides the status of a suspended segment.
-        Ok(Outcome::Suspended) => UnitStatus::Cancelled,
+        Ok(Outcome::Suspended | Outcome::Stopped) => UnitStatus::Cancelled,
         Err(failure) if failure.timed_out => UnitStatus::TimedOut,
         Err(_) => UnitStatus::Failed,
     }
@@ -112,10 +114,14 @@ pub(super) fn previous_segment(run: &Run) -> Option<Segment> {
     serde_json::from_str(run.segment.as_deref()?).ok()
 }
 
-/// Marks the current segment as suspended.
-pub(super) fn suspend(reason: &'static str) -> Outcome {
+/// Marks the current segment as suspended: its end does not end the run.
+pub(super) fn suspend(reason: &'static str) {
     hub_otel::current().suspend(reason);
-    Outcome::Suspended
+}
+
+/// Records the time from the trigger of a run until its first segment was started.
+pub(super) fn record_queue_wait(run: &Run) {
+    hub_otel::current().queued_since(run.created_at.system_time());
 }
 
 /// Records a retry of the current agent.

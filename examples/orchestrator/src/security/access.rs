@@ -1,4 +1,4 @@
-//! Access rules: the addresses that may be bound, the token of the API, and cross-site requests.
+//! Access rules: the addresses that may be bound, and the token of the API.
 //!
 //! On loopback, access to the machine is access to the server. Beyond loopback, a credential is
 //! required.
@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 
 use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
 
 use super::credential::{Secret, bearer_token, matches_any};
 use super::secrets::{API_TOKEN, Secrets, WEBHOOK_HMAC_SECRET, WEBHOOK_TOKEN};
@@ -53,23 +52,6 @@ pub fn is_loopback(address: SocketAddr) -> bool {
 pub fn has_valid_token(headers: &HeaderMap, tokens: &[Secret]) -> bool {
     tokens.is_empty()
         || bearer_token(headers).is_some_and(|token| matches_any(tokens, token.as_bytes()))
-}
-
-/// Returns whether a browser sent the request from a page of another site: such a page can reach
-/// loopback, and an open server must not execute its requests.
-pub fn is_cross_site(headers: &HeaderMap) -> bool {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if header("sec-fetch-site") == Some("cross-site") {
-        return true;
-    }
-    match (header(ORIGIN.as_str()), header(HOST.as_str())) {
-        (Some(origin), Some(host)) => {
-            let origin = origin.split_once("://").map(|(_, origin)| origin);
-            !origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host))
-        }
-        (Some(_), None) => true,
-        (None, _) => false,
-    }
 }
 
 #[cfg(test)]
@@ -120,27 +102,5 @@ mod tests {
         }
         assert!(!has_valid_token(&headers(&[]), &tokens));
         assert!(has_valid_token(&headers(&[]), &[]));
-    }
-
-    #[test]
-    fn a_page_of_another_site_is_distinguished_from_tools_and_the_same_site() {
-        assert!(!is_cross_site(&headers(&[("host", "127.0.0.1:9002")])));
-        assert!(!is_cross_site(&headers(&[
-            ("host", "127.0.0.1:9002"),
-            ("origin", "http://127.0.0.1:9002")
-        ])));
-        assert!(!is_cross_site(&headers(&[
-            ("host", "LOCALHOST:9002"),
-            ("origin", "http://localhost:9002")
-        ])));
-        assert!(is_cross_site(&headers(&[
-            ("host", "127.0.0.1:9002"),
-            ("origin", "https://evil.example")
-        ])));
-        assert!(is_cross_site(&headers(&[("host", "127.0.0.1:9002"), ("origin", "null")])));
-        assert!(is_cross_site(&headers(&[
-            ("host", "localhost:9002"),
-            ("sec-fetch-site", "cross-site")
-        ])));
     }
 }

@@ -1,5 +1,5 @@
 //! Reads the secrets from environment variables or the files that they name. There are no flags for
-//! them.
+//! them, except for the URL of the database.
 //!
 //! Flags are visible in the process list and in shell histories. A file that cannot be read or is
 //! empty stops the start, because a server without the secret would be open.
@@ -14,6 +14,8 @@ pub const WEBHOOK_TOKEN: &str = "HUB_WEBHOOK_TOKEN";
 pub const WEBHOOK_HMAC_SECRET: &str = "HUB_WEBHOOK_HMAC_SECRET";
 /// Variable of the API tokens.
 pub const API_TOKEN: &str = "HUB_API_TOKEN";
+/// Variable of the PostgreSQL database, which can contain a password. Also a flag.
+pub const DATABASE_URL: &str = "HUB_DATABASE_URL";
 /// Variable of the Slack webhook URL.
 pub const SLACK_WEBHOOK_URL: &str = "SLACK_WEBHOOK_URL";
 /// Variable of the Discord webhook URL.
@@ -28,6 +30,8 @@ pub struct Secrets {
     pub webhook_tokens: Vec<Secret>,
     /// [`WEBHOOK_HMAC_SECRET`], more than one during a rotation.
     pub webhook_hmac_keys: Vec<Secret>,
+    /// [`DATABASE_URL`].
+    pub database_url: Option<Secret>,
     /// [`SLACK_WEBHOOK_URL`].
     pub slack_webhook_url: Option<Secret>,
     /// [`DISCORD_WEBHOOK_URL`].
@@ -69,6 +73,7 @@ impl Secrets {
             api_tokens: list(API_TOKEN)?,
             webhook_tokens: list(WEBHOOK_TOKEN)?,
             webhook_hmac_keys: list(WEBHOOK_HMAC_SECRET)?,
+            database_url: one(DATABASE_URL)?,
             slack_webhook_url: one(SLACK_WEBHOOK_URL)?,
             discord_webhook_url: one(DISCORD_WEBHOOK_URL)?,
         })

@@ -3,6 +3,7 @@
 use crate::agents::builtin::AgentSettings;
 use crate::agents::notifier::destination::Allowed;
 use crate::clock::parse_duration;
+use crate::security::Secret;
 use crate::webhook::auth::SignatureTime;
 use clap::Args;
 use std::net::SocketAddr;
@@ -27,9 +28,32 @@ pub struct ServeArgs {
     #[arg(long, env = "HUB_MAX_CONNECTIONS", value_name = "N", default_value_t = 512)]
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub max_connections: usize,
-    /// Database file, or `:memory:`.
-    #[arg(long, env = "HUB_DB", value_name = "FILE", default_value = "orchestrator.db")]
-    pub db: String,
+    /// Database file, or `:memory:`. Defaults to `orchestrator.db`.
+    #[arg(long, env = "HUB_DB", value_name = "FILE")]
+    pub db: Option<String>,
+    /// PostgreSQL database instead of a file, which several servers on several machines can share:
+    /// `postgres://user:password@host:port/database`. With `?sslmode=verify-full` the connection is
+    /// encrypted and the server authenticated. HUB_DATABASE_URL_FILE names a file with the URL.
+    #[arg(long, env = "HUB_DATABASE_URL", value_name = "URL", conflicts_with = "db")]
+    #[arg(hide_env_values = true, hide_default_value = true)]
+    pub database_url: Option<Secret>,
+    /// Engine that executes the runs. `leases`: every process executes the runs that it accepted,
+    /// and takes over those of ended processes. `dbos`: DBOS distributes the runs to all processes
+    /// on one PostgreSQL; requires --database-url and a build with the feature `dbos`.
+    #[arg(long, env = "HUB_ENGINE", value_name = "ENGINE", default_value = "leases")]
+    pub engine: EngineName,
+    /// Maximum number of runs that a process executes at a time with `--engine dbos`. Further runs
+    /// wait for a slot of any process. The value of the process that started last applies to all.
+    #[arg(long, env = "HUB_SLOTS", value_name = "N", default_value_t = 200)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub slots: u32,
+    /// Time between two polls of the queue with `--engine dbos`. Half of it is the median time
+    /// until an idle process starts a run.
+    #[arg(long, env = "HUB_POLL", value_name = "TIME", default_value = "100ms", value_parser = parse_poll)]
+    pub poll: Duration,
+    /// Filter of the exported spans, to which `--engine dbos` adds a directive.
+    #[arg(long, env = "OTEL_HUB_SPAN_FILTER", default_value = "info", hide = true)]
+    pub span_filter: String,
     /// Prints every finished trace as a tree on stderr, in addition to OTLP.
     #[arg(long, env = "HUB_CONSOLE", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     #[arg(require_equals = true, hide_possible_values = true, hide_default_value = true)]
@@ -88,6 +112,23 @@ pub struct ServeArgs {
     #[arg(long, env = "HUB_PRINT_CONFIG", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     #[arg(require_equals = true, hide_possible_values = true, hide_default_value = true)]
     pub print_config: bool,
+}
+
+/// Value of `--engine`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineName {
+    /// Leases in the database of the runs.
+    Leases,
+    /// DBOS on PostgreSQL.
+    Dbos,
+}
+
+fn parse_poll(text: &str) -> Result<Duration, String> {
+    let poll = parse_duration(text)?;
+    if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&poll) {
+        return Err(format!("{text} is out of range; expected `10ms` to `60s`"));
+    }
+    Ok(poll)
 }
 
 fn parse_lease(text: &str) -> Result<Duration, String> {

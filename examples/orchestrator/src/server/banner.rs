@@ -1,6 +1,5 @@
 //! Addresses and a first command, on stderr, after the start.
 
-use super::args::ServeArgs;
 use hub_otel::{Signal, Telemetry};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,9 +10,8 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
 pub(super) async fn print(
-    args: &ServeArgs,
-    api: SocketAddr,
-    webhook: Option<SocketAddr>,
+    (api, webhook): (SocketAddr, Option<SocketAddr>),
+    database: &str,
     telemetry: &Telemetry,
     (resumed, crashed): (usize, usize),
 ) {
@@ -22,6 +20,7 @@ pub(super) async fn print(
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<10} {value}");
     };
+    line("live view", format!("http://{api}/{}", telemetry.live_token_query()));
     line("API", format!("http://{api}   (/health, /api/workflows, /openapi.json)"));
     if let Some(webhook) = webhook {
         line("webhook", format!("http://{webhook}/api/webhooks/grafana"));
@@ -30,7 +29,7 @@ pub(super) async fn print(
         Some(address) => line("metrics", format!("http://{address}/metrics")),
         None => line("metrics", "not served".to_owned()),
     }
-    line("database", args.db.clone());
+    line("database", database.to_owned());
     match telemetry.config().collector(Signal::Traces) {
         Some(url) if is_reachable(&url).await => line("collector", format!("{url} (reachable)")),
         Some(url) => line(

@@ -8,7 +8,6 @@ mod approvals;
 mod file;
 mod incidents;
 mod leases;
-mod page;
 mod retention;
 mod runs;
 mod statements;
@@ -59,7 +58,10 @@ impl SqliteStore {
         let single =
             || SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool: SqlitePool = single().connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&pool).await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
+        sqlx::migrate!("migrations/sqlite")
+            .run(&pool)
+            .await
+            .map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
         // The migration has read the database, so that the write-ahead log exists.
         let names = [database.to_owned(), format!("{database}-wal")];
         let files = match memory {

@@ -97,12 +97,20 @@ fn context(alert: &Alert, state: AlertState) -> Map<String, Value> {
     context.insert("alert_name".into(), alert_name(&alert.labels).into());
     context.insert("message".into(), message(alert).into());
     context.insert("state".into(), state.as_str().into());
-    context.insert("dashboard_url".into(), alert.dashboard_url.trimmed().into());
+    context.insert("dashboard_url".into(), panel_url(alert).into());
     context.insert("runbook_url".into(), alert.annotations.get("runbook_url").into());
     context.insert("silence_url".into(), alert.silence_url.trimmed().into());
     context.insert("timestamp".into(), timestamp(alert, state).into());
     context.insert("labels".into(), labels.into());
     context
+}
+
+/// URL of the panel that shows the alert: its annotation, else the dashboard that Grafana adds.
+fn panel_url(alert: &Alert) -> &str {
+    match alert.annotations.get("panel_url") {
+        "" => alert.dashboard_url.trimmed(),
+        url => url,
+    }
 }
 
 /// Severity label of the alert. Without one, `critical` while it fires and `info` once it is

@@ -61,7 +61,9 @@ fn assert_as_in_the_contract(span: &Span) {
         match (attribute.value, value) {
             (AttributeType::String, Some(Value::StringValue(_)))
             | (AttributeType::Int, Some(Value::IntValue(_)))
-            | (AttributeType::Bool, Some(Value::BoolValue(_))) => {}
+            | (AttributeType::Bool, Some(Value::BoolValue(_)))
+            | (AttributeType::Double, Some(Value::DoubleValue(_)))
+            | (AttributeType::Strings, Some(Value::ArrayValue(_))) => {}
             (_, None) if matches!(attribute.when, RequirementLevel::When(_)) => {}
             (expected, found) => {
                 panic!("{} on {}: {expected:?} and not {found:?}", attribute.key, span.name)

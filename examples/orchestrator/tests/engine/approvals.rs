@@ -6,6 +6,14 @@ use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
 
+on_both_databases!(
+    a_rejection_ends_the_run_and_is_not_a_failure,
+    parallel_nodes_continue_and_a_decision_is_applied_at_once,
+    cancelling_a_waiting_run_cancels_its_approval,
+    a_risky_action_waits_for_an_approval_across_processes,
+    an_approval_without_a_decision_expires,
+);
+
 fn question(server: &Server, run: &str) -> Value {
     poll::until(TIMEOUT, || {
         let page = server.get("/api/approvals?decision=PENDING");
@@ -25,10 +33,8 @@ fn answer(server: &Server, approval: &Value, decision: &str) -> u16 {
         .status
 }
 
-#[test]
-fn a_risky_action_waits_for_an_approval_across_processes() {
+fn a_risky_action_waits_for_an_approval_across_processes(home: Home) {
     let receiver = Receiver::start();
-    let home = Home::new();
     let first = home.serve(Some(&receiver), &[]);
     let run = first.trigger("patch-with-approval", json!({}));
     first.reaches(&run, "WAITING_APPROVAL");
@@ -42,6 +48,8 @@ fn a_risky_action_waits_for_an_approval_across_processes() {
     poll::until(TIMEOUT, || first.metric("workflow_approval_pending", &[]) == 1.0);
     assert_eq!(first.metric("workflows_active", &[]), 0.0, "a run that waits is not active");
     assert_eq!(first.metric("workflow_runs_total", &[]), 0.0, "and has not ended");
+    let queued = "workflow_queue_wait_time_milliseconds_count";
+    assert_eq!(first.metric(queued, &[("workflow_id", "patch-with-approval")]), 1.0);
     let leak = || std::fs::read_to_string(home.path().join("scanned/leak.env")).unwrap();
     assert!(leak().contains("AKIA"));
     first.stop();
@@ -58,6 +66,7 @@ fn a_risky_action_waits_for_an_approval_across_processes() {
             .metric("workflow_approval_wait_time_milliseconds_count", &[("decision", "APPROVED")]),
         1.0
     );
+    assert_eq!(second.metric(queued, &[]), 0.0, "a run is queued before its first segment only");
     poll::until(TIMEOUT, || second.metric("workflow_approval_pending", &[]) == 0.0);
     second.stop();
     assert_eq!(
@@ -73,9 +82,7 @@ fn a_risky_action_waits_for_an_approval_across_processes() {
     );
 }
 
-#[test]
-fn a_rejection_ends_the_run_and_is_not_a_failure() {
-    let home = Home::new();
+fn a_rejection_ends_the_run_and_is_not_a_failure(home: Home) {
     let server = home.serve(None, &[]);
     let mut node = fault("a", "succeed", &[], json!({}));
     node["requiresApproval"] = json!(true);
@@ -110,10 +117,8 @@ fn a_rejection_ends_the_run_and_is_not_a_failure() {
     server.stop();
 }
 
-#[test]
-fn an_approval_without_a_decision_expires() {
+fn an_approval_without_a_decision_expires(home: Home) {
     let receiver = Receiver::start();
-    let home = Home::new();
     let server = home.serve(Some(&receiver), &["--approval-timeout", "400ms"]);
     let run = server.trigger("patch-with-approval", json!({}));
     let ended = server.reaches(&run, "TIMED_OUT");
@@ -132,9 +137,7 @@ fn an_approval_without_a_decision_expires() {
     server.stop();
 }
 
-#[test]
-fn parallel_nodes_continue_and_a_decision_is_applied_at_once() {
-    let home = Home::new();
+fn parallel_nodes_continue_and_a_decision_is_applied_at_once(home: Home) {
     let server = home.serve(None, &[]);
     let mut asks = fault("asks", "succeed", &[], json!({}));
     asks["requiresApproval"] = json!(true);
@@ -151,9 +154,7 @@ fn parallel_nodes_continue_and_a_decision_is_applied_at_once() {
     server.stop();
 }
 
-#[test]
-fn cancelling_a_waiting_run_cancels_its_approval() {
-    let home = Home::new();
+fn cancelling_a_waiting_run_cancels_its_approval(home: Home) {
     let server = home.serve(None, &[]);
     let run = server.trigger("patch-with-approval", json!({}));
     server.reaches(&run, "WAITING_APPROVAL");

@@ -8,6 +8,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+on_both_databases!(
+    a_run_fails_after_three_crashes,
+    after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again,
+    a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once,
+    sigterm_under_load_completes_or_hands_back_every_run,
+);
+
 fn chain() -> Value {
     let wait = |ms: u64| json!({"latency_ms": ms});
     json!([
@@ -18,10 +25,8 @@ fn chain() -> Value {
     ])
 }
 
-#[test]
-fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
+fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again(home: Home) {
     let receiver = Receiver::start();
-    let home = Home::new();
     let mut runs = Vec::new();
     let mut moment = 7_u64;
     // Shorter than the time until the next server, so that runs crash repeatedly.
@@ -68,9 +73,7 @@ fn after_twenty_kills_no_run_is_lost_and_no_stored_node_is_executed_again() {
     server.stop();
 }
 
-#[test]
-fn a_run_fails_after_three_crashes() {
-    let home = Home::new();
+fn a_run_fails_after_three_crashes(home: Home) {
     let mut run = String::new();
     let lease = ["--lease", "500ms"];
     for _ in 0..3 {
@@ -94,10 +97,8 @@ fn a_run_fails_after_three_crashes() {
     server.stop();
 }
 
-#[test]
-fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once() {
+fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once(home: Home) {
     let receiver = Receiver::start();
-    let home = Home::new();
     let first = home.serve(Some(&receiver), &["--lease", "500ms"]);
     let nodes = json!([
         fault("a", "succeed", &[], json!({})),
@@ -137,10 +138,8 @@ fn a_run_interrupted_by_a_crash_is_two_linked_segments_and_counts_once() {
     );
 }
 
-#[test]
-fn sigterm_under_load_completes_or_hands_back_every_run() {
+fn sigterm_under_load_completes_or_hands_back_every_run(home: Home) {
     let receiver = Receiver::start();
-    let home = Home::new();
     let mut runs = Vec::new();
     for drain in ["20s", "100ms"] {
         let server = home.serve(Some(&receiver), &["--drain-timeout", drain]);

@@ -1,13 +1,13 @@
 //! 60 times `kill -9` under load, with approvals, cancellations and retries that race. The command
 //! `just kill-9` runs it and prints the figures of the README.
 
+use crate::executions::{Executions, logging_node};
 use crate::server::{Home, Server, TIMEOUT, fault, is_terminal};
 use hub_otel_tests::http::{Method, try_send};
 use hub_otel_tests::poll;
-use orchestrator::clock::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, SqliteConnection};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -118,29 +118,21 @@ impl Load<'_> {
 }
 
 fn create_workflows(server: &Server) {
-    let say = |id: &str, after: &[&str]| {
-        json!({"id": id, "agent": "notifier", "action": "notify", "dependsOn": after,
-            "input": {"channel": "console", "message": format!("executes {{{{ tag }}}}/{id} !")}})
-    };
     let wait =
         |id: &str, after: &[&str], ms: u64| fault(id, "succeed", after, json!({"latency_ms": ms}));
-    let mut asks = say("asks", &["first"]);
+    let mut asks = logging_node("asks", &["first"]);
     asks["requiresApproval"] = json!(true);
-    server.create("chain", json!([say("a", &[]), wait("b", &["a"], 30), say("c", &["b"])]));
-    server.create("asks", json!([say("first", &[]), asks, say("last", &["asks"])]));
+    server.create(
+        "chain",
+        json!([logging_node("a", &[]), wait("b", &["a"], 30), logging_node("c", &["b"])]),
+    );
+    server
+        .create("asks", json!([logging_node("first", &[]), asks, logging_node("last", &["asks"])]));
     server.create("fails", json!([wait("a", &[], 10), fault("b", "fail", &["a"], json!({}))]));
-    server.create("slow", json!([say("a", &[]), wait("b", &["a"], 300), say("c", &["b"])]));
-}
-
-/// Collects the executions that a server has logged: `tag/node` and time.
-fn executions(server: &Server, found: &mut HashMap<String, Vec<i64>>) {
-    for line in server.process.stderr().lines() {
-        let Some((_, tag)) = line.split_once("[Notifier] executes ") else { continue };
-        let time = line.split_whitespace().next().and_then(Timestamp::parse);
-        if let (Some(time), Some((tag, _))) = (time, tag.split_once(" !")) {
-            found.entry(tag.to_owned()).or_default().push(time.0);
-        }
-    }
+    server.create(
+        "slow",
+        json!([logging_node("a", &[]), wait("b", &["a"], 300), logging_node("c", &["b"])]),
+    );
 }
 
 #[derive(Debug, Default)]
@@ -209,10 +201,10 @@ fn sixty_kills_under_load_count_every_end_once_and_repeat_no_committed_node() {
     let begun = Instant::now();
     let home = Home::new();
     let accepted = Mutex::default();
-    let (mut figures, mut executed) = (Figures::default(), HashMap::new());
+    let (mut figures, mut executed) = (Figures::default(), Executions::default());
     for life in 0..KILLS {
         let server = live(&home, life, &mut figures, &accepted);
-        executions(&server, &mut executed);
+        executed.read(&server);
     }
     // The last server ends everything that is open.
     let before = ended(&home);
@@ -231,7 +223,7 @@ fn sixty_kills_under_load_count_every_end_once_and_repeat_no_committed_node() {
     poll::until(TIMEOUT, || counted(&server) == rest);
     server.process.terminate();
     assert!(server.process.exit(TIMEOUT).success());
-    executions(&server, &mut executed);
+    executed.read(&server);
     figures.counted += rest;
 
     let rows = rows(&home);
@@ -255,16 +247,7 @@ fn sixty_kills_under_load_count_every_end_once_and_repeat_no_committed_node() {
             WHERE n.status = 'SUCCESS' AND n.agent = 'notifier' AND r.retry_of IS NULL";
         sqlx::query_as(select).fetch_all(connection).await.unwrap()
     });
-    let (mut checked, mut repeated) = (0, 0);
-    for (tag, node, finished) in committed {
-        let Some(times) = executed.get(&format!("{tag}/{node}")) else { continue };
-        checked += 1;
-        repeated += times.len() - 1;
-        assert!(
-            times.iter().all(|time| *time <= finished),
-            "{tag}/{node} was committed at {finished} and executed at {times:?}"
-        );
-    }
+    let (checked, repeated) = executed.check(committed);
     let crashed = rows.iter().filter(|row| row.crashes > 0).count();
     println!(
         "{KILLS} kills in {:.0} s: {} rows = {} counted ends + {} ends after the last scrape before a kill; \

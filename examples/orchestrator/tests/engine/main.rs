@@ -4,14 +4,52 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "a test says what went wrong by panicking"
 )]
 
+/// Runs tests with a database file, with a PostgreSQL database, and with the engine DBOS.
+macro_rules! on_both_databases {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                super::$name(crate::server::Home::new());
+            })*
+        }
+        #[cfg(feature = "dbos")]
+        mod dbos {
+            $(#[test]
+            fn $name() {
+                if let Some(home) = crate::server::Home::dbos() {
+                    super::$name(home);
+                }
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                if let Some(home) = crate::server::Home::postgres() {
+                    super::$name(home);
+                }
+            })*
+        }
+    };
+}
+
 mod api;
 mod approvals;
+mod balancer;
+#[cfg(feature = "dbos")]
+mod dbos;
 mod disk;
 mod durable;
+mod executions;
 mod kill_nine;
+#[cfg(feature = "dbos")]
+mod machines;
+mod panics;
+mod postgres;
 mod races;
 mod retention;
 mod server;

@@ -5,6 +5,15 @@ use hub_otel_tests::poll;
 use serde_json::{Value, json};
 use std::sync::Barrier;
 
+on_both_databases!(
+    two_approvals_at_once_launch_the_run_once,
+    a_shutdown_waits_for_a_run_that_two_approvals_continued,
+    a_run_that_two_approvals_continued_is_cancelled_at_once,
+    a_completion_and_cancellations_at_the_same_time_are_one_end,
+    the_limit_of_runs_holds_for_triggers_at_the_same_time,
+    retries_of_a_run_at_the_same_time_are_one_run,
+);
+
 /// Calls the functions at the same time.
 fn together<T: Send>(calls: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     let barrier = Barrier::new(calls.len());
@@ -59,9 +68,7 @@ fn ends(server: &Server, status: &str) -> f64 {
     server.metric("workflow_runs_total", &[("workflow_id", "two"), ("status", status)])
 }
 
-#[test]
-fn two_approvals_at_once_launch_the_run_once() {
-    let home = Home::new();
+fn two_approvals_at_once_launch_the_run_once(home: Home) {
     let server = home.serve(None, &[]);
     server.create("two", two_approvals(20));
     for _ in 0..12 {
@@ -75,9 +82,7 @@ fn two_approvals_at_once_launch_the_run_once() {
     server.stop();
 }
 
-#[test]
-fn a_shutdown_waits_for_a_run_that_two_approvals_continued() {
-    let home = Home::new();
+fn a_shutdown_waits_for_a_run_that_two_approvals_continued(home: Home) {
     for _ in 0..3 {
         let server = home.serve(None, &[]);
         server.create("two", two_approvals(700));
@@ -92,9 +97,7 @@ fn a_shutdown_waits_for_a_run_that_two_approvals_continued() {
     }
 }
 
-#[test]
-fn a_run_that_two_approvals_continued_is_cancelled_at_once() {
-    let home = Home::new();
+fn a_run_that_two_approvals_continued_is_cancelled_at_once(home: Home) {
     let server = home.serve(None, &[]);
     server.create("two", two_approvals(60_000));
     for round in 1..=3 {
@@ -109,9 +112,7 @@ fn a_run_that_two_approvals_continued_is_cancelled_at_once() {
     server.stop();
 }
 
-#[test]
-fn a_completion_and_cancellations_at_the_same_time_are_one_end() {
-    let home = Home::new();
+fn a_completion_and_cancellations_at_the_same_time_are_one_end(home: Home) {
     let server = home.serve(None, &[]);
     server.create("two", json!([fault("a", "succeed", &[], json!({"latency_ms": 5}))]));
     let rounds = 25;
@@ -137,9 +138,7 @@ fn a_completion_and_cancellations_at_the_same_time_are_one_end() {
     server.stop();
 }
 
-#[test]
-fn the_limit_of_runs_holds_for_triggers_at_the_same_time() {
-    let home = Home::new();
+fn the_limit_of_runs_holds_for_triggers_at_the_same_time(home: Home) {
     let server = home.serve(None, &["--max-runs", "5"]);
     server.create("hold", json!([fault("a", "hang", &[], json!({}))]));
     let trigger = |_| -> Box<dyn FnOnce() -> u16 + Send + '_> {
@@ -148,15 +147,13 @@ fn the_limit_of_runs_holds_for_triggers_at_the_same_time() {
     let replies = together((0..40).map(trigger).collect());
     let count = |status: u16| replies.iter().filter(|reply| **reply == status).count();
     assert_eq!((count(202), count(503)), (5, 35));
-    assert_eq!(server.get("/health")["activeRuns"], 5);
+    poll::until(TIMEOUT, || server.get("/health")["activeRuns"] == 5);
     let runs = server.get("/api/workflows/hold/runs");
     assert_eq!(runs["runs"].as_array().unwrap().len(), 5);
     server.kill();
 }
 
-#[test]
-fn retries_of_a_run_at_the_same_time_are_one_run() {
-    let home = Home::new();
+fn retries_of_a_run_at_the_same_time_are_one_run(home: Home) {
     let server = home.serve(None, &[]);
     let run = server.trigger("test-failure", json!({}));
     server.reaches(&run, "FAILED");

@@ -1,6 +1,7 @@
 //! A server on free ports, with a database that outlives it.
 
 use hub_otel_tests::http::{self, Method, Reply};
+use hub_otel_tests::postgres::Cluster;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, scrape};
@@ -13,7 +14,16 @@ use std::time::Duration;
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A temporary folder with the database and the scanned files.
-pub(crate) struct Home(pub(crate) tempfile::TempDir);
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+    /// The database, if it is not in the folder.
+    database_url: Option<String>,
+    /// Arguments that select the engine.
+    engine: &'static [&'static str],
+}
+
+#[cfg(feature = "dbos")]
+const DBOS: &[&str] = &["--engine", "dbos", "--poll", "20ms"];
 
 impl Home {
     pub(crate) fn new() -> Self {
@@ -21,7 +31,37 @@ impl Home {
         std::fs::create_dir(folder.path().join("scanned")).unwrap();
         std::fs::write(folder.path().join("scanned/leak.env"), "AWS_KEY=AKIAIOSFODNN7EXAMPLE\n")
             .unwrap();
-        Self(folder)
+        Self { folder, database_url: None, engine: &[] }
+    }
+
+    /// Uses a new PostgreSQL database. `None` if PostgreSQL is not installed.
+    pub(crate) fn postgres() -> Option<Self> {
+        let cluster = Cluster::shared()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let database_url = Some(runtime.block_on(cluster.create_database()));
+        Some(Self { database_url, ..Self::new() })
+    }
+
+    /// Uses this PostgreSQL database, for example through a proxy.
+    pub(crate) fn with_database(url: String) -> Self {
+        Self { database_url: Some(url), ..Self::new() }
+    }
+
+    /// Uses a new PostgreSQL database and the engine DBOS. `None` as [`Self::postgres`].
+    #[cfg(feature = "dbos")]
+    pub(crate) fn dbos() -> Option<Self> {
+        Some(Self { engine: DBOS, ..Self::postgres()? })
+    }
+
+    /// Uses this PostgreSQL database and the engine DBOS.
+    #[cfg(feature = "dbos")]
+    pub(crate) fn on_dbos(url: String) -> Self {
+        Self { engine: DBOS, ..Self::with_database(url) }
+    }
+
+    /// The URL of the PostgreSQL database.
+    pub(crate) fn database_url(&self) -> &str {
+        self.database_url.as_deref().unwrap()
     }
 
     /// Starts a server with the database of this folder that exports to `receiver`.
@@ -43,8 +83,10 @@ impl Home {
         serve
             .current_dir(self.path())
             .args(["serve", "--bind", "127.0.0.1:0", "--scan-root", "scanned"])
+            .args(self.engine)
             .args(more)
             .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
+        serve.envs(self.database_url.iter().map(|url| ("HUB_DATABASE_URL", url)));
         serve
     }
 
@@ -63,7 +105,7 @@ impl Home {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 }
 

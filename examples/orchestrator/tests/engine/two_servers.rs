@@ -4,11 +4,16 @@ use crate::server::{Home, TIMEOUT, fault};
 use hub_otel_tests::poll;
 use serde_json::json;
 
+on_both_databases!(
+    a_second_server_leaves_the_runs_of_the_first_alone,
+    servers_that_come_and_go_do_not_blame_a_healthy_run,
+    another_server_takes_over_the_runs_of_a_killed_one,
+    a_run_is_cancelled_and_decided_through_another_server,
+);
+
 const LEASE: [&str; 2] = ["--lease", "2s"];
 
-#[test]
-fn a_second_server_leaves_the_runs_of_the_first_alone() {
-    let home = Home::new();
+fn a_second_server_leaves_the_runs_of_the_first_alone(home: Home) {
     let first = home.serve(None, &LEASE);
     let wait = fault("wait", "succeed", &[], json!({"latency_ms": 2500}));
     let tell = json!({"id": "tell", "agent": "notifier", "action": "notify", "dependsOn": ["wait"],
@@ -34,9 +39,7 @@ fn a_second_server_leaves_the_runs_of_the_first_alone() {
     first.stop();
 }
 
-#[test]
-fn servers_that_come_and_go_do_not_blame_a_healthy_run() {
-    let home = Home::new();
+fn servers_that_come_and_go_do_not_blame_a_healthy_run(home: Home) {
     let first = home.serve(None, &LEASE);
     first.create("endless", json!([fault("a", "hang", &[], json!({}))]));
     let run = first.trigger("endless", json!({}));
@@ -50,26 +53,23 @@ fn servers_that_come_and_go_do_not_blame_a_healthy_run() {
     first.kill();
 }
 
-#[test]
-fn another_server_takes_over_the_runs_of_a_killed_one() {
-    let home = Home::new();
+fn another_server_takes_over_the_runs_of_a_killed_one(home: Home) {
     let first = home.serve(None, &LEASE);
     let second = home.serve(None, &LEASE);
     first.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 1000}))]));
     let run = first.trigger("slow", json!({}));
     first.reaches(&run, "RUNNING");
-    first.kill();
-    let ended = second.reaches(&run, "SUCCESS");
+    // With leases the process that accepted the run, with DBOS any one.
+    let is_first = first.get("/health")["activeRuns"] == 1;
+    let (executes, other) = if is_first { (first, second) } else { (second, first) };
+    executes.kill();
+    let ended = other.reaches(&run, "SUCCESS");
     assert_eq!(ended["crashes"], 1);
-    poll::until(TIMEOUT, || {
-        second.metric("workflow_runs_total", &[("workflow_id", "slow")]) == 1.0
-    });
-    second.stop();
+    poll::until(TIMEOUT, || other.metric("workflow_runs_total", &[("workflow_id", "slow")]) == 1.0);
+    other.stop();
 }
 
-#[test]
-fn a_run_is_cancelled_and_decided_through_another_server() {
-    let home = Home::new();
+fn a_run_is_cancelled_and_decided_through_another_server(home: Home) {
     let first = home.serve(None, &LEASE);
     let second = home.serve(None, &LEASE);
     let mut asks = fault("asks", "succeed", &[], json!({}));

@@ -95,9 +95,9 @@ async fn the_webhook_listener_has_no_other_routes_and_the_api_requires_its_token
 #[tokio::test]
 async fn a_page_of_another_site_cannot_use_an_open_server() {
     let server = Server::start(&[]).await;
-    let (status, answer) =
+    let (status, response) =
         server.webhook("POST", &[("origin", "https://evil.example")], firing("a")).await;
-    assert_eq!((status, &answer["code"]), (403, &json!("cross_site")));
+    assert_eq!((status, &response["code"]), (403, &json!("cross_site")));
     let trigger = format!("{}/api/workflows/scan-and-notify/trigger", server.url);
     let request = server.http.post(trigger).header("origin", "https://evil.example").body("{}");
     assert_eq!(request.send().await.unwrap().status(), 403);

@@ -39,9 +39,9 @@ impl Edge {
         let app = axum::Router::from(router(self.state.clone()));
         let request =
             Request::put("/api/webhooks/grafana").body(Body::from(body.to_string())).unwrap();
-        let answer = app.oneshot(request).await.unwrap();
-        let status = answer.status();
-        let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap())
     }
 }
@@ -53,8 +53,8 @@ fn firing() -> Value {
 #[tokio::test]
 async fn without_the_workflow_an_alert_is_a_404() {
     let edge = Edge::new("127.0.0.1:9002", false).await;
-    let (status, answer) = edge.send(firing()).await;
-    assert_eq!((status, &answer["error"]), (StatusCode::NOT_FOUND, &json!("Workflow not found")));
+    let (status, response) = edge.send(firing()).await;
+    assert_eq!((status, &response["error"]), (StatusCode::NOT_FOUND, &json!("Workflow not found")));
 }
 
 #[tokio::test]
@@ -86,6 +86,6 @@ async fn without_a_secret_only_loopback_is_open() {
 async fn a_draining_server_returns_503_so_that_grafana_retries() {
     let edge = Edge::new("127.0.0.1:9002", true).await;
     edge.state.engine.drain(Duration::ZERO).await;
-    let (status, answer) = edge.send(firing()).await;
-    assert_eq!((status, &answer["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("draining")));
+    let (status, response) = edge.send(firing()).await;
+    assert_eq!((status, &response["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("draining")));
 }

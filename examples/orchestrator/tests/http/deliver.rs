@@ -18,10 +18,10 @@ async fn server(chat: &Chat) -> Server {
 async fn alerted(server: &Server) -> (Value, u64) {
     let alert =
         json!({ "status": "firing", "fingerprint": "f", "labels": { "alertname": "Down" } });
-    let (status, answer) =
+    let (status, response) =
         server.webhook("POST", &[], json!({ "alerts": [alert] }).to_string()).await;
-    assert_eq!(status, 200, "{answer}");
-    let run = server.ended(answer["workflowRunId"].as_str().unwrap()).await;
+    assert_eq!(status, 200, "{response}");
+    let run = server.ended(response["workflowRunId"].as_str().unwrap()).await;
     let attempts = run["nodes"][0]["attempts"].as_u64().unwrap();
     assert!(!run.to_string().contains("very-secret"), "{run:#}");
     (run, attempts)

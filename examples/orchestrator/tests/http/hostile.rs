@@ -61,9 +61,9 @@ fn send(
         request.headers_mut().append(name, value);
     }
     WEBHOOKS.runtime.block_on(async {
-        let answer = axum::Router::from(router(state.clone())).oneshot(request).await.unwrap();
-        let status = answer.status();
-        let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let response = axum::Router::from(router(state.clone())).oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(bytes.to_vec()).unwrap())
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::scrape::Scrape;
 use hub_otel_tests::{poll, ports};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Timeout of every wait, long enough for a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -14,6 +14,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) process: Process,
+    command: std::process::Command,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) url: String,
     pub(crate) metrics: String,
@@ -28,7 +29,6 @@ impl Server {
         std::fs::create_dir(folder.path().join("scanned")).unwrap();
         std::fs::write(folder.path().join("scanned/clean.txt"), "nothing here\n").unwrap();
         let (port, metrics) = (ports::free(), ports::free());
-        let url = format!("http://127.0.0.1:{port}");
         let mut server = command(env!("CARGO_BIN_EXE_orchestrator"));
         server
             .current_dir(folder.path())
@@ -43,14 +43,42 @@ impl Server {
             .find(|(name, _)| *name == "HUB_API_TOKEN")
             .map(|(_, token)| (*token).to_owned());
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
+        let url = format!("http://127.0.0.1:{port}");
         let metrics = format!("http://127.0.0.1:{metrics}/metrics");
-        let server = Self { process, folder, url, metrics, http, token };
+        let server = Self { process, command: server, folder, url, metrics, http, token };
+        server.ready().await;
+        server
+    }
+
+    /// Starts the process again after its end, with the same arguments.
+    pub(crate) async fn start_again(&mut self) {
+        self.process = Process::spawn(&mut self.command);
+        self.ready().await;
+    }
+
+    async fn ready(&self) {
         poll::until_async(TIMEOUT, async || {
-            let answer = server.http.get(format!("{}/health/ready", server.url)).send().await;
+            let answer = self.http.get(format!("{}/health/ready", self.url)).send().await;
             answer.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
-        server
+    }
+
+    /// POSTs JSON to a path of the API.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let mut request = self.http.post(format!("{}{path}", self.url)).json(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        send(request).await
+    }
+
+    /// Triggers a run of a workflow. Returns its id.
+    pub(crate) async fn trigger(&self, workflow: &str, context: &Value) -> String {
+        let path = format!("/api/workflows/{workflow}/trigger");
+        let (status, reply) = self.post(&path, &json!({ "contextJson": context })).await;
+        assert_eq!(status, 202, "{reply}");
+        reply["workflowRunId"].as_str().unwrap().to_owned()
     }
 
     /// Prepares a client command for this server.

@@ -72,8 +72,8 @@ async fn clients_that_do_not_read_are_disconnected_and_make_room_for_others() {
         // A reset, or a response that ends before its length.
         let end = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut body)).await;
         drop(end.expect("closed in time"));
-        let answered = String::from_utf8_lossy(&body).matches("HTTP/1.1 200 OK").count();
-        cut_off += usize::from(answered < PIPELINED);
+        let complete = String::from_utf8_lossy(&body).matches("HTTP/1.1 200 OK").count();
+        cut_off += usize::from(complete < PIPELINED);
     }
     // The later ones were taken when the first were gone, and are read in time. The connection that
     // stored the runs had a slot too.
@@ -97,10 +97,10 @@ async fn a_slow_body_times_out_without_blocking_others() {
         }
     });
     assert_eq!(server.webhook("POST", &[], firing("meanwhile")).await.0, 200);
-    let mut answer = vec![0; 4_096];
-    let read = tokio::time::timeout(Duration::from_secs(30), read.read(&mut answer)).await;
+    let mut response = vec![0; 4_096];
+    let read = tokio::time::timeout(Duration::from_secs(30), read.read(&mut response)).await;
     let response =
-        String::from_utf8_lossy(&answer[..read.expect("cut off in time").unwrap()]).into_owned();
+        String::from_utf8_lossy(&response[..read.expect("cut off in time").unwrap()]).into_owned();
     assert!(response.starts_with("HTTP/1.1 408"), "{response}");
     trickle.abort();
 }
@@ -119,13 +119,13 @@ async fn a_slow_or_missing_head_times_out_without_blocking_others() {
                 pace.tick().await;
             }
         });
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         let read =
-            tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut answer)).await;
+            tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut response)).await;
         trickle.abort();
         // A reset closes the connection too.
         drop(read.expect("cut off in time"));
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&response).into_owned()
     };
     let (slow, silent, idle, meanwhile) = tokio::join!(
         cut_off(b"POST /api/webhooks/grafana HTTP/1.1\r\nhost: localhost\r\nx: ", b"y"),

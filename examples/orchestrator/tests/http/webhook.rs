@@ -69,11 +69,11 @@ async fn every_recorded_request_starts_a_run_for_each_new_alert() {
         let headers = credentials(&recorded);
         let which = usize::from(headers.is_empty());
         let server = [&guarded, &open][which];
-        let (status, answer) =
+        let (status, response) =
             server.webhook(&recorded.method, &pairs(&headers), recorded.body.clone()).await;
-        assert_eq!(status, 200, "{}: {answer}", recorded.case);
+        assert_eq!(status, 200, "{}: {response}", recorded.case);
         let expected = incidents(&Payload::parse(recorded.body.as_bytes()).unwrap()).unwrap();
-        let runs = answer["workflowRuns"].as_array().unwrap();
+        let runs = response["workflowRuns"].as_array().unwrap();
         assert_eq!(runs.len(), expected.len(), "{}", recorded.case);
         for (run, incident) in runs.iter().zip(expected) {
             let news = match incident.state {
@@ -108,10 +108,10 @@ async fn the_delivery_is_in_the_run_and_the_alert_in_the_log() {
         .into_iter()
         .find(|one| one.case == "server-firing-recommended-config")
         .unwrap();
-    let (status, answer) = server.webhook("POST", &[], recorded.body).await;
+    let (status, response) = server.webhook("POST", &[], recorded.body).await;
     assert_eq!(status, 200);
-    let id = answer["workflowRunId"].as_str().unwrap();
-    assert_eq!(answer["workflowRuns"][0]["id"], id);
+    let id = response["workflowRunId"].as_str().unwrap();
+    assert_eq!(response["workflowRuns"][0]["id"], id);
     server.ended(id).await;
     let runs = server.runs("alert-notification").await;
     let node = &runs[0]["nodes"][0];
@@ -155,10 +155,10 @@ async fn an_incident_starts_a_run_when_it_opens_and_when_it_is_resolved_only() {
         ("resolved", "a"), // for 15 minutes
         ("firing", "a"),   // a new incident
     ] {
-        let (code, answer) =
+        let (code, response) =
             server.webhook("POST", &[], alert(status, fingerprint, &labels).to_string()).await;
-        assert_eq!(code, 200, "{answer}");
-        let run = &answer["workflowRuns"][0];
+        assert_eq!(code, 200, "{response}");
+        let run = &response["workflowRuns"][0];
         story.push(match (run["deduplicated"].as_bool(), run["id"].as_str()) {
             (Some(false), Some(_)) => format!("{fingerprint} {status}: run"),
             (Some(true), Some(_)) => format!("{fingerprint} {status}: known"),
@@ -189,14 +189,14 @@ async fn a_body_with_firing_and_resolved_alerts_is_handled_per_alert() {
         { "status": "resolved", "fingerprint": "a", "labels": { "alertname": "A" } },
         { "status": "resolved", "fingerprint": "z", "labels": { "alertname": "Z" } },
     ]});
-    let (_, answer) = server.webhook("POST", &[], mixed.to_string()).await;
-    let told: Vec<_> = answer["workflowRuns"]
+    let (_, response) = server.webhook("POST", &[], mixed.to_string()).await;
+    let started: Vec<_> = response["workflowRuns"]
         .as_array()
         .unwrap()
         .iter()
         .map(|run| run["deduplicated"].clone())
         .collect();
-    assert_eq!(told, [false, true, false, true], "{answer}");
+    assert_eq!(started, [false, true, false, true], "{response}");
     let mut contexts = Vec::new();
     for run in server.runs("alert-notification").await {
         let ended = server.ended(run["id"].as_str().unwrap()).await;
@@ -219,15 +219,16 @@ async fn an_alert_about_the_notification_itself_starts_no_run() {
         json!({ "alertname": "WorkflowFailureRate", "workflow_id": "alert-notification" }),
         json!({ "alertname": "AgentErrors", "agent_id": "alert-notifier" }),
     ] {
-        let (status, answer) =
+        let (status, response) =
             server.webhook("POST", &[], alert("firing", "loop", &labels).to_string()).await;
-        assert_eq!((status, &answer["workflowRunId"]), (200, &Value::Null), "{answer}");
-        assert_eq!(answer["workflowRuns"][0]["reason"], "feedback_loop");
+        assert_eq!((status, &response["workflowRunId"]), (200, &Value::Null), "{response}");
+        assert_eq!(response["workflowRuns"][0]["reason"], "feedback_loop");
     }
     assert_eq!(server.runs("alert-notification").await.len(), 0);
     let labels = json!({ "alertname": "DiskFull", "service": "alert-notification" });
-    let (_, answer) = server.webhook("POST", &[], alert("firing", "x", &labels).to_string()).await;
-    assert_eq!(answer["workflowRuns"][0]["status"], "PENDING", "{answer}");
+    let (_, response) =
+        server.webhook("POST", &[], alert("firing", "x", &labels).to_string()).await;
+    assert_eq!(response["workflowRuns"][0]["status"], "PENDING", "{response}");
 }
 
 #[tokio::test]
@@ -240,8 +241,8 @@ async fn a_server_can_require_that_signatures_have_a_timestamp() {
     .await;
     let body = String::from_utf8(firing("a")).unwrap();
     let timeless = sign(&Secret::from("k"), None, body.as_bytes());
-    let (status, answer) = server.webhook("POST", &[(SIGNATURE, &timeless)], body.clone()).await;
-    assert_eq!((status, &answer["code"]), (401, &json!("timestamp_required")));
+    let (status, response) = server.webhook("POST", &[(SIGNATURE, &timeless)], body.clone()).await;
+    assert_eq!((status, &response["code"]), (401, &json!("timestamp_required")));
     for (age, status) in [(90, 401), (0, 200)] {
         let headers = signed("k", now() - age, &body);
         assert_eq!(server.webhook("POST", &pairs(&headers), body.clone()).await.0, status, "{age}");
@@ -253,8 +254,8 @@ async fn forged_stale_and_replayed_requests_are_rejected_and_start_no_run() {
     let server = Server::start(GUARDED).await;
     let body = String::from_utf8(firing("a")).unwrap();
     let send = async |headers: Vec<(&'static str, String)>, body: &str| {
-        let (status, answer) = server.webhook("POST", &pairs(&headers), body).await;
-        (status, answer["code"].as_str().unwrap_or("ok").to_owned())
+        let (status, response) = server.webhook("POST", &pairs(&headers), body).await;
+        (status, response["code"].as_str().unwrap_or("ok").to_owned())
     };
     let refused = |code: &str| (401, code.to_owned());
     assert_eq!(send(vec![], &body).await, refused("unauthorized"));
@@ -313,9 +314,9 @@ async fn the_legacy_payload_and_invalid_bodies_are_400() {
         format!(r#"{{"alerts":[{{"status":"firing","labels":{{"a":{open}{close}}}}}]}}"#),
         "{\"a\":".repeat(10_000),
     ] {
-        let (status, answer) = server.webhook("POST", &[], body.clone()).await;
+        let (status, response) = server.webhook("POST", &[], body.clone()).await;
         assert_eq!(
-            (status, &answer["code"]),
+            (status, &response["code"]),
             (400, &json!("not_unified_alerting")),
             "{:.80}",
             body
@@ -338,8 +339,8 @@ async fn a_large_body_is_413_and_the_sender_receives_the_response() {
     let alerts =
         |count: usize| json!({ "alerts": vec![json!({ "status": "firing" }); count] }).to_string();
     let code = async |body: Vec<u8>| {
-        let (status, answer) = server.webhook("POST", &[], body).await;
-        (status, answer["code"].as_str().unwrap_or("ok").to_owned())
+        let (status, response) = server.webhook("POST", &[], body).await;
+        (status, response["code"].as_str().unwrap_or("ok").to_owned())
     };
     assert_eq!(code(padded(256 * 1024)).await, (200, "ok".to_owned()));
     assert_eq!(code(padded(256 * 1024 + 1)).await, (413, "payload_too_large".to_owned()));

@@ -1,16 +1,16 @@
 //! Leases: one owner per run, takeover after the expiry, admission.
 
+use crate::fixture::TestStore;
 use crate::{ALL, end, lapsed, owner, result, running, seeded};
 use orchestrator::domain::{NewRun, Run, RunState, RunStatus};
-use orchestrator::store::sqlite::SqliteStore;
-use orchestrator::store::{Admission, Created, LeaseStore as _, RunStore as _, Store};
+use orchestrator::store::{Admission, Created, Store};
 
 async fn restart(store: &impl Store, next: &str, run: &Run) -> RunState {
     assert_eq!(run.owner.as_deref(), Some(next));
     store.start(run.state(), None).await.unwrap().unwrap().state()
 }
 
-pub(crate) async fn only_an_expired_lease_is_taken_over(store: SqliteStore) {
+pub(crate) async fn only_an_expired_lease_is_taken_over(store: impl TestStore) {
     let run = running(&store).await;
     assert!(store.take_over(&owner("me"), 3).await.unwrap().runs.is_empty(), "its own run");
     assert!(store.take_over(&owner("other"), 3).await.unwrap().runs.is_empty(), "a living run");
@@ -24,7 +24,7 @@ pub(crate) async fn only_an_expired_lease_is_taken_over(store: SqliteStore) {
     assert!(store.owned("other").await.unwrap().contains(&run.id));
 }
 
-pub(crate) async fn three_crashes_alone_are_a_crash_loop(store: SqliteStore) {
+pub(crate) async fn three_crashes_alone_are_a_crash_loop(store: impl TestStore) {
     let id = running(&store).await.id;
     store.renew(&lapsed("me")).await.unwrap();
     for crashes in 1..3 {
@@ -39,7 +39,7 @@ pub(crate) async fn three_crashes_alone_are_a_crash_loop(store: SqliteStore) {
     assert_eq!((run.status, run.error_type.as_deref()), (RunStatus::Failed, Some("crash_loop")));
 }
 
-pub(crate) async fn a_crash_of_several_runs_blames_none(store: SqliteStore) {
+pub(crate) async fn a_crash_of_several_runs_blames_none(store: impl TestStore) {
     running(&store).await;
     running(&store).await;
     store.renew(&lapsed("me")).await.unwrap();
@@ -54,7 +54,7 @@ pub(crate) async fn a_crash_of_several_runs_blames_none(store: SqliteStore) {
     }
 }
 
-pub(crate) async fn an_owner_has_a_maximum_number_of_runs(store: SqliteStore) {
+pub(crate) async fn an_owner_has_a_maximum_number_of_runs(store: impl TestStore) {
     let run = seeded(&store).await;
     let admission = Admission { owner: owner("me"), max_runs: 5 };
     let tasks: Vec<_> = (0..100)
@@ -84,10 +84,42 @@ pub(crate) async fn an_owner_has_a_maximum_number_of_runs(store: SqliteStore) {
     assert!(store.create_run(again(), admission).await.unwrap().is_none());
 }
 
-pub(crate) async fn a_released_lease_is_not_a_crash(store: SqliteStore) {
+pub(crate) async fn a_released_lease_is_not_a_crash(store: impl TestStore) {
     let run = running(&store).await;
     store.release("me").await.unwrap();
     let recovered = store.take_over(&owner("other"), 3).await.unwrap();
     assert_eq!((recovered.runs.len(), recovered.runs[0].crashes), (1, 0));
     assert!(store.finish(run, end(RunStatus::Success)).await.unwrap().is_none());
+}
+
+pub(crate) async fn an_expired_lease_is_taken_over_at_once(store: impl TestStore) {
+    let run = running(&store).await;
+    store.renew(&owner("other")).await.unwrap();
+    store.expire_leases(&["me".to_owned(), "unknown".to_owned()]).await.unwrap();
+    let mut leases = store.leases().await.unwrap();
+    leases.sort_by(|one, other| one.owner.cmp(&other.owner));
+    let expired: Vec<_> = leases.iter().map(|lease| (&*lease.owner, lease.expired)).collect();
+    assert_eq!(expired, [("me", true), ("other", false)]);
+    let recovered = store.take_over(&owner("other"), 3).await.unwrap();
+    assert_eq!((&recovered.runs[0].id, recovered.runs[0].crashes), (&run.id, 1));
+}
+
+pub(crate) async fn a_pending_run_is_claimed_whatever_owner_it_has(store: impl TestStore) {
+    let run = seeded(&store).await;
+    let admission = Admission { owner: owner("accepts"), max_runs: 1 };
+    let created = store.create_run(run.clone(), admission.clone()).await.unwrap().unwrap();
+    let Created::New(before) = created else { panic!("{created:?}") };
+    assert!(store.claim(&before.id, 1, &owner("me")).await.unwrap().is_none(), "another segment");
+    let claimed = store.claim(&before.id, 0, &owner("me")).await.unwrap().unwrap();
+    assert_eq!((claimed.owner.as_deref(), claimed.status), (Some("me"), RunStatus::Pending));
+    assert!(store.start(before.state(), None).await.unwrap().is_none(), "the claim came first");
+    let again = store.claim(&before.id, 0, &owner("me")).await.unwrap().unwrap();
+    assert!(store.start(claimed.state(), None).await.unwrap().is_none(), "the next claim as well");
+    let started = store.start(again.state(), None).await.unwrap().unwrap();
+    assert!(store.claim(&before.id, 0, &owner("late")).await.unwrap().is_none(), "it is RUNNING");
+    assert!(store.finish(started.state(), end(RunStatus::Success)).await.unwrap().is_some());
+    assert!(store.claim(&before.id, 0, &owner("late")).await.unwrap().is_none(), "it has ended");
+    // The claim gave the slot of the accepting owner back.
+    let next = NewRun { id: uuid::Uuid::now_v7().to_string(), ..run };
+    assert!(store.create_run(next, admission).await.unwrap().is_some());
 }

@@ -1,12 +1,16 @@
-//! Test suite of a store, run with SQLite in a file and in memory.
+//! Test suite of a store, run with SQLite in a file, SQLite in memory, and PostgreSQL.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
 mod approvals;
+mod fixture;
 mod leases;
 mod model;
+mod processes;
+mod texts;
 
 use approvals::*;
+use fixture::TestStore;
 use leases::*;
 use orchestrator::clock::Timestamp;
 use orchestrator::domain::{
@@ -14,18 +18,18 @@ use orchestrator::domain::{
 };
 use orchestrator::store::sqlite::SqliteStore;
 use orchestrator::store::{
-    Admission, Admitted, AlertRequest, ApprovalStore as _, Cancelled, Created, End,
-    IncidentStore as _, LeaseStore as _, Owner, Page, Resolution, RunStore as _, Store, StoreError,
-    WorkflowStore as _,
+    Admission, Admitted, AlertRequest, Cancelled, Created, End, Owner, Page, Resolution,
+    RunStore as _, Store, StoreError, WorkflowStore as _,
 };
 use serde_json::json;
 use std::time::Duration;
+use texts::*;
 
 const ALL: Page = Page { limit: 100, after: None };
 
 macro_rules! conformance {
     ($($name:ident),* $(,)?) => {
-        mod a_file {
+        mod sqlite {
             $(#[tokio::test]
             async fn $name() {
                 let folder = tempfile::tempdir().unwrap();
@@ -36,7 +40,14 @@ macro_rules! conformance {
         mod memory {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(super::SqliteStore::open(":memory:").await.unwrap()).await;
+                super::$name(crate::fixture::memory().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(store) = crate::fixture::postgres().await else { return };
+                super::$name(store).await;
             })*
         }
     };
@@ -57,9 +68,12 @@ conformance!(
     a_crash_of_several_runs_blames_none,
     an_owner_has_a_maximum_number_of_runs,
     a_released_lease_is_not_a_crash,
+    an_expired_lease_is_taken_over_at_once,
+    a_pending_run_is_claimed_whatever_owner_it_has,
     an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved,
     ended_runs_and_old_incidents_are_deleted_in_batches,
     a_signature_is_new_once,
+    texts_with_any_character_are_stored,
     every_concurrent_write_gets_its_result,
 );
 
@@ -138,7 +152,7 @@ fn yes() -> Resolution {
     Resolution { decision: Decision::Approved, responded_by: "ada".into(), notes: None }
 }
 
-async fn a_name_is_taken_once(store: SqliteStore) {
+async fn a_name_is_taken_once(store: impl TestStore) {
     seeded(&store).await;
     let workflow = store.workflow("w").await.unwrap().unwrap();
     assert!(!store.create_workflow(&workflow).await.unwrap());
@@ -147,7 +161,7 @@ async fn a_name_is_taken_once(store: SqliteStore) {
     store.check().await.unwrap();
 }
 
-async fn a_status_changes_by_compare_and_swap(store: SqliteStore) {
+async fn a_status_changes_by_compare_and_swap(store: impl TestStore) {
     let Created::New(pending) = create(&store, seeded(&store).await).await else { panic!() };
     let other = RunState { owner: Some("other".into()), ..pending.state() };
     assert!(store.start(other, None).await.unwrap().is_none(), "it has one owner");
@@ -176,12 +190,14 @@ async fn a_status_changes_by_compare_and_swap(store: SqliteStore) {
     assert!(matches!(store.cancel("unknown").await.unwrap().0, Cancelled::Unknown));
 }
 
-async fn an_unreadable_workflow_is_omitted_from_lists(store: SqliteStore) {
+async fn an_unreadable_workflow_is_omitted_from_lists(store: impl TestStore) {
     seeded(&store).await;
-    for name in ["a", "b", "z"] {
-        let insert = sqlx::query("INSERT INTO workflows VALUES (?1, '{\"name\": 1}', 0)");
-        insert.bind(name).execute(store.writing_pool()).await.unwrap();
-    }
+    store
+        .execute(
+            r#"INSERT INTO workflows VALUES
+            ('a', '{"name": 1}', 0), ('b', '{"name": 1}', 0), ('z', '{"name": 1}', 0)"#,
+        )
+        .await;
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
         let page = store.workflows(Page { limit: 1, after }).await.unwrap();
@@ -196,7 +212,7 @@ async fn an_unreadable_workflow_is_omitted_from_lists(store: SqliteStore) {
     assert!(matches!(store.workflow("a").await, Err(StoreError::Corrupt(_))));
 }
 
-async fn a_committed_result_stays(store: SqliteStore) {
+async fn a_committed_result_stays(store: impl TestStore) {
     let run = running(&store).await;
     assert!(store.save_node(run.clone(), result(1)).await.unwrap());
     assert!(store.save_node(run.clone(), result(2)).await.unwrap(), "still the owner");
@@ -210,7 +226,7 @@ async fn a_committed_result_stays(store: SqliteStore) {
     );
 }
 
-async fn one_key_is_one_run(store: SqliteStore) {
+async fn one_key_is_one_run(store: impl TestStore) {
     let mut run = seeded(&store).await;
     run.idempotency = Some(("key".into(), "print".into()));
     let first = create(&store, run.clone()).await;
@@ -223,7 +239,7 @@ async fn one_key_is_one_run(store: SqliteStore) {
     assert_eq!(store.runs("w", None, ALL).await.unwrap().entries.len(), 1);
 }
 
-async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: SqliteStore) {
+async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: impl TestStore) {
     seeded(&store).await;
     let alert = |firing, remind_after| AlertRequest {
         fingerprint: "f".into(),
@@ -246,7 +262,7 @@ async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: Sql
     assert_eq!(store.runs("w", None, ALL).await.unwrap().entries.len(), 3);
 }
 
-async fn ended_runs_and_old_incidents_are_deleted_in_batches(store: SqliteStore) {
+async fn ended_runs_and_old_incidents_are_deleted_in_batches(store: impl TestStore) {
     let open = running(&store).await;
     let mut ended = Vec::new();
     for _ in 0..3 {
@@ -277,14 +293,14 @@ async fn ended_runs_and_old_incidents_are_deleted_in_batches(store: SqliteStore)
     assert!(store.approvals_of(&ended[0]).await.unwrap().is_empty());
 }
 
-async fn a_signature_is_new_once(store: SqliteStore) {
+async fn a_signature_is_new_once(store: impl TestStore) {
     assert!(store.remember_signature("s", later()).await.unwrap());
     assert!(!store.remember_signature("s", later()).await.unwrap());
     assert!(store.remember_signature("old", Timestamp(1)).await.unwrap());
     assert!(store.remember_signature("old", later()).await.unwrap(), "an expired one is forgotten");
 }
 
-async fn every_concurrent_write_gets_its_result(store: SqliteStore) {
+async fn every_concurrent_write_gets_its_result(store: impl TestStore) {
     let run = seeded(&store).await;
     let tasks: Vec<_> = (0..200)
         .map(|index| {

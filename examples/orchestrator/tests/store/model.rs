@@ -4,17 +4,17 @@
 //! After every step each ended run is counted once, each owned run has exactly one task of its
 //! owner, and the number of runs of an owner is that of its rows.
 
+use crate::fixture::{self, TestStore};
 use crate::{end, later, owner, question, result, seeded, yes};
 use orchestrator::clock::Timestamp;
 use orchestrator::domain::{
     Approval, Decision, NewRun, NodeRecord, Run, RunState, RunStatus, Trigger,
 };
-use orchestrator::store::sqlite::SqliteStore;
 use orchestrator::store::{
-    Admission, ApprovalStore as _, Cancelled, Created, Decided, Effect, LeaseStore as _, Owner,
-    Paused, Resolution, RunStore as _, Store as _, StoredDecision,
+    Admission, Cancelled, Created, Decided, Effect, Owner, Paused, Resolution, StoredDecision,
 };
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use std::collections::HashMap;
 
 const PROCESSES: usize = 3;
@@ -103,8 +103,8 @@ struct Task {
     state: RunState,
 }
 
-struct Model {
-    store: SqliteStore,
+struct Model<S> {
+    store: S,
     processes: Vec<String>,
     starts: usize,
     tasks: Vec<Task>,
@@ -113,9 +113,8 @@ struct Model {
     ends: HashMap<String, usize>,
 }
 
-impl Model {
-    async fn new() -> Self {
-        let store = SqliteStore::open(":memory:").await.unwrap();
+impl<S: TestStore> Model<S> {
+    async fn new(store: S) -> Self {
         seeded(&store).await;
         let processes = (0..PROCESSES).map(|index| format!("process {index}")).collect();
         let (tasks, runs, approvals) = Default::default();
@@ -312,13 +311,13 @@ impl Model {
                 assert_eq!(run.owner.as_deref(), Some(&*task.process));
             }
         }
-        let wrong: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM owners WHERE runs <> \
-             (SELECT count(*) FROM workflow_runs WHERE workflow_runs.owner = owners.id)",
-        )
-        .fetch_one(self.store.writing_pool())
-        .await
-        .unwrap();
+        let wrong = self
+            .store
+            .number(
+                "SELECT count(*) FROM owners WHERE runs <> \
+                 (SELECT count(*) FROM workflow_runs WHERE workflow_runs.owner = owners.id)",
+            )
+            .await;
         assert_eq!(wrong, 0, "the count of an owner");
     }
 
@@ -350,23 +349,37 @@ impl Model {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 128,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn rows_equal_counted_ends_in_every_order(steps in steps()) {
+/// Executes random steps on new stores.
+fn check<S: TestStore>(cases: u32, open: impl AsyncFn() -> Option<S>) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let done = TestRunner::new(config).run(&steps(), |steps| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut model = Model::new().await;
+            let Some(store) = open().await else { return };
+            let mut model = Model::new(store).await;
             for step in steps {
                 model.step(step).await;
                 model.check().await;
             }
             model.complete().await;
         });
+        Ok(())
+    });
+    if let Err(error) = done {
+        panic!("{error}");
+    }
+}
+
+mod memory {
+    #[test]
+    fn rows_equal_counted_ends_in_every_order() {
+        super::check(128, async || Some(super::fixture::memory().await));
+    }
+}
+
+mod postgres {
+    #[test]
+    fn rows_equal_counted_ends_in_every_order() {
+        super::check(24, super::fixture::postgres);
     }
 }

@@ -1,6 +1,7 @@
 //! Renders one trace: a line per span, children indented below their parent, ordered by start time.
 
-use crate::semconv::attribute as a;
+use crate::semconv::gen_ai as g;
+use crate::semconv::{SCOPE, attribute as a};
 use opentelemetry::SpanId;
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
@@ -36,6 +37,17 @@ const HIDDEN: &[&str] = &[
     s::SERVER_PORT,
     s::URL_SCHEME,
     s::USER_AGENT_ORIGINAL,
+];
+/// Attributes of a unit that repeat its name, its id or its status.
+const REPEATED: &[&str] = &[
+    a::STATUS,
+    g::OPERATION_NAME,
+    g::WORKFLOW_NAME,
+    g::AGENT_NAME,
+    g::AGENT_ID,
+    g::REQUEST_MODEL,
+    g::TOOL_NAME,
+    g::OPENINFERENCE_SPAN_KIND,
 ];
 /// Attributes of an agent that its workflow's line contains.
 const INHERITED: &[&str] = &[a::WORKFLOW_RUN_ID, a::WORKFLOW_ID];
@@ -106,6 +118,7 @@ pub(crate) fn render_trace(mut spans: Vec<SpanData>, colour: bool) -> String {
 fn write_span(text: &mut String, painter: &Painter, span: &SpanData, lead: &str) {
     let duration = span.end_time.duration_since(span.start_time).unwrap_or_default();
     let (status, code) = span_status(span);
+    let is_unit = span.instrumentation_scope.name() == SCOPE;
     let is_child_unit =
         !span.attributes.iter().any(|attribute| attribute.key.as_str() == a::WORKFLOW_TRIGGER);
     let attributes: Vec<_> = span
@@ -113,7 +126,9 @@ fn write_span(text: &mut String, painter: &Painter, span: &SpanData, lead: &str)
         .iter()
         .filter(|attribute| {
             let key = attribute.key.as_str();
-            !(HIDDEN.contains(&key) || is_child_unit && INHERITED.contains(&key))
+            !(HIDDEN.contains(&key)
+                || is_unit && REPEATED.contains(&key)
+                || is_child_unit && INHERITED.contains(&key))
         })
         .map(|attribute| {
             format!(
@@ -178,7 +193,8 @@ fn write_events(text: &mut String, painter: &Painter, span: &SpanData, indent: &
 
 /// Returns the status of the unit, or else of the span, and its color.
 fn span_status(span: &SpanData) -> (String, &'static str) {
-    let unit_status = [a::WORKFLOW_STATUS, a::AGENT_STATUS, a::WORKFLOW_APPROVAL_DECISION]
+    let keys = [a::WORKFLOW_STATUS, a::AGENT_STATUS, a::STATUS, a::WORKFLOW_APPROVAL_DECISION];
+    let unit_status = keys
         .iter()
         .find_map(|key| span.attributes.iter().find(|attribute| attribute.key.as_str() == *key))
         .map(|attribute| attribute.value.to_string());

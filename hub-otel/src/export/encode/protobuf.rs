@@ -1,10 +1,12 @@
-//! A writer of the protobuf wire format, for the fields that OTLP spans use.
+//! A writer of the protobuf wire format, for the fields that OTLP spans and log records use.
 //!
 //! Fields are written in the order of the calls. Like prost, it omits fields with the default
 //! value, except in the `required_` methods (for members of a `oneof`), and writes each length in
 //! the shortest form: the bytes equal prost's if the caller writes the fields in ascending order.
 //!
 //! <https://protobuf.dev/programming-guides/encoding/>
+
+use prost::Message;
 
 /// Wire types of the protobuf encoding.
 #[derive(Debug, Clone, Copy)]
@@ -49,15 +51,27 @@ impl ProtobufWriter {
 
     /// Writes a string, also if it is empty.
     pub(super) fn required_string(&mut self, field: u32, text: &str) {
-        self.push_tag(field, WireType::LengthDelimited);
-        self.push_varint(text.len() as u64);
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.required_bytes(field, text.as_bytes());
     }
 
     pub(super) fn string(&mut self, field: u32, text: &str) {
         if !text.is_empty() {
             self.required_string(field, text);
         }
+    }
+
+    /// Writes bytes, also if there are none.
+    pub(super) fn required_bytes(&mut self, field: u32, bytes: &[u8]) {
+        self.push_tag(field, WireType::LengthDelimited);
+        self.push_varint(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Writes a nested message of prost.
+    pub(super) fn message(&mut self, field: u32, message: &impl Message) {
+        self.push_tag(field, WireType::LengthDelimited);
+        self.push_varint(message.encoded_len() as u64);
+        message.encode_raw(&mut self.bytes);
     }
 
     /// Writes an array of bytes that is not empty.

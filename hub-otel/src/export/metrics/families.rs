@@ -1,4 +1,5 @@
-//! The metric families of `/metrics`, from the metrics of the SDK.
+//! The page of `/metrics`: metric families from the metrics of the SDK, and those of units from
+//! their own counts.
 //!
 //! Not `opentelemetry-prometheus`: it drops the scopes, so that two meters with the same series
 //! give a page with duplicates, of which Prometheus keeps one. It also keeps reserved label names,
@@ -6,9 +7,12 @@
 
 mod names;
 mod series;
+mod unit_series;
 
 use crate::export::metrics::families::names::{Labels, family_name, labels_of};
 use crate::export::metrics::families::series::{Point, PointValue, merge_series};
+use crate::export::metrics::families::unit_series::SeriesWriter;
+use crate::metrics::snapshot::{Snapshot, UnitMetric};
 use crate::semconv::SCOPE;
 use crate::semconv::attribute::label::OVERFLOW_PROMETHEUS;
 use crate::semconv::attribute::{SERVICE_NAME, SERVICE_NAMESPACE};
@@ -17,19 +21,25 @@ use opentelemetry_sdk::metrics::data::AggregatedMetrics;
 use opentelemetry_sdk::metrics::data::Metric;
 use opentelemetry_sdk::metrics::data::MetricData;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::data::ScopeMetrics;
+use opentelemetry_semantic_conventions::attribute as s;
+use prometheus::TextEncoder;
 use prometheus::proto::MetricFamily;
 use prometheus::proto::MetricType;
 use std::collections::BTreeMap;
 
 /// The family with the resource (OpenTelemetry, "Prometheus compatibility", "Resource attributes").
 const TARGET_INFO: &str = "target_info";
+/// Attributes of the resource that are labels of every series.
+const TARGET_ATTRIBUTES: [&str; 3] =
+    [SERVICE_NAME, SERVICE_NAMESPACE, s::DEPLOYMENT_ENVIRONMENT_NAME];
 /// Samples of a histogram. No other family may have such a name.
 const HISTOGRAM_SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
-/// The families of one page.
+/// One page of `/metrics`.
 #[derive(Default)]
 pub(crate) struct Page {
-    pub(crate) families: Vec<MetricFamily>,
+    pub(crate) text: String,
     /// Names of the families with an overflow series.
     pub(crate) overflowed: Vec<String>,
     /// Conflicts of instruments: name of the family and text of the warning.
@@ -43,15 +53,25 @@ struct Family {
     /// The scope of the first instrument.
     scope: String,
     points: Vec<Point>,
+    /// Set if the series are those of a metric of units, written without points.
+    units: Option<UnitMetric>,
 }
 
-/// Converts `metrics`. Instruments of this crate take precedence over those of the application, and
-/// scopes are ordered by name, so that a conflict is always decided in the same way.
-pub(crate) fn convert(metrics: &ResourceMetrics, deny: &DenyList) -> Page {
+/// Renders `metrics` and the metrics of units; without `units`, those that the SDK read.
+/// Instruments of this crate take precedence over those of the application, and scopes are ordered
+/// by name, so that a conflict is always decided in the same way.
+///
+/// # Errors
+/// The text encoder rejects a family.
+pub(crate) fn render_page(
+    metrics: &ResourceMetrics,
+    units: Option<&Snapshot<'_>>,
+    deny: &DenyList,
+) -> Result<Page, String> {
     let mut page = Page::default();
     let resource = || metrics.resource().iter();
     let target = labels_of(
-        resource().filter(|(key, _)| [SERVICE_NAME, SERVICE_NAMESPACE].contains(&key.as_str())),
+        resource().filter(|(key, _)| TARGET_ATTRIBUTES.contains(&key.as_str())),
         deny,
         &[],
     );
@@ -65,39 +85,116 @@ pub(crate) fn convert(metrics: &ResourceMetrics, deny: &DenyList) -> Page {
         let (name, version) = (scope.scope().name(), scope.scope().version());
         (name != SCOPE, name.to_owned(), version.unwrap_or_default().to_owned())
     });
+    if let Some(units) = units {
+        add_units(&mut families, &scopes, units, deny, &target);
+    }
     for scope in scopes {
         for metric in scope.metrics() {
-            add(&mut families, &mut page, metric, scope.scope().name(), deny, &target);
+            if units.is_none() || !is_of_units(scope, metric) {
+                add(&mut families, &mut page, metric, scope.scope().name(), deny, &target);
+            }
         }
     }
     remove_sample_names(&mut families, &mut page);
+    let mut writer = SeriesWriter::new(deny, &target);
     for (name, family) in families {
-        let is_overflow =
-            |point: &Point| point.labels.iter().any(|(label, _)| label == OVERFLOW_PROMETHEUS);
-        if family.points.iter().any(is_overflow) {
-            page.overflowed.push(name.clone());
-        }
-        let (series, conflict) = merge_series(family.points);
-        if let Some(conflict) = conflict {
-            page.conflicts.push((name.clone(), format!("`{name}` {conflict}")));
-        }
-        if !series.is_empty() {
-            let mut converted = MetricFamily::default();
-            converted.set_name(name);
-            converted.set_help(family.help);
-            converted.set_field_type(family.kind);
-            converted.set_metric(series);
-            page.families.push(converted);
+        if let (Some(metric), Some(units)) = (family.units, units) {
+            if writer.write(units, metric, &mut page.text) {
+                page.overflowed.push(name);
+            }
+        } else {
+            encode(name, family, &mut page)?;
         }
     }
-    page
+    Ok(page)
+}
+
+/// Encodes a family of instruments.
+fn encode(name: String, family: Family, page: &mut Page) -> Result<(), String> {
+    let is_overflow =
+        |point: &Point| point.labels.iter().any(|(label, _)| label == OVERFLOW_PROMETHEUS);
+    if family.points.iter().any(is_overflow) {
+        page.overflowed.push(name.clone());
+    }
+    let (series, conflict) = merge_series(family.points);
+    if let Some(conflict) = conflict {
+        page.conflicts.push((name.clone(), format!("`{name}` {conflict}")));
+    }
+    if series.is_empty() {
+        return Ok(());
+    }
+    let mut converted = MetricFamily::default();
+    converted.set_name(name);
+    converted.set_help(family.help);
+    converted.set_field_type(family.kind);
+    converted.set_metric(series);
+    TextEncoder::new().encode_utf8(&[converted], &mut page.text).map_err(|error| error.to_string())
+}
+
+/// Returns whether the SDK's `metric` repeats one of units, which an export by OTLP needs.
+fn is_of_units(scope: &ScopeMetrics, metric: &Metric) -> bool {
+    scope.scope().name() == SCOPE
+        && UnitMetric::ALL.iter().any(|units| units.definition().name == metric.name())
+}
+
+/// Adds the metrics of units that have series. Where an instrument of the application has the same
+/// name, or that of a sample, the series are added as points, to be merged.
+fn add_units(
+    families: &mut BTreeMap<String, Family>,
+    scopes: &[&ScopeMetrics],
+    units: &Snapshot<'_>,
+    deny: &DenyList,
+    target: &[(String, String)],
+) {
+    let of_application: Vec<String> = scopes
+        .iter()
+        .flat_map(|scope| scope.metrics().map(move |metric| (*scope, metric)))
+        .filter(|(scope, _)| scope.scope().name() != SCOPE)
+        .map(|(_, metric)| family_name(metric.name(), metric.unit(), is_counter(metric)))
+        .collect();
+    for metric in UnitMetric::ALL {
+        let definition = metric.definition();
+        let mut family = Family {
+            kind: match metric {
+                UnitMetric::Duration(_) => MetricType::HISTOGRAM,
+                UnitMetric::Active => MetricType::GAUGE,
+                _ => MetricType::COUNTER,
+            },
+            help: definition.description.to_owned(),
+            scope: SCOPE.to_owned(),
+            points: Vec::new(),
+            units: Some(metric),
+        };
+        if of_application.iter().any(|name| name.starts_with(definition.prometheus)) {
+            let mut points = PointReader { scope: SCOPE, deny, target, points: Vec::new() };
+            units.visit(metric, &mut |labels, value| {
+                points.add(labels.iter(), PointValue::of_units(value, definition));
+            });
+            if points.points.is_empty() {
+                continue;
+            }
+            (family.points, family.units) = (points.points, None);
+        }
+        families.insert(definition.prometheus.to_owned(), family);
+    }
+}
+
+fn is_counter(metric: &Metric) -> bool {
+    fn is_monotonic<T>(data: &MetricData<T>) -> bool {
+        matches!(data, MetricData::Sum(sum) if sum.is_monotonic())
+    }
+    match metric.data() {
+        AggregatedMetrics::F64(data) => is_monotonic(data),
+        AggregatedMetrics::U64(data) => is_monotonic(data),
+        AggregatedMetrics::I64(data) => is_monotonic(data),
+    }
 }
 
 fn target_info(labels: Labels) -> Family {
     let value = PointValue::Gauge(1.0);
     let points = vec![Point { labels, scope: SCOPE.to_owned(), value }];
     let (kind, help) = (MetricType::GAUGE, "Target metadata".to_owned());
-    Family { kind, help, scope: SCOPE.to_owned(), points }
+    Family { kind, help, scope: SCOPE.to_owned(), points, units: None }
 }
 
 /// Adds the points of `metric`, unless its type differs from that of its family.
@@ -122,6 +219,7 @@ fn add(
         help: metric.description().to_owned(),
         scope: scope.to_owned(),
         points: Vec::new(),
+        units: None,
     });
     if family.kind == kind && name != TARGET_INFO {
         family.points.append(&mut reader.points);

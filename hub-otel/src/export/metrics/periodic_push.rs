@@ -7,6 +7,7 @@
 use crate::config::otlp::Protocol;
 use crate::config::signal::Signal;
 use crate::export::accounting::Accounting;
+use crate::export::components::metric_push::{CustomMetricExporter, count_points};
 use crate::export::diagnostics::Diagnostics;
 use crate::export::encode::{encode_metrics, is_text};
 use crate::export::metrics::observers::{BUDGET, BUDGET_AT_SHUTDOWN, Observers};
@@ -26,6 +27,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio::time::sleep;
 use tokio::time::timeout_at;
 
@@ -34,16 +36,26 @@ pub(crate) struct PeriodicPush {
     pub(crate) reader: ManualMetricReader,
     pub(crate) observers: Arc<Observers>,
     pub(crate) accounting: Arc<Accounting>,
-    pub(crate) exporter: Option<RetryingExporter>,
-    /// Prints the metrics to stderr.
-    pub(crate) prints: bool,
-    pub(crate) protocol: Protocol,
+    pub(crate) destination: Destination,
     pub(crate) deny: DenyList,
     pub(crate) diagnostics: Arc<Diagnostics>,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
     pub(crate) phase: watch::Receiver<ExportPhase>,
     pub(crate) flush_request: Arc<FlushRequest>,
+}
+
+/// The destination of the pushes.
+pub(crate) enum Destination {
+    /// The Collector, stderr, or both.
+    Own {
+        exporter: Option<RetryingExporter>,
+        protocol: Protocol,
+        /// Prints the metrics to stderr.
+        prints: bool,
+    },
+    /// An exporter of the application.
+    Custom(CustomMetricExporter),
 }
 
 /// Requests of an immediate push, numbered.
@@ -124,6 +136,9 @@ impl PeriodicPush {
             if let ExportPhase::Draining { deadline, .. } = current {
                 let _ = timeout_at(deadline, self.push_catching_panics()).await;
                 self.flush_request.complete(u64::MAX);
+                if let Destination::Custom(exporter) = &self.destination {
+                    exporter.shut_down(deadline.saturating_duration_since(Instant::now())).await;
+                }
                 return;
             }
             tokio::select! {
@@ -164,20 +179,34 @@ impl PeriodicPush {
             Err(error) => return warn_failed_collection(&error, &self.diagnostics),
         };
         warn_overflow(&overflowed_instruments(&metrics), &self.diagnostics);
-        if self.prints {
-            print_metrics(&metrics, &self.deny);
+        match &self.destination {
+            Destination::Own { exporter, protocol, prints } => {
+                if *prints {
+                    print_metrics(&metrics, &self.deny);
+                }
+                let Some(exporter) = exporter else { return };
+                let Some((body, points)) = encode_metrics(&metrics, &self.deny, *protocol) else {
+                    return;
+                };
+                drop(metrics);
+                self.account(points, exporter.export(body)).await;
+            }
+            Destination::Custom(exporter) => {
+                let points = count_points(&metrics);
+                let export = exporter.export(metrics, self.timeout, &self.diagnostics);
+                self.account(points, export).await;
+            }
         }
-        let Some(exporter) = &self.exporter else { return };
-        let Some((body, points)) = encode_metrics(&metrics, &self.deny, self.protocol) else {
-            return;
-        };
-        drop(metrics);
+    }
+
+    /// Awaits the export of `points`, unless there are none, and counts them.
+    async fn account(&self, points: usize, export: impl Future<Output = ExportOutcome>) {
         if points == 0 {
             return;
         }
         self.accounting.finished(points);
         let in_flight = PointsInFlight { accounting: &self.accounting, points };
-        in_flight.complete(exporter.export(body).await);
+        in_flight.complete(export.await);
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::config::Config;
 use crate::export::diagnostics::{Diagnostics, write_line};
-use crate::export::metrics::families::convert;
+use crate::export::metrics::families::render_page;
 use crate::export::metrics::host::MetricsHosts;
 use crate::export::metrics::observers::{BUDGET, BUDGET_AT_SHUTDOWN, Observers};
 use crate::export::metrics::scrapes::{LastScrape, Scrapes};
 use crate::export::metrics::self_metrics::warn_overflow;
 use crate::export::metrics::{ManualMetricReader, warn_failed_collection};
 use crate::export::runtime::{ExportPhase, spawn_blocking};
+use crate::metrics::UnitMetrics;
 use crate::telemetry::error::InitError;
 use crate::telemetry::redaction::DenyList;
 use bytes::Bytes;
@@ -23,7 +24,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
-use prometheus::TextEncoder;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -89,6 +89,8 @@ pub(crate) fn listen(config: &Config) -> Result<Option<TcpListener>, InitError> 
 /// The handler of `/metrics`.
 pub(crate) struct MetricsHandler {
     pub(crate) reader: ManualMetricReader,
+    /// The units that are rendered from their own counts. `None`: the SDK's.
+    pub(crate) units: Option<Arc<UnitMetrics>>,
     pub(crate) observers: Arc<Observers>,
     pub(crate) deny: DenyList,
     pub(crate) diagnostics: Arc<Diagnostics>,
@@ -133,20 +135,22 @@ impl MetricsHandler {
     }
 
     fn render(&self) -> Result<Bytes, String> {
-        let page = convert(&self.reader.read()?, &self.deny);
+        let metrics = match &self.units {
+            Some(_) => UnitMetrics::left_out(|| self.reader.read())?,
+            None => self.reader.read()?,
+        };
+        let units = self.units.as_ref().map(|units| units.snapshot());
+        let page = render_page(&metrics, units.as_ref(), &self.deny)?;
         if self.warns_of_overflow {
             warn_overflow(&page.overflowed, &self.diagnostics);
         }
         for (name, conflict) in &page.conflicts {
             self.diagnostics.log_once(&format!("conflict {name}"), conflict);
         }
-        if page.families.is_empty() {
+        if page.text.is_empty() {
             return Err("there is not even the resource".to_owned());
         }
-        TextEncoder::new()
-            .encode_to_string(&page.families)
-            .map(Bytes::from)
-            .map_err(|error| error.to_string())
+        Ok(Bytes::from(page.text))
     }
 
     /// Returns the begin and the deadline of the shutdown. `None` while running.
@@ -278,6 +282,7 @@ mod tests {
         let handler = Arc::new(MetricsHandler {
             // Not registered with a provider: every collection fails.
             reader: ManualMetricReader::new(Temporality::Cumulative),
+            units: None,
             observers: Observers::new(Arc::clone(&diagnostics)),
             deny: DenyList::default(),
             diagnostics,

@@ -1,32 +1,42 @@
-//! Metrics about the export itself: the delivery counts as `hub_otel.export.items`, and the
-//! detection of instruments over their cardinality limit.
+//! Metrics about the export itself and about the process: the delivery counts as
+//! `hub_otel.export.items`, uptime and orderly end, the oldest run in progress, and the detection
+//! of instruments over their cardinality limit.
 
-use crate::config::signal::Signal;
-use crate::export::accounting::Accounting;
+use crate::export::delivery::Delivery;
 use crate::export::diagnostics::Diagnostics;
-use crate::metrics::instruments;
+use crate::export::runtime::ExportPhase;
+use crate::metrics::{instruments, overflow_label};
+#[cfg(feature = "process")]
+use crate::process::process_start;
 use crate::semconv::attribute::label;
 use crate::semconv::attribute::label::{OVERFLOW, OVERFLOW_PROMETHEUS};
 use crate::semconv::{drop_reason, kv, metric, result};
+use crate::unit::open_units::OpenUnits;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::metrics::data::AggregatedMetrics;
 use opentelemetry_sdk::metrics::data::MetricData;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+#[cfg(not(feature = "process"))]
+use std::time::Instant;
+use tokio::sync::watch;
 
 /// Registers `hub_otel.export.items`, so that a loss is visible on `/metrics` while OTLP fails.
-pub(crate) fn observe_accounting(meter: &Meter, accounting: Vec<(Signal, Arc<Accounting>)>) {
-    if accounting.is_empty() {
+pub(crate) fn observe_accounting(meter: &Meter, deliveries: Vec<Delivery>) {
+    if deliveries.is_empty() {
         return;
     }
     instruments::observe_u64_counter(meter, &metric::EXPORT_ITEMS, move |observer| {
-        for (signal, counts) in &accounting {
-            let report = counts.report();
+        for Delivery { signal, exporter, accounting } in &deliveries {
+            let report = accounting.report();
             let observe = |result: &'static str, reason: Option<String>, count: u64| {
                 let mut labels =
                     vec![kv(label::SIGNAL, signal.as_str()), kv(label::RESULT, result)];
                 labels.extend(reason.map(|reason| kv(label::REASON, reason)));
+                labels.extend(exporter.clone().map(|name| kv(label::EXPORTER, name)));
                 observer.observe(count, &labels);
             };
             observe(result::OK, None, report.ok);
@@ -41,6 +51,46 @@ pub(crate) fn observe_accounting(meter: &Meter, accounting: Vec<(Signal, Arc<Acc
                 let count = report.dropped.get(reason).copied().unwrap_or(0);
                 observe(result::DROPPED, Some(reason.to_owned()), count);
             }
+        }
+    });
+}
+
+/// Registers `process.uptime` and `hub_otel.up`. Alerts distinguish by them a process that was
+/// killed from one that ended in order.
+pub(crate) fn observe_liveness(meter: &Meter, phase: watch::Receiver<ExportPhase>) {
+    let started = process_start();
+    instruments::observe_f64_gauge(meter, &metric::PROCESS_UPTIME, move |observer| {
+        observer.observe(started.elapsed().as_secs_f64(), &[]);
+    });
+    instruments::observe_f64_gauge(meter, &metric::INSTANCE_UP, move |observer| {
+        let running = matches!(*phase.borrow(), ExportPhase::Running);
+        observer.observe(f64::from(u8::from(running)), &[]);
+    });
+}
+
+/// Returns the time of the first call.
+#[cfg(not(feature = "process"))]
+fn process_start() -> Instant {
+    static STARTED: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *STARTED.get_or_init(Instant::now)
+}
+
+/// Registers `workflow.run.oldest_age`. A workflow that was observed once is reported as 0 when
+/// none of its runs is open, because its series would keep the last value.
+pub(crate) fn observe_open_workflows(meter: &Meter, open_units: Arc<OpenUnits>) {
+    // Without an id: the overflow series, which label sets beyond the cap share.
+    let oldest: Mutex<BTreeMap<Option<String>, Duration>> = Mutex::default();
+    instruments::observe_f64_gauge(meter, &metric::WORKFLOW_RUN_OLDEST_AGE, move |observer| {
+        let mut oldest = oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        oldest.values_mut().for_each(|age| *age = Duration::ZERO);
+        for (started, set) in open_units.workflows() {
+            let id = (!set.overflowing).then(|| set.id.as_str().to_owned());
+            let age = oldest.entry(id).or_default();
+            *age = (*age).max(started.elapsed());
+        }
+        for (id, age) in &*oldest {
+            let id = id.clone().map_or_else(overflow_label, |id| kv(label::WORKFLOW_ID, id));
+            observer.observe(age.as_secs_f64(), &[id]);
         }
     });
 }

@@ -1,42 +1,52 @@
 //! Construction of the pipeline: the only place that creates providers, readers and exporters.
 
+mod custom;
+#[cfg(feature = "live")]
+mod live_view;
+mod metrics_export;
+mod options;
+mod spans;
+
 use crate::config::Config;
-use crate::config::sampler::RootSampler;
+#[cfg(feature = "live")]
+use crate::config::live::LiveMode;
 use crate::config::signal::{Exporter, Signal};
-use crate::export::accounting::Accounting;
-use crate::export::batch_loop::{BatchExportLoop, EncodeBatch};
-use crate::export::console::ConsoleExporter;
+use crate::export::batch_loop::{BatchExportLoop, EncodeBatch, ExportBatch, encode_and_export};
+use crate::export::components::Components;
+use crate::export::components::log_processors::CustomLogProcessor;
+use crate::export::delivery::Delivery;
 use crate::export::diagnostics::Diagnostics;
-use crate::export::encode::{ScopedLogRecord, encode_log_records, encode_spans};
+use crate::export::encode::encode_log_records;
 use crate::export::metrics;
+#[cfg(feature = "prometheus")]
 use crate::export::metrics::ManualMetricReader;
 use crate::export::metrics::isolated_meters::IsolatedMeterProvider;
 use crate::export::metrics::observers::Observers;
-use crate::export::metrics::periodic_push::{FlushRequest, PeriodicPush};
-#[cfg(feature = "prometheus")]
-use crate::export::metrics::{prometheus::MetricsHandler, scrapes::Scrapes};
-use crate::export::pipeline::Pipeline;
+use crate::export::pipeline::{Pipeline, RunningComponents};
 use crate::export::processor::{QueueLogProcessor, QueueSpanProcessor};
 use crate::export::protocol_hint::ProtocolHint;
 use crate::export::queue::{Queue, SignalQueue};
+use crate::export::queued_log::QueuedLog;
 use crate::export::retry::{BeforeExport, EndpointStates, RetryingExporter};
 use crate::export::runtime::{ExportPhase, ExportRuntime};
 use crate::export::transport::Transport;
+use crate::export::unit_spans::SdkUnitSpans;
+use crate::gen_ai::prices::Prices;
+use crate::gen_ai::recorder::GenAiRecorder;
 use crate::instance::Instance;
+#[cfg(feature = "live")]
+use crate::live::feed::Feed;
 use crate::options::{Options, Sampling};
+use crate::propagation::custom::CustomPropagators;
 use crate::telemetry::error::{InitError, SettingProblem};
+use crate::unit::span::UnitSpans;
 use opentelemetry::metrics::MeterProvider;
+use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 #[cfg(feature = "prometheus")]
 use opentelemetry_sdk::metrics::Temporality;
-use opentelemetry_sdk::trace::Sampler;
-use opentelemetry_sdk::trace::SdkTracerProvider;
-use opentelemetry_sdk::trace::SpanData;
-use opentelemetry_sdk::trace::SpanLimits;
-#[cfg(feature = "prometheus")]
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::Mutex;
 use tokio::sync::Notify;
@@ -53,8 +63,11 @@ struct BuildContext {
     endpoints: EndpointStates,
     tasks: JoinSet<()>,
     runtime: ExportRuntime,
-    accounting: Vec<(Signal, Arc<Accounting>)>,
+    deliveries: Vec<Delivery>,
     observers: Arc<Observers>,
+    /// `None` if the live view is off.
+    #[cfg(feature = "live")]
+    live: Option<Arc<Feed>>,
 }
 
 impl BuildContext {
@@ -101,153 +114,48 @@ impl BuildContext {
         encode: EncodeBatch<T>,
     ) -> Result<Option<SignalQueue<T>>, InitError> {
         let Some(exporter) = self.exporter(signal)? else { return Ok(None) };
+        let (queue, export_loop) =
+            self.export_loop(signal, encode_and_export(encode, exporter), None);
+        self.spawn(export_loop.run());
+        Ok(Some(queue))
+    }
+
+    /// Creates a queue of `signal` and its export loop, for an exporter of the application if it
+    /// has a name.
+    pub(super) fn export_loop<T: Send + 'static>(
+        &mut self,
+        signal: Signal,
+        export: ExportBatch<T>,
+        exporter: Option<Arc<str>>,
+    ) -> (SignalQueue<T>, BatchExportLoop<T>) {
         let batch = if signal == Signal::Logs { &self.config.records } else { &self.config.spans };
         let queue = Queue::new(signal, *batch.queue, *batch.batch);
         let flush_request = Arc::new(Notify::new());
         let export_loop = BatchExportLoop {
             queue: Arc::clone(&queue),
-            exporter: Arc::new(exporter),
-            encode,
+            export,
+            is_concurrent: exporter.is_none(),
+            name: match &exporter {
+                Some(exporter) => format!("{signal} ({exporter})"),
+                None => signal.to_string(),
+            },
             delay: *batch.delay,
             phase: self.phase.clone(),
             flush_request: Arc::clone(&flush_request),
             diagnostics: Arc::clone(&self.diagnostics),
         };
-        self.accounting.push((signal, Arc::clone(&queue.accounting)));
-        self.spawn(export_loop.run());
-        Ok(Some(SignalQueue { queue, flush_request }))
-    }
-
-    /// Starts the console exporter of traces, if configured.
-    fn console(&mut self) -> Option<Arc<ConsoleExporter>> {
-        if !self.config.exports(Signal::Traces, Exporter::Console) {
-            return None;
-        }
-        let console = ConsoleExporter::new(
-            self.config.deny.clone(),
-            self.config.no_color,
-            Arc::clone(&self.diagnostics),
-        );
-        let task = Arc::clone(&console).run(self.phase.clone());
-        self.spawn(task);
-        Some(console)
-    }
-
-    /// Starts the push of metrics, if they are exported by OTLP or printed.
-    fn metric_push(
-        &mut self,
-    ) -> Result<Option<(ManualMetricReader, Arc<FlushRequest>)>, InitError> {
-        let exporter = self.exporter(Signal::Metrics)?;
-        let prints = self.config.exports(Signal::Metrics, Exporter::Console);
-        if exporter.is_none() && !prints {
-            return Ok(None);
-        }
-        let flush_request = Arc::<FlushRequest>::default();
-        let reader = ManualMetricReader::new(*self.config.temporality);
-        let accounting = Arc::<Accounting>::default();
-        if exporter.is_some() {
-            self.accounting.push((Signal::Metrics, Arc::clone(&accounting)));
-        }
-        let push = PeriodicPush {
-            reader: reader.clone(),
-            observers: Arc::clone(&self.observers),
-            accounting,
+        self.deliveries.push(Delivery {
+            signal,
             exporter,
-            prints,
-            protocol: *self.config.otlp(Signal::Metrics).protocol,
-            deny: self.config.deny.clone(),
-            diagnostics: Arc::clone(&self.diagnostics),
-            interval: *self.config.metric_interval,
-            timeout: *self.config.metric_timeout,
-            phase: self.phase.clone(),
-            flush_request: Arc::clone(&flush_request),
-        };
-        self.spawn(push.run());
-        Ok(Some((reader, flush_request)))
-    }
-
-    /// Serves `/metrics`. Returns the address.
-    #[cfg(feature = "prometheus")]
-    fn serve(
-        &mut self,
-        listener: TcpListener,
-        reader: ManualMetricReader,
-        metric_push: &Option<Arc<FlushRequest>>,
-    ) -> (Option<SocketAddr>, Option<tokio::task::JoinHandle<()>>) {
-        let address = listener.local_addr().ok();
-        if self.config.exports(Signal::Metrics, Exporter::Otlp) {
-            self.diagnostics.log(
-                "metrics are pulled by scrapes and pushed by OTLP: a Prometheus that gets both \
-                 counts everything twice; set OTEL_METRICS_EXPORTER to one of `prometheus` and \
-                 `otlp`",
-            );
-        }
-        let handler = Arc::new(MetricsHandler {
-            reader,
-            observers: Arc::clone(&self.observers),
-            deny: self.config.deny.clone(),
-            diagnostics: Arc::clone(&self.diagnostics),
-            warns_of_overflow: metric_push.is_none(),
-            scrapes: Scrapes::default(),
-            phase: self.phase.clone(),
-            hosts: metrics::host::MetricsHosts::new(
-                self.config.metrics_hosts.value.clone(),
-                address,
-            ),
-            cache: tokio::sync::Mutex::default(),
+            accounting: Arc::clone(&queue.accounting),
         });
-        let server = metrics::prometheus::serve(listener, Arc::clone(&handler), self.phase.clone());
-        // Not one of the tasks that the shutdown waits for: it serves until the runtime stops.
-        let server = self.runtime.handle().spawn(server);
-        self.spawn(handler.linger());
-        (address, Some(server))
+        (SignalQueue { queue, flush_request }, export_loop)
     }
 
-    fn span_encoder(&self) -> EncodeBatch<SpanData> {
-        let (resource, deny) = (self.resource.clone(), self.config.deny.clone());
-        let protocol = *self.config.otlp(Signal::Traces).protocol;
-        Arc::new(move |spans| encode_spans(spans, &resource, &deny, protocol))
-    }
-
-    fn log_record_encoder(&self) -> EncodeBatch<ScopedLogRecord> {
+    fn log_record_encoder(&self) -> EncodeBatch<QueuedLog> {
         let (resource, deny) = (self.resource.clone(), self.config.deny.clone());
         let protocol = *self.config.otlp(Signal::Logs).protocol;
         Arc::new(move |records| encode_log_records(records, &resource, &deny, protocol))
-    }
-
-    fn tracer_provider(
-        &self,
-        queue: Option<Arc<Queue<SpanData>>>,
-        console: Option<Arc<ConsoleExporter>>,
-    ) -> SdkTracerProvider {
-        let limits = &self.config.limits;
-        let max = |setting: usize| u32::try_from(setting).unwrap_or(u32::MAX);
-        let root = match self.config.sampler.root {
-            RootSampler::On => Sampler::AlwaysOn,
-            RootSampler::Off => Sampler::AlwaysOff,
-            RootSampler::Ratio(ratio) => Sampler::TraceIdRatioBased(ratio),
-        };
-        let sampler = if self.config.sampler.parent_based {
-            Sampler::ParentBased(Box::new(root))
-        } else {
-            root
-        };
-        SdkTracerProvider::builder()
-            .with_resource(self.resource.clone())
-            .with_sampler(sampler)
-            .with_span_limits(SpanLimits {
-                max_events_per_span: max(*limits.events),
-                max_attributes_per_span: max(*limits.span_attributes),
-                max_links_per_span: max(*limits.links),
-                max_attributes_per_event: max(*limits.event_attributes),
-                max_attributes_per_link: max(*limits.link_attributes),
-            })
-            .with_span_processor(QueueSpanProcessor {
-                queue,
-                console,
-                value_limit: *limits.span_value,
-            })
-            .build()
     }
 }
 
@@ -260,7 +168,9 @@ pub(crate) fn start(
     config: Config,
     resource: Resource,
     options: Options,
+    prices: Prices,
     before_export: Option<BeforeExport>,
+    mut components: Components,
 ) -> Result<Pipeline, InitError> {
     #[cfg(feature = "prometheus")]
     let listener = if config.exports(Signal::Metrics, Exporter::Prometheus) {
@@ -268,6 +178,9 @@ pub(crate) fn start(
     } else {
         None
     };
+    #[cfg(feature = "live")]
+    let (has_live, live_listener) =
+        (*config.live.mode != LiveMode::Off, crate::live::listener::listen(&config)?);
     let (phase_sender, phase) = watch::channel(ExportPhase::Running);
     let diagnostics = Arc::<Diagnostics>::default();
     let mut context = BuildContext {
@@ -280,30 +193,69 @@ pub(crate) fn start(
         endpoints: EndpointStates::new(),
         tasks: JoinSet::new(),
         runtime: ExportRuntime::start().map_err(InitError::export_thread)?,
-        accounting: Vec::new(),
+        deliveries: Vec::new(),
+        #[cfg(feature = "live")]
+        live: has_live.then(|| Arc::new(Feed::new())),
     };
 
     let console = context.console();
     let spans = context.queue(Signal::Traces, context.span_encoder())?;
     let span_queue = spans.as_ref().map(|spans| Arc::clone(&spans.queue));
-    let tracer_provider = context.tracer_provider(span_queue, console.clone());
+    let gen_ai = Arc::new(GenAiRecorder::new(prices, options::content_policy(&context.config)));
+    let has_custom_sampler = components.sampler.is_some();
+    let has_custom_spans = components.has_spans();
+    let (custom_spans, span_processors) = context.span_components(&mut components);
+    let processor = QueueSpanProcessor {
+        custom: Arc::clone(&span_processors),
+        queue: span_queue,
+        console: console.clone(),
+        value_limit: *context.config.limits.span_value,
+        gen_ai: Arc::clone(&gen_ai),
+        #[cfg(feature = "live")]
+        live: context.live.clone(),
+    };
+    let tracer_provider = context.tracer_provider(processor.clone(), &mut components);
+    let unit_spans: Arc<dyn UnitSpans> = if has_custom_spans {
+        Arc::new(SdkUnitSpans { tracer: tracer_provider.tracer(crate::semconv::SCOPE) })
+    } else {
+        context.unit_spans(processor)
+    };
 
     let log_records = if cfg!(feature = "logs") {
         context.queue(Signal::Logs, context.log_record_encoder())?
     } else {
         None
     };
-    let logger_provider = log_records.as_ref().map(|log_records| {
-        let queue = Arc::clone(&log_records.queue);
-        SdkLoggerProvider::builder()
-            .with_resource(context.resource.clone())
-            .with_log_processor(QueueLogProcessor::new(queue, &context.config.limits))
-            .build()
+    let (custom_log_records, log_processors) = context.log_components(&mut components);
+    let log_queue = log_records.as_ref().map(|log_records| Arc::clone(&log_records.queue));
+    #[cfg(feature = "live")]
+    let has_own = log_queue.is_some() || (cfg!(feature = "logs") && context.live.is_some());
+    #[cfg(not(feature = "live"))]
+    let has_own = log_queue.is_some();
+    let logger_provider = (has_own || !log_processors.is_empty()).then(|| {
+        let mut builder = SdkLoggerProvider::builder().with_resource(context.resource.clone());
+        if !log_processors.is_empty() {
+            builder = builder.with_log_processor(CustomLogProcessor(Arc::clone(&log_processors)));
+        }
+        if has_own {
+            builder = builder.with_log_processor(QueueLogProcessor::new(
+                log_queue,
+                #[cfg(feature = "live")]
+                context.live.clone(),
+                &context.config.limits,
+            ));
+        }
+        builder.build()
     });
 
     let mut meter_builder = SdkMeterProvider::builder()
         .with_resource(context.resource.clone())
         .with_view(metrics::drop_sdk_metrics);
+    let has_views = !components.views.is_empty();
+    // An instrument has a stream per view that matches it: those of the application stay alone.
+    if !has_views {
+        meter_builder = meter_builder.with_view(metrics::configured_view(&context.config));
+    }
     #[cfg(feature = "prometheus")]
     let served = match listener {
         Some(listener) => {
@@ -313,41 +265,81 @@ pub(crate) fn start(
         }
         None => None,
     };
-    let metric_push = match context.metric_push()? {
-        Some((reader, flush_request)) => {
-            meter_builder = meter_builder.with_reader(reader);
-            Some(flush_request)
-        }
-        None => None,
-    };
-    let meter_provider = meter_builder.build();
-    metrics::self_metrics::observe_accounting(
-        &meter_provider.meter(crate::semconv::SCOPE),
-        context.accounting.clone(),
-    );
+    let mut metric_pushes = Vec::new();
+    if let Some((reader, flush_request)) = context.metric_push()? {
+        meter_builder = meter_builder.with_reader(reader);
+        metric_pushes.push(flush_request);
+    }
     #[cfg(feature = "prometheus")]
-    let (metrics_addr, metrics_server) = served
-        .map_or((None, None), |(listener, reader)| context.serve(listener, reader, &metric_push));
+    let is_pushed = !metric_pushes.is_empty();
+    #[cfg(all(feature = "live", feature = "prometheus"))]
+    let served_reader = served.as_ref().map(|(_, reader)| reader);
+    #[cfg(all(feature = "live", not(feature = "prometheus")))]
+    let served_reader = None;
+    #[cfg(feature = "live")]
+    let (meter_builder, live_reader) = context.live_reader(meter_builder, served_reader);
+    let (meter_builder, metric_readers) =
+        context.metric_components(&mut components, meter_builder, &mut metric_pushes);
+    let meter_provider = meter_builder.build();
+    let meter = meter_provider.meter(crate::semconv::SCOPE);
+    metrics::self_metrics::observe_accounting(&meter, context.deliveries.clone());
+    metrics::self_metrics::observe_liveness(&meter, context.phase.clone());
+    #[cfg(feature = "cost")]
+    observe_price_table(&context, &meter);
+    let mut options = options::resolve_options(options, &context.config);
+    if has_custom_sampler {
+        options.sampling = Sampling::Ask;
+    }
+    let propagators = CustomPropagators::new(components.propagators);
+    // Views and pushes get the metrics of units from the SDK.
+    let needs_sdk = has_views || !metric_pushes.is_empty() || !metric_readers.readers.is_empty();
+    let instance = Instance::new(
+        &tracer_provider,
+        unit_spans,
+        &meter_provider,
+        options,
+        gen_ai,
+        propagators,
+        needs_sdk,
+    );
+    metrics::self_metrics::observe_open_workflows(&meter, Arc::clone(&instance.open_units));
+    #[cfg(feature = "prometheus")]
+    let (metrics_addr, metrics_server) = served.map_or((None, None), |(listener, reader)| {
+        // Views of the application apply to the instruments of the SDK.
+        let units = (!has_views).then(|| Arc::clone(&instance.units));
+        context.serve(listener, reader, units, is_pushed)
+    });
     #[cfg(not(feature = "prometheus"))]
     let (metrics_addr, metrics_server) = (None, None);
 
-    let options = resolve_options(options, &context.config);
-    let instance = Instance::new(&tracer_provider, &meter_provider, options);
-    #[cfg(any(feature = "axum", feature = "reqwest"))]
+    #[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
     if let Some(methods) = &context.config.methods.value {
         instance.set_http_methods(methods);
     }
+    #[cfg(feature = "live")]
+    let (live, live_listener) = context.live_view(&instance, live_listener, live_reader);
     Ok(Pipeline {
+        #[cfg(feature = "live")]
+        live,
+        #[cfg(feature = "live")]
+        live_listener: Mutex::new(live_listener),
         config: context.config,
         instance,
         tracer_provider,
         meter_provider: IsolatedMeterProvider::new(meter_provider, context.observers),
         logger_provider,
-        accounting: context.accounting,
+        deliveries: context.deliveries,
         endpoints: context.endpoints,
         spans,
         log_records,
-        metric_push,
+        metric_pushes,
+        components: RunningComponents {
+            spans: custom_spans,
+            log_records: custom_log_records,
+            span_processors,
+            log_processors,
+            metric_readers,
+        },
         console,
         metrics_addr,
         metrics_server: Mutex::new(metrics_server),
@@ -358,18 +350,14 @@ pub(crate) fn start(
     })
 }
 
-/// Merges the builder's options with those of the environment.
-fn resolve_options(options: Options, config: &Config) -> Options {
-    let sampling = match (config.sampler.parent_based, config.sampler.root) {
-        (true, _) => Sampling::ParentBased,
-        (false, RootSampler::Off) => Sampling::Off,
-        (false, _) => Sampling::Ask,
-    };
-    Options {
-        gen_ai: options.gen_ai || *config.gen_ai,
-        exceptions: *config.exceptions,
-        sampling,
-        propagation: config.propagation(),
-        ..options
-    }
+/// Decodes the price table in the background, and exports its age.
+#[cfg(feature = "cost")]
+fn observe_price_table(context: &BuildContext, meter: &opentelemetry::metrics::Meter) {
+    use crate::contain::contain;
+    use crate::gen_ai::price_table;
+    context.runtime.handle().spawn_blocking(|| contain(price_table::load));
+    let metric = &crate::semconv::metric::PRICE_TABLE_AGE;
+    crate::metrics::instruments::observe_f64_gauge(meter, metric, |observer| {
+        observer.observe(price_table::age(std::time::SystemTime::now()).as_secs_f64(), &[]);
+    });
 }

@@ -1,12 +1,13 @@
 //! One request on the wire: its span, its duration, its propagation headers, and the drop guard
 //! that ends it.
 
-use crate::http::client::redirect;
 use crate::http::client::settings::{CallOptions, ClientSettings};
-use crate::http::method::{Method, protocol_version, status_error_type, strip_brackets};
+use crate::http::client::target::Target;
+use crate::http::method::{Method, protocol_version, status_error_type};
 use crate::instance::Instance;
 use crate::instrumentation::is_suppressed;
 use crate::semconv::{attribute as a, error_type as error_types, kv};
+use http_types::{HeaderMap, StatusCode, Version};
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanBuilder;
@@ -14,12 +15,8 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry::trace::Status;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::trace::Tracer;
-use reqwest::Request;
-use reqwest::Response;
 use std::borrow::Cow;
-use std::future::Future;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,18 +26,20 @@ pub(super) struct Attempt {
     instance: Arc<Instance>,
     labels: Vec<KeyValue>,
     started: Instant,
-    /// reqwest is being polled. Still set in `drop`: reqwest panicked.
+    /// The host of the request whose headers get the context.
+    injected_host: Option<Box<str>>,
+    /// The client is being polled. Still set in `drop`: it panicked.
     is_polling: bool,
     ended: bool,
 }
 
 impl Attempt {
-    /// Opens the span and writes its context to the headers of the request; `None` if telemetry is
-    /// suppressed (the requests of an exporter).
+    /// Opens the span; `None` if telemetry is suppressed (the requests of an exporter).
     pub(super) fn start(
         instance: &Arc<Instance>,
         settings: &ClientSettings,
-        request: &mut Request,
+        request_method: &http_types::Method,
+        target: &Target<'_>,
         options: CallOptions,
     ) -> Option<Self> {
         let parent = Context::current();
@@ -48,42 +47,49 @@ impl Attempt {
             return None;
         }
         let started = Instant::now();
-        let method = instance.http_methods().of(request.method());
-        let labels = labels(&method, request);
+        let method = instance.http_methods().of(request_method);
+        let labels = labels(&method, target);
         let mut attempt = Self {
             context: parent,
             instance: instance.clone(),
             labels,
             started,
+            injected_host: None,
             is_polling: false,
             ended: false,
         };
         // Under an excluded server request there is a measurement and no span.
         if !is_suppressed(&attempt.context) {
-            attempt.open_span(settings, &method, request, options);
-            if settings.no_propagation {
-                return Some(attempt);
+            attempt.open_span(settings, &method, request_method, target, options);
+            if !settings.no_propagation {
+                attempt.injected_host = Some(target.address().into());
             }
-            let host = strip_brackets(request.url().host_str().unwrap_or_default()).to_owned();
-            let guard = attempt.context.clone().attach();
-            settings.baggage.inject(&host, request.headers_mut());
-            drop(guard);
         }
         Some(attempt)
+    }
+
+    /// Writes the context of the span to the headers of the request.
+    pub(super) fn inject(&mut self, settings: &ClientSettings, headers: &mut HeaderMap) {
+        if let Some(host) = self.injected_host.take() {
+            let guard = self.context.clone().attach();
+            settings.baggage.inject(&host, headers);
+            drop(guard);
+        }
     }
 
     fn open_span(
         &mut self,
         settings: &ClientSettings,
         method: &Method,
-        request: &Request,
+        request_method: &http_types::Method,
+        target: &Target<'_>,
         options: CallOptions,
     ) {
         let mut attributes = self.labels.clone();
-        let url = settings.redact_url(request.url(), options.template);
+        let url = settings.redact_url(target, options.template);
         attributes.push(kv(a::URL_FULL, url));
         if *method == Method::Other {
-            let original = request.method().as_str().to_owned();
+            let original = request_method.as_str().to_owned();
             attributes.push(kv(a::HTTP_REQUEST_METHOD_ORIGINAL, original));
         }
         attributes.extend(options.template.map(|template| kv(a::URL_TEMPLATE, template)));
@@ -99,36 +105,25 @@ impl Attempt {
         self.context = self.context.with_span(span);
     }
 
-    /// Awaits the head of the response under the span, and ends the span.
-    pub(super) async fn trace(
-        mut self,
-        sent: impl Future<Output = Result<Response, reqwest::Error>>,
-    ) -> Result<Response, reqwest::Error> {
-        let mut sent = pin!(sent);
-        let result = poll_fn(|task| {
-            self.is_polling = true;
-            let guard = self.context.clone().attach();
-            let poll = sent.as_mut().poll(task);
-            drop(guard);
-            self.is_polling = false;
-            poll
-        })
-        .await;
-        match &result {
-            Ok(response) => self.succeed(response),
-            Err(error) => self.fail(error),
-        }
+    /// Runs one poll of the client under the span.
+    pub(super) fn poll<R>(&mut self, poll: impl FnOnce() -> R) -> R {
+        self.is_polling = true;
+        let guard = self.context.clone().attach();
+        let result = poll();
+        drop(guard);
+        self.is_polling = false;
         result
     }
 
-    fn succeed(&mut self, response: &Response) {
-        let status = response.status();
-        let version = kv(a::NETWORK_PROTOCOL_VERSION, protocol_version(response.version()));
+    /// Ends the span with the head of a response.
+    pub(super) fn succeed(&mut self, head: ResponseHead) {
+        let ResponseHead { status, version, peer } = head;
+        let version = kv(a::NETWORK_PROTOCOL_VERSION, protocol_version(version));
         let code = kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
         let span = self.context.span();
         if span.is_recording() {
             span.set_attributes([version.clone(), code.clone()]);
-            if let Some(peer) = response.remote_addr() {
+            if let Some(peer) = peer {
                 span.set_attributes([
                     kv(a::NETWORK_PEER_ADDRESS, peer.ip().to_string()),
                     kv(a::NETWORK_PEER_PORT, i64::from(peer.port())),
@@ -140,14 +135,14 @@ impl Attempt {
         self.end(is_error.then(|| status_error_type(status)));
     }
 
-    fn fail(&mut self, error: &reqwest::Error) {
-        // A redirect that was refused is a response too: its status is known.
-        if let Some(status) = redirect::refused_status(error) {
+    /// Ends the span with an error. The status is known if the client refused a response.
+    pub(super) fn fail(&mut self, error_type: &'static str, status: Option<StatusCode>) {
+        if let Some(status) = status {
             let code = kv(a::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
             self.context.span().set_attribute(code.clone());
             self.labels.push(code);
         }
-        self.end(Some(error_type(error).into()));
+        self.end(Some(error_type.into()));
     }
 
     fn end(&mut self, error_type: Option<Cow<'static, str>>) {
@@ -174,32 +169,23 @@ impl Drop for Attempt {
     }
 }
 
+/// The head of a response.
+pub(super) struct ResponseHead {
+    pub(super) status: StatusCode,
+    pub(super) version: Version,
+    /// The server, if the client reports it.
+    pub(super) peer: Option<SocketAddr>,
+}
+
 /// Returns the attributes of span and metric that are known before the request is sent.
-fn labels(method: &Method, request: &Request) -> Vec<KeyValue> {
-    let url = request.url();
+fn labels(method: &Method, target: &Target<'_>) -> Vec<KeyValue> {
     let mut labels = Vec::with_capacity(6);
     labels.push(kv(a::HTTP_REQUEST_METHOD, method.label()));
-    if let Some(host) = url.host_str() {
-        labels.push(kv(a::SERVER_ADDRESS, strip_brackets(host).to_owned()));
+    if !target.host.is_empty() {
+        labels.push(kv(a::SERVER_ADDRESS, target.address().to_owned()));
     }
-    if let Some(port) = url.port_or_known_default() {
+    if let Some(port) = target.port_or_default() {
         labels.push(kv(a::SERVER_PORT, i64::from(port)));
     }
     labels
-}
-
-/// Returns the `error.type` of an error. Its message is not used: it contains the URL.
-fn error_type(error: &reqwest::Error) -> &'static str {
-    use error_types::client as c;
-    match () {
-        () if error.is_timeout() => error_types::TIMEOUT,
-        () if error.is_dns() => c::DNS,
-        () if error.is_connect() => c::CONNECT,
-        () if error.is_redirect() => c::REDIRECT,
-        () if error.is_builder() => c::BUILDER,
-        () if error.is_body() => error_types::BODY,
-        () if error.is_decode() => c::DECODE,
-        () if error.is_request() => c::REQUEST,
-        () => error_types::OTHER,
-    }
 }

@@ -1,11 +1,12 @@
 //! The settings of a client and of one call.
 
+use crate::http::client::target::Target;
 use crate::propagation::BaggageAllowList;
-use reqwest::Url;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct ClientSettings {
     /// The maximum number of redirects to follow.
+    #[cfg(feature = "reqwest")]
     pub(super) max_redirects: u32,
     /// The hosts whose paths are not secret.
     pub(super) shown_hosts: Vec<Box<str>>,
@@ -21,28 +22,64 @@ pub(super) struct CallOptions {
     pub(super) resend_count: u32,
 }
 
+/// An extension of a request: the template of its path. The span is named after it
+/// (`GET /users/{id}`) and records it instead of the path.
+///
+/// ```
+/// use hub_otel::http::UrlTemplate;
+///
+/// let mut extensions = http_types::Extensions::new();
+/// extensions.insert(UrlTemplate("/users/{id}"));
+/// ```
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UrlTemplate(pub &'static str);
+
+/// An extension of a request: the number of times that it was sent before
+/// (`http.request.resend_count`).
+///
+/// ```
+/// use hub_otel::http::ResendCount;
+///
+/// let mut extensions = http_types::Extensions::new();
+/// extensions.insert(ResendCount(1));
+/// ```
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResendCount(pub u32);
+
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+impl CallOptions {
+    /// Reads the extensions of a request.
+    pub(super) fn of(extensions: &http_types::Extensions) -> Self {
+        Self {
+            template: extensions.get::<UrlTemplate>().map(|template| template.0),
+            resend_count: extensions.get::<ResendCount>().map_or(0, |count| count.0),
+        }
+    }
+}
+
 impl ClientSettings {
     /// Returns `url.full`: scheme, host and port, and the path only if it is allowed. Credentials
     /// are replaced by `REDACTED`; query string and fragment are left out (HTTP spans, "HTTP client
     /// span", `url.full`).
-    pub(super) fn redact_url(&self, url: &Url, template: Option<&str>) -> String {
+    pub(super) fn redact_url(&self, target: &Target<'_>, template: Option<&str>) -> String {
         let mut redacted = String::with_capacity(64);
-        redacted.push_str(url.scheme());
+        redacted.push_str(target.scheme);
         redacted.push_str("://");
-        if !url.username().is_empty() || url.password().is_some() {
+        if target.has_credentials {
             redacted.push_str("REDACTED:REDACTED@");
         }
-        let host = url.host_str().unwrap_or_default();
-        redacted.push_str(host);
-        if let Some(port) = url.port() {
+        redacted.push_str(target.host);
+        if let Some(port) = target.port {
             redacted.push(':');
             redacted.push_str(&port.to_string());
         }
         match template {
             Some(template) => redacted.push_str(template),
-            None if url.path() == "/" => redacted.push('/'),
-            None if self.shown_hosts.iter().any(|shown| **shown == *host) => {
-                redacted.push_str(url.path());
+            None if target.path == "/" => redacted.push('/'),
+            None if self.shown_hosts.iter().any(|shown| **shown == *target.host) => {
+                redacted.push_str(target.path);
             }
             None => redacted.push_str("/REDACTED"),
         }
@@ -50,7 +87,7 @@ impl ClientSettings {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "reqwest"))]
 mod tests {
     use super::*;
 
@@ -85,7 +122,9 @@ mod tests {
         ] {
             let shown_hosts = shown_host.into_iter().map(Box::from).collect();
             let settings = ClientSettings { shown_hosts, ..ClientSettings::default() };
-            assert_eq!(settings.redact_url(&url.parse().unwrap(), template), expected);
+            let url = url.parse().unwrap();
+            let target = Target::of_url(&url);
+            assert_eq!(settings.redact_url(&target, template), expected);
         }
     }
 }

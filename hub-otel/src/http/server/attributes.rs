@@ -2,7 +2,7 @@
 
 use crate::http::method::{Method, protocol_version, strip_brackets};
 use crate::http::server::forwarded::Forwarded;
-use crate::http::server::metrics::{Route, Scheme};
+use crate::http::server::metrics::{Host, HttpServerMetrics, Route, Scheme};
 use crate::http::server::settings::ServerSettings;
 use crate::semconv::{attribute as a, kv};
 use axum::extract::{ConnectInfo, OriginalUri};
@@ -16,6 +16,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::StringValue;
 use opentelemetry::Value;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Returns the URI as the client sent it. Inside of a nested router the request's own URI lacks the
 /// prefix.
@@ -35,6 +36,7 @@ pub(super) fn scheme<B>(
 }
 
 pub(super) fn at_start<B>(
+    metrics: &HttpServerMetrics,
     settings: &ServerSettings,
     request: &Request<B>,
     forwarded: &Forwarded<'_>,
@@ -62,12 +64,12 @@ pub(super) fn at_start<B>(
         None if settings.is_redacted(path) => attributes.push(kv(a::URL_PATH, "/REDACTED")),
         None => attributes.push(kv(a::URL_PATH, path.to_owned())),
     }
-    push_server(request, forwarded, &mut attributes);
+    push_server(metrics, request, forwarded, &mut attributes);
     if let Some(client) = forwarded.client {
         attributes.push(kv(a::CLIENT_ADDRESS, client.to_string()));
     }
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let address: std::sync::Arc<str> = peer.ip().to_string().into();
+        let address: Arc<str> = peer.ip().to_string().into();
         if forwarded.client.is_none() {
             attributes.push(kv(a::CLIENT_ADDRESS, address.clone()));
         }
@@ -104,15 +106,26 @@ pub(super) fn header_attribute(
 /// Adds `server.address` and `server.port` of the original request: from the header of a trusted
 /// proxy, `:authority` or `Host` (HTTP spans, "Setting `server.address` and `server.port`
 /// attributes"), without userinfo.
-fn push_server<B>(request: &Request<B>, forwarded: &Forwarded<'_>, attributes: &mut Vec<KeyValue>) {
+fn push_server<B>(
+    metrics: &HttpServerMetrics,
+    request: &Request<B>,
+    forwarded: &Forwarded<'_>,
+    attributes: &mut Vec<KeyValue>,
+) {
+    if let (None, Some(uri)) = (forwarded.host, original_uri(request).authority()) {
+        attributes.push(kv(a::SERVER_ADDRESS, strip_brackets(uri.host()).to_owned()));
+        attributes.extend(uri.port_u16().map(|port| kv(a::SERVER_PORT, i64::from(port))));
+        return;
+    }
     let host = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = match (forwarded.host, original_uri(request).authority()) {
-        (None, Some(uri)) => Some((uri.host(), uri.port_u16())),
-        (forwarded, _) => forwarded.or_else(host).and_then(host_and_port),
-    };
-    let Some((host, port)) = authority else { return };
-    attributes.push(kv(a::SERVER_ADDRESS, strip_brackets(host).to_owned()));
-    attributes.extend(port.map(|port| kv(a::SERVER_PORT, i64::from(port))));
+    let Some(text) = forwarded.host.or_else(host) else { return };
+    let host = metrics.host(text, |text| {
+        let (host, port) = host_and_port(text)?;
+        Some(Host { address: strip_brackets(host).into(), port })
+    });
+    let Some(host) = host else { return };
+    attributes.push(kv(a::SERVER_ADDRESS, Arc::clone(&host.address)));
+    attributes.extend(host.port.map(|port| kv(a::SERVER_PORT, i64::from(port))));
 }
 
 /// `example.com`, `example.com:80`, `[::1]:80` (RFC 9110, "Host and :authority"); what has more in it, or less, is none.

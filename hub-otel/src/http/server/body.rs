@@ -32,7 +32,7 @@ pin_project! {
     pub struct ServerBody<B> {
         #[pin]
         inner: B,
-        request: Option<InFlight>,
+        request: Option<Box<InFlight>>,
         // The unsent bytes of a declared length. hyper stops polling when there are none left.
         remaining: Option<u64>,
     }
@@ -51,7 +51,7 @@ impl<B: Body> ServerBody<B> {
         Self { inner, request: None, remaining: None }
     }
 
-    pub(super) fn tracked(inner: B, head: &response::Parts, request: InFlight) -> Self {
+    pub(super) fn tracked(inner: B, head: &response::Parts, request: Box<InFlight>) -> Self {
         let declared = head
             .headers
             .get(header::CONTENT_LENGTH)

@@ -8,6 +8,7 @@ use crate::http::server::metrics::{Labels, Route, Scheme};
 use crate::http::server::settings::ServerSettings;
 use crate::instance::Instance;
 use crate::semconv::{attribute as a, error_type, kv};
+use crate::unit::ambient::AmbientSpan;
 use axum::extract::MatchedPath;
 use http_types::Request;
 use http_types::StatusCode;
@@ -24,8 +25,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A request whose response has not been sent. Dropping it ends it.
+///
+/// Boxed where it is created: it moves from the service to the future, and on to the body.
 pub(super) struct InFlight {
     context: Context,
+    /// The current span of `tracing` while the router or the body is polled, from the first poll.
+    ambient: Option<AmbientSpan>,
     instance: Arc<Instance>,
     settings: Arc<ServerSettings>,
     active: Arc<BoundUpDownCounter<i64>>,
@@ -46,7 +51,7 @@ impl InFlight {
         settings: Arc<ServerSettings>,
         local: Context,
         request: &Request<B>,
-    ) -> Self {
+    ) -> Box<Self> {
         let started = Instant::now();
         let metrics = instance.http_server();
         let route =
@@ -55,11 +60,16 @@ impl InFlight {
         let forwarded = Forwarded::read(request.headers(), settings.trusted_proxies);
         let scheme = attributes::scheme(&settings, request, &forwarded);
         let active = metrics.active(&method, scheme);
-        let parent = settings.trust.extract(request.headers(), local, instance.options.propagation);
+        let parent = settings.trust.extract(
+            request.headers(),
+            local,
+            instance.options.propagation,
+            &instance.propagators,
+        );
         let mut builder = SpanBuilder::from_name(method.span_name(route.template.as_deref()))
             .with_kind(SpanKind::Server)
             .with_attributes(attributes::at_start(
-                &settings, request, &forwarded, &method, scheme, &route,
+                metrics, &settings, request, &forwarded, &method, scheme, &route,
             ));
         if !parent.links.is_empty() {
             builder = builder.with_links(parent.links);
@@ -67,8 +77,9 @@ impl InFlight {
         #[expect(clippy::disallowed_methods, reason = "the only opener of HTTP server spans")]
         let span = instance.tracer.build_with_context(builder, &parent.context);
         active.add(1);
-        Self {
+        Box::new(Self {
             context: parent.context.with_span(span),
+            ambient: None,
             active,
             route,
             method,
@@ -80,21 +91,32 @@ impl InFlight {
             ended: false,
             instance,
             settings,
-        }
+        })
     }
 
     /// Polls the router or the body with the context of the request attached.
     pub(super) fn poll<R>(&mut self, code: impl FnOnce() -> R) -> R {
         self.is_polling = true;
         let guard = self.context.clone().attach();
+        match &self.ambient {
+            None => self.ambient.insert(AmbientSpan::default()).open_request(),
+            Some(ambient) if ambient.is_open() => ambient.enter(),
+            Some(_) => {}
+        }
+        let entered = self.ambient.as_ref().map(Entered);
         let result = code();
+        drop(entered);
         drop(guard);
         self.is_polling = false;
         result
     }
 
     /// Records the head of the response. Returns the guard if there is a body to wait for.
-    pub(super) fn respond(mut self, head: &response::Parts, body_has_ended: bool) -> Option<Self> {
+    pub(super) fn respond(
+        mut self: Box<Self>,
+        head: &response::Parts,
+        body_has_ended: bool,
+    ) -> Option<Box<Self>> {
         self.status = Some(head.status);
         for name in &self.settings.response_headers {
             if let Some(header) =
@@ -126,6 +148,10 @@ impl InFlight {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        // Before the span ends: a processor that logs must not find the request's span in it.
+        if let Some(ambient) = &self.ambient {
+            ambient.close();
+        }
         let error: Option<Cow<'static, str>> = match (error_type, self.status) {
             (Some(error_type), _) => Some(error_type.into()),
             (None, Some(status)) if status.is_server_error() => Some(status_error_type(status)),
@@ -152,6 +178,15 @@ impl InFlight {
         self.instance.http_server().record(&self.route, labels, self.started.elapsed());
         self.active.add(-1);
         span.end();
+    }
+}
+
+/// Leaves the span when dropped, also by a panic.
+struct Entered<'a>(&'a AmbientSpan);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.exit();
     }
 }
 

@@ -9,6 +9,7 @@ use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::metrics::Meter;
 use opentelemetry::metrics::UpDownCounter;
+use rustc_hash::FxBuildHasher;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,9 +24,19 @@ pub(crate) struct HttpServerMetrics {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
     active_series: Entries<(Method, Scheme), BoundUpDownCounter<i64>>,
-    routes: RwLock<HashMap<Arc<str>, Arc<Route>>>,
+    routes: RwLock<HashMap<Arc<str>, Arc<Route>, FxBuildHasher>>,
     unmatched: Arc<Route>,
+    hosts: Entries<Box<str>, Host>,
 }
+
+/// `server.address` and `server.port` of a host as clients send it.
+pub(crate) struct Host {
+    pub(crate) address: Arc<str>,
+    pub(crate) port: Option<u16>,
+}
+
+/// The limit of hosts that are kept. Clients choose them: further ones are parsed at each request.
+const MAX_HOSTS: usize = 8;
 
 /// Part of axum's `MatchedPath` if no route matches: a fallback below `nest`, or an opaque service.
 const NO_ROUTE: &str = "__private__axum";
@@ -76,7 +87,27 @@ impl HttpServerMetrics {
             active_series: RwLock::default(),
             routes: RwLock::default(),
             unmatched: Arc::new(Route::new(None)),
+            hosts: RwLock::default(),
         }
+    }
+
+    /// Returns the host `text`, by `parse` at its first use. `None` if it is not valid.
+    pub(crate) fn host(
+        &self,
+        text: &str,
+        parse: impl FnOnce(&str) -> Option<Host>,
+    ) -> Option<Arc<Host>> {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, host)) = hosts.iter().find(|(known, _)| **known == *text) {
+            return Some(host.clone());
+        }
+        drop(hosts);
+        let host = Arc::new(parse(text)?);
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() < MAX_HOSTS && !hosts.iter().any(|(known, _)| **known == *text) {
+            hosts.push((text.into(), host.clone()));
+        }
+        Some(host)
     }
 
     pub(crate) fn route(&self, template: Option<&str>) -> Arc<Route> {

@@ -73,7 +73,7 @@ where
 
 enum Tracking {
     InFlight {
-        request: InFlight,
+        request: Box<InFlight>,
     },
     /// An excluded request: nested calls start no traces.
     Suppressed {

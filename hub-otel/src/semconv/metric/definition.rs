@@ -42,7 +42,7 @@ pub struct Metric {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstrumentKind {
-    /// Monotonic sum. `f64` if the unit is `s`, otherwise `u64`.
+    /// Monotonic sum. `f64` if the unit is `s` or `{USD}`, otherwise `u64`.
     Counter,
     /// Non-monotonic sum, additive across processes. `i64`.
     UpDownCounter,

@@ -53,8 +53,8 @@ pub const PROCESS_FILE_DESCRIPTOR_COUNT: Metric = Metric {
     stability: Stability::Stable,
 };
 
-/// Semantic conventions, process metrics. Also used to detect a stopped service whose metrics are
-/// pushed.
+/// Semantic conventions, process metrics. Recorded without the feature `process` too, because
+/// alerts detect by it that a service has stopped; then it counts from the first telemetry.
 pub const PROCESS_UPTIME: Metric = Metric {
     name: m::PROCESS_UPTIME,
     kind: InstrumentKind::Gauge,
@@ -144,8 +144,20 @@ pub const EXPORT_ITEMS: Metric = Metric {
     kind: InstrumentKind::Counter,
     unit: "{item}",
     description: "Spans, log records and metric points by export result.",
-    labels: &[l::SIGNAL, l::RESULT, l::REASON],
+    labels: &[l::SIGNAL, l::RESULT, l::REASON, l::EXPORTER],
     buckets: &[],
     prometheus: "hub_otel_export_items_total",
+    stability: Stability::Stable,
+};
+
+/// State of the telemetry of a process, exported a last time at its shutdown.
+pub const INSTANCE_UP: Metric = Metric {
+    name: "hub_otel.up",
+    kind: InstrumentKind::Gauge,
+    unit: "{instance}",
+    description: "1 while the process records telemetry, 0 in the last export of an orderly shutdown.",
+    labels: &[],
+    buckets: &[],
+    prometheus: "hub_otel_up",
     stability: Stability::Stable,
 };

@@ -3,6 +3,21 @@
 use crate::semconv::attribute::label as l;
 use crate::semconv::metric::definition::{InstrumentKind, Metric, Stability};
 
+/// Upper bounds of durations of units. From 100 ms to 10 s, each bound is at most 10 % above the
+/// one below it, so that an interpolated percentile is within 10 % of the true one.
+#[rustfmt::skip]
+const DURATION_BUCKETS: &[f64] = &[
+    10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0, 110.0, 120.0, 130.0,
+    140.0, 150.0, 160.0, 175.0, 190.0, 200.0, 220.0, 235.0, 250.0, 275.0, 300.0, 330.0, 360.0,
+    395.0, 430.0, 470.0, 500.0, 550.0, 600.0, 660.0, 720.0, 790.0, 860.0, 930.0, 1_000.0, 1_100.0,
+    1_200.0, 1_300.0, 1_400.0, 1_500.0, 1_600.0, 1_750.0, 1_900.0, 2_000.0, 2_200.0, 2_350.0,
+    2_500.0, 2_750.0, 3_000.0, 3_300.0, 3_600.0, 3_950.0, 4_300.0, 4_700.0, 5_000.0, 5_500.0,
+    6_000.0, 6_600.0, 7_200.0, 7_900.0, 8_600.0, 9_300.0, 10_000.0, 12_000.0, 15_000.0, 20_000.0,
+    25_000.0, 30_000.0, 40_000.0, 50_000.0, 60_000.0, 80_000.0, 100_000.0, 120_000.0, 150_000.0,
+    180_000.0, 240_000.0, 300_000.0, 420_000.0, 600_000.0, 900_000.0, 1_800_000.0, 3_600_000.0,
+    7_200_000.0,
+];
+
 /// Runs that reached a terminal state, counted once per run.
 pub const WORKFLOW_RUNS: Metric = Metric {
     name: "workflow.runs.total",
@@ -22,24 +37,7 @@ pub const WORKFLOW_DURATION: Metric = Metric {
     unit: "ms",
     description: "Execution time per workflow run, summed over its segments, without waits.",
     labels: &[l::WORKFLOW_ID, l::STATUS],
-    buckets: &[
-        10.0,
-        25.0,
-        50.0,
-        100.0,
-        500.0,
-        1_000.0,
-        5_000.0,
-        10_000.0,
-        30_000.0,
-        60_000.0,
-        120_000.0,
-        300_000.0,
-        600_000.0,
-        1_800_000.0,
-        3_600_000.0,
-        7_200_000.0,
-    ],
+    buckets: DURATION_BUCKETS,
     prometheus: "workflow_duration_milliseconds",
     stability: Stability::Fixed,
 };
@@ -100,23 +98,7 @@ pub const AGENT_DURATION: Metric = Metric {
     unit: "ms",
     description: "Duration of an agent execution, including all attempts and backoffs.",
     labels: &[l::AGENT_ID, l::ACTION, l::STATUS],
-    buckets: &[
-        10.0,
-        50.0,
-        100.0,
-        250.0,
-        500.0,
-        1_000.0,
-        2_500.0,
-        5_000.0,
-        10_000.0,
-        30_000.0,
-        60_000.0,
-        120_000.0,
-        300_000.0,
-        600_000.0,
-        1_800_000.0,
-    ],
+    buckets: DURATION_BUCKETS,
     prometheus: "agent_duration_milliseconds",
     stability: Stability::Fixed,
 };
@@ -154,6 +136,47 @@ pub const WORKFLOW_ERRORS: Metric = Metric {
     labels: &[l::WORKFLOW_ID, l::ERROR_TYPE],
     buckets: &[],
     prometheus: "workflow_errors_total",
+    stability: Stability::Stable,
+};
+
+/// Age of the oldest run that is executing. Zero while none is.
+pub const WORKFLOW_RUN_OLDEST_AGE: Metric = Metric {
+    name: "workflow.run.oldest_age",
+    kind: InstrumentKind::Gauge,
+    unit: "s",
+    description: "Age of the oldest segment of a run that is executing in this process; 0 if there is none.",
+    labels: &[l::WORKFLOW_ID],
+    buckets: &[],
+    prometheus: "workflow_run_oldest_age_seconds",
+    stability: Stability::Stable,
+};
+
+/// Time from the creation of a run until it started.
+pub const WORKFLOW_QUEUE_WAIT_TIME: Metric = Metric {
+    name: "workflow.queue.wait_time",
+    kind: InstrumentKind::Histogram,
+    unit: "ms",
+    description: "Time from the creation of a workflow run until it started, once per run.",
+    labels: &[l::WORKFLOW_ID],
+    buckets: &[
+        5.0,
+        10.0,
+        25.0,
+        50.0,
+        100.0,
+        250.0,
+        500.0,
+        1_000.0,
+        2_500.0,
+        5_000.0,
+        10_000.0,
+        30_000.0,
+        60_000.0,
+        300_000.0,
+        900_000.0,
+        3_600_000.0,
+    ],
+    prometheus: "workflow_queue_wait_time_milliseconds",
     stability: Stability::Stable,
 };
 

@@ -183,10 +183,34 @@ impl TelemetryBuilder {
     /// ```
     /// // For a scrape of `http://orchestrator:9464/metrics`, and of no other name.
     /// let builder =
-    ///     hub_otel::Telemetry::builder().prometheus("0.0.0.0", 9464).metrics_hosts(["orchestrator"]);
+    ///     hub_otel::Telemetry::builder().prometheus("0.0.0.0",
+    /// 9464).metrics_hosts(["orchestrator"]);
     /// ```
     pub fn metrics_hosts(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         self.set("HUB_OTEL_METRICS_HOSTS", "metrics_hosts", names.join(","))
+    }
+
+    /// Sets the cap of label sets per kind of unit: of the combinations of `workflow_id`,
+    /// `trigger_type` and extra labels, and of `agent_id`, `action` and extra labels. Range: 1 to
+    /// 100,000.
+    ///
+    /// Variable: HUB_OTEL_MAX_LABEL_SETS. Default: 400, with which each metric stays below the
+    /// 2,000 series that the metrics SDK specification recommends. Further combinations are counted
+    /// in the series `otel.metric.overflow="true"`. Each status of a label set has about 90 lines
+    /// on `/metrics`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), hub_otel::InitError> {
+    /// let builder = hub_otel::Telemetry::builder().max_label_sets(2_000);
+    /// assert!(builder.config()?.to_string().contains("HUB_OTEL_MAX_LABEL_SETS = 2000"));
+    ///
+    /// let error = hub_otel::Telemetry::builder().max_label_sets(0).config().unwrap_err();
+    /// assert!(error.to_string().contains("`0`"), "{error}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_label_sets(self, sets: usize) -> Self {
+        self.set("HUB_OTEL_MAX_LABEL_SETS", "max_label_sets", sets.to_string())
     }
 }

@@ -65,8 +65,16 @@ impl TelemetryBuilder {
             return Ok(Telemetry::disabled(config));
         }
         panic_text::install_hook();
-        let resource = create_resource(&config, &environment);
-        let pipeline = pipeline::build::start(config, resource, self.options, self.before_export)?;
+        let resource = create_resource(&config, &environment, &self.components.detectors);
+        let pipeline = pipeline::build::start(
+            config,
+            resource,
+            self.options,
+            self.prices,
+            self.before_export,
+            self.components,
+        )?;
+        pipeline.instance.set_carried(self.carried);
         let handle = ShutdownHandle::new(pipeline);
         if self.shutdown_on_signal {
             install_shutdown_handlers(&handle)?;

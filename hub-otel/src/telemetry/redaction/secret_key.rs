@@ -1,5 +1,6 @@
 //! Names of attributes, labels and headers that hold a secret.
 
+use crate::semconv::gen_ai;
 use opentelemetry_semantic_conventions::attribute as s;
 
 /// Words that mark a name as secret.
@@ -51,6 +52,8 @@ const EXEMPT_KEYS: &[&str] = &[
     s::ASPNETCORE_IDENTITY_TOKEN_PURPOSE,
     s::ASPNETCORE_IDENTITY_TOKEN_VERIFIED,
     s::AWS_SECRETSMANAGER_SECRET_ARN,
+    gen_ai::TOKEN_CACHE,
+    gen_ai::TOKEN_PHASE,
 ];
 
 /// Returns whether a name contains a secret word or word pair.
@@ -141,12 +144,26 @@ mod tests {
     }
 
     #[test]
+    fn no_key_of_the_gen_ai_conventions_is_secret() {
+        let registry = include_str!("../../../../tests/contract/gen_ai_registry.txt");
+        let mut keys = 0;
+        for line in registry.lines().filter(|line| !line.starts_with('#')) {
+            for key in line.split(' ').filter(|word| word.starts_with("gen_ai.")) {
+                assert!(!is_secret(key), "{key}: {:?}", secret_word(key));
+                assert!(!is_secret(&key.replace('.', "_")), "{key} as a label");
+                keys += 1;
+            }
+        }
+        assert!(keys > 90, "{keys}");
+    }
+
+    #[test]
     fn measures_kinds_and_keys_of_the_conventions_are_not_secret() {
         for name in [
             "gen_ai.token.type",
             "gen_ai_token_type",
             "gen_ai.token.modality",
-            "gen_ai.usage.input_tokens",
+            gen_ai::USAGE_INPUT_TOKENS,
             "llm.token_count.prompt",
             "llm.token_count.completion_details.reasoning",
             "token_count",

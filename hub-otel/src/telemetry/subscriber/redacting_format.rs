@@ -120,7 +120,7 @@ impl fmt::Display for Chain<'_> {
 }
 
 /// A value whose control characters are escaped as in a Rust string.
-struct Escaped<'a>(&'a dyn fmt::Debug);
+pub(super) struct Escaped<'a>(pub(super) &'a dyn fmt::Debug);
 
 impl fmt::Debug for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

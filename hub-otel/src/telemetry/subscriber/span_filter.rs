@@ -9,7 +9,7 @@ use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Passes spans of the application by the inner filter, RUST_LOG, and the spans of units always.
+/// Passes spans of the application by the inner filter and the spans of units always.
 ///
 /// Spans are dropped where telemetry is suppressed: on the export threads the crates of the
 /// exporters open some with `parent: None`, which the suppression in the context does not reach.
@@ -64,8 +64,9 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // The spans of units are at ERROR.
-        self.0.max_level_hint().map(|level| level.max(LevelFilter::ERROR))
+        // The spans of units are at ERROR, which every level but OFF includes. OFF leaves the level
+        // to the other layers: if it is OFF as well, units open no span.
+        self.0.max_level_hint()
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {

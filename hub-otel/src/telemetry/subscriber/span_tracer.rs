@@ -1,8 +1,9 @@
 //! The tracer of the layer that exports `tracing` spans: it maps the span of a unit to the unit.
 
-use crate::instance::{SdkSpan, SdkTracer};
-use crate::semconv::UNIT_SPAN;
+use crate::sdk_types::{SdkSpan, SdkTracer};
+use crate::semconv::{REQUEST_SPAN, UNIT_SPAN};
 use crate::unit::raw_span::RawSpan;
+use crate::unit::stack;
 use crate::unit::state::ActiveUnit;
 use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -30,7 +31,7 @@ impl SpanTracer {
 impl Tracer for SpanTracer {
     type Span = TracingSpan;
 
-    fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> TracingSpan {
+    fn build_with_context(&self, mut builder: SpanBuilder, parent: &Context) -> TracingSpan {
         let context = || parent.span().span_context().clone();
         if builder.name == UNIT_SPAN
             && let Some(unit) = parent.get::<Arc<ActiveUnit>>()
@@ -38,6 +39,14 @@ impl Tracer for SpanTracer {
             // An unsampled unit has no span: its context has the sampling decision.
             let context = unit.span.as_ref().map_or_else(context, |span| span.context().clone());
             return TracingSpan::Unit(RawSpan(Arc::clone(unit)), context);
+        }
+        if builder.name == REQUEST_SPAN {
+            return TracingSpan::Request(parent.clone(), context());
+        }
+        if let Some(of_the_run) = stack::inherited_attributes(parent) {
+            // The span's own values precede: the last one of a key is exported.
+            let own = builder.attributes.take().unwrap_or_default();
+            builder.attributes = Some(of_the_run.iter().cloned().chain(own).collect());
         }
         match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
             #[expect(clippy::disallowed_methods, reason = "the spans of the `tracing` crate")]
@@ -88,6 +97,8 @@ pub(super) enum TracingSpan {
     Exported(ExportedSpan),
     /// The unit's span, which only the unit ends.
     Unit(RawSpan, SpanContext),
+    /// The span of a request, which is the current one of the context. Only the request ends it.
+    Request(Context, SpanContext),
     /// Not recorded: children belong to the parent.
     Transparent(SpanContext),
 }
@@ -104,6 +115,9 @@ impl Span for TracingSpan {
         match self {
             Self::Exported(span) => span.sdk.add_event_with_timestamp(name, timestamp, attributes),
             Self::Unit(span, _) => span.add_event_with_timestamp(name, timestamp, attributes),
+            Self::Request(context, _) => {
+                context.span().add_event_with_timestamp(name, timestamp, attributes);
+            }
             Self::Transparent(_) => {}
         }
     }
@@ -111,7 +125,9 @@ impl Span for TracingSpan {
     fn span_context(&self) -> &SpanContext {
         match self {
             Self::Exported(span) => span.sdk.span_context(),
-            Self::Unit(_, context) | Self::Transparent(context) => context,
+            Self::Unit(_, context) | Self::Request(_, context) | Self::Transparent(context) => {
+                context
+            }
         }
     }
 
@@ -119,6 +135,7 @@ impl Span for TracingSpan {
         match self {
             Self::Exported(span) => span.sdk.is_recording(),
             Self::Unit(span, _) => span.is_recording(),
+            Self::Request(context, _) => context.span().is_recording(),
             Self::Transparent(_) => false,
         }
     }
@@ -127,6 +144,7 @@ impl Span for TracingSpan {
         match self {
             Self::Exported(span) => span.set_attribute(attribute),
             Self::Unit(span, _) => span.set_attribute(attribute),
+            Self::Request(context, _) => context.span().set_attribute(attribute),
             Self::Transparent(_) => {}
         }
     }
@@ -135,6 +153,7 @@ impl Span for TracingSpan {
         match self {
             Self::Exported(span) => span.sdk.set_status(status),
             Self::Unit(span, _) => span.set_status(status),
+            Self::Request(context, _) => context.span().set_status(status),
             Self::Transparent(_) => {}
         }
     }
@@ -146,6 +165,7 @@ impl Span for TracingSpan {
         match self {
             Self::Exported(span) => span.sdk.update_name(new_name),
             Self::Unit(span, _) => span.update_name(new_name),
+            Self::Request(context, _) => context.span().update_name(new_name),
             Self::Transparent(_) => {}
         }
     }
@@ -154,6 +174,7 @@ impl Span for TracingSpan {
         match self {
             Self::Exported(span) => span.sdk.add_link(span_context, attributes),
             Self::Unit(span, _) => span.add_link(span_context, attributes),
+            Self::Request(context, _) => context.span().add_link(span_context, attributes),
             Self::Transparent(_) => {}
         }
     }

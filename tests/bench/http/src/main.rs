@@ -35,7 +35,7 @@ fn app(layer: &str, telemetry: &Telemetry) -> Router {
     let meter = otel::meter_provider(telemetry);
     match layer {
         "bare" => router(),
-        "hub-otel" => router().layer(hub_otel::http::ServerLayer::new().telemetry(telemetry)),
+        "hub-otel" => router().layer(hub_otel::http::ServerLayer::new()),
         "otel-tower" => {
             global::set_tracer_provider(tracer);
             global::set_meter_provider(meter);
@@ -97,11 +97,17 @@ fn main() {
         arguments.next().map_or(400, |count| count.parse().expect("a number of requests"));
     let telemetry = hub_otel::Telemetry::builder()
         .default_service_name("cost")
-        .env_source([("OTEL_LOGS_EXPORTER", "none"), ("OTEL_BSP_SCHEDULE_DELAY", "3600000")])
+        .env_source([
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "3600000"),
+            ("RUST_LOG", "off"),
+        ])
         .prometheus("127.0.0.1", 0)
         .build()
         .expect("telemetry");
     let app = app(&layer, &telemetry);
+    // As in a program. The subscriber of `trace-layer` is set before, and stays.
+    telemetry.install().expect("the first one");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     // Warm-up: caches and series are created once.
     for _ in 0..16 {

@@ -3,37 +3,71 @@
 use crate::promql::{INSTANCE, Series, sum_by};
 use crate::stack::alert::Alert;
 use crate::stack::recordings::{DATABASE_ERRORS, HTTP_ERRORS, LOST_TELEMETRY};
+use crate::stack::{adaptive, liveness};
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::metric as m;
 
 /// Alerts that would be delivered through the affected service. They have an additional receiver.
-pub const ESCALATED: [&str; 3] = ["ServiceDown", "HighErrorRate", "DatabaseErrors"];
+pub const ESCALATED: [&str; 6] = [
+    "ServiceDown",
+    "ServiceRestarting",
+    "HighErrorRate",
+    "RouteFailing",
+    "DatabaseErrors",
+    "NotificationFailures",
+];
 
 pub(super) fn alerts() -> Vec<Alert> {
-    vec![down(), errors(), database(), memory(), telemetry()]
+    vec![down(), restarts(), errors(), route(), database(), memory(), telemetry(), twice()]
 }
 
 fn down() -> Alert {
-    let heartbeat =
-        Series::of(&m::PROCESS_UPTIME).is("job", "commandcenter-hub/orchestration-service");
-    let pushed_within =
-        |window: &str| format!("count by (service_name) (count_over_time({heartbeat}[{window}]))");
-    // Scraped: `up` of the target. Pushed: an uptime within the last day but not within 30 s,
-    // unless the service is scraped now. `absent()` would fire permanently for the way that is
-    // not in use.
-    let pushed = format!(
-        "0 * ({} unless on (service_name) {} unless on () up{{job=\"orchestration-service\"}})",
-        pushed_within("1d"),
-        pushed_within("30s")
-    );
     Alert::critical("ServiceDown", "system_alerts")
-        .below(1.0, format!("up{{job=\"orchestration-service\"}} or {pushed}"))
+        .below(1.0, liveness::down())
+        .annotated(
+            "{{ if $labels.service_name }}{{ $labels.service_name }} ({{ $labels.instance }}){{ else }}{{ $labels.instance }}{{ end }} is down",
+            "The service could not be scraped for a minute, or in most of the last 5 minutes, or it stopped pushing its metrics 90 s ago without a shutdown.",
+        )
+        .of_no_service()
+}
+
+fn restarts() -> Alert {
+    Alert::critical("ServiceRestarting", "system_alerts")
+        .above(3.0, liveness::restarts())
+        .annotated(
+            "{{ $labels.service_name }} restarted {count} times in 30 minutes",
+            "The process ended without a shutdown, or was started again, more than 3 times in 30 minutes.",
+        )
+}
+
+fn route() -> Alert {
+    Alert::critical("RouteFailing", adaptive::GROUP)
+        .above(50.0, adaptive::ROUTE)
         .lasting("1m")
         .annotated(
-            "{{ if $labels.instance }}{{ $labels.instance }}{{ else }}{{ $labels.service_name }}{{ end }} is down",
-            "Scrapes of the service have failed for a minute, or the service has stopped pushing its metrics.",
+            "{value} % of the responses of {{ $labels.http_route }} are 5xx on {{ $labels.service_name }}",
+            "More than half of the responses of one route are 5xx, of at least 5 in 15 minutes, 1 hour or 12 hours.",
         )
-        .shown_on("system-health", "Service up")
+        .unit("percent")
+}
+
+fn twice() -> Alert {
+    let uptime = Series::of(&m::PROCESS_UPTIME);
+    let scraped = "target_info{service_instance_id!=\"\"} and on (job, instance) up";
+    Alert::warning("CountedTwice", "system_alerts")
+        .above(
+            0.5,
+            format!(
+                "count by (service_name) (label_join({scraped}, \"instance\", \"\", \"service_instance_id\") \
+                 and on (instance) ({uptime} unless on (job, instance) up)) \
+                 or 0 * count by (service_name) ({uptime})"
+            ),
+        )
+        .lasting("2m")
+        .annotated(
+            "{{ $labels.service_name }} is scraped and pushes: its events are counted twice",
+            "The same process is scraped by Prometheus and pushes its metrics, so that every sum is doubled.",
+        )
 }
 
 fn errors() -> Alert {
@@ -44,7 +78,6 @@ fn errors() -> Alert {
             "{count} responses with 5xx a minute on {{ $labels.service_name }}",
             "The service has returned more than 50 responses a minute with a 5xx status for 2 minutes.",
         )
-        .shown_on("system-health", "5xx per minute")
 }
 
 fn database() -> Alert {
@@ -53,9 +86,8 @@ fn database() -> Alert {
         .kept("2m")
         .annotated(
             "{count} database operations without a connection in 5 minutes on {{ $labels.service_name }}",
-            "The connection to the database is lost: operations fail with connection, pool_timeout or io.",
+            "The connection to the database is lost: at least 1 % of the operations fail with connection, pool_timeout or io.",
         )
-        .shown_on("system-health", "Database latency p95 by operation")
 }
 
 fn memory() -> Alert {
@@ -68,7 +100,6 @@ fn memory() -> Alert {
             "{value} % of the memory limit in use on {{ $labels.service_name }} ({{ $labels.instance }})",
             "The process has used more than 80 % of its memory limit for 5 minutes.",
         )
-        .shown_on("system-health", "Memory against its limit")
 }
 
 fn telemetry() -> Alert {
@@ -80,5 +111,4 @@ fn telemetry() -> Alert {
             "{count} {{ $labels.signal }} lost in 5 minutes on {{ $labels.service_name }}",
             "The service reports that spans, log records or metric points were rejected, failed or dropped.",
         )
-        .shown_on("system-health", "Exporter ledger: lost telemetry")
 }

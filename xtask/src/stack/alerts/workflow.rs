@@ -1,17 +1,30 @@
 //! Alerts on workflows, agents, approvals and objectives.
 
-use crate::promql::{Series, sum_by};
+use crate::promql::{Series, grouping, max_by, sum_by};
+use crate::stack::adaptive;
 use crate::stack::alert::Alert;
 use crate::stack::recordings::{
-    AGENT_FAILURES, ALERT_WORKFLOW, DURATION_P95, FAILURES, NEUTRAL, RUNS,
+    AGENT_FAILURES, ALERT_WORKFLOW, DURATION_P95, FAILURES, NEUTRAL, QUEUE_WAIT_P95, RUNS,
 };
-use crate::stack::slo::{BURN_FAST, BURN_SLOW};
+use crate::stack::slo::{BURN_FAST, BURN_LONG, BURN_SLOW};
 use hub_otel::semconv::attribute::SERVICE_NAME;
 use hub_otel::semconv::attribute::label::{STATUS, WORKFLOW_ID};
 use hub_otel::semconv::metric as m;
 
 pub(super) fn alerts() -> Vec<Alert> {
-    vec![failure_rate(), duration(), agent_failures(), approvals(), burn_fast(), burn_slow()]
+    vec![
+        failure_rate(),
+        failing(),
+        duration(),
+        stuck(),
+        queued(),
+        agent_failures(),
+        agent_failing(),
+        approvals(),
+        burn_fast(),
+        burn_slow(),
+        burn_long(),
+    ]
 }
 
 fn failure_rate() -> Alert {
@@ -26,18 +39,71 @@ fn failure_rate() -> Alert {
             "Workflow failure rate {value} % on {{ $labels.service_name }}",
             "More than 10 % of the workflow runs of the last 5 minutes failed or timed out (of at least 5 runs).",
         )
-        .shown_on("workflow-overview", "Success rate")
 }
 
 fn duration() -> Alert {
+    // Runs that ended, and runs that have executed for 10 minutes.
     Alert::warning("HighWorkflowDuration", "workflow_alerts")
-        .above(300_000.0, DURATION_P95)
+        .above(300_000.0, format!("1000 * ({} >= 600) or {DURATION_P95}", oldest()))
         .lasting("10m")
         .annotated(
-            "p95 of {{ $labels.workflow_id }} is {count} ms on {{ $labels.service_name }}",
-            "The 95th percentile of a workflow's duration has been above 5 minutes for 10 minutes.",
+            "Runs of {{ $labels.workflow_id }} take {count} ms on {{ $labels.service_name }}",
+            "For 10 minutes, the 95th percentile of a workflow's duration over half an hour has been above 5 minutes, or one run has been executing for more than 10 minutes.",
         )
-        .shown_on("workflow-overview", "p95 duration")
+        .unit("ms")
+}
+
+/// Age of the oldest run that executes, in seconds.
+fn oldest() -> String {
+    let age = Series::of(&m::WORKFLOW_RUN_OLDEST_AGE).not(WORKFLOW_ID, ALERT_WORKFLOW);
+    max_by(&[SERVICE_NAME, WORKFLOW_ID], age)
+}
+
+fn stuck() -> Alert {
+    let waiting = Series::of(&m::WORKFLOW_APPROVAL_PENDING);
+    let same = grouping(&[SERVICE_NAME, WORKFLOW_ID]).join(", ");
+    Alert::warning("WorkflowStuck", "workflow_alerts")
+        .above(
+            3_600.0,
+            format!("{} unless on ({same}) ({waiting} > 0)", oldest()),
+        )
+        .lasting("1m")
+        .annotated(
+            "A run of {{ $labels.workflow_id }} has executed for {count} s on {{ $labels.service_name }}",
+            "One run has been executing for more than an hour, and no approval of its workflow is pending.",
+        )
+        .unit("s")
+}
+
+fn queued() -> Alert {
+    Alert::warning("WorkflowQueued", "workflow_alerts")
+        .above(60_000.0, QUEUE_WAIT_P95)
+        .lasting("5m")
+        .annotated(
+            "Runs of {{ $labels.workflow_id }} wait {count} ms for their start on {{ $labels.service_name }}",
+            "For 5 minutes, the 95th percentile of the time from the creation of a run until its start over a quarter of an hour has been above 1 minute.",
+        )
+        .unit("ms")
+}
+
+fn failing() -> Alert {
+    Alert::critical("WorkflowFailing", adaptive::GROUP)
+        .above(50.0, adaptive::WORKFLOW)
+        .annotated(
+            "{value} % of the runs of {{ $labels.workflow_id }} fail on {{ $labels.service_name }}",
+            "More than half of the runs of one workflow failed or timed out, of at least 3 in 15 minutes, 1 hour or 12 hours.",
+        )
+        .unit("percent")
+}
+
+fn agent_failing() -> Alert {
+    Alert::warning("AgentFailing", adaptive::GROUP)
+        .above(50.0, adaptive::AGENT)
+        .annotated(
+            "{value} % of the executions of {{ $labels.agent_id }} fail on {{ $labels.service_name }}",
+            "More than half of the executions of one agent failed or timed out, of at least 5 in 15 minutes, 1 hour or 12 hours.",
+        )
+        .unit("percent")
 }
 
 fn agent_failures() -> Alert {
@@ -47,9 +113,8 @@ fn agent_failures() -> Alert {
         .kept("5m")
         .annotated(
             "Agent {{ $labels.agent_id }} failed {count} times in 10 minutes on {{ $labels.service_name }}",
-            "One agent failed or timed out more than 5 times in 10 minutes.",
+            "One agent failed or timed out more than 5 times in 10 minutes, in at least 1 % of its executions.",
         )
-        .shown_on("agent-performance", "Failure rate by agent")
 }
 
 fn approvals() -> Alert {
@@ -61,7 +126,6 @@ fn approvals() -> Alert {
             "{count} approvals are pending on {{ $labels.service_name }}",
             "More than 20 approvals have been pending for 30 minutes.",
         )
-        .shown_on("workflow-overview", "Approvals that wait")
 }
 
 fn burn_fast() -> Alert {
@@ -69,9 +133,8 @@ fn burn_fast() -> Alert {
         .above(14.4, BURN_FAST)
         .annotated(
             "The error rate of {{ $labels.slo }} is {value} times the rate that its budget allows on {{ $labels.service_name }}",
-            "At the error rate of the last 5 minutes and the last hour, a budget of 30 days is used up in 2 days.",
+            "At the error rate of the last 5 minutes and the last hour, a budget of 30 days is used up in 2 days, one of 7 days in 12 hours.",
         )
-        .shown_on("slo", "Burn rate over 5 minutes and 1 hour")
 }
 
 fn burn_slow() -> Alert {
@@ -79,7 +142,16 @@ fn burn_slow() -> Alert {
         .above(6.0, BURN_SLOW)
         .annotated(
             "The error rate of {{ $labels.slo }} is {value} times the rate that its budget allows on {{ $labels.service_name }}",
-            "At the error rate of the last 30 minutes and the last 6 hours, a budget of 30 days is used up in 5 days.",
+            "At the error rate of the last 30 minutes and the last 6 hours, a budget of 30 days is used up in 5 days, one of 7 days in 28 hours.",
         )
-        .shown_on("slo", "Burn rate over 30 minutes and 6 hours")
+}
+
+fn burn_long() -> Alert {
+    Alert::warning("ErrorBudgetBurnLong", "slo_alerts")
+        .above(1.0, BURN_LONG)
+        .lasting("60m")
+        .annotated(
+            "The error rate of {{ $labels.slo }} has been {value} times the rate that its budget allows for days on {{ $labels.service_name }}",
+            "At the error rate of the last 6 hours and the last 3 days, the objective is missed at the end of its window.",
+        )
 }

@@ -2,7 +2,7 @@
 //! kind.
 
 use super::panel::Panel;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const REDUCE: &str = "lastNotNull";
 
@@ -11,7 +11,7 @@ impl Panel {
     #[must_use]
     pub fn lines(title: &'static str, unit: &'static str) -> Self {
         let options = json!({
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": true},
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []},
             "tooltip": {"mode": "multi", "sort": "desc"},
         });
         let mut panel = Self::new("timeseries", title, unit, options);
@@ -56,7 +56,7 @@ impl Panel {
         let options = json!({
             "reduceOptions": {"calcs": [REDUCE], "fields": "", "values": false},
             "pieType": "pie", "displayLabels": ["percent"],
-            "legend": {"displayMode": "table", "placement": "right", "values": ["value"], "showLegend": true},
+            "legend": {"displayMode": "table", "placement": "right", "values": ["value"], "showLegend": true, "calcs": []},
         });
         Self::new("piechart", title, unit, options)
     }
@@ -65,6 +65,49 @@ impl Panel {
     #[must_use]
     pub fn table(title: &'static str) -> Self {
         Self::new("table", title, "short", json!({"showHeader": true, "cellHeight": "sm"}))
+    }
+
+    /// Creates a list of log records, the newest first.
+    #[must_use]
+    pub fn logs(title: &'static str, logql: &str) -> Self {
+        let options = json!({
+            "showTime": true, "showLabels": false, "showCommonLabels": false, "wrapLogMessage": true,
+            "prettifyLogMessage": false, "enableLogDetails": true, "sortOrder": "Descending", "dedupStrategy": "none",
+        });
+        let target =
+            json!({"expr": logql, "queryType": "range", "maxLines": 100, "editorMode": "code"});
+        Self::new("logs", title, "short", options).of_store("loki", target).sized(24, 8)
+    }
+
+    /// Creates a list of the newest traces that match a query.
+    #[must_use]
+    pub fn trace_list(title: &'static str, traceql: &str) -> Self {
+        let target =
+            json!({"query": traceql, "queryType": "traceql", "tableType": "traces", "limit": 20});
+        let options = json!({"showHeader": true, "cellHeight": "sm"});
+        Self::new("table", title, "short", options).of_store("tempo", target).sized(24, 8)
+    }
+
+    /// Creates a graph of the services and the requests between them, by Tempo's generator.
+    #[must_use]
+    pub fn service_map(title: &'static str) -> Self {
+        let options = json!({
+            "nodes": {"mainStatUnit": "ms", "secondaryStatUnit": "r/sec"},
+            "edges": {}, "layoutAlgorithm": "layered", "zoomMode": "cooperative",
+        });
+        let target = json!({"queryType": "serviceMap", "query": ""});
+        Self::new("nodeGraph", title, "short", options).of_store("tempo", target).sized(24, 12)
+    }
+
+    /// Creates a list of the alerts that fire or are pending.
+    #[must_use]
+    pub fn alert_list(title: &'static str) -> Self {
+        let options = json!({
+            "viewMode": "list", "groupMode": "default", "groupBy": [], "maxItems": 20, "sortOrder": 3,
+            "dashboardAlerts": false, "alertName": "", "alertInstanceLabelFilter": "", "datasource": "-- Grafana --",
+            "stateFilter": {"firing": true, "pending": true, "error": true, "noData": false, "normal": false},
+        });
+        Self::new("alertlist", title, "short", options).of_store("-- Grafana --", Value::Null)
     }
 
     /// Creates a heatmap of the buckets of a histogram over time.

@@ -12,7 +12,7 @@ pub const RED: &str = "red";
 pub const YELLOW: &str = "yellow";
 
 /// Colours and the values from which they apply. The first entry has no value.
-type Steps = Vec<(&'static str, Option<f64>)>;
+pub(super) type Steps = Vec<(&'static str, Option<f64>)>;
 
 /// A panel.
 #[derive(Debug, Clone)]
@@ -22,18 +22,27 @@ pub struct Panel {
     pub title: &'static str,
     /// Description.
     pub description: &'static str,
-    unit: &'static str,
+    pub(super) unit: &'static str,
     pub(super) size: (usize, usize),
     /// Queries.
     pub targets: Vec<Target>,
-    steps: Steps,
+    pub(super) steps: Steps,
     pub(super) range: Option<(f64, f64)>,
     pub(super) custom: Value,
     options: Value,
     overrides: Vec<Value>,
-    transformations: Vec<Value>,
+    pub(super) transformations: Vec<Value>,
     traces: Option<String>,
-    decimals: Option<u32>,
+    pub(super) id: Option<usize>,
+    /// Data source other than Prometheus, and its query.
+    pub(super) store: Option<(&'static str, Value)>,
+    /// Title of the section that begins with the panel.
+    pub(super) section: Option<&'static str>,
+    pub(super) mappings: Vec<Value>,
+    no_value: &'static str,
+    pub(super) decimals: Option<u32>,
+    /// Period of a panel with points per day.
+    pub(super) period: Option<&'static str>,
 }
 
 impl Panel {
@@ -57,7 +66,13 @@ impl Panel {
             overrides: Vec::new(),
             transformations: Vec::new(),
             traces: None,
+            id: None,
+            store: None,
+            section: None,
+            mappings: Vec::new(),
+            no_value: "nothing in the time range",
             decimals: None,
+            period: None,
         }
     }
 
@@ -68,10 +83,47 @@ impl Panel {
         self
     }
 
+    /// Sets the id. Defaults to the position on the dashboard.
+    #[must_use]
+    pub fn identified(mut self, id: usize) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Begins a section of the dashboard.
+    #[must_use]
+    pub fn begins(mut self, section: &'static str) -> Self {
+        self.section = Some(section);
+        self
+    }
+
+    /// Shows a text and a colour in place of a value.
+    #[must_use]
+    pub fn replaces(mut self, value: &str, text: &str, color: &str) -> Self {
+        self.mappings.push(json!({
+            "type": "value",
+            "options": {value: {"text": text, "color": color, "index": self.mappings.len()}},
+        }));
+        self
+    }
+
+    /// Sets the text that is shown if there is no data.
+    #[must_use]
+    pub fn without_data(mut self, text: &'static str) -> Self {
+        self.no_value = text;
+        self
+    }
+
     /// Sets the width, in columns of 24 per row, and the height.
     #[must_use]
     pub fn sized(mut self, width: usize, height: usize) -> Self {
         self.size = (width, height);
+        self
+    }
+
+    /// Sets a data source other than Prometheus, and its query.
+    pub(super) fn of_store(mut self, uid: &'static str, target: Value) -> Self {
+        self.store = Some((uid, target));
         self
     }
 
@@ -150,6 +202,28 @@ impl Panel {
         self.property(json!({"id": "byName", "options": name}), "unit", json!(unit))
     }
 
+    /// Sets the number of decimals of the series or column with a name.
+    #[must_use]
+    pub fn named_decimals(self, name: &str, decimals: u32) -> Self {
+        self.property(json!({"id": "byName", "options": name}), "decimals", json!(decimals))
+    }
+
+    /// Returns a property that is set for the series or column with a name.
+    pub(super) fn property_of(&self, name: &Value, id: &str) -> Option<&Value> {
+        let of_name = self.overrides.iter().filter(|set| set["matcher"]["options"] == *name);
+        of_name
+            .flat_map(|set| set["properties"].as_array().into_iter().flatten())
+            .find_map(|property| (property["id"] == id).then(|| &property["value"]))
+    }
+
+    /// Shows one bar per day of a period that ends now, independent of the time range.
+    #[must_use]
+    pub fn by_day(mut self, period: &'static str) -> Self {
+        self.custom["drawStyle"] = json!("bars");
+        self.period = Some(period);
+        self
+    }
+
     /// Sets the colours of series whose names match a regular expression.
     #[must_use]
     pub fn named_steps(
@@ -177,6 +251,16 @@ impl Panel {
     pub fn right_axis(self, id: &str) -> Self {
         self.property(
             json!({"id": "byFrameRefID", "options": id}),
+            "custom.axisPlacement",
+            json!("right"),
+        )
+    }
+
+    /// Shows the axis of the series whose names match a regular expression on the right.
+    #[must_use]
+    pub fn right_axis_of(self, pattern: &str) -> Self {
+        self.property(
+            json!({"id": "byRegexp", "options": pattern}),
             "custom.axisPlacement",
             json!("right"),
         )
@@ -224,9 +308,10 @@ impl Panel {
             "unit": self.unit,
             "custom": self.custom,
             "thresholds": thresholds_json(&self.steps),
-            "mappings": [],
+            "mappings": self.mappings,
             "color": {"mode": if by_threshold { "thresholds" } else { "palette-classic" }},
             "links": links,
+            "noValue": self.no_value,
         });
         if let Some((min, max)) = self.range {
             defaults["min"] = json!(min);
@@ -236,7 +321,7 @@ impl Panel {
             defaults["decimals"] = json!(decimals);
         }
         let mut panel = json!({
-            "id": id,
+            "id": self.id.unwrap_or(id),
             "type": self.kind,
             "title": self.title,
             "description": self.description,
@@ -246,11 +331,44 @@ impl Panel {
             "fieldConfig": {"defaults": defaults, "overrides": self.overrides},
             "options": self.options,
         });
+        if self.targets.iter().any(|target| target.expression.contains("$__interval")) {
+            // The interval of the recorded increments. A point of a graph is a multiple of it.
+            panel["interval"] = json!("1m");
+        }
+        // Percentiles read a series per bucket: the fewer points, the faster the panel over a day.
+        if by_bucket(&self.targets) {
+            panel["maxDataPoints"] = json!(POINTS_OF_BUCKETS);
+        }
+        if let Some((uid, target)) = &self.store {
+            let kind = if *uid == "-- Grafana --" { "grafana" } else { uid };
+            let datasource = json!({"type": kind, "uid": uid});
+            let mut target = target.clone();
+            if let Some(fields) = target.as_object_mut() {
+                fields.insert("refId".to_owned(), json!("A"));
+                fields.insert("datasource".to_owned(), datasource.clone());
+                panel["targets"] = json!([target]);
+            }
+            panel["datasource"] = datasource;
+        }
+        if let Some(period) = self.period {
+            panel["interval"] = json!("1d");
+            panel["timeFrom"] = json!(period);
+        }
         if !self.transformations.is_empty() {
             panel["transformations"] = json!(self.transformations);
         }
         panel
     }
+}
+
+/// Points of a graph of percentiles or buckets.
+const POINTS_OF_BUCKETS: u32 = 150;
+
+/// Reports whether a query reads recorded buckets at each point of a graph.
+fn by_bucket(targets: &[Target]) -> bool {
+    targets.iter().any(|target| {
+        target.expression.contains("_bucket:") && target.expression.contains("$__interval")
+    })
 }
 
 fn thresholds(below: &'static str, steps: &[(&'static str, f64)]) -> Steps {

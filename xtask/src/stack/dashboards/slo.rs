@@ -1,9 +1,9 @@
 //! Dashboard SLO: objectives, remaining error budgets and burn rates.
 
+use super::query::of_service;
 use crate::promql::{Origin, Series};
 use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
-use crate::stack::slo::{self, ACHIEVED, BURN_FAST, BURN_SLOW, REMAINING, TARGET};
-use hub_otel::semconv::attribute::SERVICE_NAME;
+use crate::stack::slo::{self, ACHIEVED, BURN_FAST, BURN_LONG, BURN_SLOW, REMAINING, TARGET};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -11,18 +11,26 @@ pub(super) fn dashboard() -> Dashboard {
         title: "SLO",
         description: "Objectives, remaining error budgets and burn rates.",
         from: "now-24h",
-        variables: &["service"],
-        panels: vec![objectives(), achieved(), remaining(), fast(), slow(), ratio()],
+        variables: &["service", "environment", "cluster"],
+        panels: vec![
+            objectives().begins("Objectives"),
+            achieved(),
+            remaining(),
+            fast().begins("Burn rates"),
+            slow(),
+            long(),
+            ratio(),
+        ],
     }
 }
 
 fn recorded(name: &str) -> String {
-    Series::own(name, Origin::Service).like(SERVICE_NAME, "$service").to_string()
+    of_service(Series::own(name, Origin::Service)).to_string()
 }
 
 fn objectives() -> Panel {
     Panel::number("Objectives", "percentunit")
-        .about("Required ratio of good events: runs and API over 30 days, durations and agents over 7 days.")
+        .about("Required ratio of good events and window of each objective. observability/objectives.yaml sets them.")
         .query(Mode::Instant, TARGET, "{{title}} ({{window}})")
         .decimals(1)
         .sized(24, 4)
@@ -62,9 +70,15 @@ fn slow() -> Panel {
         .steps(GREEN, &[(RED, 6.0)])
 }
 
+fn long() -> Panel {
+    Panel::lines("Burn rate over 6 hours and 3 days", "short")
+        .about("Error rate relative to the rate that the budget allows, the lower of both windows. Above 1 the objective is missed; ErrorBudgetBurnLong fires after an hour.")
+        .query(Mode::Range, recorded(BURN_LONG), "{{service_name}} {{slo}}")
+        .steps(GREEN, &[(RED, 1.0)])
+}
+
 fn ratio() -> Panel {
     Panel::lines("Error ratio over 1 hour", "percentunit")
         .about("Ratio of bad events over the last hour.")
         .query(Mode::Range, recorded("slo:error:ratio_1h"), "{{service_name}} {{slo}}")
-        .sized(24, 8)
 }

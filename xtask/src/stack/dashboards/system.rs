@@ -1,13 +1,16 @@
 //! Dashboard System Health: the service's availability and resources, and the observability stack.
 
-use super::query::{or_none, per_minute, same, selected};
-use crate::promql::{
-    INSTANCE, JOB, Origin, POINT, SHOWN, Series, events_in_window, quantile, sum_by,
+use super::query::{
+    WARNINGS, increment, of_service, or_none, per_minute, quantile_at, same, selected,
 };
+use crate::promql::{INSTANCE, JOB, LE, Origin, POINT, SHOWN, Series, events_in_window, sum_by};
 use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
-use crate::stack::recordings::server_errors;
-use hub_otel::semconv::attribute::SERVICE_NAME;
+use crate::stack::increments::{
+    CALL_BUCKETS, CALLS, OPERATION_BUCKETS, OPERATIONS, REQUEST_BUCKETS, REQUESTS, counted,
+};
+use crate::stack::liveness::PUSHED;
 use hub_otel::semconv::attribute::label::{RESULT, SIGNAL};
+use hub_otel::semconv::attribute::{self as a, SERVICE_NAME};
 use hub_otel::semconv::metric as m;
 use opentelemetry_semantic_conventions::attribute as s;
 
@@ -17,30 +20,55 @@ pub(super) fn dashboard() -> Dashboard {
         title: "System Health",
         description: "Availability and resources of the service, and delivery of its telemetry.",
         from: "now-1h",
-        variables: &["service"],
+        variables: &["service", "environment", "cluster", "instance"],
         panels: vec![
-            up(),
+            up().begins("Availability"),
             lost(),
             requests(),
             components(),
+            firing(),
+            traffic().begins("Requests and database"),
+            error_ratio(),
             api(),
-            database(),
             errors(),
-            memory(),
+            database(),
+            database_errors(),
+            calls(),
+            call_errors(),
+            memory().begins("Process"),
             lag(),
             processor(),
             runtime(),
-            ledger(),
+            ledger().begins("Telemetry"),
             queue(),
+            map().begins("Services and logs"),
+            log_records(),
         ],
     }
 }
 
+/// Selects the series of a metric of a process.
+fn of_process(part: fn(&m::Metric) -> Series, metric: &m::Metric) -> Series {
+    selected(part, metric).like(INSTANCE, "$instance")
+}
+
 fn up() -> Panel {
-    let uptime = Series::of(&m::PROCESS_UPTIME).like(SERVICE_NAME, "$service");
-    Panel::number("Service up", "s")
-        .about("Uptime of the process. Empty if the service is neither scraped nor pushes.")
-        .query(Mode::Instant, format!("max by (service_name) ({uptime})"), "{{service_name}}")
+    let uptime = of_process(Series::of, &m::PROCESS_UPTIME);
+    let instances = [SERVICE_NAME, INSTANCE];
+    // 1 if a sample arrived within a minute, 0 if the process ended without a shutdown.
+    let fresh = sum_by(&instances, format!("count_over_time({uptime}[1m]) > bool 0"));
+    let pushed = of_service(Series::own(PUSHED, Origin::Service)).like(INSTANCE, "$instance");
+    Panel::number("Service up", "short")
+        .about("Each instance: up if its telemetry arrived within the last minute, down if it stopped without a shutdown.")
+        .query(
+            Mode::Instant,
+            format!("{fresh} > 0 or 0 * {}", sum_by(&instances, pushed)),
+            "{{service_name}} {{instance}}",
+        )
+        .steps(RED, &[(GREEN, 1.0)])
+        .replaces("0", "DOWN", RED)
+        .replaces("1", "UP", GREEN)
+        .without_data("no service is scraped or pushes")
 }
 
 fn lost() -> Panel {
@@ -51,6 +79,7 @@ fn lost() -> Panel {
         )
         .query(Mode::Instant, or_none(&sum_by(&[SIGNAL], lost), SIGNAL), "{{signal}}")
         .steps(GREEN, &[(RED, 1.0)])
+        .replaces("0", "none", GREEN)
         .decimals(0)
 }
 
@@ -65,16 +94,60 @@ fn requests() -> Panel {
 fn components() -> Panel {
     let up = Series::own("up", Origin::Prometheus).unlike(JOB, "orchestration-service");
     Panel::number("Stack components up", "short")
-        .about("1 if the last scrape of a component of the stack succeeded, otherwise 0.")
+        .about("State of the components of the stack by their last scrapes.")
         .query(Mode::Instant, format!("min by (job) ({up})"), "{{job}}")
         .steps(RED, &[(GREEN, 1.0)])
+        .replaces("0", "DOWN", RED)
+        .replaces("1", "UP", GREEN)
+}
+
+fn firing() -> Panel {
+    Panel::alert_list("Alerts")
+        .about("Alerts of this stack that fire or are pending. Their values and thresholds are on the dashboard Alerts.")
+        .sized(24, 6)
+}
+
+fn map() -> Panel {
+    Panel::service_map("Service map")
+        .about("Services and the requests between them, with rate and latency, from Tempo's service graphs. Select a node for its traces.")
+        .without_data("no request between services in the time range")
+}
+
+fn log_records() -> Panel {
+    Panel::logs("Warnings and errors", WARNINGS)
+        .about("The newest log records of the selected services from the severity WARN. `trace_id` in the details links to the trace.")
+        .without_data("no warning")
+}
+
+fn traffic() -> Panel {
+    Panel::lines("Requests per minute by route", "short")
+        .about("Completed HTTP requests, by route.")
+        .query(Mode::Range, per_minute(&[s::HTTP_ROUTE], &increment(REQUESTS)), "{{http_route}}")
+        .stacked()
+}
+
+fn error_ratio() -> Panel {
+    let by_service = |series: &Series| sum_by(&[SERVICE_NAME], counted(series, "$__interval"));
+    let failed = by_service(&increment(REQUESTS).like(s::HTTP_RESPONSE_STATUS_CODE, "5.."));
+    let all = by_service(&increment(REQUESTS));
+    Panel::lines("Error ratio of requests", "percent")
+        .about("Responses with a 5xx status, relative to all responses.")
+        .query(
+            Mode::Range,
+            format!("100 * ({failed} or 0 * {all}) / ({all} > 0)"),
+            "{{service_name}}",
+        )
+        .steps(GREEN, &[(YELLOW, 1.0), (RED, 5.0)])
 }
 
 fn api() -> Panel {
-    let requests = selected(Series::buckets, &m::HTTP_SERVER_REQUEST_DURATION);
     Panel::lines("API p95 by route", "s")
         .about("95th percentile of the duration of HTTP requests.")
-        .query(Mode::Range, quantile(0.95, &[s::HTTP_ROUTE], &requests, POINT), "{{http_route}}")
+        .query(
+            Mode::Range,
+            quantile_at(0.95, &[s::HTTP_ROUTE], &increment(REQUEST_BUCKETS)),
+            "{{http_route}}",
+        )
         .traces(format!(
             "{{ kind = server && resource.service.name =~ \"${{service:pipe}}\"{} }}",
             same(s::HTTP_ROUTE, "http_route")
@@ -82,12 +155,11 @@ fn api() -> Panel {
 }
 
 fn database() -> Panel {
-    let operations = selected(Series::buckets, &m::DB_CLIENT_OPERATION_DURATION);
     Panel::lines("Database latency p95 by operation", "s")
         .about("95th percentile of the duration of database operations.")
         .query(
             Mode::Range,
-            quantile(0.95, &[s::DB_OPERATION_NAME], &operations, POINT),
+            quantile_at(0.95, &[s::DB_OPERATION_NAME], &increment(OPERATION_BUCKETS)),
             "{{db_operation_name}}",
         )
         .traces(format!(
@@ -96,13 +168,24 @@ fn database() -> Panel {
         ))
 }
 
+fn database_errors() -> Panel {
+    let failed = increment(OPERATIONS).not(a::ERROR_TYPE, "");
+    Panel::lines("Database errors per minute", "short")
+        .about("Database operations that failed, by error type. DatabaseErrors fires on lost connections: connection, pool_timeout, io.")
+        .query(
+            Mode::Range,
+            or_none(&per_minute(&[a::ERROR_TYPE], &failed), a::ERROR_TYPE),
+            "{{error_type}}",
+        )
+}
+
 fn errors() -> Panel {
-    let errors = server_errors().like(SERVICE_NAME, "$service");
+    let errors = increment(REQUESTS).like(s::HTTP_RESPONSE_STATUS_CODE, "5..");
     Panel::lines("5xx per minute", "short")
         .about("Responses with a 5xx status, by route. HighErrorRate fires above 50 a minute for 2 minutes.")
         .query(
             Mode::Range,
-            or_none(&per_minute(&sum_by(&[s::HTTP_ROUTE], events_in_window(&errors, POINT))), "http_route"),
+            or_none(&per_minute(&[s::HTTP_ROUTE], &errors), "http_route"),
             "{{http_route}}",
         )
         .steps(GREEN, &[(RED, 50.0)])
@@ -111,9 +194,30 @@ fn errors() -> Panel {
         )
 }
 
+fn calls() -> Panel {
+    Panel::lines("HTTP client p95 by server", "s")
+        .about("95th percentile of the duration of the service's requests to other servers.")
+        .query(
+            Mode::Range,
+            quantile_at(0.95, &[s::SERVER_ADDRESS], &increment(CALL_BUCKETS)),
+            "{{server_address}}",
+        )
+}
+
+fn call_errors() -> Panel {
+    let failed = increment(CALLS).not(a::ERROR_TYPE, "");
+    Panel::lines("HTTP client errors per minute", "short")
+        .about("Requests of the service that failed or returned an error status, by server and error type.")
+        .query(
+            Mode::Range,
+            or_none(&per_minute(&[s::SERVER_ADDRESS, a::ERROR_TYPE], &failed), a::ERROR_TYPE),
+            "{{server_address}} {{error_type}}",
+        )
+}
+
 fn memory() -> Panel {
     let [used, limit] = [&m::PROCESS_MEMORY_USAGE, &m::PROCESS_MEMORY_LIMIT]
-        .map(|metric| sum_by(&[SERVICE_NAME, INSTANCE], selected(Series::of, metric)));
+        .map(|metric| sum_by(&[SERVICE_NAME, INSTANCE], of_process(Series::of, metric)));
     Panel::lines("Memory against its limit", "percent")
         .about("Physical memory in use relative to the memory limit. HighMemoryUsage fires above 80 % for 5 minutes.")
         .query(Mode::Range, format!("100 * {used} / {limit}"), "{{service_name}} {{instance}}")
@@ -122,15 +226,22 @@ fn memory() -> Panel {
 }
 
 fn lag() -> Panel {
-    let lag = selected(Series::buckets, &m::RUNTIME_LAG);
+    let lag = of_process(Series::buckets, &m::RUNTIME_LAG);
     Panel::lines("Runtime lag p99", "s")
         .about("Delay with which a timer fires on the application's runtime. Above 100 ms, a task blocks the runtime.")
-        .query(Mode::Range, quantile(0.99, &[SERVICE_NAME], &lag, POINT), "{{service_name}}")
+        .query(
+            Mode::Range,
+            format!(
+                "histogram_quantile(0.99, {}) >= 0",
+                sum_by(&[SERVICE_NAME, INSTANCE, LE], format!("rate({lag}[$__rate_interval])"))
+            ),
+            "{{service_name}} {{instance}}",
+        )
         .steps(GREEN, &[(RED, 0.1)])
 }
 
 fn processor() -> Panel {
-    let time = selected(Series::of, &m::PROCESS_CPU_TIME);
+    let time = of_process(Series::of, &m::PROCESS_CPU_TIME);
     Panel::lines("CPU", "percentunit")
         .about("Processor time per second. 100 % is one core.")
         .query(
@@ -142,8 +253,8 @@ fn processor() -> Panel {
 }
 
 fn runtime() -> Panel {
-    let sum = |metric: &m::Metric| sum_by(&[], selected(Series::of, metric));
-    let busy = selected(Series::of, &m::RUNTIME_BUSY_TIME);
+    let sum = |metric: &m::Metric| sum_by(&[], of_process(Series::of, metric));
+    let busy = of_process(Series::of, &m::RUNTIME_BUSY_TIME);
     Panel::lines("Runtime tasks and workers", "short")
         .about(
             "Tasks that have not completed, tasks in the global queue, and utilisation of the workers (right axis).",
@@ -163,9 +274,14 @@ fn ledger() -> Panel {
     let items = events_in_window(&selected(Series::of, &m::EXPORT_ITEMS), POINT);
     Panel::lines("Exporter ledger: lost telemetry", "short")
         .about(
-            "Telemetry items per minute by export result. Items with a result other than `ok` are lost; TelemetryLoss fires on them.",
+            "Telemetry items per minute by export result: lost ones on the left axis, delivered ones (`ok`) on the right. TelemetryLoss fires on the former.",
         )
-        .query(Mode::Range, per_minute(&sum_by(&[SIGNAL, RESULT], items)), "{{signal}} {{result}}")
+        .query(
+            Mode::Range,
+            format!("{} * 60 / $__rate_interval", sum_by(&[SIGNAL, RESULT], items)),
+            "{{signal}} {{result}}",
+        )
+        .right_axis_of("/ ok$/")
 }
 
 fn queue() -> Panel {

@@ -1,8 +1,12 @@
 //! Dashboard Workflow Overview: runs, durations, failures and pending approvals of workflows.
 
-use super::query::{one_of, or_none, per_minute, same, selected, spans};
-use crate::promql::{LE, Origin, POINT, SHOWN, Series, events_in_window, max_by, quantile, sum_by};
+use super::query::{
+    WARNINGS, increment, one_of, or_none, or_zero, per_minute, quantile_at, quantile_of_range,
+    same, selected, spans, total,
+};
+use crate::promql::{LE, Origin, Series, max_by, sum_by};
 use crate::stack::dashboard::{Dashboard, GREEN, Mode, Panel, RED, YELLOW};
+use crate::stack::increments::{APPROVAL_BUCKETS, QUEUE_BUCKETS, RUN_BUCKETS, RUN_ERRORS, RUNS};
 use crate::stack::recordings::NEUTRAL;
 use hub_otel::semconv::attribute::label::{
     DECISION, ERROR_TYPE, STATUS, TRIGGER_TYPE, WORKFLOW_ID,
@@ -15,20 +19,25 @@ pub(super) fn dashboard() -> Dashboard {
         title: "Workflow Overview",
         description: "Runs, durations, failures and pending approvals of workflows.",
         from: "now-1h",
-        variables: &["service", "workflow"],
+        variables: &["service", "environment", "cluster", "workflow"],
         panels: vec![
-            by_status(),
+            by_status().begins("Runs"),
             success_rate(),
             duration(),
             active(),
             failed_runs(),
             failures(),
             slowest(),
-            approvals(),
+            approvals().begins("Approvals"),
             approval_wait(),
+            percentiles().begins("Durations"),
+            queue_wait(),
+            oldest(),
             active_by_workflow(),
             triggers(),
-            traced(),
+            traced().begins("Traces and logs"),
+            failed_traces(),
+            log_records(),
         ],
     }
 }
@@ -38,10 +47,9 @@ fn workflow_spans(conditions: &str) -> String {
 }
 
 fn by_status() -> Panel {
-    let runs = sum_by(&[STATUS], events_in_window(&selected(Series::of, &m::WORKFLOW_RUNS), POINT));
     let panel = Panel::lines("Workflows per minute by status", "short")
         .about("Runs that ended per minute, by status.")
-        .query(Mode::Range, per_minute(&runs), "{{status}}")
+        .query(Mode::Range, per_minute(&[STATUS], &increment(RUNS)), "{{status}}")
         .traces(workflow_spans(
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS)),
         ))
@@ -58,9 +66,8 @@ fn by_status() -> Panel {
 }
 
 fn success_rate() -> Panel {
-    let runs = || selected(Series::of, &m::WORKFLOW_RUNS);
-    let good = sum_by(&[], events_in_window(&runs().is(STATUS, status::SUCCESS), SHOWN));
-    let counted = sum_by(&[], events_in_window(&runs().unlike(STATUS, NEUTRAL), SHOWN));
+    let good = total(&[], &increment(RUNS).is(STATUS, status::SUCCESS));
+    let counted = total(&[], &increment(RUNS).unlike(STATUS, NEUTRAL));
     Panel::number("Success rate", "percent")
         .about("Runs that succeeded, relative to runs that succeeded, failed or timed out, in the time range. The target is 99 %.")
         .query(Mode::Instant, format!("100 * {good} / ({counted} > 0)"), "success")
@@ -70,10 +77,10 @@ fn success_rate() -> Panel {
 }
 
 fn duration() -> Panel {
-    let p95 = quantile(0.95, &[], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
+    let p95 = quantile_of_range(0.95, &[WORKFLOW_ID], &increment(RUN_BUCKETS));
     Panel::gauge("p95 duration", "ms", (0.0, 600_000.0))
-        .about("95th percentile of the execution time of runs in the time range, without waits for approvals. Red above 5 minutes.")
-        .query(Mode::Instant, p95, "p95")
+        .about("Highest 95th percentile of the execution time of a workflow in the time range, without waits for approvals. Red above 5 minutes.")
+        .query(Mode::Instant, format!("max({p95})"), "p95")
         .steps(GREEN, &[(YELLOW, 120_000.0), (RED, 300_000.0)])
         .traces(workflow_spans(&one_of(a::WORKFLOW_ID, "workflow")))
 }
@@ -85,10 +92,9 @@ fn active() -> Panel {
 }
 
 fn failed_runs() -> Panel {
-    let runs = selected(Series::of, &m::WORKFLOW_RUNS);
     Panel::number("Runs by status", "short")
         .about("Runs that ended in the time range, by status.")
-        .query(Mode::Instant, sum_by(&[STATUS], events_in_window(&runs, SHOWN)), "{{status}}")
+        .query(Mode::Instant, total(&[STATUS], &increment(RUNS)), "{{status}}")
         .sized(6, 4)
         .decimals(0)
         .traces(workflow_spans(
@@ -97,8 +103,7 @@ fn failed_runs() -> Panel {
 }
 
 fn failures() -> Panel {
-    let errors =
-        sum_by(&[ERROR_TYPE], events_in_window(&selected(Series::of, &m::WORKFLOW_ERRORS), SHOWN));
+    let errors = total(&[ERROR_TYPE], &increment(RUN_ERRORS));
     Panel::bars("Failures by error type", "short")
         .about("Runs that failed or timed out in the time range, by the stable identifier of the error.")
         .query(Mode::Instant, or_none(&errors, ERROR_TYPE), "{{error_type}}")
@@ -108,8 +113,7 @@ fn failures() -> Panel {
 }
 
 fn slowest() -> Panel {
-    let p95 =
-        quantile(0.95, &[WORKFLOW_ID], &selected(Series::buckets, &m::WORKFLOW_DURATION), SHOWN);
+    let p95 = quantile_of_range(0.95, &[WORKFLOW_ID], &increment(RUN_BUCKETS));
     Panel::bars("Top 10 slowest workflows", "ms")
         .about("The ten workflows with the highest 95th percentile of the execution time in the time range.")
         .query(Mode::Instant, format!("topk(10, {p95})"), "{{workflow_id}}")
@@ -122,12 +126,12 @@ fn approvals() -> Panel {
         .about("Number of pending approvals, and age of the oldest one (right axis).")
         .query(
             Mode::Range,
-            sum_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_PENDING)),
+            or_zero(&sum_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_PENDING))),
             "waiting",
         )
         .query(
             Mode::Range,
-            max_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_OLDEST_AGE)),
+            or_zero(&max_by(&[], selected(Series::of, &m::WORKFLOW_APPROVAL_OLDEST_AGE))),
             "age of the oldest",
         )
         .query_unit("B", "s")
@@ -136,10 +140,10 @@ fn approvals() -> Panel {
 }
 
 fn approval_wait() -> Panel {
-    let waits = selected(Series::buckets, &m::WORKFLOW_APPROVAL_WAIT_TIME);
+    let waits = increment(APPROVAL_BUCKETS);
     Panel::bars("Approval wait p95 by decision", "ms")
         .about("95th percentile of the time from the request for an approval to its decision, in the time range.")
-        .query(Mode::Instant, quantile(0.95, &[DECISION], &waits, SHOWN), "{{decision}}")
+        .query(Mode::Instant, quantile_of_range(0.95, &[DECISION], &waits), "{{decision}}")
         .traces(spans(
             span::WORKFLOW_APPROVAL,
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_APPROVAL_DECISION, DECISION)),
@@ -157,15 +161,55 @@ fn active_by_workflow() -> Panel {
         .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
 }
 
+fn percentiles() -> Panel {
+    let p = |q| quantile_at(q, &[WORKFLOW_ID], &increment(RUN_BUCKETS));
+    Panel::lines("Duration p50, p95, p99 by workflow", "ms")
+        .about("Execution time of the runs of each workflow, without waits for approvals. Select workflows above.")
+        .query(Mode::Range, p(0.5), "{{workflow_id}} p50")
+        .query(Mode::Range, p(0.95), "{{workflow_id}} p95")
+        .query(Mode::Range, p(0.99), "{{workflow_id}} p99")
+        .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
+        .sized(24, 8)
+}
+
+fn queue_wait() -> Panel {
+    Panel::lines("Time in the queue p95 by workflow", "ms")
+        .about("95th percentile of the time from the creation of a run until its start, once per run. It grows with the load of the workers.")
+        .query(Mode::Range, quantile_at(0.95, &[WORKFLOW_ID], &increment(QUEUE_BUCKETS)), "{{workflow_id}}")
+        .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
+}
+
+fn oldest() -> Panel {
+    Panel::lines("Age of the oldest run", "s")
+        .about("Time since the start of the oldest run that is executing, by workflow. A line that never falls indicates a run that hangs.")
+        .query(
+            Mode::Range,
+            max_by(&[WORKFLOW_ID], selected(Series::of, &m::WORKFLOW_RUN_OLDEST_AGE)),
+            "{{workflow_id}}",
+        )
+        .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
+}
+
 fn triggers() -> Panel {
-    let runs =
-        sum_by(&[TRIGGER_TYPE], events_in_window(&selected(Series::of, &m::WORKFLOW_RUNS), SHOWN));
     Panel::pie("Runs by trigger", "short")
         .about("Runs that ended in the time range, by trigger.")
-        .query(Mode::Instant, runs, "{{trigger_type}}")
+        .query(Mode::Instant, total(&[TRIGGER_TYPE], &increment(RUNS)), "{{trigger_type}}")
         .traces(workflow_spans(
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_TRIGGER, TRIGGER_TYPE)),
         ))
+}
+
+fn failed_traces() -> Panel {
+    let failed = one_of(a::WORKFLOW_ID, "workflow") + " && status = error";
+    Panel::trace_list("Failed runs", &workflow_spans(&failed))
+        .about("The newest traces in which a run of the selected workflows failed. Select one to open it.")
+        .without_data("no failed run")
+}
+
+fn log_records() -> Panel {
+    Panel::logs("Warnings and errors", WARNINGS)
+        .about("The newest log records of the selected services from the severity WARN. `trace_id` in the details links to the trace.")
+        .without_data("no warning")
 }
 
 /// Span metrics generated by Tempo. Only these series have exemplars, because the Rust SDK

@@ -1,16 +1,18 @@
 //! Table of approvals. A decision updates the run in the same transaction.
 
 use super::SqliteStore;
-use super::page::{listed, page};
-use super::statements::{Change, cancel_pending_approvals, change_run, insert_owner, select_run};
+use super::statements::{cancel_pending_approvals, change_run, insert_owner, select_run};
 use super::writer::Connection;
 use crate::clock::Timestamp;
-use crate::domain::{Approval, Decision, RunState, RunStatus};
+use crate::domain::{Approval, Decision, RunState};
+use crate::store::page::{listed, page};
+use crate::store::rules::{Change, continuation, decided, undecidable};
 use crate::store::{
-    ApprovalStore, Decided, Effect, Listed, MAX_PAGE_BYTES, Owner, Page, PendingApprovals,
-    Resolution, Result, StoredDecision,
+    ApprovalStore, Decided, Listed, MAX_PAGE_BYTES, Owner, Page, PendingApprovals, Resolution,
+    Result, StoredDecision,
 };
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// Inserts an approval of an owned RUNNING run, once per node.
 const INSERT: &str = "INSERT INTO approvals (id, run_id, workflow, node_id, agent, action, input, \
@@ -33,36 +35,22 @@ async fn apply_decision(
     let run = select_run(connection, &approval.run_id).await?;
     // A foreign key guarantees that the run exists.
     let run = run.ok_or(sqlx::Error::RowNotFound)?;
-    let (to, failure) = match approval.decision {
-        Decision::Approved => (RunStatus::Pending, None),
-        Decision::Rejected => (RunStatus::Rejected, None),
-        Decision::Expired => {
-            (RunStatus::TimedOut, Some(("approval_expired", "the approval expired")))
-        }
-        Decision::Pending | Decision::Cancelled => (run.status, None),
+    let (run, next) = match continuation(approval.decision, run, owner) {
+        Ok(next) => next,
+        Err(effect) => return Ok(StoredDecision { approval, effect, cancelled: Vec::new() }),
     };
-    if run.status != RunStatus::WaitingApproval {
-        let in_flight = run.status == RunStatus::Running;
-        let effect = if in_flight { Effect::InFlight(run) } else { Effect::Unchanged(run) };
-        return Ok(StoredDecision { approval, effect, cancelled: Vec::new() });
-    }
-    let owner = owner.filter(|_| !to.is_terminal());
-    if let Some(owner) = owner {
+    if let Some(owner) = next.owner {
         insert_owner(connection, owner, Timestamp::now()).await?;
     }
-    let owner = owner.map(|owner| owner.id.as_str());
-    let change = Change { owner, failure, ..Change::default() };
-    let changed = change_run(connection, &run.state(), to, change).await?;
+    let owner = next.owner.map(|owner| owner.id.as_str());
+    let change = Change { owner, failure: next.failure, ..Change::default() };
+    let changed = change_run(connection, &run.state(), next.to, change).await?;
     let run = changed.ok_or(sqlx::Error::RowNotFound)?;
-    if !to.is_terminal() {
-        return Ok(StoredDecision {
-            approval,
-            effect: Effect::Continued(run),
-            cancelled: Vec::new(),
-        });
-    }
-    let cancelled = cancel_pending_approvals(connection, &run.id).await?;
-    Ok(StoredDecision { approval, effect: Effect::Ended(run), cancelled })
+    let cancelled = match run.status.is_terminal() {
+        true => cancel_pending_approvals(connection, &run.id).await?,
+        false => Vec::new(),
+    };
+    Ok(decided(approval, run, cancelled))
 }
 
 #[async_trait]
@@ -134,15 +122,8 @@ impl ApprovalStore for SqliteStore {
                     let known: Option<Approval> = known.fetch_optional(&mut *connection).await?;
                     let Some(known) = known else { return Ok(Decided::Unknown) };
                     let now = Timestamp::now();
-                    match known.decision {
-                        Decision::Pending if known.expires_at > now => {}
-                        // Expired, even if the expiry is not stored yet.
-                        Decision::Pending | Decision::Expired => {
-                            return Ok(Decided::Expired(known));
-                        }
-                        Decision::Approved | Decision::Rejected | Decision::Cancelled => {
-                            return Ok(Decided::Already(known));
-                        }
+                    if let Some(refused) = undecidable(&known, now) {
+                        return Ok(refused);
                     }
                     let approval = sqlx::query_as(DECIDE)
                         .bind(id)
@@ -180,11 +161,12 @@ impl ApprovalStore for SqliteStore {
             .await
     }
 
-    async fn next_expiry(&self) -> Result<Option<Timestamp>> {
+    async fn next_expiry(&self) -> Result<Option<Duration>> {
         // Not traced: a timer queries it, not a request.
         let due =
             sqlx::query_scalar("SELECT min(expires_at) FROM approvals WHERE decision = 'PENDING'");
-        Ok(due.fetch_one(self.readers.untraced()).await?)
+        let due: Option<Timestamp> = due.fetch_one(self.readers.untraced()).await?;
+        Ok(due.map(|due| due.since(Timestamp::now())))
     }
 
     async fn backlog(&self) -> Result<Vec<PendingApprovals>> {

@@ -3,6 +3,7 @@
 use super::SqliteStore;
 use super::statements::{insert_run, take_slot};
 use crate::clock::Timestamp;
+use crate::store::rules::deduplicated;
 use crate::store::{Admission, Admitted, AlertRequest, IncidentStore, Result};
 use async_trait::async_trait;
 
@@ -23,14 +24,8 @@ impl IncidentStore for SqliteStore {
                     .bind(&alert.fingerprint)
                     .fetch_optional(&mut *connection)
                     .await?;
-                    match open {
-                        None if !alert.firing => return Ok(Some(Admitted::Nothing)),
-                        Some((run, last))
-                            if alert.firing && now.since(last) < alert.remind_after =>
-                        {
-                            return Ok(Some(Admitted::Deduplicated(run)));
-                        }
-                        _ => {}
+                    if let Some(admitted) = deduplicated(alert, open, now) {
+                        return Ok(Some(admitted));
                     }
                     if !take_slot(connection, admission, now).await? {
                         return Ok(None);

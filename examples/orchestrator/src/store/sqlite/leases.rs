@@ -5,8 +5,9 @@ use super::statements::cancel_pending_approvals;
 use super::writer::Connection;
 use crate::clock::Timestamp;
 use crate::domain::Run;
-use crate::store::{LeaseStore, Owner, Recovered, Result};
+use crate::store::{Lease, LeaseStore, Owner, Recovered, Result};
 use async_trait::async_trait;
+use sqlx::types::Json;
 use std::collections::HashSet;
 
 const RENEW: &str =
@@ -75,6 +76,24 @@ impl LeaseStore for SqliteStore {
         self.writer
             .write_untraced((owner.clone(), crash_limit), |connection, (owner, crash_limit)| {
                 Box::pin(take_over(connection, owner, *crash_limit))
+            })
+            .await
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>> {
+        let leases = sqlx::query_as("SELECT id, expires_at <= ?1 AS expired FROM owners");
+        Ok(leases.bind(Timestamp::now()).fetch_all(self.readers.untraced()).await?)
+    }
+
+    async fn expire_leases(&self, owners: &[String]) -> Result<()> {
+        self.writer
+            .write_untraced(owners.to_vec(), |connection, owners| {
+                Box::pin(async move {
+                    let expire = "UPDATE owners SET expires_at = 0 \
+                        WHERE id IN (SELECT value FROM json_each(?1))";
+                    sqlx::query(expire).bind(Json(owners)).execute(connection).await?;
+                    Ok(())
+                })
             })
             .await
     }

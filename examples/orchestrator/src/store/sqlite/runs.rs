@@ -1,16 +1,18 @@
 //! Tables of runs and node results.
 
 use super::SqliteStore;
-use super::page::{listed, page};
 use super::retention::delete_ended;
 use super::statements::{
-    Change, cancel_pending_approvals, change_run, insert_run, select_run, take_slot,
+    cancel_pending_approvals, change_run, insert_owner, insert_run, select_run, take_slot,
 };
 use super::writer::Connection;
 use crate::clock::Timestamp;
 use crate::domain::{Approval, NewRun, NodeRecord, Run, RunState, RunStatus};
+use crate::store::page::{listed, page};
+use crate::store::rules::{Change, executed_until, known_key};
 use crate::store::{
-    Admission, Cancelled, Created, End, Listed, MAX_PAGE_BYTES, Page, Paused, Result, RunStore,
+    Admission, Cancelled, Created, End, Listed, MAX_PAGE_BYTES, Owner, Page, Paused, Result,
+    RunStore,
 };
 use async_trait::async_trait;
 use sqlx::types::Json;
@@ -35,8 +37,7 @@ async fn find_by_key(connection: &mut Connection, run: &NewRun) -> Result<Option
     let known = known.bind(&run.workflow).bind(key).fetch_optional(connection).await?;
     let Some(row) = known else { return Ok(None) };
     let stored: Option<&str> = row.try_get("idempotency_fingerprint")?;
-    let same = stored == Some(fingerprint);
-    Ok(Some(if same { Created::Existing(Run::from_row(&row)?) } else { Created::Conflict }))
+    Ok(Some(known_key(Run::from_row(&row)?, stored, fingerprint)))
 }
 
 #[async_trait]
@@ -93,6 +94,23 @@ impl RunStore for SqliteStore {
         );
         let rows = rows.bind(Json(runs)).fetch_all(&self.readers).await?;
         rows.iter().map(|row| Ok((row.try_get("run_id")?, NodeRecord::from_row(row)?))).collect()
+    }
+
+    async fn claim(&self, id: &str, waits: u32, owner: &Owner) -> Result<Option<Run>> {
+        let arguments = (id.to_owned(), waits, owner.clone());
+        self.writer
+            .write_untraced(arguments, |connection, (id, waits, owner)| {
+                Box::pin(async move {
+                    let run = select_run(connection, id).await?;
+                    let pending =
+                        |run: &Run| run.status == RunStatus::Pending && run.waits == *waits;
+                    let Some(run) = run.filter(pending) else { return Ok(None) };
+                    insert_owner(connection, owner, Timestamp::now()).await?;
+                    let change = Change { owner: Some(&owner.id), ..Change::default() };
+                    change_run(connection, &run.state(), RunStatus::Pending, change).await
+                })
+            })
+            .await
     }
 
     async fn start(&self, run: RunState, segment: Option<String>) -> Result<Option<Run>> {
@@ -214,11 +232,7 @@ impl RunStore for SqliteStore {
                     if run.status.is_terminal() {
                         return Ok((Cancelled::AlreadyEnded(run.status), Vec::new()));
                     }
-                    // The segment in flight does not write its time any more.
-                    let segment = run.resumed_at.map(|since| Timestamp::now().since(since));
-                    let segment = segment.map_or(0, |time| time.as_millis()).try_into();
-                    let executed_ms =
-                        Some(run.executed_ms.saturating_add(segment.unwrap_or(u64::MAX)));
+                    let executed_ms = Some(executed_until(&run, Timestamp::now()));
                     let change = Change { executed_ms, ..Change::default() };
                     let cancelled = RunStatus::Cancelled;
                     let run = change_run(connection, &run.state(), cancelled, change).await?;

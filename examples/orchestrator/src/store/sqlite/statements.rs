@@ -3,6 +3,7 @@
 use super::writer::Connection;
 use crate::clock::Timestamp;
 use crate::domain::{Approval, NewRun, Run, RunState, RunStatus};
+use crate::store::rules::Change;
 use crate::store::{Admission, Owner, Result};
 use sqlx::types::Json;
 
@@ -12,15 +13,6 @@ const CHANGE: &str = "UPDATE workflow_runs SET status = ?5, owner = ?6, version 
     executed_ms = coalesce(?10, executed_ms), waits = waits + ?11, \
     started_at = coalesce(started_at, ?12), resumed_at = ?12, finished_at = ?13 \
     WHERE id = ?1 AND status = ?2 AND version = ?3 AND coalesce(owner, '') = ?4 RETURNING *";
-
-/// A change of a run's status. Unset values stay, except that the run has no owner.
-#[derive(Default)]
-pub(super) struct Change<'a> {
-    pub(super) owner: Option<&'a str>,
-    pub(super) failure: Option<(&'a str, &'a str)>,
-    pub(super) segment: Option<&'a str>,
-    pub(super) executed_ms: Option<u64>,
-}
 
 /// Changes a run from the state `before`. Returns `None` if another writer was first.
 pub(super) async fn change_run(
@@ -41,7 +33,7 @@ pub(super) async fn change_run(
         .bind(error_type)
         .bind(error)
         .bind(change.segment)
-        .bind(change.executed_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
+        .bind(change.executed())
         .bind(to == RunStatus::WaitingApproval)
         .bind((to == RunStatus::Running).then_some(now))
         .bind(to.is_terminal().then_some(now))

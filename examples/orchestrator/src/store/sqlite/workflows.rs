@@ -1,9 +1,10 @@
 //! Table of workflows. Workflows are immutable: inserted once, never updated.
 
 use super::SqliteStore;
-use super::page::{listed, page};
 use crate::clock::Timestamp;
 use crate::domain::Workflow;
+use crate::store::page::{listed, page};
+use crate::store::rules::readable;
 use crate::store::{Listed, MAX_PAGE_BYTES, Page, Result, WorkflowStore};
 use async_trait::async_trait;
 use sqlx::types::Json;
@@ -48,14 +49,6 @@ impl WorkflowStore for SqliteStore {
         ));
         let rows = rows.bind(page.after.unwrap_or_default()).bind(page.limit).bind(MAX_PAGE_BYTES);
         let rows = rows.fetch_all(&self.readers).await?;
-        let Listed { entries, next }: Listed<(String, String)> = listed(&rows, "name")?;
-        let parse = |(name, definition): (String, String)| match serde_json::from_str(&definition) {
-            Ok(workflow) => Some(workflow),
-            Err(error) => {
-                tracing::warn!(name, %error, "this version cannot read the workflow");
-                None
-            }
-        };
-        Ok(Listed { entries: entries.into_iter().filter_map(parse).collect(), next })
+        Ok(readable(listed(&rows, "name")?))
     }
 }

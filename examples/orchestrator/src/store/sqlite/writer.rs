@@ -5,6 +5,7 @@
 //! can be called twice.
 
 use super::file::OpenedFile;
+use crate::store::traced::traced;
 use crate::store::{Result, StoreError};
 use futures_util::future::BoxFuture;
 use hub_otel::db::{BatchMember, Db};
@@ -96,24 +97,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut Connection, &'c A) -> StatementResult<'c, T> + Send + Sync + 'static,
     {
-        let mut store_error = Ok(());
-        let execute = async {
-            self.write_untraced(arguments, statement).await.map_err(|error| match error {
-                StoreError::Database(error) => error,
-                StoreError::Closed => {
-                    store_error = Err(StoreError::Closed);
-                    sqlx::Error::PoolClosed
-                }
-                other => {
-                    let text = other.to_string();
-                    store_error = Err(other);
-                    sqlx::Error::Protocol(text)
-                }
-            })
-        };
-        let output = self.shared.db.trace_statement(summary, execute).await;
-        store_error?;
-        Ok(output?)
+        traced(&self.shared.db, summary, self.write_untraced(arguments, statement)).await
     }
 
     /// [`Self::write`] without a span, for timers.

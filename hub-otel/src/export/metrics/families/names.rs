@@ -49,10 +49,7 @@ pub(super) fn labels_of<'a>(
         } else {
             value.as_str()
         };
-        let mut name = label_name(key.as_str());
-        if target.iter().any(|(label, _)| *label == name) {
-            name.insert_str(0, RENAMED);
-        }
+        let name = label_name_beside(key.as_str(), target);
         labels
             .entry(name)
             .and_modify(|joined| {
@@ -62,6 +59,15 @@ pub(super) fn labels_of<'a>(
             .or_insert_with(|| value.into_owned());
     }
     labels.into_iter().collect()
+}
+
+/// Returns the label name of an attribute key beside the labels of the target.
+pub(super) fn label_name_beside(key: &str, target: &[(String, String)]) -> String {
+    let mut name = label_name(key);
+    if target.iter().any(|(label, _)| *label == name) {
+        name.insert_str(0, RENAMED);
+    }
+    name
 }
 
 /// Returns the label name of an attribute key.

@@ -1,6 +1,8 @@
 //! The series of one family: points of equal labels become one series, or differ in their scope.
 
 use crate::export::metrics::families::names::{Labels, SCOPE_LABEL};
+use crate::metrics::snapshot::SeriesValue;
+use crate::semconv::Metric as Definition;
 use crate::semconv::SCOPE;
 use prometheus::proto::Bucket;
 use prometheus::proto::Counter;
@@ -34,6 +36,25 @@ pub(super) enum PointValue {
 }
 
 impl PointValue {
+    /// Returns the value of a series of units.
+    pub(super) fn of_units(value: SeriesValue<'_>, definition: &Definition) -> Self {
+        match value {
+            SeriesValue::Count(count) => Self::Sum { value: count as f64, is_monotonic: true },
+            SeriesValue::InFlight(active) => {
+                Self::Sum { value: active as f64, is_monotonic: false }
+            }
+            SeriesValue::Durations(durations) => Self::Histogram {
+                bounds: definition.buckets.to_vec(),
+                counts: {
+                    let (bounded, unbounded) = durations.buckets(definition.buckets.len());
+                    [bounded, &[unbounded]].concat()
+                },
+                count: durations.count(),
+                sum: durations.milliseconds(),
+            },
+        }
+    }
+
     /// Adds `other`. Returns it if the two have no sum: gauges, or histograms of other buckets.
     fn add(&mut self, other: Self) -> Result<(), Self> {
         match (self, other) {

@@ -1,0 +1,388 @@
+//! Durable execution on DBOS: a run in flight is a workflow of DBOS on one queue, which all
+//! processes poll.
+//!
+//! One execution of the body is one segment. DBOS distributes the executions and checkpoints the
+//! nodes; it decides nothing about a run. The status, the owner and the end are conditional updates
+//! of the store as with every engine, so that a body which DBOS executes twice has no effect: only
+//! a PENDING run can be claimed. An execution has the id `<run>/<waits>`: a run that waits for an
+//! approval ends its execution, and the decision starts the next one.
+//!
+//! docs/adr/0008-durable-engine.md has the choice, and the behaviour of the crate that is guarded
+//! here.
+
+mod body;
+mod liveness;
+mod steps;
+
+use super::execution::{Execution, Steps};
+use super::{Engine, OpenError, lock};
+use crate::clock::Timestamp;
+use crate::domain::{Run, Workflow};
+use ::dbos::sysdb::SystemDatabase;
+use ::dbos::sysdb::postgres::{Config as SystemConfig, PostgresSystemDatabase, Settings};
+use ::dbos::sysdb::types::{Timestamp as DbosTime, WorkflowFilter, WorkflowStatus};
+use ::dbos::{Config, DBOS, Enqueue, QueueConflict, QueueOptions, StartOptions, WorkflowRef};
+use async_trait::async_trait;
+use body::Delivery;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+/// Name of the application among those that share the database.
+const APPLICATION: &str = "orchestrator";
+/// Version of the body. A process executes only bodies of its own version, and enqueues a run of
+/// another version again when it takes it over. Changes with the numbering of the steps, not with
+/// the program: a new release continues the runs of the previous one.
+const VERSION: &str = "graph-1";
+const QUEUE: &str = "runs";
+const BODY: &str = "graph";
+/// Time limit of the connection at the start, migrations included.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time limit of one operation at the shutdown and in the background: DBOS itself retries without
+/// a limit while its database is unreachable.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause before a failed operation is repeated.
+const RETRY: Duration = Duration::from_secs(1);
+/// Maximum number of runs in one statement.
+const CHUNK: usize = 500;
+
+/// Settings of the engine on DBOS.
+#[derive(Debug, Clone)]
+pub struct DbosOptions {
+    /// URL of the PostgreSQL database.
+    pub database_url: String,
+    /// Maximum number of runs that a process executes at a time. The queue has one value: that of
+    /// the process that started last.
+    pub slots: u32,
+    /// Time between two polls of the queue by one process.
+    pub poll: Duration,
+}
+
+/// The engine on DBOS.
+pub(super) struct Dbos {
+    options: DbosOptions,
+    connected: Arc<OnceLock<Arc<Connected>>>,
+}
+
+/// An open connection.
+struct Connected {
+    dbos: DBOS,
+    body: WorkflowRef<Delivery, ()>,
+    /// Operations on workflows of any process, outside of an execution.
+    system: PostgresSystemDatabase,
+    /// The id of this process, as the owner of runs and as an executor of DBOS.
+    executor: String,
+    liveness: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    seen: Mutex<Seen>,
+    /// Number of bodies in flight in this process, by execution.
+    attended: Mutex<HashMap<String, usize>>,
+}
+
+/// Facts of the previous takeover.
+#[derive(Default)]
+struct Seen {
+    /// The processes that had a lease.
+    owners: HashSet<String>,
+    /// Executions that DBOS assigned to this process, and that have no body in it.
+    unattended: HashSet<String>,
+}
+
+impl Dbos {
+    pub(super) fn new(options: DbosOptions) -> Self {
+        Self { options, connected: Arc::default() }
+    }
+
+    fn connected(&self) -> Option<&Arc<Connected>> {
+        let connected = self.connected.get();
+        if connected.is_none() {
+            tracing::error!("the durable engine is not open");
+        }
+        connected
+    }
+
+    async fn connect(&self, engine: &Engine) -> Result<Connected, OpenError> {
+        let url = &self.options.database_url;
+        let executor = engine.inner.owner.id.clone();
+        // Before this process owns a run: other processes regard an owner without it as ended.
+        let liveness = liveness::hold(url, engine).await?;
+        let dbos = DBOS::new(Config {
+            // Without an id, DBOS takes `local`, and every start of a process executes the bodies
+            // of all others again.
+            executor_id: Some(executor.clone()),
+            app_version: Some(VERSION.to_owned()),
+            max_connections: 8,
+            listen_queues: Some(vec![QUEUE.to_owned()]),
+            ..Config::new(APPLICATION, url)
+        });
+        let (inner, connected) = (Arc::downgrade(&engine.inner), Arc::clone(&self.connected));
+        let body = dbos.register_workflow(BODY, move |delivery| {
+            body::execute(Weak::clone(&inner), Arc::clone(&connected), delivery)
+        })?;
+        dbos.launch().await?;
+        // DBOS Cloud's variables would take precedence over the configuration.
+        if dbos.executor_id()? != executor {
+            return Err(OpenError("unset DBOS__CLOUD: it replaces the executor's id".to_owned()));
+        }
+        let options = QueueOptions {
+            worker_concurrency: i32::try_from(self.options.slots).ok(),
+            polling_interval: self.options.poll,
+            ..QueueOptions::default()
+        };
+        dbos.register_queue(QUEUE, options, QueueConflict::AlwaysUpdate).await?;
+        let system = SystemConfig {
+            max_connections: 2,
+            use_listen_notify: false,
+            migrate: false,
+            settings: Settings { application_name: Some(APPLICATION), ..Settings::default() },
+            ..SystemConfig::new(url)
+        };
+        let system = PostgresSystemDatabase::connect(&system).await.map_err(open_error)?;
+        let liveness = Mutex::new(Some(liveness));
+        Ok(Connected {
+            dbos,
+            body,
+            system,
+            executor,
+            liveness,
+            seen: Mutex::default(),
+            attended: Mutex::default(),
+        })
+    }
+}
+
+impl From<::dbos::Error> for OpenError {
+    fn from(error: ::dbos::Error) -> Self {
+        open_error(error)
+    }
+}
+
+fn open_error(error: impl std::fmt::Display) -> OpenError {
+    OpenError(format!("the database of DBOS cannot be used: {error}"))
+}
+
+/// Id of the execution of a run after a number of waits.
+fn execution_id(run: &str, waits: u32) -> String {
+    format!("{run}/{waits}")
+}
+
+/// Limits an operation in the background. `None` if it failed, which is logged.
+async fn limited<T, E: std::fmt::Display>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Option<T> {
+    match tokio::time::timeout(TIMEOUT, work).await {
+        Ok(Ok(value)) => Some(value),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot {operation}");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("cannot {operation} within {} s", TIMEOUT.as_secs());
+            None
+        }
+    }
+}
+
+#[async_trait]
+impl Execution for Dbos {
+    async fn open(&self, engine: &Engine) -> Result<(), OpenError> {
+        let connected = tokio::time::timeout(OPEN_TIMEOUT, self.connect(engine)).await;
+        let connected = connected.map_err(|_| open_error("no answer within a minute"))??;
+        drop(self.connected.set(Arc::new(connected)));
+        Ok(())
+    }
+
+    fn start(&self, _engine: &Engine, run: Run) {
+        let Some(connected) = self.connected().map(Arc::clone) else { return };
+        let mut headers = HashMap::new();
+        hub_otel::propagation::inject(&mut headers);
+        let delivery = Delivery { headers, ..Delivery::of(&run) };
+        tokio::spawn(async move { connected.enqueue(delivery).await });
+    }
+
+    fn resume(&self, _engine: &Engine, runs: Vec<Run>) {
+        let Some(connected) = self.connected().map(Arc::clone) else { return };
+        if !runs.is_empty() {
+            tokio::spawn(async move {
+                for runs in runs.chunks(CHUNK) {
+                    while let Err(error) = connected.redeliver(runs).await {
+                        tracing::warn!(%error, "cannot continue {} runs, retrying", runs.len());
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
+            });
+        }
+    }
+
+    async fn before_take_over(&self, engine: &Engine) {
+        let Some(connected) = self.connected() else { return };
+        limited("recover the executions of ended processes", connected.recover(engine)).await;
+        limited("find executions without a segment", connected.sweep(engine)).await;
+    }
+
+    fn steps(&self, engine: &Engine, run: &Arc<Run>, workflow: &Arc<Workflow>) -> Box<dyn Steps> {
+        Box::new(steps::DbosSteps::new(engine, run, workflow))
+    }
+
+    fn cancelled(&self, run: &Run) {
+        let Some(connected) = self.connected().map(Arc::clone) else { return };
+        let id = execution_id(&run.id, run.waits);
+        tokio::spawn(async move {
+            let ids = [&*id];
+            let cancel = connected.system.cancel_workflows(&ids, false, None);
+            // An execution that is not cancelled finds that its run has ended.
+            limited("cancel the execution of a run", cancel).await;
+        });
+    }
+
+    async fn delete_ended(&self, before: Timestamp) {
+        let Some(connected) = self.connected() else { return };
+        limited("delete ended executions", connected.delete_ended(before)).await;
+    }
+
+    async fn close(&self, _engine: &Engine) {
+        let Some(connected) = self.connected() else { return };
+        // Aborts the executions without a trace in the database.
+        drop(tokio::time::timeout(TIMEOUT, connected.dbos.shutdown()).await);
+        let own = [&*connected.executor];
+        let requeue = connected.system.reenqueue_for_recovery(&own, VERSION, QUEUE);
+        limited("re-queue the executions of this process", requeue).await;
+        if let Some(liveness) = lock(&connected.liveness).take() {
+            liveness.abort();
+        }
+        drop(tokio::time::timeout(RETRY, connected.system.close()).await);
+    }
+}
+
+impl Connected {
+    /// Enqueues an execution, unless it is known. Repeats it until it succeeds: the run is stored.
+    async fn enqueue(&self, delivery: Delivery) {
+        let id = execution_id(&delivery.run, delivery.waits);
+        loop {
+            let queue = Some(Enqueue::new(QUEUE));
+            let options = StartOptions { workflow_id: Some(&id), queue, ..StartOptions::default() };
+            match self.body.start_with(delivery.clone(), options).await {
+                Ok(_) => return,
+                // This process stops. The lease is released after it.
+                Err(::dbos::Error::NotLaunched { .. }) => return,
+                Err(error) => tracing::warn!(%error, run = delivery.run, "cannot enqueue a run"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Brings the executions of runs that no process executes back into the queue.
+    async fn redeliver(&self, runs: &[Run]) -> Result<(), ::dbos::sysdb::Error> {
+        let ids: Vec<_> = runs.iter().map(|run| execution_id(&run.id, run.waits)).collect();
+        let filter = WorkflowFilter {
+            workflow_ids: ids.iter().map(String::as_str).collect(),
+            load_input: false,
+            load_output: false,
+            ..WorkflowFilter::default()
+        };
+        let known = self.system.list_workflows(&filter, None).await?;
+        let (mut stale, mut stopped, mut queued) = (Vec::new(), Vec::new(), HashSet::new());
+        let living = lock(&self.seen).owners.clone();
+        for row in &known {
+            let id = row.workflow_id.as_str();
+            let is_assigned = row.executor_id.as_ref().is_some_and(|id| living.contains(id));
+            match row.status {
+                // The run has not ended, whatever the row claims, or its body has other steps.
+                _ if row.application_version.as_deref() != Some(VERSION) => stale.push(id),
+                WorkflowStatus::Success | WorkflowStatus::Error => stale.push(id),
+                WorkflowStatus::Enqueued | WorkflowStatus::Delayed => drop(queued.insert(id)),
+                // A living process is about to claim the run, or sweeps the execution.
+                WorkflowStatus::Pending if is_assigned => drop(queued.insert(id)),
+                WorkflowStatus::Pending
+                | WorkflowStatus::Cancelled
+                | WorkflowStatus::MaxRecoveryAttemptsExceeded => {
+                    stopped.push(id);
+                    queued.insert(id);
+                }
+            }
+        }
+        // The results of its nodes are in the store, so that no finished node is executed again.
+        self.system.delete_workflows(&stale, false, None).await?;
+        self.system.resume_workflows(&stopped, Some(QUEUE), None).await?;
+        for (run, id) in runs.iter().zip(&ids) {
+            if !queued.contains(id.as_str()) {
+                self.enqueue(Delivery::of(run)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Re-queues the executions of processes whose lease has expired or was ended: DBOS leaves them
+    /// to the next process with the same id.
+    async fn recover(&self, engine: &Engine) -> Result<(), String> {
+        let leases = engine.inner.store.leases().await.map_err(|error| error.to_string())?;
+        let living: HashSet<_> = leases
+            .into_iter()
+            .filter(|lease| !lease.expired || lease.owner == self.executor)
+            .map(|lease| lease.owner)
+            .collect();
+        let ended: Vec<String> = lock(&self.seen).owners.difference(&living).cloned().collect();
+        if !ended.is_empty() {
+            let ids: Vec<_> = ended.iter().map(String::as_str).collect();
+            let requeue = self.system.reenqueue_for_recovery(&ids, VERSION, QUEUE);
+            requeue.await.map_err(|error| error.to_string())?;
+        }
+        lock(&self.seen).owners = living;
+        Ok(())
+    }
+
+    /// Re-queues executions that DBOS assigned to this process but did not start, which an outage
+    /// of the database can cause, and those that ended without a result.
+    async fn sweep(&self, engine: &Engine) -> Result<(), ::dbos::sysdb::Error> {
+        let filter = WorkflowFilter {
+            status: vec![WorkflowStatus::Pending],
+            executor_ids: vec![&self.executor],
+            load_input: false,
+            load_output: false,
+            ..WorkflowFilter::default()
+        };
+        let assigned = self.system.list_workflows(&filter, None).await?;
+        let ids = assigned.into_iter().map(|row| row.workflow_id);
+        let unattended: HashSet<String> =
+            ids.filter(|id| !lock(&self.attended).contains_key(id)).collect();
+        // Twice in a row: between the assignment and the segment there are some milliseconds.
+        let stuck: Vec<String> =
+            lock(&self.seen).unattended.intersection(&unattended).cloned().collect();
+        lock(&self.seen).unattended = unattended;
+        if stuck.is_empty() || engine.is_draining() {
+            return Ok(());
+        }
+        let ids: Vec<_> = stuck.iter().map(String::as_str).collect();
+        self.system.resume_workflows(&ids, Some(QUEUE), None).await.map(drop)
+    }
+
+    /// Puts an execution back into the queue, for another process.
+    async fn hand_over(&self, execution: &str) {
+        let ids = [execution];
+        let resume = self.system.resume_workflows(&ids, Some(QUEUE), None);
+        limited("hand over an execution", resume).await;
+    }
+
+    async fn delete_ended(&self, before: Timestamp) -> Result<(), ::dbos::sysdb::Error> {
+        loop {
+            let filter = WorkflowFilter {
+                status: vec![
+                    WorkflowStatus::Success,
+                    WorkflowStatus::Error,
+                    WorkflowStatus::Cancelled,
+                ],
+                completed_before: DbosTime::from_system_time(before.system_time()),
+                limit: Some(CHUNK as i64),
+                load_input: false,
+                load_output: false,
+                ..WorkflowFilter::default()
+            };
+            let ended = self.system.list_workflows(&filter, None).await?;
+            let ids: Vec<_> = ended.iter().map(|row| row.workflow_id.as_str()).collect();
+            if ids.is_empty() {
+                return Ok(());
+            }
+            self.system.delete_workflows(&ids, false, None).await?;
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The engine on DBOS: guards against behaviour of the crate, and a run in several processes.
+//! docs/adr/0008-durable-engine.md lists them.
+
+use crate::server::{Home, Server, TIMEOUT, fault};
+use crate::trace_snapshot::render_run;
+use hub_otel_tests::poll;
+use hub_otel_tests::postgres::Cluster;
+use hub_otel_tests::proxy::{Link, Proxy};
+use hub_otel_tests::receiver::Receiver;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Longer than every test: a process without its lock has ended.
+const LONG_LEASE: [&str; 2] = ["--lease", "10m"];
+
+/// Executes a statement of the database. Returns the first column as text.
+pub(crate) fn query(home: &Home, sql: &'static str) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect(home.database_url()).await.unwrap();
+        let rows = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        rows
+    })
+}
+
+fn slow(milliseconds: u64) -> Value {
+    json!([fault("a", "succeed", &[], json!({"latency_ms": milliseconds}))])
+}
+
+fn with_approval(id: &str, after: &[&str]) -> Value {
+    let mut node = fault(id, "succeed", after, json!({}));
+    node["requiresApproval"] = json!(true);
+    node
+}
+
+fn approve(server: &Server, run: &str) {
+    let approval = poll::until(TIMEOUT, || {
+        let page = server.get("/api/approvals?decision=PENDING");
+        let approvals = page["approvals"].as_array().unwrap();
+        approvals.iter().find(|approval| approval["runId"] == run)?["id"]
+            .as_str()
+            .map(str::to_owned)
+    });
+    let decision = json!({"decision": "APPROVED", "respondedBy": "ada"});
+    let reply = server.post(&format!("/api/approvals/{approval}/decision"), &decision);
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[test]
+fn every_process_is_an_executor_of_its_own() {
+    let Some(home) = Home::dbos() else { return };
+    let first = home.serve(None, &LONG_LEASE);
+    let second = home.serve(None, &LONG_LEASE);
+    first.create("quick", slow(0));
+    for server in [&first, &second] {
+        let run = server.trigger("quick", json!({}));
+        server.reaches(&run, "SUCCESS");
+    }
+    let executors = query(&home, "SELECT DISTINCT executor_id FROM dbos.workflow_status");
+    let owners = query(&home, "SELECT id FROM owners");
+    assert!(executors.iter().all(|id| owners.contains(id)), "{executors:?} {owners:?}");
+    second.stop();
+    first.stop();
+}
+
+#[test]
+fn a_killed_process_is_taken_over_long_before_its_lease_expires() {
+    let Some(home) = Home::dbos() else { return };
+    let first = home.serve(None, &LONG_LEASE);
+    first.create("slow", slow(6000));
+    let runs: Vec<_> = (0..3).map(|_| first.trigger("slow", json!({}))).collect();
+    runs.iter().for_each(|run| drop(first.reaches(run, "RUNNING")));
+    let second = home.serve(None, &LONG_LEASE);
+    first.kill();
+    for run in &runs {
+        assert_eq!(second.reaches(run, "SUCCESS")["crashes"], 1);
+    }
+    let ends = || second.metric("workflow_runs_total", &[("workflow_id", "slow")]);
+    poll::until(TIMEOUT, || ends() == 3.0);
+    second.stop();
+}
+
+#[test]
+fn a_run_that_waits_for_an_approval_holds_no_slot() {
+    let Some(home) = Home::dbos() else { return };
+    let server = home.serve(None, &["--slots", "1"]);
+    server.create("asks", json!([with_approval("a", &[])]));
+    server.create("quick", slow(0));
+    let waiting = server.trigger("asks", json!({}));
+    server.reaches(&waiting, "WAITING_APPROVAL");
+    let quick = server.trigger("quick", json!({}));
+    server.reaches(&quick, "SUCCESS");
+    approve(&server, &waiting);
+    server.reaches(&waiting, "SUCCESS");
+    server.stop();
+}
+
+#[test]
+fn a_stopped_process_hands_its_runs_over() {
+    let Some(home) = Home::dbos() else { return };
+    let first = home.serve(None, &["--lease", "10m", "--drain-timeout", "100ms"]);
+    first.create("slow", slow(6000));
+    let runs: Vec<_> = (0..3).map(|_| first.trigger("slow", json!({}))).collect();
+    runs.iter().for_each(|run| drop(first.reaches(run, "RUNNING")));
+    let second = home.serve(None, &LONG_LEASE);
+    first.stop();
+    for run in &runs {
+        assert_eq!(second.reaches(run, "SUCCESS")["crashes"], 0, "handed over is not crashed");
+    }
+    second.stop();
+}
+
+#[test]
+fn a_run_of_another_version_is_continued() {
+    let Some(home) = Home::dbos() else { return };
+    let first = home.serve(None, &LONG_LEASE);
+    let nodes = json!([
+        fault("a", "succeed", &[], json!({})),
+        fault("b", "succeed", &["a"], json!({"latency_ms": 1500})),
+    ]);
+    first.create("two", nodes);
+    let run = first.trigger("two", json!({}));
+    poll::until(TIMEOUT, || first.run(&run)["nodes"].as_array().unwrap().len() == 1);
+    first.kill();
+    let before = query(
+        &home,
+        "UPDATE dbos.workflow_status SET application_version = 'graph-0' RETURNING workflow_uuid",
+    );
+    assert_eq!(before, [format!("{run}/0")]);
+    let second = home.serve(None, &LONG_LEASE);
+    second.reaches(&run, "SUCCESS");
+    second.stop();
+}
+
+#[test]
+fn an_execution_that_was_assigned_and_not_started_is_queued_again() {
+    let Some(home) = Home::dbos() else { return };
+    let server = home.serve(None, &["--slots", "1", "--lease", "10m"]);
+    server.create("slow", slow(1500));
+    let first = server.trigger("slow", json!({}));
+    server.reaches(&first, "RUNNING");
+    // Waits for the only slot.
+    let second = server.trigger("slow", json!({}));
+    let assigned = poll::until(TIMEOUT, || {
+        let rows = query(
+            &home,
+            "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = (SELECT id FROM \
+             owners LIMIT 1) WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
+        );
+        (!rows.is_empty()).then_some(rows)
+    });
+    assert_eq!(assigned, [format!("{second}/0")]);
+    server.reaches(&second, "SUCCESS");
+    server.stop();
+}
+
+#[test]
+fn an_execution_that_was_lost_is_enqueued_again() {
+    let Some(home) = Home::dbos() else { return };
+    let first = home.serve(None, &["--slots", "1", "--lease", "10m"]);
+    first.create("slow", slow(1500));
+    let runs: Vec<_> = (0..2).map(|_| first.trigger("slow", json!({}))).collect();
+    poll::until(TIMEOUT, || query(&home, "SELECT status FROM dbos.workflow_status").len() == 2);
+    first.kill();
+    // One execution is gone, the other one claims that it has ended.
+    query(
+        &home,
+        "DELETE FROM dbos.workflow_status WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
+    );
+    query(&home, "UPDATE dbos.workflow_status SET status = 'SUCCESS' RETURNING workflow_uuid");
+    let second = home.serve(None, &LONG_LEASE);
+    runs.iter().for_each(|run| drop(second.reaches(run, "SUCCESS")));
+    second.stop();
+}
+
+#[test]
+fn a_request_does_not_wait_for_dbos() {
+    let Some(home) = Home::dbos() else { return };
+    let port = Cluster::shared().unwrap().port();
+    let proxy = Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let direct = format!("127.0.0.1:{port}");
+    let url = home.database_url().replace(&direct, &proxy.address().to_string());
+    let server = Home::on_dbos(url).serve(None, &["--lease", "2s"]);
+    server.create("quick", slow(0));
+    proxy.set(Link::Stall);
+    let begun = Instant::now();
+    let refused = server.post("/api/workflows/quick/trigger", &json!({}));
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    proxy.set(Link::Forward);
+    let run = poll::until(TIMEOUT, || {
+        let reply = server.post("/api/workflows/quick/trigger", &json!({}));
+        (reply.status == 202).then(|| reply.json()["workflowRunId"].as_str().unwrap().to_owned())
+    });
+    server.reaches(&run, "SUCCESS");
+    server.stop();
+}
+
+#[test]
+fn a_run_in_three_processes_is_one_trace_with_resolved_links() {
+    let Some(home) = Home::dbos() else { return };
+    let receiver = Receiver::start();
+    let first = home.serve(Some(&receiver), &[]);
+    let nodes = json!([
+        fault("a", "succeed", &[], json!({})),
+        with_approval("b", &["a"]),
+        with_approval("c", &["b"]),
+    ]);
+    first.create("three", nodes);
+    let run = first.trigger("three", json!({}));
+    first.reaches(&run, "WAITING_APPROVAL");
+    first.stop();
+    let second = home.serve(Some(&receiver), &[]);
+    approve(&second, &run);
+    poll::until(TIMEOUT, || second.run(&run)["nodes"].as_array().unwrap().len() == 2);
+    second.reaches(&run, "WAITING_APPROVAL");
+    second.stop();
+    let third = home.serve(Some(&receiver), &[]);
+    approve(&third, &run);
+    third.reaches(&run, "SUCCESS");
+    third.stop();
+    assert_eq!(
+        render_run(&receiver, &run, false),
+        "POST /api/workflows/{name}/trigger 202\n\
+         \x20 workflow.execute three SUSPENDED\n\
+         \x20   agent.execute fault.succeed SUCCESS\n\
+         POST /api/approvals/{id}/decision 200\n\
+         \x20 workflow.approval APPROVED -> workflow.execute\n\
+         \x20 workflow.execute three SUSPENDED -> workflow.execute\n\
+         \x20   agent.execute fault.succeed SUCCESS\n\
+         POST /api/approvals/{id}/decision 200\n\
+         \x20 workflow.approval APPROVED -> workflow.execute\n\
+         \x20 workflow.execute three SUCCESS -> workflow.execute\n\
+         \x20   agent.execute fault.succeed SUCCESS\n"
+    );
+    // Spans of DBOS are not exported.
+    let names: Vec<_> = receiver.kit_spans().iter().map(|span| span.name.to_string()).collect();
+    for name in ["queues", "queue", "workflow"] {
+        assert!(!names.iter().any(|exported| exported == name), "{names:?}");
+    }
+}

@@ -1,0 +1,335 @@
+//! Account of a budget: one per unit with `budget(…)`, shared by everything below it.
+
+use crate::budget::{Budget, BudgetExceeded, BudgetLimit, Spent};
+use crate::money::Picodollars;
+use crate::semconv::{SCOPE, attribute as a, event};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Share of a limit that is reported once.
+const WARNING_PERCENT: u128 = 80;
+
+/// Kind of a call that an account admits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    /// A call of a model.
+    Llm,
+    /// An execution of a tool.
+    Tool,
+}
+
+/// Cost and tokens of a call that has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Charge {
+    /// `None` if the call has no price.
+    pub(crate) cost: Option<Picodollars>,
+    pub(crate) tokens: u64,
+}
+
+/// Account of one budget.
+#[derive(Debug)]
+pub(crate) struct Account {
+    budget: Budget,
+    /// Account of the budget around this one. Charged too.
+    outer: Option<Arc<Account>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    spent: Spent,
+    /// Calls of models in progress.
+    in_flight: u64,
+    /// Largest cost and number of tokens of a call: the estimate for those in progress.
+    largest_picodollars: u64,
+    largest_tokens: u64,
+    has_warned: bool,
+}
+
+impl Account {
+    /// Opens an account that continues `spent`.
+    pub(crate) fn new(budget: Budget, spent: Spent, outer: Option<Arc<Self>>) -> Arc<Self> {
+        let state = Mutex::new(State { spent, ..State::default() });
+        Arc::new(Self { budget, outer, state })
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    pub(crate) fn spent(&self) -> Spent {
+        self.lock().spent
+    }
+
+    /// Admits a call, in this account and those around it.
+    ///
+    /// # Errors
+    /// A limit is reached.
+    pub(crate) fn admit(self: &Arc<Self>, call: CallKind) -> Result<Admission, BudgetExceeded> {
+        let mut admitted = Vec::new();
+        for account in self.chain() {
+            if let Err(exceeded) = account.admit_here(call) {
+                admitted.into_iter().for_each(|account: &Self| account.withdraw(call));
+                return Err(exceeded);
+            }
+            admitted.push(account);
+        }
+        self.warn();
+        Ok(Admission { account: Arc::clone(self), call, charge: Charge::default() })
+    }
+
+    /// Returns the error of the next call, which is not admitted.
+    ///
+    /// # Errors
+    /// A limit is reached.
+    pub(crate) fn check(&self, call: CallKind) -> Result<(), BudgetExceeded> {
+        self.chain().try_for_each(|account| account.lock().check(&account.budget, call))
+    }
+
+    /// Charges a call that was not admitted, because another library made it.
+    pub(crate) fn charge(&self, call: CallKind, charge: Charge) {
+        for account in self.chain() {
+            let mut state = account.lock();
+            state.count(call, 1);
+            state.add(charge);
+        }
+        self.warn();
+    }
+
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |account| account.outer.as_deref())
+    }
+
+    fn admit_here(&self, call: CallKind) -> Result<(), BudgetExceeded> {
+        let mut state = self.lock();
+        state.check(&self.budget, call)?;
+        state.count(call, 1);
+        if call == CallKind::Llm {
+            state.in_flight += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes back an admission that another account refused.
+    fn withdraw(&self, call: CallKind) {
+        let mut state = self.lock();
+        match call {
+            CallKind::Llm => {
+                state.spent.llm_calls = state.spent.llm_calls.saturating_sub(1);
+                state.in_flight = state.in_flight.saturating_sub(1);
+            }
+            CallKind::Tool => state.spent.tool_calls = state.spent.tool_calls.saturating_sub(1),
+        }
+    }
+
+    fn end_call(&self, call: CallKind, charge: Charge) {
+        for account in self.chain() {
+            let mut state = account.lock();
+            if call == CallKind::Llm {
+                state.in_flight = state.in_flight.saturating_sub(1);
+            }
+            state.add(charge);
+        }
+        self.warn();
+    }
+
+    /// Logs a warning, once per account, when a limit is nearly reached.
+    fn warn(&self) {
+        for account in self.chain() {
+            let mut state = account.lock();
+            if state.has_warned {
+                continue;
+            }
+            let Some((limit, used, max)) = state.nearly_reached(&account.budget) else { continue };
+            state.has_warned = true;
+            drop(state);
+            tracing::event!(
+                name: event::BUDGET_WARNING, target: SCOPE, tracing::Level::WARN, {
+                    { a::BUDGET_LIMIT } = limit.as_str(),
+                    { a::BUDGET_USED } = used,
+                    { a::BUDGET_MAX } = max,
+                }, "{}", event::BUDGET_WARNING
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check(&self, budget: &Budget, call: CallKind) -> Result<(), BudgetExceeded> {
+        let exceeded = |limit| Err(BudgetExceeded { limit, budget: *budget, spent: self.spent });
+        let reached = |limit: Option<u64>, spent: u64, largest: u64| {
+            let estimate = spent.saturating_add(self.in_flight.saturating_mul(largest));
+            limit.is_some_and(|limit| estimate >= limit)
+        };
+        let spent = &self.spent;
+        if reached(budget.picodollars, spent.picodollars, self.largest_picodollars) {
+            return exceeded(BudgetLimit::Usd);
+        }
+        if reached(budget.tokens, spent.tokens, self.largest_tokens) {
+            return exceeded(BudgetLimit::Tokens);
+        }
+        match call {
+            CallKind::Llm if reached(budget.llm_calls, spent.llm_calls, 0) => {
+                exceeded(BudgetLimit::LlmCalls)
+            }
+            CallKind::Tool if reached(budget.tool_calls, spent.tool_calls, 0) => {
+                exceeded(BudgetLimit::ToolCalls)
+            }
+            CallKind::Llm | CallKind::Tool => Ok(()),
+        }
+    }
+
+    fn count(&mut self, call: CallKind, calls: u64) {
+        let count = match call {
+            CallKind::Llm => &mut self.spent.llm_calls,
+            CallKind::Tool => &mut self.spent.tool_calls,
+        };
+        *count = count.saturating_add(calls);
+    }
+
+    fn add(&mut self, charge: Charge) {
+        let picodollars = charge.cost.unwrap_or_default().0;
+        self.spent.picodollars = self.spent.picodollars.saturating_add(picodollars);
+        self.spent.tokens = self.spent.tokens.saturating_add(charge.tokens);
+        self.largest_picodollars = self.largest_picodollars.max(picodollars);
+        self.largest_tokens = self.largest_tokens.max(charge.tokens);
+    }
+
+    /// Returns a limit of which the share for a warning is used, with the amount and the limit.
+    fn nearly_reached(&self, budget: &Budget) -> Option<(BudgetLimit, f64, f64)> {
+        let spent = &self.spent;
+        let limits = [
+            (BudgetLimit::Usd, spent.picodollars, budget.picodollars),
+            (BudgetLimit::Tokens, spent.tokens, budget.tokens),
+            (BudgetLimit::LlmCalls, spent.llm_calls, budget.llm_calls),
+            (BudgetLimit::ToolCalls, spent.tool_calls, budget.tool_calls),
+        ];
+        limits.into_iter().find_map(|(kind, used, limit)| {
+            let limit = limit.filter(|limit| {
+                u128::from(used) * 100 >= u128::from(*limit) * WARNING_PERCENT && used > 0
+            })?;
+            let amount = |number: u64| match kind {
+                BudgetLimit::Usd => Picodollars(number).usd(),
+                BudgetLimit::Tokens | BudgetLimit::LlmCalls | BudgetLimit::ToolCalls => {
+                    number as f64
+                }
+            };
+            Some((kind, amount(used), amount(limit)))
+        })
+    }
+}
+
+/// An admitted call in progress. Its end charges the account.
+#[derive(Debug)]
+#[must_use = "the call ends when it is dropped"]
+pub(crate) struct Admission {
+    account: Arc<Account>,
+    call: CallKind,
+    charge: Charge,
+}
+
+impl Admission {
+    /// Ends the call with what it has spent.
+    pub(crate) fn end(mut self, charge: Charge) {
+        self.charge = charge;
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.account.end_call(self.call, self.charge);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(dollars: f64) -> Charge {
+        Charge { cost: Picodollars::from_usd(dollars), tokens: 1_000 }
+    }
+
+    #[test]
+    fn calls_are_limited_exactly() {
+        let account = Account::new(Budget::new().llm_calls(2).tool_calls(1), Spent::new(), None);
+        account.admit(CallKind::Llm).unwrap().end(usd(0.1));
+        let open = account.admit(CallKind::Llm).unwrap();
+        let exceeded = account.admit(CallKind::Llm).unwrap_err();
+        assert_eq!(exceeded.limit(), BudgetLimit::LlmCalls);
+        assert_eq!(
+            exceeded.to_string(),
+            "the budget is exceeded: llm_calls is 2 of 2; the call was not started"
+        );
+        drop(open);
+        drop(account.admit(CallKind::Tool).unwrap());
+        assert_eq!(account.admit(CallKind::Tool).unwrap_err().limit(), BudgetLimit::ToolCalls);
+        assert_eq!(account.spent().llm_calls(), 2);
+        assert_eq!(account.spent().tool_calls(), 1);
+    }
+
+    #[test]
+    fn sums_of_dollars_are_exact() {
+        let account = Account::new(Budget::new().usd(1.0), Spent::new(), None);
+        for _ in 0..10 {
+            account.admit(CallKind::Llm).unwrap().end(usd(0.1));
+        }
+        assert_eq!(account.spent().usd(), 1.0);
+        assert_eq!(account.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::Usd);
+        assert_eq!(account.admit(CallKind::Tool).unwrap_err().limit(), BudgetLimit::Usd);
+    }
+
+    #[test]
+    fn calls_in_progress_count_as_the_largest_one() {
+        let account = Account::new(Budget::new().tokens(3_500), Spent::new(), None);
+        account.admit(CallKind::Llm).unwrap().end(usd(0.0));
+        let open: Vec<_> = (0..3).map(|_| account.admit(CallKind::Llm).unwrap()).collect();
+        assert_eq!(account.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::Tokens);
+        open.into_iter().for_each(|call| call.end(usd(0.0)));
+        assert_eq!(account.spent().tokens(), 4_000, "one call over");
+    }
+
+    #[test]
+    fn a_call_is_charged_to_every_budget_around_it_or_to_none() {
+        let outer = Account::new(Budget::new().llm_calls(1), Spent::new(), None);
+        let inner = Account::new(Budget::new().usd(5.0), Spent::new(), Some(Arc::clone(&outer)));
+        inner.admit(CallKind::Llm).unwrap().end(usd(0.25));
+        assert_eq!(inner.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::LlmCalls);
+        assert_eq!((outer.spent().usd(), outer.spent().llm_calls()), (0.25, 1));
+        assert_eq!((inner.spent().usd(), inner.spent().llm_calls()), (0.25, 1));
+    }
+
+    #[test]
+    fn four_threads_never_exceed_a_budget_by_more_than_one_call() {
+        let account = Account::new(Budget::new().usd(2.0), Spent::new(), None);
+        account.admit(CallKind::Llm).unwrap().end(usd(0.07));
+        let count = || {
+            let mut calls = 0;
+            while let Ok(admission) = account.admit(CallKind::Llm) {
+                std::thread::yield_now();
+                admission.end(usd(0.07));
+                calls += 1;
+            }
+            calls
+        };
+        let calls: u64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let spent = account.spent();
+        // 28 calls cost 1.96, so one more is admitted, whatever the interleaving.
+        assert_eq!((calls + 1, spent.llm_calls()), (29, 29));
+        assert_eq!(spent.usd(), 2.03);
+    }
+
+    #[test]
+    fn an_account_continues_what_an_earlier_segment_spent() {
+        let spent = Spent::new().with_usd(0.9).with_llm_calls(3);
+        let account = Account::new(Budget::new().usd(1.0).llm_calls(10), spent, None);
+        account.admit(CallKind::Llm).unwrap().end(usd(0.2));
+        assert_eq!(account.spent().usd(), 1.1);
+        assert_eq!(account.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::Usd);
+    }
+}

@@ -1,0 +1,129 @@
+// A list of rows of equal height, of which only the visible ones are elements.
+
+/** Rows above and below the visible ones. */
+const MARGIN = 8;
+
+/**
+ * @template T
+ * @typedef {object} Options
+ * @property {number} height height of a row in pixels
+ * @property {string} role role of the list: `listbox` or `tree`
+ * @property {string} label name of the list for screen readers
+ * @property {(item: T) => string} key
+ * @property {() => HTMLElement} create creates the element of a row
+ * @property {(element: HTMLElement, item: T) => void} update shows an item in an element
+ * @property {(item: T) => void} select called for a click and for the keyboard
+ * @property {(item: T, open: boolean) => void} [toggle] opens or closes a row of a tree
+ */
+
+/** @template T */
+export class Rows {
+  /** @param {Options<T>} options */
+  constructor(options) {
+    this.options = options;
+    /** @type {T[]} */
+    this.items = [];
+    /** @type {string | null} */
+    this.selected = null;
+    this.space = document.createElement("div");
+    this.space.className = "space";
+    this.space.setAttribute("role", "presentation");
+    this.element = document.createElement("div");
+    this.element.className = "rows";
+    this.element.tabIndex = 0;
+    this.element.setAttribute("role", options.role);
+    this.element.setAttribute("aria-label", options.label);
+    this.element.append(this.space);
+    this.element.addEventListener("scroll", () => this.render(), { passive: true });
+    this.element.addEventListener("keydown", (event) => this.press(event));
+    this.element.addEventListener("click", (event) => this.click(event));
+    new ResizeObserver(() => this.render()).observe(this.element);
+    this.prefix = `row-${Math.random().toString(36).slice(2, 8)}`;
+  }
+
+  /** Shows `items`. @param {T[]} items */
+  set(items) {
+    this.items = items;
+    this.space.style.height = `${items.length * this.options.height}px`;
+    this.render();
+  }
+
+  /** Shows the rows that are visible now. Elements are used again. */
+  render() {
+    const { height } = this.options;
+    const first = Math.max(0, Math.floor(this.element.scrollTop / height) - MARGIN);
+    const visible = Math.ceil((this.element.clientHeight || 400) / height) + 2 * MARGIN;
+    const last = Math.min(this.items.length, first + visible);
+    while (this.space.childElementCount > last - first) this.space.lastElementChild?.remove();
+    while (this.space.childElementCount < last - first) this.space.append(this.options.create());
+    let active = "";
+    for (let index = first; index < last; index++) {
+      const item = this.items[index];
+      const row = /** @type {HTMLElement} */ (this.space.children[index - first]);
+      const key = this.options.key(item);
+      row.id = `${this.prefix}-${index}`;
+      row.dataset.index = String(index);
+      row.dataset.key = key;
+      row.style.transform = `translateY(${index * height}px)`;
+      row.setAttribute("aria-posinset", String(index + 1));
+      row.setAttribute("aria-setsize", String(this.items.length));
+      row.setAttribute("aria-selected", String(key === this.selected));
+      row.classList.toggle("selected", key === this.selected);
+      if (key === this.selected) active = row.id;
+      this.options.update(row, item);
+    }
+    if (active) this.element.setAttribute("aria-activedescendant", active);
+    else this.element.removeAttribute("aria-activedescendant");
+  }
+
+  /** Returns the index of the selected row, or -1. */
+  index() { return this.items.findIndex((item) => this.options.key(item) === this.selected); }
+
+  /** @param {number} index */
+  moveTo(index) {
+    const target = Math.min(Math.max(index, 0), this.items.length - 1);
+    const item = this.items[target];
+    if (item === undefined) return;
+    const { height } = this.options;
+    const [top, bottom] = [target * height, (target + 1) * height];
+    if (top < this.element.scrollTop) this.element.scrollTop = top;
+    const end = this.element.scrollTop + this.element.clientHeight;
+    if (bottom > end) this.element.scrollTop = bottom - this.element.clientHeight;
+    this.selected = this.options.key(item);
+    this.options.select(item);
+    this.render();
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const page = Math.max(1, Math.floor(this.element.clientHeight / this.options.height) - 1);
+    const index = this.index();
+    const item = this.items[index];
+    /** @type {Record<string, () => void>} */
+    const actions = {
+      ArrowDown: () => this.moveTo(index + 1),
+      ArrowUp: () => this.moveTo(index < 0 ? 0 : index - 1),
+      PageDown: () => this.moveTo(index + page),
+      PageUp: () => this.moveTo(index - page),
+      Home: () => this.moveTo(0),
+      End: () => this.moveTo(this.items.length - 1),
+      Enter: () => item !== undefined && this.options.select(item),
+    };
+    const { toggle } = this.options;
+    if (toggle && item !== undefined) {
+      actions.ArrowRight = () => toggle(item, true);
+      actions.ArrowLeft = () => toggle(item, false);
+    }
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  /** @param {MouseEvent} event */
+  click(event) {
+    const row = event.target instanceof Element && event.target.closest("[data-index]");
+    if (row instanceof HTMLElement) this.moveTo(Number(row.dataset.index));
+  }
+}

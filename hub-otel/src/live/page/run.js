@@ -1,0 +1,316 @@
+// One run: its head, its waterfall, its log lines.
+
+import { changed, now, request, state } from "./connection.js";
+import { badge, copyButton, empty, fill, h, refill, setText } from "./dom.js";
+import { Details } from "./details.js";
+import { count, duration, money, plural, time } from "./format.js";
+import { decisionBar } from "./approvals.js";
+import { Rows } from "./rows.js";
+import { age, isActive, usage } from "./runs.js";
+
+/**
+ * @typedef {import("./connection.js").Span} Span
+ * @typedef {import("./connection.js").Run} Run
+ * @typedef {{ key: string, depth: number, kind: string, name: string, note: string,
+ *   spans: Span[], children: number, open: boolean }} Line
+ */
+
+/** Kinds that are collapsed under the unit that made them. */
+const LEAVES = new Set(["db", "http", "span"]);
+/** @type {Record<string, string>} */
+const NOUNS = { db: "statement", http: "request", span: "span" };
+/** Most log lines that are shown. */
+const MAX_LOGS = 500;
+/** Distances of the time axis in microseconds. */
+const STEPS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => step * 10 ** power))
+  .concat([6e7, 12e7, 3e8, 6e8, 18e8, 36e8, 72e8]).sort((left, right) => left - right);
+
+/**
+ * Returns the lines of the tree. Nodes in `closed` have no children, leaves of one kind share a
+ * line unless it is in `opened`.
+ * @param {Iterable<Span>} all
+ * @param {Set<string>} toggled
+ */
+export function lines(all, toggled) {
+  const spans = [...all].sort((left, right) => left.started - right.started);
+  const known = new Set(spans.map((span) => span.id));
+  /** @type {Map<string, Span[]>} */
+  const children = new Map();
+  for (const span of spans) {
+    const parent = span.parent && known.has(span.parent) ? span.parent : "";
+    const siblings = children.get(parent);
+    if (siblings) siblings.push(span);
+    else children.set(parent, [span]);
+  }
+  const isLeaf = (/** @type {Span} */ span) => LEAVES.has(span.kind) && !children.has(span.id);
+  /** @type {Line[]} */
+  const result = [];
+  // A stack instead of a recursion: a chain of spans may be deep.
+  /** @type {(Line & { below: Span[] })[]} */
+  const stack = [];
+  const push = (/** @type {Span[]} */ siblings, /** @type {number} */ depth) => {
+    /** @type {Map<string, Span[]>} */
+    const groups = new Map();
+    /** @type {(Line & { below: Span[] })[]} */
+    const found = [];
+    for (const span of siblings) {
+      const group = isLeaf(span) ? groups.get(span.kind) : undefined;
+      if (group) {
+        group.push(span);
+        continue;
+      }
+      const own = [span];
+      if (isLeaf(span)) groups.set(span.kind, own);
+      const below = children.get(span.id) ?? [];
+      const open = below.length > 0 && !toggled.has(span.id);
+      found.push({ key: span.id, depth, kind: span.kind, name: span.name, note: "", spans: own, children: below.length, open, below });
+    }
+    for (const line of found.reverse()) {
+      if (line.spans.length > 1) {
+        line.key = `${line.kind} of ${siblings[0].parent ?? ""} ${line.spans[0].id}`;
+        line.name = plural(line.spans.length, NOUNS[line.kind]);
+        line.open = toggled.has(line.key);
+        line.note = line.open ? "" : "collapsed";
+        line.below = line.spans;
+        line.children = line.spans.length;
+      }
+      stack.push(line);
+    }
+  };
+  push(children.get("") ?? [], 0);
+  for (let line = stack.pop(); line; line = stack.pop()) {
+    result.push(line);
+    if (!line.open) continue;
+    if (line.spans.length > 1) {
+      for (const span of [...line.spans].reverse()) {
+        stack.push({ key: span.id, depth: line.depth + 1, kind: span.kind, name: span.name, note: "", spans: [span], children: 0, open: false, below: [] });
+      }
+    } else {
+      push(line.below, line.depth + 1);
+    }
+  }
+  return result;
+}
+
+/** The view of a run, created once. */
+export class RunView {
+  constructor() {
+    this.title = h("h2", {});
+    this.tools = h("div", { class: "tools" });
+    this.facts = h("div", { class: "facts" });
+    this.age = h("b", {});
+    this.related = h("div", { class: "facts" });
+    this.head = h("div", { class: "run-head" }, h("a", { class: "back", href: "#/runs" }, "‹ Runs"), this.title, this.tools, this.facts, this.related);
+    this.wait = h("div", {});
+    this.ticks = h("div", { class: "ticks", "aria-hidden": "true" });
+    /** @type {Set<string>} */
+    this.toggled = new Set();
+    this.key = "";
+    this.from = 0;
+    this.to = 1;
+    /** @type {Rows<Line>} */
+    this.rows = new Rows({
+      height: 28,
+      role: "tree",
+      label: "Spans of the run",
+      key: (line) => line.key,
+      create: createLine,
+      update: (element, line) => this.updateLine(element, line),
+      select: (line) => this.choose(line),
+      toggle: (line, open) => this.toggle(line, open),
+    });
+    this.rows.element.addEventListener("dblclick", () => {
+      const line = this.rows.items[this.rows.index()];
+      if (line) this.toggle(line, !line.open);
+    });
+    this.details = new Details();
+    this.logTitle = h("h3", {});
+    this.logs = h("div", { class: "logs", tabindex: 0, role: "log", "aria-label": "Log lines" });
+    this.none = h("div", {});
+    this.body = h("div", { class: "run-body" },
+      this.wait,
+      this.waterfall = h("div", { class: "waterfall" }, h("div", { class: "axis" }, this.ticks), this.rows.element),
+      h("div", { class: "below" }, this.details.element, h("section", { class: "log-panel", "aria-label": "Log lines" }, this.logTitle, this.logs)),
+    );
+    this.element = h("section", { class: "panel run", "aria-label": "Run" }, this.head, this.none, this.body);
+  }
+
+  /** Shows the selected run. */
+  update() {
+    const detail = state.detail;
+    const run = detail ? state.runs.get(detail.run) : undefined;
+    this.body.hidden = this.head.hidden = !run;
+    if (!detail || !run) {
+      fill(this.none, detail && state.link === "live" && detail.missing
+        ? empty("This run is not in the store", h("p", {}, "It ended a while ago and made room for newer ones, or the process restarted. Look for it in your trace backend."), h("p", {}, h("a", { href: "#/runs" }, "All runs")))
+        : state.runs.size > 0 && empty("Select a run", h("p", {}, "Its spans, attributes and log lines are shown here while it runs.")));
+      return;
+    }
+    fill(this.none);
+    if (this.key !== detail.run) {
+      this.key = detail.run;
+      this.toggled.clear();
+      this.rows.selected = null;
+      this.rows.element.scrollTop = 0;
+      this.details.show(null);
+    }
+    this.updateHead(run, detail);
+    fill(this.wait, decisionBar(run.key));
+    let [from, to] = [run.started, run.ended ?? 0];
+    let isOpen = false;
+    for (const span of detail.spans.values()) {
+      from = Math.min(from, span.started);
+      to = Math.max(to, span.ended ?? 0);
+      isOpen ||= span.ended === undefined;
+    }
+    this.from = from;
+    this.to = Math.max(isOpen ? now() : to, from + 1);
+    this.updateAxis();
+    this.rows.set(lines(detail.spans.values(), this.toggled));
+    this.updateLogs(detail);
+    this.details.refresh();
+  }
+
+  /** @param {Run} run @param {import("./connection.js").Detail} detail */
+  updateHead(run, detail) {
+    const fact = (/** @type {string} */ name, /** @type {string} */ value, style = "") => h("span", { class: `fact ${style}` }, `${name} `, h("b", {}, value));
+    const url = state.info?.traceUrl?.replaceAll("{trace_id}", run.trace);
+    const canCancel = state.info?.canCancel && isActive(run);
+    // Each part is replaced after a change of its own only: a link keeps the focus meanwhile.
+    refill(this.title, run.name + run.state, () => [run.name || run.id, " ", badge(run.state)]);
+    refill(this.facts, JSON.stringify([run, detail.dropped]), () => [
+      fact("run", run.key),
+      fact("started", time(run.started)),
+      h("span", { class: "fact" }, run.ended ? "took " : "for ", this.age),
+      run.segments > 1 && fact("segments", count(run.segments)),
+      run.agentsStarted > 0 && fact("agents", `${count(run.agentsEnded)} of ${count(run.agentsStarted)}`),
+      run.retries > 0 && fact("retries", count(run.retries)),
+      run.inputTokens + run.outputTokens > 0 && fact("tokens", `${count(run.inputTokens)} in · ${count(run.outputTokens)} out`),
+      run.cost > 0 && fact("cost", money(run.cost)),
+      run.error && fact("error", run.error, "error"),
+      detail.dropped > 0 && fact("not stored", count(detail.dropped)),
+    ]);
+    setText(this.age, age(run));
+    refill(this.tools, JSON.stringify([run.key, url, canCancel]), () => [
+      copyButton("copy link", () => location.href),
+      copyButton("copy trace id", () => run.trace),
+      h("a", { class: "quiet", href: `live/trace?run=${encodeURIComponent(run.key)}`, download: "" }, "save as OTLP JSON"),
+      url && h("a", { class: "quiet", href: url, rel: "noreferrer noopener", target: "_blank" }, "open trace ↗"),
+      canCancel && h("button", { class: "quiet danger", type: "button", onclick: () => cancel(run) }, "cancel run"),
+    ]);
+    refill(this.related, JSON.stringify(detail.linked), () => detail.linked.map((link) =>
+      h("a", { href: `#/runs/${encodeURIComponent(link.run)}` }, `${link.back ? "← linked from" : "→ links to"} ${link.name}`)));
+    this.waterfall.classList.toggle("with-usage", run.inputTokens + run.outputTokens > 0);
+  }
+
+  updateAxis() {
+    const length = this.to - this.from;
+    // As many as fit: a label is up to 64 pixels wide. None at the right end, where its text would be cut.
+    const most = Math.min(6, Math.max(2, Math.floor(this.ticks.clientWidth / 72)));
+    const step = STEPS.find((candidate) => length / candidate <= most) ?? length;
+    const ticks = [];
+    for (let at = 0; at <= length * (1 - 0.4 / most); at += step) {
+      const tick = h("span", {}, at === 0 ? "0" : duration(at).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " "));
+      tick.style.left = `${(at / length) * 100}%`;
+      ticks.push(tick);
+    }
+    fill(this.ticks, ticks);
+  }
+
+  /** @param {HTMLElement} element @param {Line} line */
+  updateLine(element, line) {
+    const [label, track, used, length] = /** @type {HTMLElement[]} */ ([...element.children]);
+    const [arrow, kind, name, note] = label.children;
+    label.style.paddingLeft = `${Math.min(line.depth, 12) * 16}px`;
+    setText(arrow, line.children ? (line.open ? "▾" : "▸") : "");
+    setText(kind, line.kind);
+    setText(name, line.name);
+    setText(note, line.note);
+    element.setAttribute("aria-level", String(line.depth + 1));
+    if (line.children) element.setAttribute("aria-expanded", String(line.open));
+    else element.removeAttribute("aria-expanded");
+    const total = this.to - this.from;
+    // A group of many spans is drawn as its first ones.
+    const spans = line.spans.slice(0, 60);
+    while (track.childElementCount > spans.length) track.lastElementChild?.remove();
+    while (track.childElementCount < spans.length) track.append(h("i", {}));
+    let micros = 0;
+    let failed = "";
+    for (const [index, span] of spans.entries()) {
+      const end = span.ended ?? this.to;
+      const bar = /** @type {HTMLElement} */ (track.children[index]);
+      const isFailed = span.state === "failed" || span.state === "timed out";
+      bar.className = `bar ${span.kind}${span.ended === undefined ? " open" : ""}${isFailed ? " failed" : ""}`;
+      bar.style.left = `${((span.started - this.from) / total) * 100}%`;
+      bar.style.width = `${((end - span.started) / total) * 100}%`;
+      micros += (span.ended ?? now()) - span.started;
+      if (isFailed) failed = span.error ?? span.state;
+    }
+    setText(length, duration(micros));
+    setText(used, usage(line.spans[0]));
+    const status = line.spans.length === 1 ? line.spans[0].state : "";
+    // The name is the visible text; the state is its description.
+    element.title = [line.name, status, failed].filter(Boolean).join(", ");
+  }
+
+  /** @param {Line} line */
+  choose(line) {
+    if (line.spans.length > 1) {
+      this.toggle(line, !line.open);
+      return;
+    }
+    this.details.show(line.spans[0]);
+    this.updateLogs(state.detail);
+  }
+
+  /** @param {Line} line @param {boolean} open */
+  toggle(line, open) {
+    if (!line.children || line.open === open) return;
+    if (this.toggled.has(line.key)) this.toggled.delete(line.key);
+    else this.toggled.add(line.key);
+    changed();
+  }
+
+  /** @param {import("./connection.js").Detail | null} detail */
+  updateLogs(detail) {
+    const span = this.details.span;
+    const all = detail?.logs ?? [];
+    const own = span ? all.filter((log) => log.span === span.id) : [];
+    const shown = (own.length ? own : all).slice(-MAX_LOGS);
+    setText(this.logTitle, own.length ? "Logs of this span" : "Logs of this run");
+    const signature = `${this.key} ${own.length ? span?.id : ""} ${shown.length} ${all.length}`;
+    if (this.logs.dataset.signature === signature) return;
+    this.logs.dataset.signature = signature;
+    const isAtEnd = this.logs.scrollTop + this.logs.clientHeight >= this.logs.scrollHeight - 4;
+    const items = shown.map((log) => {
+      const [level, name] = severity(log.severity);
+      return h("p", { class: level }, h("time", {}, time(log.time)), " ", h("b", {}, name), ` ${log.text}`);
+    });
+    fill(this.logs, items.length ? items : h("p", { class: "muted" }, "No log line. Events of the tracing and log crates inside of a run are shown here."));
+    if (isAtEnd) this.logs.scrollTop = this.logs.scrollHeight;
+  }
+}
+
+/** @param {number} number severity number of OTLP @returns {[string, string]} */
+function severity(number) {
+  if (number >= 17) return ["error", "ERROR"];
+  if (number >= 13) return ["warn", "WARN"];
+  if (number >= 9) return ["info", "INFO"];
+  return ["debug", number >= 5 ? "DEBUG" : "TRACE"];
+}
+
+function createLine() {
+  return h("div", { class: "line", role: "treeitem" },
+    h("span", { class: "label" }, h("span", { class: "arrow", "aria-hidden": "true" }), h("code", {}), h("span", { class: "name" }), h("span", { class: "note" })),
+    h("span", { class: "track" }), h("span", { class: "used" }), h("span", { class: "length" }));
+}
+
+/** @param {Run} run */
+async function cancel(run) {
+  if (!window.confirm(`Cancel the run ${run.key}?`)) return;
+  try {
+    await request("live/cancel", { run: run.key });
+  } catch (error) {
+    window.alert(`The run was not cancelled: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -1,0 +1,133 @@
+// The list of runs with its filters.
+
+import { now, state } from "./connection.js";
+import { badge, copyButton, empty, fill, h, setText } from "./dom.js";
+import { count, duration, money, plural } from "./format.js";
+import { Rows } from "./rows.js";
+
+/** @typedef {import("./connection.js").Run} Run */
+
+const STATES = ["running", "waiting", "suspended", "success", "failed", "timed out", "cancelled", "rejected"];
+const ACTIVE = new Set(["running", "waiting", "suspended"]);
+
+/** @param {Run} run */
+export function isActive(run) {
+  return ACTIVE.has(run.state);
+}
+
+/** @param {Run} run */
+export function age(run) {
+  return duration((run.ended ?? now()) - run.started);
+}
+
+/** @param {Run} run */
+function facts(run) {
+  // The most important fact first: a narrow row cuts the last ones.
+  const parts = [run.error ?? (run.state === "running" ? "" : run.reason), run.trigger];
+  if (run.agentsStarted) {
+    const done = isActive(run) && run.agentsEnded < run.agentsStarted ? `${count(run.agentsEnded)} of ` : "";
+    parts.push(done + plural(run.agentsStarted, "agent"));
+  }
+  if (run.retries) parts.push(`${count(run.retries)} ${run.retries === 1 ? "retry" : "retries"}`);
+  if (run.errors > Number(Boolean(run.error))) parts.push(plural(run.errors, "error"));
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** Returns tokens and cost. @param {{ inputTokens?: number, outputTokens?: number, cost?: number }} of */
+export function usage({ inputTokens = 0, outputTokens = 0, cost = 0 }) {
+  const tokens = inputTokens + outputTokens;
+  return [tokens > 0 && `${count(tokens)} tok`, cost > 0 && money(cost)].filter(Boolean).join(" · ");
+}
+
+/** The list and its filters, created once. */
+export class RunList {
+  /** @param {(key: string) => void} open */
+  constructor(open) {
+    const update = () => this.update();
+    const label = "Filter runs by workflow, agent, error type, run id or trace id";
+    this.text = h("input", { type: "search", placeholder: "workflow, agent, error, id", title: `${label} ( / )`, "aria-label": label, oninput: update });
+    this.status = h("select", { "aria-label": "Filter runs by status", onchange: update },
+      h("option", { value: "" }, "all statuses"), STATES.map((name) => h("option", { value: name }, name)));
+    /** @type {Rows<Run>} */
+    this.rows = new Rows({
+      height: 64,
+      role: "listbox",
+      label: "Runs",
+      key: (run) => run.key,
+      create: createRow,
+      update: updateRow,
+      select: (run) => open(run.key),
+    });
+    this.summary = h("p", { class: "summary", role: "status" });
+    this.none = h("div", {});
+    this.element = h("section", { class: "panel runs", "aria-label": "Runs" },
+      h("div", { class: "filters" }, this.text, this.status),
+      this.rows.element,
+      this.none,
+      this.summary,
+    );
+  }
+
+  /** Shows the runs that match the filters: those in progress first, then the newest. */
+  update() {
+    const words = this.text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const status = this.status.value;
+    const matches = [...state.runs.values()].filter((run) => {
+      if (status && run.state !== status) return false;
+      if (!words.length) return true;
+      const text = [run.name, run.id, run.key, run.error, run.trigger, run.trace, ...run.agents]
+        .join(" ")
+        .toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
+    matches.sort((left, right) =>
+      Number(isActive(right)) - Number(isActive(left)) || right.started - left.started);
+    this.rows.set(matches);
+    this.rows.element.hidden = matches.length === 0;
+    fill(this.none, matches.length ? null : this.nothing());
+    setText(this.summary, summary(matches.length));
+  }
+
+  nothing() {
+    if (state.runs.size) {
+      return empty("No run matches", h("p", {}, "Change the text or the status above."));
+    }
+    const hint = state.info?.hint;
+    const step = hint
+      ? [h("p", {}, "Start one:"), h("pre", {}, hint), copyButton("copy the command", () => hint)]
+      : [h("p", {}, "Call a function with #[instrument_workflow] or #[instrument_agent]. It is listed here at once.")];
+    return empty("No run yet", ...step);
+  }
+}
+
+/** @param {number} shown */
+function summary(shown) {
+  const { totals, dropped } = state;
+  const parts = [`${count(shown)} of ${plural(state.runs.size, "run")}`];
+  if (totals.running) parts.push(`${count(totals.running)} running`);
+  if (totals.waiting) parts.push(`${count(totals.waiting)} waiting`);
+  if (totals.failed || totals.timedOut) parts.push(`${count(totals.failed + totals.timedOut)} failed`);
+  if (totals.unlisted) parts.push(`${count(totals.unlisted)} older ones removed`);
+  if (dropped.noSpace) parts.push(`${count(dropped.noSpace)} spans without space`);
+  if (dropped.openSpans) parts.push(`${count(dropped.openSpans)} open spans beyond the limit`);
+  return parts.join(" · ");
+}
+
+function createRow() {
+  const line = (/** @type {string} */ name) => h("span", { class: name });
+  return h("div", { class: "run-row", role: "option" }, line("state"), line("name"), line("age"), line("facts"), line("usage"));
+}
+
+/** @param {HTMLElement} row @param {Run} run */
+function updateRow(row, run) {
+  const [mark, name, time, details, used] = row.children;
+  if (row.dataset.state !== run.state || !mark.firstChild) {
+    row.dataset.state = run.state;
+    fill(mark, badge(run.state));
+  }
+  setText(name, run.name || run.id);
+  setText(time, age(run));
+  setText(details, facts(run));
+  setText(used, usage(run));
+  details.classList.toggle("error", Boolean(run.error));
+}

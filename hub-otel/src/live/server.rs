@@ -1,0 +1,305 @@
+//! State of the live view, and the loop that moves the feed into the store.
+
+use super::access::Access;
+use super::application::Application;
+use super::feed::Feed;
+use super::health::HealthHistory;
+use super::store::{Dropped, Store, StoreLimits, json as span_json};
+use crate::config::Config;
+use crate::config::live::LiveMode;
+use crate::export::delivery::Delivery;
+use crate::export::encode::redact_span;
+use crate::export::metrics::ManualMetricReader;
+use crate::export::metrics::host::MetricsHosts;
+use crate::export::retry::EndpointStates;
+use crate::instance::Instance;
+use crate::metrics::UnitMetrics;
+use crate::telemetry::redaction::Sensitive;
+use crate::unit::span_facts::keep_last;
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_sdk::Resource;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+
+/// Limit of the clients with a stream of events.
+pub(super) const MAX_CLIENTS: usize = 32;
+/// Time in which messages are collected before they are stored.
+const BATCH_TIME: Duration = Duration::from_millis(40);
+/// Messages that are stored under one lock.
+const BATCH: usize = 256;
+/// Time between two samples of the metrics.
+pub(super) const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The live view of one instance.
+pub(crate) struct LiveServer {
+    /// Changes with every start of the process.
+    pub(super) epoch: String,
+    pub(super) access: Access,
+    pub(super) changed: watch::Sender<u64>,
+    pub(super) clients: Arc<Semaphore>,
+    pub(super) application: Mutex<Application>,
+    pub(super) health: Mutex<HealthHistory>,
+    pub(super) config: Config,
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) endpoints: EndpointStates,
+    /// The export runtime: every request is handled there.
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "read by the router"))]
+    pub(super) runtime: Handle,
+    pub(crate) address: Option<SocketAddr>,
+    feed: Arc<Feed>,
+    store: Mutex<Store>,
+    instance: Arc<Instance>,
+    resource: Resource,
+}
+
+/// The parts of the pipeline that the live view reads.
+pub(crate) struct LiveParts {
+    pub(crate) config: Config,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) resource: Resource,
+    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) endpoints: EndpointStates,
+    pub(crate) runtime: Handle,
+    pub(crate) address: Option<SocketAddr>,
+}
+
+impl LiveServer {
+    pub(crate) fn new(parts: LiveParts) -> Arc<Self> {
+        let live = &parts.config.live;
+        let mut tokens = live.tokens.value.clone();
+        if tokens.is_empty() && !*live.is_open {
+            tokens.push(Sensitive::new(uuid::Uuid::new_v4().simple().to_string()));
+        }
+        // The router's listener is the application's: names beyond loopback are listed.
+        let listener = match *live.mode {
+            LiveMode::Listener(address) => Some(address),
+            _ => Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        };
+        let hosts = MetricsHosts::new(live.hosts.value.clone(), listener);
+        let store = Store::new(StoreLimits::default(), parts.config.deny.clone());
+        Arc::new(Self {
+            epoch: uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
+            access: Access::new(tokens, hosts),
+            changed: watch::channel(0).0,
+            clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            application: Mutex::default(),
+            health: Mutex::default(),
+            store: Mutex::new(store),
+            config: parts.config,
+            deliveries: parts.deliveries,
+            endpoints: parts.endpoints,
+            runtime: parts.runtime,
+            address: parts.address,
+            feed: parts.feed,
+            instance: parts.instance,
+            resource: parts.resource,
+        })
+    }
+
+    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_application(&self, application: Application) {
+        *self.application.lock().unwrap_or_else(PoisonError::into_inner) = application;
+    }
+
+    pub(super) fn application(&self) -> Application {
+        self.application.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the query with the token for the printed URL.
+    pub(crate) fn token_query(&self) -> String {
+        self.access.token().map(|token| format!("?token={token}")).unwrap_or_default()
+    }
+
+    /// Moves the messages of the feed into the store. Called on the export thread only.
+    pub(super) fn drain(&self) {
+        let mut messages = self.feed.take().into_iter();
+        if messages.len() == 0 {
+            return;
+        }
+        while messages.len() > 0 {
+            let mut store = self.store();
+            messages.by_ref().take(BATCH).for_each(|message| store.apply(message));
+        }
+        let version = self.store().version();
+        self.changed.send_replace(version);
+    }
+
+    /// Stores the feed until the runtime stops.
+    pub(crate) async fn run(self: Arc<Self>) {
+        loop {
+            self.feed.wake.notified().await;
+            // Earlier if much arrives.
+            tokio::select! {
+                () = sleep(BATCH_TIME) => {}
+                () = self.feed.wake.notified() => {}
+            }
+            self.drain();
+        }
+    }
+
+    /// Samples the metrics until the runtime stops.
+    pub(crate) async fn sample(self: Arc<Self>, reader: ManualMetricReader) {
+        loop {
+            if let Ok(metrics) = UnitMetrics::left_out(|| reader.read()) {
+                let units = self.instance.units.snapshot();
+                self.health.lock().unwrap_or_else(PoisonError::into_inner).add(&units, &metrics);
+            }
+            sleep(SAMPLE_INTERVAL).await;
+        }
+    }
+
+    /// Returns facts that do not change.
+    pub(super) fn info(&self) -> Value {
+        let application = self.application();
+        let resource: BTreeMap<String, String> =
+            self.resource.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        json!({
+            "epoch": self.epoch,
+            "service": self.config.service_name(),
+            "resource": resource,
+            "version": env!("CARGO_PKG_VERSION"),
+            "traceUrl": self.config.live.trace_url.value,
+            "hint": application.hint,
+            "canDecide": application.decide.is_some(),
+            "canCancel": application.cancel.is_some(),
+        })
+    }
+
+    /// Returns a span as OTLP JSON, one in progress as it is now.
+    pub(super) fn span_json(&self, trace: TraceId, id: SpanId) -> Option<String> {
+        self.drain();
+        let store = self.store();
+        let span = store.trace(trace)?.span(id)?;
+        let now = if span.is_open() { self.instance.open_units.span(id) } else { None };
+        let Some(mut now) = now else { return Some(span.to_json()) };
+        keep_last(&mut now.attributes, |attribute| attribute.key.as_str());
+        redact_span(&mut now, &self.config.deny);
+        now.end_time = UNIX_EPOCH;
+        Some(span_json(&now.into()))
+    }
+
+    /// Returns traces as one OTLP JSON document.
+    pub(super) fn traces_json(&self, traces: &[TraceId]) -> String {
+        self.drain();
+        let store = self.store();
+        let mut scopes: BTreeMap<&str, Vec<Box<RawValue>>> = BTreeMap::new();
+        let spans = traces.iter().filter_map(|id| store.trace(*id)).flat_map(|trace| &trace.spans);
+        for span in spans {
+            let json = span.to_json();
+            if let Ok(json) = RawValue::from_string(json) {
+                scopes.entry(&*span.scope).or_default().push(json);
+            }
+        }
+        let attributes = ResourceAttributesWithSchema::from(&self.resource).attributes.0;
+        let resource = WireResource { attributes, ..WireResource::default() };
+        let scopes: Vec<_> = scopes
+            .into_iter()
+            .map(|(scope, spans)| ScopeSpansJson { scope: ScopeJson { name: scope }, spans })
+            .collect();
+        let document =
+            DocumentJson { resource_spans: [ResourceSpansJson { resource, scope_spans: scopes }] };
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+
+    /// Returns the state of the process: metrics, delivery, Collector.
+    pub(super) fn health_json(&self) -> Value {
+        self.drain();
+        let store = self.store();
+        let (bytes, limit, dropped) = (store.bytes(), store.limits.bytes, store.dropped);
+        drop(store);
+        let delivery: Vec<_> = self
+            .deliveries
+            .iter()
+            .map(|delivery| {
+                let report = delivery.accounting.report();
+                DeliveryJson {
+                    signal: delivery.signal.as_str(),
+                    exporter: delivery.exporter.as_deref().unwrap_or_default().to_owned(),
+                    finished: report.finished,
+                    ok: report.ok,
+                    rejected: report.rejected,
+                    failed: report.failures,
+                    dropped: report.dropped,
+                    pending: report.pending,
+                }
+            })
+            .collect();
+        let collectors: Vec<_> = self
+            .endpoints
+            .iter()
+            .map(|(endpoint, state)| {
+                json!({
+                    "endpoint": endpoint,
+                    "reached": state.was_reached(),
+                    "error": state.last_error(),
+                })
+            })
+            .collect();
+        let history = self.health.lock().unwrap_or_else(PoisonError::into_inner).to_json();
+        json!({
+            "history": history,
+            "delivery": delivery,
+            "collectors": collectors,
+            "store": StoreJson { bytes, limit, dropped, feed: self.feed.dropped() },
+            "clients": MAX_CLIENTS - self.clients.available_permits(),
+        })
+    }
+}
+
+#[derive(serde::Serialize)]
+struct DeliveryJson {
+    signal: &'static str,
+    /// Name of an exporter of the application.
+    exporter: String,
+    finished: u64,
+    ok: u64,
+    rejected: u64,
+    failed: BTreeMap<String, u64>,
+    dropped: BTreeMap<String, u64>,
+    pending: u64,
+}
+
+#[derive(serde::Serialize)]
+struct StoreJson {
+    bytes: usize,
+    limit: usize,
+    dropped: Dropped,
+    feed: u64,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DocumentJson<'a> {
+    resource_spans: [ResourceSpansJson<'a>; 1],
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceSpansJson<'a> {
+    resource: WireResource,
+    scope_spans: Vec<ScopeSpansJson<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct ScopeSpansJson<'a> {
+    scope: ScopeJson<'a>,
+    spans: Vec<Box<RawValue>>,
+}
+
+#[derive(serde::Serialize)]
+struct ScopeJson<'a> {
+    name: &'a str,
+}

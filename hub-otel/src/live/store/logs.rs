@@ -1,0 +1,94 @@
+//! Log records as lines of text.
+
+use super::trace::StoredLog;
+use super::{MAX_LOGS, Store};
+use crate::export::encode::{ScopedLogRecord, redact_log_record};
+use crate::live::row::cut;
+use crate::semconv::attribute as a;
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use std::fmt::Write as _;
+
+/// Longest line in characters.
+const MAX_LINE: usize = 4_096;
+
+impl Store {
+    /// Stores the line of a record that belongs to a stored trace.
+    pub(super) fn log(&mut self, mut scoped: ScopedLogRecord) {
+        redact_log_record(&mut scoped.record, &self.deny);
+        let record = &scoped.record;
+        let Some((trace_id, span)) = ids(record) else { return };
+        let version = self.next_version();
+        let is_full = self.bytes() >= self.limits.bytes;
+        let Some(trace) = self.traces.get_mut(&trace_id) else { return };
+        if is_full || trace.logs.len() >= MAX_LOGS {
+            trace.dropped += 1;
+            self.dropped.no_space += 1;
+            return;
+        }
+        let time = record.time_unix_nano.max(record.observed_time_unix_nano) / 1_000;
+        let log = StoredLog {
+            time,
+            severity: record.severity_number,
+            text: line(record).into(),
+            target: cut(scoped.scope.name(), 120).into(),
+            span: span.to_string(),
+            version,
+        };
+        let bytes = log.bytes();
+        trace.logs.push(log);
+        trace.bytes += bytes;
+        self.trace_bytes += bytes;
+    }
+}
+
+fn ids(record: &LogRecord) -> Option<(TraceId, SpanId)> {
+    let trace = TraceId::from_bytes(record.trace_id.as_slice().try_into().ok()?);
+    let span = SpanId::from_bytes(record.span_id.as_slice().try_into().ok()?);
+    Some((trace, span))
+}
+
+/// Returns the body and the attributes, as `body key=value …`.
+fn line(record: &LogRecord) -> String {
+    let mut line = record.body.as_ref().map(to_text).unwrap_or_default();
+    for KeyValue { key, value, .. } in &record.attributes {
+        // The run is the one of the page, and the place in the code is of little use there.
+        let is_omitted = key == a::WORKFLOW_RUN_ID || key == a::WORKFLOW_ID;
+        if is_omitted || key.starts_with("code.") {
+            continue;
+        }
+        let value = value.as_ref().map(to_text).unwrap_or_default();
+        let _ = write!(line, " {key}={value}");
+        if line.len() > MAX_LINE * 4 {
+            break;
+        }
+    }
+    cut(line.trim_start(), MAX_LINE)
+}
+
+fn to_text(value: &AnyValue) -> String {
+    let Some(value) = &value.value else { return String::new() };
+    match value {
+        Value::StringValue(text) => text.clone(),
+        Value::BoolValue(value) => value.to_string(),
+        Value::IntValue(value) => value.to_string(),
+        Value::DoubleValue(value) => value.to_string(),
+        Value::BytesValue(bytes) => format!("{} bytes", bytes.len()),
+        Value::ArrayValue(list) => {
+            let items: Vec<String> = list.values.iter().map(to_text).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::KvlistValue(list) => {
+            let entry = |entry: &KeyValue| {
+                let value = entry.value.as_ref().map(to_text).unwrap_or_default();
+                format!("{}={value}", entry.key)
+            };
+            let entries: Vec<String> = list.values.iter().map(entry).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        // String table references are of profiles only.
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,172 @@
+//! Changes since a number, as JSON for the page.
+
+use super::run::{Run, Totals};
+use super::trace::{Row, StoredLog};
+use super::{Dropped, OpenApproval, Store};
+use opentelemetry::trace::TraceId;
+use serde::Serialize;
+
+/// Runs of one message. More follow in the next one.
+const MAX_RUNS: usize = 500;
+/// Spans of one message.
+const MAX_ROWS: usize = 2_500;
+/// Approvals of one message, the oldest ones.
+const MAX_APPROVALS: usize = 200;
+/// Links of one message.
+const MAX_LINKS: usize = 50;
+
+/// The changes that a client has.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// Runs up to this change.
+    pub(crate) runs: u64,
+    /// Spans and log lines of the selected run up to this change.
+    pub(crate) detail: u64,
+}
+
+/// One message for a client.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Updates<'a> {
+    runs: Vec<&'a Run>,
+    removed: Vec<&'a str>,
+    totals: Totals,
+    listed: usize,
+    approvals: Vec<&'a OpenApproval>,
+    bytes: usize,
+    limit: usize,
+    dropped: Dropped,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Detail<'a>>,
+}
+
+/// Spans and log lines of the selected run.
+#[derive(Debug, Serialize)]
+struct Detail<'a> {
+    run: &'a str,
+    /// The run is not in the store.
+    missing: bool,
+    spans: Vec<Row<'a>>,
+    logs: Vec<&'a StoredLog>,
+    /// Spans and log lines beyond the limits.
+    dropped: u64,
+    /// Runs that the spans of this run link to, and runs that link to it.
+    linked: Vec<Linked<'a>>,
+}
+
+/// A link between two runs.
+#[derive(Debug, Serialize)]
+struct Linked<'a> {
+    /// Span of this run.
+    span: String,
+    run: &'a str,
+    name: &'a str,
+    /// `true` if the other run has the link.
+    back: bool,
+}
+
+impl Store {
+    /// Returns whether `runs` is too old for the list of removed runs.
+    pub(crate) fn is_outdated(&self, cursor: Cursor) -> bool {
+        cursor.runs > self.version || (cursor.runs > 0 && cursor.runs < self.runs.forgotten)
+    }
+
+    /// Returns the changes after `cursor`, and the cursor after them. `is_complete` is `false` if
+    /// more changes follow.
+    pub(crate) fn updates(&self, cursor: Cursor, key: Option<&str>) -> (Updates<'_>, Cursor, bool) {
+        let runs: Vec<&Run> = self.runs.changed_since(cursor.runs, MAX_RUNS).collect();
+        let has_all_runs = runs.len() < MAX_RUNS;
+        let until =
+            if has_all_runs { self.version } else { runs.last().map_or(0, |run| run.version) };
+        let mut next = Cursor { runs: until, detail: self.version };
+        let mut is_complete = has_all_runs;
+        let detail = key.map(|key| {
+            let (detail, reached) = self.detail(key, cursor.detail);
+            is_complete &= reached == self.version;
+            next.detail = reached;
+            detail
+        });
+        let mut approvals: Vec<_> = self.approvals.values().collect();
+        approvals.sort_by_key(|approval| approval.since);
+        approvals.truncate(MAX_APPROVALS);
+        let updates = Updates {
+            removed: self.runs.removed_since(cursor.runs, until),
+            runs,
+            totals: self.runs.totals,
+            listed: self.runs.len(),
+            approvals,
+            bytes: self.bytes(),
+            limit: self.limits.bytes,
+            dropped: self.dropped,
+            detail,
+        };
+        (updates, next, is_complete)
+    }
+
+    /// Returns the changes of one run, and the number that they reach.
+    fn detail(&self, key: &str, after: u64) -> (Detail<'_>, u64) {
+        let run = self.runs.get(key);
+        let mut detail = Detail {
+            run: run.map_or("", |run| &*run.key),
+            missing: run.is_none(),
+            spans: Vec::new(),
+            logs: Vec::new(),
+            dropped: 0,
+            linked: Vec::new(),
+        };
+        let Some(run) = run else { return (detail, self.version) };
+        let traces = || run.traces.iter().filter_map(|id| Some((*id, self.traces.get(id)?)));
+        let mut rows = Vec::new();
+        for (id, trace) in traces() {
+            detail.dropped += trace.dropped;
+            let changed = trace.changed_since(after).take(MAX_ROWS);
+            rows.extend(changed.map(|(version, span)| (version, id, span)));
+        }
+        rows.sort_unstable_by_key(|(version, ..)| *version);
+        let mut reached = self.version;
+        if rows.len() >= MAX_ROWS {
+            rows.truncate(MAX_ROWS);
+            reached = rows.last().map_or(reached, |(version, ..)| *version);
+        }
+        detail.spans = rows.iter().map(|(_, id, span)| Row::new(*id, span)).collect();
+        for (_, trace) in traces() {
+            let from = trace.logs.partition_point(|log| log.version <= after);
+            detail.logs.extend(trace.logs[from..].iter().filter(|log| log.version <= reached));
+        }
+        detail.logs.sort_by_key(|log| log.time);
+        detail.linked = self.linked(run);
+        (detail, reached)
+    }
+
+    /// Returns the links of a run, in both directions.
+    fn linked(&self, run: &Run) -> Vec<Linked<'_>> {
+        let mut linked = Vec::new();
+        let is_own = |trace: &TraceId| run.traces.contains(trace);
+        for (id, trace) in &self.traces {
+            for span in trace.spans.iter().filter(|span| !span.links.is_empty()) {
+                for (target_trace, target) in &span.links {
+                    let Some(other) = self.traces.get(target_trace) else { continue };
+                    let Some(target) = other.span(*target) else { continue };
+                    let (from, to) = (span.run.as_deref(), target.run.as_deref());
+                    let link = match (is_own(id), is_own(target_trace)) {
+                        (true, false) => (span.id, to, false),
+                        (false, true) => (target.id, from, true),
+                        _ => continue,
+                    };
+                    let Some(other) = link.1.and_then(|key| self.runs.get(key)) else { continue };
+                    let span = link.0.to_string();
+                    linked.push(Linked { span, run: &other.key, name: &other.name, back: link.2 });
+                    if linked.len() >= MAX_LINKS {
+                        return linked;
+                    }
+                }
+            }
+        }
+        linked
+    }
+
+    /// Returns the traces of a run.
+    pub(crate) fn traces_of(&self, key: &str) -> Vec<TraceId> {
+        self.runs.get(key).map(|run| run.traces.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,132 @@
+//! Refusal of a call by the budget of its run: the body is not run, and the error is returned.
+
+use crate::budget::BudgetExceeded;
+use crate::budget::account::CallKind;
+use crate::semconv::error_type;
+use crate::unit::stack;
+use crate::unit_kind::UnitKind;
+use pin_project_lite::pin_project;
+use std::borrow::Cow;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Admits the call that the current unit is, to the budget of its run. A call that is not admitted
+/// ends FAILED and is not counted.
+///
+/// # Errors
+/// A limit of the budget is reached.
+fn admit_current() -> Result<(), BudgetExceeded> {
+    let Some(unit) = stack::current_unit() else { return Ok(()) };
+    let kind = match unit.kind {
+        UnitKind::Llm => CallKind::Llm,
+        UnitKind::Tool => CallKind::Tool,
+        UnitKind::Workflow | UnitKind::Agent => return Ok(()),
+    };
+    let Some(account) = &unit.spending.account else { return Ok(()) };
+    let mut late = unit.change_late();
+    let Some(call) = late.as_mut().and_then(|late| late.call.as_mut()) else { return Ok(()) };
+    if !call.needs_admission(kind) {
+        return Ok(());
+    }
+    // Unlocked meanwhile: the warning of an account is an event of the subscriber.
+    drop(late);
+    let admitted = account.admit(kind);
+    let Some(mut late) = unit.change_late() else { return admitted.map(drop) };
+    let Some(call) = late.call.as_mut() else { return Ok(()) };
+    match admitted {
+        Ok(admission) => {
+            call.admission = Some(admission);
+            Ok(())
+        }
+        Err(exceeded) => {
+            call.is_refused = true;
+            late.outcome().failed = Some(Cow::Borrowed(error_type::BUDGET_EXCEEDED));
+            Err(exceeded)
+        }
+    }
+}
+
+/// Output `T` of a function that is a call, for autoref specialization: only a `Result` with an
+/// error that is `From<BudgetExceeded>` can represent a refusal.
+pub struct Refusal<T>(PhantomData<fn() -> T>);
+
+impl<T> Refusal<T> {
+    /// Creates the value whose methods depend on `T`.
+    #[expect(clippy::new_without_default, reason = "generated code only")]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// An output that can represent a refusal.
+pub trait RefusableCall<T> {
+    /// Admits the call. Returns the output of a refused one.
+    fn hub_otel_admit(&self) -> Option<T>;
+}
+
+impl<T, E: From<BudgetExceeded>> RefusableCall<Result<T, E>> for &Refusal<Result<T, E>> {
+    fn hub_otel_admit(&self) -> Option<Result<T, E>> {
+        admit_current().err().map(|exceeded| Err(exceeded.into()))
+    }
+}
+
+/// Any other output: the call is made, and charged at its end.
+pub trait OtherCall<T> {
+    /// Returns `None`.
+    fn hub_otel_admit(&self) -> Option<T>;
+}
+
+impl<T> OtherCall<T> for Refusal<T> {
+    fn hub_otel_admit(&self) -> Option<T> {
+        None
+    }
+}
+
+pin_project! {
+    /// A future that the budget of its run may refuse, on the first poll. See
+    /// [`Unit::run_in_budget`](crate::Unit::run_in_budget).
+    ///
+    /// ```
+    /// # async fn request() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let unit = hub_otel::tool("search").run_in_budget(request());
+    /// ```
+    #[must_use = "futures do nothing unless they are awaited or polled"]
+    pub struct InBudget<F> {
+        #[pin]
+        body: F,
+        is_admitted: bool,
+    }
+}
+
+impl<F> InBudget<F> {
+    pub(super) fn new(body: F) -> Self {
+        Self { body, is_admitted: false }
+    }
+}
+
+impl<T, E, F> Future for InBudget<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: From<BudgetExceeded>,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if !*this.is_admitted {
+            if let Err(exceeded) = admit_current() {
+                return Poll::Ready(Err(exceeded.into()));
+            }
+            *this.is_admitted = true;
+        }
+        this.body.poll(cx)
+    }
+}
+
+impl<F> std::fmt::Debug for InBudget<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InBudget").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! Facts of requests and responses.
+
+use super::{calls, chat, client, post, send, start};
+use crate::support::BoundaryCapture;
+use async_openai::config::OpenAIConfig;
+use async_openai::middleware::HttpRequestFactory;
+use async_openai::types::chat::{
+    ChatCompletionRequestUserMessageArgs, ChatCompletionStreamOptions, CreateChatCompletionRequest,
+    CreateChatCompletionRequestArgs,
+};
+use futures_util::StreamExt;
+use hub_otel::openai::OpenAiLayer;
+use scripted_openai::{Reply, Server, Usage};
+use serde_json::json;
+use tower::Service;
+
+const USAGE: Usage = Usage { input: 1000, output: 50, cached: 600, reasoning: 20 };
+
+fn async_openai(server: &Server) -> async_openai::Client<OpenAIConfig> {
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = OpenAiLayer::new()
+        .client(http, |request: HttpRequestFactory| async move { request.build().await });
+    let config = OpenAIConfig::new().with_api_base(server.url()).with_api_key("c4n4ry");
+    async_openai::Client::with_config(config).with_http_service(http)
+}
+
+fn question() -> CreateChatCompletionRequest {
+    let message = ChatCompletionRequestUserMessageArgs::default().content("c4n4ry").build();
+    CreateChatCompletionRequestArgs::default()
+        .model("gpt-4o-mini")
+        .temperature(0.5)
+        .max_completion_tokens(64_u32)
+        .messages([message.expect("a message").into()])
+        .build()
+        .expect("a request")
+}
+
+#[tokio::test]
+async fn a_call_by_async_openai_is_a_unit_in_the_trace_of_its_agent() {
+    let capture = BoundaryCapture::new();
+    let reply = Reply::text("hello c4n4ry").usage(USAGE).model("gpt-4o-mini-2024-07-18");
+    let server = start([reply]).await;
+    let openai = async_openai(&server);
+    let answer = hub_otel::agent("writer", "write")
+        .run_with(openai.chat().create(question()), |result, unit| unit.by_error_type(result))
+        .await
+        .expect("an answer");
+    assert_eq!(answer.choices[0].message.content.as_deref(), Some("hello c4n4ry"));
+    assert_eq!(answer.usage.expect("usage").total_tokens, 1050);
+
+    assert_eq!(
+        calls(&capture),
+        "INTERNAL agent.execute Ok\n\
+         \u{20} CLIENT chat gpt-4o-mini gen_ai.operation.name=chat gen_ai.provider.name=openai \
+         gen_ai.request.max_tokens=64 gen_ai.request.model=gpt-4o-mini \
+         gen_ai.request.temperature=0.5 gen_ai.response.finish_reasons=[\"stop\"] \
+         gen_ai.response.id=chatcmpl-1 gen_ai.response.model=gpt-4o-mini-2024-07-18 \
+         gen_ai.usage.cache_read.input_tokens=600 gen_ai.usage.input_tokens=1000 \
+         gen_ai.usage.output_tokens=50 gen_ai.usage.reasoning.output_tokens=20 hub_otel.status=SUCCESS Ok\n"
+    );
+    let span = capture.named("chat gpt-4o-mini", "Client");
+    assert!(span.attributes.contains_key("gen_ai.usage.cost"), "{}", capture.tree());
+    let traceparent = format!("00-{}-{}-01", span.trace_id, span.span_id);
+    assert_eq!(server.calls()[0].header("traceparent"), Some(traceparent.as_str()));
+    let table = capture.table();
+    for metric in ["gen_ai.client.operation.duration", "gen_ai.client.token.usage"] {
+        assert!(table.contains(metric), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_by_async_openai_ends_with_its_last_event() {
+    let capture = BoundaryCapture::new();
+    let server = start([Reply::text("hello you").and_tool_call("look", "{}").usage(USAGE)]).await;
+    let mut request = question();
+    request.stream_options =
+        Some(ChatCompletionStreamOptions { include_usage: Some(true), include_obfuscation: None });
+    let mut stream = async_openai(&server).chat().create_stream(request).await.expect("a stream");
+    let mut text = String::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.expect("a chunk");
+        text.extend(chunk.choices.into_iter().filter_map(|choice| choice.delta.content));
+    }
+    assert_eq!(text, "hello you");
+    let tree = calls(&capture);
+    for part in [
+        "CLIENT chat gpt-4o-mini ",
+        "gen_ai.request.stream=true",
+        "gen_ai.response.finish_reasons=[\"tool_calls\"]",
+        "gen_ai.usage.input_tokens=1000",
+        "gen_ai.usage.output_tokens=50",
+        "hub_otel.status=SUCCESS Ok",
+    ] {
+        assert!(tree.contains(part), "{part} is not in {tree}");
+    }
+}
+
+#[tokio::test]
+async fn embeddings_and_other_requests_differ_by_their_path() {
+    let capture = BoundaryCapture::new();
+    let server = start([Reply::embeddings(8)]).await;
+    let body = json!({ "model": "text-embedding-3-small", "input": ["c4n4ry"], "dimensions": 8 });
+    let response = send(post(&format!("{}/embeddings", server.url()), &body)).await;
+    let body = response.expect("a response").bytes().await.expect("a body");
+    assert!(!body.is_empty());
+    let models = reqwest::Client::new().get(format!("{}/models", server.url())).build();
+    client().call(models.expect("a request")).await.expect("a response");
+
+    assert_eq!(
+        calls(&capture),
+        "CLIENT embeddings text-embedding-3-small gen_ai.embeddings.dimension.count=8 \
+         gen_ai.operation.name=embeddings gen_ai.provider.name=openai \
+         gen_ai.request.model=text-embedding-3-small \
+         gen_ai.response.model=text-embedding-3-small gen_ai.usage.input_tokens=1 \
+         hub_otel.status=SUCCESS Ok\n"
+    );
+}
+
+#[tokio::test]
+async fn provider_and_propagation_are_settings_of_the_layer() {
+    let capture = BoundaryCapture::new();
+    let server = start([Reply::text("hello")]).await;
+    let layer = OpenAiLayer::new().provider("ollama").without_propagation();
+    let mut client = tower::Layer::layer(&layer, reqwest::Client::new());
+    let response = client.call(chat(&server, false)).await.expect("a response");
+    response.bytes().await.expect("a body");
+    assert!(calls(&capture).contains("gen_ai.provider.name=ollama"), "{}", calls(&capture));
+    assert_eq!(server.calls()[0].header("traceparent"), None);
+}

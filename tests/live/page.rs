@@ -1,0 +1,299 @@
+//! The page in a browser: growth of open bars, hostile texts, speed, accessibility.
+
+use crate::kit;
+use hub_otel_tests::browser::Browser;
+use hub_otel_tests::poll;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span as _, Status, TraceContextExt as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Markup that would run a script.
+const PAYLOAD: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>";
+
+/// Width of the first bar that is open, in pixels.
+const OPEN_WIDTH: &str =
+    "return document.querySelector('.bar.open')?.getBoundingClientRect().right ?? 0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_bar_grows_and_the_run_finishes_on_the_page() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let url = telemetry.live_url().expect("served");
+    browser.page.goto(&url).await.expect("the page");
+    browser.wait_for_text("No run yet").await;
+    let address = browser.page.current_url().await.expect("an address");
+    assert!(!address.as_str().contains("token"), "{address}");
+
+    let run = kit::workflow(&tracer, "review", "run-1");
+    let mut ended = kit::child(&tracer, &run, "first".to_owned(), Vec::new());
+    ended.end();
+    browser.click(".run-row", "review").await;
+    browser.wait("return document.querySelectorAll('.bar.open').length === 1").await;
+    // The bar keeps the right end of the axis: the span that ended becomes smaller beside it.
+    let share = "const [open, ended] = ['.bar.open', '.bar:not(.open)'].map((selector) =>
+            document.querySelector(selector)?.style.width ?? '');
+         return [open, ended, document.querySelector('.line .length').textContent]";
+    let before = browser.run(share).await;
+    poll::until_async(Duration::from_secs(30), async || browser.run(share).await[2] != before[2])
+        .await;
+    assert!(browser.run(OPEN_WIDTH).await.as_f64().is_some_and(|right| right > 0.0));
+    kit::end(&run, "SUCCESS");
+    browser.wait("return document.querySelectorAll('.bar.open').length === 0").await;
+    browser
+        .wait("return document.querySelector('.run-head .badge').textContent.includes('success')")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn markup_in_ids_names_attributes_and_errors_stays_text() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, PAYLOAD, PAYLOAD);
+    let attributes = vec![
+        KeyValue::new(PAYLOAD, PAYLOAD),
+        KeyValue::new("error.type", PAYLOAD),
+        KeyValue::new(
+            "gen_ai.input.messages",
+            format!("[{{\"role\":{PAYLOAD:?},\"content\":{PAYLOAD:?}}}]"),
+        ),
+    ];
+    let mut child = kit::child(&tracer, &run, PAYLOAD.to_owned(), attributes);
+    child.add_event("exception", vec![KeyValue::new("exception.message", PAYLOAD)]);
+    child.set_status(Status::error(PAYLOAD));
+    child.end();
+    kit::end(&run, "FAILED");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.click(".run-row", "<img").await;
+    browser.click(".line:nth-child(2)", "<img").await;
+    browser.wait("return document.querySelector('.details .exception pre')?.textContent.includes('<script>') === true").await;
+    let found = browser.run("return [window.hacked ?? 0, document.querySelectorAll('main img, main script').length]").await;
+    assert_eq!(found, serde_json::json!([0, 0]));
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_spans_are_painted_within_a_second_and_few_are_elements() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, "review", "run-1");
+    for number in 0..1_000 {
+        let operation = KeyValue::new("gen_ai.operation.name", "chat");
+        let call = kit::child(&tracer, &run, format!("chat {number}"), vec![operation]);
+        let below = opentelemetry::Context::new().with_span(call);
+        kit::record(&tracer, &below, format!("POST {number}"), Vec::new());
+        below.span().end();
+    }
+    kit::end(&run, "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait_for_text("review").await;
+    // Measured inside the page, from the click to the last row of the tree.
+    let script = "const done = arguments[arguments.length - 1];
+         const start = performance.now();
+         document.querySelector('.run-row').click();
+         const check = () => {
+            const line = document.querySelector('.line');
+            if (line?.getAttribute('aria-setsize') === '2001') {
+                done([performance.now() - start, document.querySelectorAll('.line').length]);
+            } else requestAnimationFrame(check);
+         };
+         check();";
+    let measured = browser.page.execute_async(script, Vec::new()).await.expect("painted");
+    let (millis, lines) = (measured[0].as_f64().expect("a time"), measured[1].as_u64());
+    println!("2,001 spans painted in {millis:.0} ms");
+    assert!(millis < 1_000.0, "{millis} ms");
+    assert!(lines.is_some_and(|lines| lines < 100), "{lines:?} elements");
+    let script = "const rows = document.querySelector('[role=tree]');
+         const start = performance.now();
+         for (let top = 0; top < 40000; top += 2000) {
+                rows.scrollTop = top; rows.dispatchEvent(new Event('scroll')); rows.offsetHeight;
+            }
+         return (performance.now() - start) / 20;";
+    let millis = browser.run(script).await.as_f64().expect("a time");
+    println!("a step of scrolling takes {millis:.1} ms");
+    assert!(millis < 50.0, "{millis} ms");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_reconnects_after_a_restart_of_the_process() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let address = kit::base(&telemetry).replace("http://", "");
+    kit::end(&kit::workflow(&kit::tracer(&telemetry), "before", "run-1"), "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait_for_text("before").await;
+    telemetry.shutdown().await;
+    browser.wait_for_text("The connection to the process is lost").await;
+    let restarted = poll::until_async(Duration::from_secs(30), async || {
+        kit::builder().live(address.clone()).build().ok()
+    })
+    .await;
+    kit::end(&kit::workflow(&kit::tracer(&restarted), "after", "run-2"), "SUCCESS");
+    browser.wait_for_text("after").await;
+    browser.wait("return !document.body.innerText.includes('before') && document.getElementById('notice').hidden").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_views_follow_the_accessibility_rules_in_both_schemes_and_all_widths() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let url = telemetry.live_url().expect("served");
+    browser.page.goto(&url).await.expect("the page");
+    let empty = browser.violations().await;
+    assert_eq!(empty.unwrap_or_default(), [""; 0]);
+    for (number, status) in ["SUCCESS", "FAILED", "CANCELLED", "TIMED_OUT", "REJECTED", "SUSPENDED"]
+        .into_iter()
+        .enumerate()
+    {
+        let run = kit::workflow(&tracer, status, &format!("run-{number}"));
+        kit::record(&tracer, &run, "GET /".to_owned(), Vec::new());
+        kit::end(&run, status);
+    }
+    let open = kit::workflow(&tracer, "open", "open-run");
+    let base = kit::base(&telemetry);
+    for (width, scheme) in [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")] {
+        browser.emulate(width, 900, scheme).await;
+        for view in ["#/runs", "#/runs/open-run", "#/runs/run-1", "#/approvals", "#/health"] {
+            browser.page.goto(&format!("{base}/{view}")).await.expect("the view");
+            browser.wait_for_text("connected").await;
+            let found = browser.violations().await.unwrap_or_default();
+            assert_eq!(found, [""; 0], "{view} {width} {scheme}");
+            let script = "return document.documentElement.scrollWidth <= innerWidth";
+            assert_eq!(browser.run(script).await, true, "{view} is wider than {width}");
+        }
+    }
+    kit::end(&open, "SUCCESS");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_used_by_keyboard() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    for name in ["first", "second"] {
+        let run = kit::workflow(&tracer, name, name);
+        kit::record(&tracer, &run, "GET /".to_owned(), Vec::new());
+        kit::end(&run, "SUCCESS");
+    }
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait_for_text("second").await;
+    let press = |selector: &str, key: &str| {
+        format!(
+            "const element = document.querySelector({selector:?}); element.focus();
+             element.dispatchEvent(new KeyboardEvent('keydown', {{ key: {key:?}, bubbles: true }}));"
+        )
+    };
+    browser.run(&press("[role=listbox]", "End")).await;
+    browser.wait("return location.hash === '#/runs/first'").await;
+    browser.wait("return document.querySelectorAll('.line').length === 2").await;
+    browser.run(&press("[role=tree]", "Home")).await;
+    browser.wait_for_text("workflow.trigger").await;
+    browser.run(&press("[role=tree]", "ArrowLeft")).await;
+    browser.wait("return document.querySelectorAll('.line').length === 1").await;
+    browser.run(&press("body", "/")).await;
+    browser.wait("return document.activeElement?.type === 'search'").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_filtered_by_their_facts_and_leave_the_page_as_links_and_json() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let variables = [
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_HUB_LIVE_TRACE_URL", "http://localhost:16686/trace/{trace_id}"),
+    ];
+    let builder = hub_otel::Telemetry::builder().env_source(variables).live_token(kit::TOKEN);
+    let telemetry = builder.live("127.0.0.1:0").build().expect("it starts");
+    let tracer = kit::tracer(&telemetry);
+    for (name, id, agent, error, status) in [
+        ("review", "run-1", "scanner", None, "SUCCESS"),
+        ("patch", "run-2", "patcher", Some("rate_limited"), "FAILED"),
+    ] {
+        let run = kit::workflow(&tracer, name, id);
+        let agent = vec![
+            KeyValue::new("agent.id", agent),
+            KeyValue::new("agent.action", "act"),
+            KeyValue::new("workflow.run.id", id),
+        ];
+        kit::record(&tracer, &run, "agent".to_owned(), agent);
+        if let Some(error) = error {
+            run.span().set_attribute(KeyValue::new("error.type", error));
+        }
+        kit::end(&run, status);
+    }
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait("return document.querySelectorAll('.run-row').length === 2").await;
+    for (text, status, found) in [
+        ("patcher", "", "patch"),
+        ("rate_limited", "", "patch"),
+        ("run-1", "", "review"),
+        ("REVIEW scan", "", "review"),
+        ("", "failed", "patch"),
+        ("act review", "", ""),
+        ("review", "failed", ""),
+    ] {
+        let set = format!(
+            "const [text, status] = document.querySelectorAll('.filters > *');
+             [text.value, status.value] = [{text:?}, {status:?}];
+             text.dispatchEvent(new Event('input')); status.dispatchEvent(new Event('change'));
+             return [...document.querySelectorAll('.run-row .name')].map((name) => name.textContent).join();"
+        );
+        assert_eq!(browser.run(&set).await, found, "{text:?} {status:?}");
+    }
+    browser.page.goto(&format!("{}/#/runs/run-2", kit::base(&telemetry))).await.expect("a run");
+    browser.click(".line", "patcher · act").await;
+    browser.wait("return document.querySelector('.span-head button') !== null").await;
+    let trace = browser.run("return document.querySelector('.ids dd').textContent").await;
+    let trace = trace.as_str().expect("an id");
+    let links = browser.run("return [...document.querySelectorAll('.tools a')].map((link) => link.getAttribute('href'))").await;
+    let to_other_tool = format!("http://localhost:16686/trace/{trace}");
+    assert_eq!(links, serde_json::json!(["live/trace?run=run-2", to_other_tool]));
+    browser
+        .run(
+            "window.copied = [];
+             navigator.clipboard.writeText = async (text) => { copied.push(text); };
+             for (const button of document.querySelectorAll('.tools button, .span-head button')) button.click();",
+        )
+        .await;
+    browser.wait("return copied.length === 3").await;
+    let copied = browser.run("return copied.sort()").await;
+    let text = |index: usize| copied[index].as_str().expect("a text");
+    assert_eq!(text(0), trace);
+    assert!(text(1).ends_with("/#/runs/run-2"), "{copied}");
+    let span: serde_json::Value = serde_json::from_str(text(2)).expect("JSON");
+    assert_eq!((&span["traceId"], &span["name"]), (&trace.into(), &"agent".into()));
+    browser.close().await;
+}
+
+#[test]
+fn the_page_is_small_and_names_no_other_server() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hub-otel/src/live/page");
+    let mut lines = 0;
+    for entry in std::fs::read_dir(folder).expect("the page") {
+        let path = entry.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+        assert!(!text.contains("http://") && !text.contains("https://"), "{}", path.display());
+        if path.extension().is_some_and(|extension| extension == "js") {
+            lines += text.lines().count();
+        }
+    }
+    assert!(lines < 1_500, "{lines} lines of JavaScript");
+}
+
+#[test]
+fn the_first_request_is_served_at_once() {
+    let telemetry = kit::start();
+    let began = Instant::now();
+    assert_eq!(kit::get(&telemetry, "/").status, 200);
+    assert!(began.elapsed() < Duration::from_secs(5));
+}

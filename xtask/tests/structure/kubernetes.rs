@@ -1,0 +1,68 @@
+//! kustomization.yaml and kubernetes/: names by which the objects and the service refer to each
+//! other.
+
+use crate::{files, list, read, text, yaml};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Objects of a file with several documents.
+fn objects(path: &str) -> Vec<Value> {
+    serde_yaml_ng::Deserializer::from_str(&read(path))
+        .map(|document| serde::Deserialize::deserialize(document).expect("YAML"))
+        .collect()
+}
+
+fn object(kind: &str) -> Value {
+    let found = objects("kubernetes/orchestrator.yaml").into_iter().find(|it| it["kind"] == kind);
+    found.expect(kind)
+}
+
+#[test]
+fn every_dashboard_is_in_the_kustomization() {
+    let kustomization = yaml("kustomization.yaml");
+    let listed: BTreeSet<String> = list(&kustomization["configMapGenerator"])
+        .iter()
+        .flat_map(|map| list(&map["files"]).iter().map(|file| text(file).to_owned()))
+        .collect();
+    let committed: BTreeSet<String> = files("grafana/dashboards", ".json")
+        .iter()
+        .map(|path| {
+            format!("grafana/dashboards/{}", path.file_name().unwrap_or_default().to_string_lossy())
+        })
+        .collect();
+    assert_eq!(listed, committed);
+}
+
+#[test]
+fn the_container_gets_the_settings_and_the_secrets_that_compose_sets() {
+    let container = &object("StatefulSet")["spec"]["template"]["spec"]["containers"][0];
+    let compose = &yaml("compose.yaml")["services"]["orchestrator"];
+    let set: BTreeSet<&str> =
+        list(&container["env"]).iter().map(|variable| text(&variable["name"])).collect();
+    for (name, _) in compose["environment"].as_object().expect("variables") {
+        assert!(set.contains(name.as_str()), "{name} is not set");
+    }
+    for secret in list(&compose["secrets"]) {
+        let secret = text(secret);
+        let file = format!("/run/secrets/hub/{secret}");
+        let mounted = list(&container["env"]).iter().any(|it| it["value"] == file.as_str());
+        assert!(mounted, "no variable names {file}");
+        let created = format!("--from-literal={secret}=");
+        assert!(read("kustomization.yaml").contains(&created), "{secret} is not created");
+    }
+}
+
+#[test]
+fn the_job_of_the_scrape_is_the_one_that_the_rules_select() {
+    let monitor = yaml("kubernetes/monitoring.yaml");
+    let label = text(&monitor["spec"]["jobLabel"]);
+    let service = object("Service");
+    let job = text(&service["metadata"]["labels"][label]).to_owned();
+    let scraped = yaml("prometheus/prometheus.yml");
+    let jobs: Vec<&str> =
+        list(&scraped["scrape_configs"]).iter().map(|it| text(&it["job_name"])).collect();
+    assert!(jobs.contains(&job.as_str()), "{job} is not in {jobs:?}");
+    let selected = &monitor["spec"]["selector"]["matchLabels"];
+    assert_eq!(selected, &service["metadata"]["labels"]);
+    assert_eq!(monitor["spec"]["endpoints"][0]["interval"], scraped["global"]["scrape_interval"]);
+}
