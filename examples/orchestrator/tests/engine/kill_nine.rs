@@ -2,10 +2,11 @@
 //! `just kill-9` runs it and prints the figures of the README.
 
 use crate::executions::{Executions, logging_node};
+use crate::requests::Requests;
 use crate::server::{Home, Server, TIMEOUT, fault, is_terminal};
-use hub_otel_tests::http::{Method, try_send};
+use hub_otel_tests::http::Method;
 use hub_otel_tests::poll;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, SqliteConnection};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -64,19 +65,6 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    fn send(&self, method: Method, path: &str, body: &Value) -> Option<(u16, Value)> {
-        let url = format!("{}{path}", self.server.url);
-        let reply = try_send(method, url, &[], &body.to_string()).ok()?;
-        let body = serde_json::from_str(&reply.body).unwrap_or(Value::Null);
-        Some((reply.status, body))
-    }
-
-    fn list(&self, path: &str, key: &str) -> Vec<String> {
-        let page = self.send(Method::GET, path, &Value::Null).map(|(_, page)| page[key].clone());
-        let entries = page.and_then(|page| page.as_array().cloned()).unwrap_or_default();
-        entries.iter().filter_map(|entry| entry["id"].as_str().map(str::to_owned)).collect()
-    }
-
     fn until_stopped(&self, work: impl Fn(u64)) {
         let mut round = 0;
         while !self.stop.load(Ordering::Relaxed) {
@@ -87,26 +75,9 @@ impl Load<'_> {
 
     fn trigger(&self, round: u64) {
         let workflow = ["chain", "asks", "fails", "slow"][round as usize % 4];
-        let tag = uuid::Uuid::now_v7().to_string();
-        let path = format!("/api/workflows/{workflow}/trigger");
-        let body = json!({"contextJson": {"tag": tag}});
-        if let Some((202, answer)) = self.send(Method::POST, &path, &body) {
-            let id = answer["workflowRunId"].as_str().unwrap().to_owned();
+        if let Some(id) = self.trigger_run(workflow) {
             self.accepted.lock().unwrap().push(id);
             self.triggered.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn approve(&self) {
-        for id in self.list("/api/approvals?decision=PENDING&limit=10", "approvals") {
-            let decision = json!({"decision": "APPROVED", "respondedBy": "ada"});
-            self.send(Method::POST, &format!("/api/approvals/{id}/decision"), &decision);
-        }
-    }
-
-    fn cancel(&self) {
-        for id in self.list("/api/workflows/slow/runs?status=RUNNING&limit=2", "runs") {
-            self.send(Method::POST, &format!("/api/runs/{id}/cancel"), &json!({}));
         }
     }
 
@@ -114,6 +85,12 @@ impl Load<'_> {
         for id in self.list("/api/workflows/fails/runs?status=FAILED&limit=2", "runs") {
             self.send(Method::POST, &format!("/api/runs/{id}/retry"), &json!({}));
         }
+    }
+}
+
+impl Requests for Load<'_> {
+    fn url(&self) -> String {
+        self.server.url.clone()
     }
 }
 
@@ -160,7 +137,7 @@ fn live(home: &Home, life: u64, figures: &mut Figures, accepted: &Mutex<Vec<Stri
         for _ in 0..2 {
             scope.spawn(|| load.until_stopped(|round| load.trigger(round)));
             // Two of each, so that they race for the same approvals and runs.
-            scope.spawn(|| load.until_stopped(|_| load.approve()));
+            scope.spawn(|| load.until_stopped(|_| load.approve(10)));
             scope.spawn(|| load.until_stopped(|_| load.cancel()));
             scope.spawn(|| load.until_stopped(|_| load.retry()));
         }
@@ -216,7 +193,7 @@ fn sixty_kills_under_load_count_every_end_once_and_repeat_no_committed_node() {
         accepted: &accepted,
     };
     poll::until(TIMEOUT * 3, || {
-        load.approve();
+        load.approve(10);
         rows(&home).iter().all(|row| is_terminal(&row.status))
     });
     let rest = ended(&home) - before;

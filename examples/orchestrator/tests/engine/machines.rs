@@ -3,13 +3,13 @@
 //! the killed ones. `just machines` runs the long variants and prints the figures.
 
 use crate::executions::{Executions, logging_node};
+use crate::requests::Requests;
 use crate::server::{Home, Server, TIMEOUT, fault, is_terminal};
-use hub_otel_tests::http::{Method, try_send};
 use hub_otel_tests::poll;
 use hub_otel_tests::postgres::Cluster;
 use hub_otel_tests::proxy::{Link, Proxy};
 use orchestrator::clock::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{Connection as _, FromRow, PgConnection};
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -86,45 +86,9 @@ impl Fleet {
         server
     }
 
-    /// Sends a request to one process after another. `None` if that process is killed meanwhile.
-    fn send(&self, method: Method, path: &str, body: &Value) -> Option<(u16, Value)> {
-        let url = {
-            let living = self.living.lock().unwrap();
-            let turn = self.requests.fetch_add(1, Ordering::Relaxed) as usize;
-            living[turn % living.len()].url.clone()
-        };
-        let reply = try_send(method, format!("{url}{path}"), &[], &body.to_string()).ok()?;
-        Some((reply.status, serde_json::from_str(&reply.body).unwrap_or(Value::Null)))
-    }
-
-    fn list(&self, path: &str, key: &str) -> Vec<String> {
-        let page = self.send(Method::GET, path, &Value::Null).map(|(_, page)| page[key].clone());
-        let entries = page.and_then(|page| page.as_array().cloned()).unwrap_or_default();
-        entries.iter().filter_map(|entry| entry["id"].as_str().map(str::to_owned)).collect()
-    }
-
-    fn approve(&self) {
-        for id in self.list("/api/approvals?decision=PENDING&limit=100", "approvals") {
-            let decision = json!({"decision": "APPROVED", "respondedBy": "ada"});
-            self.send(Method::POST, &format!("/api/approvals/{id}/decision"), &decision);
-        }
-    }
-
-    fn cancel(&self) {
-        for id in self.list("/api/workflows/slow/runs?status=RUNNING&limit=2", "runs") {
-            self.send(Method::POST, &format!("/api/runs/{id}/cancel"), &json!({}));
-        }
-    }
-
     /// Triggers a run of one workflow after another. Returns its id if it was accepted.
     fn trigger(&self, round: usize) -> Option<String> {
-        let workflow = ["chain", "asks", "chain", "slow"][round % 4];
-        let body = json!({"contextJson": {"tag": uuid::Uuid::now_v7().to_string()}});
-        let path = format!("/api/workflows/{workflow}/trigger");
-        match self.send(Method::POST, &path, &body) {
-            Some((202, answer)) => answer["workflowRunId"].as_str().map(str::to_owned),
-            _ => None,
-        }
+        self.trigger_run(["chain", "asks", "chain", "slow"][round % 4])
     }
 
     fn all(&self) -> Vec<Arc<Server>> {
@@ -154,6 +118,15 @@ impl Fleet {
         let mut found = Executions::default();
         self.all().iter().for_each(|server| found.read(server));
         found
+    }
+}
+
+impl Requests for Fleet {
+    /// Returns the URL of one process after another.
+    fn url(&self) -> String {
+        let living = self.living.lock().unwrap();
+        let turn = self.requests.fetch_add(1, Ordering::Relaxed) as usize;
+        living[turn % living.len()].url.clone()
     }
 }
 
@@ -209,7 +182,7 @@ impl Load<'_> {
 
     fn decide(&self, stop: &Receiver<()>) {
         while is_running(stop, Duration::from_millis(200)) {
-            self.fleet.approve();
+            self.fleet.approve(100);
             if self.cancels {
                 self.fleet.cancel();
             }

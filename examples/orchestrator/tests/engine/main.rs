@@ -51,6 +51,7 @@ mod machines;
 mod panics;
 mod postgres;
 mod races;
+mod requests;
 mod retention;
 mod server;
 mod startup;
