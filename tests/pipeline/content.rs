@@ -51,6 +51,7 @@ fn without_consent_content_of_any_origin_is_not_exported() {
         assert!(!exported.contains("c4n4ry"), "{value:?}: {exported}");
         // Everything else of the same spans is.
         assert_eq!(run.attribute("foreign", "gen_ai.request.model").as_deref(), Some("m"));
+        assert!(!run.stderr.contains("c4n4ry"), "{}", run.stderr);
         let is_reported = run.stderr.contains("is set to `event_only`");
         assert_eq!(is_reported, value == Some("event_only"), "{}", run.stderr);
     }

@@ -78,8 +78,8 @@ impl ContentPolicy {
         }
     }
 
-    #[cfg(feature = "sdk")]
-    fn admit_all(&self, attributes: &mut Vec<KeyValue>) {
+    /// Applies the policy to the attributes of a span event.
+    pub(crate) fn admit_all(&self, attributes: &mut Vec<KeyValue>) {
         if attributes.iter().any(|attribute| is_content(attribute.key.as_str())) {
             let all = std::mem::take(attributes);
             attributes.extend(all.into_iter().filter_map(|attribute| self.admit(attribute)));

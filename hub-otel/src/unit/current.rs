@@ -92,10 +92,13 @@ impl Current {
     {
         if self.is_recording() {
             // Collected before the span is locked: the iterator is user code.
-            let attributes = attributes
+            let mut attributes = attributes
                 .into_iter()
                 .filter_map(|(key, value)| Some(kv(Key::from(key.into()), value.to_otel()?)))
                 .collect();
+            if let Some(unit) = &self.unit {
+                unit.instance.gen_ai.content.admit_all(&mut attributes);
+            }
             let name = name.into();
             let (_, now) = clock::now();
             self.change_span(|span, limits| span.add_event(name, now, attributes, limits));

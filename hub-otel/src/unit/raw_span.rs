@@ -20,11 +20,12 @@ impl Span for RawSpan {
         &mut self,
         name: T,
         timestamp: SystemTime,
-        attributes: Vec<KeyValue>,
+        mut attributes: Vec<KeyValue>,
     ) where
         T: Into<Cow<'static, str>>,
     {
         let name = name.into();
+        self.0.instance.gen_ai.content.admit_all(&mut attributes);
         self.0.change_span(|span, limits| span.add_event(name, timestamp, attributes, limits));
     }
 

@@ -1,8 +1,8 @@
 //! The programs of the tests, each in a child process.
 #![expect(clippy::disallowed_methods, reason = "spans of another library")]
 
-use hub_otel::otel::opentelemetry::trace::{Span, Tracer, TracerProvider};
-use hub_otel::otel::opentelemetry::{Key, KeyValue};
+use hub_otel::otel::opentelemetry::trace::{Span, TraceContextExt, Tracer, TracerProvider};
+use hub_otel::otel::opentelemetry::{Context, Key, KeyValue};
 use hub_otel::{Message, Telemetry, TelemetryBuilder, agent, current, llm, tool};
 
 /// A key of the form that a provider issues.
@@ -20,6 +20,16 @@ fn foreign_span(telemetry: &Telemetry, attributes: Vec<KeyValue>) {
     span.set_attributes(attributes);
     span.add_event("prompt", event);
     span.end();
+}
+
+/// Records content by the API of OpenTelemetry.
+fn record_on_the_context() {
+    agent("b", "x").call(|| {
+        let prompt = || vec![KeyValue::new("gen_ai.prompt", "c4n4ry event")];
+        let context = Context::current();
+        context.span().add_event("of the context", prompt());
+        current().add_event("of the unit", [("gen_ai.prompt", "c4n4ry event")]);
+    });
 }
 
 /// Records content in every way.
@@ -46,6 +56,9 @@ fn record(telemetry: &Telemetry) {
     foreign_span(telemetry, vec![KeyValue::new("gen_ai.prompt", prompt)]);
     let span = tracing::info_span!("traced", gen_ai.prompt = tracing::field::Empty);
     span.record("gen_ai.prompt", prompt);
+    span.in_scope(|| tracing::info!("inside"));
+    tracing::info!(gen_ai.prompt = prompt, "a line");
+    record_on_the_context();
 }
 
 fn install(builder: TelemetryBuilder) {

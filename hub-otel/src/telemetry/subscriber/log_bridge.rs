@@ -1,6 +1,7 @@
 //! The layer that exports events as log records: the bridge of OpenTelemetry, with the fields of
 //! the enclosing `tracing` spans and the metadata of the `log` crate.
 
+use crate::gen_ai::content::is_content;
 use crate::semconv::attribute as a;
 use crate::telemetry::subscriber::span_fields;
 use crate::telemetry::subscriber::span_fields::Fields;
@@ -175,7 +176,8 @@ impl LogRecord for FieldRecord {
         if self.is_of_log_crate {
             attribute = attribute.and_then(|(key, value)| self.map_log_crate(key, value));
         }
-        if let Some((key, value)) = attribute {
+        // The content of a call is on its span only.
+        if let Some((key, value)) = attribute.filter(|(key, _)| !is_content(key.as_str())) {
             self.fields.retain(|(field, _)| *field != key.as_str());
             self.sdk.add_attribute(key, value);
         }

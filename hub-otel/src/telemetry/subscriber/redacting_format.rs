@@ -1,7 +1,8 @@
 //! Formatting of event fields on stderr: the format of `tracing-subscriber` with secret values
-//! redacted and control characters escaped, so that a value can neither forge a line nor control a
-//! terminal.
+//! redacted, without the content of GenAI calls, and with control characters escaped, so that a
+//! value can neither forge a line nor control a terminal.
 
+use crate::gen_ai::content::is_content;
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use std::error::Error;
 use std::fmt;
@@ -48,7 +49,7 @@ impl RedactingVisitor<'_, '_> {
 
 impl Visit for RedactingVisitor<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if LOG_LOCATION.contains(&field.name()) {
+        if LOG_LOCATION.contains(&field.name()) || is_content(field.name()) {
             return;
         }
         // `Debug` of a string escapes what `Escaped` does; the message is written without quotes.
@@ -99,6 +100,9 @@ impl Visit for RedactingVisitor<'_, '_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if is_content(field.name()) {
+            return;
+        }
         if !self.write_redacted(field) {
             self.inner.record_debug(field, &Escaped(value));
         }

@@ -1,5 +1,6 @@
 //! Fields of the `tracing` spans around an event.
 
+use crate::gen_ai::content::is_content;
 use opentelemetry::logs::AnyValue;
 use std::fmt::Debug;
 use tracing::field::{Field, Visit};
@@ -75,7 +76,8 @@ impl SpanFields {
     }
 
     fn set(&mut self, name: &'static str, value: AnyValue) {
-        if name.starts_with(SETTINGS) {
+        // The content of a call is on its span only.
+        if name.starts_with(SETTINGS) || is_content(name) {
             return;
         }
         match self.0.iter_mut().find(|(existing, _)| *existing == name) {
