@@ -15,6 +15,9 @@ pub(crate) struct Options {
     pub(crate) openinference: bool,
     /// Names of the GenAI metrics.
     pub(crate) gen_ai_names: GenAiNames,
+    /// Exports the spans of the `tracing` crate.
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "none are exported"))]
+    pub(crate) tracing_spans: bool,
     /// Destination of the exception of a failed unit.
     pub(crate) exceptions: Exceptions,
     /// Sampler decisions that need no call of the sampler.
@@ -45,6 +48,7 @@ impl Default for Options {
             invoke_agent_names: false,
             openinference: false,
             gen_ai_names: GenAiNames::Released,
+            tracing_spans: true,
             exceptions: Exceptions::SpanEvent,
             sampling: Sampling::Ask,
             propagation: Propagation::default(),

@@ -290,6 +290,35 @@ fn the_filter_of_spans_leaves_units_and_events_alone() {
 }
 
 #[test]
+fn without_the_export_of_spans_the_parent_of_a_unit_is_the_unit_around_it() {
+    for name in ["units_only", "units_only_own_subscriber"] {
+        let receiver = Receiver::start();
+        run(name, &receiver, &[]);
+        let expected = [
+            "agent.execute",
+            "agent.execute < agent.execute",
+            "agent.execute < workflow.execute",
+            "workflow.execute",
+        ];
+        assert_eq!(family(&receiver), expected, "{name}");
+        let line = record(&receiver, "in the innermost");
+        let spans = receiver.spans();
+        let agent = spans.iter().find(|span| span.span_id == line.span_id).expect("a unit");
+        assert_eq!(text(&agent.attributes, "agent.id"), Some("a"));
+    }
+}
+
+#[test]
+fn the_next_installation_may_export_spans() {
+    let receiver = Receiver::start();
+    run("units_only_then_all", &receiver, &[]);
+    let expected = ["agent.execute", "agent.execute", "agent.execute", "inside < agent.execute"];
+    assert_eq!(family(&receiver), expected);
+    let inside = named(&receiver, "inside");
+    assert_eq!(text(&inside.resource.attributes, "service.name"), Some("second"));
+}
+
+#[test]
 fn below_an_unsampled_unit_nothing_is_exported() {
     for (sampler, exported) in [("always_off", 0), ("parentbased_always_off", 0)] {
         let receiver = Receiver::start();

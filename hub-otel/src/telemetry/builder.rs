@@ -298,6 +298,21 @@ impl TelemetryBuilder {
         self.set(SPAN_FILTER, "span_filter", directives)
     }
 
+    /// Sets whether the spans of the `tracing` crate are exported. Units are exported in any case:
+    /// the parent of a unit is then the unit around it. Events stay log records.
+    ///
+    /// Default: `true`. No variable; OTEL_HUB_SPAN_FILTER with `off` exports no span either. With
+    /// `false` the export of spans is not part of the subscriber, and a unit costs less: it is not
+    /// the current span of `tracing`, so `.in_current_span()` carries no unit into a task.
+    ///
+    /// ```
+    /// let builder = hub_otel::Telemetry::builder().tracing_spans(false);
+    /// ```
+    pub fn tracing_spans(mut self, on: bool) -> Self {
+        self.options.tracing_spans = on;
+        self
+    }
+
     /// Sets the time limit of the shutdown, over all signals. Precision: 1 ms; range: 1 ms to 1 h.
     ///
     /// Variable: HUB_OTEL_SHUTDOWN_TIMEOUT. Default: 5 s. A dropped guard takes at most 2 s of it.

@@ -95,6 +95,17 @@ fn env_filter(directives: &str) -> EnvFilter {
     EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
+#[cfg(feature = "tracing")]
+fn exports_spans(pipeline: &Pipeline) -> bool {
+    pipeline.instance.options.tracing_spans
+}
+
+/// Returns the filter of `tracing` spans.
+#[cfg(feature = "tracing")]
+fn span_env_filter(pipeline: &Pipeline) -> EnvFilter {
+    env_filter(if exports_spans(pipeline) { &pipeline.config.span_filter } else { "off" })
+}
+
 /// Returns the tracer of `tracing` spans. `None` if neither an exporter nor a component of the
 /// application takes spans.
 #[cfg(feature = "tracing")]
@@ -102,7 +113,8 @@ fn sdk_tracer(pipeline: &Pipeline) -> Option<crate::sdk_types::SdkTracer> {
     use opentelemetry::trace::TracerProvider;
     let is_taken = !pipeline.config.exporters(Signal::Traces).is_empty()
         || !pipeline.components.span_processors.is_empty();
-    is_taken.then(|| pipeline.tracer_provider.tracer(crate::semconv::TRACING_SCOPE))
+    (is_taken && exports_spans(pipeline))
+        .then(|| pipeline.tracer_provider.tracer(crate::semconv::TRACING_SCOPE))
 }
 
 /// Creates the layer that exports spans by `tracer`.
@@ -113,13 +125,14 @@ where
     F: Filter<S> + Send + Sync + 'static,
 {
     crate::unit::ambient::enable(IntegerFields::is_in);
+    let integers = IntegerFields::new(tracer.clone());
     let layer = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false);
-    IntegerFields::default().and_then(layer).with_filter(SpanFilter(filter)).boxed()
+    integers.and_then(layer).with_filter(SpanFilter(filter)).boxed()
 }
 
 /// Creates the layer that exports the spans and events of a subscriber of the application. The
@@ -146,8 +159,7 @@ where
         && exported == Exported::SpansAndEvents
         && let Some(tracer) = sdk_tracer(pipeline)
     {
-        let filter = env_filter(&pipeline.config.span_filter);
-        layers.push(span_layer(SpanTracer::new(Some(tracer)), filter));
+        layers.push(span_layer(SpanTracer::new(Some(tracer), true), span_env_filter(pipeline)));
     }
     let _ = (pipeline, exported);
     // An empty list would be the level OFF.
@@ -239,8 +251,8 @@ impl OwnSubscriber {
         };
         #[cfg(feature = "tracing")]
         let (tracer, span_filter) = {
-            let tracer = SpanTracer::new(sdk_tracer(pipeline));
-            let (filter, handle) = reload::Layer::new(env_filter(&config.span_filter));
+            let tracer = SpanTracer::new(sdk_tracer(pipeline), exports_spans(pipeline));
+            let (filter, handle) = reload::Layer::new(span_env_filter(pipeline));
             layers.push(span_layer(tracer.clone(), filter));
             (tracer, handle)
         };
@@ -265,8 +277,8 @@ impl OwnSubscriber {
         let _ = self.logs.reload(LogBridge::new(pipeline.logger_provider.as_ref()));
         #[cfg(feature = "tracing")]
         {
-            self.tracer.replace(sdk_tracer(pipeline));
-            let _ = self.span_filter.reload(env_filter(&config.span_filter));
+            self.tracer.replace(sdk_tracer(pipeline), exports_spans(pipeline));
+            let _ = self.span_filter.reload(span_env_filter(pipeline));
         }
         for filter in &self.filters {
             let _ = filter.reload(env_filter(&config.log_filter));

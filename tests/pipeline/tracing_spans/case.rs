@@ -1,6 +1,6 @@
 //! The programs of the tests, each in a child process.
 
-use hub_otel::{Telemetry, agent, workflow};
+use hub_otel::{Telemetry, TelemetryBuilder, agent, workflow};
 use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
@@ -14,8 +14,8 @@ fn init() -> Telemetry {
 }
 
 /// Installs with a subscriber of the application that has our layer.
-fn init_own_subscriber() -> Telemetry {
-    let telemetry = Telemetry::builder().build().expect("it starts");
+fn init_own_subscriber(builder: TelemetryBuilder) -> Telemetry {
+    let telemetry = builder.build().expect("it starts");
     let subscriber = tracing_subscriber::registry()
         .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
         .with(hub_otel::otel::tracing_layer(&telemetry));
@@ -47,6 +47,39 @@ fn nest(telemetry: Telemetry) {
     assert!(telemetry.shutdown_blocking().is_complete());
 }
 
+/// The same without the export of `tracing` spans.
+fn nest_units(telemetry: Telemetry) {
+    agent("alone", "x").call(|| {
+        assert!(Span::current().is_none(), "no span of the subscriber");
+        info_span!("left out").in_scope(|| agent("inner", "x").call(|| ()));
+    });
+    nest(telemetry);
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn units_only() {
+    let telemetry = Telemetry::builder().tracing_spans(false).install();
+    nest_units(telemetry.expect("the install"));
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn units_only_own_subscriber() {
+    nest_units(init_own_subscriber(Telemetry::builder().tracing_spans(false)));
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn units_only_then_all() {
+    for (name, on) in [("first", false), ("second", true), ("third", false)] {
+        let builder = Telemetry::builder().default_service_name(name).tracing_spans(on);
+        let telemetry = builder.install().expect("the install");
+        agent("a", "x").call(|| info_span!("inside", size = 1).in_scope(|| ()));
+        assert!(telemetry.shutdown_blocking().is_complete());
+    }
+}
+
 #[test]
 #[ignore = "runs in a child process"]
 fn nested() {
@@ -56,7 +89,7 @@ fn nested() {
 #[test]
 #[ignore = "runs in a child process"]
 fn nested_own_subscriber() {
-    nest(init_own_subscriber());
+    nest(init_own_subscriber(Telemetry::builder()));
 }
 
 async fn adopt_the_current_span() {
@@ -90,7 +123,7 @@ fn current_span() {
 #[test]
 #[ignore = "runs in a child process"]
 fn current_span_own_subscriber() {
-    current(init_own_subscriber());
+    current(init_own_subscriber(Telemetry::builder()));
 }
 
 /// Streams one chunk, inside a span.
@@ -137,7 +170,7 @@ fn request() {
 #[test]
 #[ignore = "runs in a child process"]
 fn request_own_subscriber() {
-    request_in(init_own_subscriber());
+    request_in(init_own_subscriber(Telemetry::builder()));
 }
 
 #[test]

@@ -14,20 +14,27 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::semconv::kv;
+use crate::telemetry::subscriber::span_tracer::SpanTracer;
 
 /// Sets the integer fields of a span again, as integers, when it closes: the last value of a key is
 /// exported. Placed before the layer of tracing-opentelemetry, which ends the span.
 ///
 /// Also the mark of a subscriber that exports `tracing` spans.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct IntegerFields {
     dispatch: OnceLock<WeakDispatch>,
+    /// The tracer of the exporting layer beside it.
+    tracer: SpanTracer,
 }
 
 impl IntegerFields {
+    pub(super) fn new(tracer: SpanTracer) -> Self {
+        Self { dispatch: OnceLock::new(), tracer }
+    }
+
     /// Returns whether `dispatch` exports `tracing` spans.
     pub(super) fn is_in(dispatch: &Dispatch) -> bool {
-        dispatch.is::<Self>()
+        dispatch.downcast_ref::<Self>().is_some_and(|fields| fields.tracer.opens_units())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::unit::state::ActiveUnit;
 use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -15,16 +16,29 @@ use std::time::SystemTime;
 ///
 /// Replaced here and not by a `reload::Layer`: `OpenTelemetrySpanExt` does not find a layer in one.
 #[derive(Debug, Clone)]
-pub(super) struct SpanTracer(Arc<RwLock<Option<SdkTracer>>>);
+pub(super) struct SpanTracer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    sdk: RwLock<Option<SdkTracer>>,
+    opens_units: AtomicBool,
+}
 
 impl SpanTracer {
-    /// Creates a tracer. `None` records no span.
-    pub(super) fn new(sdk: Option<SdkTracer>) -> Self {
-        Self(Arc::new(RwLock::new(sdk)))
+    /// Creates a tracer. Without `sdk` it records no span. `opens_units`: units are spans of the
+    /// subscriber.
+    pub(super) fn new(sdk: Option<SdkTracer>, opens_units: bool) -> Self {
+        let opens_units = AtomicBool::new(opens_units);
+        Self(Arc::new(Inner { sdk: RwLock::new(sdk), opens_units }))
     }
 
-    pub(super) fn replace(&self, sdk: Option<SdkTracer>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = sdk;
+    pub(super) fn replace(&self, sdk: Option<SdkTracer>, opens_units: bool) {
+        *self.0.sdk.write().unwrap_or_else(PoisonError::into_inner) = sdk;
+        self.0.opens_units.store(opens_units, Ordering::Relaxed);
+    }
+
+    pub(super) fn opens_units(&self) -> bool {
+        self.0.opens_units.load(Ordering::Relaxed)
     }
 }
 
@@ -48,7 +62,7 @@ impl Tracer for SpanTracer {
             let own = builder.attributes.take().unwrap_or_default();
             builder.attributes = Some(of_the_run.iter().cloned().chain(own).collect());
         }
-        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.0.sdk.read().unwrap_or_else(PoisonError::into_inner) {
             #[expect(clippy::disallowed_methods, reason = "the spans of the `tracing` crate")]
             Some(sdk) => {
                 let sdk = sdk.build_with_context(builder, parent);
