@@ -56,7 +56,7 @@ struct Args {
     /// Ctrl+C. On a terminal the default is a free port, otherwise there is no page.
     #[arg(long, value_name = "ADDR")]
     live: Option<SocketAddr>,
-    /// Exports to a Collector and serves /metrics, as configured by the OTEL_ variables.
+    /// Exports traces, log records and metrics to a Collector, as the OTEL_ variables set it.
     #[arg(long)]
     otlp: bool,
     #[command(flatten)]
@@ -74,7 +74,10 @@ impl Args {
             None => builder,
         };
         if self.otlp {
-            return builder.exporters(Signal::Traces, [Exporter::Console, Exporter::Otlp]);
+            // Pushed: a run is over before a scrape.
+            return builder
+                .exporters(Signal::Traces, [Exporter::Console, Exporter::Otlp])
+                .exporters(Signal::Metrics, [Exporter::Otlp]);
         }
         builder
             .exporters(Signal::Traces, [Exporter::Console])
@@ -110,6 +113,19 @@ fn write_notes(folder: &Path) -> std::io::Result<()> {
     std::fs::write(folder.join("todo.md"), "Repair the nest box before March.\n")
 }
 
+/// Prints what runs, before the lines of the telemetry.
+#[expect(clippy::print_stdout, reason = "the program's output")]
+fn introduce(args: &Args, folder: &Path, is_scripted: bool) {
+    if is_scripted {
+        println!(
+            "No key is set: a scripted server on this machine replies, alike to every question."
+        );
+    }
+    println!("Question: {}", args.question);
+    let note = if args.folder.is_none() { " (deleted at the end)" } else { "" };
+    println!("Folder: {}{note}", folder.display());
+}
+
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the program's output")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -125,6 +141,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let permission =
         if is_given { Permission::Given } else { Permission::Asked(Arc::clone(&questions)) };
     let folder = args.folder.as_deref().unwrap_or(demonstration.path());
+    introduce(&args, folder, server.is_some());
     let assistant =
         Assistant { openai, folder: Folder::new(folder, permission)?, limits: args.limits };
 

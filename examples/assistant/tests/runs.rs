@@ -12,7 +12,11 @@ fn the_example_prints_its_trace_and_exits() {
     assert_prints(
         ASSISTANT,
         &[],
-        &["I wrote that into summary.md.", "6 calls, 1 failed, 1580 tokens in, 131 out"],
+        &[
+            "Question: Summarize these notes",
+            "I wrote that into summary.md.",
+            "6 calls, 1 failed, 1580 tokens in, 131 out",
+        ],
         &[
             "agent.id=librarian agent.action=reply agent.retry.count=1",
             "execute_tool write_file",
