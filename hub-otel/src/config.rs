@@ -28,6 +28,7 @@ use crate::config::reader::{Invalid, Origin, Overrides, Setting, SettingsReader,
 use crate::config::resource::{Defaults, ResourceConfig};
 use crate::config::sampler::{Limits, SamplerConfig, read_sampler};
 use crate::config::signal::{Exporter, Signal};
+use crate::gen_ai::ContentCapture;
 use crate::options::{DEFAULT_MAX_LABEL_SETS, Exceptions, GenAiNames, Propagation};
 use crate::semconv::gen_ai::opt_in;
 use crate::telemetry::error::InitError;
@@ -92,7 +93,7 @@ pub struct Config {
     pub(crate) no_color: bool,
     pub(crate) exceptions: Setting<Exceptions>,
     pub(crate) gen_ai_names: Setting<GenAiNames>,
-    pub(crate) capture_content: Setting<bool>,
+    pub(crate) capture_content: Setting<ContentCapture>,
     pub(crate) shutdown_timeout: Setting<Duration>,
     pub(crate) deny: DenyList,
 }
@@ -213,16 +214,16 @@ impl Config {
                     })
                 },
             ),
-            // Content is recorded on spans: `event_only` is not supported.
             capture_content: reader.one_of(
                 &[CAPTURE_CONTENT],
-                false,
+                ContentCapture::None,
                 &[
-                    ("true", true),
-                    ("span_only", true),
-                    ("span_and_event", true),
-                    ("false", false),
-                    ("no_content", false),
+                    ("true", ContentCapture::Spans),
+                    ("span_only", ContentCapture::Spans),
+                    ("event_only", ContentCapture::Events),
+                    ("span_and_event", ContentCapture::SpansAndEvents),
+                    ("false", ContentCapture::None),
+                    ("no_content", ContentCapture::None),
                 ],
             ),
             no_color: environment.get("NO_COLOR").is_some(),

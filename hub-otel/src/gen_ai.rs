@@ -13,6 +13,8 @@
 
 pub(crate) mod content;
 mod cost;
+#[cfg(feature = "sdk")]
+pub(crate) mod details;
 mod facts;
 #[cfg(feature = "sdk")]
 pub(crate) mod foreign_span;
@@ -26,6 +28,7 @@ pub(crate) mod recorder;
 mod request;
 mod usage;
 
+pub use crate::gen_ai::content::ContentCapture;
 pub(crate) use crate::gen_ai::facts::{InferenceFacts, Run, ToolFacts};
 pub use crate::gen_ai::message::Message;
 pub use crate::gen_ai::prices::{ModelCall, ModelPrice};

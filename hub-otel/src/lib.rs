@@ -155,7 +155,7 @@ pub use crate::budget::{Budget, BudgetExceeded, BudgetLimit, Spent};
 #[doc(inline)]
 pub use crate::error_type::{ErrorType, TimedOut};
 #[doc(inline)]
-pub use crate::gen_ai::{LlmRequest, Message, ModelCall, ModelPrice, Usage};
+pub use crate::gen_ai::{ContentCapture, LlmRequest, Message, ModelCall, ModelPrice, Usage};
 #[doc(inline)]
 pub use crate::label::{Label, LabelValue};
 #[doc(inline)]

@@ -255,6 +255,7 @@ fn logs() -> String {
         (event::AGENT_RUN_STARTED, "DEBUG", "an agent execution started"),
         (event::AGENT_RUN_ENDED, "DEBUG", "an agent execution ended"),
         (event::AGENT_RETRY, "WARN", "an attempt failed and will be retried"),
+        (event::INFERENCE_DETAILS, "DEBUG", "a call of a model ended; by consent only"),
         (event::BUDGET_WARNING, "WARN", "80 % of a limit of a budget are used"),
         (event::WORKFLOW_APPROVAL_REQUESTED, "INFO", "an approval was requested"),
         (event::WORKFLOW_APPROVAL_DECIDED, "INFO", "an approval was decided"),

@@ -35,6 +35,8 @@ const LOG_ATTRIBUTE_BYTES: usize = 64;
 const STRING_BYTES: usize = 24;
 /// Nesting limit of structured log values. Deeper values are removed.
 const MAX_DEPTH: usize = 8;
+/// The same of content, which a record is created with.
+const MAX_CONTENT_DEPTH: usize = 16;
 
 /// Returns the byte index at which `text` exceeds the limit, on a character boundary.
 fn cut_index(text: &str, limit: ValueLimit) -> Option<usize> {
@@ -317,8 +319,14 @@ pub(crate) fn limit_log_record(
     let mut kept = 0;
     let mut dropped = 0;
     record.attributes.retain_mut(|attribute| {
+        // Content has a limit of its own, and was cut by the rules of its syntax.
+        let (limit, depth) = if is_content(&attribute.key) {
+            (ValueLimit::Bytes(MAX_ITEM_BYTES), MAX_CONTENT_DEPTH)
+        } else {
+            (limit, MAX_DEPTH)
+        };
         let value =
-            attribute.value.as_mut().map_or(0, |value| limit_any_value(value, limit, MAX_DEPTH));
+            attribute.value.as_mut().map_or(0, |value| limit_any_value(value, limit, depth));
         let size = LOG_ATTRIBUTE_BYTES + attribute.key.len() + value;
         let fits = size <= room && kept < max_attributes;
         if fits {

@@ -8,9 +8,15 @@ use crate::gen_ai::prices::Prices;
 use crate::gen_ai::{InferenceFacts, ToolFacts};
 use crate::money::Picodollars;
 use crate::options::Options;
+#[cfg(feature = "sdk")]
+use crate::semconv::SCOPE;
 use crate::semconv::gen_ai::operation;
+#[cfg(feature = "sdk")]
+use opentelemetry::logs::LoggerProvider;
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::SpanId;
+#[cfg(feature = "sdk")]
+use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 use std::collections::VecDeque;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -23,6 +29,9 @@ pub(crate) struct GenAiRecorder {
     prices: Prices,
     /// Consent to the content of calls.
     pub(crate) content: ContentPolicy,
+    /// Logger of the events with content. Unset without the consent to them.
+    #[cfg(feature = "sdk")]
+    details: OnceLock<SdkLogger>,
     /// Spans with a unit directly below that counted a call of this kind: if the span is such a
     /// call of another library, it is the same one.
     counted_below: Mutex<VecDeque<(SpanId, CallKind)>>,
@@ -39,6 +48,20 @@ impl GenAiRecorder {
     /// Creates the instruments. Calls before are not counted.
     pub(crate) fn start(&self, meter: &Meter, options: &Options) {
         self.metrics.get_or_init(|| GenAiMetrics::new(meter, options));
+    }
+
+    /// Sets the provider of the events with content, if they are recorded.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn set_logs(&self, provider: &SdkLoggerProvider) {
+        if self.content.has_events() {
+            self.details.get_or_init(|| provider.logger(SCOPE));
+        }
+    }
+
+    /// Returns the logger of the events with content. `None` if they are not recorded.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn details(&self) -> Option<&SdkLogger> {
+        self.details.get()
     }
 
     /// Records the end of a call of a model, at the prices of `at`. Returns what it adds to the

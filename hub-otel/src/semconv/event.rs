@@ -16,5 +16,7 @@ pub const WORKFLOW_APPROVAL_DECIDED: &str = "workflow.approval.decided";
 pub const AGENT_RUN_STARTED: &str = "agent.run.started";
 /// An agent execution ended (DEBUG).
 pub const AGENT_RUN_ENDED: &str = "agent.run.ended";
+/// Messages of a call of a model, by consent only (DEBUG).
+pub const INFERENCE_DETAILS: &str = "gen_ai.client.inference.operation.details";
 /// 80 % of a limit of a budget are used (WARN).
 pub const BUDGET_WARNING: &str = "budget.warning";

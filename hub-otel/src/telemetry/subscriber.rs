@@ -148,10 +148,10 @@ where
     let mut layers: Vec<BoxedLayer<S>> = Vec::new();
     #[cfg(feature = "logs")]
     if let Some(pipeline) = pipeline
-        && let Some(provider) = &pipeline.logger_provider
+        && pipeline.logger_provider.is_some()
     {
         let filter = callsites(is_exported).and(env_filter(&pipeline.config.log_filter));
-        let bridge = LogBridge::new(Some(provider));
+        let bridge = LogBridge::new(pipeline);
         layers.push(CatchPanic(bridge).with_filter(filter).boxed());
     }
     #[cfg(feature = "tracing")]
@@ -243,7 +243,7 @@ impl OwnSubscriber {
             vec![CatchPanic(text).with_filter(printed.and(filter())).boxed()];
         #[cfg(feature = "logs")]
         let logs_handle = {
-            let bridge = LogBridge::new(pipeline.logger_provider.as_ref());
+            let bridge = LogBridge::new(pipeline);
             let (bridge, handle) = reload::Layer::new(bridge);
             let filter = callsites(is_exported).and(filter());
             layers.push(CatchPanic(bridge).with_filter(filter).boxed());
@@ -274,7 +274,7 @@ impl OwnSubscriber {
         // Fails only if a subscriber panicked before: its parts stay as they are.
         let _ = self.text.reload(text(config));
         #[cfg(feature = "logs")]
-        let _ = self.logs.reload(LogBridge::new(pipeline.logger_provider.as_ref()));
+        let _ = self.logs.reload(LogBridge::new(pipeline));
         #[cfg(feature = "tracing")]
         {
             self.tracer.replace(sdk_tracer(pipeline), exports_spans(pipeline));

@@ -2,7 +2,7 @@
 
 use crate::config::sampler::ValueLimit;
 use crate::export::unit_spans::{RecordedUnitSpans, record_limits};
-use crate::gen_ai::content::{ContentPolicy, MAX_CONTENT_BYTES};
+use crate::gen_ai::content::{ContentLimits, ContentPolicy, MAX_CONTENT_BYTES};
 use crate::gen_ai::prices::Prices;
 use crate::gen_ai::recorder::GenAiRecorder;
 use crate::instance;
@@ -327,7 +327,10 @@ impl CaptureSdk {
     fn new(settings: &Settings) -> Self {
         crate::unit::panic_text::install_hook();
         let content = if settings.content {
-            ContentPolicy::consented(MAX_CONTENT_BYTES, is_secret)
+            ContentPolicy::consented(
+                ContentLimits { spans: Some(MAX_CONTENT_BYTES), events: None },
+                is_secret,
+            )
         } else {
             ContentPolicy::default()
         };

@@ -376,10 +376,9 @@ impl Current {
     }
 
     fn set_attribute(&self, attribute: KeyValue) {
-        if let Some(unit) = &self.unit
-            && let Some(attribute) = unit.instance.gen_ai.content.admit(attribute)
-        {
-            unit.change_span(|span, limits| span.set_attribute(attribute, limits));
+        if let Some(unit) = &self.unit {
+            let admitted = unit.instance.gen_ai.content.admit(attribute);
+            unit.change_span(|span, limits| span.set_admitted(admitted, limits));
         }
     }
 

@@ -1,6 +1,8 @@
 //! End of a unit: late state, log record, metrics and span, in this order, exactly once: by the
 //! unit itself, or by the shutdown of telemetry.
 
+#[cfg(feature = "sdk")]
+use crate::gen_ai::details;
 use crate::metrics::LabelSet;
 use crate::options::Options;
 use crate::semconv::value::ended_by;
@@ -33,11 +35,12 @@ pub(super) fn finish_unit(unit: &ActiveUnit, ending: Ending) {
     }
 }
 
-/// Ends `unit` without a log record, during the destruction of the thread's thread-locals: a
+/// Ends `unit` without log records, during the destruction of the thread's thread-locals: a
 /// subscriber needs some of them.
 #[cold]
 pub(super) fn finish_detached(unit: &ActiveUnit, ending: Ending) {
     unit.ambient.close();
+    unit.change_span(|span, _| span.clear_details());
     if let Some(finished) = seal(unit, ending, false) {
         record_end(unit, finished);
     }
@@ -51,13 +54,17 @@ fn record_end(unit: &ActiveUnit, mut finished: Finished) {
     } else {
         call::record_end(unit, &mut finished, elapsed);
     }
-    if let Some(span) = unit.span.as_ref().and_then(RecordedSpan::take) {
+    if let Some(mut span) = unit.span.as_ref().and_then(RecordedSpan::take) {
         let Finished { mut ending, suspended, retries, .. } = finished;
         if let Some(usd) = unit.spending.usd() {
             ending.attributes.push(kv(cost_key(unit.kind), usd));
         }
         let Options { ok_status, exceptions, .. } = unit.instance.options;
         let end = SpanEnd { elapsed, ending, suspended, retries, ok_status, exceptions };
+        #[cfg(feature = "sdk")]
+        if unit.kind == UnitKind::Llm {
+            details::emit_unit(&unit.instance.gen_ai, &mut span, &end, &unit.instance.span_limits);
+        }
         unit.instance.spans.end(span, end);
     }
     unit.set_recorded();

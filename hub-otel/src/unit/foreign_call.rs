@@ -1,6 +1,7 @@
 //! Calls of models and tools that other libraries record as spans, inside of a unit.
 
 use crate::gen_ai::Run;
+use crate::gen_ai::details;
 use crate::gen_ai::foreign_span::{ForeignCall, foreign_call, is_foreign_call, record_foreign};
 use crate::gen_ai::recorder::GenAiRecorder;
 use crate::unit::stack;
@@ -13,8 +14,16 @@ use std::sync::Arc;
 /// below it.
 ///
 /// A span that ends on a thread without its unit is counted without agent and workflow.
+///
+/// The content of a call is emitted as an event, if it is recorded in events.
 pub(crate) fn record_foreign_call(recorder: &Arc<GenAiRecorder>, span: &mut SpanData) {
+    let content = details::content_of_foreign(recorder, span);
     recorder.content.admit_foreign(span);
+    count_foreign_call(recorder, span);
+    details::emit_foreign(recorder, span, &content);
+}
+
+fn count_foreign_call(recorder: &Arc<GenAiRecorder>, span: &mut SpanData) {
     if !is_foreign_call(span) {
         return;
     }

@@ -38,9 +38,8 @@ impl Span for RawSpan {
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
-        if let Some(attribute) = self.0.instance.gen_ai.content.admit(attribute) {
-            self.0.change_span(|span, limits| span.set_attribute(attribute, limits));
-        }
+        let admitted = self.0.instance.gen_ai.content.admit(attribute);
+        self.0.change_span(|span, limits| span.set_admitted(admitted, limits));
     }
 
     fn set_status(&mut self, status: Status) {

@@ -1,6 +1,7 @@
 //! Span of a sampled unit: a record that the unit fills while it runs, and that its end moves to
 //! the export.
 
+use crate::gen_ai::content::Admitted;
 use crate::options::GenAiNames;
 use crate::sdk_types::SdkSpan;
 use crate::unit::ending::SpanEnd;
@@ -70,11 +71,16 @@ pub(crate) struct RareFacts {
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
+    /// Content of the event about a call of a model. A key occurs once.
+    pub(crate) details: Vec<KeyValue>,
     /// Status that the user set. The unit's own takes precedence.
     pub(crate) user_status: Status,
     /// The SDK's span, for the span processors of the application. It takes all changes.
     pub(crate) sdk: Option<SdkSpan>,
 }
+
+/// Limit of the attributes with content in one event.
+const MAX_DETAILS: usize = 32;
 
 impl UnitSpan {
     pub(crate) fn rare(&mut self) -> &mut RareFacts {
@@ -92,6 +98,35 @@ impl UnitSpan {
             self.fields.push(attribute);
         } else {
             self.rare().dropped_attributes += 1;
+        }
+    }
+
+    /// Sets what the consent to content leaves of an attribute.
+    #[inline]
+    pub(crate) fn set_admitted(&mut self, admitted: Admitted, limits: &RecordLimits) {
+        if let Some(attribute) = admitted.span {
+            self.set_attribute(attribute, limits);
+        }
+        if let Some(detail) = admitted.event {
+            self.set_detail(detail);
+        }
+    }
+
+    #[cold]
+    fn set_detail(&mut self, detail: KeyValue) {
+        if self.kind != UnitKind::Llm {
+            return;
+        }
+        let details = &mut self.rare().details;
+        details.retain(|earlier| earlier.key != detail.key);
+        if details.len() < MAX_DETAILS {
+            details.push(detail);
+        }
+    }
+
+    pub(crate) fn clear_details(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.details.clear();
         }
     }
 

@@ -263,9 +263,8 @@ fn add_rare(
 /// Adds the attributes of `fields(…)`. A panic in one loses it and the later ones.
 fn add_fields(span: &mut UnitSpan, instance: &Instance, fields: &mut dyn FnMut(&mut Fields<'_>)) {
     let mut set = |key, value| {
-        if let Some(field) = instance.gen_ai.content.admit(kv(key, value)) {
-            span.set_attribute(field, &instance.span_limits);
-        }
+        let admitted = instance.gen_ai.content.admit(kv(key, value));
+        span.set_admitted(admitted, &instance.span_limits);
     };
     contain(|| fields(&mut Fields { set: &mut set }));
 }

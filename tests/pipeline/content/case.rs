@@ -1,9 +1,14 @@
 //! The programs of the tests, each in a child process.
 #![expect(clippy::disallowed_methods, reason = "spans of another library")]
 
+use hub_otel::otel::TelemetryBuilderExt as _;
 use hub_otel::otel::opentelemetry::trace::{Span, TraceContextExt, Tracer, TracerProvider};
 use hub_otel::otel::opentelemetry::{Context, Key, KeyValue};
+use hub_otel::otel::opentelemetry_sdk::error::OTelSdkResult;
+use hub_otel::otel::opentelemetry_sdk::trace::{SpanData, SpanProcessor};
 use hub_otel::{Message, Telemetry, TelemetryBuilder, agent, current, llm, tool};
+use std::future::Future;
+use std::time::Duration;
 
 /// A key of the form that a provider issues.
 const KEY: &str = "sk-proj-0123456789abcdef0123";
@@ -32,6 +37,19 @@ fn record_on_the_context() {
     });
 }
 
+/// A call of a model that another library records as a span.
+fn foreign_call(telemetry: &Telemetry, prompt: &'static str) {
+    let tracer = hub_otel::otel::tracer_provider(telemetry).tracer("a library");
+    let mut span = tracer.start("foreign call");
+    span.set_attributes([
+        KeyValue::new("gen_ai.operation.name", "chat"),
+        KeyValue::new("gen_ai.request.model", "m"),
+        KeyValue::new("other", "value"),
+        KeyValue::new("gen_ai.input.messages", prompt),
+    ]);
+    span.end();
+}
+
 /// Records content in every way.
 fn record(telemetry: &Telemetry) {
     llm("openai", "m").call(|| {
@@ -58,7 +76,11 @@ fn record(telemetry: &Telemetry) {
     span.record("gen_ai.prompt", prompt);
     span.in_scope(|| tracing::info!("inside"));
     tracing::info!(gen_ai.prompt = prompt, "a line");
+    llm("openai", "m").operation("embeddings").call(|| {
+        current().input_messages([Message::user("embedded")]);
+    });
     record_on_the_context();
+    foreign_call(telemetry, prompt);
 }
 
 fn install(builder: TelemetryBuilder) {
@@ -103,5 +125,44 @@ fn long() {
     let texts: Vec<_> = (0..1_000).map(|_| r#"{"role":"user","parts":["é"]}"#).collect();
     let key = Key::from_static_str("gen_ai.input.messages");
     foreign_span(&telemetry, vec![KeyValue::new(key, format!("[{}]", texts.join(",")))]);
+    assert!(telemetry.shutdown_blocking().is_complete());
+}
+
+/// Prints every span that has ended.
+#[derive(Debug)]
+struct Print;
+
+impl SpanProcessor for Print {
+    fn on_start(&self, _: &mut hub_otel::otel::opentelemetry_sdk::trace::Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        eprintln!("processed {} {:?}", span.name, span.attributes);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn with_a_span_processor() {
+    install(builder().span_processor(Print));
+}
+
+#[test]
+#[ignore = "runs in a child process"]
+fn open_at_the_shutdown() {
+    let telemetry = builder().install().expect("the install");
+    let mut call = Box::pin(llm("openai", "m").run(async {
+        current().input_messages([Message::user("c4n4ry")]);
+        std::future::pending::<()>().await;
+    }));
+    let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(call.as_mut().poll(&mut task).is_pending());
     assert!(telemetry.shutdown_blocking().is_complete());
 }

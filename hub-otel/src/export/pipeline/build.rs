@@ -247,6 +247,9 @@ pub(crate) fn start(
         }
         builder.build()
     });
+    if let Some(provider) = &logger_provider {
+        gen_ai.set_logs(provider);
+    }
 
     let mut meter_builder = SdkMeterProvider::builder()
         .with_resource(context.resource.clone())

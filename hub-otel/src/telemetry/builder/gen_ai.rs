@@ -1,6 +1,7 @@
 //! GenAI settings of the builder.
 
 use crate::config::CAPTURE_CONTENT;
+use crate::gen_ai::ContentCapture;
 use crate::telemetry::builder::TelemetryBuilder;
 
 /// Agents and calls of models.
@@ -44,21 +45,21 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets whether the content of calls is recorded: messages, instructions, arguments and results
-    /// of tools. With `false`, attributes with content are removed from the spans of other
-    /// libraries too.
+    /// Sets where the content of calls is recorded: messages, instructions, arguments and results
+    /// of tools. `true` is on spans. Where it is not recorded, attributes with content are removed
+    /// from the spans of other libraries too.
     ///
-    /// Variable: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT with `true`, `span_only` or
-    /// `span_and_event`. Default: `false`. Content is recorded on spans, not in events. What is
-    /// recorded, and how it is cut and redacted: [`Current::input_messages`].
+    /// Variable: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT with `true`, `span_only`,
+    /// `event_only` or `span_and_event`. Default: `false`. What is recorded, and how it is cut and
+    /// redacted: [`Current::input_messages`].
     ///
     /// [`Current::input_messages`]: crate::Current::input_messages
     ///
     /// ```
     /// let builder = hub_otel::Telemetry::builder().capture_content(true);
     /// ```
-    pub fn capture_content(self, on: bool) -> Self {
-        self.set(CAPTURE_CONTENT, "capture_content", on.to_string())
+    pub fn capture_content(self, content: impl Into<ContentCapture>) -> Self {
+        self.set(CAPTURE_CONTENT, "capture_content", content.into().to_string())
     }
 
     /// Carries an attribute of the run to processes that receive the run, and accepts it from

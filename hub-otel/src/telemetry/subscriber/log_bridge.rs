@@ -1,14 +1,15 @@
 //! The layer that exports events as log records: the bridge of OpenTelemetry, with the fields of
 //! the enclosing `tracing` spans and the metadata of the `log` crate.
 
-use crate::gen_ai::content::is_content;
+use crate::export::pipeline::Pipeline;
+use crate::gen_ai::content::ContentPolicy;
 use crate::semconv::attribute as a;
 use crate::telemetry::subscriber::span_fields;
 use crate::telemetry::subscriber::span_fields::Fields;
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
 use opentelemetry::{InstrumentationScope, Key, SpanId, TraceFlags, TraceId};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
+use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -22,19 +23,29 @@ use tracing_subscriber::registry::LookupSpan;
 ///
 /// Not the bridge's feature `experimental_span_attributes`: it appends each recorded value to those
 /// of the span, without a limit, and exports keys twice.
-pub(super) struct LogBridge(Option<Arc<SdkLogger>>);
+pub(super) struct LogBridge(Option<Sink>);
+
+/// The SDK's logger, and the consent to the content of GenAI calls.
+#[derive(Clone)]
+struct Sink {
+    sdk: Arc<SdkLogger>,
+    content: ContentPolicy,
+}
 
 impl LogBridge {
-    pub(super) fn new(provider: Option<&SdkLoggerProvider>) -> Self {
-        Self(provider.map(|provider| Arc::new(provider.logger(""))))
+    pub(super) fn new(pipeline: &Pipeline) -> Self {
+        Self(pipeline.logger_provider.as_ref().map(|provider| Sink {
+            sdk: Arc::new(provider.logger("")),
+            content: pipeline.instance.gen_ai.content.clone(),
+        }))
     }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogBridge {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if let Some(sdk) = &self.0 {
+        if let Some(sink) = &self.0 {
             let fields = Mutex::new(span_fields::around(event, &context));
-            let logger = FieldLogger { sdk: Arc::clone(sdk), fields };
+            let logger = FieldLogger { sink: sink.clone(), fields };
             OpenTelemetryTracingBridge::new(&logger).on_event(event, context);
         }
     }
@@ -50,7 +61,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogBridge {
 
 /// The logger of one event, which adds the fields of the spans around it.
 struct FieldLogger {
-    sdk: Arc<SdkLogger>,
+    sink: Sink,
     fields: Mutex<Fields>,
 }
 
@@ -64,7 +75,7 @@ impl LoggerProvider for FieldLogger {
     type Logger = Self;
 
     fn logger_with_scope(&self, _: InstrumentationScope) -> Self {
-        Self { sdk: Arc::clone(&self.sdk), fields: Mutex::new(self.take_fields()) }
+        Self { sink: self.sink.clone(), fields: Mutex::new(self.take_fields()) }
     }
 }
 
@@ -73,7 +84,8 @@ impl Logger for FieldLogger {
 
     fn create_log_record(&self) -> FieldRecord {
         FieldRecord {
-            sdk: self.sdk.create_log_record(),
+            sdk: self.sink.sdk.create_log_record(),
+            content: self.sink.content.clone(),
             fields: self.take_fields(),
             has_log_target: false,
             is_of_log_crate: false,
@@ -84,17 +96,18 @@ impl Logger for FieldLogger {
         let FieldRecord { mut sdk, fields, .. } = record;
         // After the event's own: the limit of attributes drops the last ones.
         sdk.add_attributes(fields);
-        self.sdk.emit(sdk);
+        self.sink.sdk.emit(sdk);
     }
 
     fn event_enabled(&self, level: Severity, target: &str, name: Option<&str>) -> bool {
-        self.sdk.event_enabled(level, target, name)
+        self.sink.sdk.event_enabled(level, target, name)
     }
 }
 
 /// A log record with fields that its own attributes replace.
 struct FieldRecord {
     sdk: SdkLogRecord,
+    content: ContentPolicy,
     fields: Fields,
     has_log_target: bool,
     is_of_log_crate: bool,
@@ -176,8 +189,8 @@ impl LogRecord for FieldRecord {
         if self.is_of_log_crate {
             attribute = attribute.and_then(|(key, value)| self.map_log_crate(key, value));
         }
-        // The content of a call is on its span only.
-        if let Some((key, value)) = attribute.filter(|(key, _)| !is_content(key.as_str())) {
+        let admitted = attribute.and_then(|(key, value)| self.content.admit_log(key, value));
+        if let Some((key, value)) = admitted {
             self.fields.retain(|(field, _)| *field != key.as_str());
             self.sdk.add_attribute(key, value);
         }

@@ -11,11 +11,12 @@ const MAX_MESSAGES: usize = 10_000;
 
 /// Content of a call of a model or of a tool, by consent only.
 ///
-/// Content is recorded if OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is `true`, `span_only`
-/// or `span_and_event`, or by
+/// Content is recorded on spans, in the event `gen_ai.client.inference.operation.details`, or both,
+/// if OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is `span_only` or `true`, `event_only`, or
+/// `span_and_event`, or by
 /// [`TelemetryBuilder::capture_content`](crate::TelemetryBuilder::capture_content). Otherwise these
-/// methods have no effect, and an attribute with content is dropped from every span, also if
-/// [`record`](Self::record), `fields(…)` or another library sets it.
+/// methods have no effect, and an attribute with content is dropped from every span and log record,
+/// also if [`record`](Self::record), `fields(…)` or another library sets it.
 ///
 /// An attribute takes up to 16 KiB, less if OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT is lower.
 /// Content over the limit stays valid JSON: long strings are cut, then the oldest messages are

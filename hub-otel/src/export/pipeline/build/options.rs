@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::config::sampler::{RootSampler, ValueLimit};
-use crate::gen_ai::content::{ContentPolicy, MAX_CONTENT_BYTES};
+use crate::gen_ai::content::{ContentLimits, ContentPolicy, MAX_CONTENT_BYTES};
 use crate::options::{Options, Sampling};
 
 /// Merges the builder's options with those of the environment.
@@ -24,14 +24,16 @@ pub(super) fn resolve_options(options: Options, config: &Config) -> Options {
 
 /// Returns the consent to the content of GenAI calls, with its limit.
 pub(super) fn content_policy(config: &Config) -> ContentPolicy {
-    if !*config.capture_content {
-        return ContentPolicy::default();
-    }
-    let max = match *config.limits.span_value {
+    let max = |limit: ValueLimit| match limit {
         // The default limit of values is below the one of content.
         ValueLimit::Bytes(_) => MAX_CONTENT_BYTES,
         ValueLimit::Characters(limit) => limit.min(MAX_CONTENT_BYTES),
     };
+    let (capture, limits) = (*config.capture_content, &config.limits);
+    let limits = ContentLimits {
+        spans: capture.on_spans().then(|| max(*limits.span_value)),
+        events: capture.in_events().then(|| max(*limits.record_value)),
+    };
     let deny = config.deny.clone();
-    ContentPolicy::consented(max, move |key| deny.denies(key))
+    ContentPolicy::consented(limits, move |key| deny.denies(key))
 }
