@@ -2,7 +2,7 @@
 //! ids.
 
 use hub_otel::testing::{Capture, Settings, Spans, capture};
-use hub_otel::{agent, workflow};
+use hub_otel::{agent, llm, workflow};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanProcessor};
 use std::collections::HashMap;
@@ -197,6 +197,23 @@ async fn an_agent_outside_a_workflow_names_no_run_in_the_log() {
             ]
         );
     }
+}
+
+#[tokio::test]
+async fn the_exception_of_a_call_of_a_model_is_the_event_of_the_conventions() {
+    let capture = Settings::new().exception_logs(false).capture();
+    let log = Log::default();
+    let subscriber = listening(&log);
+    let _ = llm("openai", "m").run(async { Err::<(), _>("no") }).with_subscriber(subscriber).await;
+    let logged = log.0.lock().unwrap().clone();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    let (name, level, text, _) = &logged[0];
+    assert_eq!(
+        (name.as_str(), *level),
+        ("gen_ai.client.operation.exception", tracing::Level::WARN)
+    );
+    assert_eq!(text.trim(), "exception.type=\"&str\" exception.message=\"no\"");
+    assert_eq!(capture.spans().iter().next().unwrap().events.len(), 0);
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
 use hub_otel::{
-    LlmRequest, Message, TimedOut, UnitStatus, Usage, agent, current, llm, tool, workflow,
+    ContentCapture, LlmRequest, Message, TimedOut, UnitStatus, Usage, agent, current, llm, tool,
+    workflow,
 };
 use hub_otel_tests::poll;
 use hub_otel_tests::program::{Transport, settings};
@@ -57,7 +58,8 @@ fn emit() -> Emitted {
     let scrape = runtime.block_on(async {
         let telemetry = hub_otel::Telemetry::builder()
             .env_source(environment)
-            .capture_content(true)
+            .capture_content(ContentCapture::SpansAndEvents)
+            .set_var("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "logs/dup")
             .install()
             .expect("valid settings");
         telemetry.observe_approvals(|| async {

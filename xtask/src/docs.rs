@@ -256,6 +256,8 @@ fn logs() -> String {
         (event::AGENT_RUN_ENDED, "DEBUG", "an agent execution ended"),
         (event::AGENT_RETRY, "WARN", "an attempt failed and will be retried"),
         (event::INFERENCE_DETAILS, "DEBUG", "a call of a model ended; by consent only"),
+        (event::EXCEPTION, "ERROR", "an execution or a tool failed; by opt-in only"),
+        (event::GEN_AI_EXCEPTION, "WARN", "a call of a model failed; by opt-in only"),
         (event::BUDGET_WARNING, "WARN", "80 % of a limit of a budget are used"),
         (event::WORKFLOW_APPROVAL_REQUESTED, "INFO", "an approval was requested"),
         (event::WORKFLOW_APPROVAL_DECIDED, "INFO", "an approval was decided"),
@@ -274,9 +276,10 @@ fn logs() -> String {
     }
     let _ = write!(
         out,
-        "\nSpan events: `{}` for a failure, `{}` for each attempt that is retried.\n",
-        event::EXCEPTION,
-        event::AGENT_RETRY
+        "\nSpan events: `{exception}` for a failure, `{}` for each attempt that is retried. The\n\
+         opt-in to records of failures is OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN.\n",
+        event::AGENT_RETRY,
+        exception = event::EXCEPTION,
     );
     out
 }

@@ -16,6 +16,8 @@ pub const WORKFLOW_APPROVAL_DECIDED: &str = "workflow.approval.decided";
 pub const AGENT_RUN_STARTED: &str = "agent.run.started";
 /// An agent execution ended (DEBUG).
 pub const AGENT_RUN_ENDED: &str = "agent.run.ended";
+/// Exception of a call of a model, as a log record (WARN).
+pub const GEN_AI_EXCEPTION: &str = "gen_ai.client.operation.exception";
 /// Messages of a call of a model, by consent only (DEBUG).
 pub const INFERENCE_DETAILS: &str = "gen_ai.client.inference.operation.details";
 /// 80 % of a limit of a budget are used (WARN).

@@ -100,10 +100,17 @@ fn emit_ended(kind: UnitKind, finished: &Finished) {
     let message = failure.and_then(|failure| failure.message.as_ref());
     let exceptions = label_set.instruments.options.exceptions;
     if let Some(failure) = failure.filter(|_| exceptions != Exceptions::SpanEvent) {
-        emit!(Level::ERROR, event::EXCEPTION, {
-            a::EXCEPTION_TYPE => failure.exception_type,
-            a::EXCEPTION_MESSAGE => message,
-        });
+        if kind == UnitKind::Llm {
+            emit!(Level::WARN, event::GEN_AI_EXCEPTION, {
+                a::EXCEPTION_TYPE => failure.exception_type,
+                a::EXCEPTION_MESSAGE => message,
+            });
+        } else {
+            emit!(Level::ERROR, event::EXCEPTION, {
+                a::EXCEPTION_TYPE => failure.exception_type,
+                a::EXCEPTION_MESSAGE => message,
+            });
+        }
     }
     match (kind, failure.is_some()) {
         (UnitKind::Workflow, true) => emit!(Level::ERROR, event::WORKFLOW_RUN_ENDED, {
