@@ -104,11 +104,11 @@ stack-check: stack-tools
         node .tools/schemas/validate-dashboards.mjs ../shared/data/grafana-schema observability/grafana/dashboards/*.json 2>/dev/null; \
     else echo "skipped: Grafana's JSON schemas are not beside the checkout"; fi
 
-# target/debug/orchestrator, as the tests have compiled it: `cargo build -p orchestrator` would compile the library again,
-# with the features of this one package.
+# target/debug/orchestrator and assistant, as the tests have compiled them: `cargo build -p orchestrator` would compile
+# the library again, with the features of this one package.
 [private]
 orchestrator:
-    cargo test -q --no-run --workspace --test end_to_end --test pipeline
+    cargo test -q --no-run --workspace --test end_to_end --test pipeline --test runs
 
 # The stack on the real Collector, Prometheus and Alertmanager: about seven minutes, most of them waiting.
 stack-live: stack-tools orchestrator

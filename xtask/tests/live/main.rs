@@ -15,6 +15,7 @@ mod exemplars;
 mod ledger;
 mod load;
 mod memory;
+mod models;
 mod panels;
 mod passing;
 mod percentiles;

@@ -82,6 +82,13 @@ impl Query {
         })
     }
 
+    /// Runs the query with another service selected than the orchestrator.
+    pub(crate) fn run_of(&self, service: &str, prometheus: &Prometheus, cost: &str) -> Answer {
+        let selected = [("$service", service), ("$cost_per_minute", cost)];
+        let expression = interpolated(&self.expression, &selected);
+        self.send(prometheus, &interpolated(&expression, &LAST_HOUR))
+    }
+
     pub(crate) fn run(&self, prometheus: &Prometheus, cost: &str) -> Answer {
         self.send(
             prometheus,
