@@ -1,4 +1,5 @@
-//! Database client spans and metrics: [`Db`], a sqlx pool whose statements are traced.
+//! Database client spans and metrics: [`Db`], a sqlx pool whose statements are traced and whose
+//! connections are counted.
 //!
 //! `Db` is itself an sqlx `Executor`, so `query_as(…).fetch_all(&db)` and transactions need no
 //! change. Bound values are never read, and the text of a statement is never exported: only its
@@ -7,6 +8,7 @@
 mod acquire;
 mod batch;
 mod connection;
+mod connections;
 mod error;
 mod executor;
 mod metrics;

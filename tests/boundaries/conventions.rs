@@ -43,7 +43,7 @@ fn check_one(sort: &Sort, span: &Span) {
 #[tokio::test]
 async fn spans_have_the_attributes_of_the_conventions_and_no_others() {
     let capture = BoundaryCapture::new();
-    scenarios::run().await;
+    let _pool = scenarios::run().await;
     capture.idle().await;
     for sort in [HTTP_SERVER, HTTP_CLIENT, DB_CLIENT] {
         assert!(check(&sort, &capture) >= 5, "{}", sort.mark);
@@ -68,11 +68,13 @@ fn every_key_of_the_tables_is_one_of_the_model_and_of_its_type() {
 }
 
 /// The metrics of the boundaries that the conventions define.
-const OURS: [Metric; 9] = [
+const OURS: [Metric; 11] = [
     metric::HTTP_SERVER_REQUEST_DURATION,
     metric::HTTP_SERVER_ACTIVE_REQUESTS,
     metric::HTTP_CLIENT_REQUEST_DURATION,
     metric::DB_CLIENT_OPERATION_DURATION,
+    metric::DB_CLIENT_CONNECTION_COUNT,
+    metric::DB_CLIENT_CONNECTION_MAX,
     metric::PROCESS_CPU_TIME,
     metric::PROCESS_MEMORY_USAGE,
     metric::PROCESS_THREAD_COUNT,
@@ -112,7 +114,7 @@ fn the_contract_agrees_with_the_conventions_model_on_instruments_units_and_label
 #[tokio::test]
 async fn every_series_has_the_labels_that_the_model_requires_and_none_beyond_the_contract() {
     let capture = BoundaryCapture::new();
-    scenarios::run().await;
+    let _pool = scenarios::run().await;
     capture.idle().await;
     let model = Model::read();
     let mut seen = std::collections::BTreeSet::new();
@@ -134,7 +136,7 @@ async fn every_series_has_the_labels_that_the_model_requires_and_none_beyond_the
             }
         }
     }
-    for expected in &OURS[..4] {
+    for expected in &OURS[..6] {
         assert!(seen.contains(expected.name), "{} was not recorded", expected.name);
     }
 }

@@ -72,7 +72,8 @@ fn emit() -> Emitted {
         units().await;
         let _open = open_at_the_shutdown().await;
         http().await;
-        databases().await;
+        // An open pool is exported until it is dropped.
+        let _pool = databases().await;
         gen_ai(&telemetry);
         let address = telemetry.metrics_addr().expect("metrics are served");
         let scrape = tokio::task::spawn_blocking(move || {
@@ -296,12 +297,13 @@ fn gen_ai(telemetry: &hub_otel::Telemetry) {
 }
 
 /// A statement that works, and one that breaks a constraint.
-async fn databases() {
+async fn databases() -> Db<sqlx::Sqlite> {
     let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
-    let db = Db::new(options.connect("sqlite::memory:").await.expect("a database"));
+    let pool = options.connect("sqlite::memory:").await.expect("a database");
+    let db = Db::new(pool).pool_name("runs");
     sqlx::query("CREATE TABLE runs (id INTEGER PRIMARY KEY)").execute(&db).await.expect("a table");
     for _ in 0..2 {
         drop(sqlx::query("INSERT INTO runs (id) VALUES (1)").execute(&db).await);
     }
-    db.close().await;
+    db
 }

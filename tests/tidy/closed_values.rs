@@ -16,7 +16,7 @@ const DEFINITIONS: [&str; 7] = [
 ];
 
 /// Values that are also words of settings, of test support and of diagnostics.
-const ORDINARY: [&str; 11] = [
+const ORDINARY: [&str; 12] = [
     "DELETE",
     "authorization",
     "compression",
@@ -28,6 +28,7 @@ const ORDINARY: [&str; 11] = [
     "request",
     "system",
     "timeout",
+    "used",
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! The database client's instrument, and a cache of statements: their summaries and series.
 
+use crate::db::connections;
 use crate::db::summary::Summary;
 use crate::db::system::System;
 use crate::instance::Instance;
@@ -53,7 +54,10 @@ impl Statement {
 
 impl Instance {
     pub(crate) fn db(&self) -> &DbMetrics {
-        self.extensions.get_or_init(|| DbMetrics::new(&self.meter))
+        self.extensions.get_or_init(|| {
+            connections::register(self);
+            DbMetrics::new(&self.meter)
+        })
     }
 }
 

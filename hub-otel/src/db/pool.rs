@@ -3,6 +3,7 @@
 use crate::Telemetry;
 use crate::db::acquire::acquire;
 use crate::db::connection::Connection;
+use crate::db::connections::{self, NamedPool};
 use crate::db::executor::executor;
 use crate::db::system::System;
 use crate::db::tracer::StatementTracer;
@@ -17,6 +18,7 @@ use sqlx::Pool;
 use sqlx::SqlSafeStr;
 use sqlx::pool::PoolConnection;
 use std::ops::DerefMut;
+use std::sync::Arc;
 
 /// A sqlx pool whose statements are traced: a span and `db.client.operation.duration` per
 /// statement, by the stable semantic conventions (database spans, database metrics).
@@ -43,6 +45,8 @@ use std::ops::DerefMut;
 pub struct Db<DB: Database> {
     pool: Pool<DB>,
     pub(super) tracer: StatementTracer,
+    /// Set if the connections of the pool are exported, which ends with the last clone.
+    named: Option<Arc<dyn NamedPool>>,
 }
 
 impl<DB: Database> Db<DB> {
@@ -50,7 +54,7 @@ impl<DB: Database> Db<DB> {
     pub fn new(pool: Pool<DB>) -> Self {
         let tracer =
             StatementTracer { system: System::of(&pool), source: InstanceSource::from_context() };
-        Self { pool, tracer }
+        Self { pool, tracer, named: None }
     }
 
     /// Records into `telemetry` instead of the installed one: for tests, and for programs with
@@ -63,6 +67,27 @@ impl<DB: Database> Db<DB> {
     /// ```
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
         self.tracer.source = InstanceSource::of(telemetry.instance());
+        match self.named.take() {
+            Some(named) => self.pool_name(named.name()),
+            None => self,
+        }
+    }
+
+    /// Exports the connections of the pool under this name: `db.client.connection.count` by state
+    /// (`idle`, `used`) and `db.client.connection.max` (semantic conventions, database metrics).
+    ///
+    /// The name is a constant of the program, and unique in it; connections of pools with the same
+    /// name are added. A connection that is being opened counts as used. The export ends when the
+    /// pool is closed or the last clone of this value is dropped, and does not keep the pool alive.
+    /// For a pool that is older than the telemetry it begins with the first traced statement.
+    ///
+    /// ```
+    /// # fn run(pool: sqlx::SqlitePool) {
+    /// let db = hub_otel::db::Db::new(pool).pool_name("orders");
+    /// # let _ = db; }
+    /// ```
+    pub fn pool_name(mut self, name: impl Into<String>) -> Self {
+        self.named = Some(connections::observe(&self.pool, name.into(), &self.tracer.source));
         self
     }
 
@@ -223,7 +248,7 @@ impl<DB: Database> Db<DB> {
 
 impl<DB: Database> Clone for Db<DB> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), tracer: self.tracer.clone() }
+        Self { pool: self.pool.clone(), tracer: self.tracer.clone(), named: self.named.clone() }
     }
 }
 
@@ -254,12 +279,12 @@ impl<'a, DB: Database> Acquire<'a> for &Db<DB> {
     type Connection = PoolConnection<DB>;
 
     fn acquire(self) -> BoxFuture<'a, Result<Self::Connection, Error>> {
-        let Db { pool, tracer } = self.clone();
+        let Db { pool, tracer, .. } = self.clone();
         Box::pin(async move { acquire(&tracer, pool.acquire()).await })
     }
 
     fn begin(self) -> BoxFuture<'a, Result<sqlx::Transaction<'a, DB>, Error>> {
-        let Db { pool, tracer } = self.clone();
+        let Db { pool, tracer, .. } = self.clone();
         Box::pin(async move { acquire(&tracer, pool.begin()).await })
     }
 }

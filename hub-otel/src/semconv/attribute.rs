@@ -5,6 +5,8 @@ pub use opentelemetry_semantic_conventions::attribute::CLIENT_ADDRESS;
 pub use opentelemetry_semantic_conventions::attribute::CODE_FILE_PATH;
 pub use opentelemetry_semantic_conventions::attribute::CODE_LINE_NUMBER;
 pub use opentelemetry_semantic_conventions::attribute::CPU_MODE;
+pub use opentelemetry_semantic_conventions::attribute::DB_CLIENT_CONNECTION_POOL_NAME;
+pub use opentelemetry_semantic_conventions::attribute::DB_CLIENT_CONNECTION_STATE;
 pub use opentelemetry_semantic_conventions::attribute::DB_COLLECTION_NAME;
 pub use opentelemetry_semantic_conventions::attribute::DB_NAMESPACE;
 pub use opentelemetry_semantic_conventions::attribute::DB_OPERATION_NAME;

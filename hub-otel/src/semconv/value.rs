@@ -57,6 +57,14 @@ pub mod cpu_mode {
     pub const SYSTEM: &str = "system";
 }
 
+/// Values of `db.client.connection.state` (semantic conventions, database metrics).
+pub mod connection_state {
+    /// In the pool, ready for use.
+    pub const IDLE: &str = "idle";
+    /// Acquired, or being opened.
+    pub const USED: &str = "used";
+}
+
 /// Values of `db.system.name` (semantic conventions, database).
 pub mod db_system {
     /// PostgreSQL.

@@ -7,11 +7,13 @@ use axum::routing::{any, get};
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
 use hub_otel_tests::ports::Closed;
+use sqlx::Sqlite;
 use sqlx::sqlite::SqlitePoolOptions;
 
-pub(super) async fn run() {
+/// Returns the pool, whose connections are exported as long as it lives.
+pub(super) async fn run() -> Db<Sqlite> {
     http().await;
-    database().await;
+    database().await
 }
 
 async fn http() {
@@ -45,10 +47,10 @@ async fn http() {
     gone.read_until("HTTP").await;
 }
 
-async fn database() {
+async fn database() -> Db<Sqlite> {
     let pool =
         SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
-    let db = Db::new(pool);
+    let db = Db::new(pool).pool_name("t");
     for sql in [
         "CREATE TABLE t (id INTEGER PRIMARY KEY)",
         "INSERT INTO t VALUES (1)",
@@ -61,4 +63,5 @@ async fn database() {
     let _ = sqlx::query("-- nothing").execute(&db).await;
     let tx = db.begin().await.unwrap();
     tx.commit().await.unwrap();
+    db
 }

@@ -52,7 +52,7 @@ const SERVER_LIMITS: [(&str, &str); 3] = [
 pub struct PostgresStore {
     db: Db<Postgres>,
     /// A connection for health checks, which do not wait for the other ones.
-    probe: PgPool,
+    probe: Db<Postgres>,
 }
 
 impl PostgresStore {
@@ -77,7 +77,10 @@ impl PostgresStore {
                 })
                 .connect_lazy_with(options.clone())
         };
-        let store = Self { db: Db::new(pool(CONNECTIONS)), probe: pool(1) };
+        let store = Self {
+            db: Db::new(pool(CONNECTIONS)).pool_name("statements"),
+            probe: Db::new(pool(1)).pool_name("health"),
+        };
         store.check().await?;
         Ok(store)
     }
@@ -98,7 +101,7 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn check(&self) -> Result<()> {
         let update = sqlx::query("UPDATE writable SET checked_at = $1").bind(Timestamp::now());
-        within(OPERATION_TIMEOUT, update.execute(&self.probe)).await?;
+        within(OPERATION_TIMEOUT, update.execute(self.probe.untraced())).await?;
         Ok(())
     }
 

@@ -31,7 +31,7 @@ use writer::Writer;
 pub struct SqliteStore {
     readers: Db<Sqlite>,
     /// A connection for health checks, which do not wait for the other readers.
-    probe: SqlitePool,
+    probe: Db<Sqlite>,
     writer: Writer,
 }
 
@@ -79,8 +79,14 @@ impl SqliteStore {
                 .acquire_timeout(Duration::from_secs(5))
                 .connect_lazy_with(options.clone().read_only(true)),
         };
-        let (readers, probe) = (Db::new(reading(4)), reading(1));
-        let store = Self { readers, probe, writer: Writer::start(Db::new(pool.clone()), files) };
+        let (mut readers, mut probe) = (Db::new(reading(4)), Db::new(reading(1)));
+        // In memory there is only one pool.
+        if !memory {
+            readers = readers.pool_name("readers");
+            probe = probe.pool_name("health");
+        }
+        let writer = Db::new(pool.clone()).pool_name("writer");
+        let store = Self { readers, probe, writer: Writer::start(writer, files) };
         store.check_writable().await?;
         Ok(store)
     }
@@ -110,7 +116,9 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn check(&self) -> Result<()> {
         self.writer.check_file()?;
-        sqlx::query("SELECT 1 FROM workflows LIMIT 1").fetch_optional(&self.probe).await?;
+        sqlx::query("SELECT 1 FROM workflows LIMIT 1")
+            .fetch_optional(self.probe.untraced())
+            .await?;
         // A recent commit is sufficient.
         if self.writer.is_healthy() { Ok(()) } else { self.check_writable().await }
     }

@@ -78,3 +78,27 @@ pub const DB_CLIENT_OPERATION_DURATION: Metric = Metric {
     prometheus: "db_client_operation_duration_seconds",
     stability: Stability::Stable,
 };
+
+/// Semantic conventions, database client metrics.
+pub const DB_CLIENT_CONNECTION_COUNT: Metric = Metric {
+    name: m::DB_CLIENT_CONNECTION_COUNT,
+    kind: InstrumentKind::UpDownCounter,
+    unit: "{connection}",
+    description: "Connections of a database pool, by state: idle, or used.",
+    labels: &[s::DB_CLIENT_CONNECTION_POOL_NAME, s::DB_CLIENT_CONNECTION_STATE],
+    buckets: &[],
+    prometheus: "db_client_connection_count",
+    stability: Stability::Stable,
+};
+
+/// Semantic conventions, database client metrics.
+pub const DB_CLIENT_CONNECTION_MAX: Metric = Metric {
+    name: m::DB_CLIENT_CONNECTION_MAX,
+    kind: InstrumentKind::UpDownCounter,
+    unit: "{connection}",
+    description: "Maximum number of connections of a database pool.",
+    labels: &[s::DB_CLIENT_CONNECTION_POOL_NAME],
+    buckets: &[],
+    prometheus: "db_client_connection_max",
+    stability: Stability::Stable,
+};
