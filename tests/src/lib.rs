@@ -7,6 +7,7 @@
 //! * [`program::Program`]: a telemetry instance with a record of the items it emitted;
 //! * [`process::Process`]: a child process that is killed when dropped;
 //! * [`postgres::Cluster`]: a throw-away PostgreSQL server;
+//! * [`faketime`]: processes whose clock is wrong;
 //! * [`example`]: runs of the small examples;
 //! * [`poll`], [`ports`], [`http`], [`scrape`]: polling, ports, requests, Prometheus text.
 //!
@@ -17,6 +18,7 @@
 pub mod browser;
 pub mod certificates;
 pub mod example;
+pub mod faketime;
 pub mod http;
 pub mod poll;
 pub mod ports;

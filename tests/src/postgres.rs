@@ -142,7 +142,7 @@ fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }
 
-fn is_required() -> bool {
+pub(crate) fn is_required() -> bool {
     variable(REQUIRED).is_some_and(|value| value == "1")
 }
 

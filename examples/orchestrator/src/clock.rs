@@ -40,6 +40,18 @@ impl Timestamp {
         UNIX_EPOCH + Duration::from_millis(u64::try_from(self.0).unwrap_or(0))
     }
 
+    /// Returns by how many milliseconds another clock is ahead of this process, which read it
+    /// between `asked` and `answered`. Zero if it shows a time in between: the clocks agree as far
+    /// as this can be measured.
+    #[must_use]
+    pub fn ahead_of(self, asked: Self, answered: Self) -> i64 {
+        // Each of the three is rounded to a millisecond.
+        if (asked.0 - 1..=answered.0 + 1).contains(&self.0) {
+            return 0;
+        }
+        self.0 - asked.0 - (answered.0 - asked.0) / 2
+    }
+
     /// Parses RFC 3339.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -71,6 +83,13 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Returns the time of this process that was `duration` ago.
+#[must_use]
+pub fn ago(duration: Duration) -> SystemTime {
+    let now = SystemTime::now();
+    now.checked_sub(duration).unwrap_or(now)
+}
+
 /// Parses a duration: `500ms`, `20s`, `30m`, `24h`. A number without a unit is seconds.
 ///
 /// # Errors
@@ -93,6 +112,13 @@ mod tests {
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
         assert_eq!(Timestamp::parse("2023-11-14T23:13:20.123+01:00"), Some(at));
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn a_clock_that_shows_a_time_between_question_and_answer_is_not_ahead() {
+        let ahead = |time| Timestamp(time).ahead_of(Timestamp(1_000), Timestamp(1_020));
+        assert_eq!([999, 1_000, 1_010, 1_021].map(ahead), [0; 4]);
+        assert_eq!([91_010, -88_990].map(ahead), [90_000, -90_000]);
     }
 
     #[test]

@@ -372,6 +372,8 @@ pub trait IncidentStore: Send + Sync {
 pub trait Store:
     WorkflowStore + RunStore + LeaseStore + ApprovalStore + IncidentStore + 'static
 {
+    /// The time by the clock of the database, which several processes share.
+    fn now(&self) -> Timestamp;
     /// Checks that the database can be read and written.
     async fn check(&self) -> Result<()>;
     /// Completes pending writes and closes the database.

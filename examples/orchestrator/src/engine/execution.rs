@@ -85,6 +85,6 @@ struct Direct {
 impl Steps for Direct {
     fn execute(&mut self, node: &Node, input: Value) -> Executed {
         let (engine, run, node) = (self.engine.clone(), Arc::clone(&self.run), node.clone());
-        async move { Ok(node::execute(engine.agents(), &run, &node, input).await) }.boxed()
+        async move { Ok(node::execute(&engine, &run, &node, input).await) }.boxed()
     }
 }

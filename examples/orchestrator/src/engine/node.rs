@@ -1,6 +1,6 @@
 //! Execution of one node: agent, attempts, result.
 
-use super::telemetry;
+use super::{Engine, telemetry};
 use crate::agents::{Agent, AgentContext, AgentError, Registry, RiskLevel};
 use crate::clock::Timestamp;
 use crate::domain::{Node, NodeRecord, NodeStatus, Run};
@@ -25,8 +25,9 @@ pub(super) fn needs_approval(agents: &Registry, node: &Node) -> bool {
 }
 
 /// Executes a node with its rendered input. A panic of the agent is a failure of the node.
-pub(super) async fn execute(agents: &Registry, run: &Run, node: &Node, input: Value) -> NodeRecord {
-    let started = Timestamp::now();
+pub(super) async fn execute(engine: &Engine, run: &Run, node: &Node, input: Value) -> NodeRecord {
+    let (agents, store) = (engine.agents(), &engine.inner.store);
+    let started = store.now();
     let attempts = AtomicU32::new(0);
     let result = bounded(match agents.get(&node.agent) {
         Some(agent) => {
@@ -44,7 +45,7 @@ pub(super) async fn execute(agents: &Registry, run: &Run, node: &Node, input: Va
             Err(AgentError::permanent("unknown_agent", format!("unknown agent `{}`", node.agent)))
         }
     });
-    create_record(node, started, attempts.into_inner(), result)
+    create_record(node, [started, store.now()], attempts.into_inner(), result)
 }
 
 /// Rejects an output that is too large, and shortens an error text.
@@ -65,13 +66,13 @@ fn bounded(result: Result<Value, AgentError>) -> Result<Value, AgentError> {
 }
 
 /// Creates the record of a node whose input could not be rendered.
-pub(super) fn unrenderable(node: &Node, reason: String) -> NodeRecord {
-    create_record(node, Timestamp::now(), 0, Err(AgentError::permanent("template", reason)))
+pub(super) fn unrenderable(node: &Node, at: Timestamp, reason: String) -> NodeRecord {
+    create_record(node, [at, at], 0, Err(AgentError::permanent("template", reason)))
 }
 
 fn create_record(
     node: &Node,
-    started_at: Timestamp,
+    [started_at, finished_at]: [Timestamp; 2],
     attempts: u32,
     result: Result<Value, AgentError>,
 ) -> NodeRecord {
@@ -92,7 +93,7 @@ fn create_record(
         error: error.map(|error| error.message),
         attempts,
         started_at,
-        finished_at: Timestamp::now(),
+        finished_at,
     }
 }
 

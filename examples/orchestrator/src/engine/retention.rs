@@ -1,7 +1,6 @@
 //! Deletion of ended runs and old incidents after the retention time.
 
 use super::Engine;
-use crate::clock::Timestamp;
 use std::time::Duration;
 
 /// Maximum number of runs that one transaction deletes: other writers wait for it.
@@ -19,7 +18,7 @@ impl Engine {
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             rounds.tick().await;
-            let before = Timestamp::now().before(retention);
+            let before = self.inner.store.now().before(retention);
             let mut deleted = 0;
             loop {
                 match self.inner.store.delete_ended(before, BATCH).await {

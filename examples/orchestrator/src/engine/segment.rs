@@ -6,7 +6,6 @@ use super::persist::{NotWritten, persist};
 use super::progress::Progress;
 use super::registry::{RunSignals, Stop};
 use super::{Engine, EngineError, node, rendering, telemetry};
-use crate::clock::Timestamp;
 use crate::domain::{Approval, Decision, Node, NodeRecord, NodeStatus, Run, RunStatus, Workflow};
 use crate::store::{self, End, Paused};
 use futures_util::stream::FuturesUnordered;
@@ -289,13 +288,18 @@ impl Segment {
             Some(_) => return Ok(None),
             None => {}
         }
-        let input = rendering::render(node, progress, &self.run.context)
-            .await
-            .map_err(|reason| Unprepared::Template(Box::new(node::unrenderable(node, reason))))?;
+        let input =
+            rendering::render(node, progress, &self.run.context).await.map_err(|reason| {
+                Unprepared::Template(Box::new(node::unrenderable(
+                    node,
+                    self.engine.inner.store.now(),
+                    reason,
+                )))
+            })?;
         if !node::needs_approval(self.engine.agents(), node) {
             return Ok(Some(input));
         }
-        let now = Timestamp::now();
+        let now = self.engine.inner.store.now();
         let approval = Approval {
             id: uuid::Uuid::now_v7().to_string(),
             run_id: self.run.id.clone(),

@@ -1,7 +1,7 @@
 //! Telemetry of the engine: the status of its units, and facts that are recorded outside of a unit.
 
 use crate::agents::AgentError;
-use crate::clock::Timestamp;
+use crate::clock::ago;
 use crate::domain::{Approval, Decision, Run, RunStatus, Trigger, Workflow};
 use crate::store::{PendingApprovals, Store};
 use hub_otel::otel::opentelemetry::Context;
@@ -121,7 +121,9 @@ pub(super) fn suspend(reason: &'static str) {
 
 /// Records the time from the trigger of a run until its first segment was started.
 pub(super) fn record_queue_wait(run: &Run) {
-    hub_otel::current().queued_since(run.created_at.system_time());
+    // Both are times of the store, whose clock can differ from that of this process.
+    let waited = run.started_at.map(|started| started.since(run.created_at)).unwrap_or_default();
+    hub_otel::current().queued_since(ago(waited));
 }
 
 /// Records a retry of the current agent.
@@ -138,12 +140,10 @@ pub(super) fn record_decision(approval: &Approval, run: &Run) {
         Decision::Expired => approval::Decision::Expired,
         Decision::Cancelled => approval::Decision::Cancelled,
     };
-    approval::record(
-        &approval.id,
-        &last_segment(run),
-        approval.requested_at.system_time(),
-        decision,
-    );
+    // Both are times of the store, whose clock can differ from that of this process.
+    let waited = approval.decided_at.map(|decided| decided.since(approval.requested_at));
+    let requested = ago(waited.unwrap_or_default());
+    approval::record(&approval.id, &last_segment(run), requested, decision);
 }
 
 /// Records the end of a run that was not ended by its segment.
@@ -183,7 +183,7 @@ pub(super) fn observe_approvals(telemetry: &Telemetry, store: &Arc<dyn Store>) {
         let store = store.upgrade();
         async move {
             let Some(store) = store else { return Vec::new() };
-            let now = Timestamp::now();
+            let now = store.now();
             let backlog = store.backlog().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot count the pending approvals");
                 Vec::new()

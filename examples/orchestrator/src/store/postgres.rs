@@ -1,9 +1,11 @@
 //! Store in a PostgreSQL database (13 or later), for several processes.
 //!
 //! Each writing method is one transaction in READ COMMITTED, whose time is the database's: the
-//! clocks of the processes may differ. Locks are taken in one order: the incident, the run, its
-//! approvals, then the owner whose number of runs changes. Only `take_over` locks owners
-//! first, and it waits for no run.
+//! clocks of the processes may differ. What a process measures itself, such as the start of a node,
+//! is converted by the difference of the clocks in its last transaction.
+//!
+//! Locks are taken in one order: the incident, the run, its approvals, then the owner whose number
+//! of runs changes. Only `take_over` locks owners first, and it waits for no run.
 //!
 //! No operation waits without limit for a database that does not respond, except for one whose
 //! commit was sent: its result is unknown until the database responds again.
@@ -26,6 +28,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgPool, Postgres};
 use std::borrow::Cow;
 use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// The first version that returns the result of a transaction by its id.
@@ -53,6 +57,9 @@ pub struct PostgresStore {
     db: Db<Postgres>,
     /// A connection for health checks, which do not wait for the other ones.
     probe: Db<Postgres>,
+    /// Milliseconds that the clock of the database was ahead of this process in the last
+    /// transaction.
+    ahead: Arc<AtomicI64>,
 }
 
 impl PostgresStore {
@@ -80,6 +87,7 @@ impl PostgresStore {
         let store = Self {
             db: Db::new(pool(CONNECTIONS)).pool_name("statements"),
             probe: Db::new(pool(1)).pool_name("health"),
+            ahead: Arc::default(),
         };
         store.check().await?;
         Ok(store)
@@ -99,8 +107,12 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
+    fn now(&self) -> Timestamp {
+        Timestamp(Timestamp::now().0 + self.ahead.load(Ordering::Relaxed))
+    }
+
     async fn check(&self) -> Result<()> {
-        let update = sqlx::query("UPDATE writable SET checked_at = $1").bind(Timestamp::now());
+        let update = sqlx::query("UPDATE writable SET checked_at = $1").bind(self.now());
         within(OPERATION_TIMEOUT, update.execute(self.probe.untraced())).await?;
         Ok(())
     }

@@ -114,6 +114,11 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    /// The file is on the machine of its processes.
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     async fn check(&self) -> Result<()> {
         self.writer.check_file()?;
         sqlx::query("SELECT 1 FROM workflows LIMIT 1")

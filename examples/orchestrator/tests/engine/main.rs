@@ -8,15 +8,9 @@
     reason = "a test says what went wrong by panicking"
 )]
 
-/// Runs tests with a database file, with a PostgreSQL database, and with the engine DBOS.
-macro_rules! on_both_databases {
+/// Runs tests with a PostgreSQL database, and with the engine DBOS.
+macro_rules! on_several_machines {
     ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[test]
-            fn $name() {
-                super::$name(crate::server::Home::new());
-            })*
-        }
         #[cfg(feature = "dbos")]
         mod dbos {
             $(#[test]
@@ -37,9 +31,23 @@ macro_rules! on_both_databases {
     };
 }
 
+/// Runs tests with a database file, with a PostgreSQL database, and with the engine DBOS.
+macro_rules! on_both_databases {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                super::$name(crate::server::Home::new());
+            })*
+        }
+        on_several_machines!($($name),*);
+    };
+}
+
 mod api;
 mod approvals;
 mod balancer;
+mod clocks;
 #[cfg(feature = "dbos")]
 mod dbos;
 mod disk;

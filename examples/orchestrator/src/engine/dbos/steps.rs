@@ -42,7 +42,7 @@ fn step(
     let step = ::dbos::step(&name, move || {
         let (engine, run, node) = (engine.clone(), Arc::clone(&run), Arc::clone(&node));
         let input = rendered.get().cloned().unwrap_or_default();
-        async move { Ok(node::execute(engine.agents(), &run, &node, input).await) }
+        async move { Ok(node::execute(&engine, &run, &node, input).await) }
     });
     (input, step)
 }

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Row as _};
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Begins a transaction, and reads what identifies it, in one round trip.
@@ -37,8 +38,11 @@ impl Transaction {
         let (now, id) = (Timestamp(0), String::new());
         // Created before the statement, so that a failure closes the connection.
         let mut begun = Self { connection, now, id, discarded: false, ended: false };
+        let asked = Timestamp::now();
         let row = sqlx::raw_sql(BEGIN).fetch_one(&mut *begun).await?;
+        let answered = Timestamp::now();
         (begun.now, begun.id) = (row.try_get("now")?, row.try_get("id")?);
+        store.ahead.store(begun.now.ahead_of(asked, answered), Ordering::Relaxed);
         Ok(begun)
     }
 
