@@ -18,6 +18,9 @@ pub const REQUIRED: &str = "HUB_REQUIRE_POSTGRES";
 /// Folder of PostgreSQL's programs, instead of the usual ones.
 pub const PROGRAMS: &str = "HUB_POSTGRES_BIN";
 
+/// Password of the user `postgres`.
+pub const PASSWORD: &str = "c4n4ry";
+
 /// Runs the server until its standard input ends, which it does however the test program ends, and
 /// removes the folder. SIGQUIT ends the children of the server, without a message to its clients.
 const GUARDED: &str = r#"folder=$1; shift
@@ -41,6 +44,19 @@ impl Cluster {
     /// # Panics
     /// If PostgreSQL is required and not installed, or does not start.
     pub fn start() -> Option<Self> {
+        Self::start_with("trust")
+    }
+
+    /// Starts a server that requires the password of [`Self::url`], by SCRAM. `None` as
+    /// [`Self::start`].
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_with_password() -> Option<Self> {
+        Self::start_with("scram-sha-256")
+    }
+
+    fn start_with(authentication: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(!is_required(), "initdb is missing, and {REQUIRED} requires it");
             // Not by `eprintln`, whose output the test harness hides if the test succeeds.
@@ -51,9 +67,14 @@ impl Cluster {
         let all = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(folder.path(), all).expect("permissions");
         let data = folder.path().join("data");
+        let password = folder.path().join("password");
+        std::fs::write(&password, PASSWORD).expect("a file");
         let initdb = as_postgres(&programs.join("initdb"))
-            .args(["--auth=trust", "--username=postgres", "--no-sync", "--no-locale"])
-            .args(["--encoding=UTF8", "-D"])
+            .args(["--username=postgres", "--no-sync", "--no-locale", "--encoding=UTF8"])
+            .arg(format!("--auth={authentication}"))
+            .arg("--pwfile")
+            .arg(&password)
+            .arg("-D")
             .arg(&data)
             .stdout(Stdio::null())
             .status();
@@ -84,9 +105,9 @@ impl Cluster {
         self.port
     }
 
-    /// Returns the URL of a database. The server accepts any password.
+    /// Returns the URL of a database, with the password.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres:c4n4ry@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// Creates an empty database and returns its URL.

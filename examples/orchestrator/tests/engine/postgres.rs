@@ -4,7 +4,7 @@ use crate::server::{Home, Server, TIMEOUT, fault, is_terminal};
 use hub_otel_tests::http;
 use hub_otel_tests::poll;
 use hub_otel_tests::ports::Closed;
-use hub_otel_tests::postgres::Cluster;
+use hub_otel_tests::postgres::{Cluster, PASSWORD};
 use hub_otel_tests::process::Process;
 use hub_otel_tests::proxy::{Link, Proxy};
 use hub_otel_tests::receiver::Receiver;
@@ -13,8 +13,6 @@ use sqlx::{Connection as _, PgConnection};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-
-const PASSWORD: &str = "c4n4ry";
 
 fn execute(url: &str, sql: &'static str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -72,6 +70,42 @@ fn a_database_that_cannot_be_used_is_named_with_the_remedy_and_without_its_passw
         "INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), true, 'x', 1)",
     );
     fails_with(home.database_url(), &[], 1, &["newer version"]);
+}
+
+#[test]
+fn a_wrong_password_is_an_error_with_flag_and_remedy_and_in_no_output() {
+    let Some(cluster) = Cluster::start_with_password() else { return };
+    let right = cluster.url("postgres");
+    let wrong = right.replace(PASSWORD, "wr0ng");
+    assert_ne!(wrong, right);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, &wrong).unwrap();
+    let engines: &[&[&str]] = match cfg!(feature = "dbos") {
+        true => &[&[], &["--engine", "dbos"]],
+        false => &[&[]],
+    };
+    for engine in engines {
+        let (with_variable, without) = (Home::with_database(wrong.clone()), Home::new());
+        let by_variable = with_variable.command(engine);
+        let mut by_flag = without.command(engine);
+        by_flag.args(["--database-url", &wrong]);
+        let mut by_file = without.command(engine);
+        by_file.env("HUB_DATABASE_URL_FILE", file.path());
+        for mut serve in [by_variable, by_flag, by_file] {
+            let mut process = Process::spawn(&mut serve);
+            let code = process.exit(TIMEOUT).code();
+            let output = process.stdout() + &process.stderr();
+            assert_eq!(code, Some(1), "{output}");
+            let words = ["--database-url", "postgres://postgres@127.0.0.1", "password and pg_hba"];
+            for word in words {
+                assert!(output.contains(word), "{word} is not in: {output}");
+            }
+            assert!(!output.contains("wr0ng") && !output.contains(PASSWORD), "{output}");
+        }
+        // The server does compare passwords.
+        let home = Home::with_database(right.clone());
+        home.serve(None, engine).stop();
+    }
 }
 
 #[test]
