@@ -343,7 +343,7 @@ fn ten_thousand_runs_survive_a_kill_every_two_seconds() {
     assert_ne!(survivors, Some(0), "too little load");
 }
 
-/// Cuts one of three processes off from the database.
+/// Cuts one of three processes off from the database while it executes runs.
 #[expect(clippy::print_stdout, reason = "the figures of docs/adr/0008")]
 fn partition(runs: usize, time: Duration) {
     let _alone = alone();
@@ -356,9 +356,11 @@ fn partition(runs: usize, time: Duration) {
     let fleet = Fleet::start(&[&home, &home, &cut_off], &["--lease", "3s", "--slots", "50"]);
     let pace = Duration::from_millis(10);
     let load = Load { fleet: &fleet, runs, pace, cancels: true, accepted: Mutex::default() };
+    let mut in_flight = 0;
     load.during(&home, TIMEOUT * 5, || {
         let (_stop, ticks) = channel();
         is_running(&ticks, Duration::from_secs(2));
+        in_flight = execute_long_runs(&fleet);
         proxy.set(Link::Stall);
         is_running(&ticks, time);
         proxy.set(Link::Forward);
@@ -368,13 +370,34 @@ fn partition(runs: usize, time: Duration) {
     let rows = figures.statuses.values().sum::<u64>();
     assert_eq!(fleet.counted() as u64, rows, "{:?}", figures.statuses);
     println!(
-        "{} s without the database in one of three processes: {rows} runs {:?} = counted ends; {} \
-         runs were taken over, {} steps executed again",
+        "{} s without the database in one of three processes, with {in_flight} long runs in \
+         flight: {rows} runs {:?} = counted ends; {} runs were taken over, {} logged steps \
+         executed again",
         time.as_secs(),
         figures.statuses,
         figures.crashed,
         figures.repeated,
     );
+    // One may have ended between the count and the cut.
+    assert!(figures.crashed + 1 >= in_flight, "{} of {in_flight}", figures.crashed);
+}
+
+/// Triggers runs that last longer than a lease, until the last process executes several of them.
+/// Returns their number.
+fn execute_long_runs(fleet: &Fleet) -> usize {
+    let processes = fleet.all();
+    let (first, last) = (&processes[0], &processes[2]);
+    let long =
+        json!([logging_node("a", &[]), fault("b", "succeed", &["a"], json!({"latency_ms": 6000}))]);
+    first.create("long", long);
+    poll::until(TIMEOUT, || {
+        // A process that has just started polls each second, and gets few of them.
+        for _ in 0..5 {
+            first.trigger("long", json!({"tag": uuid::Uuid::now_v7().to_string()}));
+        }
+        let executed = last.metric("workflows_active", &[("workflow_id", "long")]) as usize;
+        (executed >= 3).then_some(executed)
+    })
 }
 
 #[test]
