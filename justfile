@@ -175,17 +175,17 @@ load-10k:
 kill-9:
     cargo test -p orchestrator --test engine kill_nine -- --ignored --nocapture
 
-# The orchestrator with `--engine dbos`: every feature of the default engine, the guards, and three processes under a
-# kill -9, a partition and a rolling restart, each in its short variant.
+# The orchestrator with `--engine dbos`: the tests of the default engine and of the API, the guards, and three processes
+# under a kill -9, a partition and a rolling restart, each in its short variant. The whole workspace is selected, so that
+# the dependencies have the features with which the other tests have compiled them.
 dbos:
-    cargo test -p orchestrator --features dbos --lib dbos
-    cargo test -p orchestrator --features dbos --test engine dbos
-    cargo test -p orchestrator --features dbos --test engine machines
+    cargo test --workspace --features orchestrator/dbos --lib --test engine -- dbos machines
+    HUB_TEST_ENGINE=dbos cargo test --workspace --features orchestrator/dbos --test http -- bench:: cli:: spans:: webhook::
 
 # Three processes on one PostgreSQL, the long variants: kill -9 every two seconds for 10,000 runs, half a minute without
 # the database. About seven minutes.
 machines:
-    cargo test -p orchestrator --features dbos --test engine machines -- --ignored --nocapture --test-threads=1
+    cargo test --workspace --features orchestrator/dbos --test engine machines -- --ignored --nocapture --test-threads=1
 
 # The tests that open ports while `cargo run -p orchestrator` serves on its default ports, and the reverse.
 side-by-side:

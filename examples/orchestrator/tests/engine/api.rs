@@ -5,6 +5,16 @@ use hub_otel_tests::http::Method;
 use hub_otel_tests::poll;
 use serde_json::{Value, json};
 
+on_both_databases!(
+    every_error_has_its_status_and_its_code,
+    the_same_key_returns_the_same_run_and_another_body_is_a_conflict,
+    a_cancelled_run_stops_at_once_and_a_retry_is_a_new_run,
+    a_failing_agent_fails_its_run_and_dependent_nodes_do_not_start,
+    lists_are_paged_newest_first_with_times_in_rfc_3339,
+    the_document_names_every_route_and_every_route_is_in_the_document,
+    beyond_loopback_the_api_requires_a_token_and_probes_do_not,
+);
+
 fn code(server: &Server, method: Method, path: &str, body: &str) -> (u16, String) {
     let reply = server.send(method, path, &[], body);
     let error = reply.json();
@@ -13,9 +23,7 @@ fn code(server: &Server, method: Method, path: &str, body: &str) -> (u16, String
     (reply.status, error["code"].as_str().unwrap().to_owned())
 }
 
-#[test]
-fn every_error_has_its_status_and_its_code() {
-    let home = Home::new();
+fn every_error_has_its_status_and_its_code(home: Home) {
     let server = home.serve(None, &[]);
     let post = |path: &str, body: &str| code(&server, Method::POST, path, body);
     let get = |path: &str| code(&server, Method::GET, path, "");
@@ -66,9 +74,7 @@ fn every_error_has_its_status_and_its_code() {
     server.stop();
 }
 
-#[test]
-fn the_same_key_returns_the_same_run_and_another_body_is_a_conflict() {
-    let home = Home::new();
+fn the_same_key_returns_the_same_run_and_another_body_is_a_conflict(home: Home) {
     let server = home.serve(None, &[]);
     server.create("keyed", json!([fault("a", "succeed", &[], json!({}))]));
     let ask = |key: &str, body: &str| {
@@ -95,9 +101,7 @@ fn the_same_key_returns_the_same_run_and_another_body_is_a_conflict() {
     server.stop();
 }
 
-#[test]
-fn a_cancelled_run_stops_at_once_and_a_retry_is_a_new_run() {
-    let home = Home::new();
+fn a_cancelled_run_stops_at_once_and_a_retry_is_a_new_run(home: Home) {
     let server = home.serve(None, &[]);
     let nodes =
         json!([fault("a", "hang", &[], json!({})), fault("b", "succeed", &["a"], json!({}))]);
@@ -131,9 +135,7 @@ fn a_cancelled_run_stops_at_once_and_a_retry_is_a_new_run() {
     server.kill();
 }
 
-#[test]
-fn a_failing_agent_fails_its_run_and_dependent_nodes_do_not_start() {
-    let home = Home::new();
+fn a_failing_agent_fails_its_run_and_dependent_nodes_do_not_start(home: Home) {
     let server = home.serve(None, &[]);
     let nodes = json!([
         fault("ok", "succeed", &[], json!({})),
@@ -169,9 +171,7 @@ fn a_failing_agent_fails_its_run_and_dependent_nodes_do_not_start() {
     server.stop();
 }
 
-#[test]
-fn lists_are_paged_newest_first_with_times_in_rfc_3339() {
-    let home = Home::new();
+fn lists_are_paged_newest_first_with_times_in_rfc_3339(home: Home) {
     let server = home.serve(None, &[]);
     server.create("many", json!([fault("a", "succeed", &[], json!({}))]));
     let ids: Vec<_> = (0..5).map(|_| server.trigger("many", json!({}))).collect();
@@ -204,9 +204,7 @@ fn lists_are_paged_newest_first_with_times_in_rfc_3339() {
     server.stop();
 }
 
-#[test]
-fn the_document_names_every_route_and_every_route_is_in_the_document() {
-    let home = Home::new();
+fn the_document_names_every_route_and_every_route_is_in_the_document(home: Home) {
     let server = home.serve(None, &[]);
     let document = server.get("/openapi.json");
     let mut operations: Vec<String> = document["paths"]
@@ -264,9 +262,7 @@ fn the_document_names_every_route_and_every_route_is_in_the_document() {
     server.stop();
 }
 
-#[test]
-fn beyond_loopback_the_api_requires_a_token_and_probes_do_not() {
-    let home = Home::new();
+fn beyond_loopback_the_api_requires_a_token_and_probes_do_not(home: Home) {
     let mut serve = home.command(&[]);
     serve
         .env("HUB_API_TOKEN", "s3cret")

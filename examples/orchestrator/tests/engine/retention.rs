@@ -4,9 +4,9 @@ use crate::server::{Home, TIMEOUT, fault};
 use hub_otel_tests::{http, poll};
 use serde_json::json;
 
-#[test]
-fn ended_runs_are_deleted_after_the_retention_time_and_open_ones_stay() {
-    let home = Home::new();
+on_both_databases!(ended_runs_are_deleted_after_the_retention_time_and_open_ones_stay,);
+
+fn ended_runs_are_deleted_after_the_retention_time_and_open_ones_stay(home: Home) {
     let server = home.serve(None, &["--retention", "1s"]);
     let mut asks = fault("asks", "succeed", &[], json!({}));
     asks["requiresApproval"] = json!(true);

@@ -6,7 +6,8 @@ use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, scrape};
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use std::path::Path;
 use std::time::Duration;
 
@@ -93,13 +94,22 @@ impl Home {
     /// Locks the database for writes until the lock is dropped.
     pub(crate) fn hold_database(&self) -> Held {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let file = self.path().join("orchestrator.db");
         let connection = runtime.block_on(async {
-            let options =
-                sqlx::sqlite::SqliteConnectOptions::new().filename(file).busy_timeout(TIMEOUT);
-            let mut connection = options.connect().await.unwrap();
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-            connection
+            match &self.database_url {
+                Some(url) => {
+                    let mut connection = PgConnection::connect(url).await.unwrap();
+                    let lock = "BEGIN; LOCK TABLE workflow_runs IN EXCLUSIVE MODE";
+                    sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+                    HeldConnection::Postgres(connection)
+                }
+                None => {
+                    let file = self.path().join("orchestrator.db");
+                    let options = SqliteConnectOptions::new().filename(file).busy_timeout(TIMEOUT);
+                    let mut connection = options.connect().await.unwrap();
+                    sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                    HeldConnection::Sqlite(connection)
+                }
+            }
         });
         Held { runtime, connection: Some(connection) }
     }
@@ -112,17 +122,24 @@ impl Home {
 /// A lock of the database.
 pub(crate) struct Held {
     runtime: tokio::runtime::Runtime,
-    connection: Option<sqlx::SqliteConnection>,
+    connection: Option<HeldConnection>,
+}
+
+enum HeldConnection {
+    Sqlite(sqlx::SqliteConnection),
+    Postgres(PgConnection),
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            self.runtime.block_on(async {
-                sqlx::query("ROLLBACK").execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
-            });
-        }
+        let Some(connection) = self.connection.take() else { return };
+        self.runtime.block_on(async {
+            // The transaction ends with its connection.
+            match connection {
+                HeldConnection::Sqlite(connection) => connection.close().await.unwrap(),
+                HeldConnection::Postgres(connection) => connection.close().await.unwrap(),
+            }
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hub_otel_tests::postgres::Cluster;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::scrape::Scrape;
 use hub_otel_tests::{poll, ports};
@@ -36,6 +37,7 @@ impl Server {
             .env("OTEL_EXPORTER_PROMETHEUS_PORT", metrics.to_string())
             .env("OTEL_TRACES_EXPORTER", "none")
             .env("OTEL_LOGS_EXPORTER", "none")
+            .envs(engine().await)
             .envs(variables.iter().copied());
         let process = Process::spawn(&mut server);
         let token = variables
@@ -162,6 +164,19 @@ impl Server {
         Scrape::parse(&self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap())
             .unwrap()
     }
+}
+
+/// Engine of all tests of this target: `dbos`, or leases on a file.
+const ENGINE: &str = "HUB_TEST_ENGINE";
+
+/// The variables of the engine, with a new database.
+async fn engine() -> Vec<(&'static str, String)> {
+    #[expect(clippy::disallowed_methods, reason = "a switch of the gate, not of the library")]
+    let engine = std::env::var(ENGINE).ok();
+    let Some(engine) = engine else { return Vec::new() };
+    let cluster = Cluster::shared().unwrap();
+    let database = cluster.create_database().await;
+    vec![("HUB_ENGINE", engine), ("HUB_DATABASE_URL", database), ("HUB_POLL", "20ms".to_owned())]
 }
 
 /// Runs a command to its end. Returns exit code, stdout and stderr.
