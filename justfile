@@ -171,6 +171,11 @@ schemathesis examples="25":
 load-10k:
     examples/orchestrator/bench/load-10k
 
+# Throughput and start latency: leases on SQLite, leases and DBOS on PostgreSQL with 1, 2 and 3 processes, release build;
+# docs/performance.md has the figures.
+throughput *arguments:
+    examples/orchestrator/bench/throughput {{arguments}}
+
 # 60 times kill -9 of the orchestrator under load: rows, counted ends, executions. About three minutes.
 kill-9:
     cargo test -p orchestrator --test engine kill_nine -- --ignored --nocapture

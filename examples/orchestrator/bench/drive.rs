@@ -2,6 +2,7 @@
 //! of them.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -38,21 +39,33 @@ pub(crate) struct Driven {
 }
 
 /// Triggers every run and waits until the counters show that all have ended.
-pub(crate) async fn drive(plan: &Plan, api: &Api, before: &Scrape) -> Result<Driven, Problem> {
+pub(crate) async fn drive(
+    plan: &Plan,
+    servers: &[&Api],
+    before: &Scrape,
+) -> Result<Driven, Problem> {
     let started = Instant::now();
     let mut driven = Driven::default();
     let mut triggers = FuturesUnordered::new();
     let mut polls = tokio::time::interval(POLL_INTERVAL);
     polls.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut sent, mut ended) = (0_u64, 0_u64);
+    let mut next = servers.iter().cycle();
+    let mut paced = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
         let in_flight = sent.saturating_sub(ended + driven.failed.len() as u64);
         let room = plan.concurrency.saturating_sub(in_flight).min(plan.runs - sent);
-        for _ in 0..room.min((MAX_REQUESTS - triggers.len().min(MAX_REQUESTS)) as u64) {
+        let mut room = room.min((MAX_REQUESTS - triggers.len().min(MAX_REQUESTS)) as u64);
+        while room > 0 && (plan.pace.is_zero() || paced.is_elapsed()) {
+            let Some(api) = next.next() else { break };
             sent += 1;
+            room -= 1;
             triggers.push(trigger(plan, api));
+            let pause = plan.pace.mul_f64(rand::random_range(0.0..2.0));
+            paced.as_mut().reset(tokio::time::Instant::now() + pause);
         }
         tokio::select! {
+            () = paced.as_mut(), if room > 0 => {}
             Some(result) = triggers.next() => match result {
                 Ok(id) => driven.accepted.push(id),
                 Err(error) => driven.failed.push(error.to_string()),

@@ -6,14 +6,16 @@
 //! ```
 
 mod drive;
+mod latency;
 mod reconcile;
 mod scrape;
 
 use crate::drive::Driven;
+use crate::latency::Latency;
 use crate::reconcile::Reconciliation;
 use crate::scrape::Metrics;
 use clap::{Args, Parser};
-use orchestrator::cli::client::{self, Api};
+use orchestrator::cli::client::{self, Api, Sent};
 use orchestrator::cli::values;
 use orchestrator::clock::parse_duration;
 use orchestrator::terminal::{Exit, Problem, print_line};
@@ -23,11 +25,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 use url::Url;
 
-/// Triggers runs on a running server and compares what was accepted, stored, counted and exported.
+/// Triggers runs on running servers and compares what was accepted, stored, counted and exported.
 #[derive(Debug, Parser)]
 #[command(name = "orchestrator-bench", version, max_term_width = 100)]
 #[command(
-    after_help = "The server must have no other clients during the test.\n\nExit codes: 0 all checks hold, \
+    after_help = "The servers must have no other clients during the test.\n\nExit codes: 0 all checks hold, \
                   1 a check failed, 2 usage error, 3 timeout."
 )]
 struct BenchCli {
@@ -55,9 +57,22 @@ struct BenchArgs {
     /// Values of each run's context, as `key=value`.
     #[arg(long = "context", env = "HUB_CONTEXT", value_name = "KEY=VALUE", value_parser = values::key_value)]
     context: Vec<(String, Value)>,
-    /// URL of the server's metrics.
-    #[arg(long, env = "HUB_METRICS", default_value = "http://127.0.0.1:9464/metrics")]
-    metrics: Url,
+    /// URL of a further server on the same database. The runs are triggered at all servers in turn.
+    #[arg(long, env = "HUB_PEER", value_name = "URL", value_delimiter = ',')]
+    peer: Vec<Url>,
+    /// Mean time between two triggers. Each time is a random one, so that the triggers do not
+    /// follow a timer of the server.
+    #[arg(long, env = "HUB_PACE", value_name = "TIME", value_parser = parse_duration)]
+    pace: Option<Duration>,
+    /// URL of the metrics of each server.
+    #[arg(
+        long,
+        env = "HUB_METRICS",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:9464/metrics"
+    )]
+    #[arg(value_delimiter = ',')]
+    metrics: Vec<Url>,
     /// Writes the report as JSON to a file. `-` is stdout, which then has no run ids.
     #[arg(long, env = "HUB_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
@@ -73,6 +88,7 @@ struct Plan {
     concurrency: u64,
     context: Map<String, Value>,
     metrics: Metrics,
+    pace: Duration,
     timeout: Duration,
 }
 
@@ -89,6 +105,7 @@ impl Plan {
             concurrency: args.concurrency.min(args.runs),
             context,
             metrics: Metrics::new(args.metrics.clone())?,
+            pace: args.pace.unwrap_or_default(),
             timeout: args.timeout,
         })
     }
@@ -101,26 +118,39 @@ fn main() -> ExitCode {
 }
 
 async fn run_bench(args: BenchArgs, api: &Api) -> Result<Exit, Problem> {
+    let peers: Result<Vec<Api>, _> = args.peer.iter().map(|url| api.of(url.clone())).collect();
+    let peers = peers?;
+    let servers: Vec<&Api> = std::iter::once(api).chain(&peers).collect();
     let plan = Plan::new(&args)?;
     let before = plan.metrics.scrape_when_idle().await?;
     let workflow = api.get("/api/workflows/{name}", &plan.workflow).await?;
-    let driven = drive::drive(&plan, api, &before).await?;
+    let driven = drive::drive(&plan, &servers, &before).await?;
     let rows = drive::fetch_rows(&plan, api, &driven.accepted).await?;
     let reconciliation = Reconciliation {
         plan: &plan,
         nodes: workflow["nodes"].as_array().map_or(0, Vec::len) as u64,
         driven: &driven,
         rows: &rows,
+        latency: Latency::of(&rows),
         before: &before,
         held: args.hold.is_some_and(|hold| hold >= Duration::from_secs(1)),
     };
-    let report = reconciliation.reconcile(&api.sent()).await?;
+    let report = reconciliation.reconcile(&sent_by(&servers)).await?;
     write_report(&args, &driven, &report)?;
     Ok(match (report.holds(), driven.in_time) {
         (true, _) => Exit::Success,
         (false, true) => Exit::Failed,
         (false, false) => Exit::TimedOut,
     })
+}
+
+/// Number of requests sent to all servers.
+fn sent_by(servers: &[&Api]) -> Sent {
+    let mut sent = Sent::new();
+    for (request, count) in servers.iter().flat_map(|server| server.sent()) {
+        *sent.entry(request).or_default() += count;
+    }
+    sent
 }
 
 fn write_report(

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Plan;
 use crate::drive::{self, Driven};
+use crate::latency::Latency;
 use crate::scrape::Scrape;
 use orchestrator::cli::client::Sent;
 use orchestrator::terminal::Problem;
@@ -43,6 +44,7 @@ pub(crate) struct Reconciliation<'a> {
     pub(crate) nodes: u64,
     pub(crate) driven: &'a Driven,
     pub(crate) rows: &'a [Value],
+    pub(crate) latency: Option<Latency>,
     pub(crate) before: &'a Scrape,
     pub(crate) held: bool,
 }
@@ -106,6 +108,7 @@ impl Reconciliation<'_> {
             workflow: self.plan.workflow.clone(),
             max_active: self.driven.max_active,
             took: self.driven.took,
+            latency: self.latency.clone(),
             failed: self.driven.failed.clone(),
         }
     }
@@ -212,6 +215,7 @@ pub(crate) struct BenchReport {
     workflow: String,
     max_active: f64,
     took: Duration,
+    latency: Option<Latency>,
     failed: Vec<String>,
 }
 
@@ -233,6 +237,8 @@ impl BenchReport {
             "holds": self.holds(),
             "tookMs": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
             "maxActive": self.max_active,
+            "runsPerSecond": self.latency.as_ref().map(|latency| latency.runs_per_second),
+            "startLatencyMs": self.latency.as_ref().map(Latency::json),
             "statuses": self.statuses,
             "checks": checks,
             "labelCombinations": self.combinations,
@@ -252,6 +258,9 @@ impl fmt::Display for BenchReport {
             self.took.as_secs_f64(),
             statuses.join(", ")
         )?;
+        if let Some(latency) = &self.latency {
+            writeln!(f, "  {latency}")?;
+        }
         for check in &self.checks {
             let (mark, than) = if check.holds { ("ok  ", "") } else { ("FAIL", "  <-- differs") };
             // Adding zero makes a -0 a 0.

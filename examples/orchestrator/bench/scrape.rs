@@ -13,17 +13,17 @@ const IDLE: Duration = Duration::from_millis(1250);
 /// Maximum wait for an idle server.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The server's `/metrics` endpoint.
+/// The `/metrics` endpoints of all servers.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     http: reqwest::Client,
-    url: Url,
+    urls: Vec<Url>,
 }
 
 impl Metrics {
-    pub(crate) fn new(url: Url) -> Result<Self, Problem> {
+    pub(crate) fn new(urls: Vec<Url>) -> Result<Self, Problem> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
-        Ok(Self { http: http?, url })
+        Ok(Self { http: http?, urls })
     }
 
     /// Scrapes until the counters have not changed for [`IDLE`]: a span that was measured before
@@ -42,15 +42,21 @@ impl Metrics {
         Ok(last)
     }
 
+    /// Scrapes all servers. A sum is that of all of them.
     pub(crate) async fn scrape(&self) -> Result<Scrape, Problem> {
+        let pages = self.urls.iter().map(|url| self.scrape_one(url));
+        let pages = futures_util::future::try_join_all(pages).await?;
+        Ok(Scrape { samples: pages.into_iter().flat_map(|page| page.samples).collect() })
+    }
+
+    async fn scrape_one(&self, url: &Url) -> Result<Scrape, Problem> {
         let problem = |reason| {
-            let url = &self.url;
             Problem::failure(format!(
                 "no metrics from {url}: {reason}; set the URL of the server's metrics with --metrics"
             ))
         };
         let failed = |error| problem(root_cause(error));
-        let response = self.http.get(self.url.clone()).send().await.map_err(failed)?;
+        let response = self.http.get(url.clone()).send().await.map_err(failed)?;
         let text = response.error_for_status().map_err(failed)?.text().await.map_err(failed)?;
         Scrape::parse(&text).map_err(problem)
     }

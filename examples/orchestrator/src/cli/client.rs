@@ -119,6 +119,14 @@ impl Api {
         Ok(Self { http: http.into(), base: url, token, sent: Mutex::default() })
     }
 
+    /// Creates a client of another server, with the same token.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn of(&self, url: Url) -> Result<Self, CallError> {
+        Self::new(url, self.token.clone())
+    }
+
     /// Triggers a run. A repeated `key` returns the same run.
     ///
     /// # Errors
