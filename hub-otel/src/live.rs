@@ -34,6 +34,7 @@ mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod unit_spans;
+mod wire_text;
 
 pub use crate::live::access::is_cross_site;
 pub use crate::live::application::{Application, Approval, Decision};

@@ -101,7 +101,7 @@ fn redact_attributes(attributes: &mut [KeyValue], deny: &DenyList) {
     }
 }
 
-fn redact_wire_attributes(attributes: &mut [WireKeyValue], deny: &DenyList) {
+pub(crate) fn redact_wire_attributes(attributes: &mut [WireKeyValue], deny: &DenyList) {
     for WireKeyValue { key, value, .. } in attributes {
         let Some(value) = value else { continue };
         if is_wire_text(value) && deny.redacts(key) {

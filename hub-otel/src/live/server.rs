@@ -4,7 +4,7 @@ use super::access::Access;
 use super::application::Application;
 use super::feed::Feed;
 use super::health::HealthHistory;
-use super::store::{Dropped, Store, StoreLimits, json as span_json};
+use super::store::{Dropped, Store, StoreLimits};
 use crate::config::Config;
 use crate::config::live::LiveMode;
 use crate::export::delivery::Delivery;
@@ -18,6 +18,7 @@ use crate::telemetry::redaction::Sensitive;
 use crate::unit::span_facts::keep_last;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
+use opentelemetry_proto::tonic::trace::v1::Span as WireSpan;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
 use serde_json::value::RawValue;
@@ -184,34 +185,42 @@ impl LiveServer {
         let store = self.store();
         let span = store.trace(trace)?.span(id)?;
         let now = if span.is_open() { self.instance.open_units.span(id) } else { None };
-        let Some(mut now) = now else { return Some(span.to_json()) };
+        let Some(mut now) = now else {
+            let resource = span.process.as_ref().map(|process| &process.resource);
+            return Some(to_json(&SpanJson { span: span.to_wire(), resource }));
+        };
         keep_last(&mut now.attributes, |attribute| attribute.key.as_str());
         redact_span(&mut now, &self.config.deny);
         now.end_time = UNIX_EPOCH;
-        Some(span_json(&now.into()))
+        Some(to_json(&WireSpan::from(now)))
     }
 
     /// Returns traces as one OTLP JSON document.
     pub(super) fn traces_json(&self, traces: &[TraceId]) -> String {
         self.drain();
         let store = self.store();
-        let mut scopes: BTreeMap<&str, Vec<Box<RawValue>>> = BTreeMap::new();
-        let spans = traces.iter().filter_map(|id| store.trace(*id)).flat_map(|trace| &trace.spans);
-        for span in spans {
-            let json = span.to_json();
-            if let Ok(json) = RawValue::from_string(json) {
-                scopes.entry(&*span.scope).or_default().push(json);
+        let attributes = ResourceAttributesWithSchema::from(&self.resource).attributes.0;
+        let own = WireResource { attributes, ..WireResource::default() };
+        let mut processes: Vec<(&WireResource, SpansByScope<'_>)> = Vec::new();
+        for span in traces.iter().filter_map(|id| store.trace(*id)).flat_map(|it| &it.spans) {
+            let resource = span.process.as_ref().map_or(&own, |process| &process.resource);
+            let place = processes.iter().position(|(known, _)| std::ptr::eq(*known, resource));
+            let place = place.unwrap_or_else(|| {
+                processes.push((resource, BTreeMap::new()));
+                processes.len() - 1
+            });
+            if let Ok(json) = RawValue::from_string(to_json(&span.to_wire())) {
+                processes[place].1.entry(&*span.scope).or_default().push(json);
             }
         }
-        let attributes = ResourceAttributesWithSchema::from(&self.resource).attributes.0;
-        let resource = WireResource { attributes, ..WireResource::default() };
-        let scopes: Vec<_> = scopes
-            .into_iter()
-            .map(|(scope, spans)| ScopeSpansJson { scope: ScopeJson { name: scope }, spans })
-            .collect();
-        let document =
-            DocumentJson { resource_spans: [ResourceSpansJson { resource, scope_spans: scopes }] };
-        serde_json::to_string(&document).unwrap_or_default()
+        let resource_spans = processes.into_iter().map(|(resource, scopes)| {
+            let scopes = scopes.into_iter();
+            let scope_spans = scopes
+                .map(|(scope, spans)| ScopeSpansJson { scope: ScopeJson { name: scope }, spans })
+                .collect();
+            ResourceSpansJson { resource, scope_spans }
+        });
+        to_json(&DocumentJson { resource_spans: resource_spans.collect() })
     }
 
     /// Returns the state of the process: metrics, delivery, Collector.
@@ -280,16 +289,32 @@ struct StoreJson {
     feed: u64,
 }
 
+/// Spans of OTLP JSON by the names of their scopes.
+type SpansByScope<'a> = BTreeMap<&'a str, Vec<Box<RawValue>>>;
+
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A span, with the resource of another process.
+#[derive(serde::Serialize)]
+struct SpanJson<'a> {
+    #[serde(flatten)]
+    span: WireSpan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a WireResource>,
+}
+
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DocumentJson<'a> {
-    resource_spans: [ResourceSpansJson<'a>; 1],
+    resource_spans: Vec<ResourceSpansJson<'a>>,
 }
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceSpansJson<'a> {
-    resource: WireResource,
+    resource: &'a WireResource,
     scope_spans: Vec<ScopeSpansJson<'a>>,
 }
 

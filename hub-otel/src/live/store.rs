@@ -3,32 +3,38 @@
 //! Every change has a number. A client that has all changes up to a number gets the later ones: it
 //! misses nothing by a reconnect, and a slow client needs no queue.
 
+mod counts;
 mod eviction;
+mod finished;
 mod logs;
+mod processes;
+mod progress;
 mod run;
 mod texts;
 mod trace;
 mod updates;
 
-pub(crate) use self::trace::{StoredSpan, json};
+pub(crate) use self::processes::{MAX_PROCESSES, Process, is_same_process};
+pub(crate) use self::trace::StoredSpan;
 pub(crate) use self::updates::{Cursor, Updates};
 
-use self::run::{Run, Runs};
+use self::finished::FinishedTraces;
+use self::processes::Processes;
+use self::run::Runs;
 use self::texts::Texts;
 use self::trace::{MAX_LOGS, MAX_SPANS, Trace, Usage};
 use crate::export::encode::redact_span;
 use crate::live::feed::Message;
-use crate::live::row::{Kind, State, cut, ended_state, kind, micros, name, number, text};
+use crate::live::row::{Kind, State, cut, ended_state, kind, micros, name, text};
 use crate::semconv::attribute as a;
-use crate::semconv::gen_ai;
 use crate::telemetry::redaction::DenyList;
 use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
 use opentelemetry_proto::tonic::trace::v1::Span as WireSpan;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Limits of a store.
@@ -81,10 +87,8 @@ pub(crate) struct Store {
     version: u64,
     traces: FxHashMap<TraceId, Box<Trace>>,
     pub(crate) runs: Runs,
-    /// Finished traces with a unit, oldest first, with the change that finished each.
-    finished: VecDeque<(TraceId, u64)>,
-    /// The same for traces without a unit.
-    others: VecDeque<(TraceId, u64)>,
+    finished: FinishedTraces,
+    processes: Processes,
     approvals: FxHashMap<SpanId, OpenApproval>,
     texts: Texts,
     open_spans: usize,
@@ -106,10 +110,22 @@ impl Store {
             }
             Message::Ended(mut span) => {
                 redact_span(&mut span, &self.deny);
-                self.end(span);
+                self.end(span, None);
             }
             Message::Logged(record) => self.log(record),
         }
+    }
+
+    /// Stores a span that another process sent, with its resource. Returns `false` if there is no
+    /// space for it.
+    pub(crate) fn receive(&mut self, mut span: SpanData, process: &Arc<Process>) -> bool {
+        redact_span(&mut span, &self.deny);
+        self.end(span, Some(Arc::clone(process)))
+    }
+
+    /// Returns the process with a resource. `None` if there are too many.
+    pub(crate) fn process(&mut self, resource: WireResource) -> Option<Arc<Process>> {
+        self.processes.share(resource, &self.deny)
     }
 
     /// Returns the number of the last change.
@@ -119,7 +135,7 @@ impl Store {
 
     /// Returns the size of the content in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.trace_bytes + self.runs.bytes
+        self.trace_bytes + self.runs.bytes + self.processes.bytes
     }
 
     pub(crate) fn trace(&self, id: TraceId) -> Option<&Trace> {
@@ -134,14 +150,14 @@ impl Store {
     fn start(&mut self, data: SpanData) {
         let trace_id = data.span_context.trace_id();
         let kind = kind(&data);
-        let run = self.run_key(&data, kind);
+        let (run, _) = self.run_key(&data, kind, true);
         // A run that ended without a running segment has a span of length zero.
         let is_end_only =
             kind == Kind::Workflow && text(&data.attributes, a::WORKFLOW_STATUS).is_some();
         if let Some(run) = &run
             && !is_end_only
         {
-            self.start_in_run(run, &data, kind);
+            self.start_in_run(run, &data, kind, true);
         }
         if kind == Kind::Approval {
             let id = name(&data, kind);
@@ -155,142 +171,62 @@ impl Store {
             self.dropped.open_spans += 1;
             return;
         }
-        let span = self.stored(data, kind, run, None);
+        let id = data.span_context.span_id();
+        let span = self.stored(data, kind, (run.clone(), false), None, None);
         if self.put(trace_id, span) {
             self.open_spans += 1;
             if let Some(trace) = self.traces.get_mut(&trace_id) {
                 trace.open += 1;
-                trace.finished = 0;
+                self.finished.remove(trace);
             }
         }
+        self.adopt(trace_id, id, run);
     }
 
-    fn start_in_run(&mut self, key: &Arc<str>, data: &SpanData, kind: Kind) {
-        let (version, trace) = (self.next_version(), data.span_context.trace_id());
-        let started = micros(data.start_time);
-        let texts = &mut self.texts;
-        let agent = text(&data.attributes, a::AGENT_ID).filter(|_| kind == Kind::Agent);
-        let agent = agent.map(|agent| texts.share(&cut(&agent, 80)));
-        let create = |key| new_run(texts, key, data, kind, started, trace);
-        self.runs.change(key, version, create, |run| {
-            if !run.traces.contains(&trace) {
-                run.traces.push(trace);
-            }
-            match kind {
-                Kind::Workflow => {
-                    run.segments += 1;
-                    if !run.state.is_terminal() {
-                        (run.state, run.reason) = (State::Running, None);
-                    }
-                }
-                Kind::Agent => {
-                    run.agents_started += 1;
-                    run.add_agent(agent);
-                }
-                Kind::Approval => {
-                    run.waits += 1;
-                    if run.state == State::Running {
-                        run.state = State::Waiting;
-                    }
-                }
-                _ => {}
-            }
-        });
-    }
-
-    fn end(&mut self, data: SpanData) {
-        let trace_id = data.span_context.trace_id();
+    /// Stores a span that ended, of another process if there is a `process`. Returns `false` if
+    /// there is no space for it. A span that was delivered before changes nothing.
+    pub(super) fn end(&mut self, data: SpanData, process: Option<Arc<Process>>) -> bool {
+        let (trace_id, id) = (data.span_context.trace_id(), data.span_context.span_id());
+        let known = self.traces.get(&trace_id).and_then(|trace| trace.span(id));
+        if known.is_some_and(|span| !span.is_open()) {
+            return true;
+        }
         let kind = kind(&data);
-        let was_open = self.take_open(trace_id, data.span_context.span_id());
-        let run = self.run_key(&data, kind);
+        let was_open = self.take_open(trace_id, id);
+        let process = process.filter(|_| !was_open);
+        let is_own = process.is_none();
+        let (run, has_run_of_parent) = self.run_key(&data, kind, is_own);
         let state = ended_state(&data);
         if let Some(run) = &run {
-            self.end_in_run(run, &data, kind, state);
+            let is_end_only = kind == Kind::Workflow && data.start_time == data.end_time;
+            if !is_own && !is_end_only {
+                self.start_in_run(run, &data, kind, false);
+            }
+            self.end_in_run(run, &data, kind, state, is_own);
         }
         if kind == Kind::Approval {
-            self.approvals.remove(&data.span_context.span_id());
+            self.approvals.remove(&id);
         }
-        let span = self.stored(data, kind, run, Some(state));
-        self.put(trace_id, span);
+        let parent = data.parent_span_id;
+        let run_of = (run.clone(), has_run_of_parent);
+        let span = self.stored(data, kind, run_of, Some(state), process);
+        let is_stored = self.put(trace_id, span);
+        if !is_own && let Some(trace) = self.traces.get_mut(&trace_id) {
+            trace.expects_parent |= parent != SpanId::INVALID && trace.span(parent).is_none();
+        }
+        self.adopt(trace_id, id, run);
         self.finish_trace(trace_id, was_open);
         self.evict(0);
-    }
-
-    fn end_in_run(&mut self, key: &Arc<str>, data: &SpanData, kind: Kind, state: State) {
-        let (version, trace) = (self.next_version(), data.span_context.trace_id());
-        let (started, ended) = (micros(data.start_time), micros(data.end_time));
-        let texts = &mut self.texts;
-        let error = text(&data.attributes, a::ERROR_TYPE);
-        let error = error.map(|error| texts.share(&cut(&error, 120)));
-        let create = |key| new_run(texts, key, data, kind, started, trace);
-        let count = |key| number(&data.attributes, key).unwrap_or_default();
-        self.runs.change(key, version, create, |run| {
-            if !run.traces.contains(&trace) {
-                run.traces.push(trace);
-            }
-            if kind == Kind::Workflow {
-                run.segment_cost += count(a::WORKFLOW_COST_USD);
-            }
-            match kind {
-                Kind::Workflow if !run.state.is_terminal() => {
-                    let reason = text(&data.attributes, a::WORKFLOW_SUSPEND_REASON);
-                    let waits = reason.as_ref().is_some_and(|reason| reason.contains("approval"));
-                    run.state = if waits { State::Waiting } else { state };
-                    run.reason = reason.map(|reason| cut(&reason, 120).into());
-                    run.ended = state.is_terminal().then_some(ended);
-                    run.error = error;
-                }
-                Kind::Agent => {
-                    run.agents_ended += 1;
-                    run.retries += count(a::AGENT_RETRY_COUNT) as u64;
-                    run.errors += u32::from(state.is_failure());
-                    if run.is_agent && data.parent_span_id == SpanId::INVALID {
-                        (run.state, run.ended, run.error) = (state, Some(ended), error);
-                    }
-                }
-                Kind::Approval => {
-                    run.waits = run.waits.saturating_sub(1);
-                    if run.waits == 0 && run.state == State::Waiting {
-                        run.state = State::Running;
-                    }
-                }
-                Kind::Llm => {
-                    run.input_tokens += count(gen_ai::USAGE_INPUT_TOKENS) as u64;
-                    run.output_tokens += count(gen_ai::USAGE_OUTPUT_TOKENS) as u64;
-                    run.call_cost += count(gen_ai::USAGE_COST);
-                    run.errors += u32::from(state.is_failure());
-                }
-                Kind::Tool => run.errors += u32::from(state.is_failure()),
-                _ => {}
-            }
-            run.cost = run.call_cost.max(run.segment_cost);
-        });
-    }
-
-    /// Returns the run of a span: the one that it names, else that of its parent. An agent without
-    /// a workflow is a run of its own.
-    fn run_key(&self, data: &SpanData, kind: Kind) -> Option<Arc<str>> {
-        let trace_id = data.span_context.trace_id();
-        let trace = self.traces.get(&trace_id);
-        if let Some(id) = text(&data.attributes, a::WORKFLOW_RUN_ID) {
-            let known = trace.and_then(|trace| trace.runs.iter().find(|run| ***run == *id));
-            return Some(known.cloned().unwrap_or_else(|| cut(&id, 200).into()));
-        }
-        let parent = trace.and_then(|trace| trace.span(data.parent_span_id));
-        let inherited = parent.and_then(|parent| parent.run.clone());
-        match kind {
-            Kind::Agent => Some(inherited.unwrap_or_else(|| trace_id.to_string().into())),
-            Kind::Llm => inherited.or_else(|| trace?.runs.first().cloned()),
-            _ => inherited,
-        }
+        is_stored
     }
 
     fn stored(
         &mut self,
         mut data: SpanData,
         kind: Kind,
-        run: Option<Arc<str>>,
+        (run, has_run_of_parent): (Option<Arc<str>>, bool),
         state: Option<State>,
+        process: Option<Arc<Process>>,
     ) -> StoredSpan {
         let version = self.next_version();
         let links = data.links.iter().map(|link| &link.span_context);
@@ -309,9 +245,11 @@ impl Store {
             started: micros(data.start_time),
             ended: state.map(|_| micros(data.end_time)),
             run,
+            has_run_of_parent,
             usage: Usage::of(&data, kind),
             links,
             scope: self.texts.share(data.instrumentation_scope.name()),
+            process,
             version,
             content: WireSpan::from(data).encode_to_vec().into(),
         }
@@ -353,38 +291,9 @@ impl Store {
         let Some(trace) = self.traces.get_mut(&id) else { return };
         trace.open -= usize::from(was_open && trace.open > 0);
         if trace.open == 0 {
-            trace.finished = self.version;
-            let list = if trace.runs.is_empty() { &mut self.others } else { &mut self.finished };
-            list.push_back((id, self.version));
+            self.finished.insert(id, trace, self.version);
         }
     }
-}
-
-fn new_run(
-    texts: &mut Texts,
-    key: Arc<str>,
-    data: &SpanData,
-    kind: Kind,
-    started: u64,
-    trace: TraceId,
-) -> Option<Run> {
-    let get = |key| text(&data.attributes, key).map(|text| cut(&text, 200));
-    let id = match kind {
-        Kind::Workflow => get(a::WORKFLOW_ID),
-        Kind::Agent => get(a::WORKFLOW_ID).or_else(|| get(a::AGENT_ID)),
-        // The start of the run was not seen.
-        Kind::Approval => get(a::WORKFLOW_ID),
-        _ => return None,
-    };
-    let is_agent = kind == Kind::Agent && get(a::WORKFLOW_RUN_ID).is_none();
-    let trigger = get(if is_agent { a::AGENT_ACTION } else { a::WORKFLOW_TRIGGER });
-    let [id, trigger] = [id, trigger].map(|text| texts.share(&text.unwrap_or_default()));
-    let mut run = Run::new(key, id, trigger, started, trace);
-    run.is_agent = is_agent;
-    if let Some(name) = get(a::WORKFLOW_NAME) {
-        run.name = texts.share(&name);
-    }
-    Some(run)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Runs: the entries of the list, and exact counters.
 
-use crate::live::row::State;
+use super::progress::Progress;
+use super::trace::Usage;
+use crate::live::row::{Kind, State};
 use opentelemetry::trace::TraceId;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -54,9 +56,8 @@ pub(crate) struct Run {
     pub(super) trace: TraceId,
     #[serde(skip)]
     pub(super) traces: Vec<TraceId>,
-    /// Approvals that wait in this process.
     #[serde(skip)]
-    pub(super) waits: u32,
+    pub(super) progress: Progress,
     #[serde(skip)]
     pub(super) version: u64,
 }
@@ -93,13 +94,62 @@ impl Run {
             segment_cost: 0.0,
             trace,
             traces: vec![trace],
-            waits: 0,
+            progress: Progress::default(),
             version: 0,
         }
     }
 
     fn bytes(&self) -> usize {
         RUN_BYTES + self.key.len() + self.traces.len() * 16 + self.agents.len() * 16
+    }
+
+    /// Takes the name, the trigger and the start from an earlier span.
+    fn see(&mut self, earlier: Self) {
+        let is_first = earlier.started <= self.started || self.trigger.is_empty();
+        if is_first && !earlier.trigger.is_empty() {
+            (self.id, self.name, self.trigger) = (earlier.id, earlier.name, earlier.trigger);
+        }
+        if earlier.started < self.started {
+            (self.started, self.trace) = (earlier.started, earlier.trace);
+        }
+    }
+
+    /// Adds what was counted for a part of the run.
+    pub(super) fn add_part(&mut self, part: &Self) {
+        self.started = self.started.min(part.started);
+        part.agents.iter().for_each(|agent| self.add_agent(Some(Arc::clone(agent))));
+        self.agents_started += part.agents_started;
+        self.agents_ended += part.agents_ended;
+        self.retries += part.retries;
+        self.errors += part.errors;
+        self.input_tokens += part.input_tokens;
+        self.output_tokens += part.output_tokens;
+        self.call_cost += part.call_cost;
+        self.update_cost();
+        part.traces.iter().for_each(|trace| self.add_trace(*trace));
+    }
+
+    /// Adds the usage and the failure of a call of a model or of a tool.
+    pub(super) fn add_call(&mut self, kind: Kind, state: State, usage: Usage) {
+        if !matches!(kind, Kind::Llm | Kind::Tool) {
+            return;
+        }
+        self.input_tokens += u64::from(usage.input_tokens);
+        self.output_tokens += u64::from(usage.output_tokens);
+        self.call_cost += usage.cost;
+        self.errors += u32::from(state.is_failure());
+        self.update_cost();
+    }
+
+    /// The calls are a part of the segments. Those of segments in progress are in no segment yet.
+    pub(super) fn update_cost(&mut self) {
+        self.cost = self.call_cost.max(self.segment_cost);
+    }
+
+    pub(super) fn add_trace(&mut self, trace: TraceId) {
+        if !self.traces.contains(&trace) {
+            self.traces.push(trace);
+        }
     }
 
     /// Adds the name of an agent.
@@ -171,16 +221,17 @@ impl Runs {
         self.by_key.len()
     }
 
-    /// Changes a run, which `create` creates if it is new. `version` is the number of the change.
+    /// Changes a run. `seen` is the run as the span shows it, for one that is new or that was known
+    /// by a later span. `version` is the number of the change.
     pub(super) fn change(
         &mut self,
         key: &Arc<str>,
         version: u64,
-        create: impl FnOnce(Arc<str>) -> Option<Run>,
+        seen: Option<Run>,
         change: impl FnOnce(&mut Run),
     ) {
         if !self.by_key.contains_key(key) {
-            let Some(run) = create(Arc::clone(key)) else { return };
+            let Some(run) = seen else { return };
             if self.by_key.len() >= MAX_RUNS && !self.evict_oldest(version) {
                 return;
             }
@@ -188,9 +239,13 @@ impl Runs {
             *self.totals.of(run.state) += 1;
             self.bytes += run.bytes();
             self.by_key.insert(Arc::clone(key), Box::new(run));
+            return self.change(key, version, None, change);
         }
         let Some(run) = self.by_key.get_mut(key) else { return };
         let (state, bytes) = (run.state, run.bytes());
+        if let Some(seen) = seen {
+            run.see(seen);
+        }
         change(run);
         self.bytes = self.bytes + run.bytes() - bytes;
         if run.state != state {
@@ -214,17 +269,27 @@ impl Runs {
         true
     }
 
-    pub(super) fn remove(&mut self, key: &Arc<str>, version: u64) {
-        let Some(run) = self.by_key.remove(key) else { return };
+    pub(super) fn remove(&mut self, key: &str, version: u64) -> Option<Box<Run>> {
+        let (key, run) = self.by_key.remove_entry(key)?;
         self.changes.remove(&run.version);
         self.bytes -= run.bytes();
         self.totals.unlisted += 1;
-        self.removed.push_back((version, Arc::clone(key)));
+        self.removed.push_back((version, key));
         if self.removed.len() > MAX_REMOVED
             && let Some((version, _)) = self.removed.pop_front()
         {
             self.forgotten = version;
         }
+        Some(run)
+    }
+
+    /// Removes a run that turned out to be a part of another one. Returns it.
+    pub(super) fn take_part(&mut self, key: &str, version: u64) -> Option<Box<Run>> {
+        let run = self.remove(key, version)?;
+        self.totals.unlisted -= 1;
+        self.totals.started -= 1;
+        *self.totals.of(run.state) -= 1;
+        Some(run)
     }
 
     /// Returns at most `max` runs that changed after `after`, oldest change first.

@@ -1,5 +1,7 @@
 //! Tests of the store: runs, limits, changes.
 
+mod received;
+
 use super::*;
 use crate::live::testing::{span, unit_span};
 use crate::semconv::span::AGENT_EXECUTE;
@@ -175,7 +177,7 @@ fn secrets_are_redacted_before_they_are_stored() {
     let (trace, id) = (start.span_context.trace_id(), start.span_context.span_id());
     for message in [Message::Started(start.clone()), Message::Ended(start)] {
         store.apply(message);
-        let content = store.trace(trace).unwrap().span(id).unwrap().to_json();
+        let content = format!("{:?}", store.trace(trace).unwrap().span(id).unwrap().to_wire());
         assert!(content.contains("api_key") && !content.contains("hunter2"), "{content}");
         assert!(!format!("{store:?}").contains("hunter2"));
     }

@@ -1,5 +1,6 @@
 //! The spans and the log lines of one trace.
 
+use super::processes::Process;
 use crate::live::row::{Kind, State, number};
 use crate::semconv::gen_ai;
 use opentelemetry::trace::{SpanId, TraceId};
@@ -17,7 +18,7 @@ pub(super) const MAX_LOGS: usize = 1_000;
 /// Spans of a trace that are searched without an index.
 const FEW_SPANS: usize = 16;
 /// Estimated size of a span without its content, with its entries in the indexes.
-const SPAN_BYTES: usize = 320;
+const SPAN_BYTES: usize = 352;
 /// Estimated size of a log line without its texts.
 const LOG_BYTES: usize = 160;
 
@@ -34,10 +35,14 @@ pub(crate) struct StoredSpan {
     pub(super) ended: Option<u64>,
     /// The run that the span belongs to.
     pub(super) run: Option<Arc<str>>,
+    /// The span names no run: it belongs to the one of its parent, which may arrive later.
+    pub(super) has_run_of_parent: bool,
     pub(super) usage: Usage,
     /// Spans that this one links to.
     pub(super) links: Box<[(TraceId, SpanId)]>,
     pub(crate) scope: Arc<str>,
+    /// The process that sent the span. `None`: this one.
+    pub(crate) process: Option<Arc<Process>>,
     /// One span of OTLP, encoded: a third of the size of its JSON or of the SDK's span. Without an
     /// end time while it is in progress, with the attributes of its start.
     pub(super) content: Box<[u8]>,
@@ -54,15 +59,10 @@ impl StoredSpan {
         self.ended.is_none()
     }
 
-    /// Returns the span as OTLP JSON.
-    pub(crate) fn to_json(&self) -> String {
-        json(&WireSpan::decode(&*self.content).unwrap_or_default())
+    /// Returns the span of OTLP.
+    pub(crate) fn to_wire(&self) -> WireSpan {
+        WireSpan::decode(&*self.content).unwrap_or_default()
     }
-}
-
-/// Returns a span as OTLP JSON.
-pub(crate) fn json(span: &WireSpan) -> String {
-    serde_json::to_string(span).unwrap_or_default()
 }
 
 /// Tokens and cost of a call of a model.
@@ -70,11 +70,11 @@ pub(crate) fn json(span: &WireSpan) -> String {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Usage {
     #[serde(skip_serializing_if = "is_zero")]
-    input_tokens: u32,
+    pub(super) input_tokens: u32,
     #[serde(skip_serializing_if = "is_zero")]
-    output_tokens: u32,
+    pub(super) output_tokens: u32,
     #[serde(skip_serializing_if = "is_zero")]
-    cost: f64,
+    pub(super) cost: f64,
 }
 
 impl Usage {
@@ -128,7 +128,11 @@ pub(crate) struct Trace {
     pub(super) bytes: usize,
     /// Runs with a unit in this trace.
     pub(super) runs: Vec<Arc<str>>,
-    /// The number of the change that ended the last open span.
+    /// Ended spans that name no run, by their parents, until those arrive.
+    waiting: FxHashMap<SpanId, Vec<u32>>,
+    /// Another process sent a span whose parent is not known.
+    pub(super) expects_parent: bool,
+    /// The number of the change that ended the last open span. 0 while there is one.
     pub(super) finished: u64,
     /// Spans and log lines beyond the limits.
     pub(super) dropped: u64,
@@ -149,6 +153,7 @@ impl Trace {
     /// Adds or replaces a span.
     pub(super) fn put(&mut self, span: StoredSpan) {
         let (id, version) = (span.id, span.version);
+        let waits_for = (span.has_run_of_parent && !span.is_open()).then_some(span.parent);
         self.bytes += span.bytes();
         let place = match self.place(id) {
             Some(place) => {
@@ -158,6 +163,29 @@ impl Trace {
             }
             None => self.add(span),
         };
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        if let Some(parent) = waits_for.filter(|parent| *parent != SpanId::INVALID) {
+            self.waiting.entry(parent).or_default().push(place);
+        }
+        self.add_change(version, place);
+    }
+
+    /// Returns the descendants of a span that waited for their run.
+    pub(super) fn take_waiting(&mut self, id: SpanId) -> Vec<u32> {
+        let (mut found, mut parents) = (Vec::new(), vec![id]);
+        while let Some(parent) = parents.pop() {
+            let children = self.waiting.remove(&parent).unwrap_or_default();
+            parents.extend(children.iter().filter_map(|place| Some(self.at(*place)?.id)));
+            found.extend(children);
+        }
+        found
+    }
+
+    fn at(&self, place: u32) -> Option<&StoredSpan> {
+        self.spans.get(place as usize)
+    }
+
+    fn add_change(&mut self, version: u64, place: u32) {
         if self.changes.len() >= 8 + self.spans.len() * 2 {
             let spans = &self.spans;
             let is_last = |(version, place): &(u64, u32)| {
@@ -165,7 +193,7 @@ impl Trace {
             };
             self.changes.retain(is_last);
         }
-        self.changes.push((version, u32::try_from(place).unwrap_or(u32::MAX)));
+        self.changes.push((version, place));
     }
 
     fn add(&mut self, span: StoredSpan) -> usize {
@@ -215,6 +243,9 @@ pub(crate) struct Row<'a> {
     run: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<String>,
+    /// Name and instance of the service of another process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<[&'a str; 2]>,
     #[serde(flatten)]
     usage: Usage,
 }
@@ -233,6 +264,7 @@ impl<'a> Row<'a> {
             ended: span.ended,
             run: span.run.as_deref(),
             links: span.links.iter().map(|(_, span)| span.to_string()).collect(),
+            process: span.process.as_ref().map(|it| [&*it.service, &*it.instance]),
             usage: span.usage,
         }
     }
