@@ -3,6 +3,8 @@
 
 pub(crate) mod accounting;
 pub(crate) mod batch_loop;
+#[cfg(any(feature = "otlp-http", feature = "live"))]
+pub(crate) mod body;
 pub(crate) mod components;
 pub(crate) mod console;
 pub(crate) mod delivery;

@@ -3,8 +3,8 @@
 //! [`TelemetryBuilder::live`](crate::TelemetryBuilder::live) or OTEL_HUB_LIVE serves it on a
 //! listener of its own; [`Telemetry::live_router`](crate::Telemetry::live_router) (feature `axum`)
 //! mounts it into the application. Runs, the waterfall of one run with its log lines, approvals,
-//! and the health of the process. Bounded in memory, secrets redacted before anything is stored, no
-//! external request. See `docs/live-view.md`.
+//! and the health of the process. Other processes may send their spans to it. Bounded in memory,
+//! secrets redacted before anything is stored, no external request. See `docs/live-view.md`.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), hub_otel::InitError> {
@@ -26,6 +26,7 @@ pub(crate) mod feed;
 mod health;
 mod http;
 pub(crate) mod listener;
+mod receive;
 #[cfg(feature = "axum")]
 mod router;
 mod row;
@@ -81,11 +82,12 @@ impl Telemetry {
         }
     }
 
-    /// Returns the live view as a router: the page at `/`, everything else under `/live/`.
+    /// Returns the live view as a router: the page at `/`, spans of other processes at
+    /// `/v1/traces`, everything else under `/live/`.
     ///
     /// Nest it under a path with `nest_service("/telemetry", …)`, or merge it. Requires
     /// [`live_embedded`](crate::TelemetryBuilder::live_embedded) or a listener; otherwise every
-    /// request gets 404. Exclude `/live/*` from the application's own HTTP telemetry.
+    /// request gets 404. Exclude `/live/*` and `/v1/*` from the application's own HTTP telemetry.
     ///
     /// ```
     /// # fn main() -> Result<(), hub_otel::InitError> {

@@ -6,4 +6,5 @@ mod access;
 mod kit;
 mod load;
 mod page;
+mod receive;
 mod stream;

@@ -24,6 +24,8 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
+    /// The body.
+    pub bytes: bytes::Bytes,
 }
 
 impl Reply {
@@ -69,7 +71,20 @@ pub fn try_send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Reply, String> {
-    let mut request = CLIENT.request(method, url.into()).body(body.to_owned());
+    send_bytes(method, url, headers, body.into())
+}
+
+/// Sends a request with a body of bytes. Blocks the thread.
+///
+/// # Errors
+/// If there is no response.
+pub fn send_bytes(
+    method: Method,
+    url: impl Into<String>,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Reply, String> {
+    let mut request = CLIENT.request(method, url.into()).body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -83,7 +98,8 @@ pub fn try_send(
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
-        let body = reply.text().await.map_err(|error| format!("{error:?}"))?;
-        Ok(Reply { status, headers, body })
+        let bytes = reply.bytes().await.map_err(|error| format!("{error:?}"))?;
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Reply { status, headers, body, bytes })
     })
 }

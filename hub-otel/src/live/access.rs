@@ -53,6 +53,13 @@ impl Access {
         if is_valid { Ok(()) } else { Err(Denied::Token) }
     }
 
+    /// Checks the token of a program: as Bearer only.
+    pub(super) fn check_bearer(&self, parts: &Parts) -> Result<(), Denied> {
+        let is_valid = self.tokens.is_empty()
+            || bearer(&parts.headers).is_some_and(|token| self.accepts(token));
+        if is_valid { Ok(()) } else { Err(Denied::Token) }
+    }
+
     /// Rejects a request that a page of another site sent.
     pub(super) fn check_origin(&self, parts: &Parts) -> Result<(), Denied> {
         if is_cross_site(&parts.headers) { Err(Denied::Origin) } else { Ok(()) }

@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_types::Response;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
+
+pub(super) type LiveResponse = Response<LiveBody>;
 
 /// Body of a response.
 #[derive(Debug)]

@@ -1,23 +1,31 @@
-//! The routes of the live view: the page at `/`, everything else under `/live/`.
+//! The routes of the live view: the page at `/`, OTLP under `/v1/`, everything else under `/live/`.
 
 use super::access::{Denied, query};
 use super::application::{ApprovalJson, Decision};
 use super::assets;
-use super::body::LiveBody;
+use super::body::{LiveBody, LiveResponse};
 use super::events::Position;
+use super::receive::is_otlp;
 use super::server::LiveServer;
 use bytes::Bytes;
+use http_body::Body;
+use http_body_util::{BodyExt as _, Limited};
 use http_types::header::{self, HeaderName, HeaderValue};
 use http_types::request::Parts;
 use http_types::{Method, Response, StatusCode};
 use opentelemetry::trace::{SpanId, TraceId};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
-/// Limit of a request's body.
-pub(super) const MAX_BODY: usize = 64 * 1024;
+/// Limit of the body of an action.
+const MAX_BODY: usize = 64 * 1024;
+/// Time limit of that body.
+const MAX_BODY_TIME: Duration = Duration::from_secs(5);
 
 /// Content of the page: this server's files only, no inline script or style, no frame.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
@@ -26,8 +34,6 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
 /// Closes the connection of a slow client.
 #[derive(Debug, Clone)]
 pub(super) struct Abort(pub(super) Arc<Notify>);
-
-pub(super) type LiveResponse = Response<LiveBody>;
 
 /// A decision in the body of a request.
 #[derive(Deserialize)]
@@ -47,28 +53,29 @@ struct CancelRequest {
 
 impl LiveServer {
     /// Handles one request. Called on the export thread.
-    pub(super) async fn respond(self: &Arc<Self>, parts: Parts, body: Bytes) -> LiveResponse {
-        let mut response = match self.route(&parts, &body).await {
-            Ok(response) => response,
-            Err(denied) => reject(denied, &parts),
+    pub(super) async fn respond<B>(self: &Arc<Self>, parts: Parts, body: B) -> LiveResponse
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if is_otlp(parts.uri.path()) {
+            return with_policy(self.receive(&parts, body).await);
+        }
+        let body = timeout(MAX_BODY_TIME, Limited::new(body, MAX_BODY).collect()).await;
+        let mut response = match body {
+            Ok(Ok(body)) => {
+                let response = self.route(&parts, &body.to_bytes()).await;
+                response.unwrap_or_else(|denied| reject(denied, &parts))
+            }
+            Ok(Err(_)) => problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+            Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
         };
         if let Some(cookie) = self.access.cookie(&parts)
             && let Ok(cookie) = HeaderValue::from_str(&cookie)
         {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
-        for (name, value) in [
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::REFERRER_POLICY, "no-referrer"),
-            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        ] {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        let cache = response.headers_mut().entry(header::CACHE_CONTROL);
-        cache.or_insert(HeaderValue::from_static("no-store"));
-        response
+        with_policy(response)
     }
 
     async fn route(self: &Arc<Self>, parts: &Parts, body: &Bytes) -> Result<LiveResponse, Denied> {
@@ -188,6 +195,22 @@ impl LiveServer {
             ),
         }
     }
+}
+
+/// Adds the headers of every response.
+fn with_policy(mut response: LiveResponse) -> LiveResponse {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    let cache = response.headers_mut().entry(header::CACHE_CONTROL);
+    cache.or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 fn position(parts: &Parts) -> Position {

@@ -1,12 +1,12 @@
 //! The listener of the live view: HTTP/1.1, bounded in connections and time.
 
-use super::http::{Abort, MAX_BODY, problem};
+use super::body::LiveResponse;
+use super::http::Abort;
 use super::server::LiveServer;
 use crate::config::Config;
 use crate::config::live::LiveMode;
 use crate::telemetry::error::InitError;
-use http_body_util::{BodyExt as _, Limited};
-use http_types::{Request, StatusCode};
+use http_types::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,14 +16,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::timeout;
 
 /// Limit of concurrent connections.
 const MAX_CONNECTIONS: usize = 128;
 /// Time limit of the request headers, and of an idle connection.
 const MAX_HEADER_TIME: Duration = Duration::from_secs(30);
-/// Time limit of a request's body.
-const MAX_BODY_TIME: Duration = Duration::from_secs(5);
 /// Size limit of the request headers.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
@@ -78,13 +75,8 @@ async fn handle(
     request: Request<Incoming>,
     server: Arc<LiveServer>,
     abort: Abort,
-) -> Result<super::http::LiveResponse, Infallible> {
+) -> Result<LiveResponse, Infallible> {
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(abort);
-    let body = Limited::new(body, MAX_BODY).collect();
-    Ok(match timeout(MAX_BODY_TIME, body).await {
-        Ok(Ok(body)) => server.respond(parts, body.to_bytes()).await,
-        Ok(Err(_)) => problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
-        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
-    })
+    Ok(server.respond(parts, body).await)
 }

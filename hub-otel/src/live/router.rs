@@ -1,10 +1,10 @@
 //! The live view as a router of axum.
 
 use super::body::LiveBody;
-use super::http::{MAX_BODY, problem};
+use super::http::problem;
 use super::server::LiveServer;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{OriginalUri, Request};
 use axum::routing::any;
 use http_types::header::{HeaderValue, LOCATION};
@@ -24,7 +24,9 @@ pub(super) fn router(server: Option<Arc<LiveServer>>) -> Router {
         response.map(Body::new)
     });
     // No fallback: two routers with one cannot be merged.
-    Router::new().route("/", handler.clone()).route("/live/{*path}", handler)
+    ["/", "/live/{*path}", "/v1/traces", "/v1/metrics", "/v1/logs"]
+        .into_iter()
+        .fold(Router::new(), |router, path| router.route(path, handler.clone()))
 }
 
 async fn respond(server: Arc<LiveServer>, request: Request) -> Response<LiveBody> {
@@ -34,9 +36,6 @@ async fn respond(server: Arc<LiveServer>, request: Request) -> Response<LiveBody
         response.headers_mut().insert(LOCATION, location);
         return response;
     }
-    let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-    };
     // On the export runtime, like the listener's: telemetry is suppressed there.
     let runtime = server.runtime.clone();
     let response = runtime.spawn(async move { server.respond(parts, body).await }).await;

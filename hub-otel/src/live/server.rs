@@ -33,6 +33,8 @@ use tokio::time::sleep;
 
 /// Limit of the clients with a stream of events.
 pub(super) const MAX_CLIENTS: usize = 32;
+/// Limit of the requests of other processes whose bodies are in memory. Further ones wait.
+pub(super) const MAX_REQUESTS: usize = 8;
 /// Time in which messages are collected before they are stored.
 const BATCH_TIME: Duration = Duration::from_millis(40);
 /// Messages that are stored under one lock.
@@ -47,6 +49,8 @@ pub(crate) struct LiveServer {
     pub(super) access: Access,
     pub(super) changed: watch::Sender<u64>,
     pub(super) clients: Arc<Semaphore>,
+    /// Requests of other processes.
+    pub(super) receiving: Semaphore,
     pub(super) application: Mutex<Application>,
     pub(super) health: Mutex<HealthHistory>,
     pub(super) config: Config,
@@ -59,7 +63,7 @@ pub(crate) struct LiveServer {
     feed: Arc<Feed>,
     store: Mutex<Store>,
     instance: Arc<Instance>,
-    resource: Resource,
+    pub(super) resource: Resource,
 }
 
 /// The parts of the pipeline that the live view reads.
@@ -93,6 +97,7 @@ impl LiveServer {
             access: Access::new(tokens, hosts),
             changed: watch::channel(0).0,
             clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            receiving: Semaphore::new(MAX_REQUESTS),
             application: Mutex::default(),
             health: Mutex::default(),
             store: Mutex::new(store),

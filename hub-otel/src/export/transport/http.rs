@@ -5,6 +5,7 @@
 
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
 use crate::config::signal::Signal;
+use crate::export::body::{Undecodable, decompress, media_type};
 use crate::export::transport::connector::{Connector, connector};
 use crate::export::transport::{
     ExportResponse, MAX_RESPONSE_BYTES, RetryCause, classify_http, connection_error, error_chain,
@@ -26,7 +27,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::borrow::Cow;
 use std::error::Error;
-use std::io::Read;
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -196,14 +196,15 @@ fn compress(body: Bytes, compression: Compression) -> Option<Bytes> {
 
 /// Reads the reply of a request that was sent as JSON or as protobuf.
 fn read_reply(headers: &HeaderMap, body: &[u8], json: bool, signal: Signal) -> ExportResponse {
-    let body = match decompress(body, headers.get(header::CONTENT_ENCODING)) {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let body = match decompress(body, encoding, MAX_RESPONSE_BYTES) {
         Ok(body) => body,
         Err(Undecodable::TooLarge) => {
             return ExportResponse::Rejected {
                 reason: Cow::Borrowed(failure_reason::RESPONSE_TOO_LARGE),
             };
         }
-        Err(Undecodable::Encoding(encoding)) => {
+        Err(Undecodable::Invalid(encoding) | Undecodable::Unsupported(encoding)) => {
             return ExportResponse::unreadable(format!("its body cannot be read as `{encoding}`"));
         }
     };
@@ -226,47 +227,6 @@ fn read_reply(headers: &HeaderMap, body: &[u8], json: bool, signal: Signal) -> E
             "its body is not the one of OTLP, its content type is `{media_type}`"
         )),
     }
-}
-
-/// Returns the media type in lower case, without parameters. Empty if there is none.
-fn media_type(content_type: Option<&HeaderValue>) -> String {
-    let value = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// The error of a response whose body cannot be decompressed.
-enum Undecodable {
-    /// Over [`MAX_RESPONSE_BYTES`].
-    TooLarge,
-    /// Invalid, or in an unsupported encoding.
-    Encoding(String),
-}
-
-/// Decompresses a response up to the size limit. Encodings are applied in the listed order, and
-/// compared without case (RFC 9110, "Content-Encoding").
-fn decompress(body: &[u8], encodings: Option<&HeaderValue>) -> Result<Vec<u8>, Undecodable> {
-    let encodings = encodings.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut body = body.to_vec();
-    for encoding in encodings.rsplit(',').map(|encoding| encoding.trim().to_ascii_lowercase()) {
-        let invalid = || Undecodable::Encoding(encoding.clone());
-        let mut decompressed = Vec::new();
-        let max = MAX_RESPONSE_BYTES as u64 + 1;
-        match encoding.as_str() {
-            "" | "identity" => continue,
-            "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(body.as_slice())
-                .take(max)
-                .read_to_end(&mut decompressed),
-            "zstd" => zstd::stream::read::Decoder::new(body.as_slice())
-                .and_then(|decoder| decoder.take(max).read_to_end(&mut decompressed)),
-            _ => return Err(invalid()),
-        }
-        .map_err(|_| invalid())?;
-        if decompressed.len() > MAX_RESPONSE_BYTES {
-            return Err(Undecodable::TooLarge);
-        }
-        body = decompressed;
-    }
-    Ok(body)
 }
 
 /// Parses a JSON response: the number of rejected items and the message. ProtoJSON encodes 64-bit
