@@ -4,6 +4,7 @@ use crate::kit::{self, TOKEN};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hub_otel::Telemetry;
+use hub_otel_tests::browser::Browser;
 use hub_otel_tests::http::{self, Method, Reply};
 use hub_otel_tests::poll;
 use opentelemetry_proto::tonic::collector::trace::v1::{
@@ -357,4 +358,26 @@ fn a_process_that_sends_to_its_own_view_has_every_span_once() {
         (&updates["runs"][0]["segments"], &updates["totals"]["started"]),
         (&3.into(), &1.into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_the_processes_of_a_run_in_one_tree() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let sent = tokio::task::block_in_place(|| requests().map(|request| send(&telemetry, &request)));
+    assert_eq!(sent, [0, 0]);
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.click(".run-row", "three").await;
+    let lines = "return [...document.querySelectorAll('.line')].map((line) => [line.ariaLevel, line.querySelector('.name').textContent, line.querySelector('.note').textContent].join(' '))";
+    browser.wait("return document.querySelectorAll('.line').length === 4").await;
+    let shown = browser.run(lines).await;
+    let expected = ["1 three one", "2 first · act ", "1 three two", "2 second · act "];
+    assert_eq!(shown, serde_json::json!(expected));
+    browser.click(".line:nth-child(3)", "three").await;
+    browser.wait_for_text("→ links to").await;
+    browser.wait_for_text("recorded by another process").await;
+    browser.wait_for_text("service.instance.id").await;
+    browser.click(".line:nth-child(1)", "three").await;
+    browser.wait_for_text("← linked from").await;
+    browser.close().await;
 }

@@ -8,7 +8,8 @@
  *   trace: string }} Run
  * @typedef {{ id: string, trace: string, parent?: string, kind: string, name: string,
  *   state: string, error?: string, started: number, ended?: number, run?: string,
- *   inputTokens?: number, outputTokens?: number, cost?: number, links?: string[] }} Span
+ *   inputTokens?: number, outputTokens?: number, cost?: number, links?: string[],
+ *   process?: [string, string] }} Span
  * @typedef {{ time: number, severity: number, text: string, target: string, span: string }} Log
  * @typedef {{ span: string, run: string, name: string, back: boolean }} Linked
  * @typedef {{ id: string, run: string | null, since: number, workflow?: string,
@@ -83,12 +84,7 @@ export function approvals() {
   return [...state.stored, ...waits].sort((left, right) => left.since - right.since);
 }
 
-/**
- * Sends a request. An error has the text of the process.
- * @param {string} path
- * @param {unknown} [body]
- * @returns {Promise<any>}
- */
+/** Sends a request. An error has the text of the process. @param {string} path @param {unknown} [body] @returns {Promise<any>} */
 export async function request(path, body) {
   const options = body === undefined
     ? {}

@@ -1,6 +1,6 @@
 // The attributes, events and messages of one span, read from its OTLP JSON.
 
-import { request } from "./connection.js";
+import { request, state } from "./connection.js";
 import { badge, copyButton, fill, h } from "./dom.js";
 import { count, duration, money, time } from "./format.js";
 
@@ -26,10 +26,7 @@ function plain(value) {
   return Object.values(value)[0];
 }
 
-/** @param {unknown} value */
-function text(value) {
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
+const text = (/** @type {unknown} */ value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 /** @param {Attribute[]} attributes */
 function table(attributes) {
@@ -94,6 +91,14 @@ function eventItem(event) {
 /** @param {SpanEvent[]} events */
 function list(events) {
   return events.length > 0 && h("ul", { class: "events" }, events.map(eventItem));
+}
+
+/** Returns the spans of the run that a span links to, and those that link to it. @param {Span} span */
+function links(span) {
+  const all = [...(state.detail?.spans.values() ?? [])];
+  const entries = (/** @type {string} */ name, /** @type {Span[]} */ spans) =>
+    spans.flatMap((other) => [h("dt", {}, name), h("dd", {}, `${other.name} (${other.id})`)]);
+  return [...entries("→ links to", all.filter(({ id }) => span.links?.includes(id))), ...entries("← linked from", all.filter((other) => other.links?.includes(span.id)))];
 }
 
 /** The panel of the selected span. */
@@ -164,7 +169,8 @@ export class Details {
       attributes.filter(({ key }) => MESSAGES.has(key)).map(messages),
       table(attributes.filter(({ key }) => !MESSAGES.has(key))),
       list(events.filter((event) => event.name !== "exception")),
-      h("dl", { class: "ids" }, h("dt", {}, "trace id"), h("dd", {}, span.trace), h("dt", {}, "span id"), h("dd", {}, span.id)),
+      h("dl", { class: "ids" }, h("dt", {}, "trace id"), h("dd", {}, span.trace), h("dt", {}, "span id"), h("dd", {}, span.id), links(span)),
+      json.resource?.attributes && [h("h4", {}, "recorded by another process"), table(json.resource.attributes)],
     );
     this.element.scrollTop = top;
   }

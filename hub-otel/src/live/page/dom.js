@@ -46,11 +46,7 @@ export function refill(element, version, content) {
   fill(element, content());
 }
 
-/**
- * Sets a text if it differs: an unchanged node keeps the user's selection.
- * @param {Element} element
- * @param {string} text
- */
+/** Sets a text if it differs: an unchanged node keeps the user's selection. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -73,11 +69,7 @@ export function badge(state) {
   return h("span", { class: name }, h("span", { "aria-hidden": "true" }, MARKS[state] ?? "·"), ` ${state}`);
 }
 
-/**
- * Creates a button that copies a text and confirms it.
- * @param {string} label
- * @param {() => string | Promise<string>} text
- */
+/** Creates a button that copies a text and confirms it. @param {string} label @param {() => string | Promise<string>} text */
 export function copyButton(label, text) {
   const button = h("button", { class: "quiet", type: "button" }, label);
   button.addEventListener("click", async () => {

@@ -25,12 +25,7 @@ const MAX_LOGS = 500;
 const STEPS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => step * 10 ** power))
   .concat([6e7, 12e7, 3e8, 6e8, 18e8, 36e8, 72e8]).sort((left, right) => left - right);
 
-/**
- * Returns the lines of the tree. Nodes in `closed` have no children, leaves of one kind share a
- * line unless it is in `opened`.
- * @param {Iterable<Span>} all
- * @param {Set<string>} toggled
- */
+/** Returns the lines of the tree. Leaves of one kind share a line until it is toggled. @param {Iterable<Span>} all @param {Set<string>} toggled */
 export function lines(all, toggled) {
   const spans = [...all].sort((left, right) => left.started - right.started);
   const known = new Set(spans.map((span) => span.id));
@@ -108,6 +103,7 @@ export class RunView {
     this.key = "";
     this.from = 0;
     this.to = 1;
+    this.services = this.processes = 0;
     /** @type {Rows<Line>} */
     this.rows = new Rows({
       height: 28,
@@ -154,15 +150,18 @@ export class RunView {
       this.rows.element.scrollTop = 0;
       this.details.show(null);
     }
-    this.updateHead(run, detail);
-    fill(this.wait, decisionBar(run.key));
     let [from, to] = [run.started, run.ended ?? 0];
     let isOpen = false;
+    const processes = [...detail.spans.values()].map(processOf);
+    this.services = new Set(processes.map(([service]) => service)).size;
+    this.processes = new Set(processes.map(String)).size;
     for (const span of detail.spans.values()) {
       from = Math.min(from, span.started);
       to = Math.max(to, span.ended ?? 0);
       isOpen ||= span.ended === undefined;
     }
+    this.updateHead(run, detail);
+    fill(this.wait, decisionBar(run.key));
     this.from = from;
     this.to = Math.max(isOpen ? now() : to, from + 1);
     this.updateAxis();
@@ -178,11 +177,12 @@ export class RunView {
     const canCancel = state.info?.canCancel && isActive(run);
     // Each part is replaced after a change of its own only: a link keeps the focus meanwhile.
     refill(this.title, run.name + run.state, () => [run.name || run.id, " ", badge(run.state)]);
-    refill(this.facts, JSON.stringify([run, detail.dropped]), () => [
+    refill(this.facts, JSON.stringify([run, detail.dropped, this.processes]), () => [
       fact("run", run.key),
       fact("started", time(run.started)),
       h("span", { class: "fact" }, run.ended ? "took " : "for ", this.age),
       run.segments > 1 && fact("segments", count(run.segments)),
+      this.processes > 1 && fact("processes", count(this.processes)),
       run.agentsStarted > 0 && fact("agents", `${count(run.agentsEnded)} of ${count(run.agentsStarted)}`),
       run.retries > 0 && fact("retries", count(run.retries)),
       run.inputTokens + run.outputTokens > 0 && fact("tokens", `${count(run.inputTokens)} in · ${count(run.outputTokens)} out`),
@@ -225,7 +225,10 @@ export class RunView {
     setText(arrow, line.children ? (line.open ? "▾" : "▸") : "");
     setText(kind, line.kind);
     setText(name, line.name);
-    setText(note, line.note);
+    const process = this.processes > 1 ? processName(line.spans[0], this.services > 1) : "";
+    const parent = state.detail?.spans.get(line.spans[0].parent ?? "");
+    // Where it changes: the lines below are of the same process.
+    setText(note, line.note || (parent && String(processOf(parent)) === String(processOf(line.spans[0])) ? "" : process));
     element.setAttribute("aria-level", String(line.depth + 1));
     if (line.children) element.setAttribute("aria-expanded", String(line.open));
     else element.removeAttribute("aria-expanded");
@@ -250,7 +253,7 @@ export class RunView {
     setText(used, usage(line.spans[0]));
     const status = line.spans.length === 1 ? line.spans[0].state : "";
     // The name is the visible text; the state is its description.
-    element.title = [line.name, status, failed].filter(Boolean).join(", ");
+    element.title = [line.name, status, failed, process].filter(Boolean).join(", ");
   }
 
   /** @param {Line} line */
@@ -297,6 +300,18 @@ function severity(number) {
   if (number >= 13) return ["warn", "WARN"];
   if (number >= 9) return ["info", "INFO"];
   return ["debug", number >= 5 ? "DEBUG" : "TRACE"];
+}
+
+/** Returns the service and the instance that recorded a span. @param {Span} span @returns {[string, string]} */
+function processOf(span) {
+  const own = state.info?.resource ?? {};
+  return span.process ?? [own["service.name"] ?? "", own["service.instance.id"] ?? ""];
+}
+
+/** Returns a short name of a process. The end of an instance id differs, its begin is a time. @param {Span} span @param {boolean} withService */
+function processName(span, withService) {
+  const [service, instance] = processOf(span);
+  return [withService || !instance ? service : "", instance.length > 24 ? `…${instance.slice(-6)}` : instance].filter(Boolean).join(" ");
 }
 
 function createLine() {

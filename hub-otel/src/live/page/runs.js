@@ -10,15 +10,8 @@ import { Rows } from "./rows.js";
 const STATES = ["running", "waiting", "suspended", "success", "failed", "timed out", "cancelled", "rejected"];
 const ACTIVE = new Set(["running", "waiting", "suspended"]);
 
-/** @param {Run} run */
-export function isActive(run) {
-  return ACTIVE.has(run.state);
-}
-
-/** @param {Run} run */
-export function age(run) {
-  return duration((run.ended ?? now()) - run.started);
-}
+export const isActive = (/** @type {Run} */ run) => ACTIVE.has(run.state);
+export const age = (/** @type {Run} */ run) => duration((run.ended ?? now()) - run.started);
 
 /** @param {Run} run */
 function facts(run) {
