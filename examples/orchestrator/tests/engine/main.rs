@@ -54,6 +54,7 @@ mod disk;
 mod durable;
 mod executions;
 mod kill_nine;
+mod live_view;
 #[cfg(feature = "dbos")]
 mod machines;
 mod panics;

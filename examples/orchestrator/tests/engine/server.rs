@@ -60,6 +60,11 @@ impl Home {
         Self { engine: DBOS, ..Self::with_database(url) }
     }
 
+    /// Returns whether the engine is DBOS.
+    pub(crate) fn is_dbos(&self) -> bool {
+        self.engine.contains(&"dbos")
+    }
+
     /// The URL of the PostgreSQL database.
     pub(crate) fn database_url(&self) -> &str {
         self.database_url.as_deref().unwrap()
