@@ -39,6 +39,27 @@ fn records_of_the_log_crate_are_exported_with_target_and_location() {
 }
 
 #[test]
+fn events_without_a_name_have_none_and_what_the_library_exports_has_its_version() {
+    for name in ["lines", "own_subscriber"] {
+        let receiver = Receiver::start();
+        run(name, &receiver, "info");
+        // By default, `tracing` names an event by its file and line.
+        assert_eq!(with_body(&receiver, "by tracing")[0].event_name, "", "{name}");
+        assert_eq!(with_body(&receiver, "with a name")[0].event_name, "cache.miss", "{name}");
+        let versions: Vec<(String, String)> = receiver
+            .logs()
+            .into_iter()
+            .map(|log| log.scope)
+            .chain(receiver.spans().into_iter().map(|span| span.scope))
+            .filter(|scope| scope.name == "hub_otel")
+            .map(|scope| (scope.name, scope.version))
+            .collect();
+        assert!(versions.len() >= 2, "{name}: a span and a log record: {versions:?}");
+        assert!(versions.iter().all(|(_, version)| version.starts_with("0.")), "{versions:?}");
+    }
+}
+
+#[test]
 fn rust_log_applies_to_the_target_of_the_record() {
     let receiver = Receiver::start();
     let stderr = run("targets", &receiver, "warn,chatty=debug,quiet=off");
@@ -81,6 +102,7 @@ mod case {
             agent("a", "x").call(|| log::error!("by log in a unit"));
         });
         tracing::error!("by tracing");
+        tracing::error!(name: "cache.miss", "with a name");
         telemetry.shutdown_blocking();
     }
 

@@ -19,7 +19,7 @@ pub(crate) enum EndedSpan {
 
 /// Returns the scope of the spans of units.
 pub(crate) fn unit_scope() -> InstrumentationScope {
-    InstrumentationScope::builder(SCOPE).build()
+    InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// Converts the span of a unit into the SDK's data, for what is made for it: span processors, the

@@ -134,7 +134,7 @@ impl FieldRecord {
 impl LogRecord for FieldRecord {
     fn set_event_name(&mut self, name: &'static str) {
         self.is_of_log_crate = self.has_log_target && name == "log event";
-        if !self.is_of_log_crate {
+        if !self.is_of_log_crate && !is_location(name) {
             self.sdk.set_event_name(name);
         }
     }
@@ -204,4 +204,11 @@ impl LogRecord for FieldRecord {
     ) {
         self.sdk.set_trace_context(trace_id, span_id, trace_flags);
     }
+}
+
+/// Reports whether the name of an event is the default of `tracing`: `event <file>:<line>`, which
+/// differs after each edit of the file.
+fn is_location(name: &str) -> bool {
+    let line = name.strip_prefix("event ").and_then(|place| place.rsplit_once(':'));
+    line.is_some_and(|(_, line)| line.bytes().all(|byte| byte.is_ascii_digit()))
 }
