@@ -1,6 +1,7 @@
 //! Checks of the committed files of the stack that start no component.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod backup;
 mod compose;
 mod dashboards;
 mod expressions;

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// Copies the folder without the files that `init` writes.
-fn copied() -> (TempDir, PathBuf) {
+pub(crate) fn copied() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("observability");
     copy_tree(&observability(), &copy);
@@ -37,7 +37,7 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-fn init(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub(crate) fn init(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new("sh")
         .arg(folder.join("init"))
         .args(arguments)
@@ -48,12 +48,12 @@ fn init(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outp
         .expect("sh runs")
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn read(folder: &Path, path: &str) -> String {
+pub(crate) fn read(folder: &Path, path: &str) -> String {
     fs::read_to_string(folder.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -294,34 +294,4 @@ fn a_new_password_beside_an_old_volume_is_reported_with_the_remedy() {
     assert!(String::from_utf8_lossy(&first.stderr).contains(remedy), "{first:?}");
     let second = init(&copy, &[], &[("PATH", &path)]);
     assert!(!String::from_utf8_lossy(&second.stderr).contains(remedy), "the password is known");
-}
-
-#[test]
-fn a_backup_of_folders_is_restored_and_never_overwritten() {
-    let (folder, copy) = copied();
-    stdout(&init(&copy, &[], &[]));
-    let volumes = folder.path().join("volumes");
-    let data = volumes.join("jaeger-data");
-    fs::create_dir_all(&data).expect("a folder");
-    fs::write(data.join("keys"), "kept").expect("written");
-    let [target, volumes] = [folder.path().join("backup"), volumes]
-        .map(|path| path.to_str().expect("a path").to_owned());
-    let backup = |action: &str| {
-        let arguments = [action, "--folders", &volumes, &target];
-        Command::new("sh").arg(copy.join("backup")).args(arguments).output().expect("sh runs")
-    };
-    let early = backup("restore");
-    assert!(!early.status.success(), "there is no backup");
-    stdout(&backup("create"));
-    let again = backup("create");
-    assert!(String::from_utf8_lossy(&again.stderr).contains("exists"), "{again:?}");
-
-    let secret = read(&copy, "secrets/api_token");
-    fs::write(copy.join("secrets/api_token"), "another one, of the same length").expect("written");
-    fs::write(data.join("keys"), "lost").expect("written");
-    fs::write(data.join("later"), "removed").expect("written");
-    stdout(&backup("restore"));
-    assert_eq!(read(&copy, "secrets/api_token"), secret);
-    assert_eq!(read(&data, "keys"), "kept");
-    assert!(!data.join("later").exists());
 }
