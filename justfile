@@ -17,8 +17,7 @@ test:
 
 # Lints, warnings denied.
 clippy:
-    cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy -p orchestrator --features dbos --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --features orchestrator/dbos -- -D warnings
 
 # No feature, each feature alone, and all of them, warnings denied (needs cargo-hack). The last line is a set without gRPC.
 features:

@@ -1,52 +1,97 @@
 //! Comparison of the measured figures with budgets.txt, and the tables of docs/performance.md.
 
 use crate::{by_hub, measure, scenario, shared};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Name of a measure, and of a scenario.
+type Key = (String, String);
 
 /// Figures of this run. Each one is measured once.
 #[derive(Default)]
-struct Figures(HashMap<(String, String), f64>);
+struct Figures(HashMap<Key, f64>);
 
 impl Figures {
+    /// Measures the figures of `budgets` with one thread for each processor: each figure is that of
+    /// a process of its own. Queries follow one by one, in [`Figures::get`]: they cost more while
+    /// the thread of SQLite waits for a processor.
+    fn of(budgets: &[Budget]) -> Self {
+        let names = budgets.iter().flat_map(|budget| {
+            let peer = budget.peer.map(|(_, peer)| peer);
+            [Some(budget.name), peer].into_iter().flatten().map(|name| (budget.measure, name))
+        });
+        let keys: BTreeSet<Key> = names.flat_map(|(measure, name)| terms(measure, name)).collect();
+        let keys: Vec<Key> = keys.into_iter().filter(|(_, name)| !name.contains(".sqlx")).collect();
+        let next = AtomicUsize::new(0);
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let measure_next = || {
+            let mut figures = HashMap::new();
+            while let Some((measure, name)) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
+                figures.insert((measure.clone(), name.clone()), measure_one(measure, name));
+            }
+            figures
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(measure_next)).collect();
+            let figures = threads.into_iter().map(|thread| thread.join().expect("figures"));
+            Self(figures.flatten().collect())
+        })
+    }
+
     /// Returns the figure `measure` of `name`, as budgets.txt describes them.
     fn get(&mut self, measure: &str, name: &str) -> f64 {
-        let key = (measure.to_owned(), name.to_owned());
-        if let Some(known) = self.0.get(&key) {
-            return *known;
+        let terms: Vec<f64> = terms(measure, name)
+            .into_iter()
+            .map(|key| {
+                *self.0.entry(key).or_insert_with_key(|(measure, name)| measure_one(measure, name))
+            })
+            .collect();
+        match (measure, &terms[..]) {
+            ("whole", [caller, export]) => caller + export,
+            ("poll", [polled, workflow]) => (polled - workflow) / scenario::POLLS as f64,
+            ("row", [thousand, one]) => (thousand - one) / 999.0,
+            (_, [figure]) => *figure,
+            _ => unreachable!("{measure} has {} terms", terms.len()),
         }
-        let figure = match measure {
-            "caller" => measure::caller_instructions(name) as f64,
-            "export" => measure::export_instructions(name) as f64,
-            "whole" => self.get("caller", name) + self.get("export", name),
-            "poll" => {
-                let polled = self.get("caller", &format!("{name}.polled"));
-                let workflow = self.get("caller", &format!("{name}.workflow"));
-                (polled - workflow) / scenario::POLLS as f64
-            }
-            "row" => {
-                let of = |rows| format!("{name}.sqlx{rows}");
-                let thousand = self.get("caller", &of(1_000));
-                (thousand - self.get("caller", &of(1))) / 999.0
-            }
-            "shared" => shared::writes(name),
-            "allocations" | "live" => measure::figure(name, measure),
-            "scrape" => {
-                let (name, series) = with_series(name);
-                measure::scrape_instructions(name, series) as f64 / series as f64
-            }
-            "scrape_allocations" => {
-                let (name, series) = with_series(name);
-                measure::scrape_allocations(name, series) as f64
-            }
-            "size" => size(name),
-            _ => panic!(
-                "unknown measure `{measure}`; expected caller, export, whole, poll, row, shared, \
-                 allocations, live, scrape, scrape_allocations or size"
-            ),
-        };
-        self.0.insert(key, figure);
-        figure
+    }
+}
+
+/// Returns the figures from which `measure` of `name` is computed: itself, or two others.
+fn terms(measure: &str, name: &str) -> Vec<Key> {
+    let key = |measure: &str, name: String| (measure.to_owned(), name);
+    match measure {
+        "whole" => vec![key("caller", name.to_owned()), key("export", name.to_owned())],
+        "poll" => {
+            vec![key("caller", format!("{name}.polled")), key("caller", format!("{name}.workflow"))]
+        }
+        "row" => {
+            vec![key("caller", format!("{name}.sqlx1000")), key("caller", format!("{name}.sqlx1"))]
+        }
+        measure => vec![key(measure, name.to_owned())],
+    }
+}
+
+fn measure_one(measure: &str, name: &str) -> f64 {
+    match measure {
+        "caller" => measure::caller_instructions(name) as f64,
+        "export" => measure::export_instructions(name) as f64,
+        "shared" => shared::writes(name),
+        "allocations" | "live" => measure::figure(name, measure),
+        "scrape" => {
+            let (name, series) = with_series(name);
+            measure::scrape_instructions(name, series) as f64 / series as f64
+        }
+        "scrape_allocations" => {
+            let (name, series) = with_series(name);
+            measure::scrape_allocations(name, series) as f64
+        }
+        "size" => size(name),
+        _ => panic!(
+            "unknown measure `{measure}`; expected caller, export, whole, poll, row, shared, \
+             allocations, live, scrape, scrape_allocations or size"
+        ),
     }
 }
 
@@ -112,16 +157,20 @@ impl<'a> Budget<'a> {
 
 /// Compares with the budgets in the file `path`.
 pub fn check(path: &str) -> ExitCode {
-    let budgets = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let lines = budgets.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let mut figures = Figures::default();
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let budgets: Vec<_> = lines
+        .map(|line| {
+            Budget::parse(line).unwrap_or_else(|| {
+                panic!(
+                    "{path}: `{line}` is not `MEASURE NAME <= BOUND [*|+ PEER] [goal LIMIT [met|missed]]`"
+                )
+            })
+        })
+        .collect();
+    let mut figures = Figures::of(&budgets);
     let mut exceeded = false;
-    for line in lines {
-        let budget = Budget::parse(line).unwrap_or_else(|| {
-            panic!(
-                "{path}: `{line}` is not `MEASURE NAME <= BOUND [*|+ PEER] [goal LIMIT [met|missed]]`"
-            )
-        });
+    for budget in budgets {
         let figure = figures.get(budget.measure, budget.name);
         let peer = budget.peer.map_or(0.0, |(_, peer)| figures.get(budget.measure, peer));
         let is_met = figure <= budget.scale(budget.bound, peer);
