@@ -10,6 +10,7 @@ mod copied;
 mod kubernetes;
 mod mutations;
 mod promtool;
+mod pruned;
 mod runbooks;
 
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Mutations of the rules: at least one case of the affected alert must fail.
 
-use crate::promtool::{cases, checks, promtool};
+use crate::promtool::{cases, checks};
+use crate::pruned::{RuleFile, concerns, failure, name_of};
 use serde_json::Value;
-use std::fs;
 use xtask::stack::alert::{Alert, Severity};
 use xtask::stack::alerts;
 use xtask::stack::rules;
@@ -60,30 +60,16 @@ fn minutes(time: &Value) -> u64 {
     }
 }
 
-/// Runs one case on changed rules, without the alerts that it does not check.
+/// Runs one case on changed rules.
 fn passes(file: &Value, alerts: &[Alert], change: impl Fn(&str) -> String) -> bool {
-    let folder = tempfile::tempdir().expect("a folder");
-    for inner in ["rules", "tests"] {
-        fs::create_dir(folder.path().join(inner)).expect("a folder");
-    }
-    let case = &file["tests"][0];
-    let checked: Vec<Alert> =
-        alerts.iter().filter(|alert| concerns(case, alert.name)).cloned().collect();
-    for rules in file["rule_files"].as_array().expect("rule files") {
-        let name = rules.as_str().and_then(|path| path.strip_prefix("../rules/")).expect("a file");
+    let changed = |path: &Value| -> RuleFile {
+        let name = name_of(path);
         let group = name.strip_suffix(".rules.yml").expect("a rule file");
-        let content = rules::file_of(group, &checked).expect(group).content;
-        fs::write(folder.path().join("rules").join(name), change(&content)).expect("written");
-    }
-    let test = "tests/case.test.yml";
-    fs::write(folder.path().join(test), serde_yaml_ng::to_string(file).expect("YAML"))
-        .expect("written");
-    promtool(&["test", "rules", test], folder.path()).status.success()
-}
-
-/// Reports whether a case checks the alert.
-fn concerns(case: &Value, name: &str) -> bool {
-    checks(case).any(|check| check["expr"] == "ALERTS" || check.to_string().contains(name))
+        (name.to_owned(), change(&rules::file_of(group, alerts).expect(group).content))
+    };
+    let files: Vec<RuleFile> =
+        file["rule_files"].as_array().expect("rule files").iter().map(changed).collect();
+    failure(file, &files).is_none()
 }
 
 fn with(name: &str, change: impl Fn(&mut Alert)) -> Vec<Alert> {

@@ -1,5 +1,6 @@
 //! promtool on the committed configuration, rules and cases.
 
+use crate::pruned::{RuleFile, failure, name_of};
 use crate::{text_of, tool};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -76,10 +77,26 @@ fn the_configuration_and_the_rules_are_valid_and_nothing_is_deprecated() {
 #[test]
 #[ignore = "needs promtool: observability/tools/build"]
 fn all_cases_of_the_alerts_pass() {
-    let tests = tests();
-    let arguments: Vec<&str> =
-        ["test", "rules"].into_iter().chain(tests.iter().map(String::as_str)).collect();
-    passes(&arguments, &prometheus());
+    let mut failures = Vec::new();
+    for test in tests() {
+        let file = cases(&test);
+        let rules: Vec<RuleFile> = file["rule_files"]
+            .as_array()
+            .expect("rule files")
+            .iter()
+            .map(|path| {
+                let name = name_of(path);
+                let text = fs::read_to_string(prometheus().join("rules").join(name));
+                (name.to_owned(), text.expect("the rules"))
+            })
+            .collect();
+        for case in file["tests"].as_array().expect("cases") {
+            let mut alone = file.clone();
+            alone["tests"] = Value::from(vec![case.clone()]);
+            failures.extend(failure(&alone, &rules));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
