@@ -94,7 +94,7 @@ async fn pictures() {
     let browser = Browser::start(1280, 1000).await.expect("a browser");
     let variant = Variant::start(folder.path(), &chat, Edition::WithPage);
     load(&variant);
-    let Incident { message, panel, trace, .. } = follow(&variant, &chat);
+    let Incident { message, panel, trace, query } = follow(&variant, &chat);
     eprintln!("{message}");
     let failures = r#"sum(sum_over_time(workflow:runs:increase1m{status="FAILED"}[5m])) > 20"#;
     poll::until(SOON, || variant.prometheus.instant(failures).only().is_some());
@@ -116,6 +116,9 @@ async fn pictures() {
         line?.click();
         return document.body.innerText.includes('injected by the action');";
     pictures.take("cause-2-trace", &url, (1280, 620), shown).await;
+    let url = format!("{}/select/vmui/?#/?query={query}", variant.logs.url);
+    let shown = "return document.body.innerText.includes('injected by the action');";
+    pictures.take("cause-3-logs", &url, (1280, 620), shown).await;
     pictures.browser.close().await;
 
     let large = fs::read_dir(&pictures.folder).expect("pictures").filter_map(|entry| {
