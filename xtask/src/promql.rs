@@ -67,6 +67,18 @@ impl Series {
         Self::part(metric, "sum")
     }
 
+    /// Selects a native histogram, which has the name of the metric and no parts.
+    #[must_use]
+    pub fn native(metric: &Metric) -> Self {
+        Self::of(metric)
+    }
+
+    /// Selects the native histogram of the metric of which this selects the classic buckets.
+    #[must_use]
+    pub fn as_native(&self) -> Self {
+        Self { name: self.name.replacen("_bucket", "", 1), ..self.clone() }
+    }
+
     /// Selects a series outside the contract, see [`crate::stack::known_series`].
     #[must_use]
     pub fn own(name: &str, origin: Origin) -> Self {
@@ -186,6 +198,22 @@ pub fn events_per_minute(series: &Series) -> String {
         "(({series} - {series} offset 1m >= 0) unless {restarted} \
          or {series} + clamp_min(({old}) - {series} offset 1m, 0) and {restarted} \
          or {series} and {process} ({uptime} < 120 or {uptime} offset 1m))"
+    )
+}
+
+/// Returns an expression for the distribution of the values that a native histogram got in the last
+/// minute.
+///
+/// Native histograms are pushed only, and most processes have series of their own. Where the labels
+/// are those of the old process, for example the name of a pod, its last events before the restart
+/// are not counted.
+#[must_use]
+pub fn values_per_minute(native: &Series) -> String {
+    let uptime = PROCESS_UPTIME.prometheus;
+    let process = format!("on ({JOB}, {INSTANCE})");
+    format!(
+        "({native} - {native} offset 1m unless {process} {uptime} < {uptime} offset 1m \
+         or {native} and {process} ({uptime} < 120 or {uptime} offset 1m))"
     )
 }
 

@@ -11,6 +11,7 @@ pub mod grafana_rules;
 pub mod increments;
 pub mod known_series;
 pub mod liveness;
+pub mod native;
 pub mod recordings;
 pub mod rule;
 pub mod rules;

@@ -6,7 +6,7 @@
 
 pub mod gen_ai;
 
-use crate::promql::{LE, Origin, Series, events_per_minute, sum_by};
+use crate::promql::{LE, Origin, Series, events_per_minute, sum_by, values_per_minute};
 use crate::stack::rule::Rule;
 use hub_otel::semconv::attribute::label::{
     AGENT_ID, DECISION, ERROR_TYPE, REASON, STATUS, TRIGGER_TYPE, WORKFLOW_ID,
@@ -29,6 +29,32 @@ pub struct Increment {
     pub of: Series,
     /// The same events under other names, counted for a service without the former series.
     pub instead: Option<Series>,
+}
+
+impl Increment {
+    /// Returns the increment of the native histogram instead of the classic buckets, `None` for
+    /// other series.
+    #[must_use]
+    pub fn native(&self) -> Option<NativeIncrement> {
+        let labels: Vec<&str> = self.labels.iter().copied().filter(|label| *label != LE).collect();
+        (labels.len() < self.labels.len()).then(|| NativeIncrement {
+            name: recorded(self.name).as_native().to_string(),
+            labels,
+            of: self.of.as_native(),
+            instead: self.instead.as_ref().map(Series::as_native),
+        })
+    }
+}
+
+/// Distribution of the values of the last minute, as a native histogram.
+#[derive(Debug, Clone)]
+pub struct NativeIncrement {
+    /// Name of the recorded series.
+    pub name: String,
+    /// Labels of the recorded series.
+    pub labels: Vec<&'static str>,
+    of: Series,
+    instead: Option<Series>,
 }
 
 /// Runs that ended, by workflow, status and trigger.
@@ -128,15 +154,29 @@ pub fn all() -> Vec<Increment> {
 /// Returns the recording rules of all increments.
 #[must_use]
 pub fn rules() -> Vec<Rule> {
-    let events = |labels, series: &Series| sum_by(labels, events_per_minute(series));
-    let record = |it: Increment| {
-        let mut expression = events(it.labels, &it.of);
-        if let Some(instead) = &it.instead {
-            expression = format!("{expression} or {}", events(it.labels, instead));
-        }
-        Rule::record(it.name, expression)
-    };
-    all().into_iter().map(record).collect()
+    all()
+        .iter()
+        .flat_map(|it| {
+            let classic = either(events_per_minute, it.labels, &it.of, it.instead.as_ref());
+            let native = it.native().map(|it| {
+                let expression = either(values_per_minute, &it.labels, &it.of, it.instead.as_ref());
+                Rule::record(it.name, expression)
+            });
+            std::iter::once(Rule::record(it.name, classic)).chain(native)
+        })
+        .collect()
+}
+
+/// Returns the sum of the increments of a series, or of those of another one in its place.
+fn either(
+    increments: fn(&Series) -> String,
+    labels: &[&str],
+    series: &Series,
+    instead: Option<&Series>,
+) -> String {
+    let sum = |series| sum_by(labels, increments(series));
+    let instead = instead.map(|instead| format!(" or {}", sum(instead))).unwrap_or_default();
+    sum(series) + &instead
 }
 
 /// Selects a recorded series.
@@ -151,10 +191,12 @@ pub fn counted(series: &Series, range: &str) -> String {
     format!("sum_over_time({series}[{range}])")
 }
 
-/// Returns a quantile over a range from recorded buckets, by labels. A series without events is
-/// absent, not NaN.
+/// Returns a quantile over a range from recorded buckets, else from the recorded native histogram,
+/// by labels. A series without events is absent, not NaN.
 #[must_use]
 pub fn quantile(q: f64, labels: &[&str], buckets: &Series, range: &str) -> String {
-    let labels: Vec<&str> = labels.iter().copied().chain([LE]).collect();
-    format!("histogram_quantile({q}, {}) >= 0", sum_by(&labels, counted(buckets, range)))
+    let by_bound: Vec<&str> = labels.iter().copied().chain([LE]).collect();
+    let classic = sum_by(&by_bound, counted(buckets, range));
+    let native = sum_by(labels, counted(&buckets.as_native(), range));
+    format!("histogram_quantile({q}, {classic}) >= 0 or histogram_quantile({q}, {native}) >= 0")
 }

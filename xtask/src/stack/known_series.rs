@@ -6,7 +6,8 @@ use crate::promql::{CLUSTER, ENVIRONMENT, grouping};
 use crate::stack::all_recordings;
 use crate::stack::expression::KnownSeries;
 use crate::stack::increments;
-use crate::stack::slo;
+use crate::stack::{native, slo};
+use hub_otel::semconv::metric::WORKFLOW_DURATION;
 use hub_otel::semconv::{InstrumentKind, METRICS};
 
 /// Series of the stack's components: name and labels, without `job` and `instance`.
@@ -63,7 +64,7 @@ pub fn all() -> Vec<KnownSeries> {
     let mut known = Vec::new();
     for metric in METRICS {
         let parts: &[&str] = match metric.kind {
-            InstrumentKind::Histogram => &["_bucket", "_sum", "_count"],
+            InstrumentKind::Histogram => &["", "_bucket", "_sum", "_count"],
             InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Gauge => {
                 &[""]
             }
@@ -86,7 +87,14 @@ pub fn all() -> Vec<KnownSeries> {
     for increment in increments::all() {
         let labels = grouping(increment.labels);
         known.push(KnownSeries { name: increment.name.to_owned(), labels });
+        if let Some(native) = increment.native() {
+            known.push(KnownSeries { name: native.name, labels: grouping(&native.labels) });
+        }
     }
+    let in_time = METRICS.iter().find(|metric| metric.name == WORKFLOW_DURATION.name);
+    let in_time = in_time.map_or(&[] as &[_], |metric| metric.labels);
+    let labels = in_time.iter().copied().chain(TARGET).map(label_name).collect();
+    known.push(KnownSeries { name: native::IN_TIME.to_owned(), labels });
     for recording in all_recordings::all() {
         let labels = grouping(recording.labels);
         known.push(KnownSeries { name: recording.name.to_owned(), labels });

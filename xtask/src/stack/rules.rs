@@ -3,7 +3,7 @@
 use crate::files::File;
 use crate::stack::alert::Alert;
 use crate::stack::rule::Rule;
-use crate::stack::{adaptive, all_recordings, increments, slo};
+use crate::stack::{adaptive, all_recordings, increments, native, slo};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -42,7 +42,8 @@ pub const FOLDER: &str = "observability/prometheus/rules";
 pub const KUBERNETES: &str = "observability/kubernetes/rules.yaml";
 
 /// Rule groups and their intervals.
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
+    (native::GROUP, "10s"),
     (increments::GROUP, "1m"),
     (adaptive::GROUP, "1m"),
     ("workflow_alerts", "10s"),
@@ -88,6 +89,7 @@ fn groups(alerts: &[Alert]) -> Vec<Group> {
 
 fn group(name: &'static str, interval: &'static str, alerts: &[Alert]) -> Group {
     let mut rules = match name {
+        native::GROUP => native::rules(),
         increments::GROUP => increments::rules(),
         _ => Vec::new(),
     };

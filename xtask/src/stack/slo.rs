@@ -4,6 +4,7 @@
 //! recorded values instead of a range query over millions of samples.
 
 use crate::promql::{LE, Series, events_per_minute, sum_by};
+use crate::stack::native;
 use crate::stack::recordings::{ALERT_AGENT, ALERT_WORKFLOW, FAILURES, NEUTRAL, server_errors};
 use crate::stack::rule::Rule;
 use hub_otel::semconv::attribute::SERVICE_NAME;
@@ -77,13 +78,17 @@ pub const SERIES: &[(&str, &[&str])] = &[
 pub fn objectives() -> Vec<Objective> {
     let runs = || Series::of(&m::WORKFLOW_RUNS).not(WORKFLOW_ID, ALERT_WORKFLOW);
     let agents = || Series::of(&m::AGENT_RUNS).not(AGENT_ID, ALERT_AGENT);
-    let durations = |part: fn(&m::Metric) -> Series| {
-        part(&m::WORKFLOW_DURATION).not(WORKFLOW_ID, ALERT_WORKFLOW).unlike(STATUS, NEUTRAL)
-    };
-    let minute = |series: Series| sum_by(&[SERVICE_NAME], events_per_minute(&series));
-    let finished = minute(durations(Series::count));
+    let ended = |series: Series| series.not(WORKFLOW_ID, ALERT_WORKFLOW).unlike(STATUS, NEUTRAL);
+    let sum = |events: String| sum_by(&[SERVICE_NAME], events);
+    let minute = |series: Series| sum(events_per_minute(&series));
+    let finished = minute(ended(Series::count(&m::WORKFLOW_DURATION)));
     // The bound is "120000" in scraped metrics and "120000.0" in pushed metrics.
-    let in_time = minute(durations(Series::buckets).like(LE, "120000([.]0)?"));
+    let classic = ended(Series::buckets(&m::WORKFLOW_DURATION)).like(LE, "120000([.]0)?");
+    let in_time = sum(format!(
+        "{} or {}",
+        events_per_minute(&classic),
+        events_per_minute(&ended(native::in_time()))
+    ));
     let objective = |id: &'static str, bad, valid| {
         let Setting { title, target, window, minimum } = setting(id);
         Objective { id, title, target, window, minimum, bad, valid }

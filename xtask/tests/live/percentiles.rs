@@ -1,5 +1,5 @@
-//! Percentiles of runs, compared with the durations in the service's database: those of the panel,
-//! and those of exponential histograms.
+//! Percentiles of runs in the panel, compared with the durations in the service's database: of
+//! classic buckets, and of exponential histograms.
 
 use crate::api::{Api, text};
 use crate::load;
@@ -66,38 +66,51 @@ fn within_a_tenth(name: &str, (quantile, rank): (f64, usize), shown: f64, durati
     assert!((shown / truth - 1.0).abs() < 0.1, "{shown} ms, and {truth} ms in the database");
 }
 
-#[test]
-#[ignore = "needs the real binaries: just stack-live"]
-fn the_panel_shows_the_percentiles_of_the_runs_within_a_tenth() {
-    let Measured { prometheus, durations } = measure(
-        &[],
-        r#"sum(sum_over_time(workflow:runs:increase1m{workflow_id="load-slow"}[1h]))"#,
-    );
+/// Runs of the workflow that the rules counted.
+const COUNTED: &str =
+    r#"sum(sum_over_time(workflow:runs:increase1m{workflow_id="load-slow"}[1h]))"#;
+
+/// Asserts that the panel shows the percentiles of the runs within a tenth.
+fn assert_panel(name: &str, Measured { prometheus, durations }: &Measured) {
     let queries = query::all();
     for (letter, rank) in ["A", "B", "C"].into_iter().zip(RANKS) {
-        let name = format!("/ Duration p50, p95, p99 by workflow / {letter}");
-        let panel = queries.iter().find(|query| query.name().ends_with(&name)).expect("the panel");
-        let shown = panel.run_by_hour(&prometheus).last()["workflow_id=load-slow"];
-        within_a_tenth("classic buckets", rank, shown, &durations);
+        let panel = format!("/ Duration p50, p95, p99 by workflow / {letter}");
+        let panel = queries.iter().find(|query| query.name().ends_with(&panel)).expect("the panel");
+        let shown = panel.run_by_hour(prometheus).last()["workflow_id=load-slow"];
+        within_a_tenth(name, rank, shown, durations);
     }
 }
 
 #[test]
 #[ignore = "needs the real binaries: just stack-live"]
-fn exponential_histograms_are_native_ones_in_prometheus_within_a_tenth() {
+fn the_panel_shows_the_percentiles_of_the_runs_within_a_tenth() {
+    assert_panel("classic buckets", &measure(&[], COUNTED));
+}
+
+#[test]
+#[ignore = "needs the real binaries: just stack-live"]
+fn the_panel_the_alert_and_the_objective_read_exponential_histograms() {
     let aggregation = [(
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
         "base2_exponential_bucket_histogram",
     )];
-    let series = r#"workflow_duration_milliseconds{workflow_id="load-slow"}"#;
-    let Measured { prometheus, durations } =
-        measure(&aggregation, &format!("sum(histogram_count({series}))"));
-    for rank in RANKS {
-        let quantile = format!("histogram_quantile({}, sum({series}))", rank.0);
-        let shown = prometheus.instant(&quantile).only().expect("one series");
-        within_a_tenth("exponential", rank, shown, &durations);
-    }
-    // The rules and panels read classic buckets, of which there are none.
+    let measured = measure(&aggregation, COUNTED);
+    let Measured { prometheus, durations } = &measured;
     let classic = prometheus.instant("workflow_duration_milliseconds_bucket");
-    assert!(classic.series.is_empty());
+    assert!(classic.series.is_empty(), "the histograms are exponential");
+    assert_panel("exponential", &measured);
+    // The value of HighWorkflowDuration.
+    let p95 = r#"workflow:duration_milliseconds:p95_30m{workflow_id="load-slow"}"#;
+    let p95 = poll::until(SOON, || prometheus.instant(p95).only());
+    within_a_tenth("HighWorkflowDuration", RANKS[1], p95, durations);
+    // All runs are valid, and each took less than two minutes.
+    let of = |part: &str| {
+        let series = format!(r#"slo:{part}:increase1m{{slo="workflow-duration"}}"#);
+        prometheus.instant(&format!("sum(sum_over_time({series}[1h]))")).only()
+    };
+    poll::until(SOON, || of("valid") >= Some(f64::from(RUNS)));
+    assert_eq!(of("bad"), Some(0.0));
+    // Requests are counted from the histogram of their durations.
+    let requests = r#"sum(sum_over_time(http_server:requests:increase1m[1h])) > 0"#;
+    poll::until(SOON, || prometheus.instant(requests).only());
 }

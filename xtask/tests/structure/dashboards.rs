@@ -1,6 +1,6 @@
 //! JSON of the dashboards, including mistakes that Grafana accepts without an error.
 
-use crate::{dashboards, list, panels, text, yaml};
+use crate::{dashboards, list, panels, read, text, yaml};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -162,6 +162,40 @@ fn colours_change_at_the_thresholds_of_the_users() {
         let found = overrides.iter().find(|it| it["matcher"]["options"] == status).expect(status);
         assert_eq!(found["properties"][0], fixed, "{status}");
     }
+}
+
+#[test]
+fn in_perses_each_status_has_its_color_too() {
+    let board = read("perses/dashboards/workflow-overview.json");
+    let board: Value = serde_json::from_str(&board).expect("JSON");
+    let panels = board["spec"]["panels"].as_object().expect("panels");
+    let panel = panels
+        .values()
+        .find(|panel| panel["spec"]["display"]["name"] == "Workflows per minute by status")
+        .expect("the panel");
+    let settings = list(&panel["spec"]["plugin"]["spec"]["querySettings"]);
+    let colors: Vec<(String, &str)> = list(&panel["spec"]["queries"])
+        .iter()
+        .enumerate()
+        .map(|(index, query)| {
+            let query = text(&query["spec"]["plugin"]["spec"]["query"]);
+            let (_, status) = query.split_once("{status=\"").expect("a status");
+            let (status, _) = status.split_once('"').expect("a status");
+            let set = settings.iter().find(|set| set["queryIndex"] == index).expect("a setting");
+            assert_eq!(set["colorMode"], "fixed-single");
+            (status.to_owned(), text(&set["colorValue"]))
+        })
+        .collect();
+    assert_eq!(
+        colors.iter().map(|(status, color)| (&**status, *color)).collect::<Vec<_>>(),
+        [
+            ("SUCCESS", "#73bf69"),
+            ("FAILED", "#f2495c"),
+            ("TIMED_OUT", "#fade2a"),
+            ("CANCELLED", "#5794f2"),
+            ("REJECTED", "#b877d9"),
+        ]
+    );
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Alerts on workflows, agents, approvals and objectives.
 
-use crate::promql::{Series, grouping, max_by, sum_by};
+use crate::promql::{INSTANCE, JOB, Series, grouping, max_by, sum_by};
 use crate::stack::adaptive;
 use crate::stack::alert::Alert;
+use crate::stack::liveness::SILENT;
 use crate::stack::recordings::{
     AGENT_FAILURES, ALERT_WORKFLOW, DURATION_P95, FAILURES, NEUTRAL, QUEUE_WAIT_P95, RUNS,
 };
@@ -119,6 +120,8 @@ fn agent_failures() -> Alert {
 
 fn approvals() -> Alert {
     let pending = Series::of(&m::WORKFLOW_APPROVAL_PENDING).not(WORKFLOW_ID, ALERT_WORKFLOW);
+    // Prometheus returns the last value of a killed instance for five minutes.
+    let pending = format!("{pending} unless on ({JOB}, {INSTANCE}) {SILENT}");
     Alert::warning("ApprovalBacklog", "workflow_alerts")
         .above(20.0, sum_by(&[SERVICE_NAME], pending))
         .lasting("30m")

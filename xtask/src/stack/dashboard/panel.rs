@@ -196,6 +196,17 @@ impl Panel {
         )
     }
 
+    /// Returns the names of series with a fixed colour, and the colours.
+    pub(super) fn fixed_colors(&self) -> Vec<(&str, &str)> {
+        self.overrides
+            .iter()
+            .filter_map(|set| {
+                let name = set["matcher"]["options"].as_str()?;
+                Some((name, set["properties"][0]["value"]["fixedColor"].as_str()?))
+            })
+            .collect()
+    }
+
     /// Sets the unit of the series or column with a name.
     #[must_use]
     pub fn named_unit(self, name: &str, unit: &str) -> Self {

@@ -114,8 +114,9 @@ fn of_panel(panel: &Panel) -> Option<Value> {
         return None;
     }
     let (kind, plugin) = plugin(panel)?;
+    let by_day = panel.period.is_some();
     let queries: Vec<Value> =
-        panel.targets.iter().map(|target| query(target, panel.period.is_some())).collect();
+        of_single_colors(panel).iter().map(|(target, _)| query(target, by_day)).collect();
     let mut spec = json!({
         "display": {"name": panel.title, "description": panel.description},
         "plugin": {"kind": kind, "spec": plugin},
@@ -126,6 +127,23 @@ fn of_panel(panel: &Panel) -> Option<Value> {
         spec["links"] = json!(link::permissive(traceql));
     }
     Some(json!({"kind": "Panel", "spec": spec}))
+}
+
+/// Returns the queries of a panel, each with the fixed colour of its series. Perses sets colours by
+/// query: one for each value of the label that names the series.
+fn of_single_colors(panel: &Panel) -> Vec<(Target, Option<&str>)> {
+    let colors = panel.fixed_colors();
+    let split = |target: &Target| {
+        let label = target.legend.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        match label {
+            Some(label) if !colors.is_empty() => colors
+                .iter()
+                .map(|(value, color)| (target.only(label, value), Some(*color)))
+                .collect(),
+            _ => vec![(target.clone(), None)],
+        }
+    };
+    panel.targets.iter().flat_map(split).collect()
 }
 
 fn plugin(panel: &Panel) -> Option<(&'static str, Value)> {
@@ -176,7 +194,20 @@ fn time_series(panel: &Panel, format: &Value) -> Value {
         axis["min"] = json!(min);
         axis["max"] = json!(max);
     }
-    json!({"legend": {"position": "bottom", "mode": "list"}, "yAxis": axis, "visual": visual})
+    let mut chart =
+        json!({"legend": {"position": "bottom", "mode": "list"}, "yAxis": axis, "visual": visual});
+    let settings: Vec<Value> = of_single_colors(panel)
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (_, name))| {
+            let value = color((*name)?);
+            Some(json!({"queryIndex": index, "colorMode": "fixed-single", "colorValue": value}))
+        })
+        .collect();
+    if !settings.is_empty() {
+        chart["querySettings"] = json!(settings);
+    }
+    chart
 }
 
 fn query(target: &Target, by_day: bool) -> Value {
@@ -264,6 +295,8 @@ fn color(name: &str) -> &'static str {
     match name {
         RED => "#f2495c",
         YELLOW => "#fade2a",
+        "blue" => "#5794f2",
+        "purple" => "#b877d9",
         _ => "#73bf69",
     }
 }

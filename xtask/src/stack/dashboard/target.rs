@@ -31,6 +31,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// Returns the query of the series in which a label has a value.
+    pub(super) fn only(&self, label: &str, value: &str) -> Self {
+        let expression = self.expression.replace('{', &format!("{{{label}=\"{value}\", "));
+        Self { expression, ..self.clone() }
+    }
+
     pub(super) fn json(&self) -> Value {
         let instant = matches!(self.mode, Mode::Instant | Mode::Table);
         json!({

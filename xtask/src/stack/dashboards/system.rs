@@ -232,8 +232,12 @@ fn lag() -> Panel {
         .query(
             Mode::Range,
             format!(
-                "histogram_quantile(0.99, {}) >= 0",
-                sum_by(&[SERVICE_NAME, INSTANCE, LE], format!("rate({lag}[$__rate_interval])"))
+                "histogram_quantile(0.99, {}) >= 0 or histogram_quantile(0.99, {}) >= 0",
+                sum_by(&[SERVICE_NAME, INSTANCE, LE], format!("rate({lag}[$__rate_interval])")),
+                sum_by(
+                    &[SERVICE_NAME, INSTANCE],
+                    format!("rate({}[$__rate_interval])", lag.as_native())
+                )
             ),
             "{{service_name}} {{instance}}",
         )

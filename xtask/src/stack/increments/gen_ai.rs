@@ -15,9 +15,9 @@ pub const CALL_BUCKETS: &str = "gen_ai:duration_seconds_bucket:increase1m";
 /// Buckets of the times to the first chunk, by model.
 pub const CHUNK_BUCKETS: &str = "gen_ai:time_to_first_chunk_seconds_bucket:increase1m";
 /// Buckets of the input tokens of one call, by model.
-pub const INPUT_BUCKETS: &str = "gen_ai:input_tokens_bucket:increase1m";
+pub const INPUT_BUCKETS: &str = "gen_ai:input_tokens_per_call_bucket:increase1m";
 /// Buckets of the output tokens of one call, by model.
-pub const OUTPUT_BUCKETS: &str = "gen_ai:output_tokens_bucket:increase1m";
+pub const OUTPUT_BUCKETS: &str = "gen_ai:output_tokens_per_call_bucket:increase1m";
 /// Input tokens of calls that report the latest names, by model.
 pub const INPUT: &str = "gen_ai:input_tokens:increase1m";
 /// Input tokens that the cache of the provider served, by model.
