@@ -183,7 +183,7 @@ fn unit(node: Node, parent: Option<usize>, log: Log) -> Body {
             }
             End::Said => {
                 ends("FAILED");
-                current().set_failed("said");
+                current().set_failed("reported");
             }
             End::Hang => pending().await,
             End::Deadline => unreachable!("it had no second poll"),

@@ -45,7 +45,7 @@ async fn agent() -> Result<(), TimedOut> {
     pending().await
 }
 
-/// An executor that is nobody's: it parks its thread.
+/// An executor without a runtime: it parks its thread.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {

@@ -211,9 +211,9 @@ async fn a_capture_has_the_gen_ai_attributes_on_request() {
     hub_otel::agent("a", "x").run(async {}).await;
     assert!(!plain.spans().tree().contains("gen_ai"));
     drop(plain);
-    let asked = Settings::new().gen_ai().capture();
+    let enabled = Settings::new().gen_ai().capture();
     hub_otel::agent("a", "x").name("Planner").run(async {}).await;
-    let spans = asked.spans();
+    let spans = enabled.spans();
     let agent = spans.iter().next().unwrap();
     assert_eq!(agent.text("gen_ai.operation.name"), "invoke_agent");
     assert_eq!(agent.text("gen_ai.agent.name"), "Planner");

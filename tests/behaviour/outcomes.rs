@@ -360,7 +360,7 @@ mod only_counted {
 
     fn assert_counted(capture: &Capture) {
         assert!(capture.spans().is_empty());
-        assert_eq!(EVALUATED.get(), 0, "nothing asks for a field that nobody sees");
+        assert_eq!(EVALUATED.get(), 0, "a field that is not exported is not evaluated");
         let metrics = capture.metrics();
         assert_eq!(
             metrics

@@ -91,11 +91,11 @@ fn a_retry_recorded_while_its_unit_ends_is_in_span_and_counter_or_in_neither() {
         let counted = metrics.value("agent.retry.count", &[("reason", "busy")]);
         assert!(counted <= 60.0);
         if let Some(agent) = only(&spans, "agent.execute") {
-            let told = agent
+            let reported = agent
                 .attributes
                 .get("agent.retry.count")
                 .map_or(0.0, |count| count.to_string().parse().unwrap());
-            assert_eq!(told, counted, "round {round}");
+            assert_eq!(reported, counted, "round {round}");
         }
         let status = if round.is_multiple_of(2) { "SUCCESS" } else { "CANCELLED" };
         assert_eq!(metrics.value("agent.runs.total", &[("status", status)]), 1.0);

@@ -152,12 +152,12 @@ async fn start_and_end_of_units_are_logged_with_their_ids() {
     });
     let _ = workflow("w").run_id("run").run(failing).with_subscriber(subscriber).await;
     let lines = log.0.lock().unwrap().clone();
-    let told: Vec<_> = lines
+    let reported: Vec<_> = lines
         .iter()
         .map(|(name, level, text, _)| format!("{level} {name} {}", text.trim()))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             "INFO workflow.run.started workflow.id=\"w\" workflow.run.id=\"run\" workflow.trigger=\"manual\"",
             "DEBUG agent.run.started agent.id=\"a\" agent.action=\"x\" workflow.run.id=\"run\"",
@@ -182,7 +182,7 @@ async fn an_agent_outside_a_workflow_names_no_run_in_the_log() {
         let log = Log::default();
         let subscriber = listening(&log);
         agent("a", "x").run(async {}).with_subscriber(subscriber).await;
-        let told: Vec<_> = log
+        let reported: Vec<_> = log
             .0
             .lock()
             .unwrap()
@@ -190,7 +190,7 @@ async fn an_agent_outside_a_workflow_names_no_run_in_the_log() {
             .map(|(name, _, text, _)| format!("{name} {text}"))
             .collect();
         assert_eq!(
-            told,
+            reported,
             [
                 "agent.run.started agent.id=\"a\" agent.action=\"x\" ",
                 "agent.run.ended agent.id=\"a\" agent.action=\"x\" agent.status=\"SUCCESS\" ",

@@ -246,7 +246,7 @@ async fn http() {
         );
     }
     server.abort();
-    drop(client.get("http://127.0.0.1:1/").send().await.expect_err("nobody listens"));
+    drop(client.get("http://127.0.0.1:1/").send().await.expect_err("the port is closed"));
     // A server error has an error.type as well.
     let app = Router::new()
         .route("/broken", get(|| async { axum::http::StatusCode::INTERNAL_SERVER_ERROR }))

@@ -31,7 +31,7 @@ fn at_the_finest_level_events_of_the_exporters_are_printed_and_never_exported() 
         assert!(stderr.contains(exporter), "{stderr}");
         let mut bodies: Vec<_> =
             receiver.logs().iter().map(|log| format!("{:?}", log.body)).collect();
-        bodies.retain(|body| !body.contains("said by the program"));
+        bodies.retain(|body| !body.contains("an event of the program"));
         assert_eq!(bodies, Vec::<String>::new(), "{protocol}");
         assert_eq!(receiver.logs().len(), EVENTS + SHARED.len(), "{protocol}");
         // Several exports happened meanwhile: each could have started a loop.
@@ -52,15 +52,15 @@ mod case {
     fn finest() {
         let telemetry = hub_otel::init("no-feedback-loop").expect("the install");
         for number in 0..EVENTS {
-            tracing::trace!(number, "said by the program");
+            tracing::trace!(number, "an event of the program");
             if number % 5 == 0 {
                 telemetry.flush_blocking();
             }
         }
-        tracing::debug!(target: "hyper", "said by the program");
-        tracing::debug!(target: "h2", "said by the program");
-        tracing::debug!(target: "tonic", "said by the program");
-        tracing::debug!(target: "rustls", "said by the program");
+        tracing::debug!(target: "hyper", "an event of the program");
+        tracing::debug!(target: "h2", "an event of the program");
+        tracing::debug!(target: "tonic", "an event of the program");
+        tracing::debug!(target: "rustls", "an event of the program");
         // Events of the SDK occur while a record is emitted and would cause the next one.
         tracing::warn!(target: "opentelemetry_sdk", "of the SDK itself");
         let report = telemetry.shutdown_blocking();

@@ -138,7 +138,7 @@ fn the_first_redaction_of_a_key_is_reported_once() {
         );
         assert_eq!(stderr.matches(&line).count(), 1, "{key}: {stderr}");
     }
-    assert!(!stderr.contains("values of `customer.iban`"), "the program asked for it: {stderr}");
+    assert!(!stderr.contains("values of `customer.iban`"), "denied by the program: {stderr}");
 }
 
 /// Puts a secret into every place that can hold a value. No output contains it.

@@ -57,10 +57,9 @@ fn from_an_executor_that_is_not_tokios() {
     delivers(|receiver| {
         let telemetry = work(receiver);
         let (done, report) = std::sync::mpsc::channel();
-        let mut future =
-            Box::pin(
-                async move { done.send(telemetry.shutdown().await).expect("somebody listens") },
-            );
+        let mut future = Box::pin(async move {
+            done.send(telemetry.shutdown().await).expect("the receiver is open")
+        });
         let waker = std::task::Waker::noop();
         let mut context = std::task::Context::from_waker(waker);
         hub_otel_tests::poll::until(IN_TIME, || future.as_mut().poll(&mut context).is_ready());

@@ -18,7 +18,7 @@ fn shutdown_message(endpoint: &str, more: &[(&str, &str)]) -> String {
     assert!(process.exit(Duration::from_secs(30)).success(), "{}", process.stderr());
     let stderr = process.stderr();
     let line = stderr.lines().rfind(|line| line.starts_with("[OpenTelemetry]"));
-    line.unwrap_or_else(|| panic!("nothing was said: {stderr}")).to_owned()
+    line.unwrap_or_else(|| panic!("no line: {stderr}")).to_owned()
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn own_variable(
 fn each_signal_has_an_endpoint_of_its_own() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let receivers = SIGNALS.map(|_| Receiver::start());
-        let nobody = hub_otel_tests::ports::Closed::new();
+        let closed = hub_otel_tests::ports::Closed::new();
         let path =
             |signal: &str| if protocol == "grpc" { String::new() } else { format!("/v1/{signal}") };
         let endpoints = [
@@ -95,7 +95,7 @@ fn each_signal_has_an_endpoint_of_its_own() {
             format!("{}{}", receivers[1].endpoint(), path("metrics")),
             format!("{}{}", receivers[2].endpoint(), path("logs")),
         ];
-        let common = nobody.endpoint();
+        let common = closed.endpoint();
         let variables = LAZY.into_iter().chain([
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", common.as_str()),

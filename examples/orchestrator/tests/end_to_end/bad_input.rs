@@ -13,17 +13,17 @@ use std::process::Command;
 fn start_fails(serve: &mut Command) -> (Option<i32>, String) {
     let mut process = Process::spawn(serve);
     let status = process.exit(TIMEOUT);
-    let said = process.stderr();
-    assert!(!said.contains("panicked"), "{said}");
-    (status.code(), said)
+    let output = process.stderr();
+    assert!(!output.contains("panicked"), "{output}");
+    (status.code(), output)
 }
 
 #[track_caller]
 fn assert_start_fails(serve: &mut Command, code: i32, words: &[&str]) {
-    let (found, said) = start_fails(serve);
-    assert_eq!(found, Some(code), "{said}");
+    let (found, output) = start_fails(serve);
+    assert_eq!(found, Some(code), "{output}");
     for word in words {
-        assert!(said.contains(word), "{word:?} in {said}");
+        assert!(output.contains(word), "{word:?} in {output}");
     }
 }
 

@@ -15,14 +15,14 @@ fn terminated(drain: &str) -> (Receiver, String) {
         Server::start(serve(folder.path(), &receiver.endpoint()).args(["--drain-timeout", drain]));
     let (run, _) =
         server.trigger("scan-and-notify", &json!({ "repository": ".", "hold_ms": 1500 }));
-    let said = server.stop(TIMEOUT);
+    let output = server.stop(TIMEOUT);
     // The first process has exported all ended spans.
-    assert!(said.contains("[OpenTelemetry] Shutdown complete"), "{said}");
+    assert!(output.contains("[OpenTelemetry] Shutdown complete"), "{output}");
     let server = Server::start(&mut serve(folder.path(), &receiver.endpoint()));
     let view = server.ended(&run);
     assert_eq!(view["status"], "SUCCESS", "{view}");
-    let said = server.stop(TIMEOUT);
-    assert!(said.contains("[OpenTelemetry] Shutdown complete"), "{said}");
+    let output = server.stop(TIMEOUT);
+    assert!(output.contains("[OpenTelemetry] Shutdown complete"), "{output}");
     (receiver, run)
 }
 
@@ -64,9 +64,9 @@ fn an_idle_server_exits_within_six_seconds_without_a_collector() {
     let server = Server::start(&mut serve(folder.path(), &closed.endpoint()));
     let (run, _) = server.trigger("scan-and-notify", &json!({ "repository": "." }));
     assert_eq!(server.ended(&run)["status"], "SUCCESS");
-    let said = server.stop(Duration::from_secs(6));
+    let output = server.stop(Duration::from_secs(6));
     // One message about the loss.
     let missing = format!("no Collector at {}", closed.endpoint());
-    assert_eq!(said.matches(&missing).count(), 1, "{said}");
-    assert!(said.contains("[OpenTelemetry] Shutdown error"), "{said}");
+    assert_eq!(output.matches(&missing).count(), 1, "{output}");
+    assert!(output.contains("[OpenTelemetry] Shutdown error"), "{output}");
 }

@@ -16,9 +16,9 @@ fn run(workflow: &str) -> (Vec<Item<Span>>, Receiver, String, String) {
     let server = Server::start(&mut serve(folder.path(), &receiver.endpoint()));
     let (run, trace) = server.trigger(workflow, &json!({ "repository": "." }));
     server.ended(&run);
-    let said = server.stop(TIMEOUT);
-    assert!(said.contains("[OpenTelemetry] Instrumentation started"), "{said}");
-    assert!(said.contains("[OpenTelemetry] Shutdown complete"), "{said}");
+    let output = server.stop(TIMEOUT);
+    assert!(output.contains("[OpenTelemetry] Instrumentation started"), "{output}");
+    assert!(output.contains("[OpenTelemetry] Shutdown complete"), "{output}");
     let spans = receiver.spans().into_iter().filter(|span| hex(&span.trace_id) == trace).collect();
     (spans, receiver, run, trace)
 }
@@ -185,9 +185,9 @@ fn a_run_that_fails_is_one_trace_with_its_error() {
     let message = text(&agent.attributes, a::ERROR_MESSAGE).unwrap();
     assert!(!message.is_empty());
     for failed in [workflow, agent] {
-        let (code, said) = status(failed);
+        let (code, description) = status(failed);
         assert_eq!(code, StatusCode::Error);
-        assert!(!said.is_empty());
+        assert!(!description.is_empty());
         assert!(
             text(&failed.attributes, a::ERROR_TYPE)
                 .is_some_and(|kind| !kind.is_empty() && !kind.contains(' '))
@@ -198,7 +198,7 @@ fn a_run_that_fails_is_one_trace_with_its_error() {
         assert!(text(&exceptions[0].attributes, a::EXCEPTION_TYPE).is_some(), "{}", failed.name);
         assert_eq!(
             text(&exceptions[0].attributes, a::EXCEPTION_MESSAGE),
-            Some(said),
+            Some(description),
             "{}",
             failed.name
         );

@@ -27,57 +27,60 @@ fn every_error_has_its_status_and_its_code(home: Home) {
     let server = home.serve(None, &[]);
     let post = |path: &str, body: &str| code(&server, Method::POST, path, body);
     let get = |path: &str| code(&server, Method::GET, path, "");
-    let said = |status: u16, code: &str| (status, code.to_owned());
-    assert_eq!(get("/api/workflows/unknown"), said(404, "workflow_not_found"));
-    assert_eq!(get("/api/workflows/unknown/runs"), said(404, "workflow_not_found"));
-    assert_eq!(get("/api/runs/unknown"), said(404, "run_not_found"));
-    assert_eq!(get("/api/nothing"), said(404, "no_such_route"));
-    assert_eq!(get("/api/workflows?limit=0"), said(400, "invalid_query"));
-    assert_eq!(get("/api/workflows?limit=x"), said(400, "invalid_query"));
-    assert_eq!(code(&server, Method::DELETE, "/health", ""), said(405, "method_not_allowed"));
+    let rejected = |status: u16, code: &str| (status, code.to_owned());
+    assert_eq!(get("/api/workflows/unknown"), rejected(404, "workflow_not_found"));
+    assert_eq!(get("/api/workflows/unknown/runs"), rejected(404, "workflow_not_found"));
+    assert_eq!(get("/api/runs/unknown"), rejected(404, "run_not_found"));
+    assert_eq!(get("/api/nothing"), rejected(404, "no_such_route"));
+    assert_eq!(get("/api/workflows?limit=0"), rejected(400, "invalid_query"));
+    assert_eq!(get("/api/workflows?limit=x"), rejected(400, "invalid_query"));
+    assert_eq!(code(&server, Method::DELETE, "/health", ""), rejected(405, "method_not_allowed"));
     let trigger = "/api/workflows/test-failure/trigger";
-    assert_eq!(post("/api/workflows/unknown/trigger", "{}"), said(404, "workflow_not_found"));
-    assert_eq!(post(trigger, "{"), said(400, "invalid_json"));
-    assert_eq!(post(trigger, &"[".repeat(10_000)), said(400, "invalid_json"));
-    assert_eq!(post(trigger, r#"{"contextJson":[]}"#), said(422, "invalid_body"));
-    assert_eq!(post(trigger, r#"{"contextJsn":{}}"#), said(422, "invalid_body"));
+    assert_eq!(post("/api/workflows/unknown/trigger", "{}"), rejected(404, "workflow_not_found"));
+    assert_eq!(post(trigger, "{"), rejected(400, "invalid_json"));
+    assert_eq!(post(trigger, &"[".repeat(10_000)), rejected(400, "invalid_json"));
+    assert_eq!(post(trigger, r#"{"contextJson":[]}"#), rejected(422, "invalid_body"));
+    assert_eq!(post(trigger, r#"{"contextJsn":{}}"#), rejected(422, "invalid_body"));
     assert_eq!(
         post(trigger, &format!("\"{}\"", "x".repeat(300_000))),
-        said(413, "payload_too_large")
+        rejected(413, "payload_too_large")
     );
-    assert_eq!(post("/api/runs/unknown/cancel", ""), said(404, "run_not_found"));
-    assert_eq!(post("/api/runs/unknown/retry", ""), said(404, "run_not_found"));
+    assert_eq!(post("/api/runs/unknown/cancel", ""), rejected(404, "run_not_found"));
+    assert_eq!(post("/api/runs/unknown/retry", ""), rejected(404, "run_not_found"));
     let node = |agent: &str, action: &str, after: &str, input: &str| {
         let nodes = json!([{"id": "a", "agent": agent, "action": action, "dependsOn": [after], "input": input}]);
         let nodes =
             if after.is_empty() { json!([fault("a", action, &[], json!(input))]) } else { nodes };
         json!({"name": "bad", "nodes": nodes}).to_string()
     };
-    assert_eq!(post("/api/workflows", &node("fault", "fail", "a", "")), said(422, "cycle"));
+    assert_eq!(post("/api/workflows", &node("fault", "fail", "a", "")), rejected(422, "cycle"));
     assert_eq!(
         post("/api/workflows", &node("unknown", "fail", "a", "")),
-        said(422, "unknown_agent")
+        rejected(422, "unknown_agent")
     );
-    assert_eq!(post("/api/workflows", &node("fault", "fly", "a", "")), said(422, "unknown_action"));
+    assert_eq!(
+        post("/api/workflows", &node("fault", "fly", "a", "")),
+        rejected(422, "unknown_action")
+    );
     assert_eq!(
         post("/api/workflows", &node("fault", "fail", "z", "")),
-        said(422, "unknown_dependency")
+        rejected(422, "unknown_dependency")
     );
     assert_eq!(
         post("/api/workflows", &node("fault", "fail", "", "{{ x")),
-        said(422, "bad_template")
+        rejected(422, "bad_template")
     );
     server.create("twice", json!([fault("a", "succeed", &[], json!({}))]));
     let again =
         json!({"name": "twice", "nodes": [fault("a", "succeed", &[], json!({}))]}).to_string();
-    assert_eq!(post("/api/workflows", &again), said(409, "name_taken"));
+    assert_eq!(post("/api/workflows", &again), rejected(409, "name_taken"));
     server.stop();
 }
 
 fn the_same_key_returns_the_same_run_and_another_body_is_a_conflict(home: Home) {
     let server = home.serve(None, &[]);
     server.create("keyed", json!([fault("a", "succeed", &[], json!({}))]));
-    let ask = |key: &str, body: &str| {
+    let trigger_with = |key: &str, body: &str| {
         let reply = server.send(
             Method::POST,
             "/api/workflows/keyed/trigger",
@@ -86,16 +89,16 @@ fn the_same_key_returns_the_same_run_and_another_body_is_a_conflict(home: Home) 
         );
         (reply.status, reply.json())
     };
-    let (status, first) = ask("k1", r#"{"contextJson":{"a":1,"b":2}}"#);
+    let (status, first) = trigger_with("k1", r#"{"contextJson":{"a":1,"b":2}}"#);
     assert_eq!(status, 202);
     server.reaches(first["workflowRunId"].as_str().unwrap(), "SUCCESS");
-    let (status, again) = ask("k1", r#"{ "contextJson": {"b":2,"a":1} }"#);
+    let (status, again) = trigger_with("k1", r#"{ "contextJson": {"b":2,"a":1} }"#);
     assert_eq!((status, &again["workflowRunId"]), (202, &first["workflowRunId"]));
     assert_eq!(again["status"], "SUCCESS", "where it stands now");
-    let (status, other) = ask("k1", r#"{"contextJson":{"a":2}}"#);
+    let (status, other) = trigger_with("k1", r#"{"contextJson":{"a":2}}"#);
     assert_eq!((status, other["code"].as_str()), (409, Some("idempotency_conflict")));
-    assert_eq!(ask("", "{}").0, 400);
-    assert_eq!(ask(&"k".repeat(256), "{}").0, 400);
+    assert_eq!(trigger_with("", "{}").0, 400);
+    assert_eq!(trigger_with(&"k".repeat(256), "{}").0, 400);
     let runs = server.get("/api/workflows/keyed/runs");
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1));
     server.stop();
@@ -271,13 +274,13 @@ fn beyond_loopback_the_api_requires_a_token_and_probes_do_not(home: Home) {
     let process = hub_otel_tests::process::Process::spawn(&mut serve);
     let line = process.line(TIMEOUT, "  API ");
     let url = line.split_whitespace().nth(1).unwrap().to_owned();
-    let ask = |path: &str, headers: &[(&str, &str)]| {
+    let status_of = |path: &str, headers: &[(&str, &str)]| {
         hub_otel_tests::http::try_send(Method::GET, format!("{url}{path}"), headers, "")
             .unwrap()
             .status
     };
-    assert_eq!(ask("/api/workflows", &[]), 401);
-    assert_eq!(ask("/api/workflows", &[("authorization", "Bearer wrong")]), 401);
-    assert_eq!(ask("/api/workflows", &[("authorization", "Bearer s3cret")]), 200);
-    assert_eq!(ask("/health/live", &[]), 200);
+    assert_eq!(status_of("/api/workflows", &[]), 401);
+    assert_eq!(status_of("/api/workflows", &[("authorization", "Bearer wrong")]), 401);
+    assert_eq!(status_of("/api/workflows", &[("authorization", "Bearer s3cret")]), 200);
+    assert_eq!(status_of("/health/live", &[]), 200);
 }

@@ -38,12 +38,12 @@ fn a_risky_action_waits_for_an_approval_across_processes(home: Home) {
     let first = home.serve(Some(&receiver), &[]);
     let run = first.trigger("patch-with-approval", json!({}));
     first.reaches(&run, "WAITING_APPROVAL");
-    let asked = question(&first, &run);
-    assert_eq!((&asked["agent"], &asked["action"]), (&json!("patcher"), &json!("apply")));
+    let requested = question(&first, &run);
+    assert_eq!((&requested["agent"], &requested["action"]), (&json!("patcher"), &json!("apply")));
     assert_eq!(
-        asked["input"]["findings"].as_array().map(Vec::len),
+        requested["input"]["findings"].as_array().map(Vec::len),
         Some(1),
-        "what one says yes to"
+        "the input of the decision"
     );
     poll::until(TIMEOUT, || first.metric("workflow_approval_pending", &[]) == 1.0);
     assert_eq!(first.metric("workflows_active", &[]), 0.0, "a run that waits is not active");
@@ -56,8 +56,8 @@ fn a_risky_action_waits_for_an_approval_across_processes(home: Home) {
 
     let second = home.serve(Some(&receiver), &[]);
     assert_eq!(second.run(&run)["status"], "WAITING_APPROVAL");
-    assert_eq!(answer(&second, &asked, "APPROVED"), 200);
-    assert_eq!(answer(&second, &asked, "REJECTED"), 409, "decided once");
+    assert_eq!(answer(&second, &requested, "APPROVED"), 200);
+    assert_eq!(answer(&second, &requested, "REJECTED"), 409, "decided once");
     second.reaches(&run, "SUCCESS");
     assert!(!leak().contains("AKIA"), "patched");
     assert_eq!(second.metric("workflow_runs_total", &[("status", "SUCCESS")]), 1.0, "counted once");
@@ -86,21 +86,21 @@ fn a_rejection_ends_the_run_and_is_not_a_failure(home: Home) {
     let server = home.serve(None, &[]);
     let mut node = fault("a", "succeed", &[], json!({}));
     node["requiresApproval"] = json!(true);
-    server.create("asks", json!([node]));
-    let run = server.trigger("asks", json!({}));
+    server.create("gated", json!([node]));
+    let run = server.trigger("gated", json!({}));
     server.reaches(&run, "WAITING_APPROVAL");
-    let asked = question(&server, &run);
+    let requested = question(&server, &run);
     for (body, status) in
         [("{}", 400), ("[]", 400), ("{", 400), (r#"{"decision":"MAYBE","respondedBy":"x"}"#, 400)]
     {
-        let path = format!("/api/approvals/{}/decision", asked["id"].as_str().unwrap());
+        let path = format!("/api/approvals/{}/decision", requested["id"].as_str().unwrap());
         assert_eq!(
             server.send(hub_otel_tests::http::Method::POST, &path, &[], body).status,
             status,
             "{body}"
         );
     }
-    assert_eq!(answer(&server, &asked, "REJECTED"), 200);
+    assert_eq!(answer(&server, &requested, "REJECTED"), 200);
     let ended = server.reaches(&run, "REJECTED");
     assert_eq!(ended["nodes"].as_array().map(Vec::len), Some(0));
     poll::until(TIMEOUT, || server.metric("workflow_runs_total", &[("status", "REJECTED")]) == 1.0);
@@ -139,18 +139,18 @@ fn an_approval_without_a_decision_expires(home: Home) {
 
 fn parallel_nodes_continue_and_a_decision_is_applied_at_once(home: Home) {
     let server = home.serve(None, &[]);
-    let mut asks = fault("asks", "succeed", &[], json!({}));
-    asks["requiresApproval"] = json!(true);
+    let mut gated = fault("gated", "succeed", &[], json!({}));
+    gated["requiresApproval"] = json!(true);
     let busy = fault("busy", "succeed", &[], json!({"latency_ms": 2500}));
-    server.create("both", json!([asks, busy]));
+    server.create("both", json!([gated, busy]));
     let run = server.trigger("both", json!({}));
-    let asked = question(&server, &run);
+    let requested = question(&server, &run);
     assert_eq!(server.run(&run)["status"], "RUNNING", "the other node is busy");
-    assert_eq!(answer(&server, &asked, "APPROVED"), 200);
+    assert_eq!(answer(&server, &requested, "APPROVED"), 200);
     let ended = server.reaches(&run, "SUCCESS");
     let order: Vec<_> =
         ended["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
-    assert_eq!(order, ["asks", "busy"], "it did not wait for the busy one");
+    assert_eq!(order, ["gated", "busy"], "it did not wait for the busy one");
     server.stop();
 }
 
@@ -158,10 +158,10 @@ fn cancelling_a_waiting_run_cancels_its_approval(home: Home) {
     let server = home.serve(None, &[]);
     let run = server.trigger("patch-with-approval", json!({}));
     server.reaches(&run, "WAITING_APPROVAL");
-    let asked = question(&server, &run);
+    let requested = question(&server, &run);
     assert_eq!(server.post(&format!("/api/runs/{run}/cancel"), &json!({})).status, 200);
     assert_eq!(server.run(&run)["status"], "CANCELLED");
-    assert_eq!(answer(&server, &asked, "APPROVED"), 409);
+    assert_eq!(answer(&server, &requested, "APPROVED"), 409);
     assert_eq!(server.metric("workflow_runs_total", &[("status", "CANCELLED")]), 1.0);
     assert_eq!(
         server

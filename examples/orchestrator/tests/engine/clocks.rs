@@ -55,12 +55,12 @@ fn clocks_differ(home: &Home, difference: &str, seconds: i64) {
     // Several leases long.
     let wait = |id: &str, after: &[&str]| fault(id, "succeed", after, json!({"latency_ms": 1500}));
     right.create("slow", json!([wait("a", &[]), wait("b", &["a"]), wait("c", &["b"])]));
-    let mut asks = fault("asks", "succeed", &[], json!({}));
-    asks["requiresApproval"] = json!(true);
-    right.create("asks", json!([asks]));
+    let mut gated = fault("gated", "succeed", &[], json!({}));
+    gated["requiresApproval"] = json!(true);
+    right.create("gated", json!([gated]));
     let servers = [&right, &wrong];
     let trigger = |workflow| servers.map(|server| server.trigger(workflow, json!({})));
-    let waiting = trigger("asks");
+    let waiting = trigger("gated");
     waiting.iter().for_each(|run| drop(right.reaches(run, "WAITING_APPROVAL")));
     let slow = [trigger("slow"), trigger("slow"), trigger("slow")].concat();
     for run in &slow {
@@ -105,12 +105,12 @@ fn clocks_differ(home: &Home, difference: &str, seconds: i64) {
         servers.map(|server| server.metric(name, &[("workflow_id", workflow)])).iter().sum()
     };
     poll::until(TIMEOUT, || {
-        sum("workflow_runs_total", "slow") == 6.0 && sum("workflow_runs_total", "asks") == 2.0
+        sum("workflow_runs_total", "slow") == 6.0 && sum("workflow_runs_total", "gated") == 2.0
     });
     // Durations are differences of two times of one clock.
     let bound = TOLERANCE.as_secs_f64() * 1e3;
     for metric in ["workflow_queue_wait_time", "workflow_approval_wait_time"] {
-        let waited = ["slow", "asks"].map(|name| sum(&format!("{metric}_milliseconds_sum"), name));
+        let waited = ["slow", "gated"].map(|name| sum(&format!("{metric}_milliseconds_sum"), name));
         assert!(waited.iter().all(|waited| (0.0..bound).contains(waited)), "{metric}: {waited:?}");
     }
     wrong.stop();

@@ -87,9 +87,9 @@ fn a_killed_process_is_taken_over_long_before_its_lease_expires() {
 fn a_run_that_waits_for_an_approval_holds_no_slot() {
     let Some(home) = Home::dbos() else { return };
     let server = home.serve(None, &["--slots", "1"]);
-    server.create("asks", json!([with_approval("a", &[])]));
+    server.create("gated", json!([with_approval("a", &[])]));
     server.create("quick", slow(0));
-    let waiting = server.trigger("asks", json!({}));
+    let waiting = server.trigger("gated", json!({}));
     server.reaches(&waiting, "WAITING_APPROVAL");
     let quick = server.trigger("quick", json!({}));
     server.reaches(&quick, "SUCCESS");

@@ -40,13 +40,13 @@ fn a_read_only_file_is_an_error_at_the_start() {
     let mut process = Process::spawn(&mut serve);
     let status = process.exit(TIMEOUT);
     set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
-    let said = process.stderr();
-    assert_eq!(status.code(), Some(1), "{said}");
+    let output = process.stderr();
+    assert_eq!(status.code(), Some(1), "{output}");
     assert!(
-        said.contains("--db orchestrator.db: ") && said.contains("is it a writable file?"),
-        "{said}"
+        output.contains("--db orchestrator.db: ") && output.contains("is it a writable file?"),
+        "{output}"
     );
-    assert!(!said.contains("panicked"), "{said}");
+    assert!(!output.contains("panicked"), "{output}");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn an_unwritable_file_degrades_the_server_until_it_is_writable() {
     assert!(refused.header("retry-after").is_some());
     assert!(
         !refused.body.contains("orchestrator.db"),
-        "what the database said is not for strangers"
+        "the text of the database is not in the response"
     );
     for path in ["/health", "/health/ready"] {
         let health = get(format!("{}{path}", server.url));

@@ -194,13 +194,13 @@ fn several_signals_at_once_are_one_clean_shutdown() {
     server.process.interrupt();
     server.process.terminate();
     assert!(server.process.exit(TIMEOUT).success(), "{}", server.process.stderr());
-    let said = server.process.stderr();
+    let output = server.process.stderr();
     assert_eq!(
-        said.matches("shutting down, a second signal stops immediately").count(),
+        output.matches("shutting down, a second signal stops immediately").count(),
         1,
-        "{said}"
+        "{output}"
     );
-    assert_eq!(said.matches("[OpenTelemetry] Shutdown complete").count(), 1, "{said}");
+    assert_eq!(output.matches("[OpenTelemetry] Shutdown complete").count(), 1, "{output}");
     // The run ended before the drain timeout, and the exporters were closed after it.
     let expected = "POST /api/workflows/{name}/trigger 202\n\
                     \x20 workflow.execute slow SUCCESS\n\

@@ -74,7 +74,7 @@ impl Load<'_> {
     }
 
     fn trigger(&self, round: u64) {
-        let workflow = ["chain", "asks", "fails", "slow"][round as usize % 4];
+        let workflow = ["chain", "gated", "fails", "slow"][round as usize % 4];
         if let Some(id) = self.trigger_run(workflow) {
             self.accepted.lock().unwrap().push(id);
             self.triggered.fetch_add(1, Ordering::Relaxed);
@@ -97,14 +97,16 @@ impl Requests for Load<'_> {
 fn create_workflows(server: &Server) {
     let wait =
         |id: &str, after: &[&str], ms: u64| fault(id, "succeed", after, json!({"latency_ms": ms}));
-    let mut asks = logging_node("asks", &["first"]);
-    asks["requiresApproval"] = json!(true);
+    let mut gated = logging_node("gated", &["first"]);
+    gated["requiresApproval"] = json!(true);
     server.create(
         "chain",
         json!([logging_node("a", &[]), wait("b", &["a"], 30), logging_node("c", &["b"])]),
     );
-    server
-        .create("asks", json!([logging_node("first", &[]), asks, logging_node("last", &["asks"])]));
+    server.create(
+        "gated",
+        json!([logging_node("first", &[]), gated, logging_node("last", &["gated"])]),
+    );
     server.create("fails", json!([wait("a", &[], 10), fault("b", "fail", &["a"], json!({}))]));
     server.create(
         "slow",

@@ -88,7 +88,7 @@ impl Fleet {
 
     /// Triggers a run of one workflow after another. Returns its id if it was accepted.
     fn trigger(&self, round: usize) -> Option<String> {
-        self.trigger_run(["chain", "asks", "chain", "slow"][round % 4])
+        self.trigger_run(["chain", "gated", "chain", "slow"][round % 4])
     }
 
     fn all(&self) -> Vec<Arc<Server>> {
@@ -141,13 +141,13 @@ fn logged_ends(server: &Server) -> Vec<String> {
 fn create_workflows(server: &Server) {
     let wait =
         |id: &str, after: &[&str], ms: u64| fault(id, "succeed", after, json!({"latency_ms": ms}));
-    let mut asks = logging_node("asks", &["first"]);
-    asks["requiresApproval"] = json!(true);
+    let mut gated = logging_node("gated", &["first"]);
+    gated["requiresApproval"] = json!(true);
     server.create(
         "chain",
         json!([logging_node("a", &[]), wait("b", &["a"], 30), logging_node("c", &["b"])]),
     );
-    server.create("asks", json!([logging_node("first", &[]), asks]));
+    server.create("gated", json!([logging_node("first", &[]), gated]));
     server.create(
         "slow",
         json!([logging_node("a", &[]), wait("b", &["a"], 400), logging_node("c", &["b"])]),

@@ -5,7 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test says what went wrong by panicking"
+    reason = "a test fails by panicking"
 )]
 
 /// Runs tests with a PostgreSQL database, and with the engine DBOS.

@@ -8,11 +8,11 @@ on_both_databases!(ended_runs_are_deleted_after_the_retention_time_and_open_ones
 
 fn ended_runs_are_deleted_after_the_retention_time_and_open_ones_stay(home: Home) {
     let server = home.serve(None, &["--retention", "1s"]);
-    let mut asks = fault("asks", "succeed", &[], json!({}));
-    asks["requiresApproval"] = json!(true);
-    server.create("asks", json!([asks]));
+    let mut gated = fault("gated", "succeed", &[], json!({}));
+    gated["requiresApproval"] = json!(true);
+    server.create("gated", json!([gated]));
     server.create("hangs", json!([fault("a", "hang", &[], json!({}))]));
-    let waiting = server.trigger("asks", json!({}));
+    let waiting = server.trigger("gated", json!({}));
     let running = server.trigger("hangs", json!({}));
     server.reaches(&waiting, "WAITING_APPROVAL");
     server.reaches(&running, "RUNNING");

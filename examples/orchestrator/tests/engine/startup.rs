@@ -8,9 +8,9 @@ fn fails(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, S
     serve.envs(variables.iter().copied());
     let mut process = Process::spawn(&mut serve);
     let status = process.exit(TIMEOUT);
-    let said = process.stderr();
-    assert!(!said.contains("panicked"), "{said}");
-    (status.code().unwrap(), said)
+    let output = process.stderr();
+    assert!(!output.contains("panicked"), "{output}");
+    (status.code().unwrap(), output)
 }
 
 #[test]
@@ -18,26 +18,26 @@ fn invalid_input_is_an_error_message_and_an_exit_code() {
     let home = Home::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
-    let said = |arguments: &[&str], variables: &[(&str, &str)], code: i32, words: &[&str]| {
-        let (exit, said) = fails(&home, arguments, variables);
-        assert_eq!(exit, code, "{arguments:?} {variables:?}: {said}");
+    let rejects = |arguments: &[&str], variables: &[(&str, &str)], code: i32, words: &[&str]| {
+        let (exit, output) = fails(&home, arguments, variables);
+        assert_eq!(exit, code, "{arguments:?} {variables:?}: {output}");
         for word in words {
-            assert!(said.contains(word), "{word} is not in: {said}");
+            assert!(output.contains(word), "{word} is not in: {output}");
         }
     };
-    said(&["--nonsense"], &[], 2, &["--nonsense"]);
-    said(&["--drain-timeout", "soon"], &[], 2, &["soon"]);
-    said(&[], &[("HUB_MAX_RUNS", "many")], 2, &["many"]);
-    said(&["--config", "nowhere.toml"], &[], 2, &["nowhere.toml"]);
-    said(&["--db", "postgres://localhost/x"], &[], 2, &["postgres", "not supported"]);
-    said(&["--db", "nowhere/at/all.db"], &[], 1, &["nowhere/at/all.db", "writable"]);
-    said(
+    rejects(&["--nonsense"], &[], 2, &["--nonsense"]);
+    rejects(&["--drain-timeout", "soon"], &[], 2, &["soon"]);
+    rejects(&[], &[("HUB_MAX_RUNS", "many")], 2, &["many"]);
+    rejects(&["--config", "nowhere.toml"], &[], 2, &["nowhere.toml"]);
+    rejects(&["--db", "postgres://localhost/x"], &[], 2, &["postgres", "not supported"]);
+    rejects(&["--db", "nowhere/at/all.db"], &[], 1, &["nowhere/at/all.db", "writable"]);
+    rejects(
         &[],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost4317")],
         2,
         &["OTEL_EXPORTER_OTLP_ENDPOINT", "localhost4317"],
     );
-    said(&[], &[("SLACK_WEBHOOK_URL", "http://evil.example/x")], 2, &["SLACK_WEBHOOK_URL"]);
+    rejects(&[], &[("SLACK_WEBHOOK_URL", "http://evil.example/x")], 2, &["SLACK_WEBHOOK_URL"]);
     let mut serve = hub_otel_tests::process::command(env!("CARGO_BIN_EXE_orchestrator"));
     serve.current_dir(home.path()).args(["--bind", &taken]);
     serve.env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
@@ -63,9 +63,9 @@ fn sigterm_without_collector_and_runs_exits_within_six_seconds() {
     process.line(TIMEOUT, "  try ");
     assert!(process.stderr().contains("unreachable"), "{}", process.stderr());
     process.terminate();
-    let asked = std::time::Instant::now();
+    let began = std::time::Instant::now();
     assert!(process.exit(TIMEOUT).success());
-    assert!(asked.elapsed() < std::time::Duration::from_secs(6), "{:?}", asked.elapsed());
+    assert!(began.elapsed() < std::time::Duration::from_secs(6), "{:?}", began.elapsed());
 }
 
 #[test]

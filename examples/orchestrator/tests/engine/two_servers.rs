@@ -72,19 +72,19 @@ fn another_server_takes_over_the_runs_of_a_killed_one(home: Home) {
 fn a_run_is_cancelled_and_decided_through_another_server(home: Home) {
     let first = home.serve(None, &LEASE);
     let second = home.serve(None, &LEASE);
-    let mut asks = fault("asks", "succeed", &[], json!({}));
-    asks["requiresApproval"] = json!(true);
-    first.create("both", json!([asks, fault("hangs", "hang", &[], json!({}))]));
+    let mut gated = fault("gated", "succeed", &[], json!({}));
+    gated["requiresApproval"] = json!(true);
+    first.create("both", json!([gated, fault("hangs", "hang", &[], json!({}))]));
     let run = first.trigger("both", json!({}));
-    let asked = poll::until(TIMEOUT, || {
+    let requested = poll::until(TIMEOUT, || {
         second.get("/api/approvals?decision=PENDING")["approvals"][0]["id"]
             .as_str()
             .map(str::to_owned)
     });
     let decision = json!({"decision": "APPROVED", "respondedBy": "ada"});
-    let path = format!("/api/approvals/{asked}/decision");
+    let path = format!("/api/approvals/{requested}/decision");
     assert_eq!(second.post(&path, &decision).status, 200);
-    poll::until(TIMEOUT, || first.run(&run)["nodes"][0]["id"] == "asks");
+    poll::until(TIMEOUT, || first.run(&run)["nodes"][0]["id"] == "gated");
     assert_eq!(second.post(&format!("/api/runs/{run}/cancel"), &json!({})).status, 200);
     poll::until(TIMEOUT, || first.get("/health")["activeRuns"] == 0);
     let ends = |server: &crate::server::Server| {

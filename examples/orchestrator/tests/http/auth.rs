@@ -194,7 +194,7 @@ fn secrets_are_read_from_a_variable_or_the_file_that_it_names() {
     assert!(!format!("{secrets:?}").contains("first"), "secrets are never shown");
 
     let error = |pairs: &[(&str, &str)]| read(pairs).unwrap_err();
-    for (pairs, said) in [
+    for (pairs, expected) in [
         (
             &[("HUB_API_TOKEN_FILE", "/nowhere/at/all")][..],
             "cannot read the file `/nowhere/at/all`",
@@ -206,7 +206,7 @@ fn secrets_are_read_from_a_variable_or_the_file_that_it_names() {
     ] {
         let error = error(pairs).to_string();
         assert!(
-            error.contains(said) && error.contains(pairs[0].0.trim_end_matches("_FILE")),
+            error.contains(expected) && error.contains(pairs[0].0.trim_end_matches("_FILE")),
             "{error}"
         );
     }

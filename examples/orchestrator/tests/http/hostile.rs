@@ -117,9 +117,9 @@ proptest! {
     fn a_request_without_credentials_is_rejected_without_a_leak(
         headers in prop::collection::vec(header(), 0..5), body in body(),
     ) {
-        let (status, said) = send(&WEBHOOKS.guarded, headers, body);
-        prop_assert_eq!(status, StatusCode::UNAUTHORIZED, "{}", said);
-        prop_assert!(!said.contains("is-secret"), "{}", said);
+        let (status, reply) = send(&WEBHOOKS.guarded, headers, body);
+        prop_assert_eq!(status, StatusCode::UNAUTHORIZED, "{}", reply);
+        prop_assert!(!reply.contains("is-secret"), "{}", reply);
         let runs = WEBHOOKS.runtime.block_on(async {
             let first = store::Page { limit: 1, after: None };
             WEBHOOKS.guarded.engine.store().runs("alert-notification", None, first).await.unwrap().entries
@@ -129,12 +129,12 @@ proptest! {
 
     #[test]
     fn no_request_causes_a_5xx(headers in prop::collection::vec(header(), 0..4), body in body()) {
-        let (status, said) = send(&WEBHOOKS.open, headers, body.clone());
-        prop_assert!(!status.is_server_error(), "{} {}", status, said);
-        prop_assert!(serde_json::from_str::<serde_json::Value>(&said).unwrap().is_object(), "{}", said);
+        let (status, reply) = send(&WEBHOOKS.open, headers, body.clone());
+        prop_assert!(!status.is_server_error(), "{} {}", status, reply);
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&reply).unwrap().is_object(), "{}", reply);
         // With a credential too.
         let headers = vec![("authorization".to_owned(), format!("Bearer {TOKEN}").into_bytes())];
-        let (status, said) = send(&WEBHOOKS.open, headers, body);
-        prop_assert!(!status.is_server_error(), "{} {}", status, said);
+        let (status, reply) = send(&WEBHOOKS.open, headers, body);
+        prop_assert!(!status.is_server_error(), "{} {}", status, reply);
     }
 }

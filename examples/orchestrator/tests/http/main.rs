@@ -1,5 +1,5 @@
 //! HTTP and command line of the orchestrator: Grafana, chats, a terminal, invalid requests.
-#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
 mod admission;

@@ -121,7 +121,7 @@ fn other_payloads_are_rejected_with_the_reason() {
         "title": "[Alerting] Failure rate", "ruleId": 1, "ruleName": "Failure rate", "state": "alerting",
         "evalMatches": [{ "value": 100, "metric": "High value", "tags": null }], "message": "m", "orgId": 0,
     });
-    for (body, said) in [
+    for (body, expected) in [
         (legacy, "missing field `alerts`"),
         (json!({ "alerts": {} }), "expected a sequence"),
         (json!({ "alerts": ["firing"] }), "unified-alerting"),
@@ -131,7 +131,7 @@ fn other_payloads_are_rejected_with_the_reason() {
         (json!("firing"), "unified-alerting"),
     ] {
         let error = read_json(&body).unwrap_err().to_string();
-        assert!(error.contains(said), "{body}: {error}");
+        assert!(error.contains(expected), "{body}: {error}");
     }
 }
 

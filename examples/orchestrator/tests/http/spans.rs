@@ -53,10 +53,10 @@ async fn the_load_test_counts_suspended_segments() {
     let receiver = Receiver::start();
     let server = Server::start(&variables(&exporting(&receiver))).await;
     let create = server.http.post(format!("{}/api/workflows", server.url));
-    let workflow = r#"{"name":"asks","nodes":[{"id":"a","agent":"fault","action":"succeed","requiresApproval":true}]}"#;
+    let workflow = r#"{"name":"gated","nodes":[{"id":"a","agent":"fault","action":"succeed","requiresApproval":true}]}"#;
     assert_eq!(create.body(workflow).send().await.unwrap().status(), 201);
     let (metrics, url) = (server.metrics.clone(), server.url.clone());
-    let bench = ["--workflow", "asks", "--runs", "4", "--concurrency", "4", "--metrics", &metrics];
+    let bench = ["--workflow", "gated", "--runs", "4", "--concurrency", "4", "--metrics", &metrics];
     let mut bench = Process::spawn(&mut server.bench(&bench));
     // The load test waits until the server is idle, so no approval is listed before it has started.
     poll::until_async(TIMEOUT, async || {

@@ -1,6 +1,6 @@
 //! Test suite of a store, run with SQLite in a file, SQLite in memory, and PostgreSQL.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod approvals;
 mod fixture;
@@ -258,7 +258,7 @@ async fn an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved(store: imp
     );
     assert!(matches!(admit(true, 0).await, Admitted::Started(_)), "it still fires");
     assert!(matches!(admit(false, 60_000).await, Admitted::Started(_)), "it resolved");
-    assert!(matches!(admit(false, 60_000).await, Admitted::Nothing), "and says so again");
+    assert!(matches!(admit(false, 60_000).await, Admitted::Nothing), "again");
     assert_eq!(store.runs("w", None, ALL).await.unwrap().entries.len(), 3);
 }
 

@@ -130,8 +130,8 @@ async fn a_request_that_several_processes_receive_is_one_run_one_decision_and_on
     assert_eq!(created.iter().filter(|new| **new).count(), 1);
 
     let run = running(&stores[0]).await;
-    let asked = stores[0].request_approval(run.clone(), question(&run, later())).await.unwrap();
-    let (id, state) = (asked.unwrap().id, run.clone());
+    let requested = stores[0].request_approval(run.clone(), question(&run, later())).await.unwrap();
+    let (id, state) = (requested.unwrap().id, run.clone());
     // The run is suspended while it is decided: it must neither wait forever nor continue twice.
     let suspended = tokio::spawn({
         let store = stores[1].clone();

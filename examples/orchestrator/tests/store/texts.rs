@@ -15,11 +15,11 @@ pub(crate) async fn texts_with_any_character_are_stored(store: impl TestStore) {
     let Created::New(run) = create(&store, new).await else { panic!("no key") };
     assert_eq!(run.context, context);
     let run = store.start(run.state(), None).await.unwrap().unwrap().state();
-    let asked = Approval { input: json!(text), ..question(&run, later()) };
-    let asked = store.request_approval(run.clone(), asked).await.unwrap().unwrap();
-    assert_eq!(asked.input, json!(text));
+    let requested = Approval { input: json!(text), ..question(&run, later()) };
+    let requested = store.request_approval(run.clone(), requested).await.unwrap().unwrap();
+    assert_eq!(requested.input, json!(text));
     let resolution = Resolution { notes: Some(text.into()), responded_by: text.into(), ..yes() };
-    store.decide(&asked.id, resolution, None).await.unwrap();
+    store.decide(&requested.id, resolution, None).await.unwrap();
     let notes = store.approvals_of(&run.id).await.unwrap().remove(0).notes.unwrap();
     assert!(notes.ends_with("\u{202e}"), "{notes:?}");
     let failed = NodeRecord { output: Some(json!(text)), error: Some(text.into()), ..result(1) };
