@@ -24,6 +24,19 @@ pub async fn agent(attempt: i64, fails: bool) -> Result<u32, WorkError> {
     work(fails).await
 }
 
+/// The model of [`llm`], whose price the scenario sets.
+pub const MODEL: &str = "gpt-4o-mini";
+
+/// A call of a model with its usage and response. Its cost is an attribute and a counter.
+#[hub_otel::instrument_llm(provider = "openai", model = MODEL, fields(attempt))]
+pub async fn llm(attempt: i64) -> Result<u32, WorkError> {
+    let result = work(false).await?;
+    hub_otel::current()
+        .usage(hub_otel::Usage::new(310, 12))
+        .response(MODEL, "chatcmpl-7", ["stop"]);
+    Ok(result)
+}
+
 #[hub_otel::instrument_workflow(
     id = id, name = "Bench", run_id = "run-7", trigger = "manual", fields(attempt)
 )]

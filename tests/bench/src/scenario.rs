@@ -24,6 +24,9 @@ pub const ALL: &[&str] = &[
     "hub.workflow.unsampled",
     "hub.agent.unsampled",
     "hub.workflow.disabled",
+    "hub.workflow.gen_ai",
+    "hub.agent.gen_ai",
+    "hub.llm",
     "hub.workflow.labels",
     "hub.agent.labels",
     "hub.workflow.default",
@@ -155,8 +158,11 @@ fn hub(unit: &str, fails: bool) -> Scenario {
     if unit == "layer.foreign" {
         return foreign_by_layer();
     }
-    // The hand-written code sets no GenAI attributes.
-    let builder = hub_otel::Telemetry::builder().gen_ai(false);
+    // The hand-written code sets no GenAI attributes, which are on by default.
+    let price = hub_otel::ModelPrice::per_million(0.15, 0.6);
+    let builder = hub_otel::Telemetry::builder()
+        .gen_ai(unit.ends_with("gen_ai"))
+        .model_price(by_hub::MODEL, price);
     let builder = if unit.ends_with("live") { builder.live_embedded() } else { builder };
     let telemetry =
         (!unit.ends_with("disabled")).then(|| builder.install().expect("valid settings"));
@@ -171,6 +177,7 @@ fn hub(unit: &str, fails: bool) -> Scenario {
         "series" => Box::new(move |n| drop(ready(by_hub::agent_of(&format!("id-{n}"), 1, fails)))),
         "polled" => Box::new(|n| drop(ready(by_hub::polled(number(n), POLLS)))),
         "nested" => Box::new(|n| drop(ready(by_hub::nested(number(n))))),
+        "llm" => Box::new(|n| drop(ready(by_hub::llm(number(n))))),
         "foreign" => Box::new(|n| drop(ready(by_tracing::foreign(number(n))))),
         "spawned" => {
             let runtime = current_thread();

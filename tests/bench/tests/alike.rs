@@ -102,6 +102,21 @@ fn metrics_do_not_depend_on_sampling() {
 }
 
 #[test]
+fn the_scenarios_of_gen_ai_deliver_its_attributes() {
+    for (name, attributes) in [
+        ("hub.workflow.gen_ai", ["invoke_workflow", "gen_ai.workflow.name"]),
+        ("hub.agent.gen_ai", ["invoke_agent", "gen_ai.agent.name"]),
+        ("hub.llm", ["gen_ai.usage.input_tokens", "gen_ai.usage.cost"]),
+    ] {
+        let (spans, _) = emit(name);
+        for attribute in attributes {
+            assert_eq!(spans.matches(attribute).count(), 3, "{attribute} in {spans}");
+        }
+    }
+    assert!(!emit("hub.agent").0.contains("gen_ai"));
+}
+
+#[test]
 fn a_disabled_unit_emits_no_telemetry() {
     assert_eq!(emit("hub.workflow.disabled"), (String::new(), Vec::new()));
 }
