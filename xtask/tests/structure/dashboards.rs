@@ -28,7 +28,7 @@ fn the_folder_contains_the_dashboards_with_uid_and_title() {
 }
 
 /// Panels required by the users: dashboard, title, kind of panel.
-const REQUIRED: [(&str, &str, &str); 37] = [
+const REQUIRED: [(&str, &str, &str); 38] = [
     ("workflow-overview", "Workflows per minute by status", "timeseries"),
     ("workflow-overview", "p95 duration", "gauge"),
     ("workflow-overview", "Active workflows", "stat"),
@@ -65,6 +65,7 @@ const REQUIRED: [(&str, &str, &str); 37] = [
     ("system-health", "Service map", "nodeGraph"),
     ("system-health", "Warnings and errors", "logs"),
     ("system-health", "Database errors per minute", "timeseries"),
+    ("system-health", "Database connections by pool", "timeseries"),
     ("cost-tracking", "Executions per day", "timeseries"),
 ];
 

@@ -33,6 +33,7 @@ pub(super) fn dashboard() -> Dashboard {
             errors(),
             database(),
             database_errors(),
+            connections(),
             calls(),
             call_errors(),
             memory().begins("Process"),
@@ -177,6 +178,20 @@ fn database_errors() -> Panel {
             or_none(&per_minute(&[a::ERROR_TYPE], &failed), a::ERROR_TYPE),
             "{{error_type}}",
         )
+}
+
+fn connections() -> Panel {
+    let by_pool = |series| sum_by(&[a::DB_CLIENT_CONNECTION_POOL_NAME], series);
+    let count = of_process(Series::of, &m::DB_CLIENT_CONNECTION_COUNT);
+    let limit = of_process(Series::of, &m::DB_CLIENT_CONNECTION_MAX);
+    Panel::lines("Database connections by pool", "short")
+        .about("Connections in use, and the most that a pool may open. Queries wait at the limit.")
+        .query(
+            Mode::Range,
+            by_pool(count.is(a::DB_CLIENT_CONNECTION_STATE, "used")),
+            "{{db_client_connection_pool_name}} in use",
+        )
+        .query(Mode::Range, by_pool(limit), "{{db_client_connection_pool_name}} limit")
 }
 
 fn errors() -> Panel {
