@@ -13,8 +13,7 @@ use crate::options::Options;
 use crate::propagation::custom::CustomPropagators;
 use crate::sdk_types::SdkTracer;
 #[cfg(feature = "sdk")]
-use crate::semconv::SCOPE;
-use crate::semconv::{attribute, gen_ai};
+use crate::semconv::{attribute, gen_ai, library_scope};
 use crate::unit::open_units::OpenUnits;
 use crate::unit::span::{RecordLimits, UnitSpans};
 use opentelemetry::Context;
@@ -88,11 +87,11 @@ impl Instance {
         sdk_reads_units: bool,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let meter = metrics.meter(SCOPE);
+        let meter = metrics.meter_with_scope(library_scope());
         gen_ai.start(&meter, &options);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            tracer: traces.tracer(SCOPE),
+            tracer: traces.tracer_with_scope(library_scope()),
             span_limits: spans.limits(),
             spans,
             units: UnitMetrics::new(&meter, options, sdk_reads_units),

@@ -37,6 +37,14 @@ pub use crate::semconv::span::{AttributeType, RequirementLevel, SPANS, Span, Spa
 /// Name of the instrumentation scope of all telemetry that the library itself records.
 pub const SCOPE: &str = "hub_otel";
 
+/// Returns the scope of everything that the library records, with its version.
+#[cfg(feature = "sdk")]
+pub(crate) fn library_scope() -> opentelemetry::InstrumentationScope {
+    opentelemetry::InstrumentationScope::builder(SCOPE)
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .build()
+}
+
 /// Target of the library's own diagnostics in `tracing`: the lines that begin with
 /// `[OpenTelemetry]`. Never exported.
 pub const DIAGNOSTICS_TARGET: &str = "hub_otel::diagnostics";

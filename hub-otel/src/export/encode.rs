@@ -6,8 +6,9 @@ mod protobuf;
 mod spans;
 
 use crate::config::otlp::Protocol;
-use crate::export::ended_span::{EndedSpan, to_span_data, unit_scope};
+use crate::export::ended_span::{EndedSpan, to_span_data};
 use crate::export::queued_log::{LogContent, QueuedLog};
+use crate::semconv::library_scope;
 use crate::telemetry::redaction::{DenyList, REDACTED};
 use crate::unit::span::RecordLimits;
 use bytes::Bytes;
@@ -197,7 +198,7 @@ pub(crate) fn encode_log_records(
         }
         return Some(logs::encode(&records, resource, deny).into());
     }
-    let unit_scope = unit_scope();
+    let unit_scope = library_scope();
     let mut groups: Vec<ScopeLogs> = Vec::new();
     let mut group_indices: HashMap<InstrumentationScope, usize> = HashMap::new();
     for queued in records {

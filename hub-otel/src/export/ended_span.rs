@@ -1,11 +1,11 @@
 //! Spans that have ended: those of units, and the SDK's.
 
-use crate::semconv::{SCOPE, event};
+use crate::semconv::{event, library_scope};
 use crate::unit::ending::SpanEnd;
 use crate::unit::span::{RareFacts, RecordLimits, UnitSpan};
 use crate::unit::span_facts::{AttributeRef, SpanFacts, StatusRef};
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, Status};
-use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use std::borrow::Cow;
 
@@ -15,11 +15,6 @@ pub(crate) enum EndedSpan {
     Unit(Box<UnitSpan>, SpanEnd),
     /// Boxed: most spans are those of units, and a queue has room for thousands.
     Sdk(Box<SpanData>),
-}
-
-/// Returns the scope of the spans of units.
-pub(crate) fn unit_scope() -> InstrumentationScope {
-    InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// Converts the span of a unit into the SDK's data, for what is made for it: span processors, the
@@ -81,7 +76,7 @@ fn convert(
         events,
         links,
         status,
-        instrumentation_scope: unit_scope(),
+        instrumentation_scope: library_scope(),
     }
 }
 

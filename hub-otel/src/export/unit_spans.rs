@@ -173,7 +173,7 @@ pub(crate) fn record_limits(limits: &SpanLimits) -> RecordLimits {
 mod tests {
     use super::*;
     use crate::export::random;
-    use crate::semconv::SCOPE;
+    use crate::semconv::library_scope;
     use crate::unit::span_facts::keep_last;
     use opentelemetry::trace::{SpanId, TracerProvider};
     use opentelemetry_sdk::error::OTelSdkResult;
@@ -248,7 +248,7 @@ mod tests {
                 Some(parent) => Context::new().with_remote_span_context(parent),
                 None => Context::new(),
             };
-            let sdk = SdkUnitSpans { tracer: provider.tracer(SCOPE) };
+            let sdk = SdkUnitSpans { tracer: provider.tracer_with_scope(library_scope()) };
             let recorded = RecordedUnitSpans {
                 sampler: Box::new(Sampler::AlwaysOn),
                 ids: RandomIdGenerator::default(),

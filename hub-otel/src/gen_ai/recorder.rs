@@ -8,9 +8,9 @@ use crate::gen_ai::prices::Prices;
 use crate::gen_ai::{InferenceFacts, ToolFacts};
 use crate::money::Picodollars;
 use crate::options::Options;
-#[cfg(feature = "sdk")]
-use crate::semconv::SCOPE;
 use crate::semconv::gen_ai::operation;
+#[cfg(feature = "sdk")]
+use crate::semconv::library_scope;
 #[cfg(feature = "sdk")]
 use opentelemetry::logs::LoggerProvider;
 use opentelemetry::metrics::Meter;
@@ -54,7 +54,7 @@ impl GenAiRecorder {
     #[cfg(feature = "sdk")]
     pub(crate) fn set_logs(&self, provider: &SdkLoggerProvider) {
         if self.content.has_events() {
-            self.details.get_or_init(|| provider.logger(SCOPE));
+            self.details.get_or_init(|| provider.logger_with_scope(library_scope()));
         }
     }
 

@@ -4,8 +4,8 @@
 //! <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/logs/v1/logs.proto>
 
 use crate::export::encode::otlp::{OtlpWriter, group_by_scope, unix_nanos};
-use crate::export::ended_span::unit_scope;
 use crate::export::queued_log::{LogContent, QueuedLog, severity};
+use crate::semconv::library_scope;
 use crate::telemetry::redaction::DenyList;
 use crate::unit::unit_event::UnitEvent;
 use opentelemetry::logs::{AnyValue, Severity};
@@ -19,7 +19,7 @@ const ESTIMATED_RECORD_BYTES: usize = 256;
 /// first record of each. Messages of OTLP are written as they are: their secrets are redacted
 /// before.
 pub(super) fn encode(records: &[QueuedLog], resource: &Resource, deny: &DenyList) -> Vec<u8> {
-    let unit_scope = unit_scope();
+    let unit_scope = library_scope();
     let mut otlp = OtlpWriter::with_capacity(records.len() * ESTIMATED_RECORD_BYTES, deny);
     let start = otlp.begin_resource(resource);
     for (scope, records) in group_by_scope(records, |record| record.scope(&unit_scope)) {

@@ -8,7 +8,8 @@
 mod unit;
 
 use crate::export::encode::otlp::{OtlpWriter, group_by_scope, unix_nanos};
-use crate::export::ended_span::{EndedSpan, unit_scope};
+use crate::export::ended_span::EndedSpan;
+use crate::semconv::library_scope;
 use crate::telemetry::redaction::DenyList;
 use crate::unit::span::RecordLimits;
 use crate::unit::span_facts::{AttributeRef, SpanFacts, StatusRef};
@@ -32,7 +33,7 @@ pub(super) fn encode(
     deny: &DenyList,
     limits: &RecordLimits,
 ) -> Vec<u8> {
-    let unit_scope = unit_scope();
+    let unit_scope = library_scope();
     let mut encoder = SpanEncoder {
         otlp: OtlpWriter::with_capacity(spans.len() * ESTIMATED_SPAN_BYTES, deny),
         limits: *limits,

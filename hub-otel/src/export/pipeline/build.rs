@@ -38,6 +38,7 @@ use crate::instance::Instance;
 use crate::live::feed::Feed;
 use crate::options::{Options, Sampling};
 use crate::propagation::custom::CustomPropagators;
+use crate::semconv::library_scope;
 use crate::telemetry::error::{InitError, SettingProblem};
 use crate::unit::span::UnitSpans;
 use opentelemetry::metrics::MeterProvider;
@@ -216,7 +217,7 @@ pub(crate) fn start(
     };
     let tracer_provider = context.tracer_provider(processor.clone(), &mut components);
     let unit_spans: Arc<dyn UnitSpans> = if has_custom_spans {
-        Arc::new(SdkUnitSpans { tracer: tracer_provider.tracer(crate::semconv::SCOPE) })
+        Arc::new(SdkUnitSpans { tracer: tracer_provider.tracer_with_scope(library_scope()) })
     } else {
         context.unit_spans(processor)
     };
@@ -284,7 +285,7 @@ pub(crate) fn start(
     let (meter_builder, metric_readers) =
         context.metric_components(&mut components, meter_builder, &mut metric_pushes);
     let meter_provider = meter_builder.build();
-    let meter = meter_provider.meter(crate::semconv::SCOPE);
+    let meter = meter_provider.meter_with_scope(library_scope());
     metrics::self_metrics::observe_accounting(&meter, context.deliveries.clone());
     metrics::self_metrics::observe_liveness(&meter, context.phase.clone());
     #[cfg(feature = "cost")]

@@ -141,7 +141,7 @@ fn queued() -> impl Strategy<Value = QueuedLog> {
 
 /// Encodes the messages of `records` with prost, grouped as [`encode`] does.
 fn encode_with_prost(records: Vec<QueuedLog>, resource: &Resource) -> Vec<u8> {
-    let unit_scope = unit_scope();
+    let unit_scope = library_scope();
     let mut groups: Vec<(InstrumentationScope, Vec<LogRecord>)> = Vec::new();
     for queued in records {
         let scope = queued.scope(&unit_scope).clone();
