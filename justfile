@@ -122,7 +122,7 @@ stack-permissive:
 # The pictures of the stack in docs/images: real dashboards after some minutes of load (needs npm and chromium-driver).
 stack-pictures:
     observability/tools/build --permissive --pictures
-    cargo build -p orchestrator -p assistant
+    just orchestrator
     cargo test -p xtask --test live -- --ignored --nocapture pictures
     ls -l docs/images
 

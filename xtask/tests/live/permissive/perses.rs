@@ -38,6 +38,13 @@ pub(crate) struct Addresses<'a> {
     pub(crate) logs: &'a str,
 }
 
+/// Number of the complete JSON documents in a folder.
+fn written_documents(folder: &Path) -> usize {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let documents = files.filter_map(|file| fs::read(file.path()).ok());
+    documents.filter(|document| serde_json::from_slice::<Value>(document).is_ok()).count()
+}
+
 impl Perses {
     /// URL of the project of the dashboards.
     pub(crate) fn project(port: u16) -> String {
@@ -89,9 +96,12 @@ impl Perses {
                 .env("HOME", folder.path()),
         );
         let url = format!("http://127.0.0.1:{port}");
-        // The files are read after the start.
         process.wait_until_ready(START, &format!("{url}/api/v1/health"));
         let started = Self { process, url, _folder: folder };
+        // The files are read after the start. A list that is requested while one of its entries is
+        // written is an error in the log.
+        let written = data.join("dashboards/commandcenter");
+        poll::until(START, || written_documents(&written) == 7);
         let boards = format!("{}{DASHBOARDS}", started.url);
         poll::until(START, || {
             let reply = http::get(&boards);
