@@ -157,6 +157,17 @@ fn spans_in_joined_dropped_and_panicking_units_have_their_own_unit_as_parent() {
 }
 
 #[test]
+fn a_span_is_linked_to_the_one_it_follows_and_may_outlive_its_unit() {
+    let receiver = Receiver::start();
+    run("late", &receiver, &[]);
+    let (unit, late) = (named(&receiver, "agent.execute"), named(&receiver, "late"));
+    assert_eq!(late.parent_span_id, unit.span_id);
+    assert!(late.end_time_unix_nano > unit.end_time_unix_nano, "{late:?}");
+    let links: Vec<_> = late.links.iter().map(|link| &link.span_id).collect();
+    assert_eq!(links, [&named(&receiver, "followed").span_id]);
+}
+
+#[test]
 fn the_context_of_open_telemetry_is_available_and_a_remote_parent_can_be_set() {
     let receiver = Receiver::start();
     run("span_ext", &receiver, &[]);

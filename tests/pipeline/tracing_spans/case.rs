@@ -269,6 +269,21 @@ fn interleaved() {
 
 #[test]
 #[ignore = "runs in a child process"]
+fn late() {
+    let telemetry = init();
+    let followed = info_span!("followed");
+    let mut late = Span::none();
+    agent("a", "x").call(|| {
+        late = info_span!("late");
+        late.follows_from(&followed);
+    });
+    late.in_scope(|| ());
+    drop((followed, late));
+    assert!(telemetry.shutdown_blocking().is_complete());
+}
+
+#[test]
+#[ignore = "runs in a child process"]
 fn span_ext() {
     let telemetry = init();
     let parent = SpanContext::new(
