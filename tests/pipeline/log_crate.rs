@@ -42,7 +42,7 @@ fn records_of_the_log_crate_are_exported_with_target_and_location() {
 fn events_without_a_name_have_none_and_what_the_library_exports_has_its_version() {
     for name in ["lines", "own_subscriber"] {
         let receiver = Receiver::start();
-        run(name, &receiver, "info");
+        run(name, &receiver, "info,hub_otel=debug");
         // By default, `tracing` names an event by its file and line.
         assert_eq!(with_body(&receiver, "by tracing")[0].event_name, "", "{name}");
         assert_eq!(with_body(&receiver, "with a name")[0].event_name, "cache.miss", "{name}");

@@ -17,6 +17,7 @@ use crate::export::queued_log::{LogContent, QueuedLog};
 use crate::gen_ai::recorder::GenAiRecorder;
 #[cfg(feature = "live")]
 use crate::live::feed::Feed;
+use crate::semconv::{SCOPE, library_scope};
 use crate::unit::foreign_call::record_foreign_call;
 use crate::unit::span_facts::keep_last;
 use opentelemetry::Context;
@@ -132,6 +133,7 @@ impl LogProcessor for QueueLogProcessor {
             return;
         }
         let scope = match data.target() {
+            Some(target) if target == SCOPE => library_scope(),
             Some(target) => InstrumentationScope::builder(target.clone()).build(),
             None => scope.clone(),
         };
