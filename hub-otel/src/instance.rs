@@ -13,7 +13,8 @@ use crate::options::Options;
 use crate::propagation::custom::CustomPropagators;
 use crate::sdk_types::SdkTracer;
 #[cfg(feature = "sdk")]
-use crate::semconv::{attribute, gen_ai, library_scope};
+use crate::semconv::library_scope;
+use crate::semconv::{attribute, gen_ai};
 use crate::unit::open_units::OpenUnits;
 use crate::unit::span::{RecordLimits, UnitSpans};
 use opentelemetry::Context;

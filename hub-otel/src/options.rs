@@ -16,7 +16,6 @@ pub(crate) struct Options {
     /// Names of the GenAI metrics.
     pub(crate) gen_ai_names: GenAiNames,
     /// Exports the spans of the `tracing` crate.
-    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "none are exported"))]
     pub(crate) tracing_spans: bool,
     /// Destination of the exception of a failed unit.
     pub(crate) exceptions: Exceptions,

@@ -47,6 +47,10 @@ pub(super) fn finish_detached(unit: &ActiveUnit, ending: Ending) {
 }
 
 #[inline(always)]
+#[cfg_attr(
+    not(feature = "sdk"),
+    expect(unused_mut, reason = "the event about a call takes its content from the span")
+)]
 fn record_end(unit: &ActiveUnit, mut finished: Finished) {
     let elapsed = unit.started.elapsed();
     if unit.kind.is_counted() {
