@@ -117,7 +117,11 @@ async fn pictures() {
         return document.body.innerText.includes('injected by the action');";
     pictures.take("cause-2-trace", &url, (1280, 620), shown).await;
     let url = format!("{}/select/vmui/?#/?query={query}", variant.logs.url);
-    let shown = "return document.body.innerText.includes('injected by the action');";
+    // The fields of the record that reports the failure, once it is opened.
+    let shown = "const record = [...document.querySelectorAll('[class*=group-logs-row-content]')]
+            .find((row) => row.textContent.includes('workflow.run.ended'));
+        if (record && !window.isOpened) { window.isOpened = true; record.click(); }
+        return record !== undefined;";
     pictures.take("cause-3-logs", &url, (1280, 620), shown).await;
     pictures.browser.close().await;
 
