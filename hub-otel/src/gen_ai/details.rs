@@ -13,7 +13,7 @@ use crate::unit::span::{RecordLimits, UnitSpan};
 use crate::unit::span_facts::{AttributeRef, SpanFacts, keep_last};
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
 use opentelemetry::trace::SpanContext;
-use opentelemetry::{Array, Context, Key, KeyValue, Value};
+use opentelemetry::{Array, Context, KeyValue, Value};
 use opentelemetry_sdk::logs::SdkLogger;
 use opentelemetry_sdk::trace::SpanData;
 use serde_json::Value as Json;
@@ -123,18 +123,15 @@ fn emit(
 }
 
 fn any_value(value: &Value) -> AnyValue {
-    fn list<T: Clone + Into<AnyValue>>(values: &[T]) -> AnyValue {
-        AnyValue::ListAny(Box::new(values.iter().cloned().map(Into::into).collect()))
-    }
     match value {
         Value::Bool(value) => (*value).into(),
         Value::I64(value) => (*value).into(),
         Value::F64(value) => (*value).into(),
         Value::String(text) => text.clone().into(),
-        Value::Array(Array::Bool(values)) => list(values),
-        Value::Array(Array::I64(values)) => list(values),
-        Value::Array(Array::F64(values)) => list(values),
-        Value::Array(Array::String(values)) => list(values),
+        Value::Array(Array::Bool(values)) => values.iter().copied().collect(),
+        Value::Array(Array::I64(values)) => values.iter().copied().collect(),
+        Value::Array(Array::F64(values)) => values.iter().copied().collect(),
+        Value::Array(Array::String(values)) => values.iter().cloned().collect(),
         other => other.to_string().into(),
     }
 }
@@ -152,17 +149,13 @@ fn structured(value: &Value) -> AnyValue {
 fn from_json(json: Json, depth: usize) -> AnyValue {
     match json {
         Json::Array(_) | Json::Object(_) if depth == 0 => json.to_string().into(),
-        Json::Array(items) => AnyValue::ListAny(Box::new(
-            items.into_iter().map(|item| from_json(item, depth - 1)).collect(),
-        )),
-        Json::Object(members) => AnyValue::Map(Box::new(
-            members
-                .into_iter()
-                // A value that is not set has no form here.
-                .filter(|(_, member)| !member.is_null())
-                .map(|(name, member)| (Key::from(name), from_json(member, depth - 1)))
-                .collect(),
-        )),
+        Json::Array(items) => items.into_iter().map(|item| from_json(item, depth - 1)).collect(),
+        Json::Object(members) => members
+            .into_iter()
+            // A value that is not set has no form here.
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, from_json(member, depth - 1)))
+            .collect(),
         Json::String(text) => text.into(),
         Json::Bool(value) => value.into(),
         Json::Number(number) => match number.as_i64() {
@@ -179,12 +172,11 @@ mod tests {
     use crate::semconv::kv;
 
     fn map(members: impl IntoIterator<Item = (&'static str, AnyValue)>) -> AnyValue {
-        let members = members.into_iter().map(|(name, member)| (Key::from(name), member));
-        AnyValue::Map(Box::new(members.collect()))
+        members.into_iter().collect()
     }
 
     fn list(items: impl IntoIterator<Item = AnyValue>) -> AnyValue {
-        AnyValue::ListAny(Box::new(items.into_iter().collect()))
+        items.into_iter().collect()
     }
 
     #[test]

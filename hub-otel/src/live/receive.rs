@@ -17,8 +17,6 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use http_types::request::Parts;
 use http_types::{Method, StatusCode, header};
-use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use std::error::Error;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -134,8 +132,7 @@ impl LiveServer {
     async fn store_received(&self, received: Vec<Received>) -> (usize, String) {
         // The ends of this process come first: some of the spans may be its own.
         self.drain();
-        let own = ResourceAttributesWithSchema::from(&self.resource).attributes.0;
-        let own = WireResource { attributes: own, ..WireResource::default() };
+        let own = self.own_resource();
         let [mut processes, mut full, mut invalid] = [0; 3];
         for Received { resource, spans, invalid: unreadable } in received {
             invalid += unreadable;

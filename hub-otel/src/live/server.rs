@@ -63,7 +63,7 @@ pub(crate) struct LiveServer {
     feed: Arc<Feed>,
     store: Mutex<Store>,
     instance: Arc<Instance>,
-    pub(super) resource: Resource,
+    resource: Resource,
 }
 
 /// The parts of the pipeline that the live view reads.
@@ -200,12 +200,17 @@ impl LiveServer {
         Some(to_json(&WireSpan::from(now)))
     }
 
+    /// Returns the resource of this process as a message of OTLP.
+    pub(super) fn own_resource(&self) -> WireResource {
+        let attributes = ResourceAttributesWithSchema::from(&self.resource).attributes.0;
+        WireResource { attributes, ..WireResource::default() }
+    }
+
     /// Returns traces as one OTLP JSON document.
     pub(super) fn traces_json(&self, traces: &[TraceId]) -> String {
         self.drain();
         let store = self.store();
-        let attributes = ResourceAttributesWithSchema::from(&self.resource).attributes.0;
-        let own = WireResource { attributes, ..WireResource::default() };
+        let own = self.own_resource();
         let mut processes: Vec<(&WireResource, SpansByScope<'_>)> = Vec::new();
         for span in traces.iter().filter_map(|id| store.trace(*id)).flat_map(|it| &it.spans) {
             let resource = span.process.as_ref().map_or(&own, |process| &process.resource);
