@@ -41,15 +41,15 @@ impl Timestamp {
     }
 
     /// Returns by how many milliseconds another clock is ahead of this process, which read it
-    /// between `asked` and `answered`. Zero if it shows a time in between: the clocks agree as far
+    /// between `before` and `after`. Zero if it shows a time in between: the clocks agree as far
     /// as this can be measured.
     #[must_use]
-    pub fn ahead_of(self, asked: Self, answered: Self) -> i64 {
+    pub fn ahead_of(self, before: Self, after: Self) -> i64 {
         // Each of the three is rounded to a millisecond.
-        if (asked.0 - 1..=answered.0 + 1).contains(&self.0) {
+        if (before.0 - 1..=after.0 + 1).contains(&self.0) {
             return 0;
         }
-        self.0 - asked.0 - (answered.0 - asked.0) / 2
+        self.0 - before.0 - (after.0 - before.0) / 2
     }
 
     /// Parses RFC 3339.

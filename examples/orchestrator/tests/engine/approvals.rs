@@ -1,6 +1,6 @@
 //! Approvals: required by risk level, decided later, by another process, or never.
 
-use crate::server::{Home, Server, TIMEOUT, fault};
+use crate::server::{Home, Server, TIMEOUT, fault, with_approval};
 use crate::trace_snapshot::render_run;
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
@@ -84,8 +84,7 @@ fn a_risky_action_waits_for_an_approval_across_processes(home: Home) {
 
 fn a_rejection_ends_the_run_and_is_not_a_failure(home: Home) {
     let server = home.serve(None, &[]);
-    let mut node = fault("a", "succeed", &[], json!({}));
-    node["requiresApproval"] = json!(true);
+    let node = with_approval(fault("a", "succeed", &[], json!({})));
     server.create("gated", json!([node]));
     let run = server.trigger("gated", json!({}));
     server.reaches(&run, "WAITING_APPROVAL");
@@ -139,8 +138,7 @@ fn an_approval_without_a_decision_expires(home: Home) {
 
 fn parallel_nodes_continue_and_a_decision_is_applied_at_once(home: Home) {
     let server = home.serve(None, &[]);
-    let mut gated = fault("gated", "succeed", &[], json!({}));
-    gated["requiresApproval"] = json!(true);
+    let gated = with_approval(fault("gated", "succeed", &[], json!({})));
     let busy = fault("busy", "succeed", &[], json!({"latency_ms": 2500}));
     server.create("both", json!([gated, busy]));
     let run = server.trigger("both", json!({}));

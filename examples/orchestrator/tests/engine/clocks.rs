@@ -1,6 +1,6 @@
 //! A process whose clock differs from that of the database and of the other process.
 
-use crate::server::{Home, Server, TIMEOUT, fault};
+use crate::server::{Home, Server, TIMEOUT, fault, with_approval};
 use hub_otel_tests::http::{self, Method};
 use hub_otel_tests::process::Process;
 use hub_otel_tests::{faketime, poll};
@@ -55,8 +55,7 @@ fn clocks_differ(home: &Home, difference: &str, seconds: i64) {
     // Several leases long.
     let wait = |id: &str, after: &[&str]| fault(id, "succeed", after, json!({"latency_ms": 1500}));
     right.create("slow", json!([wait("a", &[]), wait("b", &["a"]), wait("c", &["b"])]));
-    let mut gated = fault("gated", "succeed", &[], json!({}));
-    gated["requiresApproval"] = json!(true);
+    let gated = with_approval(fault("gated", "succeed", &[], json!({})));
     right.create("gated", json!([gated]));
     let servers = [&right, &wrong];
     let trigger = |workflow| servers.map(|server| server.trigger(workflow, json!({})));

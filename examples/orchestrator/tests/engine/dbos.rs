@@ -1,7 +1,7 @@
 //! The engine on DBOS: guards against behaviour of the crate, and a run in several processes.
 //! docs/adr/0008-durable-engine.md lists them.
 
-use crate::server::{Home, Server, TIMEOUT, fault};
+use crate::server::{Home, TIMEOUT, fault, with_approval};
 use crate::trace_snapshot::render_run;
 use hub_otel_tests::poll;
 use hub_otel_tests::postgres::Cluster;
@@ -28,25 +28,6 @@ pub(crate) fn query(home: &Home, sql: &'static str) -> Vec<String> {
 
 fn slow(milliseconds: u64) -> Value {
     json!([fault("a", "succeed", &[], json!({"latency_ms": milliseconds}))])
-}
-
-fn with_approval(id: &str, after: &[&str]) -> Value {
-    let mut node = fault(id, "succeed", after, json!({}));
-    node["requiresApproval"] = json!(true);
-    node
-}
-
-fn approve(server: &Server, run: &str) {
-    let approval = poll::until(TIMEOUT, || {
-        let page = server.get("/api/approvals?decision=PENDING");
-        let approvals = page["approvals"].as_array().unwrap();
-        approvals.iter().find(|approval| approval["runId"] == run)?["id"]
-            .as_str()
-            .map(str::to_owned)
-    });
-    let decision = json!({"decision": "APPROVED", "respondedBy": "ada"});
-    let reply = server.post(&format!("/api/approvals/{approval}/decision"), &decision);
-    assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
 #[test]
@@ -87,13 +68,13 @@ fn a_killed_process_is_taken_over_long_before_its_lease_expires() {
 fn a_run_that_waits_for_an_approval_holds_no_slot() {
     let Some(home) = Home::dbos() else { return };
     let server = home.serve(None, &["--slots", "1"]);
-    server.create("gated", json!([with_approval("a", &[])]));
+    server.create("gated", json!([with_approval(fault("a", "succeed", &[], json!({})))]));
     server.create("quick", slow(0));
     let waiting = server.trigger("gated", json!({}));
     server.reaches(&waiting, "WAITING_APPROVAL");
     let quick = server.trigger("quick", json!({}));
     server.reaches(&quick, "SUCCESS");
-    approve(&server, &waiting);
+    server.approve(&waiting);
     server.reaches(&waiting, "SUCCESS");
     server.stop();
 }
@@ -206,20 +187,20 @@ fn a_run_in_three_processes_is_one_trace_with_resolved_links() {
     let first = home.serve(Some(&receiver), &[]);
     let nodes = json!([
         fault("a", "succeed", &[], json!({})),
-        with_approval("b", &["a"]),
-        with_approval("c", &["b"]),
+        with_approval(fault("b", "succeed", &["a"], json!({}))),
+        with_approval(fault("c", "succeed", &["b"], json!({}))),
     ]);
     first.create("three", nodes);
     let run = first.trigger("three", json!({}));
     first.reaches(&run, "WAITING_APPROVAL");
     first.stop();
     let second = home.serve(Some(&receiver), &[]);
-    approve(&second, &run);
+    second.approve(&run);
     poll::until(TIMEOUT, || second.run(&run)["nodes"].as_array().unwrap().len() == 2);
     second.reaches(&run, "WAITING_APPROVAL");
     second.stop();
     let third = home.serve(Some(&receiver), &[]);
-    approve(&third, &run);
+    third.approve(&run);
     third.reaches(&run, "SUCCESS");
     third.stop();
     assert_eq!(

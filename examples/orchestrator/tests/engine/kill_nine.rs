@@ -3,7 +3,7 @@
 
 use crate::executions::{Executions, logging_node};
 use crate::requests::Requests;
-use crate::server::{Home, Server, TIMEOUT, fault, is_terminal};
+use crate::server::{Home, Server, TIMEOUT, fault, is_terminal, with_approval};
 use hub_otel_tests::http::Method;
 use hub_otel_tests::poll;
 use serde_json::json;
@@ -97,8 +97,7 @@ impl Requests for Load<'_> {
 fn create_workflows(server: &Server) {
     let wait =
         |id: &str, after: &[&str], ms: u64| fault(id, "succeed", after, json!({"latency_ms": ms}));
-    let mut gated = logging_node("gated", &["first"]);
-    gated["requiresApproval"] = json!(true);
+    let gated = with_approval(logging_node("gated", &["first"]));
     server.create(
         "chain",
         json!([logging_node("a", &[]), wait("b", &["a"], 30), logging_node("c", &["b"])]),

@@ -1,6 +1,6 @@
 //! The live view of one server, to which the other servers on the database send their spans.
 
-use crate::server::{Home, Server, TIMEOUT, fault};
+use crate::server::{Home, Server, TIMEOUT, fault, with_approval};
 use hub_otel_tests::poll;
 use hub_otel_tests::process::Process;
 use serde_json::{Value, json};
@@ -23,25 +23,6 @@ fn serve_sending(home: &Home, view: &Server) -> Server {
         .env("OTEL_LOGS_EXPORTER", "none")
         .env("OTEL_BSP_SCHEDULE_DELAY", "50");
     Server::start(Process::spawn(&mut serve))
-}
-
-fn with_approval(id: &str, after: &str) -> Value {
-    let mut node = fault(id, "succeed", &[after], json!({}));
-    node["requiresApproval"] = json!(true);
-    node
-}
-
-/// Decides the approval of the run through one server.
-fn approve(server: &Server, run: &str) {
-    let approval = poll::until(TIMEOUT, || {
-        let page = server.get("/api/approvals?decision=PENDING");
-        let approvals = page["approvals"].as_array().unwrap();
-        let of_run = approvals.iter().find(|approval| approval["runId"] == run)?;
-        of_run["id"].as_str().map(str::to_owned)
-    });
-    let decision = json!({"decision": "APPROVED", "respondedBy": "ada"});
-    let reply = server.post(&format!("/api/approvals/{approval}/decision"), &decision);
-    assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
 /// Waits for the end of a run with a number of segments in the view. Returns the run and its rows.
@@ -67,16 +48,19 @@ fn a_run_in_three_processes_is_one_tree_in_the_view_of_one_of_them(home: Home) {
     let first = home.serve(None, &LEASE);
     let second = serve_sending(&home, &first);
     let third = serve_sending(&home, &first);
-    let nodes =
-        [fault("a", "succeed", &[], json!({})), with_approval("b", "a"), with_approval("c", "b")];
+    let nodes = [
+        fault("a", "succeed", &[], json!({})),
+        with_approval(fault("b", "succeed", &["a"], json!({}))),
+        with_approval(fault("c", "succeed", &["b"], json!({}))),
+    ];
     first.create("three", json!(nodes));
     let run = first.trigger("three", json!({}));
     // With leases the process that accepts the run or the decision executes the next segment.
     first.reaches(&run, "WAITING_APPROVAL");
-    approve(&second, &run);
+    second.approve(&run);
     poll::until(TIMEOUT, || first.run(&run)["nodes"].as_array().unwrap().len() == 2);
     first.reaches(&run, "WAITING_APPROVAL");
-    approve(&third, &run);
+    third.approve(&run);
     first.reaches(&run, "SUCCESS");
 
     let (of_run, rows) = shown(&first, &run, 3);

@@ -4,7 +4,7 @@
 
 use crate::executions::{Executions, logging_node};
 use crate::requests::Requests;
-use crate::server::{Home, Server, TIMEOUT, fault, is_terminal};
+use crate::server::{Home, Server, TIMEOUT, fault, is_terminal, with_approval};
 use hub_otel_tests::poll;
 use hub_otel_tests::postgres::Cluster;
 use hub_otel_tests::proxy::{Link, Proxy};
@@ -141,8 +141,7 @@ fn logged_ends(server: &Server) -> Vec<String> {
 fn create_workflows(server: &Server) {
     let wait =
         |id: &str, after: &[&str], ms: u64| fault(id, "succeed", after, json!({"latency_ms": ms}));
-    let mut gated = logging_node("gated", &["first"]);
-    gated["requiresApproval"] = json!(true);
+    let gated = with_approval(logging_node("gated", &["first"]));
     server.create(
         "chain",
         json!([logging_node("a", &[]), wait("b", &["a"], 30), logging_node("c", &["b"])]),

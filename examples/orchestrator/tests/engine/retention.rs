@@ -1,6 +1,6 @@
 //! Ended runs are deleted after the retention time.
 
-use crate::server::{Home, TIMEOUT, fault};
+use crate::server::{Home, TIMEOUT, fault, with_approval};
 use hub_otel_tests::{http, poll};
 use serde_json::json;
 
@@ -8,8 +8,7 @@ on_both_databases!(ended_runs_are_deleted_after_the_retention_time_and_open_ones
 
 fn ended_runs_are_deleted_after_the_retention_time_and_open_ones_stay(home: Home) {
     let server = home.serve(None, &["--retention", "1s"]);
-    let mut gated = fault("gated", "succeed", &[], json!({}));
-    gated["requiresApproval"] = json!(true);
+    let gated = with_approval(fault("gated", "succeed", &[], json!({})));
     server.create("gated", json!([gated]));
     server.create("hangs", json!([fault("a", "hang", &[], json!({}))]));
     let waiting = server.trigger("gated", json!({}));

@@ -187,6 +187,19 @@ impl Server {
         self.send(Method::POST, path, &[], &body.to_string())
     }
 
+    /// Approves the node of a run that waits, once it does.
+    pub(crate) fn approve(&self, run: &str) {
+        let approval = poll::until(TIMEOUT, || {
+            let page = self.get("/api/approvals?decision=PENDING");
+            let approvals = page["approvals"].as_array().unwrap();
+            let of_run = approvals.iter().find(|approval| approval["runId"] == run)?;
+            of_run["id"].as_str().map(str::to_owned)
+        });
+        let decision = json!({"decision": "APPROVED", "respondedBy": "ada"});
+        let reply = self.post(&format!("/api/approvals/{approval}/decision"), &decision);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
     /// Stores a workflow.
     pub(crate) fn create(&self, name: &str, nodes: Value) {
         let reply = self.post("/api/workflows", &json!({"name": name, "nodes": nodes}));
@@ -249,4 +262,10 @@ pub(crate) fn is_terminal(status: &str) -> bool {
 /// A node of the fault agent.
 pub(crate) fn fault(id: &str, action: &str, after: &[&str], input: Value) -> Value {
     json!({"id": id, "agent": "fault", "action": action, "dependsOn": after, "input": input})
+}
+
+/// The node, which waits for an approval before it executes.
+pub(crate) fn with_approval(mut node: Value) -> Value {
+    node["requiresApproval"] = json!(true);
+    node
 }

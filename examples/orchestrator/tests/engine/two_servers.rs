@@ -1,6 +1,6 @@
 //! Several servers on one database file: a run is executed by its owner only.
 
-use crate::server::{Home, TIMEOUT, fault};
+use crate::server::{Home, TIMEOUT, fault, with_approval};
 use hub_otel_tests::poll;
 use serde_json::json;
 
@@ -72,8 +72,7 @@ fn another_server_takes_over_the_runs_of_a_killed_one(home: Home) {
 fn a_run_is_cancelled_and_decided_through_another_server(home: Home) {
     let first = home.serve(None, &LEASE);
     let second = home.serve(None, &LEASE);
-    let mut gated = fault("gated", "succeed", &[], json!({}));
-    gated["requiresApproval"] = json!(true);
+    let gated = with_approval(fault("gated", "succeed", &[], json!({})));
     first.create("both", json!([gated, fault("hangs", "hang", &[], json!({}))]));
     let run = first.trigger("both", json!({}));
     let requested = poll::until(TIMEOUT, || {

@@ -38,11 +38,11 @@ impl Transaction {
         let (now, id) = (Timestamp(0), String::new());
         // Created before the statement, so that a failure closes the connection.
         let mut begun = Self { connection, now, id, discarded: false, ended: false };
-        let asked = Timestamp::now();
+        let before = Timestamp::now();
         let row = sqlx::raw_sql(BEGIN).fetch_one(&mut *begun).await?;
-        let answered = Timestamp::now();
+        let after = Timestamp::now();
         (begun.now, begun.id) = (row.try_get("now")?, row.try_get("id")?);
-        store.ahead.store(begun.now.ahead_of(asked, answered), Ordering::Relaxed);
+        store.ahead.store(begun.now.ahead_of(before, after), Ordering::Relaxed);
         Ok(begun)
     }
 
