@@ -1,6 +1,6 @@
 //! Process and runtime metrics, as a scrape of a running program shows them.
 
-use crate::support::Server;
+use crate::support::{Server, scrape, scraped_telemetry};
 use axum::Router;
 use axum::routing::get;
 use hub_otel::Telemetry;
@@ -12,23 +12,6 @@ use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-fn telemetry() -> Telemetry {
-    hub_otel::Telemetry::builder()
-        .default_service_name("boundaries")
-        .env_source([
-            ("OTEL_TRACES_EXPORTER", "none"),
-            ("OTEL_LOGS_EXPORTER", "none"),
-            ("OTEL_METRICS_EXPORTER", "prometheus"),
-        ])
-        .prometheus("127.0.0.1", 0)
-        .build()
-        .unwrap()
-}
-
-fn scrape(telemetry: &Telemetry) -> Scrape {
-    Scrape::of(format!("http://{}/metrics", telemetry.metrics_addr().unwrap()))
-}
-
 fn value(scrape: &Scrape, name: &str) -> Option<f64> {
     scrape.value(name, &[])
 }
@@ -36,7 +19,7 @@ fn value(scrape: &Scrape, name: &str) -> Option<f64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg(target_os = "linux")]
 async fn a_running_program_exports_its_process_and_its_runtime() {
-    let telemetry = telemetry();
+    let telemetry = scraped_telemetry();
     let _held = std::fs::File::open("/proc/self/stat").unwrap();
     tokio::spawn(std::future::pending::<()>());
     let lagged = |telemetry: &Telemetry| {
@@ -77,7 +60,7 @@ async fn a_running_program_exports_its_process_and_its_runtime() {
 
 #[tokio::test]
 async fn a_runtime_that_is_blocked_shows_as_one_long_lag() {
-    let telemetry = telemetry();
+    let telemetry = scraped_telemetry();
     let slow = |telemetry: &Telemetry| {
         let seen = scrape(telemetry);
         let all = value(&seen, "hub_otel_runtime_lag_seconds_count").unwrap_or(0.0);
@@ -100,7 +83,7 @@ async fn a_runtime_that_is_blocked_shows_as_one_long_lag() {
 
 #[test]
 fn a_runtime_that_is_named_later_is_monitored_and_the_process_is_registered_once() {
-    let telemetry = telemetry();
+    let telemetry = scraped_telemetry();
     let before = value(&scrape(&telemetry), "process_thread_count").unwrap();
     assert_eq!(
         value(&scrape(&telemetry), "hub_otel_runtime_workers"),
@@ -123,7 +106,7 @@ fn a_runtime_that_is_named_later_is_monitored_and_the_process_is_registered_once
 
 #[tokio::test]
 async fn a_boundary_records_into_the_telemetry_that_it_was_given() {
-    let telemetry = telemetry();
+    let telemetry = scraped_telemetry();
     let app = Router::new().route("/users/{id}", get(|| async { "hello" }));
     let server = Server::start(app.layer(ServerLayer::new().telemetry(&telemetry))).await;
 

@@ -1,33 +1,20 @@
 //! The connections of a named pool, as a scrape shows them.
 
+use crate::support::{scrape, scraped_telemetry};
 use hub_otel::Telemetry;
 use hub_otel::db::Db;
 use hub_otel::semconv::metric::{DB_CLIENT_CONNECTION_COUNT, DB_CLIENT_CONNECTION_MAX};
 use hub_otel_tests::poll;
 use hub_otel_tests::postgres::Cluster;
-use hub_otel_tests::scrape::Scrape;
 use sqlx::pool::PoolOptions;
 use sqlx::{Database, Pool, Sqlite};
 use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-fn telemetry() -> Telemetry {
-    Telemetry::builder()
-        .default_service_name("boundaries")
-        .env_source([
-            ("OTEL_TRACES_EXPORTER", "none"),
-            ("OTEL_LOGS_EXPORTER", "none"),
-            ("OTEL_METRICS_EXPORTER", "prometheus"),
-        ])
-        .prometheus("127.0.0.1", 0)
-        .build()
-        .unwrap()
-}
-
 /// The exported numbers of idle and of used connections, and their maximum.
 fn exported(telemetry: &Telemetry, pool: &str) -> [Option<f64>; 3] {
-    let scrape = Scrape::of(format!("http://{}/metrics", telemetry.metrics_addr().unwrap()));
+    let scrape = scrape(telemetry);
     let name = ("db_client_connection_pool_name", pool);
     let count = |state| {
         let labels = [name, ("db_client_connection_state", state)];
@@ -47,7 +34,7 @@ async fn until_gone(telemetry: &Telemetry) {
 }
 
 async fn connections_are_counted<DB: Database>(connect: impl AsyncFn() -> Pool<DB>) {
-    let telemetry = telemetry();
+    let telemetry = scraped_telemetry();
     let pool = connect().await;
     let db = Db::new(pool.clone()).pool_name("orders").telemetry(&telemetry);
     until(&telemetry, [1.0, 0.0, 3.0]).await;
