@@ -188,7 +188,11 @@ async fn copy(
             let room = (64 * 1024_usize).saturating_sub(received.len());
             received.extend_from_slice(&buffer[..length.min(room)]);
         }
-        let passes = match *link.borrow() {
+        // What was read just before a stall is forwarded after it: a stall loses nothing.
+        let Ok(mode) = link.wait_for(|link| *link != Link::Stall).await.map(|link| *link) else {
+            return;
+        };
+        let passes = match mode {
             Link::Forward => true,
             Link::Mute => direction == Direction::Up,
             Link::Stall | Link::Swallow | Link::Reset => false,

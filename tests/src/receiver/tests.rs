@@ -9,8 +9,8 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
-use std::io::{ErrorKind, Read as _};
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic_types::StatusExt;
@@ -54,6 +54,29 @@ fn both_protocols_are_stored_and_accounted_for() {
         Account { duplicates: 1, ..Account::default() }
     );
     assert_eq!(receiver.account(Signal::Traces, ["d"]).missing, ["d"]);
+}
+
+#[test]
+fn a_stall_of_the_proxy_delays_and_loses_nothing() {
+    let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let proxy = Proxy::start(upstream.local_addr().expect("an address"));
+    let mut client = TcpStream::connect(proxy.address()).expect("a connection");
+    let (mut server, _) = upstream.accept().expect("a connection");
+    let numbers = || (0..50_000_u32).map(u32::to_be_bytes);
+    let client = std::thread::spawn(move || {
+        numbers().for_each(|number| client.write_all(&number).expect("an open connection"));
+    });
+    let server = std::thread::spawn(move || {
+        let mut received = Vec::new();
+        server.read_to_end(&mut received).map(|_| received)
+    });
+    while !server.is_finished() {
+        proxy.set(Link::Stall);
+        proxy.set(Link::Forward);
+    }
+    client.join().expect("all numbers are sent");
+    let received = server.join().expect("no panic").expect("an orderly end");
+    assert!(received == numbers().flatten().collect::<Vec<_>>(), "{} bytes", received.len());
 }
 
 #[test]
