@@ -24,17 +24,19 @@ use crate::clock::Timestamp;
 use async_trait::async_trait;
 use hub_otel::db::Db;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgPool, Postgres};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::query::Query;
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 use std::borrow::Cow;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// The first version that returns the result of a transaction by its id.
 const MINIMUM_VERSION: u32 = 13_00_00;
-/// Maximum number of connections for statements. Health checks have one more.
+/// Maximum number of connections for statements. Health checks have one of their own.
 const CONNECTIONS: u32 = 10;
 /// Maximum time for a connection, and for the response of one that is returned to the pool.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -55,8 +57,7 @@ const SERVER_LIMITS: [(&str, &str); 3] = [
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     db: Db<Postgres>,
-    /// A connection for health checks, which do not wait for the other ones.
-    probe: Db<Postgres>,
+    probe: Arc<Probe>,
     /// Milliseconds that the clock of the database was ahead of this process in the last
     /// transaction.
     ahead: Arc<AtomicI64>,
@@ -72,21 +73,17 @@ impl PostgresStore {
         let options = PgConnectOptions::from_str(url)?.application_name("orchestrator");
         migrate(&options).await?;
         let options = options.options(SERVER_LIMITS);
-        let pool = |connections| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(CONNECT_TIMEOUT)
-                // sqlx waits without limit for a connection that a cancelled operation returns.
-                .after_release(|connection, _| {
-                    Box::pin(async {
-                        within(CONNECT_TIMEOUT, connection.ping()).await.map(|()| true)
-                    })
-                })
-                .connect_lazy_with(options.clone())
-        };
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            // sqlx waits without limit for a connection that a cancelled operation returns.
+            .after_release(|connection, _| {
+                Box::pin(async { within(CONNECT_TIMEOUT, connection.ping()).await.map(|()| true) })
+            })
+            .connect_lazy_with(options.clone());
         let store = Self {
-            db: Db::new(pool(CONNECTIONS)).pool_name("statements"),
-            probe: Db::new(pool(1)).pool_name("health"),
+            db: Db::new(pool).pool_name("statements"),
+            probe: Arc::new(Probe { options, connection: Mutex::default() }),
             ahead: Arc::default(),
         };
         store.check().await?;
@@ -113,14 +110,47 @@ impl Store for PostgresStore {
 
     async fn check(&self) -> Result<()> {
         let update = sqlx::query("UPDATE writable SET checked_at = $1").bind(self.now());
-        within(OPERATION_TIMEOUT, update.execute(self.probe.untraced())).await?;
-        Ok(())
+        self.probe.execute(update).await
     }
 
     async fn close(&self) {
         let close = async { tokio::join!(self.db.close(), self.probe.close()) };
         if tokio::time::timeout(CONNECT_TIMEOUT, close).await.is_err() {
             tracing::warn!("the database does not respond, its connections are abandoned");
+        }
+    }
+}
+
+/// The connection of health checks, which do not wait for the statements.
+///
+/// Not a pool of one connection: sqlx tests a connection without limit when it returns to a pool,
+/// so that one lost response would fail all later checks.
+#[derive(Debug)]
+struct Probe {
+    options: PgConnectOptions,
+    /// Absent before the first check, and after a check that failed or was cancelled.
+    connection: Mutex<Option<PgConnection>>,
+}
+
+impl Probe {
+    async fn execute(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<()> {
+        let mut idle = self.connection.lock().await;
+        let checked = async {
+            let mut connection = match idle.take() {
+                Some(connection) => connection,
+                None => PgConnection::connect_with(&self.options).await?,
+            };
+            statement.execute(&mut connection).await?;
+            Ok::<_, sqlx::Error>(connection)
+        };
+        *idle = Some(within(OPERATION_TIMEOUT, checked).await?);
+        Ok(())
+    }
+
+    async fn close(&self) {
+        if let Some(connection) = self.connection.lock().await.take() {
+            // The server may have closed it.
+            let _closed = connection.close().await;
         }
     }
 }

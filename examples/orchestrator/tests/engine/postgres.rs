@@ -145,7 +145,7 @@ fn a_server_without_its_database_is_not_ready_and_recovers_by_itself() {
     let Some(home) = Home::postgres() else { return };
     let (proxy, url) = proxied(&home);
     let server = Home::with_database(url).serve(None, &[]);
-    for link in [Link::Stall, Link::Reset] {
+    for link in [Link::Stall, Link::Reset, Link::Mute, Link::Swallow] {
         assert_eq!(health(&server), 200);
         proxy.set(link);
         poll::until(TIMEOUT, || health(&server) == 503);
