@@ -34,11 +34,11 @@ msrv:
 
 # The public API: its difference from api/hub-otel.txt, and types of 0.x dependencies in it.
 api:
-    cargo run -q -p xtask -- api
+    cargo run -q --bin xtask -- api
 
 # Writes api/hub-otel.txt, after an intended change of the public API.
 api-accept:
-    cargo run -q -p xtask -- api --accept
+    cargo run -q --bin xtask -- api --accept
 
 # Spelling; _typos.toml lists the words that fixtures misspell on purpose.
 typos:
@@ -75,8 +75,8 @@ deny:
 
 # Compares the generated documentation, dashboards and rules with the telemetry contract.
 contract:
-    cargo run -q -p xtask -- docs --check
-    cargo run -q -p xtask -- stack --check
+    cargo run -q --bin xtask -- docs --check
+    cargo run -q --bin xtask -- stack --check
 
 # .env, secrets, the scrape target and the alerting files of the observability stack; then: docker compose up.
 stack-init *way:
@@ -95,8 +95,8 @@ stack-tools *arguments:
 stack-check: stack-tools
     shellcheck observability/init observability/backup observability/tools/build
     hadolint examples/orchestrator/Dockerfile
-    cargo test -p xtask --test structure
-    cargo test -p xtask --test tools -- --include-ignored
+    cargo test --workspace --test structure
+    cargo test --workspace --test tools -- --include-ignored
     @if [ -d ../shared/data/grafana-schema ] && command -v npm >/dev/null; then \
         npm install --silent --no-audit --no-fund --prefix .tools/schemas ajv@8; \
         cp ../shared/tools/validate-dashboards.mjs .tools/schemas/; \
@@ -111,29 +111,29 @@ orchestrator:
 
 # The stack on the real Collector, Prometheus and Alertmanager: about seven minutes, most of them waiting.
 stack-live: stack-tools orchestrator
-    cargo test -p xtask --test live -- --ignored --nocapture --test-threads=8 --skip over_a_day --skip permissive
+    cargo test --workspace --test stack_live -- --ignored --nocapture --test-threads=8 --skip over_a_day --skip permissive
 
 # A run in the stores of compose.permissive.yaml, and its dashboards, outside the gate: the build takes ten minutes.
 stack-permissive:
     observability/tools/build --permissive
     just orchestrator
-    cargo test -p xtask --test live -- --ignored --nocapture --test-threads=2 --skip pictures permissive
+    cargo test --workspace --test stack_live -- --ignored --nocapture --test-threads=2 --skip pictures permissive
 
 # The pictures of the stack in docs/images: real dashboards after some minutes of load (needs npm and chromium-driver).
 stack-pictures:
     observability/tools/build --permissive --pictures
     just orchestrator
-    cargo test -p xtask --test live -- --ignored --nocapture pictures
+    cargo test --workspace --test stack_live -- --ignored --nocapture pictures
     ls -l docs/images
 
 # Every panel over a day of metrics of 20 workflows and agents, on Prometheus with its limits: three minutes.
 stack-scale: stack-tools
-    cargo test -p xtask --test live -- --ignored --nocapture over_a_day
+    cargo test --workspace --test stack_live -- --ignored --nocapture over_a_day
 
 # The two-tier Collectors of scale-out/, outside the gate.
 stack-full:
     observability/tools/build --scale-out
-    cargo test -p xtask --test scale_out -- --ignored --nocapture
+    cargo test --workspace --test scale_out -- --ignored --nocapture
 
 # `cargo check` of 400 annotated functions, against plain ones and fastrace's (docs/performance.md).
 check-time:
