@@ -15,7 +15,7 @@ pub mod configuration {}
 #[doc = include_str!("../docs/telemetry.md")]
 pub mod telemetry {}
 
-/// Arguments of the attributes, accepted signatures and error messages.
+/// Error messages of the attributes, and accepted signatures.
 ///
 /// Items: [`instrument_workflow`](macro@crate::instrument_workflow),
 /// [`instrument_agent`](macro@crate::instrument_agent).
@@ -45,7 +45,7 @@ pub mod gen_ai {}
 #[doc = include_str!("../docs/durable-engines.md")]
 pub mod durable_engines {}
 
-/// Agent frameworks under this library: rig, genai, async-openai, apalis.
+/// Agent frameworks under this library: rig, genai, async-openai, rmcp, apalis.
 #[doc = include_str!("../docs/frameworks.md")]
 pub mod frameworks {}
 

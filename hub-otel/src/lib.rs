@@ -1,8 +1,8 @@
 //! OpenTelemetry for services that run agents and workflows.
 //!
-//! Annotated functions become *units*: one span with exactly one outcome per call, counted in eight
-//! metrics. Traces, logs and metrics are exported by OTLP and `/metrics`; items that are not
-//! delivered are counted by reason.
+//! Annotated functions are *units*: each call is recorded as one span with exactly one outcome, and
+//! counted in metrics with fixed names. Traces and logs are exported over OTLP, metrics over OTLP
+//! or `/metrics`; items that are not delivered are counted by reason.
 //!
 //! ```console
 //! cargo add hub-otel
@@ -30,11 +30,15 @@
 //! }
 //! ```
 //!
-//! With `OTEL_TRACES_EXPORTER=console` the program prints its trace:
+//! With `OTEL_TRACES_EXPORTER=console OTEL_LOGS_EXPORTER=none RUST_LOG=warn` the program prints its
+//! trace (shown without the run id and the name):
 //!
 //! ```text
-//! workflow.execute  491 µs  SUCCESS  workflow.id=nightly_report workflow.trigger=schedule
-//! └─ agent.execute  50 µs  SUCCESS  agent.id=summarise agent.action=summarise customer=acme
+//! [OpenTelemetry] Instrumentation started (traces: stderr; …)
+//! trace 7dabc1b9e4b751ecb39eb78cba3c85af
+//! workflow.execute  5.3 ms  SUCCESS  workflow.id=nightly_report workflow.trigger=schedule
+//! └─ agent.execute  239 µs  SUCCESS  agent.id=summarise agent.action=summarise customer=acme
+//! [OpenTelemetry] Shutdown complete
 //! ```
 //!
 //! # Contents
@@ -47,26 +51,30 @@
 //! | facts that are known while a unit runs | [`current()`], [`Current`] |
 //! | outcome of a value, error types, labels | [`Classification`], [`ErrorType`](trait@ErrorType), [`Label`](trait@Label) |
 //! | suspended and resumed runs, approvals | [`Segment`], [`approval`] |
+//! | limits of a run | [`Budget`], [`Spent`] |
 //! | contexts across processes | [`propagation`] |
 //! | set-up, shutdown, report | [`init!`](macro@init), [`Telemetry`], [`TelemetryBuilder`], [`Report`] |
 //! | HTTP and databases | `http`, `db` (features `axum`, `reqwest`, `sqlx`) |
+//! | runs in the browser, OpenAI's API | `live`, `openai` (features of the same names) |
 //! | tests of your own telemetry | `testing` (feature `testing`) |
 //! | emitted names | [`semconv`] |
 //! | OpenTelemetry's own types | [`otel`] |
+//! | guides | [`_guide`] |
 //!
 //! Telemetry does not change the program: the returned value, panics, the drop order and `Send`
-//! stay the same; nothing blocks and memory is bounded. Without [`init!`](macro@init) an annotated
-//! function runs as if it had no attribute.
+//! stay the same; nothing blocks and memory is bounded. Without [`init!`](macro@init) nothing is
+//! recorded; the argument `timeout` still applies.
 //!
 //! # Features
 //!
 //! | feature | default | content |
 //! |---|---|---|
-//! | `enabled` | yes | records units; implies `sdk`. Off: the items keep their signatures and do nothing |
+//! | `enabled` | yes | records units; implies `sdk`. Off: nothing is recorded, `timeout` applies |
 //! | `otlp-grpc` | yes | OTLP over gRPC |
 //! | `prometheus` | yes | `/metrics` on its own listener |
 //! | `logs` | yes | `tracing` events and records of the `log` crate as OTLP log records |
 //! | `tracing` | yes | `tracing` spans, which nest with units |
+//! | `serde` | yes | `Serialize` and `Deserialize` for [`Segment`] |
 //! | `otlp-http` | no | OTLP over HTTP: http/protobuf, http/json |
 //! | `otlp-tls` | no | TLS and mTLS by rustls, for either transport |
 //! | `axum`, `reqwest`, `sqlx` | no | HTTP server, HTTP client, database client |

@@ -7,7 +7,8 @@
 //! The trace context (`traceparent`, `tracestate`) is propagated to and from every peer. The
 //! identity of a run (`workflow.id`, `workflow.run.id` in the `baggage` header) is propagated only
 //! by the functions with `run` in their name, because it is visible to the receiver and trusted by
-//! it. OTEL_PROPAGATORS can switch off either format. Other formats (B3, Jaeger) are not supported.
+//! it. OTEL_PROPAGATORS can switch off either format. Other formats, such as B3, are added with
+//! `TelemetryBuilderExt::propagator`.
 //!
 //! A carrier is anything that implements [`Injector`] or [`Extractor`]: maps of strings, HTTP
 //! headers (features `axum`, `reqwest`), and your own message types. [`to_env`] and [`from_env`]

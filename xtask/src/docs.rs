@@ -83,7 +83,7 @@ fn spans() -> String {
     out.push_str(
         "HTTP server, HTTP client and database client spans follow the stable semantic\n\
          conventions. GenAI names are those of the semantic conventions 1.41; see\n\
-         [OTEL_SEMCONV_STABILITY_OPT_IN](configuration.md#exporters) for the latest ones.\n\n\
+         [OTEL_SEMCONV_STABILITY_OPT_IN](configuration.md#other) for the latest ones.\n\n\
          Every unit also has the attributes of its run (`session.id` and others that\n\
          `current().run_attribute` sets) and, if the builder's `openinference` is on,\n\
          `openinference.span.kind`.\n",
