@@ -13,6 +13,17 @@ pub async fn workflow(attempt: i64, fails: bool) -> Result<u32, WorkError> {
     work(fails).await
 }
 
+/// A workflow whose run id the library makes.
+#[hub_otel::instrument_workflow(
+    id = "bench",
+    name = "Bench",
+    trigger = "manual",
+    fields(attempt)
+)]
+pub async fn workflow_with_new_id(attempt: i64) -> Result<u32, WorkError> {
+    work(false).await
+}
+
 #[hub_otel::instrument_agent(
     id = "bench",
     name = "Bench",

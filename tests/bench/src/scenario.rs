@@ -24,6 +24,7 @@ pub const ALL: &[&str] = &[
     "hub.workflow.unsampled",
     "hub.agent.unsampled",
     "hub.workflow.disabled",
+    "hub.workflow.new_id",
     "hub.workflow.gen_ai",
     "hub.agent.gen_ai",
     "hub.llm",
@@ -175,6 +176,7 @@ fn hub(unit: &str, fails: bool) -> Scenario {
             Box::new(move |n| drop(ready(by_hub::agent_of(IDS[n % 8], number(n), fails))))
         }
         "series" => Box::new(move |n| drop(ready(by_hub::agent_of(&format!("id-{n}"), 1, fails)))),
+        "workflow.new_id" => Box::new(|n| drop(ready(by_hub::workflow_with_new_id(number(n))))),
         "polled" => Box::new(|n| drop(ready(by_hub::polled(number(n), POLLS)))),
         "nested" => Box::new(|n| drop(ready(by_hub::nested(number(n))))),
         "llm" => Box::new(|n| drop(ready(by_hub::llm(number(n))))),
