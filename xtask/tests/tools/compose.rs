@@ -195,3 +195,83 @@ fn all_that_a_service_uses_is_declared_in_each_file_and_profile() {
         assert!(used >= 25, "{file}: {used}");
     }
 }
+
+/// Returns the value of a flag in the command of a service.
+fn flag<'a>(model: &'a Value, service: &str, name: &str) -> &'a str {
+    let command = entries(&model["services"][service]["command"]);
+    let values = command.iter().filter_map(|it| it.as_str()?.strip_prefix(name)?.strip_prefix('='));
+    values.last().unwrap_or_else(|| panic!("{service} without {name}"))
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn links_lead_to_the_published_ports() {
+    let (_folder, copy) = initialised("app");
+    let files = ["compose.yaml", "compose.permissive.yaml"];
+    let addresses = || {
+        let [complete, permissive] = files.map(|file| model(&copy, file));
+        let of = |model: &Value, service: &str, name: &str| {
+            let environment = &model["services"][service]["environment"];
+            // A service that extends another one has a list.
+            let listed = entries(environment).iter();
+            let listed = listed.filter_map(|it| it.as_str()?.strip_prefix(name)?.strip_prefix('='));
+            let value = environment[name].as_str().or_else(|| listed.last());
+            value.unwrap_or_else(|| panic!("{service} without {name}")).to_owned()
+        };
+        assert_eq!(
+            of(&complete, "grafana", "GRAFANA_URL"),
+            of(&complete, "grafana", "GF_SERVER_ROOT_URL")
+        );
+        let external = "--web.external-url";
+        assert_eq!(
+            flag(&complete, "prometheus", external),
+            flag(&permissive, "prometheus", external)
+        );
+        for service in ["prometheus", "alertmanager"] {
+            assert_eq!(flag(&permissive, service, "--web.route-prefix"), "/");
+        }
+        [
+            of(&complete, "prometheus", "GRAFANA_URL"),
+            of(&permissive, "prometheus", "GRAFANA_URL"),
+            flag(&permissive, "prometheus", external).to_owned(),
+            flag(&permissive, "alertmanager", external).to_owned(),
+        ]
+    };
+    let of_ports = |[grafana, perses, prometheus, alertmanager]: [u16; 4]| {
+        [
+            format!("http://localhost:{grafana}"),
+            format!("http://localhost:{perses}/projects/commandcenter"),
+            format!("http://localhost:{prometheus}"),
+            format!("http://localhost:{alertmanager}"),
+        ]
+    };
+    let ports = [3001, 8080, 9090, 9093];
+    assert_eq!(addresses(), of_ports(ports));
+    let example = fs::read_to_string(copy.join(".env.example")).expect("there");
+    let mut ports = ports.into_iter();
+    for name in ["GRAFANA", "PERSES", "PROMETHEUS", "ALERTMANAGER"] {
+        assert!(example.contains(&format!("\n{name}_URL=\n")), "the default is the port");
+        let port = ports.next().expect("four ports");
+        assert!(example.contains(&format!("\n{name}_PORT={port}\n")), "{name}");
+        for file in files.map(|file| copy.join(file)) {
+            let text = fs::read_to_string(&file).expect("there");
+            let default = format!("${{{name}_PORT:-{port}}}");
+            fs::write(&file, text.replace(&default, &(port + 10_000).to_string())).expect("edited");
+        }
+    }
+    assert_eq!(addresses(), of_ports([13001, 18080, 19090, 19093]));
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn the_service_that_delivers_alerts_reaches_a_webhook_on_the_host() {
+    let (_folder, copy) = initialised("host");
+    for (file, service) in
+        [("compose.yaml", "grafana"), ("compose.permissive.yaml", "alertmanager")]
+    {
+        let hosts = entries(&model(&copy, file)["services"][service]["extra_hosts"]).to_vec();
+        assert_eq!(hosts, ["host.docker.internal:host-gateway"], "{file}: {service}");
+    }
+    let routes = fs::read_to_string(copy.join("alertmanager/alertmanager.yml")).expect("written");
+    assert!(routes.contains("http://host.docker.internal:9003/"), "{routes}");
+}
