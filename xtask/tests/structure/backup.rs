@@ -49,8 +49,8 @@ case "$*" in
     "$compose ps --services --status running") printf 'grafana\nprometheus\n' ;;
     "$compose stop" | "$compose start grafana prometheus") ;;
     "run --rm -v "*)
-        volume=${4%:/volume} target=${6%:/backup} archive=${10#archive=/backup/}
-        [ "$4 $6" = "$volume:/volume $target:/backup" ] && [ "$5 $7 $8 $9" = '-v -w /volume -e' ]
+        volume=${4%:/volume} target=${6%:/backup:z} archive=${10#archive=/backup/}
+        [ "$4 $6" = "$volume:/volume $target:/backup:z" ] && [ "$5 $7 $8 $9" = '-v -w /volume -e' ]
         [ "${11} ${12} ${13}" = 'debian:bookworm-slim sh -euc' ]
         mkdir -p "$engine/volumes/$volume"
         cd "$engine/volumes/$volume"
