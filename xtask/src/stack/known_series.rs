@@ -51,6 +51,11 @@ pub const COMPONENTS: &[(&str, &[&str])] = &[
     ("otelcol_exporter_enqueue_failed_spans_total", &["exporter"]),
     ("otelcol_exporter_enqueue_failed_metric_points_total", &["exporter"]),
     ("otelcol_exporter_enqueue_failed_log_records_total", &["exporter"]),
+    // Of the connector span_metrics in scale-out/.
+    (
+        "traces_span_metrics_duration_seconds_bucket",
+        &["service_name", "span_name", "span_kind", "status_code", "le"],
+    ),
     (
         "traces_spanmetrics_latency_bucket",
         &["service", "span_name", "span_kind", "status_code", "source", "le"],

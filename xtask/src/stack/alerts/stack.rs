@@ -80,6 +80,7 @@ fn queue() -> Alert {
             "The Collector's queue of {{ $labels.exporter }} is {value} % full",
             "A backend accepts less than the Collector receives. When the queue is full, the Collector returns UNAVAILABLE.",
         )
+        .unit("percent")
 }
 
 fn rules() -> Alert {

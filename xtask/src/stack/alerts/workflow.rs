@@ -40,6 +40,7 @@ fn failure_rate() -> Alert {
             "Workflow failure rate {value} % on {{ $labels.service_name }}",
             "More than 10 % of the workflow runs of the last 5 minutes failed or timed out (of at least 5 runs).",
         )
+        .unit("percent")
 }
 
 fn duration() -> Alert {
