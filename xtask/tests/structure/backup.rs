@@ -157,6 +157,20 @@ fn volumes_are_archived_and_restored_while_the_programs_are_stopped() {
 }
 
 #[test]
+fn without_a_name_of_the_project_the_volumes_are_those_that_compose_creates() {
+    for (variant, project) in [(&COMPLETE, "hub-observability"), (&PERMISSIVE, "hub-permissive")] {
+        let containers = Containers::new(variant);
+        let settings = read(&containers.copy, ".env");
+        let line = "COMPOSE_PROJECT_NAME=hub-observability\n";
+        assert!(settings.contains(line), "{settings}");
+        fs::write(containers.copy.join(".env"), settings.replace(line, "")).expect("edited");
+        stdout(&containers.backup("create"));
+        let calls = containers.calls();
+        assert!(calls.contains(&format!("{project}_grafana-data")), "{calls:?}");
+    }
+}
+
+#[test]
 fn with_a_damaged_archive_nothing_is_stopped_or_replaced() {
     let containers = Containers::new(&COMPLETE);
     let grafana = containers.volume("grafana-data");
