@@ -72,8 +72,13 @@ pub struct Alert {
 pub const DASHBOARD: &str = "alerts";
 
 /// Labels by which the panel of an alert is filtered, and the variables of the dashboard.
-const FILTERS: [(&str, &str); 3] =
-    [("service_name", "service"), ("workflow_id", "workflow"), ("agent_id", "agent")];
+const FILTERS: [(&str, &str); 5] = [
+    ("service_name", "service"),
+    ("deployment_environment_name", "environment"),
+    ("cluster", "cluster"),
+    ("workflow_id", "workflow"),
+    ("agent_id", "agent"),
+];
 
 /// External label of Prometheus: base URL of the runbooks.
 pub const RUNBOOKS: &str = "runbooks";
@@ -224,30 +229,34 @@ impl Alert {
         FILTERS.into_iter().filter(|(label, _)| has(label)).collect()
     }
 
+    /// Returns the parameters of the URL by which the panel is filtered. A variable whose label is
+    /// absent keeps its default, all values.
+    fn parameters(&self) -> String {
+        let parameter = |(label, variable)| {
+            format!("{{{{ with $labels.{label} }}}}&var-{variable}={{{{ . }}}}{{{{ end }}}}")
+        };
+        self.filters().into_iter().map(parameter).collect()
+    }
+
     /// Returns the URL of the panel that shows the value with its threshold, of the same service,
-    /// workflow and agent. `root` is the root URL of Grafana.
+    /// environment, cluster, workflow and agent. `root` is the root URL of Grafana.
     #[must_use]
     pub fn panel_url(&self, root: &str, panel: usize) -> String {
-        let mut url = format!("{root}/d/{DASHBOARD}?viewPanel={panel}&from=now-3h&to=now");
-        for (label, variable) in self.filters() {
-            url.push_str(&format!("&var-{variable}={{{{ $labels.{label} }}}}"));
-        }
-        url
+        let parameters = self.parameters();
+        format!("{root}/d/{DASHBOARD}?viewPanel={panel}&from=now-3h&to=now{parameters}")
     }
-}
 
-impl Alert {
     /// Returns the template of the panel's URL. The external label `grafana` is the root URL of
     /// Grafana, or the URL of a project of Perses.
     fn panel_url_template(&self) -> String {
         let panel = crate::stack::dashboards::alert_panel(self.name);
-        let service = if self.filter { "&var-service={{ $labels.service_name }}" } else { "" };
-        let of_grafana = self.panel_url("", panel);
-        let panel = format!("%7B%22ref%22%3A%22{panel}%22%7D");
-        let of_perses = format!("/dashboards/{DASHBOARD}?start=3h&viewPanelRef={panel}{service}");
         let root = format!("$externalLabels.{GRAFANA}");
+        let of_perses = format!("?start=3h&viewPanelRef=%7B%22ref%22%3A%22{panel}%22%7D");
+        let of_grafana = format!("?viewPanel={panel}&from=now-3h&to=now");
+        let parameters = self.parameters();
         format!(
-            "{{{{ {root} }}}}{{{{ if match \"/projects/\" {root} }}}}{of_perses}{{{{ else }}}}{of_grafana}{{{{ end }}}}"
+            "{{{{ {root} }}}}{{{{ if match \"/projects/\" {root} }}}}\
+             /dashboards/{DASHBOARD}{of_perses}{{{{ else }}}}/d/{DASHBOARD}{of_grafana}{{{{ end }}}}{parameters}"
         )
     }
 }

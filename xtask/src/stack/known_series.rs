@@ -39,6 +39,9 @@ pub const COMPONENTS: &[(&str, &[&str])] = &[
     ("loki_ingester_chunks_flush_failures_total", &[]),
     ("tempo_discarded_spans_total", &["reason"]),
     ("tempo_ingester_failed_flushes_total", &[]),
+    ("tempo_live_store_local_failed_flushes_total", &[]),
+    ("vl_rows_dropped_total", &["reason"]),
+    ("vl_storage_is_read_only", &["path"]),
     ("otelcol_process_uptime_seconds_total", &[]),
     ("otelcol_exporter_queue_size", &["exporter", "data_type"]),
     ("otelcol_exporter_queue_capacity", &["exporter", "data_type"]),
@@ -48,6 +51,11 @@ pub const COMPONENTS: &[(&str, &[&str])] = &[
     ("otelcol_exporter_enqueue_failed_spans_total", &["exporter"]),
     ("otelcol_exporter_enqueue_failed_metric_points_total", &["exporter"]),
     ("otelcol_exporter_enqueue_failed_log_records_total", &["exporter"]),
+    // Of the connector span_metrics in scale-out/.
+    (
+        "traces_span_metrics_duration_seconds_bucket",
+        &["service_name", "span_name", "span_kind", "status_code", "le"],
+    ),
     (
         "traces_spanmetrics_latency_bucket",
         &["service", "span_name", "span_kind", "status_code", "source", "le"],

@@ -1,9 +1,9 @@
 //! Delivery of an alert and of its resolution with the shipped rules and notification policies.
-//! Debian's Alertmanager replaces Grafana's.
+//! Alertmanager replaces Grafana's.
 
 use crate::api::Api;
 use crate::copied::copied;
-use crate::stack::{Collector, Configuration, Orchestrator, START, Way};
+use crate::stack::{Collector, Configuration, Orchestrator, START, Way, tool};
 use crate::webhook::Chat;
 use hub_otel_tests::process::{Process, command};
 use hub_otel_tests::receiver::Receiver;
@@ -18,6 +18,9 @@ use tempfile::TempDir;
 /// Token of the webhook.
 pub(crate) const TOKEN: &str = "a-token-of-this-test";
 
+/// Address of Alertmanager in messages.
+const ADDRESS: &str = "https://alertmanager.example";
+
 /// Expected maximum delays of the delivery of an alert and of its resolution. The shipped timing
 /// results in 12 to 40 s and in 3 minutes. The test allows three times these limits on a busy
 /// machine and prints the measured delays.
@@ -25,9 +28,14 @@ const DELIVERED: Duration = Duration::from_secs(60);
 const RESOLVED: Duration = Duration::from_secs(300);
 
 /// Writes the configuration that `init` generates, with the webhook and the token of this test.
-fn alertmanager(webhook: &str) -> (TempDir, PathBuf) {
+/// An empty heartbeat is none.
+fn alertmanager(webhook: &str, heartbeat: &str) -> (TempDir, PathBuf) {
     let (folder, copy) = copied();
-    let init = Command::new("sh").arg(copy.join("init")).output().expect("sh runs");
+    let init = Command::new("sh")
+        .arg(copy.join("init"))
+        .env("HUB_HEARTBEAT_URL", heartbeat)
+        .output()
+        .expect("sh runs");
     assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
     fs::write(copy.join("secrets/webhook_token"), TOKEN).expect("written");
     let file = copy.join("alertmanager/alertmanager.yml");
@@ -42,15 +50,16 @@ fn alertmanager(webhook: &str) -> (TempDir, PathBuf) {
 
 /// Starts Alertmanager with the configuration that `init` generates. Returns its folder, process
 /// and port.
-pub(crate) fn start_alertmanager(webhook: &str) -> (TempDir, Process, u16) {
+pub(crate) fn start_alertmanager(webhook: &str, heartbeat: &str) -> (TempDir, Process, u16) {
     let port = ports::free();
-    let (folder, file) = alertmanager(webhook);
+    let (folder, file) = alertmanager(webhook, heartbeat);
     let mut process = Process::spawn(
-        command("/usr/bin/prometheus-alertmanager")
+        command(tool("alertmanager"))
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--cluster.listen-address="),
+            .arg("--cluster.listen-address=")
+            .args([&format!("--web.external-url={ADDRESS}"), "--web.route-prefix=/"]),
     );
     process.wait_until_ready(START, &format!("http://127.0.0.1:{port}/-/ready"));
     (folder, process, port)
@@ -59,7 +68,7 @@ pub(crate) fn start_alertmanager(webhook: &str) -> (TempDir, Process, u16) {
 #[test]
 #[ignore = "needs the real binaries: just stack-live"]
 fn twenty_failures_are_notified_within_a_minute_and_their_resolution_within_five() {
-    let chat = Chat::start();
+    let (chat, heartbeat) = (Chat::start(), Chat::start());
     let backends = Receiver::counting();
     // Reserved until the orchestrator, which starts last, listens on it.
     let metrics = ports::Closed::new();
@@ -77,7 +86,7 @@ fn twenty_failures_are_notified_within_a_minute_and_their_resolution_within_five
         ],
     );
     let webhook = format!("{}/api/webhooks/grafana", orchestrator.url);
-    let (_folder, alertmanager, port) = start_alertmanager(&webhook);
+    let (_folder, alertmanager, port) = start_alertmanager(&webhook, &heartbeat.url());
     configuration.target("alertmanager", Some(port));
     let prometheus = configuration.start();
     let api = Api::new(&orchestrator.url);
@@ -98,6 +107,8 @@ fn twenty_failures_are_notified_within_a_minute_and_their_resolution_within_five
     });
     poll::until(3 * DELIVERED, || chat.has(&["Alert: WorkflowFailureRate"]));
     let notified = failed.elapsed();
+    let silence = format!("{ADDRESS}/#/silences/new?filter=%7Balertname%3D%22WorkflowFailureRate");
+    assert!(chat.has(&["Alert: WorkflowFailureRate", &silence]), "no link to {silence}");
     eprintln!("fired after {fired:?}, delivered after {notified:?} (limit {DELIVERED:?})");
     assert!(notified < 3 * DELIVERED, "{notified:?}");
     poll::until(START, || {
@@ -114,6 +125,12 @@ fn twenty_failures_are_notified_within_a_minute_and_their_resolution_within_five
     poll::until(3 * RESOLVED, || chat.has(&["Resolved: WorkflowFailureRate"]));
     let resolved = recovered.elapsed();
     eprintln!("resolution delivered {resolved:?} after the successes (limit {RESOLVED:?})");
+    let beats = heartbeat.times();
+    eprintln!("{} heartbeats", beats.len());
+    assert!(beats.len() >= 3, "{beats:?}");
+    for pair in beats.windows(2) {
+        assert!(pair[1] - pair[0] <= HEARTBEAT, "{beats:?}");
+    }
     // The failures also cause these alerts. The notifications must not cause any other alert.
     let expected = [
         "AgentFailing",
@@ -132,6 +149,9 @@ fn twenty_failures_are_notified_within_a_minute_and_their_resolution_within_five
     prometheus.process.assert_no_warnings("Prometheus");
     alertmanager.assert_no_warnings("Alertmanager");
 }
+
+/// Maximum time between two heartbeats, which are a minute apart.
+const HEARTBEAT: Duration = Duration::from_secs(75);
 
 /// Expected maximum delay between two breaches and their notifications.
 const SECOND: Duration = Duration::from_secs(30);
@@ -156,7 +176,7 @@ fn fire(port: u16, workflow: &str) {
 #[ignore = "needs the real binaries: just stack-live"]
 fn a_second_breach_is_notified_within_thirty_seconds() {
     let chat = Chat::start();
-    let (_folder, alertmanager, port) = start_alertmanager(&chat.url());
+    let (_folder, alertmanager, port) = start_alertmanager(&chat.url(), "");
     let mut delays = Vec::new();
     // The first group is still firing, and was notified already, when the others begin.
     for workflow in ["scan", "patch", "report"] {

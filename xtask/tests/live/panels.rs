@@ -5,7 +5,7 @@ use crate::api::Api;
 use crate::ledger::Ledger;
 use crate::load::{self, Load, MAX_RUNS, ROUNDS, prepare};
 use crate::prometheus::Prometheus;
-use crate::query::{self, OF_CHATS, OF_TEMPO, Query};
+use crate::query::{self, OF_CHATS, OF_SAMPLER, OF_TEMPO, Query};
 use crate::stack::{Collector, Configuration, Orchestrator, Way};
 use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, ports};
@@ -85,6 +85,7 @@ fn assert_all_have_data(way: Way, prometheus: &Prometheus) {
         let mut open: Vec<&Query> = queries
             .iter()
             .filter(|query| !OF_TEMPO.contains(&&*query.panel))
+            .filter(|query| !OF_SAMPLER.contains(&&*query.panel))
             .filter(|query| !OF_CHATS.contains(&&*query.panel))
             .filter(|query| !query.needs_models())
             .filter(|query| !query.is_empty_by_design(cost))

@@ -43,6 +43,9 @@ const INTERVALS: [(u64, u64); 11] = [
 /// Panels on Tempo's span metrics. Tempo does not run here, so a separate test covers them.
 pub(crate) const OF_TEMPO: [&str; 1] = ["Span duration p95, with traces"];
 
+/// Panels on the span metrics of the sampler in scale-out/, which does not run here.
+pub(crate) const OF_SAMPLER: [&str; 1] = ["Span duration p95, before sampling"];
+
 /// Panels on requests that the orchestrator makes only to a chat, which these tests do not have.
 pub(crate) const OF_CHATS: [&str; 1] = ["HTTP client p95 by server"];
 

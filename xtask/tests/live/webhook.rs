@@ -3,20 +3,21 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Listens on loopback and stores the received requests.
 #[derive(Debug)]
 pub(crate) struct Chat {
     port: u16,
-    bodies: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Chat {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
-        let bodies: Arc<Mutex<Vec<String>>> = Arc::default();
-        let sink = bodies.clone();
+        let received: Arc<Mutex<Vec<(Instant, String)>>> = Arc::default();
+        let sink = received.clone();
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut request = Vec::new();
@@ -29,13 +30,13 @@ impl Chat {
                 }
                 sink.lock()
                     .expect("not poisoned")
-                    .push(String::from_utf8_lossy(&request).into_owned());
+                    .push((Instant::now(), String::from_utf8_lossy(&request).into_owned()));
                 let _gone = stream.write_all(
                     b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
                 );
             }
         });
-        Self { port, bodies }
+        Self { port, received }
     }
 
     pub(crate) fn host(&self) -> String {
@@ -48,7 +49,12 @@ impl Chat {
 
     /// Returns the number of received messages.
     pub(crate) fn delivered(&self) -> usize {
-        self.bodies.lock().expect("not poisoned").len()
+        self.received.lock().expect("not poisoned").len()
+    }
+
+    /// Returns the times at which the messages arrived.
+    pub(crate) fn times(&self) -> Vec<Instant> {
+        self.received.lock().expect("not poisoned").iter().map(|(time, _)| *time).collect()
     }
 
     /// Reports whether a message with all of these words was received.
@@ -58,8 +64,11 @@ impl Chat {
 
     /// Returns the body of the first message with all of these words.
     pub(crate) fn find(&self, words: &[&str]) -> Option<String> {
-        let requests = self.bodies.lock().expect("not poisoned");
-        let found = requests.iter().find(|text| words.iter().all(|word| text.contains(word)))?;
+        let requests = self.received.lock().expect("not poisoned");
+        let found = requests
+            .iter()
+            .map(|(_, text)| text)
+            .find(|text| words.iter().all(|word| text.contains(word)))?;
         found.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
     }
 }

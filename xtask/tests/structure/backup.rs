@@ -43,14 +43,14 @@ const ENGINE: &str = r#"#!/bin/sh
 set -eu
 engine=$(dirname "$0")
 printf '%s\n' "$*" >> "$engine/calls"
-compose='compose -f compose.yaml --profile *'
+compose='compose -f FILE --profile *'
 case "$*" in
     "$compose config --volumes") printf 'grafana-data\nprometheus-data\n' ;;
     "$compose ps --services --status running") printf 'grafana\nprometheus\n' ;;
     "$compose stop" | "$compose start grafana prometheus") ;;
     "run --rm -v "*)
-        volume=${4%:/volume} target=${6%:/backup} archive=${10#archive=/backup/}
-        [ "$4 $6" = "$volume:/volume $target:/backup" ] && [ "$5 $7 $8 $9" = '-v -w /volume -e' ]
+        volume=${4%:/volume} target=${6%:/backup:z} archive=${10#archive=/backup/}
+        [ "$4 $6" = "$volume:/volume $target:/backup:z" ] && [ "$5 $7 $8 $9" = '-v -w /volume -e' ]
         [ "${11} ${12} ${13}" = 'debian:bookworm-slim sh -euc' ]
         mkdir -p "$engine/volumes/$volume"
         cd "$engine/volumes/$volume"
@@ -59,31 +59,43 @@ case "$*" in
 esac
 "#;
 
+/// A Compose file and the options of `backup` that select it.
+struct Variant {
+    file: &'static str,
+    options: &'static [&'static str],
+}
+
+const COMPLETE: Variant = Variant { file: "compose.yaml", options: &[] };
+const PERMISSIVE: Variant = Variant { file: "compose.permissive.yaml", options: &["--permissive"] };
+
 /// A copy of the folder whose stack runs on the engine.
 struct Containers {
     _folder: tempfile::TempDir,
+    variant: &'static Variant,
     copy: PathBuf,
     engine: PathBuf,
     target: PathBuf,
 }
 
 impl Containers {
-    fn new() -> Self {
+    fn new(variant: &'static Variant) -> Self {
         let (folder, copy) = copied();
         stdout(&init(&copy, &[], &[]));
         let engine = folder.path().join("engine");
         fs::create_dir(&engine).expect("a folder");
-        fs::write(engine.join("docker"), ENGINE).expect("written");
+        let script = ENGINE.replace("FILE", variant.file);
+        fs::write(engine.join("docker"), script).expect("written");
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(engine.join("docker"), executable).expect("executable");
         let target = folder.path().join("backup");
-        Self { _folder: folder, copy, engine, target }
+        Self { _folder: folder, variant, copy, engine, target }
     }
 
     fn backup(&self, action: &str) -> Output {
         Command::new("sh")
             .arg(self.copy.join("backup"))
             .arg(action)
+            .args(self.variant.options)
             .arg(&self.target)
             .env("PATH", format!("{}:/usr/bin:/bin", self.engine.display()))
             .output()
@@ -100,8 +112,9 @@ impl Containers {
     fn calls(&self) -> Vec<String> {
         let calls = read(&self.engine, "calls");
         fs::write(self.engine.join("calls"), "").expect("written");
+        let compose = format!("compose -f {} --profile * ", self.variant.file);
         let word = |call: &str| -> String {
-            match call.strip_prefix("compose -f compose.yaml --profile * ") {
+            match call.strip_prefix(&compose) {
                 Some(verb) => verb.to_owned(),
                 None => call.split([' ', ':']).nth(3).expect("a volume").to_owned(),
             }
@@ -120,29 +133,46 @@ fn write(volume: &Path, text: &str) {
 
 #[test]
 fn volumes_are_archived_and_restored_while_the_programs_are_stopped() {
-    let containers = Containers::new();
-    let [grafana, prometheus] = ["grafana-data", "prometheus-data"].map(|it| containers.volume(it));
-    write(&grafana, "boards");
-    write(&prometheus, "samples");
-    stdout(&containers.backup("create"));
-    let volumes = ["hub-observability_grafana-data", "hub-observability_prometheus-data"];
-    let expected: Vec<&str> = [&STOP[..], &volumes, &[START]].concat();
-    assert_eq!(containers.calls(), expected);
+    for variant in [&COMPLETE, &PERMISSIVE] {
+        let containers = Containers::new(variant);
+        let [grafana, prometheus] =
+            ["grafana-data", "prometheus-data"].map(|it| containers.volume(it));
+        write(&grafana, "boards");
+        write(&prometheus, "samples");
+        stdout(&containers.backup("create"));
+        let volumes = ["hub-observability_grafana-data", "hub-observability_prometheus-data"];
+        let expected: Vec<&str> = [&STOP[..], &volumes, &[START]].concat();
+        assert_eq!(containers.calls(), expected);
 
-    write(&grafana, "lost");
-    fs::write(prometheus.join("later"), "removed").expect("written");
-    stdout(&containers.backup("restore"));
-    assert_eq!(containers.calls(), expected);
-    assert_eq!(
-        (read(&grafana, "data"), read(&prometheus, "data")),
-        ("boards".into(), "samples".into())
-    );
-    assert!(!prometheus.join("later").exists());
+        write(&grafana, "lost");
+        fs::write(prometheus.join("later"), "removed").expect("written");
+        stdout(&containers.backup("restore"));
+        assert_eq!(containers.calls(), expected);
+        assert_eq!(
+            (read(&grafana, "data"), read(&prometheus, "data")),
+            ("boards".into(), "samples".into())
+        );
+        assert!(!prometheus.join("later").exists());
+    }
+}
+
+#[test]
+fn without_a_name_of_the_project_the_volumes_are_those_that_compose_creates() {
+    for (variant, project) in [(&COMPLETE, "hub-observability"), (&PERMISSIVE, "hub-permissive")] {
+        let containers = Containers::new(variant);
+        let settings = read(&containers.copy, ".env");
+        let line = "COMPOSE_PROJECT_NAME=hub-observability\n";
+        assert!(settings.contains(line), "{settings}");
+        fs::write(containers.copy.join(".env"), settings.replace(line, "")).expect("edited");
+        stdout(&containers.backup("create"));
+        let calls = containers.calls();
+        assert!(calls.contains(&format!("{project}_grafana-data")), "{calls:?}");
+    }
 }
 
 #[test]
 fn with_a_damaged_archive_nothing_is_stopped_or_replaced() {
-    let containers = Containers::new();
+    let containers = Containers::new(&COMPLETE);
     let grafana = containers.volume("grafana-data");
     write(&grafana, "boards");
     stdout(&containers.backup("create"));
@@ -157,8 +187,9 @@ fn with_a_damaged_archive_nothing_is_stopped_or_replaced() {
 
 #[test]
 fn after_a_failure_the_programs_start_again_and_the_backup_is_incomplete() {
-    let containers = Containers::new();
-    let engine = ENGINE.replace("exec sh -euc", "exit 1; exec sh -euc");
+    let containers = Containers::new(&COMPLETE);
+    let engine =
+        ENGINE.replace("FILE", "compose.yaml").replace("exec sh -euc", "exit 1; exec sh -euc");
     fs::write(containers.engine.join("docker"), engine).expect("written");
     assert!(!containers.backup("create").status.success());
     assert_eq!(containers.calls().last().map(String::as_str), Some(START));

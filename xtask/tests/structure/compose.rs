@@ -71,6 +71,9 @@ fn every_image_is_pinned_to_the_tested_version() {
     // The live tests run the versions that the file pins.
     assert!(read("tools/collector/builder.yaml").contains("version: 0.165.0"));
     assert!(read("tools/prometheus/go.mod").contains("github.com/prometheus/prometheus v0.316.0"));
+    let permissive = yaml("compose.permissive.yaml");
+    assert_eq!(permissive["services"]["alertmanager"]["image"], "prom/alertmanager:v0.34.1");
+    assert!(read("tools/build").contains("\nalertmanager=0.34.1\n"));
 }
 
 #[test]

@@ -321,6 +321,41 @@ fn exemplars_are_queried_for_series_of_tempo_only() {
 }
 
 #[test]
+fn durations_before_sampling_are_read_from_the_connector_of_the_sampler() {
+    let collector = yaml("scale-out/collector-sample.yaml");
+    let connector = &collector["connectors"]["span_metrics"];
+    // The default namespace and the unit result in the name of the series.
+    assert_eq!(connector["namespace"], Value::Null);
+    assert_eq!(connector["histogram"]["unit"], "s");
+    let before = &collector["service"]["pipelines"]["traces/in"];
+    assert!(!list(&before["processors"]).iter().any(|it| it == "tail_sampling"), "{before}");
+    let reads = |dashboard: &Value| {
+        panels(dashboard).iter().flat_map(|panel| of_prometheus(panel).to_vec()).any(|target| {
+            text(&target["expr"]).contains("traces_span_metrics_duration_seconds_bucket{")
+        })
+    };
+    assert!(dashboards().iter().any(reads), "no panel reads its series");
+}
+
+#[test]
+fn ends_of_units_have_the_same_colours_in_each_panel_and_alerts_an_axis_from_zero() {
+    let dashboards = dashboards();
+    let board = |uid: &str| dashboards.iter().find(|it| it["uid"] == uid).expect("a dashboard");
+    let colors = |title: &str| {
+        let panels = panels(board("workflow-overview"));
+        let panel = panels.iter().find(|panel| panel["title"] == title).expect("a panel");
+        let overrides = list(&panel["fieldConfig"]["overrides"]).to_vec();
+        overrides.into_iter().map(|it| it["properties"].clone()).collect::<Vec<_>>()
+    };
+    let by_status = colors("Runs by status");
+    assert_eq!(by_status.len(), 5, "one for each status");
+    assert_eq!(by_status, colors("Workflows per minute by status"));
+    for panel in panels(board("alerts")) {
+        assert_eq!(panel["fieldConfig"]["defaults"]["min"], 0.0, "{}", panel["title"]);
+    }
+}
+
+#[test]
 fn graphs_use_the_rate_interval_and_numbers_the_range() {
     for dashboard in dashboards() {
         for panel in &panels(&dashboard) {

@@ -164,7 +164,8 @@ fn the_panel_of_each_alert_plots_its_expression_with_its_threshold_by_its_labels
                 "{}: {shown}",
                 alert.name
             );
-            let link = format!("&var-{variable}={{{{ $labels.{label} }}}}");
+            let link =
+                format!("{{{{ with $labels.{label} }}}}&var-{variable}={{{{ . }}}}{{{{ end }}}}");
             assert!(alert.panel_url("g", id).contains(&link), "{}: {link}", alert.name);
         }
     }
@@ -172,8 +173,8 @@ fn the_panel_of_each_alert_plots_its_expression_with_its_threshold_by_its_labels
         let alert = alerts::all().into_iter().find(|alert| alert.name == name).expect(name);
         alert.filters().into_iter().map(|(_, variable)| variable).collect::<Vec<_>>()
     };
-    assert_eq!(by("WorkflowFailing"), ["service", "workflow"]);
-    assert_eq!(by("AgentFailureSpike"), ["service", "agent"]);
+    assert_eq!(by("WorkflowFailing"), ["service", "environment", "cluster", "workflow"]);
+    assert_eq!(by("AgentFailureSpike"), ["service", "environment", "cluster", "agent"]);
 }
 
 #[test]

@@ -53,8 +53,70 @@ fn the_container_gets_the_settings_and_the_secrets_that_compose_sets() {
 }
 
 #[test]
+fn the_telemetry_has_the_resource_attributes_that_compose_sets() {
+    let container = &object("StatefulSet")["spec"]["template"]["spec"]["containers"][0];
+    let compose = &yaml("compose.yaml")["services"]["orchestrator"]["environment"];
+    let name = "OTEL_RESOURCE_ATTRIBUTES";
+    let variables = list(&container["env"]);
+    let set = variables.iter().find(|it| it["name"] == name).expect(name);
+    for attribute in text(&compose[name]).split(',') {
+        let (key, _) = attribute.split_once('=').expect("key=value");
+        assert!(text(&set["value"]).contains(&format!("{key}=")), "{key} is not set");
+    }
+    // Kubernetes replaces `$(NAME)` by variables that are defined before.
+    for part in text(&set["value"]).split("$(").skip(1) {
+        let (used, _) = part.split_once(')').expect("a name");
+        let names = variables.iter().map(|it| text(&it["name"])).take_while(|it| *it != name);
+        assert!(names.into_iter().any(|it| it == used), "{used} is not defined before");
+    }
+}
+
+#[test]
+fn the_collectors_of_both_tiers_are_scraped_as_the_job_of_the_rules() {
+    let monitors = objects("kubernetes/monitoring.yaml");
+    let found = monitors.iter().find(|it| it["metadata"]["name"] == "otel-collector");
+    let spec = &found.expect("a monitor")["spec"];
+    let selected = &spec["selector"]["matchLabels"];
+    // The other service is the chart's, whose labels are these.
+    let service = yaml("scale-out/collector-sample.service.yaml");
+    assert_eq!(selected, &service["metadata"]["labels"]);
+    assert_eq!(selected["app.kubernetes.io/name"], "opentelemetry-collector");
+    let endpoint = &spec["endpoints"][0];
+    let ports = list(&service["spec"]["ports"]);
+    assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{endpoint}");
+    for tier in ["sample", "balance"] {
+        let values = yaml(format!("scale-out/values/collector-{tier}.yaml"));
+        assert_eq!(values["ports"]["metrics"]["enabled"], true, "{tier}");
+    }
+    let job = &endpoint["relabelings"][0];
+    assert_eq!(job["targetLabel"], "job");
+    let scraped = yaml("prometheus/prometheus.yml");
+    let jobs = list(&scraped["scrape_configs"]);
+    assert!(jobs.iter().any(|it| it["job_name"] == job["replacement"]), "{job}");
+    assert_eq!(endpoint["interval"], scraped["global"]["scrape_interval"]);
+}
+
+#[test]
+fn kube_prometheus_stack_selects_the_monitors_and_the_readme_has_its_external_labels() {
+    let labels = &yaml("kustomization.yaml")["labels"];
+    let release = list(labels).iter().any(|it| it["pairs"]["release"] == "kube-prometheus-stack");
+    assert!(release, "{labels}");
+    let readme = read("README.md");
+    let values = readme.split("```yaml\nprometheus:\n").nth(1).expect("values of the chart");
+    let values = format!("prometheus:\n{}", values.split("```").next().unwrap_or_default());
+    let values: Value = serde_yaml_ng::from_str(&values).expect("YAML");
+    let spec = &values["prometheus"]["prometheusSpec"];
+    let own = yaml("prometheus/prometheus.yml");
+    for label in [xtask::stack::alert::GRAFANA, xtask::stack::alert::RUNBOOKS] {
+        assert!(own["global"]["external_labels"][label].is_string(), "{label}");
+        assert!(spec["externalLabels"][label].is_string(), "{label}");
+    }
+    assert_eq!(spec["additionalAlertRelabelConfigs"], own["alerting"]["alert_relabel_configs"]);
+}
+
+#[test]
 fn the_job_of_the_scrape_is_the_one_that_the_rules_select() {
-    let monitor = yaml("kubernetes/monitoring.yaml");
+    let monitor = objects("kubernetes/monitoring.yaml").remove(0);
     let label = text(&monitor["spec"]["jobLabel"]);
     let service = object("Service");
     let job = text(&service["metadata"]["labels"][label]).to_owned();

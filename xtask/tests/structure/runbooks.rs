@@ -1,6 +1,6 @@
 //! Runbooks: one per alert, with the required headings and valid queries.
 
-use crate::{files, observability, read};
+use crate::{files, observability, read, yaml};
 use std::collections::BTreeSet;
 use std::fs;
 use xtask::files::root;
@@ -97,4 +97,65 @@ fn the_commands_of_the_runbooks_use_existing_series_and_routes() {
         }
     }
     assert!(queries > 10 && routes > 4, "{queries} queries, {routes} routes");
+}
+
+/// Returns the words of a text that begin with a prefix, up to a character that no name contains.
+fn words<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
+    let outside = |it: char| !it.is_ascii_alphanumeric() && !"_-/.".contains(it);
+    let all = text.split(outside).map(|word| word.trim_end_matches('.'));
+    all.filter(|word| word.starts_with(prefix) && *word != prefix).collect()
+}
+
+#[test]
+fn the_runbooks_name_existing_exporters_secrets_settings_and_services() {
+    let collector = yaml("collector/config.yaml");
+    let (complete, permissive) = (yaml("compose.yaml"), yaml("compose.permissive.yaml"));
+    let settings = read("compose.yaml") + &read("collector/config.yaml") + &read(".env.example");
+    let mut found = [0; 4];
+    for path in files("runbooks", ".md") {
+        let text = read(&path);
+        let path = path.display();
+        for exporter in words(&text, "otlp_http/") {
+            assert!(collector["exporters"][exporter].is_object(), "{path}: no exporter {exporter}");
+            found[0] += 1;
+        }
+        for secret in words(&text, "secrets/") {
+            let declared = &complete["secrets"][secret.trim_start_matches("secrets/")];
+            assert!(declared.is_object(), "{path}: no {secret}");
+            found[1] += 1;
+        }
+        for setting in ["HUB_", "ALERT_", "GRAFANA_"].iter().flat_map(|it| words(&text, it)) {
+            assert!(settings.contains(setting), "{path}: no setting {setting}");
+        }
+        for command in text.split("docker compose ").skip(1) {
+            let command = command.split(['`', '|', ';', ')', '\'']).next().unwrap_or_default();
+            let command: Vec<&str> = command.split_whitespace().collect();
+            let variant =
+                if command.contains(&"compose.permissive.yaml") { &permissive } else { &complete };
+            let is_verb = |it: &&str| ["logs", "up", "restart", "exec", "ps", "stop"].contains(it);
+            let Some(verb) = command.iter().position(|it| is_verb(&it)) else { continue };
+            for word in &command[verb + 1..] {
+                // The value of an option is a number; a placeholder is no name.
+                let is_name = word.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
+                if is_name && !word.starts_with('-') {
+                    assert!(variant["services"][word].is_object(), "{path}: no service {word}");
+                    found[2] += 1;
+                }
+                if command[verb] == "exec" {
+                    break;
+                }
+            }
+        }
+        for file in ["loki/", "tempo/", "collector/", "prometheus/", "grafana/", "alertmanager/"]
+            .iter()
+            .flat_map(|folder| words(&text, folder))
+            .filter(|file| file.ends_with(".yaml") || file.ends_with(".yml"))
+        {
+            // Written by `init`.
+            let written = file == "prometheus/targets/orchestration-service.yml";
+            assert!(written || observability().join(file).exists(), "{path}: no file {file}");
+            found[3] += 1;
+        }
+    }
+    assert!(found.iter().all(|count| *count >= 2), "{found:?}");
 }

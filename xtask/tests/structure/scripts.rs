@@ -246,6 +246,55 @@ fn what_init_prints_for_eval_is_data_whatever_the_folder_and_the_settings_contai
 }
 
 #[test]
+fn mail_without_addresses_is_rejected_because_the_delivery_would_not_start() {
+    let (_folder, copy) = copied();
+    let complete = [
+        ("ALERT_EMAIL_TO", "a@example.com"),
+        ("ALERT_EMAIL_FROM", "b@example.com"),
+        ("ALERT_SMTP_HOST", "mail.example.com:587"),
+    ];
+    let written = |without: &str| {
+        let lines = complete
+            .map(|(name, value)| format!("{name}={}\n", if name == without { "" } else { value }));
+        fs::write(copy.join(".env"), format!("ENVIRONMENT=test\n{}", lines.concat()))
+            .expect("written");
+    };
+    let password = ("HUB_SMTP_PASSWORD", "secret");
+    for (name, _) in complete {
+        written(name);
+        let output = init(&copy, &[], &[password]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(name), "{output:?}");
+        assert!(!copy.join("alertmanager/alertmanager.yml").exists(), "nothing is written");
+    }
+    written("");
+    stdout(&init(&copy, &[], &[password]));
+    // The stored password has the same effect.
+    written("ALERT_EMAIL_TO");
+    assert_eq!(init(&copy, &[], &[]).status.code(), Some(2));
+    stdout(&init(&copy, &[], &[("HUB_SMTP_PASSWORD", "")]));
+}
+
+#[test]
+fn init_prints_the_address_of_grafana_and_the_command_that_applies_settings() {
+    let (_folder, copy) = copied();
+    let apply = "docker compose up -d --force-recreate grafana";
+    let printed = stdout(&init(&copy, &[], &[]));
+    assert!(printed.contains("Grafana: http://localhost:3001, user"), "{printed}");
+    assert!(!printed.contains(apply), "nothing runs yet: {printed}");
+    let settings = read(&copy, ".env");
+    for (edited, expected) in [
+        (settings.replace("GRAFANA_PORT=3001", "GRAFANA_PORT=3002"), "http://localhost:3002"),
+        (settings.replace("GRAFANA_URL=", "GRAFANA_URL=https://g.example"), "https://g.example"),
+    ] {
+        fs::write(copy.join(".env"), edited).expect("edited");
+        let printed = stdout(&init(&copy, &[], &[]));
+        assert!(printed.contains(&format!("Grafana: {expected}, user")), "{printed}");
+        assert!(printed.contains(apply), "{printed}");
+    }
+}
+
+#[test]
 fn init_stores_nothing_that_it_rejects() {
     let (_folder, copy) = copied();
     stdout(&init(&copy, &[], &[]));

@@ -58,6 +58,22 @@ fn the_waits_before_a_notification_add_up_to_less_than_a_minute() {
 }
 
 #[test]
+fn the_heartbeat_is_posted_every_minute() {
+    let grafana = yaml("grafana/forms/policies.yaml");
+    let alertmanager = yaml("alertmanager/form.yml");
+    for routes in [&grafana["policies"][0]["routes"], &alertmanager["route"]["routes"]] {
+        let route = list(routes).iter().find(|route| route["receiver"] == "heartbeat");
+        let route = route.expect("a route for the heartbeat");
+        let [interval, repeat] =
+            ["group_interval", "repeat_interval"].map(|key| seconds(text(&route[key])));
+        // Repeated at the first interval after `repeat_interval`, compared with `>`.
+        assert_eq!((repeat / interval + 1) * interval, 60, "{route}");
+        // A flush that is up to 10 s early must not skip a post.
+        assert!(repeat <= 50, "{route}");
+    }
+}
+
+#[test]
 fn rules_that_count_each_minute_once_are_evaluated_after_its_samples_have_arrived() {
     let mut added_up = 0;
     for path in files("prometheus/rules", ".yml") {

@@ -20,12 +20,12 @@ fn initialised(way: &str) -> (TempDir, PathBuf) {
     (folder, copy)
 }
 
-fn read(folder: &Path) -> Output {
-    tool("compose-spec", &["-format", "json", "compose.yaml"], folder, &[])
+fn read(folder: &Path, file: &str) -> Output {
+    tool("compose-spec", &["-format", "json", file], folder, &[])
 }
 
-fn model(folder: &Path) -> Value {
-    let output = read(folder);
+fn model(folder: &Path, file: &str) -> Value {
+    let output = read(folder, file);
     assert!(output.status.success(), "{}", text_of(&output));
     assert!(output.stderr.is_empty(), "a warning: {}", text_of(&output));
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -43,7 +43,7 @@ fn entries(value: &Value) -> &[Value] {
 #[ignore = "needs compose-spec: observability/tools/build"]
 fn the_file_parses_without_a_warning_and_publishes_on_loopback_only() {
     let (_folder, copy) = initialised("app");
-    let model = model(&copy);
+    let model = model(&copy, "compose.yaml");
     let mut published = Vec::new();
     for (name, service) in services(&model) {
         for port in entries(&service["ports"]) {
@@ -70,7 +70,7 @@ fn the_file_parses_without_a_warning_and_publishes_on_loopback_only() {
 #[ignore = "needs compose-spec: observability/tools/build"]
 fn every_mounted_file_and_the_build_context_exist_after_init() {
     let (_folder, copy) = initialised("app");
-    let model = model(&copy);
+    let model = model(&copy, "compose.yaml");
     let assert_exists = |path: &Value| {
         let path = Path::new(path.as_str().expect("a path"));
         assert!(path.exists(), "{} does not exist", path.display());
@@ -99,7 +99,7 @@ fn every_mounted_file_and_the_build_context_exist_after_init() {
 #[ignore = "needs compose-spec: observability/tools/build"]
 fn without_an_env_file_every_variable_has_the_value_of_the_example() {
     let (_folder, copy) = initialised("app");
-    let model = model(&copy);
+    let model = model(&copy, "compose.yaml");
     let example = fs::read_to_string(copy.join(".env.example")).expect("there");
     let variable =
         |service: &str, name: &str| model["services"][service]["environment"][name].clone();
@@ -123,7 +123,7 @@ fn an_unknown_key_is_rejected() {
     let file = copy.join("compose.yaml");
     let text = fs::read_to_string(&file).expect("there");
     fs::write(&file, text.replace("healthcheck:", "helthcheck:")).expect("edited");
-    let output = read(&copy);
+    let output = read(&copy, "compose.yaml");
     assert!(
         !output.status.success() && text_of(&output).contains("helthcheck"),
         "{}",
@@ -135,10 +135,7 @@ fn an_unknown_key_is_rejected() {
 #[ignore = "needs compose-spec: observability/tools/build"]
 fn the_permissive_file_mounts_existing_files_and_waits_for_its_own_services() {
     let (_folder, copy) = initialised("app");
-    let arguments = ["-format", "json", "compose.permissive.yaml"];
-    let output = tool("compose-spec", &arguments, &copy, &[]);
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", text_of(&output));
-    let model: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let model = model(&copy, "compose.permissive.yaml");
     let mut names: Vec<&String> = services(&model).map(|(name, _)| name).collect();
     names.sort();
     assert_eq!(
@@ -158,9 +155,6 @@ fn the_permissive_file_mounts_existing_files_and_waits_for_its_own_services() {
         assert!(!image.ends_with(":latest") && image.contains(':'), "{name}: {image}");
         assert_eq!(service["read_only"], true, "{name}");
         assert!(service["deploy"]["resources"]["limits"]["memory"].is_string(), "{name}");
-        for on in service["depends_on"].as_object().into_iter().flatten().map(|(on, _)| on) {
-            assert!(names.contains(&on), "{name} waits for {on}");
-        }
         for port in entries(&service["ports"]) {
             assert_eq!(port["host_ip"], "127.0.0.1", "{name}: {port}");
         }
@@ -170,4 +164,114 @@ fn the_permissive_file_mounts_existing_files_and_waits_for_its_own_services() {
             assert!(path.exists(), "{name}: {}", path.display());
         }
     }
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn all_that_a_service_uses_is_declared_in_each_file_and_profile() {
+    let (_folder, copy) = initialised("app");
+    for file in ["compose.yaml", "compose.permissive.yaml"] {
+        let model = model(&copy, file);
+        let mut used = 0;
+        for (name, service) in services(&model) {
+            let keys = |key: &str| service[key].as_object().into_iter().flatten();
+            let volumes = entries(&service["volumes"]).iter().filter(|it| it["type"] == "volume");
+            let sources = entries(&service["secrets"])
+                .iter()
+                .map(|secret| ("secrets", &secret["source"]))
+                .chain(volumes.map(|volume| ("volumes", &volume["source"])))
+                .map(|(section, name)| (section, name.as_str().expect("a name")));
+            let names = keys("networks")
+                .map(|(name, _)| ("networks", name.as_str()))
+                .chain(keys("depends_on").map(|(name, _)| ("services", name.as_str())));
+            for (section, declared) in sources.chain(names) {
+                assert!(
+                    model[section].get(declared).is_some(),
+                    "{file}: {name} uses {declared}, which `{section}` does not declare"
+                );
+                used += 1;
+            }
+        }
+        assert!(used >= 25, "{file}: {used}");
+    }
+}
+
+/// Returns the value of a flag in the command of a service.
+fn flag<'a>(model: &'a Value, service: &str, name: &str) -> &'a str {
+    let command = entries(&model["services"][service]["command"]);
+    let values = command.iter().filter_map(|it| it.as_str()?.strip_prefix(name)?.strip_prefix('='));
+    values.last().unwrap_or_else(|| panic!("{service} without {name}"))
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn links_lead_to_the_published_ports() {
+    let (_folder, copy) = initialised("app");
+    let files = ["compose.yaml", "compose.permissive.yaml"];
+    let addresses = || {
+        let [complete, permissive] = files.map(|file| model(&copy, file));
+        let of = |model: &Value, service: &str, name: &str| {
+            let environment = &model["services"][service]["environment"];
+            // A service that extends another one has a list.
+            let listed = entries(environment).iter();
+            let listed = listed.filter_map(|it| it.as_str()?.strip_prefix(name)?.strip_prefix('='));
+            let value = environment[name].as_str().or_else(|| listed.last());
+            value.unwrap_or_else(|| panic!("{service} without {name}")).to_owned()
+        };
+        assert_eq!(
+            of(&complete, "grafana", "GRAFANA_URL"),
+            of(&complete, "grafana", "GF_SERVER_ROOT_URL")
+        );
+        let external = "--web.external-url";
+        assert_eq!(
+            flag(&complete, "prometheus", external),
+            flag(&permissive, "prometheus", external)
+        );
+        for service in ["prometheus", "alertmanager"] {
+            assert_eq!(flag(&permissive, service, "--web.route-prefix"), "/");
+        }
+        [
+            of(&complete, "prometheus", "GRAFANA_URL"),
+            of(&permissive, "prometheus", "GRAFANA_URL"),
+            flag(&permissive, "prometheus", external).to_owned(),
+            flag(&permissive, "alertmanager", external).to_owned(),
+        ]
+    };
+    let of_ports = |[grafana, perses, prometheus, alertmanager]: [u16; 4]| {
+        [
+            format!("http://localhost:{grafana}"),
+            format!("http://localhost:{perses}/projects/commandcenter"),
+            format!("http://localhost:{prometheus}"),
+            format!("http://localhost:{alertmanager}"),
+        ]
+    };
+    let ports = [3001, 8080, 9090, 9093];
+    assert_eq!(addresses(), of_ports(ports));
+    let example = fs::read_to_string(copy.join(".env.example")).expect("there");
+    let mut ports = ports.into_iter();
+    for name in ["GRAFANA", "PERSES", "PROMETHEUS", "ALERTMANAGER"] {
+        assert!(example.contains(&format!("\n{name}_URL=\n")), "the default is the port");
+        let port = ports.next().expect("four ports");
+        assert!(example.contains(&format!("\n{name}_PORT={port}\n")), "{name}");
+        for file in files.map(|file| copy.join(file)) {
+            let text = fs::read_to_string(&file).expect("there");
+            let default = format!("${{{name}_PORT:-{port}}}");
+            fs::write(&file, text.replace(&default, &(port + 10_000).to_string())).expect("edited");
+        }
+    }
+    assert_eq!(addresses(), of_ports([13001, 18080, 19090, 19093]));
+}
+
+#[test]
+#[ignore = "needs compose-spec: observability/tools/build"]
+fn the_service_that_delivers_alerts_reaches_a_webhook_on_the_host() {
+    let (_folder, copy) = initialised("host");
+    for (file, service) in
+        [("compose.yaml", "grafana"), ("compose.permissive.yaml", "alertmanager")]
+    {
+        let hosts = entries(&model(&copy, file)["services"][service]["extra_hosts"]).to_vec();
+        assert_eq!(hosts, ["host.docker.internal:host-gateway"], "{file}: {service}");
+    }
+    let routes = fs::read_to_string(copy.join("alertmanager/alertmanager.yml")).expect("written");
+    assert!(routes.contains("http://host.docker.internal:9003/"), "{routes}");
 }

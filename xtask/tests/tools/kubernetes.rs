@@ -38,6 +38,7 @@ fn every_object_has_only_fields_of_its_kind() {
         "Service orchestrator",
         "StatefulSet orchestrator",
         "ServiceMonitor orchestrator",
+        "ServiceMonitor otel-collector",
         "PrometheusRule hub-otel",
         "ConfigMap dashboard-slo",
     ] {

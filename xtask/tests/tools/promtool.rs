@@ -154,11 +154,25 @@ fn every_alert_has_a_case_with_its_labels_and_annotations() {
                 );
                 let panel = dashboards::alert_panel(alert.name);
                 let url = alert.panel_url("https://grafana", panel);
-                let url = alert.filters().into_iter().fold(url, |url, (label, _)| {
-                    let value = labels[label].as_str().expect(label);
-                    url.replace(&format!("{{{{ $labels.{label} }}}}"), value)
+                let url = alert.filters().into_iter().fold(url, |url, (label, variable)| {
+                    let template = format!(
+                        "{{{{ with $labels.{label} }}}}&var-{variable}={{{{ . }}}}{{{{ end }}}}"
+                    );
+                    let value = labels[label].as_str();
+                    let value = value.map(|value| format!("&var-{variable}={value}"));
+                    url.replace(&template, &value.unwrap_or_default())
                 });
-                assert_eq!(texts["panel_url"], url, "{}", alert.name);
+                // The same panel in Perses, if its address is that of a project.
+                let in_perses = url.replace(
+                    &format!("https://grafana/d/alerts?viewPanel={panel}&from=now-3h&to=now"),
+                    &format!(
+                        "https://perses/projects/commandcenter/dashboards/alerts?start=3h\
+                         &viewPanelRef=%7B%22ref%22%3A%22{panel}%22%7D"
+                    ),
+                );
+                let found = texts["panel_url"].as_str().expect("a link");
+                let expected = [url.as_str(), &in_perses];
+                assert!(expected.contains(&found), "{}: {found}, not {expected:?}", alert.name);
                 let summary = texts["summary"].as_str().expect("a summary");
                 assert!(
                     !summary.contains("{{") && !summary.contains("no value"),

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use url::form_urlencoded;
 
 use super::payload::{Alert, BadPayload, Payload, Texts};
 
@@ -81,11 +82,11 @@ fn incident(payload: &Payload, index: usize, alert: &Alert) -> Result<Incident, 
         fingerprint: fingerprint(alert),
         state,
         feedback_loop: NOTIFICATION_LABELS.iter().any(|(label, id)| alert.labels.get(label) == *id),
-        context: context(alert, state),
+        context: context(payload, alert, state),
     })
 }
 
-fn context(alert: &Alert, state: AlertState) -> Map<String, Value> {
+fn context(payload: &Payload, alert: &Alert, state: AlertState) -> Map<String, Value> {
     let labels: Map<String, Value> = alert
         .labels
         .0
@@ -99,7 +100,7 @@ fn context(alert: &Alert, state: AlertState) -> Map<String, Value> {
     context.insert("state".into(), state.as_str().into());
     context.insert("dashboard_url".into(), panel_url(alert).into());
     context.insert("runbook_url".into(), alert.annotations.get("runbook_url").into());
-    context.insert("silence_url".into(), alert.silence_url.trimmed().into());
+    context.insert("silence_url".into(), silence_url(payload, alert).into());
     context.insert("timestamp".into(), timestamp(alert, state).into());
     context.insert("labels".into(), labels.into());
     context
@@ -111,6 +112,32 @@ fn panel_url(alert: &Alert) -> &str {
         "" => alert.dashboard_url.trimmed(),
         url => url,
     }
+}
+
+/// Page that silences the alert: the one that Grafana adds, else the form of Alertmanager, filled
+/// with the labels.
+fn silence_url(payload: &Payload, alert: &Alert) -> String {
+    match (alert.silence_url.trimmed(), payload.external_url.trimmed().trim_end_matches('/')) {
+        ("", "") => String::new(),
+        ("", root) => format!("{root}/#/silences/new?filter={}", encoded_matchers(&alert.labels)),
+        (url, _) => url.to_owned(),
+    }
+}
+
+/// The labels as matchers of Alertmanager, `{name="value",…}`, percent-encoded.
+fn encoded_matchers(labels: &Texts) -> String {
+    let matchers: Vec<String> = labels
+        .0
+        .iter()
+        .map(|(name, value)| {
+            let escaped = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+            format!("{name}=\"{escaped}\"")
+        })
+        .collect();
+    // `+` is a space in forms only, not in the fragment of a URL.
+    form_urlencoded::byte_serialize(format!("{{{}}}", matchers.join(",")).as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
 }
 
 /// Severity label of the alert. Without one, `critical` while it fires and `info` once it is

@@ -1,4 +1,4 @@
-//! Parses the body of Grafana's unified alerting.
+//! Parses the body of Grafana's unified alerting, and of Alertmanager, which has the same form.
 //!
 //! Fields vary with Grafana's versions, optional ones are empty, null or missing, and custom
 //! payload templates omit some. All of these are accepted. A body without `alerts` (the legacy
@@ -26,6 +26,9 @@ pub struct Payload {
     /// Number of alerts that the contact point's `maxAlerts` removed.
     #[serde(default, rename = "truncatedAlerts")]
     pub truncated: Text,
+    /// Root URL of the sender, Grafana or Alertmanager. Can be empty.
+    #[serde(default, rename = "externalURL")]
+    pub external_url: Text,
     /// The alerts, both firing and resolved.
     pub alerts: Vec<Alert>,
 }
@@ -51,7 +54,7 @@ pub struct Alert {
     /// Hash of the labels, which identifies the incident.
     #[serde(default)]
     pub fingerprint: Text,
-    /// Page that silences the alert. Can be empty.
+    /// Page that silences the alert. Can be empty; Alertmanager omits it.
     #[serde(default, rename = "silenceURL")]
     pub silence_url: Text,
     /// Dashboard of the rule. Can be empty.

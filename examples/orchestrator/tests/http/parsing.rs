@@ -93,6 +93,29 @@ fn missing_optional_fields_are_empty_strings_and_no_key_is_missing() {
 }
 
 #[test]
+fn without_a_silence_page_the_link_leads_to_the_form_of_alertmanager_with_all_labels() {
+    let silence_url = |external: Value, alert: Value| {
+        let body = json!({ "status": "firing", "externalURL": external, "alerts": [alert] });
+        let context = Value::from(read_json(&body).unwrap().remove(0).context);
+        context["silence_url"].as_str().unwrap().to_owned()
+    };
+    let labels = json!({ "alertname": "A b+c", "path": "/a?b=\"c\\d\"" });
+    let alert = json!({ "labels": labels });
+    let form = "/#/silences/new?filter=%7Balertname%3D%22A%20b%2Bc%22%2C\
+                path%3D%22%2Fa%3Fb%3D%5C%22c%5C%5Cd%5C%22%22%7D";
+    for root in ["http://localhost:9093", "http://localhost:9093/", "https://x.example/alerts"] {
+        let expected = format!("{}{form}", root.trim_end_matches('/'));
+        assert_eq!(silence_url(json!(root), alert.clone()), expected);
+    }
+    assert_eq!(silence_url(Value::Null, alert.clone()), "", "no address");
+    let of_grafana = json!({ "labels": labels, "silenceURL": "http://grafana/alerting/silence" });
+    assert_eq!(
+        silence_url(json!("http://grafana/"), of_grafana),
+        "http://grafana/alerting/silence"
+    );
+}
+
+#[test]
 fn an_alert_about_the_notification_itself_is_marked() {
     for (labels, marked) in [
         (json!({ "workflow_id": "alert-notification" }), true),

@@ -100,6 +100,7 @@ fn memory() -> Alert {
             "{value} % of the memory limit in use on {{ $labels.service_name }} ({{ $labels.instance }})",
             "The process has used more than 80 % of its memory limit for 5 minutes.",
         )
+        .unit("percent")
 }
 
 fn telemetry() -> Alert {

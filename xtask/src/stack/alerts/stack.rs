@@ -80,6 +80,7 @@ fn queue() -> Alert {
             "The Collector's queue of {{ $labels.exporter }} is {value} % full",
             "A backend accepts less than the Collector receives. When the queue is full, the Collector returns UNAVAILABLE.",
         )
+        .unit("percent")
 }
 
 fn rules() -> Alert {
@@ -129,13 +130,19 @@ fn stores() -> Alert {
         "loki_discarded_samples_total",
         "loki_ingester_chunks_flush_failures_total",
         "tempo_discarded_spans_total",
+        // Tempo 3, and Tempo 2.
+        "tempo_live_store_local_failed_flushes_total",
         "tempo_ingester_failed_flushes_total",
+        "vl_rows_dropped_total",
         "prometheus_tsdb_wal_writes_failed_total",
         "prometheus_tsdb_compactions_failed_total",
     ]
     .map(|name| {
         sum_by(&[JOB], events_in_window(&Series::own(name, Origin::Prometheus), FIFTEEN_MINUTES))
     });
+    // VictoriaLogs rejects all records when its disk is full.
+    let read_only = sum_by(&[JOB], "vl_storage_is_read_only".to_owned());
+    let lost: Vec<String> = lost.into_iter().chain([read_only]).collect();
     Alert::warning("StoreLoss", "stack_alerts")
         .above(0.5, format!("round({})", tagged_sum("job", &lost)))
         .kept("15m")

@@ -40,34 +40,34 @@ fn failure_rate() -> Alert {
             "Workflow failure rate {value} % on {{ $labels.service_name }}",
             "More than 10 % of the workflow runs of the last 5 minutes failed or timed out (of at least 5 runs).",
         )
+        .unit("percent")
 }
 
 fn duration() -> Alert {
     // Runs that ended, and runs that have executed for 10 minutes.
     Alert::warning("HighWorkflowDuration", "workflow_alerts")
-        .above(300_000.0, format!("1000 * ({} >= 600) or {DURATION_P95}", oldest()))
+        .above(300_000.0, format!("1000 * ({} >= 600) or {DURATION_P95}", executing()))
         .lasting("10m")
         .annotated(
             "Runs of {{ $labels.workflow_id }} take {count} ms on {{ $labels.service_name }}",
-            "For 10 minutes, the 95th percentile of a workflow's duration over half an hour has been above 5 minutes, or one run has been executing for more than 10 minutes.",
+            "For 10 minutes, the 95th percentile of a workflow's duration over half an hour has been above 5 minutes, or one run has been executing for more than 10 minutes without a pending approval.",
         )
         .unit("ms")
 }
 
-/// Age of the oldest run that executes, in seconds.
-fn oldest() -> String {
+/// Age of the oldest run in seconds, of workflows without a pending approval: the age includes the
+/// waits for approvals.
+fn executing() -> String {
     let age = Series::of(&m::WORKFLOW_RUN_OLDEST_AGE).not(WORKFLOW_ID, ALERT_WORKFLOW);
-    max_by(&[SERVICE_NAME, WORKFLOW_ID], age)
+    let age = max_by(&[SERVICE_NAME, WORKFLOW_ID], age);
+    let waiting = Series::of(&m::WORKFLOW_APPROVAL_PENDING);
+    let same = grouping(&[SERVICE_NAME, WORKFLOW_ID]).join(", ");
+    format!("({age} unless on ({same}) ({waiting} > 0))")
 }
 
 fn stuck() -> Alert {
-    let waiting = Series::of(&m::WORKFLOW_APPROVAL_PENDING);
-    let same = grouping(&[SERVICE_NAME, WORKFLOW_ID]).join(", ");
     Alert::warning("WorkflowStuck", "workflow_alerts")
-        .above(
-            3_600.0,
-            format!("{} unless on ({same}) ({waiting} > 0)", oldest()),
-        )
+        .above(3_600.0, executing())
         .lasting("1m")
         .annotated(
             "A run of {{ $labels.workflow_id }} has executed for {count} s on {{ $labels.service_name }}",

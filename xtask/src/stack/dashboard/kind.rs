@@ -36,7 +36,7 @@ impl Panel {
             "reduceOptions": {"calcs": [REDUCE], "fields": "", "values": false}, "showThresholdMarkers": true,
         });
         let mut panel = Self::new("gauge", title, unit, options).sized(6, 4);
-        panel.range = Some(range);
+        panel.range = Some((range.0, Some(range.1)));
         panel
     }
 

@@ -2,6 +2,7 @@
 
 use super::link::explore;
 use super::target::{Mode, Target, source};
+use hub_otel::semconv::status;
 use serde_json::{Map, Value, json};
 
 /// Colour of values without a problem.
@@ -27,7 +28,8 @@ pub struct Panel {
     /// Queries.
     pub targets: Vec<Target>,
     pub(super) steps: Steps,
-    pub(super) range: Option<(f64, f64)>,
+    /// Ends of the axis.
+    pub(super) range: Option<(f64, Option<f64>)>,
     pub(super) custom: Value,
     options: Value,
     overrides: Vec<Value>,
@@ -167,8 +169,29 @@ impl Panel {
     /// Sets the range of the axis.
     #[must_use]
     pub fn between(mut self, from: f64, to: f64) -> Self {
-        self.range = Some((from, to));
+        self.range = Some((from, Some(to)));
         self
+    }
+
+    /// Begins the axis at zero.
+    #[must_use]
+    pub fn from_zero(mut self) -> Self {
+        self.range = Some((0.0, None));
+        self
+    }
+
+    /// Sets the colours of the states in which a unit can end.
+    #[must_use]
+    pub fn colored_by_status(self) -> Self {
+        [
+            (status::SUCCESS, GREEN),
+            (status::FAILED, RED),
+            (status::TIMED_OUT, YELLOW),
+            (status::CANCELLED, "blue"),
+            (status::REJECTED, "purple"),
+        ]
+        .into_iter()
+        .fold(self, |panel, (status, color)| panel.colored(status, color))
     }
 
     /// Stacks the series.
@@ -326,7 +349,9 @@ impl Panel {
         });
         if let Some((min, max)) = self.range {
             defaults["min"] = json!(min);
-            defaults["max"] = json!(max);
+            if let Some(max) = max {
+                defaults["max"] = json!(max);
+            }
         }
         if let Some(decimals) = self.decimals {
             defaults["decimals"] = json!(decimals);

@@ -164,7 +164,7 @@ fn plugin(panel: &Panel) -> Option<(&'static str, Value)> {
         }
         "gauge" => {
             let mut spec = with_thresholds(of_last);
-            if let Some((_, max)) = panel.range {
+            if let Some((_, Some(max))) = panel.range {
                 spec["max"] = json!(max);
             }
             ("GaugeChart", spec)
@@ -192,7 +192,9 @@ fn time_series(panel: &Panel, format: &Value) -> Value {
     let mut axis = json!({"format": format});
     if let Some((min, max)) = panel.range {
         axis["min"] = json!(min);
-        axis["max"] = json!(max);
+        if let Some(max) = max {
+            axis["max"] = json!(max);
+        }
     }
     let mut chart =
         json!({"legend": {"position": "bottom", "mode": "list"}, "yAxis": axis, "visual": visual});

@@ -72,5 +72,6 @@ fn panel(alert: &Alert) -> Panel {
         .about(alert.description)
         .query(Mode::Range, query, "__auto")
         .steps(below, &[steps])
+        .from_zero()
         .without_data("no data: the alert does not fire")
 }

@@ -36,6 +36,7 @@ pub(super) fn dashboard() -> Dashboard {
             active_by_workflow(),
             triggers(),
             traced().begins("Traces and logs"),
+            before_sampling(),
             failed_traces(),
             log_records(),
         ],
@@ -47,22 +48,14 @@ fn workflow_spans(conditions: &str) -> String {
 }
 
 fn by_status() -> Panel {
-    let panel = Panel::lines("Workflows per minute by status", "short")
+    Panel::lines("Workflows per minute by status", "short")
         .about("Runs that ended per minute, by status.")
         .query(Mode::Range, per_minute(&[STATUS], &increment(RUNS)), "{{status}}")
         .traces(workflow_spans(
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS)),
         ))
-        .stacked();
-    [
-        (status::SUCCESS, GREEN),
-        (status::FAILED, RED),
-        (status::TIMED_OUT, YELLOW),
-        (status::CANCELLED, "blue"),
-        (status::REJECTED, "purple"),
-    ]
-    .into_iter()
-    .fold(panel, |panel, (status, color)| panel.colored(status, color))
+        .stacked()
+        .colored_by_status()
 }
 
 fn success_rate() -> Panel {
@@ -100,6 +93,7 @@ fn failed_runs() -> Panel {
         .traces(workflow_spans(
             &(one_of(a::WORKFLOW_ID, "workflow") + &same(a::WORKFLOW_STATUS, STATUS)),
         ))
+        .colored_by_status()
 }
 
 fn failures() -> Panel {
@@ -225,5 +219,20 @@ fn traced() -> Panel {
         .query(Mode::Range, format!("histogram_quantile(0.95, {rate}) >= 0"), "{{span_name}}")
         .exemplars()
         .traces("{ span:name = \"${__field.labels.span_name}\" && resource.service.name =~ \"${service:pipe}\" }")
+        .sized(24, 8)
+}
+
+/// Span metrics of the sampler in scale-out/, which counts all spans. Tempo counts those that are
+/// kept, most of which have errors.
+fn before_sampling() -> Panel {
+    let names = format!("{}|{}", span::WORKFLOW_EXECUTE, span::AGENT_EXECUTE);
+    let duration = Series::own("traces_span_metrics_duration_seconds_bucket", Origin::Service)
+        .like("service_name", "$service")
+        .like("span_name", &names);
+    let rate = sum_by(&["span_name", LE], format!("rate({duration}[$__rate_interval])"));
+    Panel::lines("Span duration p95, before sampling", "s")
+        .about("Durations of workflow segments and agent executions, counted by the Collector of scale-out/ before it samples.")
+        .query(Mode::Range, format!("histogram_quantile(0.95, {rate}) >= 0"), "{{span_name}}")
+        .without_data("no sampler: see the panel of Tempo")
         .sized(24, 8)
 }

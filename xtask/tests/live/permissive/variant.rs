@@ -56,7 +56,7 @@ impl Variant {
         let orchestrator =
             Orchestrator::start(&collector.grpc, Way::Pushed, ports::free(), &settings);
         let webhook = format!("{}/api/webhooks/grafana", orchestrator.url);
-        let (folder, alertmanager, port) = start_alertmanager(&webhook);
+        let (folder, alertmanager, port) = start_alertmanager(&webhook, "");
         configuration.target("alertmanager", Some(port));
         let prometheus = configuration.start();
         let addresses = Addresses {
