@@ -77,6 +77,6 @@ impl Engine {
         for workflow in workflows {
             super::telemetry::declare(telemetry, workflow);
         }
-        super::telemetry::observe_approvals(telemetry, &self.inner.store);
+        super::telemetry::observe_approvals(telemetry, &self.inner.store, &self.inner.owner.id);
     }
 }
