@@ -2,6 +2,7 @@
 
 use super::{Engine, Result, telemetry};
 use crate::domain::Workflow;
+use crate::store::CrashLooped;
 use hub_otel::Telemetry;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ impl Engine {
         let recovered =
             self.inner.store.take_over(&self.inner.owner, self.inner.options.crash_limit).await?;
         let counts = (recovered.runs.len(), recovered.crash_looped.len());
-        for run in recovered.crash_looped {
+        for CrashLooped { run, cancelled } in recovered.crash_looped {
             tracing::error!(
                 run = run.id,
                 workflow = run.workflow,
@@ -24,6 +25,7 @@ impl Engine {
                 run.crashes
             );
             telemetry::record_end(&run);
+            cancelled.iter().for_each(|approval| telemetry::record_decision(approval, &run));
         }
         self.inner.execution.resume(self, recovered.runs);
         Ok(counts)
