@@ -10,8 +10,10 @@
 //! docs/adr/0008-durable-engine.md has the choice, and the behaviour of the crate that is guarded
 //! here.
 
+mod attended;
 mod body;
 mod liveness;
+mod recovery;
 mod steps;
 
 use super::execution::{Execution, Steps};
@@ -23,10 +25,11 @@ use ::dbos::sysdb::postgres::{Config as SystemConfig, PostgresSystemDatabase, Se
 use ::dbos::sysdb::types::{Timestamp as DbosTime, WorkflowFilter, WorkflowStatus};
 use ::dbos::{Config, DBOS, Enqueue, QueueConflict, QueueOptions, StartOptions, WorkflowRef};
 use async_trait::async_trait;
+use attended::Attended;
 use body::Delivery;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Name of the application among those that share the database.
 const APPLICATION: &str = "orchestrator";
@@ -62,6 +65,7 @@ pub struct DbosOptions {
 pub(super) struct Dbos {
     options: DbosOptions,
     connected: Arc<OnceLock<Arc<Connected>>>,
+    attended: Attended,
 }
 
 /// An open connection.
@@ -73,23 +77,15 @@ struct Connected {
     /// The id of this process, as the owner of runs and as an executor of DBOS.
     executor: String,
     liveness: Mutex<Option<tokio::task::JoinHandle<()>>>,
-    seen: Mutex<Seen>,
-    /// Number of bodies in flight in this process, by execution.
-    attended: Mutex<HashMap<String, usize>>,
-}
-
-/// Facts of the previous takeover.
-#[derive(Default)]
-struct Seen {
-    /// The processes that had a lease.
-    owners: HashSet<String>,
-    /// Executions that DBOS assigned to this process, and that have no body in it.
-    unattended: HashSet<String>,
+    attended: Attended,
+    /// Executions that DBOS assigned to this process and that have no body in it, each with the
+    /// time since which this is so.
+    unattended: Mutex<HashMap<String, Instant>>,
 }
 
 impl Dbos {
     pub(super) fn new(options: DbosOptions) -> Self {
-        Self { options, connected: Arc::default() }
+        Self { options, connected: Arc::default(), attended: Attended::default() }
     }
 
     fn connected(&self) -> Option<&Arc<Connected>> {
@@ -115,8 +111,10 @@ impl Dbos {
             ..Config::new(APPLICATION, url)
         });
         let (inner, connected) = (Arc::downgrade(&engine.inner), Arc::clone(&self.connected));
+        let attended = self.attended.clone();
         let body = dbos.register_workflow(BODY, move |delivery| {
-            body::execute(Weak::clone(&inner), Arc::clone(&connected), delivery)
+            let (inner, connected) = (Weak::clone(&inner), Arc::clone(&connected));
+            body::execute(inner, connected, attended.clone(), delivery)
         })?;
         dbos.launch().await?;
         // DBOS Cloud's variables would take precedence over the configuration.
@@ -144,8 +142,8 @@ impl Dbos {
             system,
             executor,
             liveness,
-            seen: Mutex::default(),
-            attended: Mutex::default(),
+            attended: self.attended.clone(),
+            unattended: Mutex::default(),
         })
     }
 }
@@ -200,12 +198,13 @@ impl Execution for Dbos {
         tokio::spawn(async move { connected.enqueue(delivery).await });
     }
 
-    fn resume(&self, _engine: &Engine, runs: Vec<Run>) {
+    fn resume(&self, engine: &Engine, runs: Vec<Run>) {
         let Some(connected) = self.connected().map(Arc::clone) else { return };
         if !runs.is_empty() {
+            let engine = engine.clone();
             tokio::spawn(async move {
                 for runs in runs.chunks(CHUNK) {
-                    while let Err(error) = connected.redeliver(runs).await {
+                    while let Err(error) = connected.redeliver(&engine, runs).await {
                         tracing::warn!(%error, "cannot continue {} runs, retrying", runs.len());
                         tokio::time::sleep(RETRY).await;
                     }
@@ -216,8 +215,7 @@ impl Execution for Dbos {
 
     async fn before_take_over(&self, engine: &Engine) {
         let Some(connected) = self.connected() else { return };
-        limited("recover the executions of ended processes", connected.recover(engine)).await;
-        limited("find executions without a segment", connected.sweep(engine)).await;
+        limited("recover executions without a body", connected.recover(engine)).await;
     }
 
     fn steps(&self, engine: &Engine, run: &Arc<Run>, workflow: &Arc<Workflow>) -> Box<dyn Steps> {
@@ -269,91 +267,6 @@ impl Connected {
             }
             tokio::time::sleep(RETRY).await;
         }
-    }
-
-    /// Brings the executions of runs that no process executes back into the queue.
-    async fn redeliver(&self, runs: &[Run]) -> Result<(), ::dbos::sysdb::Error> {
-        let ids: Vec<_> = runs.iter().map(|run| execution_id(&run.id, run.waits)).collect();
-        let filter = WorkflowFilter {
-            workflow_ids: ids.iter().map(String::as_str).collect(),
-            load_input: false,
-            load_output: false,
-            ..WorkflowFilter::default()
-        };
-        let known = self.system.list_workflows(&filter, None).await?;
-        let (mut stale, mut stopped, mut queued) = (Vec::new(), Vec::new(), HashSet::new());
-        let living = lock(&self.seen).owners.clone();
-        for row in &known {
-            let id = row.workflow_id.as_str();
-            let is_assigned = row.executor_id.as_ref().is_some_and(|id| living.contains(id));
-            match row.status {
-                // The run has not ended, whatever the row claims, or its body has other steps.
-                _ if row.application_version.as_deref() != Some(VERSION) => stale.push(id),
-                WorkflowStatus::Success | WorkflowStatus::Error => stale.push(id),
-                WorkflowStatus::Enqueued | WorkflowStatus::Delayed => drop(queued.insert(id)),
-                // A living process is about to claim the run, or sweeps the execution.
-                WorkflowStatus::Pending if is_assigned => drop(queued.insert(id)),
-                WorkflowStatus::Pending
-                | WorkflowStatus::Cancelled
-                | WorkflowStatus::MaxRecoveryAttemptsExceeded => {
-                    stopped.push(id);
-                    queued.insert(id);
-                }
-            }
-        }
-        // The results of its nodes are in the store, so that no finished node is executed again.
-        self.system.delete_workflows(&stale, false, None).await?;
-        self.system.resume_workflows(&stopped, Some(QUEUE), None).await?;
-        for (run, id) in runs.iter().zip(&ids) {
-            if !queued.contains(id.as_str()) {
-                self.enqueue(Delivery::of(run)).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Re-queues the executions of processes whose lease has expired or was ended: DBOS leaves them
-    /// to the next process with the same id.
-    async fn recover(&self, engine: &Engine) -> Result<(), String> {
-        let leases = engine.inner.store.leases().await.map_err(|error| error.to_string())?;
-        let living: HashSet<_> = leases
-            .into_iter()
-            .filter(|lease| !lease.expired || lease.owner == self.executor)
-            .map(|lease| lease.owner)
-            .collect();
-        let ended: Vec<String> = lock(&self.seen).owners.difference(&living).cloned().collect();
-        if !ended.is_empty() {
-            let ids: Vec<_> = ended.iter().map(String::as_str).collect();
-            let requeue = self.system.reenqueue_for_recovery(&ids, VERSION, QUEUE);
-            requeue.await.map_err(|error| error.to_string())?;
-        }
-        lock(&self.seen).owners = living;
-        Ok(())
-    }
-
-    /// Re-queues executions that DBOS assigned to this process but did not start, which an outage
-    /// of the database can cause, and those that ended without a result.
-    async fn sweep(&self, engine: &Engine) -> Result<(), ::dbos::sysdb::Error> {
-        let filter = WorkflowFilter {
-            status: vec![WorkflowStatus::Pending],
-            executor_ids: vec![&self.executor],
-            load_input: false,
-            load_output: false,
-            ..WorkflowFilter::default()
-        };
-        let assigned = self.system.list_workflows(&filter, None).await?;
-        let ids = assigned.into_iter().map(|row| row.workflow_id);
-        let unattended: HashSet<String> =
-            ids.filter(|id| !lock(&self.attended).contains_key(id)).collect();
-        // Twice in a row: between the assignment and the segment there are some milliseconds.
-        let stuck: Vec<String> =
-            lock(&self.seen).unattended.intersection(&unattended).cloned().collect();
-        lock(&self.seen).unattended = unattended;
-        if stuck.is_empty() || engine.is_draining() {
-            return Ok(());
-        }
-        let ids: Vec<_> = stuck.iter().map(String::as_str).collect();
-        self.system.resume_workflows(&ids, Some(QUEUE), None).await.map(drop)
     }
 
     /// Puts an execution back into the queue, for another process.

@@ -156,6 +156,28 @@ fn an_execution_that_was_lost_is_enqueued_again() {
 }
 
 #[test]
+fn an_execution_of_an_unknown_process_is_queued_again() {
+    let Some(home) = Home::dbos() else { return };
+    let server = home.serve(None, &["--slots", "1", "--lease", "10m"]);
+    server.create("slow", slow(1500));
+    let first = server.trigger("slow", json!({}));
+    server.reaches(&first, "RUNNING");
+    // Waits for the only slot.
+    let second = server.trigger("slow", json!({}));
+    let assigned = poll::until(TIMEOUT, || {
+        let rows = query(
+            &home,
+            "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = 'nobody' \
+             WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
+        );
+        (!rows.is_empty()).then_some(rows)
+    });
+    assert_eq!(assigned, [format!("{second}/0")]);
+    server.reaches(&second, "SUCCESS");
+    server.stop();
+}
+
+#[test]
 fn a_request_does_not_wait_for_dbos() {
     let Some(home) = Home::dbos() else { return };
     let server = home.serve(None, &[]);
