@@ -20,8 +20,9 @@ use super::execution::{Execution, Steps};
 use super::{Engine, OpenError, lock};
 use crate::clock::Timestamp;
 use crate::domain::{Run, Workflow};
+use crate::store::postgres::limited_pool;
 use ::dbos::sysdb::SystemDatabase;
-use ::dbos::sysdb::postgres::{Config as SystemConfig, PostgresSystemDatabase, Settings};
+use ::dbos::sysdb::postgres::{PostgresSystemDatabase, Settings};
 use ::dbos::sysdb::types::{Timestamp as DbosTime, WorkflowFilter, WorkflowStatus};
 use ::dbos::{Config, DBOS, Enqueue, QueueConflict, QueueOptions, StartOptions, WorkflowRef};
 use async_trait::async_trait;
@@ -44,6 +45,11 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time limit of one operation at the shutdown and in the background: DBOS itself retries without
 /// a limit while its database is unreachable.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit of one operation that is repeated until it succeeds, and of the checkpoint of a node:
+/// DBOS waits without a limit for a reply that was lost.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The first version of PostgreSQL with a limit for sessions that are idle outside of a transaction.
+const IDLE_LIMIT_VERSION: u32 = 14_00_00;
 /// Pause before a failed operation is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 /// Maximum number of runs in one statement.
@@ -101,6 +107,8 @@ impl Dbos {
         let executor = engine.inner.owner.id.clone();
         // Before this process owns a run: other processes regard an owner without it as ended.
         let liveness = liveness::hold(url, engine).await?;
+        let pool = limited_pool(url, 2).map_err(open_error)?;
+        let version = pool.acquire().await.map_err(open_error)?.server_version_num();
         let dbos = DBOS::new(Config {
             // Without an id, DBOS takes `local`, and every start of a process executes the bodies
             // of all others again.
@@ -108,7 +116,7 @@ impl Dbos {
             app_version: Some(VERSION.to_owned()),
             max_connections: 8,
             listen_queues: Some(vec![QUEUE.to_owned()]),
-            ..Config::new(APPLICATION, url)
+            ..Config::new(APPLICATION, with_idle_limits(url, version))
         });
         let (inner, connected) = (Arc::downgrade(&engine.inner), Arc::clone(&self.connected));
         let attended = self.attended.clone();
@@ -127,14 +135,8 @@ impl Dbos {
             ..QueueOptions::default()
         };
         dbos.register_queue(QUEUE, options, QueueConflict::AlwaysUpdate).await?;
-        let system = SystemConfig {
-            max_connections: 2,
-            use_listen_notify: false,
-            migrate: false,
-            settings: Settings { application_name: Some(APPLICATION), ..Settings::default() },
-            ..SystemConfig::new(url)
-        };
-        let system = PostgresSystemDatabase::connect(&system).await.map_err(open_error)?;
+        let settings = Settings { application_name: Some(APPLICATION), ..Settings::default() };
+        let system = PostgresSystemDatabase::from_pool(pool, &settings);
         let liveness = Mutex::new(Some(liveness));
         Ok(Connected {
             dbos,
@@ -156,6 +158,20 @@ impl From<::dbos::Error> for OpenError {
 
 fn open_error(error: impl std::fmt::Display) -> OpenError {
     OpenError(format!("the database of DBOS cannot be used: {error}"))
+}
+
+/// Adds time limits of the server for idle sessions to a URL. DBOS's own pool is not limited: one
+/// lost reply would stop its loop of the queue for as long as the process lives, and a transaction
+/// that waits for its client keeps its locks. The server ends such a session, which the client
+/// then reads.
+fn with_idle_limits(url: &str, version: Option<u32>) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let mut url = format!("{url}{separator}options[idle_in_transaction_session_timeout]=5s");
+    // Sessions of a pool are also idle without a fault: they are opened again.
+    if version.is_some_and(|version| version >= IDLE_LIMIT_VERSION) {
+        url.push_str("&options[idle_session_timeout]=20s");
+    }
+    url
 }
 
 /// Id of the execution of a run after a number of waits.
@@ -181,6 +197,12 @@ async fn limited<T, E: std::fmt::Display>(
     }
 }
 
+/// Limits the time of an operation that the caller repeats.
+async fn replied(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let limit = || Err(format!("no reply within {} s", REPLY_TIMEOUT.as_secs()));
+    tokio::time::timeout(REPLY_TIMEOUT, work).await.unwrap_or_else(|_| limit())
+}
+
 #[async_trait]
 impl Execution for Dbos {
     async fn open(&self, engine: &Engine) -> Result<(), OpenError> {
@@ -204,7 +226,7 @@ impl Execution for Dbos {
             let engine = engine.clone();
             tokio::spawn(async move {
                 for runs in runs.chunks(CHUNK) {
-                    while let Err(error) = connected.redeliver(&engine, runs).await {
+                    while let Err(error) = replied(connected.redeliver(&engine, runs)).await {
                         tracing::warn!(%error, "cannot continue {} runs, retrying", runs.len());
                         tokio::time::sleep(RETRY).await;
                     }
@@ -259,11 +281,15 @@ impl Connected {
         loop {
             let queue = Some(Enqueue::new(QUEUE));
             let options = StartOptions { workflow_id: Some(&id), queue, ..StartOptions::default() };
-            match self.body.start_with(delivery.clone(), options).await {
-                Ok(_) => return,
+            let enqueue = self.body.start_with(delivery.clone(), options);
+            match tokio::time::timeout(REPLY_TIMEOUT, enqueue).await {
+                Ok(Ok(_)) => return,
                 // This process stops. The lease is released after it.
-                Err(::dbos::Error::NotLaunched { .. }) => return,
-                Err(error) => tracing::warn!(%error, run = delivery.run, "cannot enqueue a run"),
+                Ok(Err(::dbos::Error::NotLaunched { .. })) => return,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, run = delivery.run, "cannot enqueue a run");
+                }
+                Err(_) => tracing::warn!(run = delivery.run, "no reply, enqueueing the run again"),
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -297,5 +323,28 @@ impl Connected {
             }
             self.system.delete_workflows(&ids, false, None).await?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::postgres::PgConnectOptions;
+    use std::str::FromStr as _;
+
+    fn options(url: &str, version: u32) -> String {
+        let options = PgConnectOptions::from_str(&with_idle_limits(url, Some(version))).unwrap();
+        assert_eq!(options.get_database(), Some("runs"));
+        options.get_options().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn sessions_of_dbos_have_the_idle_limits_that_the_server_supports() {
+        let limited = "-c idle_in_transaction_session_timeout=5s";
+        assert_eq!(options("postgres://hub@localhost/runs", 13_00_21), limited);
+        assert_eq!(
+            options("postgres://hub@localhost/runs?sslmode=require", 14_00_00),
+            format!("{limited} -c idle_session_timeout=20s")
+        );
     }
 }
