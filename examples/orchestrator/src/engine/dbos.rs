@@ -48,7 +48,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit of one operation that is repeated until it succeeds, and of the checkpoint of a node:
 /// DBOS waits without a limit for a reply that was lost.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// The first version of PostgreSQL with a limit for sessions that are idle outside of a transaction.
+/// The first version of PostgreSQL with a limit for sessions that are idle between transactions.
 const IDLE_LIMIT_VERSION: u32 = 14_00_00;
 /// Pause before a failed operation is repeated.
 const RETRY: Duration = Duration::from_secs(1);

@@ -123,3 +123,19 @@ fn since<'a>(
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_without_a_body_begins_again_after_a_body() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let first = since(&HashMap::new(), ["a/0", "b/0"].into_iter(), at(0));
+        // `b/0` has a body at this check, and none at the next one.
+        let second = since(&first, ["a/0"].into_iter(), at(3));
+        let third = since(&second, ["a/0", "b/0"].into_iter(), at(6));
+        assert_eq!(third, HashMap::from([("a/0".to_owned(), at(0)), ("b/0".to_owned(), at(6))]));
+    }
+}
