@@ -235,7 +235,7 @@ impl Execution for Dbos {
         }
     }
 
-    async fn before_take_over(&self, engine: &Engine) {
+    async fn after_take_over(&self, engine: &Engine) {
         let Some(connected) = self.connected() else { return };
         limited("recover executions without a body", connected.recover(engine)).await;
     }

@@ -13,8 +13,6 @@ impl Engine {
     /// # Errors
     /// The store failed.
     pub async fn recover(&self) -> Result<(usize, usize)> {
-        // The database of the durable engine can respond later than the store, or not at all.
-        self.renew_during(self.inner.execution.before_take_over(self)).await;
         let recovered =
             self.inner.store.take_over(&self.inner.owner, self.inner.options.crash_limit).await?;
         let counts = (recovered.runs.len(), recovered.crash_looped.len());
@@ -29,6 +27,8 @@ impl Engine {
             telemetry::record_end(&run);
         }
         self.inner.execution.resume(self, recovered.runs);
+        // The database of the durable engine can respond later than the store, or not at all.
+        self.renew_during(self.inner.execution.after_take_over(self)).await;
         Ok(counts)
     }
 

@@ -26,19 +26,20 @@ impl Connected {
         let known = self.system.list_workflows(&filter, None).await.map_err(text)?;
         let living = self.living(engine).await?;
         let (mut stale, mut stopped, mut queued) = (Vec::new(), Vec::new(), HashSet::new());
+        let mut ended = HashSet::new();
         for row in &known {
             let id = row.workflow_id.as_str();
-            let is_assigned = row.executor_id.as_ref().is_some_and(|id| living.contains(id));
             match row.status {
                 // The run has not ended, whatever the row claims, or its body has other steps.
                 _ if row.application_version.as_deref() != Some(VERSION) => stale.push(id),
                 WorkflowStatus::Success | WorkflowStatus::Error => stale.push(id),
                 WorkflowStatus::Enqueued | WorkflowStatus::Delayed => drop(queued.insert(id)),
                 // A living process is about to claim the run, or sweeps the execution.
-                WorkflowStatus::Pending if is_assigned => drop(queued.insert(id)),
-                WorkflowStatus::Pending
-                | WorkflowStatus::Cancelled
-                | WorkflowStatus::MaxRecoveryAttemptsExceeded => {
+                WorkflowStatus::Pending => {
+                    ended.extend(row.executor_id.as_deref().filter(|id| !living.contains(*id)));
+                    queued.insert(id);
+                }
+                WorkflowStatus::Cancelled | WorkflowStatus::MaxRecoveryAttemptsExceeded => {
                     stopped.push(id);
                     queued.insert(id);
                 }
@@ -47,6 +48,7 @@ impl Connected {
         // The results of its nodes are in the store, so that no finished node is executed again.
         self.system.delete_workflows(&stale, false, None).await.map_err(text)?;
         self.system.resume_workflows(&stopped, Some(QUEUE), None).await.map_err(text)?;
+        self.requeue_of(ended).await?;
         for (run, id) in runs.iter().zip(&ids) {
             if !queued.contains(id.as_str()) {
                 self.enqueue(Delivery::of(run)).await;
@@ -68,13 +70,20 @@ impl Connected {
         let living = self.living(engine).await?;
         let executors = assigned.iter().filter_map(|row| row.executor_id.as_deref());
         let ended: HashSet<_> = executors.filter(|id| !living.contains(*id)).collect();
-        if !ended.is_empty() {
-            let ended: Vec<_> = ended.into_iter().collect();
-            let requeue = self.system.reenqueue_for_recovery(&ended, VERSION, QUEUE);
-            requeue.await.map_err(text)?;
-        }
+        self.requeue_of(ended).await?;
         let own = assigned.iter().filter(|row| row.executor_id.as_ref() == Some(&self.executor));
         self.sweep(engine, own.map(|row| row.workflow_id.as_str())).await
+    }
+
+    /// Re-queues the executions of ended processes. One that a living process has received in the
+    /// meantime stays with it.
+    async fn requeue_of(&self, ended: HashSet<&str>) -> Result<(), String> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let ended: Vec<_> = ended.into_iter().collect();
+        let requeue = self.system.reenqueue_for_recovery(&ended, VERSION, QUEUE);
+        requeue.await.map(drop).map_err(text)
     }
 
     /// Re-queues executions that DBOS assigned to this process but did not start, which an outage
