@@ -116,6 +116,8 @@ impl Dbos {
             app_version: Some(VERSION.to_owned()),
             max_connections: 8,
             listen_queues: Some(vec![QUEUE.to_owned()]),
+            // For those that wait for a result of DBOS. The session of LISTEN is idle.
+            use_listen_notify: false,
             ..Config::new(APPLICATION, with_idle_limits(url, version))
         });
         let (inner, connected) = (Arc::downgrade(&engine.inner), Arc::clone(&self.connected));
