@@ -184,7 +184,7 @@ kill-9:
 # the dependencies have the features with which the other tests have compiled them.
 dbos:
     cargo test --workspace --features orchestrator/dbos --lib --test engine -- dbos machines
-    HUB_TEST_ENGINE=dbos cargo test --workspace --features orchestrator/dbos --test http -- bench:: cli:: spans:: webhook::
+    HUB_TEST_ENGINE=dbos cargo test --workspace --features orchestrator/dbos --test http -- admission:: bench:: cli:: live:: spans:: webhook::
 
 # Three processes on one PostgreSQL, the long variants: kill -9 every two seconds for 10,000 runs, half a minute without
 # the database. About seven minutes.

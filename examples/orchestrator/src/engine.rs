@@ -160,11 +160,15 @@ impl Engine {
         }
     }
 
-    /// Connects to the durable engine. Required once before [`Self::recover`] and triggers.
+    /// Takes the lease of this process, and connects to the durable engine. Required once before
+    /// [`Self::recover`] and triggers.
     ///
     /// # Errors
-    /// The database of the durable engine is not reachable or not usable.
+    /// The store failed, or the database of the durable engine is not reachable or not usable.
     pub async fn open(&self) -> Result<(), OpenError> {
+        // First: other processes regard an executor without a lease as ended.
+        let leased = self.inner.store.renew(&self.inner.owner).await;
+        leased.map_err(|error| OpenError(format!("cannot take the lease: {error}")))?;
         self.inner.execution.open(self).await
     }
 

@@ -217,8 +217,17 @@ pub enum Paused {
 pub struct Recovered {
     /// Runs to launch, oldest first. PENDING.
     pub runs: Vec<Run>,
-    /// Runs that are now FAILED because of repeated crashes. The caller counts their ends.
-    pub crash_looped: Vec<Run>,
+    /// Runs that are now FAILED because of repeated crashes.
+    pub crash_looped: Vec<CrashLooped>,
+}
+
+/// A run that is FAILED because of repeated crashes. The caller counts the end.
+#[derive(Debug, Clone)]
+pub struct CrashLooped {
+    /// The run. FAILED.
+    pub run: Run,
+    /// Its approvals that were pending. CANCELLED.
+    pub cancelled: Vec<Approval>,
 }
 
 /// An alert, and the run that it can start.

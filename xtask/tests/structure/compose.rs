@@ -168,6 +168,9 @@ fn replicas_share_the_database_and_differ_in_nothing_else() {
     let variables = environment.as_object_mut().expect("variables");
     let url = variables.remove("HUB_DATABASE_URL_FILE").expect("a database");
     assert_eq!(url, "/run/secrets/database_url");
+    // One engine for both, which the image contains.
+    assert_eq!(variables.remove("HUB_ENGINE").expect("an engine"), "${HUB_ENGINE:-leases}");
+    assert!(read("../examples/orchestrator/Dockerfile").contains("--features dbos"));
     variables.insert("HUB_DB".to_owned(), alone["environment"]["HUB_DB"].clone());
     assert_eq!(environment, alone["environment"]);
     assert!(list(&replica["ports"]).is_empty(), "only the balancer is published");

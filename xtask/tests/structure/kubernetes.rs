@@ -115,6 +115,34 @@ fn kube_prometheus_stack_selects_the_monitors_and_the_readme_has_its_external_la
 }
 
 #[test]
+fn replicas_on_postgresql_have_the_settings_that_compose_sets() {
+    let replicas = yaml("kubernetes/postgres/replicas.yaml");
+    let container = &replicas["spec"]["template"]["spec"]["containers"][0];
+    let compose = yaml("compose.yaml");
+    let environment = |service: &str| {
+        let variables = compose["services"][service]["environment"].as_object().expect("variables");
+        variables.keys().cloned().collect::<BTreeSet<String>>()
+    };
+    let (alone, replica) = (environment("orchestrator"), environment("orchestrator-1"));
+    let set: BTreeSet<&str> = list(&container["env"])
+        .iter()
+        .filter(|variable| variable["$patch"].is_null())
+        .map(|variable| text(&variable["name"]))
+        .collect();
+    for name in replica.difference(&alone) {
+        assert!(set.contains(name.as_str()), "{name} is not set");
+    }
+}
+
+#[test]
+fn a_browser_stays_at_one_replica() {
+    let component = yaml("kubernetes/postgres/kustomization.yaml");
+    let patches = list(&component["patches"]);
+    let service = patches.iter().find(|it| it["target"]["kind"] == "Service").expect("a patch");
+    assert!(text(&service["patch"]).contains("path: /spec/sessionAffinity\n  value: ClientIP"));
+}
+
+#[test]
 fn the_job_of_the_scrape_is_the_one_that_the_rules_select() {
     let monitor = objects("kubernetes/monitoring.yaml").remove(0);
     let label = text(&monitor["spec"]["jobLabel"]);

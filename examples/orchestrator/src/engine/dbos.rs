@@ -10,23 +10,27 @@
 //! docs/adr/0008-durable-engine.md has the choice, and the behaviour of the crate that is guarded
 //! here.
 
+mod attended;
 mod body;
 mod liveness;
+mod recovery;
 mod steps;
 
 use super::execution::{Execution, Steps};
 use super::{Engine, OpenError, lock};
 use crate::clock::Timestamp;
 use crate::domain::{Run, Workflow};
+use crate::store::postgres::limited_pool;
 use ::dbos::sysdb::SystemDatabase;
-use ::dbos::sysdb::postgres::{Config as SystemConfig, PostgresSystemDatabase, Settings};
+use ::dbos::sysdb::postgres::{PostgresSystemDatabase, Settings};
 use ::dbos::sysdb::types::{Timestamp as DbosTime, WorkflowFilter, WorkflowStatus};
 use ::dbos::{Config, DBOS, Enqueue, QueueConflict, QueueOptions, StartOptions, WorkflowRef};
 use async_trait::async_trait;
+use attended::Attended;
 use body::Delivery;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Name of the application among those that share the database.
 const APPLICATION: &str = "orchestrator";
@@ -41,6 +45,11 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time limit of one operation at the shutdown and in the background: DBOS itself retries without
 /// a limit while its database is unreachable.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit of one operation that is repeated until it succeeds, and of the checkpoint of a node:
+/// DBOS waits without a limit for a reply that was lost.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The first version of PostgreSQL with a limit for sessions that are idle between transactions.
+const IDLE_LIMIT_VERSION: u32 = 14_00_00;
 /// Pause before a failed operation is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 /// Maximum number of runs in one statement.
@@ -62,6 +71,7 @@ pub struct DbosOptions {
 pub(super) struct Dbos {
     options: DbosOptions,
     connected: Arc<OnceLock<Arc<Connected>>>,
+    attended: Attended,
 }
 
 /// An open connection.
@@ -73,23 +83,15 @@ struct Connected {
     /// The id of this process, as the owner of runs and as an executor of DBOS.
     executor: String,
     liveness: Mutex<Option<tokio::task::JoinHandle<()>>>,
-    seen: Mutex<Seen>,
-    /// Number of bodies in flight in this process, by execution.
-    attended: Mutex<HashMap<String, usize>>,
-}
-
-/// Facts of the previous takeover.
-#[derive(Default)]
-struct Seen {
-    /// The processes that had a lease.
-    owners: HashSet<String>,
-    /// Executions that DBOS assigned to this process, and that have no body in it.
-    unattended: HashSet<String>,
+    attended: Attended,
+    /// Executions that DBOS assigned to this process and that have no body in it, each with the
+    /// time since which this is so.
+    unattended: Mutex<HashMap<String, Instant>>,
 }
 
 impl Dbos {
     pub(super) fn new(options: DbosOptions) -> Self {
-        Self { options, connected: Arc::default() }
+        Self { options, connected: Arc::default(), attended: Attended::default() }
     }
 
     fn connected(&self) -> Option<&Arc<Connected>> {
@@ -105,6 +107,8 @@ impl Dbos {
         let executor = engine.inner.owner.id.clone();
         // Before this process owns a run: other processes regard an owner without it as ended.
         let liveness = liveness::hold(url, engine).await?;
+        let pool = limited_pool(url, 2).map_err(open_error)?;
+        let version = pool.acquire().await.map_err(open_error)?.server_version_num();
         let dbos = DBOS::new(Config {
             // Without an id, DBOS takes `local`, and every start of a process executes the bodies
             // of all others again.
@@ -112,11 +116,15 @@ impl Dbos {
             app_version: Some(VERSION.to_owned()),
             max_connections: 8,
             listen_queues: Some(vec![QUEUE.to_owned()]),
-            ..Config::new(APPLICATION, url)
+            // For those that wait for a result of DBOS. The session of LISTEN is idle.
+            use_listen_notify: false,
+            ..Config::new(APPLICATION, with_idle_limits(url, version))
         });
         let (inner, connected) = (Arc::downgrade(&engine.inner), Arc::clone(&self.connected));
+        let attended = self.attended.clone();
         let body = dbos.register_workflow(BODY, move |delivery| {
-            body::execute(Weak::clone(&inner), Arc::clone(&connected), delivery)
+            let (inner, connected) = (Weak::clone(&inner), Arc::clone(&connected));
+            body::execute(inner, connected, attended.clone(), delivery)
         })?;
         dbos.launch().await?;
         // DBOS Cloud's variables would take precedence over the configuration.
@@ -129,14 +137,8 @@ impl Dbos {
             ..QueueOptions::default()
         };
         dbos.register_queue(QUEUE, options, QueueConflict::AlwaysUpdate).await?;
-        let system = SystemConfig {
-            max_connections: 2,
-            use_listen_notify: false,
-            migrate: false,
-            settings: Settings { application_name: Some(APPLICATION), ..Settings::default() },
-            ..SystemConfig::new(url)
-        };
-        let system = PostgresSystemDatabase::connect(&system).await.map_err(open_error)?;
+        let settings = Settings { application_name: Some(APPLICATION), ..Settings::default() };
+        let system = PostgresSystemDatabase::from_pool(pool, &settings);
         let liveness = Mutex::new(Some(liveness));
         Ok(Connected {
             dbos,
@@ -144,8 +146,8 @@ impl Dbos {
             system,
             executor,
             liveness,
-            seen: Mutex::default(),
-            attended: Mutex::default(),
+            attended: self.attended.clone(),
+            unattended: Mutex::default(),
         })
     }
 }
@@ -158,6 +160,20 @@ impl From<::dbos::Error> for OpenError {
 
 fn open_error(error: impl std::fmt::Display) -> OpenError {
     OpenError(format!("the database of DBOS cannot be used: {error}"))
+}
+
+/// Adds time limits of the server for idle sessions to a URL. DBOS's own pool is not limited: one
+/// lost reply would stop its loop of the queue for as long as the process lives, and a transaction
+/// that waits for its client keeps its locks. The server ends such a session, which the client
+/// then reads.
+fn with_idle_limits(url: &str, version: Option<u32>) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let mut url = format!("{url}{separator}options[idle_in_transaction_session_timeout]=5s");
+    // Sessions of a pool are also idle without a fault: they are opened again.
+    if version.is_some_and(|version| version >= IDLE_LIMIT_VERSION) {
+        url.push_str("&options[idle_session_timeout]=20s");
+    }
+    url
 }
 
 /// Id of the execution of a run after a number of waits.
@@ -183,6 +199,12 @@ async fn limited<T, E: std::fmt::Display>(
     }
 }
 
+/// Limits the time of an operation that the caller repeats.
+async fn replied(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let limit = || Err(format!("no reply within {} s", REPLY_TIMEOUT.as_secs()));
+    tokio::time::timeout(REPLY_TIMEOUT, work).await.unwrap_or_else(|_| limit())
+}
+
 #[async_trait]
 impl Execution for Dbos {
     async fn open(&self, engine: &Engine) -> Result<(), OpenError> {
@@ -200,12 +222,13 @@ impl Execution for Dbos {
         tokio::spawn(async move { connected.enqueue(delivery).await });
     }
 
-    fn resume(&self, _engine: &Engine, runs: Vec<Run>) {
+    fn resume(&self, engine: &Engine, runs: Vec<Run>) {
         let Some(connected) = self.connected().map(Arc::clone) else { return };
         if !runs.is_empty() {
+            let engine = engine.clone();
             tokio::spawn(async move {
                 for runs in runs.chunks(CHUNK) {
-                    while let Err(error) = connected.redeliver(runs).await {
+                    while let Err(error) = replied(connected.redeliver(&engine, runs)).await {
                         tracing::warn!(%error, "cannot continue {} runs, retrying", runs.len());
                         tokio::time::sleep(RETRY).await;
                     }
@@ -214,10 +237,9 @@ impl Execution for Dbos {
         }
     }
 
-    async fn before_take_over(&self, engine: &Engine) {
+    async fn after_take_over(&self, engine: &Engine) {
         let Some(connected) = self.connected() else { return };
-        limited("recover the executions of ended processes", connected.recover(engine)).await;
-        limited("find executions without a segment", connected.sweep(engine)).await;
+        limited("recover executions without a body", connected.recover(engine)).await;
     }
 
     fn steps(&self, engine: &Engine, run: &Arc<Run>, workflow: &Arc<Workflow>) -> Box<dyn Steps> {
@@ -261,99 +283,18 @@ impl Connected {
         loop {
             let queue = Some(Enqueue::new(QUEUE));
             let options = StartOptions { workflow_id: Some(&id), queue, ..StartOptions::default() };
-            match self.body.start_with(delivery.clone(), options).await {
-                Ok(_) => return,
+            let enqueue = self.body.start_with(delivery.clone(), options);
+            match tokio::time::timeout(REPLY_TIMEOUT, enqueue).await {
+                Ok(Ok(_)) => return,
                 // This process stops. The lease is released after it.
-                Err(::dbos::Error::NotLaunched { .. }) => return,
-                Err(error) => tracing::warn!(%error, run = delivery.run, "cannot enqueue a run"),
+                Ok(Err(::dbos::Error::NotLaunched { .. })) => return,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, run = delivery.run, "cannot enqueue a run");
+                }
+                Err(_) => tracing::warn!(run = delivery.run, "no reply, enqueueing the run again"),
             }
             tokio::time::sleep(RETRY).await;
         }
-    }
-
-    /// Brings the executions of runs that no process executes back into the queue.
-    async fn redeliver(&self, runs: &[Run]) -> Result<(), ::dbos::sysdb::Error> {
-        let ids: Vec<_> = runs.iter().map(|run| execution_id(&run.id, run.waits)).collect();
-        let filter = WorkflowFilter {
-            workflow_ids: ids.iter().map(String::as_str).collect(),
-            load_input: false,
-            load_output: false,
-            ..WorkflowFilter::default()
-        };
-        let known = self.system.list_workflows(&filter, None).await?;
-        let (mut stale, mut stopped, mut queued) = (Vec::new(), Vec::new(), HashSet::new());
-        let living = lock(&self.seen).owners.clone();
-        for row in &known {
-            let id = row.workflow_id.as_str();
-            let is_assigned = row.executor_id.as_ref().is_some_and(|id| living.contains(id));
-            match row.status {
-                // The run has not ended, whatever the row claims, or its body has other steps.
-                _ if row.application_version.as_deref() != Some(VERSION) => stale.push(id),
-                WorkflowStatus::Success | WorkflowStatus::Error => stale.push(id),
-                WorkflowStatus::Enqueued | WorkflowStatus::Delayed => drop(queued.insert(id)),
-                // A living process is about to claim the run, or sweeps the execution.
-                WorkflowStatus::Pending if is_assigned => drop(queued.insert(id)),
-                WorkflowStatus::Pending
-                | WorkflowStatus::Cancelled
-                | WorkflowStatus::MaxRecoveryAttemptsExceeded => {
-                    stopped.push(id);
-                    queued.insert(id);
-                }
-            }
-        }
-        // The results of its nodes are in the store, so that no finished node is executed again.
-        self.system.delete_workflows(&stale, false, None).await?;
-        self.system.resume_workflows(&stopped, Some(QUEUE), None).await?;
-        for (run, id) in runs.iter().zip(&ids) {
-            if !queued.contains(id.as_str()) {
-                self.enqueue(Delivery::of(run)).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Re-queues the executions of processes whose lease has expired or was ended: DBOS leaves them
-    /// to the next process with the same id.
-    async fn recover(&self, engine: &Engine) -> Result<(), String> {
-        let leases = engine.inner.store.leases().await.map_err(|error| error.to_string())?;
-        let living: HashSet<_> = leases
-            .into_iter()
-            .filter(|lease| !lease.expired || lease.owner == self.executor)
-            .map(|lease| lease.owner)
-            .collect();
-        let ended: Vec<String> = lock(&self.seen).owners.difference(&living).cloned().collect();
-        if !ended.is_empty() {
-            let ids: Vec<_> = ended.iter().map(String::as_str).collect();
-            let requeue = self.system.reenqueue_for_recovery(&ids, VERSION, QUEUE);
-            requeue.await.map_err(|error| error.to_string())?;
-        }
-        lock(&self.seen).owners = living;
-        Ok(())
-    }
-
-    /// Re-queues executions that DBOS assigned to this process but did not start, which an outage
-    /// of the database can cause, and those that ended without a result.
-    async fn sweep(&self, engine: &Engine) -> Result<(), ::dbos::sysdb::Error> {
-        let filter = WorkflowFilter {
-            status: vec![WorkflowStatus::Pending],
-            executor_ids: vec![&self.executor],
-            load_input: false,
-            load_output: false,
-            ..WorkflowFilter::default()
-        };
-        let assigned = self.system.list_workflows(&filter, None).await?;
-        let ids = assigned.into_iter().map(|row| row.workflow_id);
-        let unattended: HashSet<String> =
-            ids.filter(|id| !lock(&self.attended).contains_key(id)).collect();
-        // Twice in a row: between the assignment and the segment there are some milliseconds.
-        let stuck: Vec<String> =
-            lock(&self.seen).unattended.intersection(&unattended).cloned().collect();
-        lock(&self.seen).unattended = unattended;
-        if stuck.is_empty() || engine.is_draining() {
-            return Ok(());
-        }
-        let ids: Vec<_> = stuck.iter().map(String::as_str).collect();
-        self.system.resume_workflows(&ids, Some(QUEUE), None).await.map(drop)
     }
 
     /// Puts an execution back into the queue, for another process.
@@ -384,5 +325,28 @@ impl Connected {
             }
             self.system.delete_workflows(&ids, false, None).await?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::postgres::PgConnectOptions;
+    use std::str::FromStr as _;
+
+    fn options(url: &str, version: u32) -> String {
+        let options = PgConnectOptions::from_str(&with_idle_limits(url, Some(version))).unwrap();
+        assert_eq!(options.get_database(), Some("runs"));
+        options.get_options().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn sessions_of_dbos_have_the_idle_limits_that_the_server_supports() {
+        let limited = "-c idle_in_transaction_session_timeout=5s";
+        assert_eq!(options("postgres://hub@localhost/runs", 13_00_21), limited);
+        assert_eq!(
+            options("postgres://hub@localhost/runs?sslmode=require", 14_00_00),
+            format!("{limited} -c idle_session_timeout=20s")
+        );
     }
 }

@@ -25,8 +25,9 @@ pub(super) trait Execution: Send + Sync {
     /// Continues runs of other processes that are now PENDING and that this process owns.
     fn resume(&self, engine: &Engine, runs: Vec<Run>);
 
-    /// Prepares a takeover of the runs whose owners have ended. Waits for the database.
-    async fn before_take_over(&self, _engine: &Engine) {}
+    /// Recovers executions of ended processes whose runs were not taken over, because another
+    /// process owns them. Waits for the database.
+    async fn after_take_over(&self, _engine: &Engine) {}
 
     /// Creates the steps of a segment, within its execution.
     fn steps(&self, engine: &Engine, run: &Arc<Run>, workflow: &Arc<Workflow>) -> Box<dyn Steps>;

@@ -2,6 +2,7 @@
 
 use super::{Engine, Result, telemetry};
 use crate::domain::Workflow;
+use crate::store::CrashLooped;
 use hub_otel::Telemetry;
 use std::time::Duration;
 
@@ -12,29 +13,51 @@ impl Engine {
     /// # Errors
     /// The store failed.
     pub async fn recover(&self) -> Result<(usize, usize)> {
-        self.inner.execution.before_take_over(self).await;
         let recovered =
             self.inner.store.take_over(&self.inner.owner, self.inner.options.crash_limit).await?;
         let counts = (recovered.runs.len(), recovered.crash_looped.len());
-        for run in recovered.crash_looped {
+        for CrashLooped { run, cancelled } in recovered.crash_looped {
             tracing::error!(
                 run = run.id,
                 workflow = run.workflow,
                 "the process crashed {} times during this run",
                 run.crashes
             );
+            cancelled.iter().for_each(|approval| telemetry::record_decision(approval, &run));
             telemetry::record_end(&run);
         }
         self.inner.execution.resume(self, recovered.runs);
+        // The database of the durable engine can respond later than the store, or not at all.
+        self.renew_during(self.inner.execution.after_take_over(self)).await;
         Ok(counts)
+    }
+
+    /// Time between two renewals: a second at most, so that a cancellation or a decision in one
+    /// process soon reaches the process that executes the run.
+    fn renewal_pause(&self) -> Duration {
+        (self.inner.owner.lease / 3).min(Duration::from_secs(1))
+    }
+
+    /// Renews the lease until `work` is complete, unless that takes less than one pause.
+    async fn renew_during(&self, work: impl Future<Output = ()>) {
+        let renew = async {
+            loop {
+                tokio::time::sleep(self.renewal_pause()).await;
+                if let Err(error) = self.inner.store.renew(&self.inner.owner).await {
+                    tracing::warn!(%error, "cannot renew the lease");
+                }
+                self.notify_runs_or_warn().await;
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = renew => {}
+        }
     }
 
     /// Keeps the lease until the task is aborted.
     pub async fn keep_lease(self) {
-        // A second at most, so that a cancellation or a decision in one process soon reaches the
-        // process that executes the run.
-        let pause = (self.inner.owner.lease / 3).min(Duration::from_secs(1));
-        let mut renewals = tokio::time::interval(pause);
+        let mut renewals = tokio::time::interval(self.renewal_pause());
         renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             renewals.tick().await;
@@ -50,9 +73,13 @@ impl Engine {
                 }
                 Err(error) => tracing::warn!(%error, "cannot renew the lease"),
             }
-            if let Err(error) = self.notify_runs().await {
-                tracing::warn!(%error, "cannot read the runs of this process");
-            }
+            self.notify_runs_or_warn().await;
+        }
+    }
+
+    async fn notify_runs_or_warn(&self) {
+        if let Err(error) = self.notify_runs().await {
+            tracing::warn!(%error, "cannot read the runs of this process");
         }
     }
 
@@ -77,6 +104,6 @@ impl Engine {
         for workflow in workflows {
             super::telemetry::declare(telemetry, workflow);
         }
-        super::telemetry::observe_approvals(telemetry, &self.inner.store);
+        super::telemetry::observe_approvals(telemetry, &self.inner.store, &self.inner.owner.id);
     }
 }

@@ -73,6 +73,11 @@ impl<'w> Progress<'w> {
         self.approvals.get(node)
     }
 
+    /// Returns whether an approval is pending.
+    pub(super) fn awaits_decision(&self) -> bool {
+        self.approvals.values().any(|approval| approval.decision == Decision::Pending)
+    }
+
     /// A rejected or expired approval.
     pub(super) fn denied(&self) -> Option<&Approval> {
         self.approvals
@@ -135,6 +140,32 @@ mod tests {
         progress.end(ended("c", NodeStatus::Success));
         progress.end(ended("d", NodeStatus::Success));
         assert!(progress.is_complete());
+    }
+
+    #[test]
+    fn a_decision_is_awaited_while_an_approval_is_pending() {
+        let workflow = diamond();
+        let approval = |node: &str, decision| Approval {
+            id: node.to_owned(),
+            run_id: "run".to_owned(),
+            workflow: "diamond".to_owned(),
+            node_id: node.to_owned(),
+            agent: "x".to_owned(),
+            action: "y".to_owned(),
+            input: json!({}),
+            decision,
+            requested_at: Timestamp(0),
+            expires_at: Timestamp(1),
+            decided_at: None,
+            responded_by: None,
+            notes: None,
+        };
+        let mut progress = Progress::new(&workflow, vec![], vec![]);
+        assert!(!progress.awaits_decision(), "a run without approvals");
+        progress.apply_approvals(vec![approval("b", Decision::Pending)]);
+        assert!(progress.awaits_decision());
+        progress.apply_approvals(vec![approval("b", Decision::Approved)]);
+        assert!(!progress.awaits_decision());
     }
 
     #[test]

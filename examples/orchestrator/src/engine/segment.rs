@@ -263,7 +263,8 @@ impl Segment {
                     }
                     progress.end(record);
                 }
-                () = self.signals.changed() => {
+                // Every renewal of the lease notifies every segment of this process.
+                () = self.signals.changed(), if progress.awaits_decision() => {
                     let store = &self.engine.inner.store;
                     match persist(&self.signals, || store.approvals_of(&self.run.id)).await {
                         Ok(approvals) => progress.apply_approvals(approvals),

@@ -3,7 +3,7 @@
 use crate::agents::AgentError;
 use crate::clock::ago;
 use crate::domain::{Approval, Decision, Run, RunStatus, Trigger, Workflow};
-use crate::store::{PendingApprovals, Store};
+use crate::store::{self, PendingApprovals, Store};
 use hub_otel::otel::opentelemetry::Context;
 use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
 use hub_otel::{ErrorType, Segment, Telemetry, UnitStatus, approval};
@@ -175,25 +175,36 @@ pub(super) fn declare(telemetry: &Telemetry, workflow: &Workflow) {
     }
 }
 
-/// Observes the pending approvals.
-pub(super) fn observe_approvals(telemetry: &Telemetry, store: &Arc<dyn Store>) {
+/// Observes the pending approvals, which all processes on one database share. One of them reports
+/// them, so that the sum over the processes is their number.
+pub(super) fn observe_approvals(telemetry: &Telemetry, store: &Arc<dyn Store>, owner: &str) {
     // The callback can outlive the server. A weak reference avoids queries of a closed store.
     let store = Arc::downgrade(store);
+    let owner: Arc<str> = owner.into();
     telemetry.observe_approvals(move || {
-        let store = store.upgrade();
+        let (store, owner) = (store.upgrade(), Arc::clone(&owner));
         async move {
             let Some(store) = store else { return Vec::new() };
-            let now = store.now();
-            let backlog = store.backlog().await.unwrap_or_else(|error| {
+            backlog(&*store, &owner).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot count the pending approvals");
                 Vec::new()
-            });
-            let to_backlog = |waiting: PendingApprovals| approval::Backlog {
-                workflow_id: waiting.workflow,
-                pending: waiting.pending,
-                oldest_age: now.since(waiting.oldest),
-            };
-            backlog.into_iter().map(to_backlog).collect()
+            })
         }
     });
+}
+
+/// Counts the pending approvals in the process with the oldest living lease. Empty in the others.
+async fn backlog(store: &dyn Store, owner: &str) -> store::Result<Vec<approval::Backlog>> {
+    // An id is a UUIDv7: the smallest one is the oldest.
+    let living = store.leases().await?.into_iter().filter(|lease| !lease.expired);
+    if living.map(|lease| lease.owner).min().as_deref() != Some(owner) {
+        return Ok(Vec::new());
+    }
+    let now = store.now();
+    let to_backlog = |waiting: PendingApprovals| approval::Backlog {
+        workflow_id: waiting.workflow,
+        pending: waiting.pending,
+        oldest_age: now.since(waiting.oldest),
+    };
+    Ok(store.backlog().await?.into_iter().map(to_backlog).collect())
 }

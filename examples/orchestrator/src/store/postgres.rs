@@ -73,14 +73,7 @@ impl PostgresStore {
         let options = PgConnectOptions::from_str(url)?.application_name("orchestrator");
         migrate(&options).await?;
         let options = options.options(SERVER_LIMITS);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            // sqlx waits without limit for a connection that a cancelled operation returns.
-            .after_release(|connection, _| {
-                Box::pin(async { within(CONNECT_TIMEOUT, connection.ping()).await.map(|()| true) })
-            })
-            .connect_lazy_with(options.clone());
+        let pool = lazy_pool(options.clone(), CONNECTIONS);
         let store = Self {
             db: Db::new(pool).pool_name("statements"),
             probe: Arc::new(Probe { options, connection: Mutex::default() }),
@@ -119,6 +112,24 @@ impl Store for PostgresStore {
             tracing::warn!("the database does not respond, its connections are abandoned");
         }
     }
+}
+
+/// Creates a pool whose operations have a limit, with [`SERVER_LIMITS`].
+#[cfg(feature = "dbos")]
+pub(crate) fn limited_pool(url: &str, connections: u32) -> sqlx::Result<PgPool> {
+    let options = PgConnectOptions::from_str(url)?.application_name("orchestrator");
+    Ok(lazy_pool(options.options(SERVER_LIMITS), connections))
+}
+
+fn lazy_pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        // sqlx waits without limit for a connection that a cancelled operation returns.
+        .after_release(|connection, _| {
+            Box::pin(async { within(CONNECT_TIMEOUT, connection.ping()).await.map(|()| true) })
+        })
+        .connect_lazy_with(options)
 }
 
 /// The connection of health checks, which do not wait for the statements.

@@ -1,4 +1,5 @@
-//! Two servers behind one port: the balancer of `observability/compose.yaml`, on PostgreSQL.
+//! Two servers behind one port: the balancer of `observability/compose.yaml`, on PostgreSQL with
+//! each engine.
 
 use crate::server::{Home, TIMEOUT, fault};
 use hub_otel_tests::http::{self, Method};
@@ -7,6 +8,8 @@ use hub_otel_tests::{poll, ports};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::Path;
+
+on_several_machines!(a_killed_server_behind_one_port_loses_no_request_and_no_run);
 
 /// Starts HAProxy with the committed configuration and other addresses. Returns `None`, with a
 /// message, if it is not installed.
@@ -32,15 +35,13 @@ fn balancer(home: &Home, servers: [&str; 2]) -> Option<(Process, String)> {
     Some((Process::spawn(&mut command), format!("http://127.0.0.1:{port}")))
 }
 
-#[test]
-fn a_killed_server_behind_one_port_loses_no_request_and_no_run() {
-    let Some(home) = Home::postgres() else { return };
+fn a_killed_server_behind_one_port_loses_no_request_and_no_run(home: Home) {
     let arguments = ["--lease", "2s", "--allowed-host", "orchestrator"];
     let (first, second) = (home.serve(None, &arguments), home.serve(None, &arguments));
     let Some((_balancer, url)) = balancer(&home, [&first.url, &second.url]) else { return };
     let get = |path: &str| http::try_send(Method::GET, format!("{url}{path}"), &[], "");
     poll::until(TIMEOUT, || get("/health").is_ok_and(|reply| reply.status == 200));
-    first.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 300}))]));
+    first.create("slow", json!([fault("a", "succeed", &[], json!({"latency_ms": 2000}))]));
     let trigger = || {
         let path = format!("{url}/api/workflows/slow/trigger");
         let reply = http::try_send(Method::POST, path, &[], "{}").unwrap();
@@ -48,7 +49,7 @@ fn a_killed_server_behind_one_port_loses_no_request_and_no_run() {
         reply.json()["workflowRunId"].as_str().unwrap().to_owned()
     };
     let mut runs: Vec<_> = (0..20).map(|_| trigger()).collect();
-    assert!(first.get("/health")["activeRuns"] != 0 || second.get("/health")["activeRuns"] != 0);
+    poll::until(TIMEOUT, || first.get("/health")["activeRuns"] != 0);
     first.kill();
     // A connection that is refused is tried at the other server.
     runs.extend((0..20).map(|_| trigger()));

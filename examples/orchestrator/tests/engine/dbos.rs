@@ -1,15 +1,13 @@
 //! The engine on DBOS: guards against behaviour of the crate, and a run in several processes.
 //! docs/adr/0008-durable-engine.md lists them.
 
-use crate::server::{Home, TIMEOUT, fault, with_approval};
+use crate::server::{Home, Server, TIMEOUT, fault, with_approval};
 use crate::trace_snapshot::render_run;
 use hub_otel_tests::poll;
-use hub_otel_tests::postgres::Cluster;
-use hub_otel_tests::proxy::{Link, Proxy};
+use hub_otel_tests::process::Process;
 use hub_otel_tests::receiver::Receiver;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Longer than every test: a process without its lock has ended.
@@ -158,26 +156,88 @@ fn an_execution_that_was_lost_is_enqueued_again() {
 }
 
 #[test]
+fn an_execution_of_an_unknown_process_is_queued_again() {
+    let Some(home) = Home::dbos() else { return };
+    let server = home.serve(None, &["--slots", "1", "--lease", "10m"]);
+    server.create("slow", slow(1500));
+    let first = server.trigger("slow", json!({}));
+    server.reaches(&first, "RUNNING");
+    // Waits for the only slot.
+    let second = server.trigger("slow", json!({}));
+    let assigned = poll::until(TIMEOUT, || {
+        let rows = query(
+            &home,
+            "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = 'nobody' \
+             WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
+        );
+        (!rows.is_empty()).then_some(rows)
+    });
+    assert_eq!(assigned, [format!("{second}/0")]);
+    server.reaches(&second, "SUCCESS");
+    server.stop();
+}
+
+#[test]
 fn a_request_does_not_wait_for_dbos() {
     let Some(home) = Home::dbos() else { return };
-    let port = Cluster::shared().unwrap().port();
-    let proxy = Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let direct = format!("127.0.0.1:{port}");
-    let url = home.database_url().replace(&direct, &proxy.address().to_string());
-    let server = Home::on_dbos(url).serve(None, &["--lease", "2s"]);
+    let server = home.serve(None, &[]);
+    server.create("gated", json!([with_approval(fault("a", "succeed", &[], json!({})))]));
     server.create("quick", slow(0));
-    proxy.set(Link::Stall);
+    let [approved, cancelled] = [(); 2].map(|()| server.trigger("gated", json!({})));
+    for run in [&approved, &cancelled] {
+        server.reaches(run, "WAITING_APPROVAL");
+    }
+    let held = home.hold_executions();
     let begun = Instant::now();
-    let refused = server.post("/api/workflows/quick/trigger", &json!({}));
-    assert_eq!(refused.status, 503, "{}", refused.body);
-    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
-    proxy.set(Link::Forward);
-    let run = poll::until(TIMEOUT, || {
-        let reply = server.post("/api/workflows/quick/trigger", &json!({}));
-        (reply.status == 202).then(|| reply.json()["workflowRunId"].as_str().unwrap().to_owned())
-    });
-    server.reaches(&run, "SUCCESS");
+    let triggered = server.trigger("quick", json!({}));
+    server.approve(&approved);
+    let reply = server.post(&format!("/api/runs/{cancelled}/cancel"), &json!({}));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    // The limit of one operation of DBOS is 5 s.
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(server.run(&triggered)["status"], "PENDING", "DBOS does not respond");
+    drop(held);
+    server.reaches(&approved, "SUCCESS");
+    server.reaches(&triggered, "SUCCESS");
     server.stop();
+}
+
+#[test]
+fn a_lease_is_renewed_while_dbos_does_not_respond() {
+    let Some(home) = Home::dbos() else { return };
+    let arguments = ["--lease", "2s", "--slots", "2"];
+    let (first, second) = (home.serve(None, &arguments), home.serve(None, &arguments));
+    first.create("slow", slow(10_000));
+    let runs: Vec<_> = (0..4).map(|_| first.trigger("slow", json!({}))).collect();
+    runs.iter().for_each(|run| drop(first.reaches(run, "RUNNING")));
+    // Each would take over the runs of the other.
+    assert_eq!([&first, &second].map(|server| server.get("/health")["activeRuns"] == 2), [true; 2]);
+    let held = home.hold_executions();
+    let begun = Instant::now();
+    poll::until(TIMEOUT, || begun.elapsed() > Duration::from_secs(8));
+    drop(held);
+    for run in &runs {
+        assert_eq!(first.reaches(run, "SUCCESS")["crashes"], 0);
+    }
+    second.stop();
+    first.stop();
+}
+
+#[test]
+fn processes_that_start_at_once_prepare_one_database() {
+    let Some(home) = Home::dbos() else { return };
+    let processes = [(); 3].map(|()| {
+        let mut serve = home.command(&[]);
+        serve.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none");
+        Process::spawn(&mut serve)
+    });
+    let servers = processes.map(Server::start);
+    servers[0].create("quick", slow(0));
+    for server in &servers {
+        let run = server.trigger("quick", json!({}));
+        server.reaches(&run, "SUCCESS");
+    }
+    servers.into_iter().for_each(Server::stop);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Durability of runs: kill -9 at any time, SIGTERM under load, a database that cannot be written.
 
-use crate::server::{Home, TIMEOUT, fault};
+use crate::server::{Home, TIMEOUT, fault, with_approval};
 use crate::trace_snapshot::render_run;
 use hub_otel_tests::poll;
 use hub_otel_tests::receiver::Receiver;
@@ -79,12 +79,14 @@ fn a_run_fails_after_three_crashes(home: Home) {
     for _ in 0..3 {
         let server = home.serve(None, &lease);
         if run.is_empty() {
-            server.create("deadly", json!([fault("a", "hang", &[], json!({}))]));
+            let gated = with_approval(fault("b", "succeed", &[], json!({})));
+            server.create("deadly", json!([fault("a", "hang", &[], json!({})), gated]));
             run = server.trigger("deadly", json!({}));
         }
         poll::until(TIMEOUT, || {
             let owned = server.get("/health")["activeRuns"] == 1;
-            owned && server.run(&run)["status"] == "RUNNING"
+            let pending = server.get("/api/approvals?decision=PENDING");
+            owned && server.run(&run)["status"] == "RUNNING" && pending["approvals"][0].is_object()
         });
         server.kill();
     }
@@ -93,6 +95,8 @@ fn a_run_fails_after_three_crashes(home: Home) {
     assert_eq!((&ended["errorType"], &ended["crashes"]), (&json!("crash_loop"), &json!(3)));
     assert_eq!(server.metric("workflow_runs_total", &[("status", "FAILED")]), 1.0);
     assert_eq!(server.metric("workflow_errors_total", &[("error_type", "crash_loop")]), 1.0);
+    let decided = "workflow_approval_wait_time_milliseconds_count";
+    assert_eq!(server.metric(decided, &[("decision", "CANCELLED")]), 1.0);
     assert_eq!(server.metric("workflows_active", &[]), 0.0);
     server.stop();
 }

@@ -102,6 +102,8 @@ fn a_run_of_a_killed_process_continues_in_the_view_of_another_one(home: Home) {
         let agents = of_kind(updates["detail"]["spans"].as_array().unwrap(), "agent").len();
         (agents == 1).then(|| assert_eq!(updates["runs"][0]["state"], "running"))
     });
+    // Its result is stored after that: a node that is not committed is executed again.
+    poll::until(TIMEOUT, || killed.run(&run)["nodes"].as_array().unwrap().len() == 1);
     killed.kill();
     let second = serve_sending(&home, &view);
     second.reaches(&run, "SUCCESS");

@@ -98,12 +98,21 @@ impl Home {
 
     /// Locks the database for writes until the lock is dropped.
     pub(crate) fn hold_database(&self) -> Held {
+        self.hold("BEGIN; LOCK TABLE workflow_runs IN EXCLUSIVE MODE")
+    }
+
+    /// Locks the executions of DBOS, and nothing else, until the lock is dropped.
+    #[cfg(feature = "dbos")]
+    pub(crate) fn hold_executions(&self) -> Held {
+        self.hold("BEGIN; LOCK TABLE dbos.workflow_status IN ACCESS EXCLUSIVE MODE")
+    }
+
+    fn hold(&self, lock: &'static str) -> Held {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let connection = runtime.block_on(async {
             match &self.database_url {
                 Some(url) => {
                     let mut connection = PgConnection::connect(url).await.unwrap();
-                    let lock = "BEGIN; LOCK TABLE workflow_runs IN EXCLUSIVE MODE";
                     sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
                     HeldConnection::Postgres(connection)
                 }

@@ -1,6 +1,6 @@
 //! Several servers on one database file: a run is executed by its owner only.
 
-use crate::server::{Home, TIMEOUT, fault, with_approval};
+use crate::server::{Home, Server, TIMEOUT, fault, with_approval};
 use hub_otel_tests::poll;
 use serde_json::json;
 
@@ -9,6 +9,7 @@ on_both_databases!(
     servers_that_come_and_go_do_not_blame_a_healthy_run,
     another_server_takes_over_the_runs_of_a_killed_one,
     a_run_is_cancelled_and_decided_through_another_server,
+    pending_approvals_are_reported_by_one_server,
 );
 
 const LEASE: [&str; 2] = ["--lease", "2s"];
@@ -24,12 +25,10 @@ fn a_second_server_leaves_the_runs_of_the_first_alone(home: Home) {
     let second = home.serve(None, &LEASE);
     let ended = first.reaches(&run, "SUCCESS");
     assert_eq!(ended["crashes"], 0);
-    let ends = |server: &crate::server::Server| {
-        server.metric("workflow_runs_total", &[("workflow_id", "slow")])
-    };
+    let ends = |server: &Server| server.metric("workflow_runs_total", &[("workflow_id", "slow")]);
     poll::until(TIMEOUT, || ends(&first) == 1.0);
     assert_eq!(ends(&second), 0.0);
-    let delivered = |server: &crate::server::Server| {
+    let delivered = |server: &Server| {
         server.process.stderr().matches("DELIVERED").count()
             + server.process.stdout().matches("DELIVERED").count()
     };
@@ -86,10 +85,28 @@ fn a_run_is_cancelled_and_decided_through_another_server(home: Home) {
     poll::until(TIMEOUT, || first.run(&run)["nodes"][0]["id"] == "gated");
     assert_eq!(second.post(&format!("/api/runs/{run}/cancel"), &json!({})).status, 200);
     poll::until(TIMEOUT, || first.get("/health")["activeRuns"] == 0);
-    let ends = |server: &crate::server::Server| {
-        server.metric("workflow_runs_total", &[("workflow_id", "both")])
-    };
+    let ends = |server: &Server| server.metric("workflow_runs_total", &[("workflow_id", "both")]);
     assert_eq!((ends(&first), ends(&second)), (0.0, 1.0), "counted where it was cancelled");
     first.stop();
+    second.stop();
+}
+
+fn pending_approvals_are_reported_by_one_server(home: Home) {
+    let first = home.serve(None, &LEASE);
+    let second = home.serve(None, &LEASE);
+    first.create("gated", json!([with_approval(fault("a", "succeed", &[], json!({})))]));
+    let request = || {
+        let run = first.trigger("gated", json!({}));
+        first.reaches(&run, "WAITING_APPROVAL");
+    };
+    let pending = |server: &Server| server.metric("workflow_approval_pending", &[]);
+    request();
+    poll::until(TIMEOUT, || pending(&first) == 1.0);
+    // Each process counts every five seconds: the second one before the first one does again.
+    request();
+    poll::until(TIMEOUT, || pending(&first) == 2.0);
+    assert_eq!(pending(&second), 0.0, "the sum is the number of approvals");
+    first.kill();
+    poll::until(TIMEOUT, || pending(&second) == 2.0);
     second.stop();
 }

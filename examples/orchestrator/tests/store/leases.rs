@@ -1,9 +1,9 @@
 //! Leases: one owner per run, takeover after the expiry, admission.
 
 use crate::fixture::TestStore;
-use crate::{ALL, end, lapsed, owner, result, running, seeded};
-use orchestrator::domain::{NewRun, Run, RunState, RunStatus};
-use orchestrator::store::{Admission, Created, Store};
+use crate::{ALL, end, lapsed, later, owner, question, result, running, seeded};
+use orchestrator::domain::{Decision, NewRun, Run, RunState, RunStatus};
+use orchestrator::store::{Admission, CrashLooped, Created, Store};
 
 async fn restart(store: &impl Store, next: &str, run: &Run) -> RunState {
     assert_eq!(run.owner.as_deref(), Some(next));
@@ -25,17 +25,22 @@ pub(crate) async fn only_an_expired_lease_is_taken_over(store: impl TestStore) {
 }
 
 pub(crate) async fn three_crashes_alone_are_a_crash_loop(store: impl TestStore) {
-    let id = running(&store).await.id;
+    let mut run = running(&store).await;
     store.renew(&lapsed("me")).await.unwrap();
     for crashes in 1..3 {
         let name = format!("owner {crashes}");
         let recovered = store.take_over(&lapsed(&name), 3).await.unwrap();
         assert_eq!((recovered.runs.len(), recovered.runs[0].crashes), (1, crashes));
-        restart(&store, &name, &recovered.runs[0]).await;
+        run = restart(&store, &name, &recovered.runs[0]).await;
     }
+    store.request_approval(run.clone(), question(&run, later())).await.unwrap().unwrap();
     let recovered = store.take_over(&owner("the last"), 3).await.unwrap();
     assert_eq!((recovered.runs.len(), recovered.crash_looped.len()), (0, 1));
-    let run = store.run(&id).await.unwrap().unwrap();
+    let CrashLooped { run: failed, cancelled } = &recovered.crash_looped[0];
+    assert_eq!(failed.id, run.id);
+    let decisions: Vec<_> = cancelled.iter().map(|approval| approval.decision).collect();
+    assert_eq!(decisions, [Decision::Cancelled], "the caller counts the decision");
+    let run = store.run(&run.id).await.unwrap().unwrap();
     assert_eq!((run.status, run.error_type.as_deref()), (RunStatus::Failed, Some("crash_loop")));
 }
 

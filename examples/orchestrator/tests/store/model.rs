@@ -289,8 +289,8 @@ impl<S: TestStore> Model<S> {
 
     async fn take_over(&mut self, process: usize) {
         let recovered = self.store.take_over(&self.owner(process), 3).await.unwrap();
-        for run in &recovered.crash_looped {
-            self.count(&run.id);
+        for looped in &recovered.crash_looped {
+            self.count(&looped.run.id);
         }
         for run in &recovered.runs {
             self.launch(process, run);

@@ -1,9 +1,10 @@
 //! The body of an execution, which DBOS calls: claims the run, and executes one segment of it.
 
+use super::attended::Attended;
 use super::{Connected, execution_id};
 use crate::domain::{Run, RunStatus};
 use crate::engine::telemetry::Outcome;
-use crate::engine::{Engine, Inner, lock, segment};
+use crate::engine::{Engine, Inner, segment};
 use hub_otel::propagation;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -38,6 +39,7 @@ impl Delivery {
 pub(super) async fn execute(
     engine: Weak<Inner>,
     connected: Arc<OnceLock<Arc<Connected>>>,
+    attended: Attended,
     delivery: Delivery,
 ) -> ::dbos::Result<()> {
     let id = execution_id(&delivery.run, delivery.waits);
@@ -46,7 +48,7 @@ pub(super) async fn execute(
         return Err(interrupted());
     };
     // The sweep leaves this execution alone, also while it waits for the store.
-    let _attended = connected.get().map(|connected| Attended::new(connected, &id));
+    let _attended = attended.enter(&id);
     if !engine.is_draining() {
         match execute_segment(&engine, &delivery).await {
             Some(Outcome::Stopped) | None => {}
@@ -66,31 +68,6 @@ pub(super) async fn execute(
         std::future::pending::<()>().await;
     }
     Err(interrupted())
-}
-
-/// Entry of an execution whose body is in flight in this process.
-struct Attended {
-    connected: Arc<Connected>,
-    id: String,
-}
-
-impl Attended {
-    fn new(connected: &Arc<Connected>, id: &str) -> Self {
-        *lock(&connected.attended).entry(id.to_owned()).or_insert(0) += 1;
-        Self { connected: Arc::clone(connected), id: id.to_owned() }
-    }
-}
-
-impl Drop for Attended {
-    fn drop(&mut self) {
-        let mut attended = lock(&self.connected.attended);
-        if let Some(bodies) = attended.get_mut(&self.id) {
-            *bodies -= 1;
-            if *bodies == 0 {
-                attended.remove(&self.id);
-            }
-        }
-    }
 }
 
 /// Claims the run and executes a segment. Returns `None` if the run cannot be claimed.

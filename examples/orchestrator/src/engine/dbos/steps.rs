@@ -1,5 +1,6 @@
 //! Checkpoints of nodes: each node is a step of DBOS.
 
+use super::REPLY_TIMEOUT;
 use crate::domain::{Node, NodeRecord, Run, Workflow};
 use crate::engine::execution::{Executed, Steps};
 use crate::engine::persist::NotWritten;
@@ -10,15 +11,26 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Notify;
 
 /// The steps of a segment.
 ///
 /// DBOS numbers a step when it is created, and reads its checkpoint by that number. All steps are
 /// therefore created at once, in topological order, also those that this segment does not execute.
 /// A step is executed when its node is ready, in any order.
-pub(super) struct DbosSteps(
-    HashMap<String, (Arc<OnceLock<Value>>, PendingStep<'static, NodeRecord>)>,
-);
+pub(super) struct DbosSteps(HashMap<String, (Arc<Shared>, PendingStep<'static, NodeRecord>)>);
+
+/// State that the closure of a step shares with its caller.
+#[derive(Default)]
+struct Shared {
+    /// Set before the step is executed.
+    input: OnceLock<Value>,
+    /// Notified when the node is executed: DBOS has no checkpoint of it.
+    started: Notify,
+    /// Notified when the node has ended. Its checkpoint is not stored yet.
+    ended: Notify,
+    result: OnceLock<NodeRecord>,
+}
 
 impl DbosSteps {
     /// Creates the steps. Within the body, whose task counts them.
@@ -29,22 +41,38 @@ impl DbosSteps {
     }
 }
 
-/// Creates the step of a node, whose input is set before it is executed.
 fn step(
     engine: &Engine,
     run: &Arc<Run>,
     node: Node,
-) -> (Arc<OnceLock<Value>>, PendingStep<'static, NodeRecord>) {
-    let input = Arc::new(OnceLock::new());
-    let (engine, run, rendered) = (engine.clone(), Arc::clone(run), Arc::clone(&input));
+) -> (Arc<Shared>, PendingStep<'static, NodeRecord>) {
+    let shared = Arc::<Shared>::default();
+    let (engine, run, inner) = (engine.clone(), Arc::clone(run), Arc::clone(&shared));
     let name = node.id.clone();
     let node = Arc::new(node);
     let step = ::dbos::step(&name, move || {
         let (engine, run, node) = (engine.clone(), Arc::clone(&run), Arc::clone(&node));
-        let input = rendered.get().cloned().unwrap_or_default();
-        async move { Ok(node::execute(&engine, &run, &node, input).await) }
+        let shared = Arc::clone(&inner);
+        async move {
+            shared.started.notify_one();
+            let input = shared.input.get().cloned().unwrap_or_default();
+            let record = node::execute(&engine, &run, &node, input).await;
+            drop(shared.result.set(record.clone()));
+            shared.ended.notify_one();
+            Ok(record)
+        }
     });
-    (input, step)
+    (shared, step)
+}
+
+/// Waits until DBOS has not replied within the limit, before the node is executed or after it.
+async fn unreplied(shared: &Shared) -> Option<NodeRecord> {
+    let started = tokio::time::timeout(REPLY_TIMEOUT, shared.started.notified()).await;
+    if started.is_ok() {
+        shared.ended.notified().await;
+        tokio::time::sleep(REPLY_TIMEOUT).await;
+    }
+    shared.result.get().cloned()
 }
 
 /// The nodes, each after its dependencies.
@@ -71,18 +99,28 @@ impl Steps for DbosSteps {
         let step = self.0.remove(&node.id);
         let id = node.id.clone();
         async move {
-            let Some((rendered, step)) = step else {
+            let Some((shared, step)) = step else {
                 tracing::error!(node = id, "the node has no step in this segment");
                 return Err(NotWritten::Stopped(Stop::HandBack));
             };
-            drop(rendered.set(input));
-            step.await.map_err(|error| {
-                // Another execution has stored this step, or the execution was cancelled. If the
-                // run still belongs to this process, it is handed back and continued from the
-                // checkpoints.
-                tracing::warn!(%error, node = id, "the checkpoint of the node failed");
-                NotWritten::Stopped(Stop::HandBack)
-            })
+            drop(shared.input.set(input));
+            let error = tokio::select! {
+                checkpoint = step => match checkpoint {
+                    Ok(record) => return Ok(record),
+                    // Another execution has stored this step, or the execution was cancelled. If
+                    // the run still belongs to this process, it is handed back and continued from
+                    // the checkpoints.
+                    Err(error) => error.to_string(),
+                },
+                record = unreplied(&shared) => match record {
+                    // The store accepts the result if the run still belongs to this process, and
+                    // no later segment executes the node.
+                    Some(record) => return Ok(record),
+                    None => "no reply to the read of the checkpoint".to_owned(),
+                },
+            };
+            tracing::warn!(error, node = id, "the checkpoint of the node failed");
+            Err(NotWritten::Stopped(Stop::HandBack))
         }
         .boxed()
     }

@@ -4,7 +4,7 @@ use super::PostgresStore;
 use super::statements::cancel_pending_approvals;
 use super::transaction::Transaction;
 use crate::domain::Run;
-use crate::store::{Lease, LeaseStore, Owner, Recovered, Result};
+use crate::store::{CrashLooped, Lease, LeaseStore, Owner, Recovered, Result};
 use async_trait::async_trait;
 use std::collections::HashSet;
 
@@ -85,9 +85,11 @@ async fn recover(
     let now = transaction.now;
     sqlx::query(COUNT_CRASHES).bind(found).execute(&mut **transaction).await?;
     let fail = sqlx::query_as(FAIL_CRASH_LOOPS).bind(found).bind(i64::from(crash_limit)).bind(now);
-    let crash_looped: Vec<Run> = fail.fetch_all(&mut **transaction).await?;
-    for run in &crash_looped {
-        cancel_pending_approvals(transaction, &run.id).await?;
+    let failed: Vec<Run> = fail.fetch_all(&mut **transaction).await?;
+    let mut crash_looped = Vec::with_capacity(failed.len());
+    for run in failed {
+        let cancelled = cancel_pending_approvals(transaction, &run.id).await?;
+        crash_looped.push(CrashLooped { run, cancelled });
     }
     let take = sqlx::query_as(TAKE_OVER).bind(found).bind(&owner.id);
     let mut runs: Vec<Run> = take.fetch_all(&mut **transaction).await?;

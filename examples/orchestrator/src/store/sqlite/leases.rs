@@ -5,7 +5,7 @@ use super::statements::cancel_pending_approvals;
 use super::writer::Connection;
 use crate::clock::Timestamp;
 use crate::domain::Run;
-use crate::store::{Lease, LeaseStore, Owner, Recovered, Result};
+use crate::store::{CrashLooped, Lease, LeaseStore, Owner, Recovered, Result};
 use async_trait::async_trait;
 use sqlx::types::Json;
 use std::collections::HashSet;
@@ -49,9 +49,11 @@ async fn take_over(
     }
     sqlx::query(COUNT_CRASHES).execute(&mut *connection).await?;
     let fail = sqlx::query_as(FAIL_CRASH_LOOPS).bind(crash_limit).bind(now);
-    let crash_looped: Vec<Run> = fail.fetch_all(&mut *connection).await?;
-    for run in &crash_looped {
-        cancel_pending_approvals(connection, &run.id).await?;
+    let failed: Vec<Run> = fail.fetch_all(&mut *connection).await?;
+    let mut crash_looped = Vec::with_capacity(failed.len());
+    for run in failed {
+        let cancelled = cancel_pending_approvals(connection, &run.id).await?;
+        crash_looped.push(CrashLooped { run, cancelled });
     }
     let take = sqlx::query_as(TAKE_OVER).bind(&owner.id);
     let mut runs: Vec<Run> = take.fetch_all(&mut *connection).await?;
