@@ -3,6 +3,7 @@
 mod approvals;
 mod between_processes;
 mod budget;
+mod budget_shapes;
 mod calls;
 mod classification;
 mod concurrent;

@@ -1,6 +1,7 @@
 //! Units that are one call: of a model, or of a tool. Identity, facts that arrive while they run,
 //! attributes and metrics of their end.
 
+use crate::budget::BudgetExceeded;
 use crate::budget::account::{Admission, CallKind, Charge};
 #[cfg(feature = "sdk")]
 use crate::gen_ai::foreign_span::ForeignCall;
@@ -34,7 +35,7 @@ pub(crate) struct Call {
     /// Admission by the budget of the run.
     pub(crate) admission: Option<Admission>,
     /// The budget did not admit the call: it was not made, and is not counted.
-    pub(crate) is_refused: bool,
+    pub(crate) refused: Option<Box<BudgetExceeded>>,
     pub(crate) response_model: Option<StringValue>,
     pub(crate) response_id: Option<StringValue>,
     pub(crate) finish_reasons: Vec<StringValue>,
@@ -70,7 +71,7 @@ impl Call {
             usage: Usage::default(),
             cost: None,
             admission: None,
-            is_refused: false,
+            refused: None,
             response_model: None,
             response_id: None,
             finish_reasons: Vec::new(),
@@ -144,7 +145,7 @@ impl Call {
 /// Records the metrics and the cost of a call that has ended, and charges it to its budget.
 pub(super) fn record_end(unit: &ActiveUnit, finished: &mut Finished, duration: Duration) {
     let Some(mut call) = finished.call.take() else { return };
-    if call.is_refused {
+    if call.refused.is_some() {
         return;
     }
     let ending = &mut finished.ending;
