@@ -77,6 +77,9 @@ impl Facts {
         if let Some(usage) = usage_of(&message.usage) {
             call.usage(usage);
         }
+        if let Some(dollars) = cost_of(&message.usage) {
+            call.reported_cost(dollars);
+        }
         Seen { is_last, error_type: error_type_of(&error) }
     }
 
@@ -134,6 +137,11 @@ fn usage_of(usage: &Value) -> Option<Usage> {
     (found != Usage::default()).then_some(found)
 }
 
+/// Returns the cost in US dollars, as OpenRouter reports it. `None` if there is none.
+fn cost_of(usage: &Value) -> Option<f64> {
+    usage.get("cost")?.as_f64().filter(|dollars| *dollars >= 0.0)
+}
+
 /// Returns the code or the type of an error, if it is an identifier.
 fn error_type_of(error: &Value) -> Option<Cow<'static, str>> {
     if error.is_null() {
@@ -171,6 +179,15 @@ mod tests {
         assert_eq!(usage_of(&responses), Some(expected));
         assert_eq!(usage_of(&json!({ "prompt_tokens": "many" })), None);
         assert_eq!(usage_of(&Value::Null), None);
+    }
+
+    #[test]
+    fn a_cost_is_a_number_that_is_not_negative() {
+        assert_eq!(cost_of(&json!({ "cost": 0.000_42 })), Some(0.000_42));
+        assert_eq!(cost_of(&json!({ "cost": 0 })), Some(0.0));
+        for usage in [json!({ "cost": -1 }), json!({ "cost": "1" }), json!({}), Value::Null] {
+            assert_eq!(cost_of(&usage), None, "{usage}");
+        }
     }
 
     #[test]

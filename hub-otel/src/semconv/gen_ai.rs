@@ -193,6 +193,18 @@ pub mod provider {
     pub const MISTRAL: &str = "mistral_ai";
     /// Perplexity.
     pub const PERPLEXITY: &str = "perplexity";
+    /// Cohere.
+    pub const COHERE: &str = "cohere";
+    /// Moonshot AI.
+    pub const MOONSHOT_AI: &str = "moonshot_ai";
+    /// OpenRouter. Like the next ones not in the conventions: the name in genai-prices.
+    pub const OPENROUTER: &str = "openrouter";
+    /// Together AI.
+    pub const TOGETHER: &str = "together";
+    /// Fireworks AI.
+    pub const FIREWORKS: &str = "fireworks";
+    /// Cerebras.
+    pub const CEREBRAS: &str = "cerebras";
 }
 
 /// Final statuses of OpenAI's responses API, which has them in place of finish reasons: values of

@@ -1,5 +1,6 @@
 //! Facts of requests and responses.
 
+use super::endings::sends;
 use super::{calls, chat, client, post, send, start};
 use crate::support::BoundaryCapture;
 use async_openai::config::OpenAIConfig;
@@ -126,4 +127,29 @@ async fn provider_and_propagation_are_settings_of_the_layer() {
     response.bytes().await.expect("a body");
     assert!(calls(&capture).contains("gen_ai.provider.name=ollama"), "{}", calls(&capture));
     assert_eq!(server.calls()[0].header("traceparent"), None);
+}
+
+#[tokio::test]
+async fn a_cost_that_the_provider_reports_precedes_the_price_table() {
+    let capture = BoundaryCapture::new();
+    for (content_type, body) in [
+        (
+            "application/json",
+            r#"{"model":"gpt-4o","usage":{"prompt_tokens":9,"completion_tokens":3,"cost":0.25}}"#,
+        ),
+        (
+            "text/event-stream",
+            "data: {\"usage\":{\"prompt_tokens\":9,\"cost\":0.25}}\n\ndata: [DONE]\n\n",
+        ),
+    ] {
+        let server = sends(content_type, body).await;
+        let url = server.url("/v1/chat/completions");
+        let response = send(post(&url, &json!({ "model": "gpt-4o" }))).await.expect("the head");
+        response.bytes().await.expect("a body");
+    }
+    for span in capture.spans().named("chat gpt-4o") {
+        assert_eq!(span.text("gen_ai.usage.cost"), "0.25");
+    }
+    let reported = capture.metrics().value("agent.cost", &[("source", "reported")]);
+    assert_eq!(reported, 0.5);
 }
