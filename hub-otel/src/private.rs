@@ -48,8 +48,7 @@ pub use crate::error_type::{ErrorType, TimedOut};
 pub use crate::label::{Label, LabelValue};
 pub use crate::status::UnitStatus;
 pub use crate::unit::admitted::{
-    AdmittedFuture, AdmittedStream, admit_future, admit_stream, refusal_of_items,
-    refusal_of_output,
+    AdmittedFuture, AdmittedStream, admit_future, admit_stream, refusal_of_items, refusal_of_output,
 };
 pub use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 pub use crate::unit::attribute_value::{AttributeValue, Fields};

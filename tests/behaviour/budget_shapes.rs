@@ -1,5 +1,6 @@
 //! Calls of every shape that a budget refuses: streams, futures, and functions that return them.
 
+use crate::warnings::Events;
 use futures_util::stream::{self, BoxStream, LocalBoxStream};
 use futures_util::{Stream, StreamExt, future::BoxFuture};
 use hub_otel::testing::capture;
@@ -202,7 +203,7 @@ async fn a_refused_stream_ends_after_its_error() {
             assert_eq!(server.sent().await.collect::<Vec<_>>().await, [REFUSED]);
             // The stream that continues after its error is not polled either.
             let mut stream = server.boxed();
-            assert_eq!(stream.size_hint(), (1, None));
+            assert_eq!(stream.size_hint(), (1, Some(2)));
             assert_eq!(stream.next().await, Some(REFUSED));
             assert_eq!((stream.next().await, stream.size_hint()), (None, (0, Some(0))));
         })
@@ -242,4 +243,38 @@ async fn a_tool_that_is_a_stream_is_refused() {
         })
         .await;
     drop(capture);
+}
+
+#[tokio::test]
+async fn the_first_call_that_is_made_past_the_budget_is_reported_with_the_remedy() {
+    use tracing_subscriber::layer::SubscriberExt;
+    let (capture, server) = (capture(), Server::default());
+    // Again, because `tracing` may miss a subscriber that is created while another test registers
+    // the call site.
+    let mut reported = Vec::new();
+    for _ in 0..20 {
+        let events = Events::of("budget.exceeded");
+        let subscriber = tracing_subscriber::registry().with(events.clone());
+        let guard = tracing::subscriber::set_default(subscriber);
+        let run = workflow("research").budget(Budget::new().llm_calls(2));
+        run.run(async {
+            for calls in 1..=5 {
+                server.anyway().count().await;
+                assert_eq!(current().spent().map(|spent| spent.llm_calls()), Some(calls));
+            }
+        })
+        .await;
+        drop(guard);
+        reported = events.take();
+        if !reported.is_empty() {
+            break;
+        }
+    }
+    drop(capture);
+    let [reported] = &reported[..] else { panic!("{reported:?}") };
+    assert!(
+        reported.contains("budget.limit=llm_calls budget.used=3.0 budget.max=2.0"),
+        "{reported}"
+    );
+    assert!(reported.contains("`From<hub_otel::BudgetExceeded>`"), "{reported}");
 }

@@ -290,6 +290,8 @@ fn gen_ai(telemetry: &hub_otel::Telemetry) {
         [KeyValue::new("gen_ai.tool.name", "search"), KeyValue::new("error.type", "timeout")];
     hub_otel::workflow("research").budget(hub_otel::Budget::new().llm_calls(1)).call(|| {
         hub_otel::agent("planner", "plan").call(|| call("chat", &model[..5]));
+        // The second one is past the budget.
+        hub_otel::agent("planner", "plan").call(|| call("chat", &model[..5]));
     });
     call("chat", &[KeyValue::new("gen_ai.request.model", "model-of-tomorrow")]);
     call("chat", &model);

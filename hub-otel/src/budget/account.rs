@@ -25,6 +25,15 @@ pub(crate) struct Charge {
     pub(crate) tokens: u64,
 }
 
+/// Remedies for a call that a budget cannot refuse.
+pub(crate) mod remedy {
+    /// The call is a unit.
+    pub(crate) const UNIT: &str = "implement `From<hub_otel::BudgetExceeded>` for the error, \
+                                   or call `run_in_budget` in place of `run`";
+    /// Another library makes the call.
+    pub(crate) const FOREIGN: &str = "call `hub_otel::current().check_budget()?` before it";
+}
+
 /// Account of one budget.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -43,6 +52,8 @@ struct State {
     largest_picodollars: u64,
     largest_tokens: u64,
     has_warned: bool,
+    /// A call past a limit was reported.
+    has_reported_excess: bool,
 }
 
 impl Account {
@@ -85,14 +96,41 @@ impl Account {
         self.chain().try_for_each(|account| account.lock().check(&account.budget, call))
     }
 
-    /// Charges a call that was not admitted, because another library made it.
-    pub(crate) fn charge(&self, call: CallKind, charge: Charge) {
+    /// Charges a call that was not admitted, because it cannot be refused. The first one past a
+    /// limit is reported with the `remedy`.
+    pub(crate) fn charge(&self, call: CallKind, charge: Charge, remedy: &str) {
         for account in self.chain() {
             let mut state = account.lock();
+            let excess = if state.has_reported_excess {
+                None
+            } else {
+                state.reached(&account.budget, call, 0)
+            };
+            state.has_reported_excess |= excess.is_some();
             state.count(call, 1);
             state.add(charge);
+            drop(state);
+            if let Some(limit) = excess {
+                account.report_excess(limit, remedy);
+            }
         }
         self.warn();
+    }
+
+    #[cold]
+    fn report_excess(&self, limit: BudgetLimit, remedy: &str) {
+        let spent = self.spent();
+        let limits = limits(&spent, &self.budget);
+        let amounts = limits.into_iter().find(|(kind, ..)| *kind == limit);
+        let (used, max) = amounts.map_or((0, 0), |(_, used, max)| (used, max.unwrap_or_default()));
+        tracing::event!(
+            name: event::BUDGET_EXCEEDED, target: SCOPE, tracing::Level::WARN, {
+                { a::BUDGET_LIMIT } = limit.as_str(),
+                { a::BUDGET_USED } = amount(limit, used),
+                { a::BUDGET_MAX } = amount(limit, max),
+                { a::BUDGET_REMEDY } = remedy,
+            }, "{}", event::BUDGET_EXCEEDED
+        );
     }
 
     fn chain(&self) -> impl Iterator<Item = &Self> {
@@ -159,27 +197,30 @@ impl Account {
 
 impl State {
     fn check(&self, budget: &Budget, call: CallKind) -> Result<(), BudgetExceeded> {
-        let exceeded = |limit| Err(BudgetExceeded { limit, budget: *budget, spent: self.spent });
-        let reached = |limit: Option<u64>, spent: u64, largest: u64| {
-            let estimate = spent.saturating_add(self.in_flight.saturating_mul(largest));
+        match self.reached(budget, call, self.in_flight) {
+            Some(limit) => Err(BudgetExceeded { limit, budget: *budget, spent: self.spent }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns a limit that is reached, if each call `in_flight` costs as much as the largest one.
+    fn reached(&self, budget: &Budget, call: CallKind, in_flight: u64) -> Option<BudgetLimit> {
+        let is_reached = |limit: Option<u64>, spent: u64, largest: u64| {
+            let estimate = spent.saturating_add(in_flight.saturating_mul(largest));
             limit.is_some_and(|limit| estimate >= limit)
         };
         let spent = &self.spent;
-        if reached(budget.picodollars, spent.picodollars, self.largest_picodollars) {
-            return exceeded(BudgetLimit::Usd);
+        if is_reached(budget.picodollars, spent.picodollars, self.largest_picodollars) {
+            return Some(BudgetLimit::Usd);
         }
-        if reached(budget.tokens, spent.tokens, self.largest_tokens) {
-            return exceeded(BudgetLimit::Tokens);
+        if is_reached(budget.tokens, spent.tokens, self.largest_tokens) {
+            return Some(BudgetLimit::Tokens);
         }
-        match call {
-            CallKind::Llm if reached(budget.llm_calls, spent.llm_calls, 0) => {
-                exceeded(BudgetLimit::LlmCalls)
-            }
-            CallKind::Tool if reached(budget.tool_calls, spent.tool_calls, 0) => {
-                exceeded(BudgetLimit::ToolCalls)
-            }
-            CallKind::Llm | CallKind::Tool => Ok(()),
-        }
+        let (kind, limit, calls) = match call {
+            CallKind::Llm => (BudgetLimit::LlmCalls, budget.llm_calls, spent.llm_calls),
+            CallKind::Tool => (BudgetLimit::ToolCalls, budget.tool_calls, spent.tool_calls),
+        };
+        is_reached(limit, calls, 0).then_some(kind)
     }
 
     fn count(&mut self, call: CallKind, calls: u64) {
@@ -200,25 +241,30 @@ impl State {
 
     /// Returns a limit of which the share for a warning is used, with the amount and the limit.
     fn nearly_reached(&self, budget: &Budget) -> Option<(BudgetLimit, f64, f64)> {
-        let spent = &self.spent;
-        let limits = [
-            (BudgetLimit::Usd, spent.picodollars, budget.picodollars),
-            (BudgetLimit::Tokens, spent.tokens, budget.tokens),
-            (BudgetLimit::LlmCalls, spent.llm_calls, budget.llm_calls),
-            (BudgetLimit::ToolCalls, spent.tool_calls, budget.tool_calls),
-        ];
-        limits.into_iter().find_map(|(kind, used, limit)| {
+        limits(&self.spent, budget).into_iter().find_map(|(kind, used, limit)| {
             let limit = limit.filter(|limit| {
                 u128::from(used) * 100 >= u128::from(*limit) * WARNING_PERCENT && used > 0
             })?;
-            let amount = |number: u64| match kind {
-                BudgetLimit::Usd => Picodollars(number).usd(),
-                BudgetLimit::Tokens | BudgetLimit::LlmCalls | BudgetLimit::ToolCalls => {
-                    number as f64
-                }
-            };
-            Some((kind, amount(used), amount(limit)))
+            Some((kind, amount(kind, used), amount(kind, limit)))
         })
+    }
+}
+
+/// Returns each limit with what is spent of it.
+fn limits(spent: &Spent, budget: &Budget) -> [(BudgetLimit, u64, Option<u64>); 4] {
+    [
+        (BudgetLimit::Usd, spent.picodollars, budget.picodollars),
+        (BudgetLimit::Tokens, spent.tokens, budget.tokens),
+        (BudgetLimit::LlmCalls, spent.llm_calls, budget.llm_calls),
+        (BudgetLimit::ToolCalls, spent.tool_calls, budget.tool_calls),
+    ]
+}
+
+/// Returns a number of a limit in its unit.
+fn amount(limit: BudgetLimit, number: u64) -> f64 {
+    match limit {
+        BudgetLimit::Usd => Picodollars(number).usd(),
+        BudgetLimit::Tokens | BudgetLimit::LlmCalls | BudgetLimit::ToolCalls => number as f64,
     }
 }
 

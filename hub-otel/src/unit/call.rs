@@ -2,7 +2,7 @@
 //! attributes and metrics of their end.
 
 use crate::budget::BudgetExceeded;
-use crate::budget::account::{Admission, CallKind, Charge};
+use crate::budget::account::{Admission, CallKind, Charge, remedy};
 #[cfg(feature = "sdk")]
 use crate::gen_ai::foreign_span::ForeignCall;
 use crate::gen_ai::recorder::is_counted;
@@ -214,7 +214,7 @@ impl Call {
     fn charge(&mut self, unit: &ActiveUnit, kind: CallKind, charge: Charge) {
         match (self.admission.take(), &unit.spending.account) {
             (Some(admission), _) => admission.end(charge),
-            (None, Some(account)) => account.charge(kind, charge),
+            (None, Some(account)) => account.charge(kind, charge, remedy::UNIT),
             (None, None) => {}
         }
     }
