@@ -29,7 +29,8 @@ pub(crate) struct Charge {
 pub(crate) mod remedy {
     /// The call is a unit.
     pub(crate) const UNIT: &str = "implement `From<hub_otel::BudgetExceeded>` for the error, \
-                                   or call `run_in_budget` in place of `run`";
+                                   call `run_in_budget` in place of `run`, \
+                                   or set `OpenAiLayer::refuse_over_budget`";
     /// Another library makes the call.
     pub(crate) const FOREIGN: &str = "call `hub_otel::current().check_budget()?` before it";
 }

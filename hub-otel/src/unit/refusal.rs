@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 ///
 /// # Errors
 /// A limit of the budget is reached.
-fn admit_current() -> Result<(), BudgetExceeded> {
+pub(crate) fn admit_current() -> Result<(), BudgetExceeded> {
     let Some(unit) = stack::current_unit() else { return Ok(()) };
     let kind = match unit.kind {
         UnitKind::Llm => CallKind::Llm,

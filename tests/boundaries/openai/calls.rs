@@ -18,9 +18,13 @@ use tower::Service;
 const USAGE: Usage = Usage { input: 1000, output: 50, cached: 600, reasoning: 20 };
 
 fn async_openai(server: &Server) -> async_openai::Client<OpenAIConfig> {
+    async_openai_by(&OpenAiLayer::new(), server)
+}
+
+fn async_openai_by(layer: &OpenAiLayer, server: &Server) -> async_openai::Client<OpenAIConfig> {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let http = OpenAiLayer::new()
-        .client(http, |request: HttpRequestFactory| async move { request.build().await });
+    let http =
+        layer.client(http, |request: HttpRequestFactory| async move { request.build().await });
     let config = OpenAIConfig::new().with_api_base(server.url()).with_api_key("c4n4ry");
     async_openai::Client::with_config(config).with_http_service(http)
 }
@@ -152,4 +156,31 @@ async fn a_cost_that_the_provider_reports_precedes_the_price_table() {
     }
     let reported = capture.metrics().value("agent.cost", &[("source", "reported")]);
     assert_eq!(reported, 0.5);
+}
+
+#[tokio::test]
+async fn a_request_past_the_budget_is_not_sent_if_the_layer_refuses() {
+    let capture = BoundaryCapture::new();
+    let server = start([Reply::text("hello").usage(USAGE)]).await;
+    let openai = async_openai_by(&OpenAiLayer::new().refuse_over_budget(), &server);
+    let budget = hub_otel::Budget::new().llm_calls(1);
+    let run = hub_otel::workflow("research").budget(budget).run(async {
+        openai.chat().create(question()).await.expect("an answer");
+        let plain = openai.chat().create(question()).await.expect_err("the budget").to_string();
+        let streamed = openai.chat().create_stream(question()).await.err();
+        let streamed = streamed.expect("the budget").to_string();
+        for error in [plain, streamed] {
+            assert!(error.contains("llm_calls is 1 of 1; the call was not started"), "{error}");
+            assert!(error.contains("budget_exceeded"), "{error}");
+        }
+        assert_eq!(hub_otel::current().spent().map(|spent| spent.llm_calls()), Some(1));
+    });
+    // async-openai repeats what is temporary: a refusal is not.
+    tokio::time::timeout(std::time::Duration::from_secs(10), run).await.expect("no retry");
+    assert_eq!(server.calls().len(), 1);
+    let spans = capture.spans();
+    let errors: Vec<_> =
+        spans.named("chat gpt-4o-mini").iter().map(|span| span.text("error.type")).collect();
+    assert_eq!(errors, ["", "budget_exceeded", "budget_exceeded"]);
+    assert_eq!(capture.metrics().value("gen_ai.client.operation.duration", &[]), 1.0);
 }
