@@ -3,7 +3,7 @@
 use crate::budget::BudgetExceeded;
 use crate::budget::account::CallKind;
 use crate::semconv::error_type;
-use crate::unit::stack;
+use crate::unit::{call, stack};
 use crate::unit_kind::UnitKind;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -34,8 +34,12 @@ pub(crate) fn admit_current() -> Result<(), BudgetExceeded> {
     if !call.needs_admission(kind) {
         return Ok(());
     }
+    let operation = call.operation();
     // Unlocked meanwhile: the warning of an account is an event of the subscriber.
     drop(late);
+    if call::is_admitted_by_outer(&unit, operation.as_str()) {
+        return Ok(());
+    }
     let admitted = account.admit(kind);
     let Some(mut late) = unit.change_late() else { return admitted.map(drop) };
     let Some(call) = late.call.as_mut() else { return Ok(()) };
@@ -47,6 +51,8 @@ pub(crate) fn admit_current() -> Result<(), BudgetExceeded> {
         Err(exceeded) => {
             call.refused = Some(Box::new(exceeded));
             late.outcome().failed = Some(Cow::Borrowed(error_type::BUDGET_EXCEEDED));
+            drop(late);
+            call::refuse_outer(&unit, operation.as_str(), exceeded);
             Err(exceeded)
         }
     }

@@ -184,3 +184,54 @@ async fn a_request_past_the_budget_is_not_sent_if_the_layer_refuses() {
     assert_eq!(errors, ["", "budget_exceeded", "budget_exceeded"]);
     assert_eq!(capture.metrics().value("gen_ai.client.operation.duration", &[]), 1.0);
 }
+
+#[tokio::test]
+async fn a_call_of_the_layer_in_an_annotated_function_is_counted_once() {
+    #[hub_otel::instrument_llm(provider = "openai", model = "gpt-4o-mini")]
+    async fn annotated(server: &Server) -> String {
+        let response = send(chat(server, false)).await.expect("a response");
+        response.text().await.expect("a body")
+    }
+    let capture = BoundaryCapture::new();
+    let server = start([Reply::text("hello").usage(USAGE)]).await;
+    let budget = hub_otel::Budget::new().llm_calls(5);
+    let run = hub_otel::workflow("research").budget(budget).run(async {
+        annotated(&server).await;
+        hub_otel::current().spent()
+    });
+    let spent = run.await.expect("a budget");
+    assert_eq!((spent.llm_calls(), spent.tokens()), (1, 1050));
+    let metrics = capture.metrics();
+    assert_eq!(metrics.value("gen_ai.client.operation.duration", &[]), 1.0);
+    assert_eq!(metrics.value("agent.tokens", &[("type", "input")]), 1000.0);
+    let spans = capture.spans();
+    let workflow = spans.named("workflow.execute")[0];
+    let costs: Vec<_> =
+        spans.named("chat gpt-4o-mini").iter().map(|span| span.text("gen_ai.usage.cost")).collect();
+    assert_eq!(costs, [workflow.text("workflow.cost.usd"), String::new()]);
+}
+
+#[tokio::test]
+async fn a_call_of_two_units_is_admitted_once_and_refused_whole() {
+    let capture = BoundaryCapture::new();
+    let server = start([Reply::text("hello").usage(USAGE)]).await;
+    let openai = async_openai_by(&OpenAiLayer::new().refuse_over_budget(), &server);
+    let call = || {
+        let request = openai.chat();
+        async move {
+            hub_otel::llm("openai", "gpt-4o-mini")
+                .run_with(request.create(question()), |result, unit| unit.by_error_type(result))
+                .await
+        }
+    };
+    hub_otel::workflow("research")
+        .budget(hub_otel::Budget::new().llm_calls(1))
+        .run(async {
+            call().await.expect("the first call");
+            call().await.expect_err("the budget");
+            assert_eq!(hub_otel::current().spent().map(|spent| spent.llm_calls()), Some(1));
+        })
+        .await;
+    assert_eq!(server.calls().len(), 1);
+    assert_eq!(capture.metrics().value("gen_ai.client.operation.duration", &[]), 1.0);
+}
