@@ -195,11 +195,11 @@ async fn a_call_of_the_layer_in_an_annotated_function_is_counted_once() {
     let capture = BoundaryCapture::new();
     let server = start([Reply::text("hello").usage(USAGE)]).await;
     let budget = hub_otel::Budget::new().llm_calls(5);
-    let run = hub_otel::workflow("research").budget(budget).run(async {
+    let run = async {
         annotated(&server).await;
-        hub_otel::current().spent()
-    });
-    let spent = run.await.expect("a budget");
+        hub_otel::current().spent().expect("a budget")
+    };
+    let spent = hub_otel::workflow("research").budget(budget).run_with(run, |_, _| {}).await;
     assert_eq!((spent.llm_calls(), spent.tokens()), (1, 1050));
     let metrics = capture.metrics();
     assert_eq!(metrics.value("gen_ai.client.operation.duration", &[]), 1.0);
@@ -234,4 +234,20 @@ async fn a_call_of_two_units_is_admitted_once_and_refused_whole() {
         .await;
     assert_eq!(server.calls().len(), 1);
     assert_eq!(capture.metrics().value("gen_ai.client.operation.duration", &[]), 1.0);
+}
+
+#[tokio::test]
+async fn every_attribute_of_a_call_is_in_the_contract() {
+    use hub_otel::semconv::{SPANS, span};
+    let capture = BoundaryCapture::new();
+    let server = start([Reply::text("hello").usage(USAGE)]).await;
+    let response = send(chat(&server, true)).await.expect("a response");
+    response.bytes().await.expect("a body");
+    let contract = SPANS.iter().find(|found| found.name == span::INFERENCE).expect("a span");
+    let spans = capture.spans();
+    let call = spans.named("chat gpt-4o-mini")[0];
+    for key in call.attributes.keys() {
+        assert!(contract.attributes.iter().any(|attribute| attribute.key == key), "{key}");
+    }
+    assert_eq!(call.text("server.address"), "127.0.0.1");
 }
