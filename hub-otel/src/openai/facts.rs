@@ -2,7 +2,7 @@
 
 use crate::gen_ai::Usage;
 use crate::semconv::error_type;
-use crate::semconv::gen_ai::FINAL_STATUSES;
+use crate::semconv::gen_ai::{self as g, FINAL_STATUSES};
 use crate::unit::current::Current;
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +29,8 @@ struct Message {
     error: Value,
     /// Of the responses API.
     status: Value,
+    service_tier: Value,
+    system_fingerprint: Value,
     /// Of an event of the responses API.
     r#type: Value,
     response: Option<Box<Message>>,
@@ -56,6 +58,8 @@ pub(super) struct Facts {
     model: Option<String>,
     /// One per choice.
     finish_reasons: Vec<String>,
+    service_tier: Option<String>,
+    system_fingerprint: Option<String>,
 }
 
 impl Facts {
@@ -74,6 +78,7 @@ impl Facts {
             }
         }
         self.record_response(&message, call);
+        self.record_environment(&message, call);
         if let Some(usage) = usage_of(&message.usage) {
             call.usage(usage);
         }
@@ -113,6 +118,26 @@ impl Facts {
         if has_changed {
             let reasons = self.finish_reasons.iter().filter(|reason| !reason.is_empty());
             call.response(self.model.as_deref(), self.id.as_deref(), reasons);
+        }
+    }
+
+    /// Records the service tier and the version of the environment, which a stream repeats in each
+    /// chunk. The responses API reports the tier that was requested first, then the one in use.
+    fn record_environment(&mut self, message: &Message, call: &Current) {
+        for (key, fact, value) in [
+            (g::OPENAI_RESPONSE_SERVICE_TIER, &mut self.service_tier, &message.service_tier),
+            (
+                g::OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
+                &mut self.system_fingerprint,
+                &message.system_fingerprint,
+            ),
+        ] {
+            if let Some(text) = value.as_str()
+                && fact.as_deref() != Some(text)
+            {
+                call.record(key, text);
+                *fact = Some(text.to_owned());
+            }
         }
     }
 }

@@ -251,3 +251,61 @@ async fn every_attribute_of_a_call_is_in_the_contract() {
     }
     assert_eq!(call.text("server.address"), "127.0.0.1");
 }
+
+/// Returns what the conventions for OpenAI add to a call, and its type of output.
+fn environment(capture: &BoundaryCapture) -> String {
+    let spans = capture.spans();
+    let span = spans.iter().next().expect("a span");
+    let mut found = String::new();
+    for (key, value) in &span.attributes {
+        if key.starts_with("openai.") || key == "gen_ai.output.type" {
+            found += &format!("{key}={value}\n");
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_chat_completions_api_has_the_attributes_of_openai() {
+    let capture = BoundaryCapture::new();
+    let body = "data: {\"service_tier\":\"default\",\"system_fingerprint\":\"fp_1\"}\n\n\
+                data: {\"service_tier\":\"default\",\"system_fingerprint\":\"fp_1\"}\n\n\
+                data: [DONE]\n\n";
+    let server = sends("text/event-stream", body).await;
+    let request = json!({
+        "model": "m", "service_tier": "auto", "response_format": { "type": "json_object" },
+    });
+    let url = server.url("/v1/chat/completions");
+    send(post(&url, &request)).await.expect("the head").bytes().await.expect("a body");
+    assert_eq!(
+        environment(&capture),
+        "gen_ai.output.type=json\n\
+         openai.api.type=chat_completions\n\
+         openai.request.service_tier=auto\n\
+         openai.response.service_tier=default\n\
+         openai.response.system_fingerprint=fp_1\n"
+    );
+}
+
+#[tokio::test]
+async fn the_responses_api_has_the_attributes_of_openai() {
+    let capture = BoundaryCapture::new();
+    let body = "data: {\"type\":\"response.created\",\
+                \"response\":{\"service_tier\":\"auto\"}}\n\n\
+                data: {\"type\":\"response.completed\",\
+                \"response\":{\"service_tier\":\"flex\"}}\n\n";
+    let server = sends("text/event-stream", body).await;
+    let request = json!({
+        "model": "m", "service_tier": "flex",
+        "text": { "format": { "type": "json_schema", "name": "reply", "schema": {} } },
+    });
+    let url = server.url("/v1/responses");
+    send(post(&url, &request)).await.expect("the head").bytes().await.expect("a body");
+    assert_eq!(
+        environment(&capture),
+        "gen_ai.output.type=json\n\
+         openai.api.type=responses\n\
+         openai.request.service_tier=flex\n\
+         openai.response.service_tier=flex\n"
+    );
+}
