@@ -4,6 +4,7 @@
 //! errors, the item is emitted unchanged next to them, so that rustc reports no further errors
 //! about a missing item.
 
+mod admission;
 mod attributes;
 mod block;
 mod callsite;

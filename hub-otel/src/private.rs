@@ -28,6 +28,7 @@
 //! | `timeout = e` | `let t = e; open(…); limit(t, async move { … }).await` in the body; also without the feature `enabled` |
 //! | `err`, `none`, `status`, `ret` | in the classifier |
 //! | none (calls) | `if let Some(refused) = (&&Refusal::<T>::new()).hub_otel_admit() { return refused; }` before the block |
+//! | the same, a future or a stream | `let future = …; admit_future(future, (&&refusal_of_output(&future)).hub_otel_admission())` around it, `admit_stream` |
 //! | `boxed` | [`boxed`]`(run(…))` |
 //! | a function that returns a future | `let prepared = prepare(&__CALLSITE, \|unit\| unit.id(…).prepare(\|fields\| …)); run_prepared(prepared, future, …)` |
 //! | a function that returns a stream | the same with `run_stream(prepared, stream, \|item, outcome\| …)` |
@@ -46,6 +47,9 @@ pub use crate::budget::Budget;
 pub use crate::error_type::{ErrorType, TimedOut};
 pub use crate::label::{Label, LabelValue};
 pub use crate::status::UnitStatus;
+pub use crate::unit::admitted::{
+    AdmittedFuture, AdmittedStream, admit_future, admit_stream, refusal_of_items, refusal_of_output,
+};
 pub use crate::unit::arguments::{EvaluatedArgs, UnitArgs};
 pub use crate::unit::attribute_value::{AttributeValue, Fields};
 pub use crate::unit::autoref_specialization::{ReturnedValue, ends_call, ends_future};
@@ -56,7 +60,7 @@ pub use crate::unit::instrumented::{
     CallGuard, Instrumented, call, enter, prepare, run, run_prepared,
 };
 pub use crate::unit::outcome::Classification;
-pub use crate::unit::refusal::Refusal;
+pub use crate::unit::refusal::{Admit, Refusal};
 pub use crate::unit::start::open;
 pub use crate::unit::stream::{
     InstrumentedStream, StreamUnit, run_prepared_streaming, run_stream, run_streaming, try_stream,

@@ -6,10 +6,12 @@
 //! | call | [`callsite`]: literals. [`arguments`], [`identity`], [`attribute_value`], [`segment`]: values |
 //! | poll | [`instrumented`], [`stream`]: wrapper future and stream. [`stack`]: units that are polled on this thread, unit of a context |
 //! | start | [`start`]: parent, sampling, context. [`attributes`]: label set and identity. [`call`]: those of a call of a model or tool |
+//! | admission | [`refusal`]: by the budget, for a function. [`admitted`]: on the first poll of a future or stream |
 //! | run | [`state`]: the unit, a value of its context. [`spending`]: its cost and budget. [`span`]: its span, [`raw_span`] in OpenTelemetry's API. [`current`]: handle. [`ambient`]: its `tracing` span. [`run_attributes`]: attributes that units inherit. [`open_units`]: all units in progress |
 //! | end | [`outcome`]: value → result. [`error_value`], [`error_message`], [`panic_text`]: failures. [`ending`], [`finish`]: log record, metrics and span. [`events`], [`unit_event`]: log records |
 //! | export | [`span_facts`]: attributes, status and exception of the span |
 
+pub(crate) mod admitted;
 pub(crate) mod ambient;
 pub(crate) mod arguments;
 mod attribute_array;

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "attributes of another library")]
 
 use crate::gen_ai_metrics::call_span;
+use crate::warnings::Events;
 use hub_otel::otel::opentelemetry::KeyValue;
 use hub_otel::propagation::{RunFnExt, RunFutureExt};
 use hub_otel::testing::{Capture, capture};
@@ -368,39 +369,19 @@ async fn eighty_percent_of_a_limit_are_reported_once() {
     // the call site.
     let mut warnings = Vec::new();
     for _ in 0..20 {
-        let events = Events::default();
+        let events = Events::of("budget.warning");
         let subscriber = tracing_subscriber::registry().with(events.clone());
         let guard = tracing::subscriber::set_default(subscriber);
         run().await;
         drop(guard);
-        warnings = std::mem::take(&mut *events.0.lock().unwrap());
+        warnings = events.take();
         if !warnings.is_empty() {
             break;
         }
     }
     drop(capture);
-    assert_eq!(warnings, ["budget.limit=usd budget.used=0.24 budget.max=0.3 "]);
-}
-
-/// Collects the fields of the warnings of budgets.
-#[derive(Clone, Default)]
-struct Events(Arc<std::sync::Mutex<Vec<String>>>);
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Events {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        struct Text(String);
-        impl tracing::field::Visit for Text {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                if field.name() != "message" {
-                    self.0 += &format!("{}={value:?} ", field.name()).replace('"', "");
-                }
-            }
-        }
-        if event.metadata().name() == "budget.warning" {
-            assert_eq!(*event.metadata().level(), tracing::Level::WARN);
-            let mut text = Text(String::new());
-            event.record(&mut text);
-            self.0.lock().unwrap().push(text.0);
-        }
-    }
+    assert_eq!(
+        warnings,
+        ["message=budget.warning budget.limit=usd budget.used=0.24 budget.max=0.3 "]
+    );
 }

@@ -38,7 +38,7 @@ fn the_chosen_names_of_the_conventions_are_set() {
       agent.execute: gen_ai.agent.name=Answerer gen_ai.conversation.id=c-1 gen_ai.operation.name=invoke_agent
     ");
     insta::assert_snapshot!(attributes(Settings::new().gen_ai().latest_gen_ai(false)), @r"
-    workflow.execute: gen_ai.agent.name=support gen_ai.conversation.id=c-1 gen_ai.operation.name=invoke_agent
+    workflow.execute: gen_ai.agent.name=support gen_ai.conversation.id=c-1 gen_ai.operation.name=invoke_workflow
       agent.execute: gen_ai.agent.name=Answerer gen_ai.conversation.id=c-1 gen_ai.operation.name=invoke_agent
     ");
     insta::assert_snapshot!(attributes(Settings::new().gen_ai().latest_gen_ai(true)), @r"

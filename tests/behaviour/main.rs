@@ -3,6 +3,7 @@
 mod approvals;
 mod between_processes;
 mod budget;
+mod budget_shapes;
 mod calls;
 mod classification;
 mod concurrent;
@@ -25,6 +26,7 @@ mod stream_signatures;
 mod streams;
 mod tasks;
 mod tracing_crate;
+mod warnings;
 
 /// Builds telemetry that is scraped and exports nothing else, independent of the environment.
 fn scraped(service: &'static str) -> hub_otel::Telemetry {

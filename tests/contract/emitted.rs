@@ -2,11 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "attributes of another library")]
 
 use axum::Router;
-use axum::routing::get;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::{get, post};
 use futures_util::StreamExt;
 use hub_otel::approval::{self, Backlog, Decision};
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
+use hub_otel::openai::OpenAiLayer;
 use hub_otel::{
     ContentCapture, LlmRequest, Message, TimedOut, UnitStatus, Usage, agent, current, llm, tool,
     workflow,
@@ -23,6 +25,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use std::io;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
+use tower::{Layer, Service};
 
 /// Received and scraped telemetry.
 pub(crate) struct Emitted {
@@ -72,6 +75,7 @@ fn emit() -> Emitted {
         units().await;
         let _open = open_at_the_shutdown().await;
         http().await;
+        openai().await;
         // An open pool is exported until it is dropped.
         let _pool = databases().await;
         gen_ai(&telemetry);
@@ -266,6 +270,27 @@ async fn http() {
     server.abort();
 }
 
+/// A call of OpenAI's API through the layer.
+async fn openai() {
+    let reply = r#"{"service_tier":"default","system_fingerprint":"fp_1"}"#;
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(async move || ([(CONTENT_TYPE, "application/json")], reply)),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let request = client
+        .post(format!("http://{address}/v1/chat/completions"))
+        .body(r#"{"model":"gpt-4o","service_tier":"auto"}"#)
+        .build()
+        .expect("a request");
+    let response = OpenAiLayer::new().layer(client).call(request).await.expect("a response");
+    response.bytes().await.expect("a body");
+    server.abort();
+}
+
 /// Calls of models and of a tool by another library, successful and failed.
 fn gen_ai(telemetry: &hub_otel::Telemetry) {
     let tracer = hub_otel::otel::tracer_provider(telemetry).tracer("a library");
@@ -289,6 +314,8 @@ fn gen_ai(telemetry: &hub_otel::Telemetry) {
     let tool =
         [KeyValue::new("gen_ai.tool.name", "search"), KeyValue::new("error.type", "timeout")];
     hub_otel::workflow("research").budget(hub_otel::Budget::new().llm_calls(1)).call(|| {
+        hub_otel::agent("planner", "plan").call(|| call("chat", &model[..5]));
+        // The second one is past the budget.
         hub_otel::agent("planner", "plan").call(|| call("chat", &model[..5]));
     });
     call("chat", &[KeyValue::new("gen_ai.request.model", "model-of-tomorrow")]);

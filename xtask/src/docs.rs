@@ -259,6 +259,7 @@ fn logs() -> String {
         (event::EXCEPTION, "ERROR", "an execution or a tool failed; by opt-in only"),
         (event::GEN_AI_EXCEPTION, "WARN", "a call of a model failed; by opt-in only"),
         (event::BUDGET_WARNING, "WARN", "80 % of a limit of a budget are used"),
+        (event::BUDGET_EXCEEDED, "WARN", "a call past a limit of its budget could not be refused"),
         (event::WORKFLOW_APPROVAL_REQUESTED, "INFO", "an approval was requested"),
         (event::WORKFLOW_APPROVAL_DECIDED, "INFO", "an approval was decided"),
     ];

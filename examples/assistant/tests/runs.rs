@@ -58,14 +58,20 @@ async fn a_write_without_approval_is_an_error_that_the_model_reads() {
     assert!(!folder.path().join("new.md").exists());
 }
 
+/// The demonstration makes six calls: streamed ones, and one of the sub-agent.
 #[test]
 fn a_run_over_its_budget_ends_before_the_next_call() {
-    let mut command = command(ASSISTANT);
-    let mut process = Process::spawn(command.args(["--max-calls", "3"]));
-    let status = process.exit(Duration::from_secs(60));
-    let trace = process.stderr();
-    assert!(!status.success(), "{trace}");
-    assert!(trace.contains("error.type=budget_exceeded"), "{trace}");
-    // The fourth call was not made.
-    assert!(process.stdout().contains("the server counted 3 calls"), "{}", process.stdout());
+    for max in 1..=6 {
+        let mut command = command(ASSISTANT);
+        let mut process = Process::spawn(command.args(["--max-calls", &max.to_string()]));
+        let is_complete = process.exit(Duration::from_secs(60)).success();
+        let (output, trace) = (process.stdout(), process.stderr());
+        assert!(output.contains(&format!("the server counted {max} calls")), "{max}: {output}");
+        assert_eq!(is_complete, max == 6, "{max}: {trace}");
+        let exceeded = format!(
+            "error: the budget is exceeded: llm_calls is {max} of {max}; the call was not started"
+        );
+        assert_eq!(trace.contains(&exceeded), !is_complete, "{max}: {trace}");
+        assert_eq!(trace.contains("error.type=budget_exceeded"), !is_complete, "{max}: {trace}");
+    }
 }

@@ -98,6 +98,7 @@ fn future_returning_fn(unit: &Expansion<'_>, shape: Shape) -> TokenStream {
         before.extend(unit.timeout_statement(expression));
         future = unit.wrap_in_timeout(future);
     }
+    future = unit.admit_future(future);
     let prepared = deferred.then(|| {
         let prepared = unit.prepare_call();
         let name = Ident::new("__prepared", Span::mixed_site());
@@ -173,7 +174,9 @@ fn async_trait(unit: &Expansion<'_>) -> Option<TokenStream> {
     let callsite = unit.callsite(unit.is_deferred());
     // `async_trait` moves the parameters itself, at the top of the block.
     let none = TokenStream::new();
-    let future = unit.run_call(&unit.unit_future(none.clone(), none, block.stream()));
+    let admit = unit.function.outcome(Shape::AsyncTrait).map(|output| unit.admit_output(output));
+    let block = block.stream();
+    let future = unit.run_call(&unit.unit_future(none.clone(), none, quote!(#admit #block)));
     Some(unit.emit_function(&unit.function.sig, None, &quote!(#callsite __hub::boxed(#future))))
 }
 
@@ -234,7 +237,17 @@ impl Expansion<'_> {
     ) -> TokenStream {
         let open = self.open_statement(self.is_deferred());
         let Some(expression) = self.arguments.expression(Arg::Timeout) else {
-            return quote!(async move { #captures #open #body });
+            return match self.refusable_item() {
+                None => quote!(async move { #captures #open #body }),
+                // The wrapper yields the error of a call that is refused.
+                Some(item) => quote!(async move {
+                    #captures #open
+                    if (&&__hub::Refusal::<#item>::new()).hub_otel_admit().is_some() {
+                        return __hub::None;
+                    }
+                    __hub::Some(async move { #moves #body }.await)
+                }),
+            };
         };
         let timeout = self.timeout_statement(expression);
         let limited = self.wrap_in_timeout(quote!(async move { #moves #body }));
@@ -284,22 +297,6 @@ impl Expansion<'_> {
         match self.arguments.expression(Arg::Enabled) {
             Some(condition) => quote!(__hub::when(#condition, || #prepare)),
             None => prepare,
-        }
-    }
-
-    /// Statement before the body of a call: returns the error of a call that the budget refuses, if
-    /// the output has one.
-    fn admit_statement(&self) -> TokenStream {
-        let Output::Type(output) = self.function.output() else { return TokenStream::new() };
-        if !self.kind.is_call() {
-            return TokenStream::new();
-        }
-        let (output, refused) =
-            (without_impl_trait(output), Ident::new("__refused", Span::mixed_site()));
-        quote! {
-            if let __hub::Some(#refused) = (&&__hub::Refusal::<#output>::new()).hub_otel_admit() {
-                return #refused;
-            }
         }
     }
 

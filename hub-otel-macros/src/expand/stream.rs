@@ -24,6 +24,9 @@ pub(super) fn stream_returning_fn(unit: &Expansion<'_>) -> TokenStream {
         before.extend(unit.timeout_statement(expression));
         stream = unit.wrap_in_timeout(stream);
     }
+    if !streamed.in_result {
+        stream = unit.admit_stream(stream, false);
+    }
     let name = Ident::new("__prepared", Span::mixed_site());
     let run = if streamed.in_result {
         let closures = streaming_closures(unit, &streamed);
@@ -43,7 +46,8 @@ pub(super) fn streaming_closures(unit: &Expansion<'_>, streamed: &Streamed<'_>) 
     let (value, stream, running) = (ident("__value"), ident("__stream"), ident("__unit"));
     let (opening, classify) = (classify_opening(unit, streamed), classify_item(unit, streamed));
     let item = item_type(streamed);
-    let wrapped = quote!(#running.stream::<#item, _, _>(#stream, #classify));
+    let admitted = unit.admit_stream(quote!(#stream), unit.refusable_item().is_some());
+    let wrapped = quote!(#running.stream::<#item, _, _>(#admitted, #classify));
     // An `async fn` is boxed itself.
     let is_sync = unit.function.shape(unit.arguments.declared()) == Shape::Stream;
     let wrapped =

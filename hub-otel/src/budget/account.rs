@@ -25,6 +25,16 @@ pub(crate) struct Charge {
     pub(crate) tokens: u64,
 }
 
+/// Remedies for a call that a budget cannot refuse.
+pub(crate) mod remedy {
+    /// The call is a unit.
+    pub(crate) const UNIT: &str = "implement `From<hub_otel::BudgetExceeded>` for the error, \
+                                   call `run_in_budget` in place of `run`, \
+                                   or set `OpenAiLayer::refuse_over_budget`";
+    /// Another library makes the call.
+    pub(crate) const FOREIGN: &str = "call `hub_otel::current().check_budget()?` before it";
+}
+
 /// Account of one budget.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -43,13 +53,24 @@ struct State {
     largest_picodollars: u64,
     largest_tokens: u64,
     has_warned: bool,
+    /// A call past a limit was reported.
+    has_reported_excess: bool,
 }
 
 impl Account {
-    /// Opens an account that continues `spent`.
+    /// Opens an account that continues `spent`. The average of its calls is the first estimate.
     pub(crate) fn new(budget: Budget, spent: Spent, outer: Option<Arc<Self>>) -> Arc<Self> {
-        let state = Mutex::new(State { spent, ..State::default() });
-        Arc::new(Self { budget, outer, state })
+        let average = |total: u64| match spent.llm_calls {
+            0 => 0,
+            calls => total.div_ceil(calls),
+        };
+        let state = State {
+            largest_picodollars: average(spent.picodollars),
+            largest_tokens: average(spent.tokens),
+            spent,
+            ..State::default()
+        };
+        Arc::new(Self { budget, outer, state: Mutex::new(state) })
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -85,14 +106,41 @@ impl Account {
         self.chain().try_for_each(|account| account.lock().check(&account.budget, call))
     }
 
-    /// Charges a call that was not admitted, because another library made it.
-    pub(crate) fn charge(&self, call: CallKind, charge: Charge) {
+    /// Charges a call that was not admitted, because it cannot be refused. The first one past a
+    /// limit is reported with the `remedy`.
+    pub(crate) fn charge(&self, call: CallKind, charge: Charge, remedy: &str) {
         for account in self.chain() {
             let mut state = account.lock();
+            let excess = if state.has_reported_excess {
+                None
+            } else {
+                state.reached(&account.budget, call, 0)
+            };
+            state.has_reported_excess |= excess.is_some();
             state.count(call, 1);
             state.add(charge);
+            drop(state);
+            if let Some(limit) = excess {
+                account.report_excess(limit, remedy);
+            }
         }
         self.warn();
+    }
+
+    #[cold]
+    fn report_excess(&self, limit: BudgetLimit, remedy: &str) {
+        let spent = self.spent();
+        let limits = limits(&spent, &self.budget);
+        let amounts = limits.into_iter().find(|(kind, ..)| *kind == limit);
+        let (used, max) = amounts.map_or((0, 0), |(_, used, max)| (used, max.unwrap_or_default()));
+        tracing::event!(
+            name: event::BUDGET_EXCEEDED, target: SCOPE, tracing::Level::WARN, {
+                { a::BUDGET_LIMIT } = limit.as_str(),
+                { a::BUDGET_USED } = amount(limit, used),
+                { a::BUDGET_MAX } = amount(limit, max),
+                { a::BUDGET_REMEDY } = remedy,
+            }, "{}", event::BUDGET_EXCEEDED
+        );
     }
 
     fn chain(&self) -> impl Iterator<Item = &Self> {
@@ -159,27 +207,30 @@ impl Account {
 
 impl State {
     fn check(&self, budget: &Budget, call: CallKind) -> Result<(), BudgetExceeded> {
-        let exceeded = |limit| Err(BudgetExceeded { limit, budget: *budget, spent: self.spent });
-        let reached = |limit: Option<u64>, spent: u64, largest: u64| {
-            let estimate = spent.saturating_add(self.in_flight.saturating_mul(largest));
+        match self.reached(budget, call, self.in_flight) {
+            Some(limit) => Err(BudgetExceeded { limit, budget: *budget, spent: self.spent }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns a limit that is reached, if each call `in_flight` costs as much as the largest one.
+    fn reached(&self, budget: &Budget, call: CallKind, in_flight: u64) -> Option<BudgetLimit> {
+        let is_reached = |limit: Option<u64>, spent: u64, largest: u64| {
+            let estimate = spent.saturating_add(in_flight.saturating_mul(largest));
             limit.is_some_and(|limit| estimate >= limit)
         };
         let spent = &self.spent;
-        if reached(budget.picodollars, spent.picodollars, self.largest_picodollars) {
-            return exceeded(BudgetLimit::Usd);
+        if is_reached(budget.picodollars, spent.picodollars, self.largest_picodollars) {
+            return Some(BudgetLimit::Usd);
         }
-        if reached(budget.tokens, spent.tokens, self.largest_tokens) {
-            return exceeded(BudgetLimit::Tokens);
+        if is_reached(budget.tokens, spent.tokens, self.largest_tokens) {
+            return Some(BudgetLimit::Tokens);
         }
-        match call {
-            CallKind::Llm if reached(budget.llm_calls, spent.llm_calls, 0) => {
-                exceeded(BudgetLimit::LlmCalls)
-            }
-            CallKind::Tool if reached(budget.tool_calls, spent.tool_calls, 0) => {
-                exceeded(BudgetLimit::ToolCalls)
-            }
-            CallKind::Llm | CallKind::Tool => Ok(()),
-        }
+        let (kind, limit, calls) = match call {
+            CallKind::Llm => (BudgetLimit::LlmCalls, budget.llm_calls, spent.llm_calls),
+            CallKind::Tool => (BudgetLimit::ToolCalls, budget.tool_calls, spent.tool_calls),
+        };
+        is_reached(limit, calls, 0).then_some(kind)
     }
 
     fn count(&mut self, call: CallKind, calls: u64) {
@@ -200,25 +251,30 @@ impl State {
 
     /// Returns a limit of which the share for a warning is used, with the amount and the limit.
     fn nearly_reached(&self, budget: &Budget) -> Option<(BudgetLimit, f64, f64)> {
-        let spent = &self.spent;
-        let limits = [
-            (BudgetLimit::Usd, spent.picodollars, budget.picodollars),
-            (BudgetLimit::Tokens, spent.tokens, budget.tokens),
-            (BudgetLimit::LlmCalls, spent.llm_calls, budget.llm_calls),
-            (BudgetLimit::ToolCalls, spent.tool_calls, budget.tool_calls),
-        ];
-        limits.into_iter().find_map(|(kind, used, limit)| {
+        limits(&self.spent, budget).into_iter().find_map(|(kind, used, limit)| {
             let limit = limit.filter(|limit| {
                 u128::from(used) * 100 >= u128::from(*limit) * WARNING_PERCENT && used > 0
             })?;
-            let amount = |number: u64| match kind {
-                BudgetLimit::Usd => Picodollars(number).usd(),
-                BudgetLimit::Tokens | BudgetLimit::LlmCalls | BudgetLimit::ToolCalls => {
-                    number as f64
-                }
-            };
-            Some((kind, amount(used), amount(limit)))
+            Some((kind, amount(kind, used), amount(kind, limit)))
         })
+    }
+}
+
+/// Returns each limit with what is spent of it.
+fn limits(spent: &Spent, budget: &Budget) -> [(BudgetLimit, u64, Option<u64>); 4] {
+    [
+        (BudgetLimit::Usd, spent.picodollars, budget.picodollars),
+        (BudgetLimit::Tokens, spent.tokens, budget.tokens),
+        (BudgetLimit::LlmCalls, spent.llm_calls, budget.llm_calls),
+        (BudgetLimit::ToolCalls, spent.tool_calls, budget.tool_calls),
+    ]
+}
+
+/// Returns a number of a limit in its unit.
+fn amount(limit: BudgetLimit, number: u64) -> f64 {
+    match limit {
+        BudgetLimit::Usd => Picodollars(number).usd(),
+        BudgetLimit::Tokens | BudgetLimit::LlmCalls | BudgetLimit::ToolCalls => number as f64,
     }
 }
 
@@ -245,91 +301,4 @@ impl Drop for Admission {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn usd(dollars: f64) -> Charge {
-        Charge { cost: Picodollars::from_usd(dollars), tokens: 1_000 }
-    }
-
-    #[test]
-    fn calls_are_limited_exactly() {
-        let account = Account::new(Budget::new().llm_calls(2).tool_calls(1), Spent::new(), None);
-        account.admit(CallKind::Llm).unwrap().end(usd(0.1));
-        let open = account.admit(CallKind::Llm).unwrap();
-        let exceeded = account.admit(CallKind::Llm).unwrap_err();
-        assert_eq!(exceeded.limit(), BudgetLimit::LlmCalls);
-        assert_eq!(
-            exceeded.to_string(),
-            "the budget is exceeded: llm_calls is 2 of 2; the call was not started"
-        );
-        drop(open);
-        drop(account.admit(CallKind::Tool).unwrap());
-        assert_eq!(account.admit(CallKind::Tool).unwrap_err().limit(), BudgetLimit::ToolCalls);
-        assert_eq!(account.spent().llm_calls(), 2);
-        assert_eq!(account.spent().tool_calls(), 1);
-    }
-
-    #[test]
-    fn sums_of_dollars_are_exact() {
-        let account = Account::new(Budget::new().usd(1.0), Spent::new(), None);
-        for _ in 0..10 {
-            account.admit(CallKind::Llm).unwrap().end(usd(0.1));
-        }
-        assert_eq!(account.spent().usd(), 1.0);
-        assert_eq!(account.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::Usd);
-        assert_eq!(account.admit(CallKind::Tool).unwrap_err().limit(), BudgetLimit::Usd);
-    }
-
-    #[test]
-    fn calls_in_progress_count_as_the_largest_one() {
-        let account = Account::new(Budget::new().tokens(3_500), Spent::new(), None);
-        account.admit(CallKind::Llm).unwrap().end(usd(0.0));
-        let open: Vec<_> = (0..3).map(|_| account.admit(CallKind::Llm).unwrap()).collect();
-        assert_eq!(account.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::Tokens);
-        open.into_iter().for_each(|call| call.end(usd(0.0)));
-        assert_eq!(account.spent().tokens(), 4_000, "one call over");
-    }
-
-    #[test]
-    fn a_call_is_charged_to_every_budget_around_it_or_to_none() {
-        let outer = Account::new(Budget::new().llm_calls(1), Spent::new(), None);
-        let inner = Account::new(Budget::new().usd(5.0), Spent::new(), Some(Arc::clone(&outer)));
-        inner.admit(CallKind::Llm).unwrap().end(usd(0.25));
-        assert_eq!(inner.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::LlmCalls);
-        assert_eq!((outer.spent().usd(), outer.spent().llm_calls()), (0.25, 1));
-        assert_eq!((inner.spent().usd(), inner.spent().llm_calls()), (0.25, 1));
-    }
-
-    #[test]
-    fn four_threads_never_exceed_a_budget_by_more_than_one_call() {
-        let account = Account::new(Budget::new().usd(2.0), Spent::new(), None);
-        account.admit(CallKind::Llm).unwrap().end(usd(0.07));
-        let count = || {
-            let mut calls = 0;
-            while let Ok(admission) = account.admit(CallKind::Llm) {
-                std::thread::yield_now();
-                admission.end(usd(0.07));
-                calls += 1;
-            }
-            calls
-        };
-        let calls: u64 = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-        });
-        let spent = account.spent();
-        // 28 calls cost 1.96, so one more is admitted, whatever the interleaving.
-        assert_eq!((calls + 1, spent.llm_calls()), (29, 29));
-        assert_eq!(spent.usd(), 2.03);
-    }
-
-    #[test]
-    fn an_account_continues_what_an_earlier_segment_spent() {
-        let spent = Spent::new().with_usd(0.9).with_llm_calls(3);
-        let account = Account::new(Budget::new().usd(1.0).llm_calls(10), spent, None);
-        account.admit(CallKind::Llm).unwrap().end(usd(0.2));
-        assert_eq!(account.spent().usd(), 1.1);
-        assert_eq!(account.admit(CallKind::Llm).unwrap_err().limit(), BudgetLimit::Usd);
-    }
-}
+mod tests;

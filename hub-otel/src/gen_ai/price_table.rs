@@ -52,6 +52,26 @@ fn id_of(provider: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::{ModelCall, price};
+    use crate::gen_ai::Usage;
+    use crate::semconv::gen_ai::provider as p;
+    use std::time::SystemTime;
+
+    #[test]
+    fn the_table_has_the_providers_of_compatible_servers() {
+        for (provider, model) in [
+            (p::OPENROUTER, "ai21/jamba-1-5-large"),
+            (p::TOGETHER, "Gryphe/MythoMax-L2-13b"),
+            (p::FIREWORKS, "accounts/fireworks/models/deepseek-r1-0528"),
+            (p::CEREBRAS, "llama3.1-8b"),
+            (p::MOONSHOT_AI, "kimi-k2"),
+            (p::COHERE, "command-a"),
+        ] {
+            let call = ModelCall { provider: Some(provider), model, usage: Usage::new(1_000, 10) };
+            assert!(price(&call, SystemTime::now()).is_some_and(|cost| cost > 0.0), "{provider}");
+        }
+    }
+
     #[test]
     fn the_date_of_the_table_is_that_of_the_required_version() {
         let lock = include_str!("../../../Cargo.lock");

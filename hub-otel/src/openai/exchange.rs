@@ -4,6 +4,7 @@
 //! before that. It leaves them in an outbox, which its two pollers empty after each poll: the
 //! future of the request, then the body of the response.
 
+use crate::budget::BudgetExceeded;
 use crate::contain::contain;
 use crate::http::client::reqwest_attempt::error_type_of_any;
 use crate::openai::content::record_request;
@@ -12,10 +13,14 @@ use crate::propagation::inject;
 use crate::semconv::error_type;
 use crate::unit::current::current;
 use crate::unit::outcome::Classification;
+use crate::unit::refusal::admit_current;
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
+use http_types::header::CONTENT_TYPE;
 use http_types::response::Parts;
+use http_types::{HeaderValue, StatusCode};
 use reqwest::{Body, Request, Response, Url};
+use serde_json::json;
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
@@ -60,6 +65,15 @@ impl<E> SharedOutbox<E> {
     }
 }
 
+/// Settings of an exchange.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExchangeOptions {
+    /// The request gets propagation headers.
+    pub(super) propagates: bool,
+    /// A request past the budget is not sent.
+    pub(super) refuses: bool,
+}
+
 /// The future of the unit.
 pub(super) struct Exchange<S, E> {
     state: State<S, E>,
@@ -67,8 +81,7 @@ pub(super) struct Exchange<S, E> {
 }
 
 enum State<S, E> {
-    /// The request, and whether it gets propagation headers.
-    Waiting(Option<(S, Request, bool)>),
+    Waiting(Option<(S, Request, ExchangeOptions)>),
     Sending(Sending<E>),
     Reading(ResponseReader),
 }
@@ -77,10 +90,10 @@ impl<S, E> Exchange<S, E> {
     pub(super) fn new(
         service: S,
         request: Request,
-        propagates: bool,
+        options: ExchangeOptions,
         outbox: SharedOutbox<E>,
     ) -> Self {
-        Self { state: State::Waiting(Some((service, request, propagates))), outbox }
+        Self { state: State::Waiting(Some((service, request, options))), outbox }
     }
 }
 
@@ -100,10 +113,16 @@ where
         loop {
             match &mut this.state {
                 State::Waiting(waiting) => {
-                    let Some((mut service, mut request, propagates)) = waiting.take() else {
+                    let Some((mut service, mut request, options)) = waiting.take() else {
                         return Poll::Pending;
                     };
-                    if propagates {
+                    if options.refuses
+                        && let Err(exceeded) = admit_current()
+                    {
+                        refuse(&exceeded, request.url().clone(), &this.outbox);
+                        return Poll::Ready(Some(Cow::Borrowed(error_type::BUDGET_EXCEEDED)));
+                    }
+                    if options.propagates {
                         inject(request.headers_mut());
                     }
                     record_content(&request);
@@ -148,6 +167,19 @@ impl<S, E: 'static> Exchange<S, E> {
         self.state = State::Reading(reader);
         Poll::Pending
     }
+}
+
+/// Leaves a response of the layer in place of the provider's. Clients do not retry its status.
+fn refuse<E>(exceeded: &BudgetExceeded, url: Url, outbox: &SharedOutbox<E>) {
+    let kind = error_type::BUDGET_EXCEEDED;
+    let message = exceeded.to_string();
+    let error = json!({ "message": message, "type": kind, "param": null, "code": kind });
+    let (mut parts, ()) = http_types::Response::new(()).into_parts();
+    parts.status = StatusCode::PAYMENT_REQUIRED;
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut outbox = outbox.lock();
+    outbox.head = Some(Ok((parts, url)));
+    outbox.body = Some(Body::from(json!({ "error": error }).to_string()));
 }
 
 /// Records the content of a request, by consent only.

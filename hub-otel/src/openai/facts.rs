@@ -2,7 +2,7 @@
 
 use crate::gen_ai::Usage;
 use crate::semconv::error_type;
-use crate::semconv::gen_ai::FINAL_STATUSES;
+use crate::semconv::gen_ai::{self as g, FINAL_STATUSES};
 use crate::unit::current::Current;
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +29,8 @@ struct Message {
     error: Value,
     /// Of the responses API.
     status: Value,
+    service_tier: Value,
+    system_fingerprint: Value,
     /// Of an event of the responses API.
     r#type: Value,
     response: Option<Box<Message>>,
@@ -56,6 +58,8 @@ pub(super) struct Facts {
     model: Option<String>,
     /// One per choice.
     finish_reasons: Vec<String>,
+    service_tier: Option<String>,
+    system_fingerprint: Option<String>,
 }
 
 impl Facts {
@@ -74,8 +78,12 @@ impl Facts {
             }
         }
         self.record_response(&message, call);
+        self.record_environment(&message, call);
         if let Some(usage) = usage_of(&message.usage) {
             call.usage(usage);
+        }
+        if let Some(dollars) = cost_of(&message.usage) {
+            call.reported_cost(dollars);
         }
         Seen { is_last, error_type: error_type_of(&error) }
     }
@@ -112,6 +120,26 @@ impl Facts {
             call.response(self.model.as_deref(), self.id.as_deref(), reasons);
         }
     }
+
+    /// Records the service tier and the version of the environment, which a stream repeats in each
+    /// chunk. The responses API reports the tier that was requested first, then the one in use.
+    fn record_environment(&mut self, message: &Message, call: &Current) {
+        for (key, fact, value) in [
+            (g::OPENAI_RESPONSE_SERVICE_TIER, &mut self.service_tier, &message.service_tier),
+            (
+                g::OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
+                &mut self.system_fingerprint,
+                &message.system_fingerprint,
+            ),
+        ] {
+            if let Some(text) = value.as_str()
+                && fact.as_deref() != Some(text)
+            {
+                call.record(key, text);
+                *fact = Some(text.to_owned());
+            }
+        }
+    }
 }
 
 /// Returns the usage in the form of either API. `None` if there is none.
@@ -132,6 +160,11 @@ fn usage_of(usage: &Value) -> Option<Usage> {
         ]),
     };
     (found != Usage::default()).then_some(found)
+}
+
+/// Returns the cost in US dollars, as OpenRouter reports it. `None` if there is none.
+fn cost_of(usage: &Value) -> Option<f64> {
+    usage.get("cost")?.as_f64().filter(|dollars| *dollars >= 0.0)
 }
 
 /// Returns the code or the type of an error, if it is an identifier.
@@ -171,6 +204,15 @@ mod tests {
         assert_eq!(usage_of(&responses), Some(expected));
         assert_eq!(usage_of(&json!({ "prompt_tokens": "many" })), None);
         assert_eq!(usage_of(&Value::Null), None);
+    }
+
+    #[test]
+    fn a_cost_is_a_number_that_is_not_negative() {
+        assert_eq!(cost_of(&json!({ "cost": 0.000_42 })), Some(0.000_42));
+        assert_eq!(cost_of(&json!({ "cost": 0 })), Some(0.0));
+        for usage in [json!({ "cost": -1 }), json!({ "cost": "1" }), json!({}), Value::Null] {
+            assert_eq!(cost_of(&usage), None, "{usage}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::instance;
 use crate::openai::body::ObservedBody;
-use crate::openai::exchange::{Exchange, Failure, Head, SharedOutbox, classify};
+use crate::openai::exchange::{Exchange, ExchangeOptions, Failure, Head, SharedOutbox, classify};
 use crate::openai::request::call_of;
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use std::fmt;
@@ -34,6 +34,7 @@ use tower::{Layer, Service};
 /// | a status of 400 or above | FAILED, the status code |
 /// | no response, a body that breaks | FAILED, `timeout`, `connect`, `body`, … |
 /// | an error in the stream | FAILED, its code |
+/// | the budget is exceeded, with [`refuse_over_budget`](Self::refuse_over_budget) | FAILED, `budget_exceeded` |
 /// | the request or the body is dropped | CANCELLED |
 ///
 /// The bytes of request and response are unchanged, and each chunk passes when it arrives. Of a
@@ -59,6 +60,7 @@ pub struct OpenAiLayer {
 struct Settings {
     provider: Option<Box<str>>,
     no_propagation: bool,
+    refuses: bool,
 }
 
 impl OpenAiLayer {
@@ -84,6 +86,21 @@ impl OpenAiLayer {
     #[must_use]
     pub fn without_propagation(mut self) -> Self {
         Arc::make_mut(&mut self.settings).no_propagation = true;
+        self
+    }
+
+    /// Sends no request past a limit of the [`Budget`](crate::Budget) around it. The client
+    /// receives a response of the layer in its place: status 402, which clients do not retry, and
+    /// an error in the form of OpenAI's API with the code `budget_exceeded`.
+    ///
+    /// By default the request is sent and charged to the budget.
+    ///
+    /// ```
+    /// let layer = hub_otel::openai::OpenAiLayer::new().refuse_over_budget();
+    /// ```
+    #[must_use]
+    pub fn refuse_over_budget(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).refuses = true;
         self
     }
 
@@ -159,8 +176,9 @@ where
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
         let outbox = SharedOutbox::default();
-        let propagates = !self.settings.no_propagation;
-        let exchange = Exchange::new(inner, request, propagates, outbox.clone());
+        let Settings { no_propagation, refuses, .. } = *self.settings;
+        let options = ExchangeOptions { propagates: !no_propagation, refuses };
+        let exchange = Exchange::new(inner, request, options, outbox.clone());
         let unit: CallUnit = Box::pin(call.run_with(exchange, classify));
         OpenAiFuture(Call::Traced { unit: Some(unit), outbox })
     }

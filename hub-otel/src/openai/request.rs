@@ -3,7 +3,7 @@
 use crate::gen_ai::LlmRequest;
 use crate::openai::provider;
 use crate::semconv::attribute as a;
-use crate::semconv::gen_ai::operation;
+use crate::semconv::gen_ai::{self as g, api_type, operation, output_type};
 use crate::unit::builder::{Llm, llm};
 use reqwest::{Method, Request};
 use serde::Deserialize;
@@ -30,12 +30,16 @@ struct RequestBody {
     stop: Value,
     dimensions: Value,
     encoding_format: Value,
+    service_tier: Value,
+    response_format: Value,
+    /// Of the responses API.
+    text: Value,
 }
 
 /// Describes the call of a model that `request` is. `None` if it is another request, such as a list
 /// of models.
 pub(super) fn call_of(request: &Request, provider: Option<&str>) -> Option<Llm> {
-    let operation = operation_of(request)?;
+    let (operation, api_type) = operation_of(request)?;
     let url = request.url();
     let host = url.host_str().unwrap_or_default();
     let body = parse(request);
@@ -47,20 +51,27 @@ pub(super) fn call_of(request: &Request, provider: Option<&str>) -> Option<Llm> 
     if let Some(port) = url.port_or_known_default() {
         call = call.field(a::SERVER_PORT, i64::from(port));
     }
+    if let Some(api_type) = api_type {
+        call = call.field(g::OPENAI_API_TYPE, api_type);
+    }
+    if let Some(tier) = body.service_tier.as_str() {
+        call = call.field(g::OPENAI_REQUEST_SERVICE_TIER, tier.to_owned());
+    }
     Some(call)
 }
 
-/// Returns the operation of the path, whatever its prefix is.
-fn operation_of(request: &Request) -> Option<&'static str> {
+/// Returns the operation and the API of the path, whatever its prefix is.
+fn operation_of(request: &Request) -> Option<(&'static str, Option<&'static str>)> {
     if request.method() != Method::POST {
         return None;
     }
     let path = request.url().path().trim_end_matches('/');
     let is = |end: &str| path.ends_with(end);
     match () {
-        () if is("/chat/completions") || is("/responses") => Some(operation::CHAT),
-        () if is("/completions") => Some(operation::TEXT_COMPLETION),
-        () if is("/embeddings") => Some(operation::EMBEDDINGS),
+        () if is("/chat/completions") => Some((operation::CHAT, Some(api_type::CHAT_COMPLETIONS))),
+        () if is("/responses") => Some((operation::CHAT, Some(api_type::RESPONSES))),
+        () if is("/completions") => Some((operation::TEXT_COMPLETION, None)),
+        () if is("/embeddings") => Some((operation::EMBEDDINGS, None)),
         () => None,
     }
 }
@@ -70,6 +81,16 @@ fn parse(request: &Request) -> RequestBody {
     let bytes = request.body().and_then(|body| body.as_bytes());
     let bytes = bytes.filter(|bytes| bytes.len() <= MAX_BODY);
     bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default()
+}
+
+/// Returns the type of the output that either API requests.
+fn output_type_of(body: &RequestBody) -> Option<&'static str> {
+    let format = body.response_format.get("type").or_else(|| body.text.pointer("/format/type"));
+    match format?.as_str()? {
+        "text" => Some(output_type::TEXT),
+        "json_object" | "json_schema" => Some(output_type::JSON),
+        _ => None,
+    }
 }
 
 fn parameters(body: &RequestBody) -> LlmRequest {
@@ -94,6 +115,7 @@ fn parameters(body: &RequestBody) -> LlmRequest {
         choice_count = body.n.as_u64(),
         dimensions = body.dimensions.as_u64(),
         encoding_formats = body.encoding_format.as_str().map(|format| [format]),
+        output_type = output_type_of(body),
     }
     match &body.stop {
         Value::String(stop) => request.stop_sequences([stop]),

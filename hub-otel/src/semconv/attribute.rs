@@ -87,6 +87,8 @@ pub const BUDGET_LIMIT: &str = "budget.limit";
 pub const BUDGET_USED: &str = "budget.used";
 /// Amount of a limit.
 pub const BUDGET_MAX: &str = "budget.max";
+/// Change of the program by which the budget can refuse a call.
+pub const BUDGET_REMEDY: &str = "budget.remedy";
 
 /// Error message. Span attribute only, never a label.
 pub const ERROR_MESSAGE: &str = "error.message";

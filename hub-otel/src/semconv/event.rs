@@ -22,3 +22,5 @@ pub const GEN_AI_EXCEPTION: &str = "gen_ai.client.operation.exception";
 pub const INFERENCE_DETAILS: &str = "gen_ai.client.inference.operation.details";
 /// 80 % of a limit of a budget are used (WARN).
 pub const BUDGET_WARNING: &str = "budget.warning";
+/// A call was made although a limit of its budget was reached (WARN).
+pub const BUDGET_EXCEEDED: &str = "budget.exceeded";

@@ -193,11 +193,48 @@ pub mod provider {
     pub const MISTRAL: &str = "mistral_ai";
     /// Perplexity.
     pub const PERPLEXITY: &str = "perplexity";
+    /// Cohere.
+    pub const COHERE: &str = "cohere";
+    /// Moonshot AI.
+    pub const MOONSHOT_AI: &str = "moonshot_ai";
+    /// OpenRouter. Like the next ones not in the conventions: the name in genai-prices.
+    pub const OPENROUTER: &str = "openrouter";
+    /// Together AI.
+    pub const TOGETHER: &str = "together";
+    /// Fireworks AI.
+    pub const FIREWORKS: &str = "fireworks";
+    /// Cerebras.
+    pub const CEREBRAS: &str = "cerebras";
 }
 
 /// Final statuses of OpenAI's responses API, which has them in place of finish reasons: values of
 /// [`RESPONSE_FINISH_REASONS`].
 pub const FINAL_STATUSES: [&str; 3] = ["completed", "incomplete", "failed"];
+
+/// API of OpenAI: a value of [`api_type`]. Like the next ones of the conventions for OpenAI.
+pub const OPENAI_API_TYPE: &str = "openai.api.type";
+/// Service tier that was requested.
+pub const OPENAI_REQUEST_SERVICE_TIER: &str = "openai.request.service_tier";
+/// Service tier that was used.
+pub const OPENAI_RESPONSE_SERVICE_TIER: &str = "openai.response.service_tier";
+/// Version of the provider's environment.
+pub const OPENAI_RESPONSE_SYSTEM_FINGERPRINT: &str = "openai.response.system_fingerprint";
+
+/// Values of [`OPENAI_API_TYPE`].
+pub mod api_type {
+    /// Chat completions.
+    pub const CHAT_COMPLETIONS: &str = "chat_completions";
+    /// Responses.
+    pub const RESPONSES: &str = "responses";
+}
+
+/// Values of [`OUTPUT_TYPE`] that the library sets.
+pub mod output_type {
+    /// Text.
+    pub const TEXT: &str = "text";
+    /// JSON, with or without a schema.
+    pub const JSON: &str = "json";
+}
 
 /// Values of [`TOKEN_TYPE`].
 pub mod token_type {

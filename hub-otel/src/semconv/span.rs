@@ -104,6 +104,9 @@ const CONVERSATION: RequirementLevel = When("the run has a conversation");
 const REQUEST: RequirementLevel = When("the request sets it");
 const CONTENT: RequirementLevel = When("content is recorded, by consent only");
 const REPORTED: RequirementLevel = When("it is reported");
+const LAYER: RequirementLevel = When("`OpenAiLayer` records the call");
+const LAYER_REQUEST: RequirementLevel = When("`OpenAiLayer` records the call, and it is requested");
+const LAYER_REPORTED: RequirementLevel = When("`OpenAiLayer` records the call, and it is reported");
 
 /// All spans that the library defines. HTTP and database spans follow the semantic conventions.
 pub const SPANS: &[Span] = &[
@@ -181,6 +184,12 @@ pub const SPANS: &[Span] = &[
             at(g::EMBEDDINGS_DIMENSION_COUNT, Int, REQUEST),
             at(g::OUTPUT_TYPE, String, REQUEST),
             at(g::REQUEST_STREAM, Bool, When("the response is streamed")),
+            at(a::SERVER_ADDRESS, String, LAYER),
+            at(a::SERVER_PORT, Int, LAYER),
+            at(g::OPENAI_API_TYPE, String, LAYER),
+            at(g::OPENAI_REQUEST_SERVICE_TIER, String, LAYER_REQUEST),
+            at(g::OPENAI_RESPONSE_SERVICE_TIER, String, LAYER_REPORTED),
+            at(g::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, String, LAYER_REPORTED),
             at(g::RESPONSE_MODEL, String, REPORTED),
             at(g::RESPONSE_ID, String, REPORTED),
             at(g::RESPONSE_FINISH_REASONS, Strings, REPORTED),

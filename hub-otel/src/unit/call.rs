@@ -1,7 +1,8 @@
 //! Units that are one call: of a model, or of a tool. Identity, facts that arrive while they run,
 //! attributes and metrics of their end.
 
-use crate::budget::account::{Admission, CallKind, Charge};
+use crate::budget::BudgetExceeded;
+use crate::budget::account::{Admission, CallKind, Charge, remedy};
 #[cfg(feature = "sdk")]
 use crate::gen_ai::foreign_span::ForeignCall;
 use crate::gen_ai::recorder::is_counted;
@@ -34,18 +35,19 @@ pub(crate) struct Call {
     /// Admission by the budget of the run.
     pub(crate) admission: Option<Admission>,
     /// The budget did not admit the call: it was not made, and is not counted.
-    pub(crate) is_refused: bool,
+    pub(crate) refused: Option<Box<BudgetExceeded>>,
     pub(crate) response_model: Option<StringValue>,
     pub(crate) response_id: Option<StringValue>,
     pub(crate) finish_reasons: Vec<StringValue>,
     pub(crate) first_chunk: Option<Duration>,
     /// The response is a stream.
     pub(crate) is_streamed: bool,
-    /// Calls that another library recorded inside of this one: it is the same call.
+    /// Calls that another library, or another unit, recorded inside of this one: it is the same
+    /// call.
     inner: Option<InnerCalls>,
 }
 
-/// Facts of the calls that another library recorded inside of a unit.
+/// Facts of the calls that were recorded inside of a unit.
 #[derive(Debug, Clone, Default)]
 struct InnerCalls {
     usage: Usage,
@@ -70,7 +72,7 @@ impl Call {
             usage: Usage::default(),
             cost: None,
             admission: None,
-            is_refused: false,
+            refused: None,
             response_model: None,
             response_id: None,
             finish_reasons: Vec::new(),
@@ -84,16 +86,19 @@ impl Call {
     /// Returns whether they are.
     #[cfg(feature = "sdk")]
     pub(super) fn absorb(&mut self, call: &ForeignCall) -> bool {
-        let own = self.operation.as_str();
-        let facts = match call {
+        match call {
             ForeignCall::Tool(facts) => {
-                return own == operation::EXECUTE_TOOL && self.name.as_ref() == Some(&facts.name);
+                self.operation.as_str() == operation::EXECUTE_TOOL
+                    && self.name.as_ref() == Some(&facts.name)
             }
-            ForeignCall::Inference(facts) => facts,
-        };
-        // A retrieval may embed its query by another call.
-        let embeds = |operation: &str| operation == operation::EMBEDDINGS;
-        if !is_counted(own) || embeds(own) != embeds(facts.operation.as_str()) {
+            ForeignCall::Inference(facts) => self.absorb_inference(facts),
+        }
+    }
+
+    /// Adds a call of a model inside of this one, if both are the same call. Returns whether they
+    /// are.
+    fn absorb_inference(&mut self, facts: &InferenceFacts) -> bool {
+        if !self.contains(facts.operation.as_str()) {
             return false;
         }
         let inner = self.inner.get_or_insert_default();
@@ -105,6 +110,18 @@ impl Call {
             (before, cost) => before.or(cost),
         };
         true
+    }
+
+    /// Returns whether a call of a model inside of this one is the same call.
+    fn contains(&self, operation: &str) -> bool {
+        let own = self.operation.as_str();
+        // A retrieval may embed its query by another call.
+        let embeds = |operation: &str| operation == operation::EMBEDDINGS;
+        is_counted(own) && embeds(own) == embeds(operation)
+    }
+
+    pub(super) fn operation(&self) -> StringValue {
+        self.operation.clone()
     }
 
     /// Returns the innermost agent or workflow around the call.
@@ -144,7 +161,7 @@ impl Call {
 /// Records the metrics and the cost of a call that has ended, and charges it to its budget.
 pub(super) fn record_end(unit: &ActiveUnit, finished: &mut Finished, duration: Duration) {
     let Some(mut call) = finished.call.take() else { return };
-    if call.is_refused {
+    if call.refused.is_some() {
         return;
     }
     let ending = &mut finished.ending;
@@ -179,6 +196,9 @@ pub(super) fn record_end(unit: &ActiveUnit, finished: &mut Finished, duration: D
             reported_cost: call.cost.or(inner.cost),
             run,
         };
+        if absorbed_by_outer(unit, &facts, &mut call.admission) {
+            return;
+        }
         let Some(charge) = recorder.record_inference(&facts, SystemTime::now()) else { return };
         if let Some(cost) = charge.cost {
             ending.attributes.push(kv(g::USAGE_COST, cost.usd()));
@@ -188,6 +208,51 @@ pub(super) fn record_end(unit: &ActiveUnit, finished: &mut Finished, duration: D
         }
         call.charge(unit, CallKind::Llm, charge);
     }
+}
+
+/// Changes the call of a model directly around `unit`, which may be the same call: a client that
+/// records its requests, in an annotated function. `None` if there is none, or it has ended.
+fn change_outer<T>(unit: &ActiveUnit, change: impl FnOnce(&mut Call) -> T) -> Option<T> {
+    let outer = unit.spending.parent.upgrade();
+    let outer = outer.filter(|outer| outer.kind == UnitKind::Llm && unit.kind == UnitKind::Llm)?;
+    let mut late = outer.change_late()?;
+    late.call.as_mut().map(|call| change(call))
+}
+
+/// Returns whether a unit around `unit` is the same call, and was admitted.
+pub(super) fn is_admitted_by_outer(unit: &ActiveUnit, operation: &str) -> bool {
+    let is_admitted = |outer: &mut Call| outer.contains(operation) && outer.admission.is_some();
+    change_outer(unit, is_admitted).unwrap_or(false)
+}
+
+/// Notes in a unit around `unit` that is the same call that it was refused.
+pub(super) fn refuse_outer(unit: &ActiveUnit, operation: &str, exceeded: BudgetExceeded) {
+    change_outer(unit, |outer| {
+        let has_called = outer.admission.is_some() || outer.inner.is_some();
+        if outer.contains(operation) && !has_called {
+            outer.refused = Some(Box::new(exceeded));
+        }
+    });
+}
+
+/// Returns whether a unit around `unit` is the same call, and counts it: with the facts and the
+/// admission of the inner one.
+fn absorbed_by_outer(
+    unit: &ActiveUnit,
+    facts: &InferenceFacts,
+    admission: &mut Option<Admission>,
+) -> bool {
+    if !is_counted(facts.operation.as_str()) {
+        return false;
+    }
+    let absorb = |outer: &mut Call| {
+        let is_same = outer.absorb_inference(facts);
+        if is_same && outer.admission.is_none() {
+            outer.admission = admission.take();
+        }
+        is_same
+    };
+    change_outer(unit, absorb).unwrap_or(false)
 }
 
 /// Returns the parent of a unit's span, if it is of this process and no unit.
@@ -213,7 +278,7 @@ impl Call {
     fn charge(&mut self, unit: &ActiveUnit, kind: CallKind, charge: Charge) {
         match (self.admission.take(), &unit.spending.account) {
             (Some(admission), _) => admission.end(charge),
-            (None, Some(account)) => account.charge(kind, charge),
+            (None, Some(account)) => account.charge(kind, charge, remedy::UNIT),
             (None, None) => {}
         }
     }

@@ -10,8 +10,8 @@ use opentelemetry::KeyValue;
 
 /// Returns the GenAI attributes of a workflow or an agent.
 ///
-/// The latest conventions have no span of a workflow: it is an agent that invokes agents, and an
-/// agent of the same process has no id.
+/// The latest conventions name a workflow by `gen_ai.agent.name`. Its operation stays
+/// `invoke_workflow`. An agent of the same process has no id.
 pub(super) fn describe<'a>(
     kind: UnitKind,
     names: GenAiNames,
@@ -26,9 +26,8 @@ pub(super) fn describe<'a>(
             Some((g::AGENT_NAME, name)),
         ];
     }
-    let operation = if is_released { operation::INVOKE_WORKFLOW } else { operation::INVOKE_AGENT };
     [
-        Some((g::OPERATION_NAME, operation)),
+        Some((g::OPERATION_NAME, operation::INVOKE_WORKFLOW)),
         is_latest.then_some((g::AGENT_NAME, name)),
         is_released.then_some((g::WORKFLOW_NAME, name)),
     ]

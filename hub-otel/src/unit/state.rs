@@ -3,7 +3,7 @@
 //! An [`ActiveUnit`] is a value of the unit's OpenTelemetry context, so every task that runs under
 //! the context finds it. Handles ([`Current`](crate::Current)) and the wrapper future share it.
 
-use crate::budget::account::{CallKind, Charge};
+use crate::budget::account::{CallKind, Charge, remedy};
 use crate::gen_ai::Run;
 use crate::instance::Instance;
 use crate::metrics::LabelSet;
@@ -258,7 +258,7 @@ impl ActiveUnit {
             self.add_cost(cost);
         }
         if let Some(account) = &self.spending.account {
-            account.charge(call, charge);
+            account.charge(call, charge, remedy::FOREIGN);
         }
     }
 }

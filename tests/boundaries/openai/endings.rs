@@ -81,7 +81,7 @@ async fn a_connection_that_fails_or_breaks_fails_the_call() {
 }
 
 /// Starts a server that sends this body, whatever the request is.
-async fn sends(content_type: &'static str, body: &'static str) -> Server {
+pub(super) async fn sends(content_type: &'static str, body: &'static str) -> Server {
     let reply = async move || ([(CONTENT_TYPE, content_type)], body);
     Server::start(Router::new().route("/v1/{*path}", post(reply))).await
 }
