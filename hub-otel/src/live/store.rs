@@ -33,7 +33,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
 use opentelemetry_proto::tonic::trace::v1::Span as WireSpan;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -90,6 +90,8 @@ pub(crate) struct Store {
     finished: FinishedTraces,
     processes: Processes,
     approvals: FxHashMap<SpanId, OpenApproval>,
+    /// Traces with links, by the traces that they link to.
+    linked_from: FxHashMap<TraceId, FxHashSet<TraceId>>,
     texts: Texts,
     open_spans: usize,
     trace_bytes: usize,
@@ -264,6 +266,9 @@ impl Store {
             trace.dropped += 1;
             self.dropped.no_space += 1;
             return false;
+        }
+        for (target, _) in span.links.iter().filter(|(target, _)| *target != id) {
+            self.linked_from.entry(*target).or_default().insert(id);
         }
         if let Some(run) = span.run.as_ref().filter(|_| span.kind.is_unit())
             && !trace.runs.contains(run)

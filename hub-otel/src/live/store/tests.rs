@@ -170,6 +170,26 @@ fn links_are_resolved_in_both_directions() {
 }
 
 #[test]
+fn a_linked_run_is_listed_once_and_leaves_the_index_with_its_trace() {
+    let mut store = store(SMALL);
+    run_to_end(&mut store, 1, "first");
+    let first = unit_span(1, 1, 0, "review", "first").span_context;
+    for id in 1..4 {
+        let mut second = unit_span(2, id, 0, "review", "second");
+        second.links.links.push(opentelemetry::trace::Link::new(first.clone(), Vec::new(), 0));
+        store.apply(Message::Ended(ended(second, status::SUCCESS)));
+    }
+    for run in ["first", "second"] {
+        let update = updates(&store, &mut Cursor::default(), Some(run));
+        assert_eq!(update["detail"]["linked"].as_array().unwrap().len(), 1, "{update}");
+    }
+    for (trace, run) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        run_to_end(&mut store, trace as u128 + 3, run);
+    }
+    assert!(store.linked_from.is_empty(), "{:?}", store.linked_from);
+}
+
+#[test]
 fn secrets_are_redacted_before_they_are_stored() {
     let mut store = store(StoreLimits::default());
     let mut start = unit_span(1, 1, 0, "review", "run-1");

@@ -19,6 +19,8 @@ pub(super) const MAX_LOGS: usize = 1_000;
 const FEW_SPANS: usize = 16;
 /// Estimated size of a span without its content, with its entries in the indexes.
 const SPAN_BYTES: usize = 352;
+/// Estimated size of a link, with its entries in the indexes.
+const LINK_BYTES: usize = 80;
 /// Estimated size of a log line without its texts.
 const LOG_BYTES: usize = 160;
 
@@ -51,7 +53,7 @@ pub(crate) struct StoredSpan {
 
 impl StoredSpan {
     pub(super) fn bytes(&self) -> usize {
-        SPAN_BYTES + self.content.len() + self.links.len() * 24
+        SPAN_BYTES + self.content.len() + self.links.len() * LINK_BYTES
     }
 
     /// Returns whether the span is in progress.
@@ -130,6 +132,8 @@ pub(crate) struct Trace {
     pub(super) runs: Vec<Arc<str>>,
     /// Ended spans that name no run, by their parents, until those arrive.
     waiting: FxHashMap<SpanId, Vec<u32>>,
+    /// Places of the spans with links.
+    linking: Vec<u32>,
     /// Another process sent a span whose parent is not known.
     pub(super) expects_parent: bool,
     /// The number of the change that ended the last open span. 0 while there is one.
@@ -155,6 +159,8 @@ impl Trace {
         let (id, version) = (span.id, span.version);
         let waits_for = (span.has_run_of_parent && !span.is_open()).then_some(span.parent);
         self.bytes += span.bytes();
+        let has_links = !span.links.is_empty();
+        let had_links = self.span(id).is_some_and(|known| !known.links.is_empty());
         let place = match self.place(id) {
             Some(place) => {
                 let old = std::mem::replace(&mut self.spans[place], span);
@@ -164,6 +170,9 @@ impl Trace {
             None => self.add(span),
         };
         let place = u32::try_from(place).unwrap_or(u32::MAX);
+        if has_links && !had_links {
+            self.linking.push(place);
+        }
         if let Some(parent) = waits_for.filter(|parent| *parent != SpanId::INVALID) {
             self.waiting.entry(parent).or_default().push(place);
         }
@@ -179,6 +188,11 @@ impl Trace {
             found.extend(children);
         }
         found
+    }
+
+    /// Returns the spans with links.
+    pub(super) fn linking(&self) -> impl Iterator<Item = &StoredSpan> {
+        self.linking.iter().filter_map(|place| self.at(*place))
     }
 
     fn at(&self, place: u32) -> Option<&StoredSpan> {
