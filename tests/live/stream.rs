@@ -139,6 +139,19 @@ fn a_span_in_progress_has_its_late_attributes_and_a_trace_is_an_otlp_document() 
 }
 
 #[test]
+fn a_span_in_progress_has_the_limits_of_a_span_that_ended() {
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, "review", "run-1");
+    let large = |index| KeyValue::new(format!("text.{index}"), "x".repeat(4_000));
+    let span = kit::child(&tracer, &run, "GET /".to_owned(), (0..100).map(large).collect());
+    let bytes = kit::get(&telemetry, "/live/updates").json()["bytes"].as_u64().expect("a size");
+    assert!((32 * 1024..72 * 1024).contains(&bytes), "{bytes}");
+    drop(span);
+    kit::end(&run, "SUCCESS");
+}
+
+#[test]
 fn garbage_and_huge_requests_harm_nothing() {
     let telemetry = kit::start();
     let base = kit::base(&telemetry);

@@ -192,7 +192,7 @@ impl LiveServer {
         let now = if span.is_open() { self.instance.open_units.span(id) } else { None };
         let Some(mut now) = now else {
             let resource = span.process.as_ref().map(|process| &process.resource);
-            return Some(to_json(&SpanJson { span: span.to_wire(), resource }));
+            return Some(to_json(&SpanJson { span: span.to_wire(trace), resource }));
         };
         keep_last(&mut now.attributes, |attribute| attribute.key.as_str());
         redact_span(&mut now, &self.config.deny);
@@ -212,14 +212,15 @@ impl LiveServer {
         let store = self.store();
         let own = self.own_resource();
         let mut processes: Vec<(&WireResource, SpansByScope<'_>)> = Vec::new();
-        for span in traces.iter().filter_map(|id| store.trace(*id)).flat_map(|it| &it.spans) {
+        let spans = |id: &TraceId| store.trace(*id).map_or(&[][..], |trace| &trace.spans);
+        for (id, span) in traces.iter().flat_map(|id| spans(id).iter().map(|it| (*id, it))) {
             let resource = span.process.as_ref().map_or(&own, |process| &process.resource);
             let place = processes.iter().position(|(known, _)| std::ptr::eq(*known, resource));
             let place = place.unwrap_or_else(|| {
                 processes.push((resource, BTreeMap::new()));
                 processes.len() - 1
             });
-            if let Ok(json) = RawValue::from_string(to_json(&span.to_wire())) {
+            if let Ok(json) = RawValue::from_string(to_json(&span.to_wire(id))) {
                 processes[place].1.entry(&*span.scope).or_default().push(json);
             }
         }

@@ -257,15 +257,21 @@ impl Store {
         }
     }
 
-    /// Adds or replaces a span, unless there is no space.
-    fn put(&mut self, id: TraceId, span: StoredSpan) -> bool {
-        let is_full = !self.evict(span.bytes());
+    /// Adds or replaces a span, unless there is no space. The end of a stored span is always
+    /// stored, without content if that has no space.
+    fn put(&mut self, id: TraceId, mut span: StoredSpan) -> bool {
+        let known = self.traces.get(&id).and_then(|trace| trace.span(span.id));
+        let (is_new, known) = (known.is_none(), known.map_or(0, StoredSpan::bytes));
+        let is_full = !self.evict(span.bytes().saturating_sub(known));
         let trace = self.traces.entry(id).or_default();
-        let is_new = trace.span(span.id).is_none();
-        if is_new && (is_full || trace.spans.len() >= MAX_SPANS) {
+        if is_full || (is_new && trace.spans.len() >= MAX_SPANS) {
             trace.dropped += 1;
             self.dropped.no_space += 1;
-            return false;
+            if is_new {
+                return false;
+            }
+            span.content = Box::default();
+            span.links = trace.span(span.id).map(|known| known.links.clone()).unwrap_or_default();
         }
         for (target, _) in span.links.iter().filter(|(target, _)| *target != id) {
             self.linked_from.entry(*target).or_default().insert(id);

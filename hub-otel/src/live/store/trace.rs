@@ -61,9 +61,21 @@ impl StoredSpan {
         self.ended.is_none()
     }
 
-    /// Returns the span of OTLP.
-    pub(crate) fn to_wire(&self) -> WireSpan {
-        WireSpan::decode(&*self.content).unwrap_or_default()
+    /// Returns the span of OTLP. Without content it has the facts of the row.
+    pub(crate) fn to_wire(&self, trace: TraceId) -> WireSpan {
+        if !self.content.is_empty() {
+            return WireSpan::decode(&*self.content).unwrap_or_default();
+        }
+        let parent = Some(self.parent).filter(|parent| *parent != SpanId::INVALID);
+        WireSpan {
+            trace_id: trace.to_bytes().to_vec(),
+            span_id: self.id.to_bytes().to_vec(),
+            parent_span_id: parent.map_or_else(Vec::new, |parent| parent.to_bytes().to_vec()),
+            name: self.name.to_string(),
+            start_time_unix_nano: self.started * 1_000,
+            end_time_unix_nano: self.ended.unwrap_or_default() * 1_000,
+            ..WireSpan::default()
+        }
     }
 }
 
