@@ -36,6 +36,11 @@ fn without_the_token_there_is_a_form_and_no_data() {
     {
         assert_eq!(send(&telemetry, Method::GET, path, &[]).status, 401, "{path}");
     }
+    let alert = "role=\"alert\" hidden>This token is not valid";
+    assert!(page.body.contains(alert), "{}", page.body);
+    let wrong = send(&telemetry, Method::GET, "/?token=correct-horse", &[]);
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.body.contains("role=\"alert\">This token is not valid"), "{}", wrong.body);
     let wrong = send(&telemetry, Method::GET, "/live/info?token=correct-horse", &[]);
     assert_eq!(wrong.status, 401);
     assert_eq!(wrong.header("set-cookie"), None);

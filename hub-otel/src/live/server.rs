@@ -126,7 +126,7 @@ impl LiveServer {
 
     /// Returns the query with the token for the printed URL.
     pub(crate) fn token_query(&self) -> String {
-        self.access.token().map(|token| format!("?token={token}")).unwrap_or_default()
+        self.access.token_query()
     }
 
     /// Moves the messages of the feed into the store. Called on the export thread only.
