@@ -64,6 +64,22 @@ fn other_hosts_and_other_sites_are_rejected() {
 }
 
 #[test]
+fn beyond_loopback_other_hosts_are_rejected_unless_they_are_listed() {
+    let status = |hosts: &[&str], host: &str| {
+        let builder = kit::builder().live("0.0.0.0:0");
+        let builder =
+            if hosts.is_empty() { builder } else { builder.live_hosts(hosts.iter().copied()) };
+        let telemetry = builder.build().expect("it starts");
+        let url = telemetry.live_url().expect("served").replace("0.0.0.0", "127.0.0.1");
+        http::try_send(Method::GET, url, &[("host", host)], "").expect("a reply").status
+    };
+    assert_eq!(status(&[], "evil.example"), 403);
+    assert_eq!(status(&[], "10.0.0.7:9465"), 200);
+    assert_eq!(status(&["app-1"], "app-1:9465"), 200);
+    assert_eq!(status(&["app-1"], "evil.example"), 403);
+}
+
+#[test]
 fn every_response_has_the_content_policy() {
     let telemetry = kit::start();
     for path in ["/", "/live/app.js", "/live/style.css", "/live/updates", "/live/nothing"] {

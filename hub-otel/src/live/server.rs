@@ -6,7 +6,6 @@ use super::feed::Feed;
 use super::health::HealthHistory;
 use super::store::{Dropped, Store, StoreLimits};
 use crate::config::Config;
-use crate::config::live::LiveMode;
 use crate::export::delivery::Delivery;
 use crate::export::encode::redact_span;
 use crate::export::metrics::ManualMetricReader;
@@ -85,12 +84,9 @@ impl LiveServer {
         if tokens.is_empty() && !*live.is_open {
             tokens.push(Sensitive::new(uuid::Uuid::new_v4().simple().to_string()));
         }
-        // The router's listener is the application's: names beyond loopback are listed.
-        let listener = match *live.mode {
-            LiveMode::Listener(address) => Some(address),
-            _ => Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-        };
-        let hosts = MetricsHosts::new(live.hosts.value.clone(), listener);
+        // The rule of loopback for every address: other names are listed.
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let hosts = MetricsHosts::new(live.hosts.value.clone(), Some(loopback));
         let store = Store::new(StoreLimits::default(), parts.config.deny.clone());
         Arc::new(Self {
             epoch: uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
