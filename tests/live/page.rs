@@ -3,10 +3,11 @@
 use crate::kit;
 use hub_otel_tests::browser::Browser;
 use hub_otel_tests::poll;
+use hub_otel_tests::receiver::Receiver;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, Status, TraceContextExt as _};
+use opentelemetry::trace::{Span as _, SpanBuilder, Status, TraceContextExt as _, Tracer as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Markup that would run a script.
 const PAYLOAD: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>";
@@ -139,6 +140,32 @@ async fn the_page_reconnects_after_a_restart_of_the_process() {
     kit::end(&kit::workflow(&kit::tracer(&restarted), "after", "run-2"), "SUCCESS");
     browser.wait_for_text("after").await;
     browser.wait("return !document.body.innerText.includes('before') && document.getElementById('notice').hidden").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_whether_the_collector_answers_now() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let receiver = Receiver::start();
+    let (name, endpoint) = ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint());
+    let variables = [(name, endpoint.as_str()), ("OTEL_METRICS_EXPORTER", "none")];
+    let builder = hub_otel::Telemetry::builder().env_source(variables).live_token(kit::TOKEN);
+    let telemetry = builder.live("127.0.0.1:0").build().expect("it starts");
+    let tracer = kit::tracer(&telemetry);
+    let send = |run: &str| kit::end(&kit::workflow(&tracer, "review", run), "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.click("nav a", "Health").await;
+    browser.wait_for_text("no request yet").await;
+    send("run-1");
+    browser.wait_for_text("answered the last request").await;
+    browser.wait_for_text("Collector: reachable").await;
+    receiver.stop();
+    send("run-2");
+    browser.wait_for_text("Collector: not reachable, 1 spans kept").await;
+    browser.wait_for_text("is not reachable (").await;
+    receiver.resume();
+    browser.wait_for_text("Collector: reachable").await;
+    browser.wait_for_text("answered the last request").await;
     browser.close().await;
 }
 

@@ -259,7 +259,7 @@ impl LiveServer {
             .map(|(endpoint, state)| {
                 json!({
                     "endpoint": endpoint,
-                    "reached": state.was_reached(),
+                    "answering": state.is_answering(),
                     "error": state.last_error(),
                 })
             })

@@ -21,8 +21,8 @@
  * @typedef {"live" | "lost" | "denied"} Link
  */
 
-/** Interval of the application's list of approvals. */
-const APPROVALS_MS = 3000;
+/** Interval of the health and of the application's list of approvals. */
+const REFRESH_MS = 3000;
 
 /** What the page has of the process. */
 export const state = {
@@ -38,6 +38,8 @@ export const state = {
   detail: null,
   /** @type {Info | null} */
   info: null,
+  /** @type {any} Metrics, delivery and Collectors. */
+  health: null,
   /** @type {Link} */
   link: "lost",
   bytes: 0,
@@ -192,9 +194,19 @@ export async function refreshApprovals() {
   }
 }
 
+async function refreshHealth() {
+  try {
+    state.health = await request("live/health");
+    changed();
+  } catch {
+    // The state of the connection is shown already.
+  }
+}
+
 /** Starts the connection. */
 export function start() {
   loadInfo().catch(() => {});
-  refreshApprovals();
-  setInterval(() => document.hidden || refreshApprovals(), APPROVALS_MS);
+  const refresh = () => document.hidden || [refreshApprovals(), refreshHealth()];
+  refresh();
+  setInterval(refresh, REFRESH_MS);
 }

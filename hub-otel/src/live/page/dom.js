@@ -39,10 +39,13 @@ export function fill(element, ...children) {
   append(element, children);
 }
 
-/** Replaces the content of an element if `version` differs. @param {HTMLElement} element @param {string} version @param {() => Child[]} content */
+/** @type {WeakMap<Element, string>} */
+const versions = new WeakMap();
+
+/** Replaces the content of an element if `version` differs. @param {Element} element @param {string} version @param {() => Child[]} content */
 export function refill(element, version, content) {
-  if (element.dataset.version === version) return;
-  element.dataset.version = version;
+  if (versions.get(element) === version) return;
+  versions.set(element, version);
   fill(element, content());
 }
 

@@ -1,6 +1,7 @@
 // Numbers, durations and times as text.
 
-const integer = new Intl.NumberFormat("en");
+/** Formats a whole number. @type {(value: number) => string} */
+export const count = new Intl.NumberFormat("en").format;
 
 /** Formats a duration. @param {number} micros */
 export function duration(micros) {
@@ -20,11 +21,6 @@ export function time(micros) {
   const date = new Date(micros / 1000);
   const clock = date.toLocaleTimeString("en-GB", { hour12: false });
   return `${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
-}
-
-/** Formats a whole number. @param {number} value */
-export function count(value) {
-  return integer.format(value);
 }
 
 /** Formats an amount of US dollars. @param {number} value */
