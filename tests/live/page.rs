@@ -234,6 +234,66 @@ async fn the_page_is_used_by_keyboard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_counts_all_of_its_spans_and_its_arrow_is_clicked() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, "review", "run-1");
+    let start = SystemTime::now();
+    for number in 1..=70 {
+        let builder = SpanBuilder::from_name(format!("SELECT {number}"))
+            .with_start_time(start)
+            .with_attributes([KeyValue::new("db.system.name", "sqlite")]);
+        let mut statement = tracer.build_with_context(builder, &run);
+        if number == 70 {
+            statement.set_status(Status::error("locked"));
+        }
+        statement.end_with_timestamp(start + Duration::from_secs(1));
+    }
+    kit::end(&run, "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.click(".run-row", "review").await;
+    browser.wait_for_text("70 statements").await;
+    let group = "const line = document.querySelector('.line:nth-child(2)');
+         return [line.querySelector('.note').textContent, line.querySelector('.length').textContent,
+            line.querySelectorAll('.bar').length, line.title]";
+    let expected =
+        serde_json::json!(["collapsed, 1 failed", "1 m 10 s", 60, "70 statements, failed"]);
+    assert_eq!(browser.run(group).await, expected);
+    // The group is opened, then the run is closed and opened, without a change of the selection.
+    for (line, lines) in [(2, 72), (2, 2), (1, 1), (1, 2)] {
+        browser
+            .run(&format!("document.querySelector('.line:nth-child({line}) .arrow').click()"))
+            .await;
+        let size = "return document.querySelector('.line').getAttribute('aria-setsize')";
+        browser.wait(&format!("{size} === '{lines}'")).await;
+    }
+    let selected = "return document.querySelectorAll('.line.selected').length";
+    assert_eq!(browser.run(selected).await, 0);
+    let size = "const { width, height } = document.querySelector('.arrow').getBoundingClientRect();
+         return width >= 24 && height >= 24";
+    assert_eq!(browser.run(size).await, true);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_that_names_no_run_says_so() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait_for_text("No run yet").await;
+    for key in ["%", "%E0%A4%A", "gone"] {
+        browser
+            .page
+            .goto(&format!("{}/#/runs/{key}", kit::base(&telemetry)))
+            .await
+            .expect("a view");
+        browser.wait_for_text("This run is not in the store").await;
+    }
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn runs_are_filtered_by_their_facts_and_leave_the_page_as_links_and_json() {
     let Some(browser) = Browser::start(1280, 900).await else { return };
     let variables = [

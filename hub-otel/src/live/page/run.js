@@ -5,7 +5,7 @@ import { badge, copyButton, empty, fill, h, refill, setText } from "./dom.js";
 import { Details } from "./details.js";
 import { count, duration, money, plural, time } from "./format.js";
 import { decisionBar } from "./approvals.js";
-import { Rows } from "./rows.js";
+import { isArrow, Rows } from "./rows.js";
 import { age, isActive, usage } from "./runs.js";
 
 /**
@@ -21,68 +21,42 @@ const LEAVES = new Set(["db", "http", "span"]);
 const NOUNS = { db: "statement", http: "request", span: "span" };
 /** Most log lines that are shown. */
 const MAX_LOGS = 500;
+/** Most bars of one line. */
+const MAX_BARS = 60;
 /** Distances of the time axis in microseconds. */
 const STEPS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => step * 10 ** power))
   .concat([6e7, 12e7, 3e8, 6e8, 18e8, 36e8, 72e8]).sort((left, right) => left - right);
+
+const isFailed = (/** @type {Span} */ span) => span.state === "failed" || span.state === "timed out";
 
 /** Returns the lines of the tree. Leaves of one kind share a line until it is toggled. @param {Iterable<Span>} all @param {Set<string>} toggled */
 export function lines(all, toggled) {
   const spans = [...all].sort((left, right) => left.started - right.started);
   const known = new Set(spans.map((span) => span.id));
-  /** @type {Map<string, Span[]>} */
-  const children = new Map();
-  for (const span of spans) {
-    const parent = span.parent && known.has(span.parent) ? span.parent : "";
-    const siblings = children.get(parent);
-    if (siblings) siblings.push(span);
-    else children.set(parent, [span]);
-  }
+  const children = Map.groupBy(spans, ({ parent }) => (parent && known.has(parent) ? parent : ""));
   const isLeaf = (/** @type {Span} */ span) => LEAVES.has(span.kind) && !children.has(span.id);
   /** @type {Line[]} */
   const result = [];
   // A stack instead of a recursion: a chain of spans may be deep.
   /** @type {(Line & { below: Span[] })[]} */
   const stack = [];
-  const push = (/** @type {Span[]} */ siblings, /** @type {number} */ depth) => {
-    /** @type {Map<string, Span[]>} */
-    const groups = new Map();
-    /** @type {(Line & { below: Span[] })[]} */
-    const found = [];
-    for (const span of siblings) {
-      const group = isLeaf(span) ? groups.get(span.kind) : undefined;
-      if (group) {
-        group.push(span);
-        continue;
-      }
-      const own = [span];
-      if (isLeaf(span)) groups.set(span.kind, own);
-      const below = children.get(span.id) ?? [];
-      const open = below.length > 0 && !toggled.has(span.id);
-      found.push({ key: span.id, depth, kind: span.kind, name: span.name, note: "", spans: own, children: below.length, open, below });
-    }
-    for (const line of found.reverse()) {
-      if (line.spans.length > 1) {
-        line.key = `${line.kind} of ${siblings[0].parent ?? ""} ${line.spans[0].id}`;
-        line.name = plural(line.spans.length, NOUNS[line.kind]);
-        line.open = toggled.has(line.key);
-        line.note = line.open ? "" : "collapsed";
-        line.below = line.spans;
-        line.children = line.spans.length;
-      }
-      stack.push(line);
+  const push = (/** @type {Span[]} */ siblings, /** @type {number} */ depth, withGroups = true) => {
+    const groups = Map.groupBy(siblings, (span) => (withGroups && isLeaf(span) ? span.kind : span.id));
+    for (const own of [...groups.values()].reverse()) {
+      const [{ id, kind, parent, name }] = own;
+      const isGroup = own.length > 1;
+      const key = isGroup ? `${kind} of ${parent ?? ""} ${id}` : id;
+      const below = isGroup ? own : children.get(id) ?? [];
+      const open = below.length > 0 && toggled.has(key) === isGroup;
+      const failed = isGroup ? own.filter(isFailed).length : 0;
+      const note = [isGroup && !open && "collapsed", failed > 0 && `${count(failed)} failed`].filter(Boolean).join(", ");
+      stack.push({ key, depth, kind, name: isGroup ? plural(own.length, NOUNS[kind]) : name, note, spans: own, children: below.length, open, below });
     }
   };
   push(children.get("") ?? [], 0);
   for (let line = stack.pop(); line; line = stack.pop()) {
     result.push(line);
-    if (!line.open) continue;
-    if (line.spans.length > 1) {
-      for (const span of [...line.spans].reverse()) {
-        stack.push({ key: span.id, depth: line.depth + 1, kind: span.kind, name: span.name, note: "", spans: [span], children: 0, open: false, below: [] });
-      }
-    } else {
-      push(line.below, line.depth + 1);
-    }
+    if (line.open) push(line.below, line.depth + 1, line.spans.length === 1);
   }
   return result;
 }
@@ -115,9 +89,9 @@ export class RunView {
       select: (line) => this.choose(line),
       toggle: (line, open) => this.toggle(line, open),
     });
-    this.rows.element.addEventListener("dblclick", () => {
+    this.rows.element.addEventListener("dblclick", (event) => {
       const line = this.rows.items[this.rows.index()];
-      if (line) this.toggle(line, !line.open);
+      if (line && !isArrow(event)) this.toggle(line);
     });
     this.details = new Details();
     this.logTitle = h("h3", {});
@@ -233,23 +207,20 @@ export class RunView {
     if (line.children) element.setAttribute("aria-expanded", String(line.open));
     else element.removeAttribute("aria-expanded");
     const total = this.to - this.from;
-    // A group of many spans is drawn as its first ones.
-    const spans = line.spans.slice(0, 60);
-    while (track.childElementCount > spans.length) track.lastElementChild?.remove();
-    while (track.childElementCount < spans.length) track.append(h("i", {}));
-    let micros = 0;
-    let failed = "";
-    for (const [index, span] of spans.entries()) {
-      const end = span.ended ?? this.to;
+    // A group of many spans is drawn as its first ones, and summed over all.
+    const drawn = line.spans.slice(0, MAX_BARS);
+    while (track.childElementCount > drawn.length) track.lastElementChild?.remove();
+    while (track.childElementCount < drawn.length) track.append(h("i", {}));
+    for (const [index, span] of drawn.entries()) {
       const bar = /** @type {HTMLElement} */ (track.children[index]);
-      const isFailed = span.state === "failed" || span.state === "timed out";
-      bar.className = `bar ${span.kind}${span.ended === undefined ? " open" : ""}${isFailed ? " failed" : ""}`;
+      bar.className = `bar ${span.kind}${span.ended === undefined ? " open" : ""}${isFailed(span) ? " failed" : ""}`;
       bar.style.left = `${((span.started - this.from) / total) * 100}%`;
-      bar.style.width = `${((end - span.started) / total) * 100}%`;
-      micros += (span.ended ?? now()) - span.started;
-      if (isFailed) failed = span.error ?? span.state;
+      bar.style.width = `${(((span.ended ?? this.to) - span.started) / total) * 100}%`;
     }
-    setText(length, duration(micros));
+    const last = line.spans.findLast(isFailed);
+    const failed = last && (last.error ?? last.state);
+    note.classList.toggle("error", Boolean(failed));
+    setText(length, duration(line.spans.reduce((sum, span) => sum + (span.ended ?? now()) - span.started, 0)));
     setText(used, usage(line.spans[0]));
     const status = line.spans.length === 1 ? line.spans[0].state : "";
     // The name is the visible text; the state is its description.
@@ -259,15 +230,15 @@ export class RunView {
   /** @param {Line} line */
   choose(line) {
     if (line.spans.length > 1) {
-      this.toggle(line, !line.open);
+      this.toggle(line);
       return;
     }
     this.details.show(line.spans[0]);
     this.updateLogs(state.detail);
   }
 
-  /** @param {Line} line @param {boolean} open */
-  toggle(line, open) {
+  /** @param {Line} line @param {boolean} [open] */
+  toggle(line, open = !line.open) {
     if (!line.children || line.open === open) return;
     if (this.toggled.has(line.key)) this.toggled.delete(line.key);
     else this.toggled.add(line.key);

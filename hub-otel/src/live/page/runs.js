@@ -51,7 +51,7 @@ export class RunList {
       update: updateRow,
       select: (run) => open(run.key),
     });
-    this.summary = h("p", { class: "summary", role: "status" });
+    this.summary = h("p", { class: "summary" });
     this.none = h("div", {});
     this.element = h("section", { class: "panel runs", "aria-label": "Runs" },
       h("div", { class: "filters" }, this.text, this.status),
