@@ -15,10 +15,13 @@ import { bytes, count, duration, measure, plural } from "./format.js";
 function figure(data, samples) {
   const points = data.points ?? [];
   const known = points.filter((point) => point !== null);
-  const last = known.at(-1);
-  const value = last === undefined ? "no value yet" : measure(last, data.unit);
-  const label = `${data.title}: ${value}, highest ${known.length ? measure(Math.max(...known), data.unit) : "none"}`;
-  return h("figure", { class: "chart-card" }, h("figcaption", {}, data.title, h("b", { class: last === undefined ? "muted" : "" }, value)), chart(points, samples, label));
+  const [last, highest] = [known.at(-1) ?? 0, Math.max(...known)].map((value) => measure(value, data.unit));
+  // Nothing was measured since the last sample: the value before is not the current one.
+  const isOld = (points.at(-1) ?? null) === null;
+  const value = known.length ? (isOld ? `last ${last}` : last) : "no value yet";
+  const max = known.length ? `max ${highest}` : "";
+  return h("figure", { class: "chart-card" },
+    h("figcaption", {}, data.title, h("b", { class: isOld ? "muted" : "" }, value), h("small", {}, max)), chart(points, samples, `${data.title}: ${value} ${max}`));
 }
 
 /** @param {Record<string, number>} reasons */
