@@ -25,7 +25,7 @@ use self::texts::Texts;
 use self::trace::{MAX_LOGS, MAX_SPANS, Trace, Usage};
 use crate::export::encode::redact_span;
 use crate::live::feed::Message;
-use crate::live::row::{Kind, State, cut, ended_state, kind, micros, name, text};
+use crate::live::row::{Kind, State, cut, ended_state, execution, kind, micros, name, text};
 use crate::semconv::attribute as a;
 use crate::telemetry::redaction::DenyList;
 use opentelemetry::trace::{SpanId, TraceId};
@@ -242,6 +242,7 @@ impl Store {
             parent: data.parent_span_id,
             kind,
             name: self.texts.share(&name(&data, kind)),
+            execution: execution(&data, kind),
             state: state.unwrap_or(State::Running),
             error: error.map(|error| self.texts.share(&cut(&error, 120))),
             started: micros(data.start_time),

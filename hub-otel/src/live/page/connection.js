@@ -9,7 +9,7 @@
  * @typedef {{ id: string, trace: string, parent?: string, kind: string, name: string,
  *   state: string, error?: string, started: number, ended?: number, run?: string,
  *   inputTokens?: number, outputTokens?: number, cost?: number, links?: string[],
- *   process?: [string, string] }} Span
+ *   process?: [string, string], execution?: string }} Span
  * @typedef {{ time: number, severity: number, text: string, target: string, span: string }} Log
  * @typedef {{ span: string, run: string, name: string, back: boolean }} Linked
  * @typedef {{ id: string, run: string | null, since: number, workflow?: string,

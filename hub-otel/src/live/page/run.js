@@ -41,15 +41,17 @@ export function lines(all, toggled) {
   /** @type {(Line & { below: Span[] })[]} */
   const stack = [];
   const push = (/** @type {Span[]} */ siblings, /** @type {number} */ depth, withGroups = true) => {
+    const names = Map.groupBy(siblings, (span) => span.name);
     const groups = Map.groupBy(siblings, (span) => (withGroups && isLeaf(span) ? span.kind : span.id));
     for (const own of [...groups.values()].reverse()) {
-      const [{ id, kind, parent, name }] = own;
+      const [{ id, kind, parent, name, execution = "" }] = own;
       const isGroup = own.length > 1;
       const key = isGroup ? `${kind} of ${parent ?? ""} ${id}` : id;
       const below = isGroup ? own : children.get(id) ?? [];
       const open = below.length > 0 && toggled.has(key) === isGroup;
       const failed = isGroup ? own.filter(isFailed).length : 0;
-      const note = [isGroup && !open && "collapsed", failed > 0 && `${count(failed)} failed`].filter(Boolean).join(", ");
+      const isTwin = (names.get(name)?.length ?? 0) > 1;
+      const note = [isGroup && !open && "collapsed", failed > 0 && `${count(failed)} failed`, isTwin && execution].filter(Boolean).join(", ");
       stack.push({ key, depth, kind, name: isGroup ? plural(own.length, NOUNS[kind]) : name, note, spans: own, children: below.length, open, below });
     }
   };
@@ -202,7 +204,8 @@ export class RunView {
     const process = this.processes > 1 ? processName(line.spans[0], this.services > 1) : "";
     const parent = state.detail?.spans.get(line.spans[0].parent ?? "");
     // Where it changes: the lines below are of the same process.
-    setText(note, line.note || (parent && String(processOf(parent)) === String(processOf(line.spans[0])) ? "" : process));
+    const isOfParent = parent && String(processOf(parent)) === String(processOf(line.spans[0]));
+    setText(note, [line.note, !isOfParent && process].filter(Boolean).join(" "));
     element.setAttribute("aria-level", String(line.depth + 1));
     if (line.children) element.setAttribute("aria-expanded", String(line.open));
     else element.removeAttribute("aria-expanded");
@@ -219,7 +222,7 @@ export class RunView {
     }
     const last = line.spans.findLast(isFailed);
     const failed = last && (last.error ?? last.state);
-    note.classList.toggle("error", Boolean(failed));
+    note.classList.toggle("error", line.spans.length > 1 && Boolean(failed));
     setText(length, duration(line.spans.reduce((sum, span) => sum + (span.ended ?? now()) - span.started, 0)));
     setText(used, usage(line.spans[0]));
     const status = line.spans.length === 1 ? line.spans[0].state : "";

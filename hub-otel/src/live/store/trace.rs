@@ -18,11 +18,11 @@ pub(super) const MAX_LOGS: usize = 1_000;
 /// Spans of a trace that are searched without an index.
 const FEW_SPANS: usize = 16;
 /// Estimated size of a span without its content, with its entries in the indexes.
-const SPAN_BYTES: usize = 352;
+const SPAN_BYTES: usize = 384;
 /// Estimated size of a link, with its entries in the indexes.
 const LINK_BYTES: usize = 80;
 /// Estimated size of a log line without its texts.
-const LOG_BYTES: usize = 160;
+const LOG_BYTES: usize = 176;
 
 /// One span.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct StoredSpan {
     pub(super) parent: SpanId,
     pub(super) kind: Kind,
     pub(super) name: Arc<str>,
+    /// The end of the id of an agent's execution: several may have one name.
+    pub(super) execution: Option<Box<str>>,
     pub(super) state: State,
     pub(super) error: Option<Arc<str>>,
     pub(super) started: u64,
@@ -259,6 +261,8 @@ pub(crate) struct Row<'a> {
     parent: Option<String>,
     kind: Kind,
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution: Option<&'a str>,
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
@@ -284,6 +288,7 @@ impl<'a> Row<'a> {
             parent: (span.parent != SpanId::INVALID).then(|| span.parent.to_string()),
             kind: span.kind,
             name: &span.name,
+            execution: span.execution.as_deref(),
             state: span.state,
             error: span.error.as_deref(),
             started: span.started,
