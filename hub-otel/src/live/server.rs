@@ -184,11 +184,14 @@ impl LiveServer {
     pub(super) fn span_json(&self, trace: TraceId, id: SpanId) -> Option<String> {
         self.drain();
         let store = self.store();
-        let span = store.trace(trace)?.span(id)?;
+        let stored = store.trace(trace)?;
+        let span = stored.span(id)?;
         let now = if span.is_open() { self.instance.open_units.span(id) } else { None };
         let Some(mut now) = now else {
             let resource = span.process.as_ref().map(|process| &process.resource);
-            return Some(to_json(&SpanJson { span: span.to_wire(trace), resource }));
+            let logs = stored.logs.iter().filter(|log| log.span == id.to_string());
+            let content = logs.filter_map(|log| log.content.as_deref()).collect();
+            return Some(to_json(&SpanJson { span: span.to_wire(trace), resource, content }));
         };
         keep_last(&mut now.attributes, |attribute| attribute.key.as_str());
         redact_span(&mut now, &self.config.deny);
@@ -303,13 +306,15 @@ fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// A span, with the resource of another process.
+/// A span, with the resource of another process and the content of its events.
 #[derive(serde::Serialize)]
 struct SpanJson<'a> {
     #[serde(flatten)]
     span: WireSpan,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a WireResource>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    content: Vec<&'a RawValue>,
 }
 
 #[derive(serde::Serialize)]

@@ -9,6 +9,7 @@ use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Limit of the spans of one trace.
@@ -120,13 +121,18 @@ pub(crate) struct StoredLog {
     pub(crate) text: Box<str>,
     pub(crate) target: Box<str>,
     pub(crate) span: String,
+    /// Content of a call of a model, as attributes of OTLP JSON. The page requests it with the
+    /// span.
+    #[serde(skip)]
+    pub(crate) content: Option<Box<RawValue>>,
     #[serde(skip)]
     pub(crate) version: u64,
 }
 
 impl StoredLog {
     pub(super) fn bytes(&self) -> usize {
-        LOG_BYTES + self.text.len() + self.target.len()
+        let content = self.content.as_ref().map_or(0, |content| content.get().len());
+        LOG_BYTES + self.text.len() + self.target.len() + content
     }
 }
 
@@ -139,7 +145,7 @@ pub(crate) struct Trace {
     /// Numbers of changes, ascending, with the place of the span. Of several changes of a span the
     /// last one counts.
     changes: Vec<(u64, u32)>,
-    pub(super) logs: Vec<StoredLog>,
+    pub(crate) logs: Vec<StoredLog>,
     pub(super) open: usize,
     pub(super) bytes: usize,
     /// Runs with a unit in this trace.
