@@ -1,6 +1,6 @@
 // Approvals that wait, and their decisions.
 
-import { approvals, changed, now, refreshApprovals, request, state } from "./connection.js";
+import { approvals, changed, now, refresh, request, state } from "./connection.js";
 import { empty, h, refill, setText } from "./dom.js";
 import { duration } from "./format.js";
 
@@ -24,8 +24,7 @@ async function decide(approval, approved) {
     errors.set(approval.id, error instanceof Error ? error.message : String(error));
   }
   sent.delete(approval.id);
-  await refreshApprovals();
-  changed();
+  await refresh();
 }
 
 /** @param {Approval} approval */

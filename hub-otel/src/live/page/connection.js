@@ -24,6 +24,9 @@
 /** Interval of the health and of the application's list of approvals. */
 const REFRESH_MS = 3000;
 
+/** Time after which a hidden page is disconnected: a browser has six connections to a host, for all pages. */
+const HIDDEN_MS = 30_000;
+
 /** What the page has of the process. */
 export const state = {
   /** @type {Map<string, Run>} */
@@ -56,6 +59,7 @@ let scheduled = false;
 /** @type {EventSource | null} */
 let source = null;
 let position = "";
+let hiding = 0;
 /** @type {string | null} */
 let selected = null;
 
@@ -100,7 +104,6 @@ export async function request(path, body) {
 
 /** @param {Link} link */
 function setLink(link) {
-  if (state.link === link) return;
   state.link = link;
   changed();
 }
@@ -109,9 +112,7 @@ function setLink(link) {
 export function select(key) {
   if (key === selected && source) return;
   selected = key;
-  state.detail = key === null
-    ? null
-    : { run: key, missing: false, spans: new Map(), logs: [], dropped: 0, linked: [] };
+  state.detail = key === null ? null : { run: key, missing: false, spans: new Map(), logs: [], dropped: 0, linked: [] };
   // The runs are kept; the spans of the new run begin at zero.
   position = position.replace(/\.[0-9]+$/, ".0");
   connect();
@@ -139,17 +140,17 @@ function connect() {
 /** @param {EventSource} closed */
 async function retry(closed) {
   if (source !== closed) return;
-  try {
-    await loadInfo();
-  } catch {
-    // The message of the state is enough.
-  }
+  await loadInfo();
   if (source === closed) connect();
 }
 
 async function loadInfo() {
-  state.info = await request("live/info");
-  changed();
+  try {
+    state.info = await request("live/info");
+    changed();
+  } catch {
+    // The message of the state is enough.
+  }
 }
 
 /** @param {any} message */
@@ -157,7 +158,7 @@ function apply(message) {
   if (message.reset) {
     state.runs.clear();
     if (state.detail) Object.assign(state.detail, { spans: new Map(), logs: [], linked: [] });
-    loadInfo().catch(() => {});
+    loadInfo();
   }
   state.link = "live";
   position = message.id;
@@ -181,32 +182,34 @@ function apply(message) {
   changed();
 }
 
-/** Requests the approvals that the application stores. */
-export async function refreshApprovals() {
+/** Requests the health, and the approvals that the application stores. */
+export async function refresh() {
   try {
-    const { approvals } = await request("live/approvals");
-    if (JSON.stringify(approvals) !== JSON.stringify(state.stored)) {
-      state.stored = approvals;
-      changed();
-    }
+    state.health = await request("live/health");
+    state.stored = (await request("live/approvals")).approvals;
   } catch {
     // The next request may succeed.
   }
+  changed();
 }
 
-async function refreshHealth() {
-  try {
-    state.health = await request("live/health");
-    changed();
-  } catch {
-    // The state of the connection is shown already.
+/** Disconnects a hidden page. The position of a visible one continues: it misses nothing. */
+function followVisibility() {
+  clearTimeout(hiding);
+  if (!document.hidden && !source) connect();
+  if (document.hidden) {
+    hiding = setTimeout(() => {
+      source?.close();
+      source = null;
+    }, HIDDEN_MS);
   }
 }
 
 /** Starts the connection. */
 export function start() {
-  loadInfo().catch(() => {});
-  const refresh = () => document.hidden || [refreshApprovals(), refreshHealth()];
+  loadInfo();
   refresh();
-  setInterval(refresh, REFRESH_MS);
+  setInterval(() => document.hidden || refresh(), REFRESH_MS);
+  document.addEventListener("visibilitychange", followVisibility);
+  if (document.hidden) followVisibility();
 }

@@ -27,10 +27,8 @@ export function h(tag, attributes, ...children) {
 
 /** @param {Element} element @param {(Child | Child[])[]} children */
 function append(element, children) {
-  for (const child of children.flat()) {
-    if (child === null || child === undefined || child === false) continue;
-    element.append(child instanceof Node ? child : String(child));
-  }
+  const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...shown.map((child) => (child instanceof Node ? child : String(child))));
 }
 
 /** Replaces the content of an element. @param {Element} element @param {...(Child | Child[])} children */
