@@ -23,6 +23,12 @@ export function time(micros) {
   return `${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
+/** Formats the date of a day that is not today. @param {number} micros since 1970 */
+export function day(micros) {
+  const date = new Date(micros / 1000);
+  return date.toDateString() === new Date().toDateString() ? "" : `${date.toLocaleDateString("en-CA")} `;
+}
+
 /** Formats an amount of US dollars. @param {number} value */
 export function money(value) {
   if (value >= 1) return `$${value.toFixed(2)}`;

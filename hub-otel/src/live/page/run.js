@@ -3,7 +3,7 @@
 import { changed, now, request, state } from "./connection.js";
 import { badge, copyButton, empty, fill, h, refill, setText } from "./dom.js";
 import { Details } from "./details.js";
-import { count, duration, money, plural, time } from "./format.js";
+import { count, day, duration, money, plural, time } from "./format.js";
 import { decisionBar } from "./approvals.js";
 import { isArrow, Rows } from "./rows.js";
 import { age, isActive, usage } from "./runs.js";
@@ -97,12 +97,17 @@ export class RunView {
     });
     this.details = new Details();
     this.logTitle = h("h3", {});
+    this.logScope = h("button", { class: "quiet", type: "button", onclick: () => this.updateLogs(state.detail, !this.isOfRun) });
+    this.isOfRun = false;
+    this.noLogs = h("p", { class: "muted" }, "No log line. Events of the tracing and log crates inside of a run are shown here.");
+    /** @type {import("./connection.js").Log[]} The lines that are shown. */
+    this.shown = [];
     this.logs = h("div", { class: "logs", tabindex: 0, role: "log", "aria-label": "Log lines" });
     this.none = h("div", {});
     this.body = h("div", { class: "run-body" },
       this.wait,
       this.waterfall = h("div", { class: "waterfall" }, h("div", { class: "axis" }, this.ticks), this.rows.element),
-      h("div", { class: "below" }, this.details.element, h("section", { class: "log-panel", "aria-label": "Log lines" }, this.logTitle, this.logs)),
+      h("div", { class: "below" }, this.details.element, h("section", { class: "log-panel", "aria-label": "Log lines" }, h("div", { class: "span-head" }, this.logTitle, this.logScope), this.noLogs, this.logs)),
     );
     this.element = h("section", { class: "panel run", "aria-label": "Run" }, this.head, this.none, this.body);
   }
@@ -155,7 +160,7 @@ export class RunView {
     refill(this.title, run.name + run.state, () => [run.name || run.id, " ", badge(run.state)]);
     refill(this.facts, JSON.stringify([run, detail.dropped, this.processes]), () => [
       fact("run", run.key),
-      fact("started", time(run.started)),
+      fact("started", day(run.started) + time(run.started)),
       h("span", { class: "fact" }, run.ended ? "took " : "for ", this.age),
       run.segments > 1 && fact("segments", count(run.segments)),
       this.processes > 1 && fact("processes", count(this.processes)),
@@ -248,24 +253,36 @@ export class RunView {
     changed();
   }
 
-  /** @param {import("./connection.js").Detail | null} detail */
-  updateLogs(detail) {
+  /** Shows the lines of the selected span, or of the run if that has none or is preferred. @param {import("./connection.js").Detail | null} detail */
+  updateLogs(detail, isOfRun = this.isOfRun) {
+    this.isOfRun = isOfRun;
     const span = this.details.span;
     const all = detail?.logs ?? [];
     const own = span ? all.filter((log) => log.span === span.id) : [];
-    const shown = (own.length ? own : all).slice(-MAX_LOGS);
-    setText(this.logTitle, own.length ? "Logs of this span" : "Logs of this run");
-    const signature = `${this.key} ${own.length ? span?.id : ""} ${shown.length} ${all.length}`;
-    if (this.logs.dataset.signature === signature) return;
-    this.logs.dataset.signature = signature;
+    const isOfSpan = own.length > 0 && !isOfRun;
+    const [ofSpan, ofRun] = [`this span (${count(own.length)})`, `this run (${count(all.length)})`];
+    setText(this.logTitle, `Logs of ${isOfSpan ? ofSpan : ofRun}`);
+    setText(this.logScope, `show ${isOfSpan ? ofRun : ofSpan}`);
+    this.logScope.hidden = own.length === 0;
+    const shown = (isOfSpan ? own : all).slice(-MAX_LOGS);
+    this.noLogs.hidden = shown.length > 0;
+    // New lines are added to those that remain: a screen reader reads these only.
+    const first = this.shown.indexOf(shown[0]);
+    const remain = first < 0 ? [] : this.shown.slice(first);
+    const kept = remain.every((log, index) => log === shown[index]) ? remain.length : 0;
+    if (kept === this.shown.length && kept === shown.length) return;
     const isAtEnd = this.logs.scrollTop + this.logs.clientHeight >= this.logs.scrollHeight - 4;
-    const items = shown.map((log) => {
-      const [level, name] = severity(log.severity);
-      return h("p", { class: level }, h("time", {}, time(log.time)), " ", h("b", {}, name), ` ${log.text}`);
-    });
-    fill(this.logs, items.length ? items : h("p", { class: "muted" }, "No log line. Events of the tracing and log crates inside of a run are shown here."));
+    while (this.logs.childElementCount > kept) this.logs.firstElementChild?.remove();
+    this.logs.append(...shown.slice(kept).map(logLine));
+    this.shown = shown;
     if (isAtEnd) this.logs.scrollTop = this.logs.scrollHeight;
   }
+}
+
+/** @param {import("./connection.js").Log} log */
+function logLine(log) {
+  const [level, name] = severity(log.severity);
+  return h("p", { class: level }, h("time", {}, time(log.time)), " ", h("b", {}, name), ` ${log.text}`);
 }
 
 /** @param {number} number severity number of OTLP @returns {[string, string]} */

@@ -2,7 +2,7 @@
 
 import { now, state } from "./connection.js";
 import { badge, copyButton, empty, fill, h, setText } from "./dom.js";
-import { count, duration, money, plural } from "./format.js";
+import { count, day, duration, money, plural, time } from "./format.js";
 import { Rows } from "./rows.js";
 
 /** @typedef {import("./connection.js").Run} Run */
@@ -23,6 +23,7 @@ function facts(run) {
   }
   if (run.retries) parts.push(`${count(run.retries)} ${run.retries === 1 ? "retry" : "retries"}`);
   if (run.errors > Number(Boolean(run.error))) parts.push(plural(run.errors, "error"));
+  parts.push(day(run.started) + time(run.started).slice(0, 8));
   return parts.filter(Boolean).join(" · ");
 }
 
