@@ -180,15 +180,15 @@ async fn the_page_shows_whether_the_collector_answers_now() {
     browser.click("nav a", "Health").await;
     browser.wait_for_text("no request yet").await;
     send("run-1");
-    browser.wait_for_text("answered the last request").await;
+    browser.wait_for_text("responded to the last request").await;
     browser.wait_for_text("Collector: reachable").await;
     receiver.stop();
     send("run-2");
-    browser.wait_for_text("Collector: not reachable, 1 spans kept").await;
+    browser.wait_for_text("Collector: not reachable, 1 span kept").await;
     browser.wait_for_text("is not reachable (").await;
     receiver.resume();
     browser.wait_for_text("Collector: reachable").await;
-    browser.wait_for_text("answered the last request").await;
+    browser.wait_for_text("responded to the last request").await;
     browser.close().await;
 }
 
@@ -410,7 +410,7 @@ async fn a_hidden_page_is_disconnected_and_a_visible_one_has_what_it_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_location_that_names_no_run_says_so() {
+async fn a_location_of_no_run_is_not_found() {
     let Some(browser) = Browser::start(1280, 900).await else { return };
     let telemetry = kit::start();
     browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");

@@ -48,7 +48,7 @@ pub(crate) type EndpointStates = BTreeMap<String, Arc<EndpointState>>;
 pub(crate) struct EndpointState {
     was_reached: AtomicBool,
     has_accepted: AtomicBool,
-    is_answering: AtomicBool,
+    is_responding: AtomicBool,
     last_error: Mutex<String>,
 }
 
@@ -60,8 +60,8 @@ impl EndpointState {
 
     /// Returns whether the last attempt had a response of OTLP.
     #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "read by the live view"))]
-    pub(crate) fn is_answering(&self) -> bool {
-        self.is_answering.load(Relaxed)
+    pub(crate) fn is_responding(&self) -> bool {
+        self.is_responding.load(Relaxed)
     }
 
     /// Returns the innermost cause of the last connection error, in the operating system's words.
@@ -71,16 +71,16 @@ impl EndpointState {
     }
 
     /// Records an attempt with a response of OTLP.
-    fn set_answering(&self) {
+    fn set_responding(&self) {
         self.was_reached.store(true, Relaxed);
-        self.is_answering.store(true, Relaxed);
+        self.is_responding.store(true, Relaxed);
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Records an attempt without one.
     fn set_last_error(&self, message: &str) {
         let cause = message.rsplit(": ").next().unwrap_or(message).to_owned();
-        self.is_answering.store(false, Relaxed);
+        self.is_responding.store(false, Relaxed);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = cause;
     }
 }
@@ -116,7 +116,7 @@ impl RetryingExporter {
         loop {
             let (retry_after, cause) = match self.attempt(body.clone()).await {
                 ExportResponse::Accepted { rejected, message } => {
-                    self.endpoint_state.set_answering();
+                    self.endpoint_state.set_responding();
                     self.endpoint_state.has_accepted.store(true, Relaxed);
                     if rejected > 0 {
                         self.warn(
@@ -128,7 +128,7 @@ impl RetryingExporter {
                     return ExportOutcome::Accepted { rejected };
                 }
                 ExportResponse::Rejected { reason } => {
-                    self.endpoint_state.set_answering();
+                    self.endpoint_state.set_responding();
                     if self.protocol_hint.applies_to_refusal(&reason) {
                         self.log_protocol_hint();
                     }
@@ -162,7 +162,7 @@ impl RetryingExporter {
                 ExportResponse::Retryable { retry_after, cause } => (retry_after, cause),
             };
             if matches!(cause, RetryCause::Transient(_)) {
-                self.endpoint_state.set_answering();
+                self.endpoint_state.set_responding();
             }
             if retry_after.is_some_and(|delay| delay > MAX_RETRY_AFTER) {
                 self.warn(

@@ -262,7 +262,7 @@ impl LiveServer {
             .map(|(endpoint, state)| {
                 json!({
                     "endpoint": endpoint,
-                    "answering": state.is_answering(),
+                    "responding": state.is_responding(),
                     "error": state.last_error(),
                 })
             })

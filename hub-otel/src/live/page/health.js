@@ -50,21 +50,21 @@ function ranking(title, none, entries) {
     : h("p", { class: "muted" }, none));
 }
 
-/** Returns whether the Collectors answer, in a few words. */
+/** Returns whether the Collectors respond, in a few words. */
 export function collector() {
-  /** @type {{ answering: boolean, error: string }[]} */
+  /** @type {{ responding: boolean, error: string }[]} */
   const all = state.health?.collectors ?? [];
   const spans = state.health?.delivery.find((/** @type {Delivery} */ it) => it.signal === "traces");
-  if (all.some((it) => it.error)) return `Collector: not reachable, ${count(spans?.pending ?? 0)} spans kept`;
-  return all.some((it) => it.answering) ? "Collector: reachable" : "";
+  if (all.some((it) => it.error)) return `Collector: not reachable, ${plural(spans?.pending ?? 0, "span")} kept`;
+  return all.some((it) => it.responding) ? "Collector: reachable" : "";
 }
 
-/** @param {{ endpoint: string, answering: boolean, error: string }[]} collectors */
+/** @param {{ endpoint: string, responding: boolean, error: string }[]} collectors */
 function endpoints(collectors) {
   if (!collectors.length) return [h("p", {}, "No signal is exported by OTLP: OTEL_TRACES_EXPORTER=otlp exports the traces.")];
-  return collectors.map(({ endpoint, answering, error }) => {
+  return collectors.map(({ endpoint, responding, error }) => {
     if (error) return h("p", { class: "error" }, `✕ ${endpoint} is not reachable (${error}); items are kept up to a limit`);
-    return answering ? h("p", { class: "ok" }, `✓ ${endpoint} answered the last request`) : h("p", {}, `${endpoint}: no request yet`);
+    return responding ? h("p", { class: "ok" }, `✓ ${endpoint} responded to the last request`) : h("p", {}, `${endpoint}: no request yet`);
   });
 }
 
