@@ -167,7 +167,7 @@ async fn the_page_reconnects_after_a_restart_of_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_whether_the_collector_answers_now() {
+async fn the_page_shows_whether_the_collector_responds_now() {
     let Some(browser) = Browser::start(1280, 900).await else { return };
     let receiver = Receiver::start();
     let (name, endpoint) = ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint());
@@ -328,8 +328,7 @@ async fn agents_of_one_name_have_the_ends_of_their_ids() {
     let telemetry = kit::start();
     let tracer = kit::tracer(&telemetry);
     let run = kit::workflow(&tracer, "review", "run-1");
-    for (agent, id) in
-        [("fault", "0197-aaaaaa"), ("fault", "0197-bbbbbb"), ("other", "0197-cccccc")]
+    for (agent, id) in [("fault", "0197-aaaaaa"), ("fault", "0197/build"), ("other", "0197-cccccc")]
     {
         let attributes = [("agent.id", agent), ("agent.action", "act"), ("agent.run.id", id)];
         let attributes = attributes.map(|(key, value)| KeyValue::new(key, value)).to_vec();
@@ -341,7 +340,7 @@ async fn agents_of_one_name_have_the_ends_of_their_ids() {
     browser.wait("return document.querySelectorAll('.line').length === 4").await;
     let notes =
         "return [...document.querySelectorAll('.line .note')].map((note) => note.textContent)";
-    assert_eq!(browser.run(notes).await, serde_json::json!(["", "…aaaaaa", "…bbbbbb", ""]));
+    assert_eq!(browser.run(notes).await, serde_json::json!(["", "…aaaaaa", "build", ""]));
     browser.close().await;
 }
 
@@ -353,7 +352,7 @@ async fn log_lines_are_added_one_by_one_and_are_of_the_span_or_of_the_run() {
     let run = kit::workflow(&tracer, "review", "run-1");
     kit::log(&telemetry, &run, "first line");
     browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
-    browser.wait("return /· \\d\\d:\\d\\d:\\d\\d$/.test(document.querySelector('.run-row .facts')?.textContent)").await;
+    browser.wait("return /^\\d\\d:\\d\\d · manual/.test(document.querySelector('.run-row .facts')?.textContent)").await;
     browser.click(".run-row", "review").await;
     browser.wait_for_text("first line").await;
     browser.run("window.line = document.querySelector('.logs p')").await;

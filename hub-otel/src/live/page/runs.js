@@ -16,14 +16,13 @@ export const age = (/** @type {Run} */ run) => duration((run.ended ?? now()) - r
 /** @param {Run} run */
 function facts(run) {
   // The most important fact first: a narrow row cuts the last ones.
-  const parts = [run.error ?? (run.state === "running" ? "" : run.reason), run.trigger];
+  const parts = [run.error ?? (run.state === "running" ? "" : run.reason), day(run.started) + time(run.started).slice(0, 5), run.trigger];
   if (run.agentsStarted) {
     const done = isActive(run) && run.agentsEnded < run.agentsStarted ? `${count(run.agentsEnded)} of ` : "";
     parts.push(done + plural(run.agentsStarted, "agent"));
   }
   if (run.retries) parts.push(`${count(run.retries)} ${run.retries === 1 ? "retry" : "retries"}`);
   if (run.errors > Number(Boolean(run.error))) parts.push(plural(run.errors, "error"));
-  parts.push(day(run.started) + time(run.started).slice(0, 8));
   return parts.filter(Boolean).join(" · ");
 }
 
