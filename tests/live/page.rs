@@ -304,8 +304,12 @@ async fn a_group_counts_all_of_its_spans_and_its_arrow_is_clicked() {
          return [line.querySelector('.note').textContent, line.querySelector('.length').textContent,
             line.querySelectorAll('.bar').length, line.title]";
     let expected =
-        serde_json::json!(["collapsed, 1 failed", "1 m 10 s", 60, "70 statements, failed"]);
+        serde_json::json!(["1 failed, collapsed", "1 m 10 s", 60, "70 statements, failed"]);
     assert_eq!(browser.run(group).await, expected);
+    browser.emulate(360, 900, "light").await;
+    let note =
+        "return getComputedStyle(document.querySelector('.line:nth-child(2) .note')).display";
+    assert_ne!(browser.run(note).await, "none", "a failure is shown on a small screen");
     // The group is opened, then the run is closed and opened, without a change of the selection.
     for (line, lines) in [(2, 72), (2, 2), (1, 1), (1, 2)] {
         browser

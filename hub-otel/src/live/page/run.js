@@ -51,7 +51,7 @@ export function lines(all, toggled) {
       const open = below.length > 0 && toggled.has(key) === isGroup;
       const failed = isGroup ? own.filter(isFailed).length : 0;
       const isTwin = (names.get(name)?.length ?? 0) > 1;
-      const note = [isGroup && !open && "collapsed", failed > 0 && `${count(failed)} failed`, isTwin && execution].filter(Boolean).join(", ");
+      const note = [failed > 0 && `${count(failed)} failed`, isGroup && !open && "collapsed", isTwin && execution].filter(Boolean).join(", ");
       stack.push({ key, depth, kind, name: isGroup ? plural(own.length, NOUNS[kind]) : name, note, spans: own, children: below.length, open, below });
     }
   };
