@@ -36,6 +36,11 @@ fn without_the_token_there_is_a_form_and_no_data() {
     {
         assert_eq!(send(&telemetry, Method::GET, path, &[]).status, 401, "{path}");
     }
+    let alert = "role=\"alert\" hidden>This token is not valid";
+    assert!(page.body.contains(alert), "{}", page.body);
+    let wrong = send(&telemetry, Method::GET, "/?token=correct-horse", &[]);
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.body.contains("role=\"alert\">This token is not valid"), "{}", wrong.body);
     let wrong = send(&telemetry, Method::GET, "/live/info?token=correct-horse", &[]);
     assert_eq!(wrong.status, 401);
     assert_eq!(wrong.header("set-cookie"), None);
@@ -56,6 +61,22 @@ fn other_hosts_and_other_sites_are_rejected() {
         assert_eq!(reply.status, 403, "{header}: {value}");
         assert_eq!(reply.header("access-control-allow-origin"), None);
     }
+}
+
+#[test]
+fn beyond_loopback_other_hosts_are_rejected_unless_they_are_listed() {
+    let status = |hosts: &[&str], host: &str| {
+        let builder = kit::builder().live("0.0.0.0:0");
+        let builder =
+            if hosts.is_empty() { builder } else { builder.live_hosts(hosts.iter().copied()) };
+        let telemetry = builder.build().expect("it starts");
+        let url = telemetry.live_url().expect("served").replace("0.0.0.0", "127.0.0.1");
+        http::try_send(Method::GET, url, &[("host", host)], "").expect("a reply").status
+    };
+    assert_eq!(status(&[], "evil.example"), 403);
+    assert_eq!(status(&[], "10.0.0.7:9465"), 200);
+    assert_eq!(status(&["app-1"], "app-1:9465"), 200);
+    assert_eq!(status(&["app-1"], "evil.example"), 403);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 pub(crate) const TOKEN: &str = "correct-horse-battery-staple";
 
@@ -59,6 +60,13 @@ pub(crate) fn workflow(tracer: &SdkTracer, name: &str, run: &str) -> Context {
 pub(crate) fn end(workflow: &Context, status: &'static str) {
     workflow.span().set_attribute(KeyValue::new("workflow.status", status));
     workflow.span().end();
+}
+
+/// Emits a log line in a span.
+pub(crate) fn log(telemetry: &Telemetry, span: &Context, text: &str) {
+    let subscriber = tracing_subscriber::registry().with(otel::tracing_layer(telemetry));
+    let _attached = span.clone().attach();
+    tracing::subscriber::with_default(subscriber, || tracing::warn!("{text}"));
 }
 
 /// Starts a span below `parent`.

@@ -1,15 +1,27 @@
 //! The page in a browser: growth of open bars, hostile texts, speed, accessibility.
 
 use crate::kit;
+use hub_otel::live::{Application, Approval};
 use hub_otel_tests::browser::Browser;
 use hub_otel_tests::poll;
+use hub_otel_tests::receiver::Receiver;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, Status, TraceContextExt as _};
+use opentelemetry::trace::{Span as _, SpanBuilder, Status, TraceContextExt as _, Tracer as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Markup that would run a script.
 const PAYLOAD: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>";
+
+/// Returns an application whose only approval has `text` everywhere.
+fn approvals(run: &'static str, text: &'static str) -> Application {
+    let approval = move || {
+        Approval::new("approval-1", run, SystemTime::now()).workflow(text).subject(text).input(text)
+    };
+    Application::new()
+        .approvals(move || async move { vec![approval()] })
+        .decide(|_| async { Ok(()) })
+}
 
 /// Width of the first bar that is open, in pixels.
 const OPEN_WIDTH: &str =
@@ -48,11 +60,13 @@ async fn an_open_bar_grows_and_the_run_finishes_on_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn markup_in_ids_names_attributes_and_errors_stays_text() {
+async fn markup_in_ids_names_attributes_errors_log_lines_and_approvals_stays_text() {
     let Some(browser) = Browser::start(1280, 900).await else { return };
     let telemetry = kit::start();
     let tracer = kit::tracer(&telemetry);
+    telemetry.live_application(approvals(PAYLOAD, PAYLOAD));
     let run = kit::workflow(&tracer, PAYLOAD, PAYLOAD);
+    kit::log(&telemetry, &run, PAYLOAD);
     let attributes = vec![
         KeyValue::new(PAYLOAD, PAYLOAD),
         KeyValue::new("error.type", PAYLOAD),
@@ -70,8 +84,18 @@ async fn markup_in_ids_names_attributes_and_errors_stays_text() {
     browser.click(".run-row", "<img").await;
     browser.click(".line:nth-child(2)", "<img").await;
     browser.wait("return document.querySelector('.details .exception pre')?.textContent.includes('<script>') === true").await;
-    let found = browser.run("return [window.hacked ?? 0, document.querySelectorAll('main img, main script').length]").await;
-    assert_eq!(found, serde_json::json!([0, 0]));
+    browser
+        .wait("return document.querySelector('.logs p')?.textContent.includes('<script>') === true")
+        .await;
+    browser.wait("return document.querySelector('.wait .what b')?.textContent.includes('<script>') === true").await;
+    let found =
+        "return [window.hacked ?? 0, document.querySelectorAll('main img, main script').length]";
+    assert_eq!(browser.run(found).await, serde_json::json!([0, 0]));
+    browser.click("nav a", "Approvals").await;
+    for part in ["h3", ".facts", "pre"] {
+        browser.wait(&format!("return document.querySelector('.card {part}')?.textContent.includes('<script>') === true")).await;
+    }
+    assert_eq!(browser.run(found).await, serde_json::json!([0, 0]));
     browser.close().await;
 }
 
@@ -143,11 +167,43 @@ async fn the_page_reconnects_after_a_restart_of_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_whether_the_collector_responds_now() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let receiver = Receiver::start();
+    let (name, endpoint) = ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint());
+    let variables = [(name, endpoint.as_str()), ("OTEL_METRICS_EXPORTER", "none")];
+    let builder = hub_otel::Telemetry::builder().env_source(variables).live_token(kit::TOKEN);
+    let telemetry = builder.live("127.0.0.1:0").build().expect("it starts");
+    let tracer = kit::tracer(&telemetry);
+    let send = |run: &str| kit::end(&kit::workflow(&tracer, "review", run), "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.click("nav a", "Health").await;
+    browser.wait_for_text("no request yet").await;
+    send("run-1");
+    browser.wait_for_text("responded to the last request").await;
+    browser.wait_for_text("Collector: reachable").await;
+    receiver.stop();
+    send("run-2");
+    browser.wait_for_text("Collector: not reachable, 1 span kept").await;
+    browser.wait_for_text("is not reachable (").await;
+    receiver.resume();
+    browser.wait_for_text("Collector: reachable").await;
+    browser.wait_for_text("responded to the last request").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_views_follow_the_accessibility_rules_in_both_schemes_and_all_widths() {
     let Some(browser) = Browser::start(1280, 900).await else { return };
     let telemetry = kit::start();
     let tracer = kit::tracer(&telemetry);
     let url = telemetry.live_url().expect("served");
+    let base = kit::base(&telemetry);
+    browser.page.goto(&format!("{base}/?token=another")).await.expect("the form");
+    browser.wait_for_text("This token is not valid").await;
+    let form = browser.violations().await;
+    assert_eq!(form.unwrap_or_default(), [""; 0]);
+    telemetry.live_application(approvals("open-run", "patcher"));
     browser.page.goto(&url).await.expect("the page");
     let empty = browser.violations().await;
     assert_eq!(empty.unwrap_or_default(), [""; 0]);
@@ -156,16 +212,33 @@ async fn the_views_follow_the_accessibility_rules_in_both_schemes_and_all_widths
         .enumerate()
     {
         let run = kit::workflow(&tracer, status, &format!("run-{number}"));
-        kit::record(&tracer, &run, "GET /".to_owned(), Vec::new());
+        let mut child = kit::child(&tracer, &run, "GET /".to_owned(), Vec::new());
+        child.add_event("exception", vec![KeyValue::new("exception.message", "refused")]);
+        child.set_status(Status::error("refused"));
+        child.end();
+        kit::log(&telemetry, &run, "a line");
         kit::end(&run, status);
     }
     let open = kit::workflow(&tracer, "open", "open-run");
-    let base = kit::base(&telemetry);
     for (width, scheme) in [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")] {
         browser.emulate(width, 900, scheme).await;
         for view in ["#/runs", "#/runs/open-run", "#/runs/run-1", "#/approvals", "#/health"] {
             browser.page.goto(&format!("{base}/{view}")).await.expect("the view");
             browser.wait_for_text("connected").await;
+            match view {
+                "#/runs/run-1" => {
+                    browser.click(".line", "GET /").await;
+                    browser.wait("return document.querySelector('.exception') !== null").await;
+                    browser.wait("return document.querySelector('.logs p') !== null").await;
+                }
+                "#/approvals" => {
+                    browser.wait("return document.querySelector('.card .approve') !== null").await;
+                }
+                "#/health" => {
+                    browser.wait("return document.querySelector('.chart-card') !== null").await;
+                }
+                _ => {}
+            }
             let found = browser.violations().await.unwrap_or_default();
             assert_eq!(found, [""; 0], "{view} {width} {scheme}");
             let script = "return document.documentElement.scrollWidth <= innerWidth";
@@ -203,6 +276,156 @@ async fn the_page_is_used_by_keyboard() {
     browser.wait("return document.querySelectorAll('.line').length === 1").await;
     browser.run(&press("body", "/")).await;
     browser.wait("return document.activeElement?.type === 'search'").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_counts_all_of_its_spans_and_its_arrow_is_clicked() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, "review", "run-1");
+    let start = SystemTime::now();
+    for number in 1..=70 {
+        let builder = SpanBuilder::from_name(format!("SELECT {number}"))
+            .with_start_time(start)
+            .with_attributes([KeyValue::new("db.system.name", "sqlite")]);
+        let mut statement = tracer.build_with_context(builder, &run);
+        if number == 70 {
+            statement.set_status(Status::error("locked"));
+        }
+        statement.end_with_timestamp(start + Duration::from_secs(1));
+    }
+    kit::end(&run, "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.click(".run-row", "review").await;
+    browser.wait_for_text("70 statements").await;
+    let group = "const line = document.querySelector('.line:nth-child(2)');
+         return [line.querySelector('.note').textContent, line.querySelector('.length').textContent,
+            line.querySelectorAll('.bar').length, line.title]";
+    let expected =
+        serde_json::json!(["1 failed, collapsed", "1 m 10 s", 60, "70 statements, failed"]);
+    assert_eq!(browser.run(group).await, expected);
+    browser.emulate(360, 900, "light").await;
+    let note =
+        "return getComputedStyle(document.querySelector('.line:nth-child(2) .note')).display";
+    assert_ne!(browser.run(note).await, "none", "a failure is shown on a small screen");
+    // The group is opened, then the run is closed and opened, without a change of the selection.
+    for (line, lines) in [(2, 72), (2, 2), (1, 1), (1, 2)] {
+        browser
+            .run(&format!("document.querySelector('.line:nth-child({line}) .arrow').click()"))
+            .await;
+        let size = "return document.querySelector('.line').getAttribute('aria-setsize')";
+        browser.wait(&format!("{size} === '{lines}'")).await;
+    }
+    let selected = "return document.querySelectorAll('.line.selected').length";
+    assert_eq!(browser.run(selected).await, 0);
+    let size = "const { width, height } = document.querySelector('.arrow').getBoundingClientRect();
+         return width >= 24 && height >= 24";
+    assert_eq!(browser.run(size).await, true);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_of_one_name_have_the_ends_of_their_ids() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, "review", "run-1");
+    for (agent, id) in [("fault", "0197-aaaaaa"), ("fault", "0197/build"), ("other", "0197-cccccc")]
+    {
+        let attributes = [("agent.id", agent), ("agent.action", "act"), ("agent.run.id", id)];
+        let attributes = attributes.map(|(key, value)| KeyValue::new(key, value)).to_vec();
+        kit::record(&tracer, &run, "agent".to_owned(), attributes);
+    }
+    kit::end(&run, "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.click(".run-row", "review").await;
+    browser.wait("return document.querySelectorAll('.line').length === 4").await;
+    let notes =
+        "return [...document.querySelectorAll('.line .note')].map((note) => note.textContent)";
+    assert_eq!(browser.run(notes).await, serde_json::json!(["", "…aaaaaa", "build", ""]));
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_lines_are_added_one_by_one_and_are_of_the_span_or_of_the_run() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, "review", "run-1");
+    kit::log(&telemetry, &run, "first line");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait("return /^\\d\\d:\\d\\d · manual/.test(document.querySelector('.run-row .facts')?.textContent)").await;
+    browser.click(".run-row", "review").await;
+    browser.wait_for_text("first line").await;
+    browser.run("window.line = document.querySelector('.logs p')").await;
+    let child = kit::child(&tracer, &run, "GET /".to_owned(), Vec::new());
+    let child = run.with_span(child);
+    kit::log(&telemetry, &child, "second line");
+    browser.wait_for_text("second line").await;
+    browser.wait("return document.querySelector('.logs p') === line && document.querySelectorAll('.logs p').length === 2").await;
+    browser.click(".line", "GET /").await;
+    browser.wait_for_text("Logs of this span (1)").await;
+    browser.wait("return document.querySelectorAll('.logs p').length === 1").await;
+    browser.click(".log-panel button", "this run (2)").await;
+    browser.wait_for_text("Logs of this run (2)").await;
+    browser.wait("return document.querySelectorAll('.logs p').length === 2").await;
+    browser.click(".log-panel button", "this span (1)").await;
+    browser.wait_for_text("Logs of this span (1)").await;
+    child.span().end();
+    kit::end(&run, "SUCCESS");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_page_is_disconnected_and_a_visible_one_has_what_it_missed() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let clients = async |count: u64| {
+        poll::until_async(Duration::from_secs(30), async || {
+            let health = browser.run("return fetch('live/health').then((it) => it.json())").await;
+            (health["clients"] == count).then_some(())
+        })
+        .await;
+    };
+    kit::end(&kit::workflow(&tracer, "before", "run-1"), "SUCCESS");
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait_for_text("before").await;
+    clients(1).await;
+    let hide = |is_hidden: bool| {
+        format!(
+            "Object.defineProperty(document, 'hidden', {{ value: {is_hidden}, configurable: true }});
+             const timer = window.setTimeout;
+             window.setTimeout = (call, ms, ...rest) => timer(call, ms >= 30000 ? 0 : ms, ...rest);
+             document.dispatchEvent(new Event('visibilitychange'));"
+        )
+    };
+    browser.run(&hide(true)).await;
+    clients(0).await;
+    kit::end(&kit::workflow(&tracer, "meanwhile", "run-2"), "SUCCESS");
+    browser.run(&hide(false)).await;
+    browser.wait_for_text("meanwhile").await;
+    browser.wait("return document.querySelectorAll('.run-row').length === 2").await;
+    clients(1).await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_of_no_run_is_not_found() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait_for_text("No run yet").await;
+    for key in ["%", "%E0%A4%A", "gone"] {
+        browser
+            .page
+            .goto(&format!("{}/#/runs/{key}", kit::base(&telemetry)))
+            .await
+            .expect("a view");
+        browser.wait_for_text("This run is not in the store").await;
+    }
     browser.close().await;
 }
 

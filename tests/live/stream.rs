@@ -3,7 +3,7 @@
 use crate::kit::{self, TOKEN};
 use hub_otel_tests::poll;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, TraceContextExt as _};
+use opentelemetry::trace::{Span as _, TraceContextExt as _, TracerProvider as _};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -136,6 +136,45 @@ fn a_span_in_progress_has_its_late_attributes_and_a_trace_is_an_otlp_document() 
     assert_eq!(spans.len(), 2);
     assert!(spans.iter().all(|span| span.end_time_unix_nano > 0));
     assert!(resource.resource.as_ref().is_some_and(|resource| !resource.attributes.is_empty()));
+}
+
+#[test]
+fn content_that_is_captured_as_events_is_shown_with_its_span_and_names_its_line() {
+    let builder = kit::builder().capture_content(hub_otel::ContentCapture::Events);
+    let telemetry = builder.live("127.0.0.1:0").build().expect("it starts");
+    let run = kit::workflow(&kit::tracer(&telemetry), "review", "run-1");
+    let messages = r#"[{"role":"user","parts":[{"type":"text","content":"c4n4ry"}]}]"#;
+    let attributes = vec![
+        KeyValue::new("gen_ai.operation.name", "chat"),
+        KeyValue::new("gen_ai.input.messages", messages),
+    ];
+    let application = hub_otel::otel::tracer_provider(&telemetry).tracer("application");
+    kit::record(&application, &run, "chat m".to_owned(), attributes);
+    let updates = kit::get(&telemetry, "/live/updates?run=run-1").json();
+    let line = &updates["detail"]["logs"][0];
+    let text = line["text"].as_str().expect("a line");
+    let name = "gen_ai.client.inference.operation.details ";
+    assert!(text.starts_with(name) && !text.contains("c4n4ry"), "{text}");
+    let (trace, span) =
+        (run.span().span_context().trace_id(), line["span"].as_str().expect("an id"));
+    let span = kit::get(&telemetry, &format!("/live/span?trace={trace}&span={span}")).json();
+    assert!(!span["attributes"].to_string().contains("c4n4ry"), "{span}");
+    assert_eq!(span["content"][0][0]["key"], "gen_ai.input.messages", "{span}");
+    assert!(span["content"].to_string().contains("c4n4ry"), "{span}");
+    kit::end(&run, "SUCCESS");
+}
+
+#[test]
+fn a_span_in_progress_has_the_limits_of_a_span_that_ended() {
+    let telemetry = kit::start();
+    let tracer = kit::tracer(&telemetry);
+    let run = kit::workflow(&tracer, "review", "run-1");
+    let large = |index| KeyValue::new(format!("text.{index}"), "x".repeat(4_000));
+    let span = kit::child(&tracer, &run, "GET /".to_owned(), (0..100).map(large).collect());
+    let bytes = kit::get(&telemetry, "/live/updates").json()["bytes"].as_u64().expect("a size");
+    assert!((32 * 1024..72 * 1024).contains(&bytes), "{bytes}");
+    drop(span);
+    kit::end(&run, "SUCCESS");
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl SpanProcessor for QueueSpanProcessor {
             && let Some(mut data) = span.exported_data()
         {
             self.gen_ai.content.admit_foreign(&mut data);
-            live.started(data);
+            let bytes = limit_span(&mut data, self.value_limit);
+            live.started(data, bytes);
         }
     }
 

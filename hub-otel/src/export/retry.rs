@@ -48,6 +48,7 @@ pub(crate) type EndpointStates = BTreeMap<String, Arc<EndpointState>>;
 pub(crate) struct EndpointState {
     was_reached: AtomicBool,
     has_accepted: AtomicBool,
+    is_responding: AtomicBool,
     last_error: Mutex<String>,
 }
 
@@ -57,13 +58,29 @@ impl EndpointState {
         self.was_reached.load(Relaxed)
     }
 
+    /// Returns whether the last attempt had a response of OTLP.
+    #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "read by the live view"))]
+    pub(crate) fn is_responding(&self) -> bool {
+        self.is_responding.load(Relaxed)
+    }
+
     /// Returns the innermost cause of the last connection error, in the operating system's words.
+    /// Empty after a response.
     pub(crate) fn last_error(&self) -> String {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Records an attempt with a response of OTLP.
+    fn set_responding(&self) {
+        self.was_reached.store(true, Relaxed);
+        self.is_responding.store(true, Relaxed);
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Records an attempt without one.
     fn set_last_error(&self, message: &str) {
         let cause = message.rsplit(": ").next().unwrap_or(message).to_owned();
+        self.is_responding.store(false, Relaxed);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = cause;
     }
 }
@@ -99,7 +116,7 @@ impl RetryingExporter {
         loop {
             let (retry_after, cause) = match self.attempt(body.clone()).await {
                 ExportResponse::Accepted { rejected, message } => {
-                    self.set_reached();
+                    self.endpoint_state.set_responding();
                     self.endpoint_state.has_accepted.store(true, Relaxed);
                     if rejected > 0 {
                         self.warn(
@@ -111,7 +128,7 @@ impl RetryingExporter {
                     return ExportOutcome::Accepted { rejected };
                 }
                 ExportResponse::Rejected { reason } => {
-                    self.set_reached();
+                    self.endpoint_state.set_responding();
                     if self.protocol_hint.applies_to_refusal(&reason) {
                         self.log_protocol_hint();
                     }
@@ -125,6 +142,7 @@ impl RetryingExporter {
                 ExportResponse::Unreadable { detail } => {
                     unreadable += 1;
                     let detail = format!("the response is not OTLP: {detail}");
+                    self.endpoint_state.set_last_error(&detail);
                     if unreadable >= MAX_UNREADABLE_RESPONSES {
                         self.set_reached();
                         self.warn(
@@ -139,10 +157,13 @@ impl RetryingExporter {
                         let reason = Cow::Borrowed(failure_reason::UNREADABLE_RESPONSE);
                         return ExportOutcome::Failed(reason);
                     }
-                    (None, RetryCause::Transient(detail))
+                    (None, RetryCause::NoResponse(detail))
                 }
                 ExportResponse::Retryable { retry_after, cause } => (retry_after, cause),
             };
+            if matches!(cause, RetryCause::Transient(_)) {
+                self.endpoint_state.set_responding();
+            }
             if retry_after.is_some_and(|delay| delay > MAX_RETRY_AFTER) {
                 self.warn(
                     "retry-after",
@@ -185,7 +206,7 @@ impl RetryingExporter {
                 self.transport.reconnect();
                 ExportResponse::Retryable {
                     retry_after: None,
-                    cause: RetryCause::Transient(format!(
+                    cause: RetryCause::NoResponse(format!(
                         "no response within {:?}",
                         self.attempt_timeout
                     )),
@@ -220,7 +241,12 @@ impl RetryingExporter {
                     ),
                 );
             }
-            RetryCause::Transient(error) | RetryCause::OtherProtocol(error) => {
+            RetryCause::Transient(error)
+            | RetryCause::NoResponse(error)
+            | RetryCause::OtherProtocol(error) => {
+                if !matches!(cause, RetryCause::Transient(_)) {
+                    self.endpoint_state.set_last_error(error);
+                }
                 let is_other = matches!(cause, RetryCause::OtherProtocol(_));
                 if is_other || self.protocol_hint.is_other_port {
                     self.log_protocol_hint();

@@ -54,8 +54,10 @@ pub(crate) enum RetryCause {
     /// No TCP connection: the name does not resolve or no process listens at the address.
     /// `is_refused`: the address was reached, and no process listens there.
     Unreachable { message: String, is_refused: bool },
-    /// A broken connection, a timeout, or a retryable response.
+    /// A retryable response.
     Transient(String),
+    /// A broken connection, a timeout, or a response that is not OTLP.
+    NoResponse(String),
     /// A response in another protocol.
     OtherProtocol(String),
 }
@@ -169,7 +171,7 @@ pub(crate) fn connection_error(error: &(dyn Error + 'static), is_connect: bool) 
             message,
             is_refused: kind == io::ErrorKind::ConnectionRefused,
         },
-        None => RetryCause::Transient(message),
+        None => RetryCause::NoResponse(message),
     }
 }
 

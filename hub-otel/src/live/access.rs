@@ -8,8 +8,14 @@ use crate::telemetry::redaction::Sensitive;
 use http_types::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use http_types::request::Parts;
 use http_types::{HeaderMap, Request};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::borrow::Cow;
 use subtle::ConstantTimeEq as _;
+
+/// Characters of a token that are encoded in URLs and cookies: all but the unreserved ones.
+///
+/// <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The rules of one server.
 #[derive(Debug)]
@@ -32,9 +38,10 @@ impl Access {
         Self { tokens, hosts }
     }
 
-    /// Returns the first token, for the printed URL.
-    pub(super) fn token(&self) -> Option<&str> {
-        self.tokens.first().map(|token| token.expose().as_str())
+    /// Returns the query with the first token for the printed URL, empty without a token.
+    pub(super) fn token_query(&self) -> String {
+        let token = self.tokens.first();
+        token.map(|token| format!("?token={}", encoded(token.expose()))).unwrap_or_default()
     }
 
     pub(super) fn check_host(&self, parts: &Parts) -> Result<(), Denied> {
@@ -47,7 +54,7 @@ impl Access {
     /// Checks the token: in the cookie, as Bearer, or in the query.
     pub(super) fn check_token(&self, parts: &Parts) -> Result<(), Denied> {
         let is_valid = self.tokens.is_empty()
-            || self.cookie_value(parts).is_some_and(|token| self.accepts(token))
+            || self.cookie_value(parts).is_some_and(|token| self.accepts(&token))
             || bearer(&parts.headers).is_some_and(|token| self.accepts(token))
             || query(parts, "token").is_some_and(|token| self.accepts(&token));
         if is_valid { Ok(()) } else { Err(Denied::Token) }
@@ -68,19 +75,18 @@ impl Access {
     /// Returns the cookie to set if the query has a valid token.
     pub(super) fn cookie(&self, parts: &Parts) -> Option<String> {
         let token = query(parts, "token").filter(|token| self.accepts(token))?;
-        let is_safe = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~=/:@".contains(c);
-        token.chars().all(is_safe).then(|| {
-            format!("{}={token}; HttpOnly; SameSite=Strict; Path=/", cookie_name(&parts.headers))
-        })
+        let (name, token) = (cookie_name(&parts.headers), encoded(&token));
+        Some(format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/"))
     }
 
-    fn cookie_value<'a>(&self, parts: &'a Parts) -> Option<&'a str> {
+    fn cookie_value<'a>(&self, parts: &'a Parts) -> Option<Cow<'a, str>> {
         let name = cookie_name(&parts.headers);
         let cookies = parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        cookies
+        let value = cookies
             .flat_map(|cookies| cookies.split(';'))
             .filter_map(|cookie| cookie.trim().split_once('='))
-            .find_map(|(key, value)| (key == name).then_some(value))
+            .find_map(|(key, value)| (key == name).then_some(value))?;
+        percent_decode_str(value).decode_utf8().ok()
     }
 
     /// Compares with every token, in a time that depends on their lengths only.
@@ -99,6 +105,10 @@ fn cookie_name(headers: &HeaderMap) -> String {
     format!("hub_otel_live_{}", if port.is_empty() { "0" } else { port })
 }
 
+fn encoded(token: &str) -> Cow<'_, str> {
+    utf8_percent_encode(token, RESERVED).into()
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
@@ -110,7 +120,7 @@ pub(super) fn query(parts: &Parts, name: &str) -> Option<String> {
     let pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()?;
     let value = value.replace('+', " ");
-    percent_decode_str(&value).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+    percent_decode_str(&value).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// Returns whether a browser sent the request from a page of another site.
@@ -196,6 +206,20 @@ mod tests {
         let cookie = access.cookie(&parts("/?token=new-token", &host)).unwrap();
         assert_eq!(cookie, "hub_otel_live_9465=new-token; HttpOnly; SameSite=Strict; Path=/");
         assert_eq!(access.cookie(&parts("/?token=other", &host)), None);
+    }
+
+    #[test]
+    fn a_token_of_any_characters_is_accepted_from_the_printed_url_and_from_its_cookie() {
+        for token in ["a+b/c=&(d", "100% sure; ok", "schlüssel-für-alle"] {
+            let access = access(&[token]);
+            let host = ("host", "127.0.0.1:9465");
+            let opened = parts(&format!("/{}", access.token_query()), &[host]);
+            assert_eq!(access.check_token(&opened), Ok(()), "{token}");
+            let cookie = access.cookie(&opened).unwrap();
+            let cookie = cookie.split_once(';').unwrap().0;
+            assert!(cookie.is_ascii() && !cookie.contains([' ', ',']), "{cookie}");
+            assert_eq!(access.check_token(&parts("/", &[host, ("cookie", cookie)])), Ok(()));
+        }
     }
 
     #[test]

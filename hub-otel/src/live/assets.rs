@@ -101,16 +101,18 @@ fn pack(content: &[u8]) -> Packed {
 
 /// Responds with the page.
 pub(super) fn page() -> Response<LiveBody> {
-    html(StatusCode::OK, include_bytes!("page/index.html"))
+    html(StatusCode::OK, include_str!("page/index.html").into())
 }
 
-/// Responds with a form for the token.
-pub(super) fn sign_in() -> Response<LiveBody> {
-    html(StatusCode::UNAUTHORIZED, include_bytes!("page/sign-in.html"))
+/// Responds with a form for the token. `is_invalid`: the request had another one.
+pub(super) fn sign_in(is_invalid: bool) -> Response<LiveBody> {
+    let form = include_str!("page/sign-in.html");
+    let form = if is_invalid { form.replace(" hidden>", ">") } else { form.to_owned() };
+    html(StatusCode::UNAUTHORIZED, form.into())
 }
 
-fn html(status: StatusCode, content: &'static [u8]) -> Response<LiveBody> {
-    let mut response = Response::new(LiveBody::from(Bytes::from_static(content)));
+fn html(status: StatusCode, content: Bytes) -> Response<LiveBody> {
+    let mut response = Response::new(LiveBody::from(content));
     *response.status_mut() = status;
     let mime = HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, mime);

@@ -16,8 +16,6 @@ const MAX_BYTES: usize = 24 * 1024 * 1024;
 const RESERVED_BYTES: usize = MAX_BYTES / 2;
 /// Size of the inbox that is stored at once.
 const MUCH: usize = 512 * 1024;
-/// Estimated size of an attribute.
-const ATTRIBUTE_BYTES: usize = 96;
 
 /// One fact about a span.
 #[derive(Debug)]
@@ -56,9 +54,8 @@ impl Feed {
         }
     }
 
-    /// Records the start of a span.
-    pub(crate) fn started(&self, span: SpanData) {
-        let bytes = size_of::<SpanData>() + span.attributes.len() * ATTRIBUTE_BYTES;
+    /// Records the start of a span of a size in bytes, as the limits count it.
+    pub(crate) fn started(&self, span: SpanData, bytes: usize) {
         self.push(is_of_library(&span), bytes, || Message::Started(span));
     }
 
@@ -127,6 +124,17 @@ fn is_of_library(span: &SpanData) -> bool {
 mod tests {
     use super::*;
     use crate::live::testing::{span, unit_span};
+
+    #[test]
+    fn a_start_counts_with_the_size_of_its_texts() {
+        let feed = Feed::new();
+        for _ in 0..1_000 {
+            feed.started(span(1, 1, 0, "GET /"), 64 * 1024);
+        }
+        let kept = feed.take().len();
+        assert!(kept * 64 * 1024 <= MAX_BYTES - RESERVED_BYTES, "{kept}");
+        assert_eq!(feed.dropped(), 1_000 - kept as u64);
+    }
 
     #[test]
     fn beyond_the_limit_messages_are_counted_and_units_have_a_reserve() {

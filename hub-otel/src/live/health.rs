@@ -83,6 +83,10 @@ impl Total {
                     total.add(sum.unwrap_or_default(), explicit_bounds, bucket_counts.iter());
                 }
             }
+            // Without buckets of its own: only the sum is drawn.
+            Some(Data::ExponentialHistogram(histogram)) => {
+                total.sum = histogram.data_points.iter().filter_map(|point| point.sum).sum();
+            }
             _ => {}
         }
         total
@@ -269,6 +273,9 @@ fn slowest(units: &Snapshot<'_>) -> Vec<(String, f64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry_proto::tonic::metrics::v1::{
+        ExponentialHistogram, ExponentialHistogramDataPoint,
+    };
 
     #[test]
     fn a_percentile_is_interpolated_within_its_bucket() {
@@ -277,6 +284,15 @@ mod tests {
         assert_eq!(percentile(&bounds, &[10, 0, 0, 0], 0.5), Some(5.0));
         assert_eq!(percentile(&bounds, &[0, 10, 0, 0], 0.5), Some(15.0));
         assert_eq!(percentile(&bounds, &[0, 0, 0, 4], 0.95), Some(40.0));
+    }
+
+    #[test]
+    fn the_sum_of_an_exponential_histogram_is_read() {
+        let point = |sum| ExponentialHistogramDataPoint { sum, ..Default::default() };
+        let data_points = vec![point(Some(7.0)), point(None), point(Some(5.0))];
+        let histogram = ExponentialHistogram { data_points, ..Default::default() };
+        let data = Some(Data::ExponentialHistogram(histogram));
+        assert_eq!(Total::of_sdk(&Metric { data, ..Metric::default() }).sum, 12.0);
     }
 
     #[test]

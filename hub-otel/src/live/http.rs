@@ -244,7 +244,9 @@ fn reject(denied: Denied, parts: &Parts) -> LiveResponse {
             "the host of this request is not permitted; set OTEL_HUB_LIVE_HOSTS",
         ),
         Denied::Origin => problem(StatusCode::FORBIDDEN, "a page of another site has no access"),
-        Denied::Token if matches!(parts.uri.path(), "/" | "") => assets::sign_in(),
+        Denied::Token if matches!(parts.uri.path(), "/" | "") => {
+            assets::sign_in(query(parts, "token").is_some())
+        }
         Denied::Token => problem(
             StatusCode::UNAUTHORIZED,
             "this view requires its token; open the URL that the program printed",

@@ -12,6 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest name of a row in characters.
 const MAX_NAME: usize = 160;
+/// Characters of the end of an id that distinguish it. The begin of a UUIDv7 is a time.
+const ID_END: usize = 6;
+/// Longest last part of an id in characters.
+const MAX_PART: usize = 24;
 
 /// The kind of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -140,6 +144,16 @@ pub(super) fn name(span: &SpanData, kind: Kind) -> String {
         _ => None,
     };
     cut(&name.unwrap_or(Cow::Borrowed(&*span.name)), MAX_NAME)
+}
+
+/// Returns the end of the id of an agent's execution: its last part, or its last characters.
+pub(super) fn execution(span: &SpanData, kind: Kind) -> Option<Box<str>> {
+    let id = text(&span.attributes, a::AGENT_RUN_ID).filter(|_| kind == Kind::Agent)?;
+    if let Some((_, last)) = id.rsplit_once('/') {
+        return Some(cut(last, MAX_PART).into());
+    }
+    let (index, _) = id.char_indices().rev().nth(ID_END - 1)?;
+    Some(format!("…{}", &id[index..]).into())
 }
 
 /// Returns the state of a span that has ended.

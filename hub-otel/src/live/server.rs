@@ -6,7 +6,6 @@ use super::feed::Feed;
 use super::health::HealthHistory;
 use super::store::{Dropped, Store, StoreLimits};
 use crate::config::Config;
-use crate::config::live::LiveMode;
 use crate::export::delivery::Delivery;
 use crate::export::encode::redact_span;
 use crate::export::metrics::ManualMetricReader;
@@ -85,12 +84,9 @@ impl LiveServer {
         if tokens.is_empty() && !*live.is_open {
             tokens.push(Sensitive::new(uuid::Uuid::new_v4().simple().to_string()));
         }
-        // The router's listener is the application's: names beyond loopback are listed.
-        let listener = match *live.mode {
-            LiveMode::Listener(address) => Some(address),
-            _ => Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-        };
-        let hosts = MetricsHosts::new(live.hosts.value.clone(), listener);
+        // The rule of loopback for every address: other names are listed.
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let hosts = MetricsHosts::new(live.hosts.value.clone(), Some(loopback));
         let store = Store::new(StoreLimits::default(), parts.config.deny.clone());
         Arc::new(Self {
             epoch: uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
@@ -126,7 +122,7 @@ impl LiveServer {
 
     /// Returns the query with the token for the printed URL.
     pub(crate) fn token_query(&self) -> String {
-        self.access.token().map(|token| format!("?token={token}")).unwrap_or_default()
+        self.access.token_query()
     }
 
     /// Moves the messages of the feed into the store. Called on the export thread only.
@@ -188,11 +184,14 @@ impl LiveServer {
     pub(super) fn span_json(&self, trace: TraceId, id: SpanId) -> Option<String> {
         self.drain();
         let store = self.store();
-        let span = store.trace(trace)?.span(id)?;
+        let stored = store.trace(trace)?;
+        let span = stored.span(id)?;
         let now = if span.is_open() { self.instance.open_units.span(id) } else { None };
         let Some(mut now) = now else {
             let resource = span.process.as_ref().map(|process| &process.resource);
-            return Some(to_json(&SpanJson { span: span.to_wire(), resource }));
+            let logs = stored.logs.iter().filter(|log| log.span == id.to_string());
+            let content = logs.filter_map(|log| log.content.as_deref()).collect();
+            return Some(to_json(&SpanJson { span: span.to_wire(trace), resource, content }));
         };
         keep_last(&mut now.attributes, |attribute| attribute.key.as_str());
         redact_span(&mut now, &self.config.deny);
@@ -212,14 +211,15 @@ impl LiveServer {
         let store = self.store();
         let own = self.own_resource();
         let mut processes: Vec<(&WireResource, SpansByScope<'_>)> = Vec::new();
-        for span in traces.iter().filter_map(|id| store.trace(*id)).flat_map(|it| &it.spans) {
+        let spans = |id: &TraceId| store.trace(*id).map_or(&[][..], |trace| &trace.spans);
+        for (id, span) in traces.iter().flat_map(|id| spans(id).iter().map(|it| (*id, it))) {
             let resource = span.process.as_ref().map_or(&own, |process| &process.resource);
             let place = processes.iter().position(|(known, _)| std::ptr::eq(*known, resource));
             let place = place.unwrap_or_else(|| {
                 processes.push((resource, BTreeMap::new()));
                 processes.len() - 1
             });
-            if let Ok(json) = RawValue::from_string(to_json(&span.to_wire())) {
+            if let Ok(json) = RawValue::from_string(to_json(&span.to_wire(id))) {
                 processes[place].1.entry(&*span.scope).or_default().push(json);
             }
         }
@@ -262,7 +262,7 @@ impl LiveServer {
             .map(|(endpoint, state)| {
                 json!({
                     "endpoint": endpoint,
-                    "reached": state.was_reached(),
+                    "responding": state.is_responding(),
                     "error": state.last_error(),
                 })
             })
@@ -306,13 +306,15 @@ fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// A span, with the resource of another process.
+/// A span, with the resource of another process and the content of its events.
 #[derive(serde::Serialize)]
 struct SpanJson<'a> {
     #[serde(flatten)]
     span: WireSpan,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a WireResource>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    content: Vec<&'a RawValue>,
 }
 
 #[derive(serde::Serialize)]

@@ -25,7 +25,7 @@ use self::texts::Texts;
 use self::trace::{MAX_LOGS, MAX_SPANS, Trace, Usage};
 use crate::export::encode::redact_span;
 use crate::live::feed::Message;
-use crate::live::row::{Kind, State, cut, ended_state, kind, micros, name, text};
+use crate::live::row::{Kind, State, cut, ended_state, execution, kind, micros, name, text};
 use crate::semconv::attribute as a;
 use crate::telemetry::redaction::DenyList;
 use opentelemetry::trace::{SpanId, TraceId};
@@ -33,7 +33,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as WireResource;
 use opentelemetry_proto::tonic::trace::v1::Span as WireSpan;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -90,6 +90,8 @@ pub(crate) struct Store {
     finished: FinishedTraces,
     processes: Processes,
     approvals: FxHashMap<SpanId, OpenApproval>,
+    /// Traces with links, by the traces that they link to.
+    linked_from: FxHashMap<TraceId, FxHashSet<TraceId>>,
     texts: Texts,
     open_spans: usize,
     trace_bytes: usize,
@@ -240,6 +242,7 @@ impl Store {
             parent: data.parent_span_id,
             kind,
             name: self.texts.share(&name(&data, kind)),
+            execution: execution(&data, kind),
             state: state.unwrap_or(State::Running),
             error: error.map(|error| self.texts.share(&cut(&error, 120))),
             started: micros(data.start_time),
@@ -255,15 +258,24 @@ impl Store {
         }
     }
 
-    /// Adds or replaces a span, unless there is no space.
-    fn put(&mut self, id: TraceId, span: StoredSpan) -> bool {
-        let is_full = !self.evict(span.bytes());
+    /// Adds or replaces a span, unless there is no space. The end of a stored span is always
+    /// stored, without content if that has no space.
+    fn put(&mut self, id: TraceId, mut span: StoredSpan) -> bool {
+        let known = self.traces.get(&id).and_then(|trace| trace.span(span.id));
+        let (is_new, known) = (known.is_none(), known.map_or(0, StoredSpan::bytes));
+        let is_full = !self.evict(span.bytes().saturating_sub(known));
         let trace = self.traces.entry(id).or_default();
-        let is_new = trace.span(span.id).is_none();
-        if is_new && (is_full || trace.spans.len() >= MAX_SPANS) {
+        if is_full || (is_new && trace.spans.len() >= MAX_SPANS) {
             trace.dropped += 1;
             self.dropped.no_space += 1;
-            return false;
+            if is_new {
+                return false;
+            }
+            span.content = Box::default();
+            span.links = trace.span(span.id).map(|known| known.links.clone()).unwrap_or_default();
+        }
+        for (target, _) in span.links.iter().filter(|(target, _)| *target != id) {
+            self.linked_from.entry(*target).or_default().insert(id);
         }
         if let Some(run) = span.run.as_ref().filter(|_| span.kind.is_unit())
             && !trace.runs.contains(run)

@@ -27,7 +27,9 @@ impl<S: UnitSpans> UnitSpans for LiveUnitSpans<S> {
         let is_recorded = self.spans.begin(span, parent);
         if is_recorded {
             let facts = SpanFacts { span, end: None };
-            self.feed.started(copy_span_data(facts, &self.spans.limits()));
+            let mut data = copy_span_data(facts, &self.spans.limits());
+            let bytes = limit_span(&mut data, self.value_limit);
+            self.feed.started(data, bytes);
         }
         is_recorded
     }

@@ -99,9 +99,10 @@ impl GrpcTransport {
 
     pub(crate) async fn send(&self, body: Bytes) -> ExportResponse {
         match self.send_once(body).await {
-            ExportResponse::Retryable { retry_after, cause: RetryCause::Transient(message) }
-                if self.is_http_1().await =>
-            {
+            ExportResponse::Retryable {
+                retry_after,
+                cause: RetryCause::Transient(message) | RetryCause::NoResponse(message),
+            } if self.is_http_1().await => {
                 let cause = RetryCause::OtherProtocol(message);
                 ExportResponse::Retryable { retry_after, cause }
             }
@@ -202,7 +203,7 @@ fn transport_error(error: &(dyn Error + 'static)) -> RetryCause {
     let is_connect = std::iter::successors(Some(error), |&error| error.source())
         .any(|error| error.is::<tonic::ConnectError>());
     match connection_error(error, is_connect) {
-        RetryCause::Transient(message) if message.contains(NO_HTTP_2) => {
+        RetryCause::NoResponse(message) if message.contains(NO_HTTP_2) => {
             RetryCause::OtherProtocol(message)
         }
         cause => cause,

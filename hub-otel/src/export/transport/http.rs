@@ -101,7 +101,7 @@ impl HttpTransport {
             Ok(response) => response,
             Err(error) => {
                 let cause = match connection_error(&error, error.is_connect()) {
-                    RetryCause::Transient(message) if is_other_protocol(&error) => {
+                    RetryCause::NoResponse(message) if is_other_protocol(&error) => {
                         RetryCause::OtherProtocol(message)
                     }
                     cause => cause,
@@ -124,7 +124,7 @@ impl HttpTransport {
             }
             Err(error) => ExportResponse::Retryable {
                 retry_after: None,
-                cause: RetryCause::Transient(error_chain(&*error)),
+                cause: RetryCause::NoResponse(error_chain(&*error)),
             },
         }
     }

@@ -1,10 +1,10 @@
 // The page: navigation, the three views, keyboard.
 
 import { ApprovalView } from "./approvals.js";
-import { approvals, changed, onChange, request, select, start, state } from "./connection.js";
-import { fill, h, setText } from "./dom.js";
+import { approvals, onChange, select, start, state } from "./connection.js";
+import { fill, h, refill, setText } from "./dom.js";
 import { bytes, count } from "./format.js";
-import { HealthView } from "./health.js";
+import { collector, HealthView } from "./health.js";
 import { RunView } from "./run.js";
 import { isActive, RunList } from "./runs.js";
 
@@ -20,30 +20,36 @@ const [nav, main, service, notice] = ["nav", "main", "service", "notice"].map(fi
 
 const list = new RunList((key) => (location.hash = `#/runs/${encodeURIComponent(key)}`));
 const runView = new RunView();
-const healthView = new HealthView();
 const split = h("div", { class: "split" }, list.element, runView.element);
 /** @type {Record<string, { element: HTMLElement, update: () => unknown }>} */
 const views = {
   runs: { element: split, update: () => [list.update(), runView.update()] },
   approvals: new ApprovalView(),
-  health: healthView,
+  health: new HealthView(),
 };
 const links = Object.keys(views).map((view) =>
   h("a", { href: `#/${view}`, "data-view": view }, view[0].toUpperCase() + view.slice(1), " ", h("b", {})));
 fill(nav, links);
 
 let view = "";
-let collector = "";
+
+/** Decodes a part of the location. One that cannot be decoded is the id of no run. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 /** Shows the view of the location. */
 function route() {
   const [, name = "runs", key = ""] = location.hash.split("/");
-  const run = decodeURIComponent(key);
+  const run = decoded(key);
   const next = name in views ? name : "runs";
   if (next !== view) {
     view = next;
     fill(main, views[view].element);
-    healthView.requested = 0;
   }
   split.classList.toggle("has-run", run !== "");
   list.rows.selected = run || null;
@@ -72,26 +78,10 @@ function updateService() {
   const name = state.info?.service ?? "";
   const version = state.info?.resource["service.version"] ?? "";
   const dot = state.link === "live" ? "● connected" : "○ not connected";
-  const parts = [`${name} ${version}`.trim(), collector, `${bytes(state.bytes)} of ${bytes(state.limit)}`];
-  const signature = [dot, ...parts].join("|");
-  if (service.dataset.signature === signature) return;
-  service.dataset.signature = signature;
-  fill(service, h("span", { class: state.link === "live" ? "ok" : "error" }, dot), parts.filter(Boolean).map((part) => h("span", {}, part)));
-}
-
-/** Reads whether the Collector is reachable. */
-async function readCollector() {
-  try {
-    const health = await request("live/health");
-    const broken = health.collectors.some((/** @type {any} */ it) => !it.reached && it.error);
-    const spans = health.delivery.find((/** @type {any} */ it) => it.signal === "traces");
-    if (!health.collectors.length) collector = "";
-    else if (broken) collector = `Collector: not reachable, ${count(spans?.pending ?? 0)} spans kept`;
-    else collector = health.collectors.some((/** @type {any} */ it) => it.reached) ? "Collector: reached" : "";
-    changed();
-  } catch {
-    // The state of the connection is shown already.
-  }
+  const parts = [`${name} ${version}`.trim(), collector(), `${bytes(state.bytes)} of ${bytes(state.limit)}`].filter(Boolean);
+  refill(service, [dot, ...parts].join("|"), () => [
+    h("span", { class: state.link === "live" ? "ok" : "error" }, dot), ...parts.map((part) => h("span", {}, part)),
+  ]);
 }
 
 // The token is in the cookie now: it is removed from the address, the history and copied links.
@@ -113,10 +103,8 @@ window.addEventListener("hashchange", route);
 onChange(update);
 start();
 route();
-readCollector();
-setInterval(() => document.hidden || readCollector(), 10_000);
 setInterval(() => {
   if (document.hidden) return;
   const isMoving = [...state.runs.values()].some(isActive) || approvals().length > 0;
-  if (isMoving || view === "health") update();
+  if (isMoving) update();
 }, TICK_MS);

@@ -1,7 +1,7 @@
 // Approvals that wait, and their decisions.
 
-import { approvals, changed, now, refreshApprovals, request, state } from "./connection.js";
-import { empty, fill, h, setText } from "./dom.js";
+import { approvals, changed, now, refresh, request, state } from "./connection.js";
+import { empty, h, refill, setText } from "./dom.js";
 import { duration } from "./format.js";
 
 /** @typedef {import("./connection.js").Approval} Approval */
@@ -24,8 +24,7 @@ async function decide(approval, approved) {
     errors.set(approval.id, error instanceof Error ? error.message : String(error));
   }
   sent.delete(approval.id);
-  await refreshApprovals();
-  changed();
+  await refresh();
 }
 
 /** @param {Approval} approval */
@@ -48,29 +47,26 @@ function pretty(input) {
   }
 }
 
-/** The bars that exist, so that a change elsewhere does not replace a focused button. @type {Map<string, { version: string, element: HTMLElement }>} */
+/** The bars that exist, so that a change elsewhere does not replace a focused button. @type {Map<string, HTMLElement>} */
 const bars = new Map();
 
 /** Returns the bar of each approval that a run waits for. @param {string} run */
 export function decisionBar(run) {
   return approvals().filter((approval) => approval.run === run).map((approval) => {
     const version = JSON.stringify([approval, sent.has(approval.id), errors.get(approval.id), state.info?.canDecide]);
-    let bar = bars.get(approval.id);
-    if (!bar || bar.version !== version) {
-      const error = errors.get(approval.id);
-      const element = h("div", { class: "wait" },
-        h("span", { "aria-hidden": "true" }, "◆"),
-        h("span", { class: "what" }, h("b", {}, subject(approval)), " waits for an approval ", h("span", { class: "muted since" })),
-        error && h("span", { class: "error", role: "alert" }, error),
-        buttons(approval),
-        approval.input && h("details", {}, h("summary", {}, "input"), h("pre", {}, pretty(approval.input))),
-      );
-      bar = { version, element };
-      bars.set(approval.id, bar);
-    }
-    const since = bar.element.querySelector(".since");
+    const bar = bars.get(approval.id) ?? h("div", { class: "wait" });
+    bars.set(approval.id, bar);
+    const error = errors.get(approval.id);
+    refill(bar, version, () => [
+      h("span", { "aria-hidden": "true" }, "◆"),
+      h("span", { class: "what" }, h("b", {}, subject(approval)), " waits for an approval ", h("span", { class: "muted since" })),
+      error && h("span", { class: "error", role: "alert" }, error),
+      buttons(approval),
+      approval.input && h("details", {}, h("summary", {}, "input"), h("pre", {}, pretty(approval.input))),
+    ]);
+    const since = bar.querySelector(".since");
     if (since) setText(since, `for ${duration(now() - approval.since)}`);
-    return bar.element;
+    return bar;
   });
 }
 
@@ -81,7 +77,6 @@ export class ApprovalView {
     this.name.value = localStorage.getItem(NAME) ?? "";
     this.name.addEventListener("change", () => localStorage.setItem(NAME, this.name.value));
     this.list = h("div", {});
-    this.shown = "";
     this.element = h("section", { class: "panel page", "aria-label": "Approvals" },
       h("div", { class: "page-head" }, h("h2", {}, "Approvals that wait"), h("label", { for: "name" }, "decide as ", this.name)),
       this.list,
@@ -91,10 +86,9 @@ export class ApprovalView {
   update() {
     const waiting = approvals();
     const shown = JSON.stringify([waiting, [...sent], [...errors], state.info?.canDecide, state.runs.size]);
-    if (shown !== this.shown) {
-      this.shown = shown;
-      fill(this.list, waiting.length ? waiting.map(card) : empty("No approval waits", h("p", {}, "A run that calls hub_otel::approval::wait, or that the application stored as waiting, is listed here with its input.")));
-    }
+    refill(this.list, shown, () => waiting.length
+      ? waiting.map(card)
+      : [empty("No approval waits", h("p", {}, "A run that calls hub_otel::approval::wait, or that the application stored as waiting, is listed here with its input."))]);
     for (const element of this.list.querySelectorAll("[data-since]")) {
       if (element instanceof HTMLElement) setText(element, `waits for ${duration(now() - Number(element.dataset.since))}`);
     }

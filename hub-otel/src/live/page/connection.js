@@ -9,7 +9,7 @@
  * @typedef {{ id: string, trace: string, parent?: string, kind: string, name: string,
  *   state: string, error?: string, started: number, ended?: number, run?: string,
  *   inputTokens?: number, outputTokens?: number, cost?: number, links?: string[],
- *   process?: [string, string] }} Span
+ *   process?: [string, string], execution?: string }} Span
  * @typedef {{ time: number, severity: number, text: string, target: string, span: string }} Log
  * @typedef {{ span: string, run: string, name: string, back: boolean }} Linked
  * @typedef {{ id: string, run: string | null, since: number, workflow?: string,
@@ -21,8 +21,11 @@
  * @typedef {"live" | "lost" | "denied"} Link
  */
 
-/** Interval of the application's list of approvals. */
-const APPROVALS_MS = 3000;
+/** Interval of the health and of the application's list of approvals. */
+const REFRESH_MS = 3000;
+
+/** Time after which a hidden page is disconnected: a browser has six connections to a host, for all pages. */
+const HIDDEN_MS = 30_000;
 
 /** What the page has of the process. */
 export const state = {
@@ -38,6 +41,8 @@ export const state = {
   detail: null,
   /** @type {Info | null} */
   info: null,
+  /** @type {any} Metrics, delivery and Collectors. */
+  health: null,
   /** @type {Link} */
   link: "lost",
   bytes: 0,
@@ -54,6 +59,7 @@ let scheduled = false;
 /** @type {EventSource | null} */
 let source = null;
 let position = "";
+let hiding = 0;
 /** @type {string | null} */
 let selected = null;
 
@@ -98,7 +104,6 @@ export async function request(path, body) {
 
 /** @param {Link} link */
 function setLink(link) {
-  if (state.link === link) return;
   state.link = link;
   changed();
 }
@@ -107,9 +112,7 @@ function setLink(link) {
 export function select(key) {
   if (key === selected && source) return;
   selected = key;
-  state.detail = key === null
-    ? null
-    : { run: key, missing: false, spans: new Map(), logs: [], dropped: 0, linked: [] };
+  state.detail = key === null ? null : { run: key, missing: false, spans: new Map(), logs: [], dropped: 0, linked: [] };
   // The runs are kept; the spans of the new run begin at zero.
   position = position.replace(/\.[0-9]+$/, ".0");
   connect();
@@ -137,17 +140,17 @@ function connect() {
 /** @param {EventSource} closed */
 async function retry(closed) {
   if (source !== closed) return;
-  try {
-    await loadInfo();
-  } catch {
-    // The message of the state is enough.
-  }
+  await loadInfo();
   if (source === closed) connect();
 }
 
 async function loadInfo() {
-  state.info = await request("live/info");
-  changed();
+  try {
+    state.info = await request("live/info");
+    changed();
+  } catch {
+    // The message of the state is enough.
+  }
 }
 
 /** @param {any} message */
@@ -155,7 +158,7 @@ function apply(message) {
   if (message.reset) {
     state.runs.clear();
     if (state.detail) Object.assign(state.detail, { spans: new Map(), logs: [], linked: [] });
-    loadInfo().catch(() => {});
+    loadInfo();
   }
   state.link = "live";
   position = message.id;
@@ -179,22 +182,34 @@ function apply(message) {
   changed();
 }
 
-/** Requests the approvals that the application stores. */
-export async function refreshApprovals() {
+/** Requests the health, and the approvals that the application stores. */
+export async function refresh() {
   try {
-    const { approvals } = await request("live/approvals");
-    if (JSON.stringify(approvals) !== JSON.stringify(state.stored)) {
-      state.stored = approvals;
-      changed();
-    }
+    state.health = await request("live/health");
+    state.stored = (await request("live/approvals")).approvals;
   } catch {
     // The next request may succeed.
+  }
+  changed();
+}
+
+/** Disconnects a hidden page. The position of a visible one continues: it misses nothing. */
+function followVisibility() {
+  clearTimeout(hiding);
+  if (!document.hidden && !source) connect();
+  if (document.hidden) {
+    hiding = setTimeout(() => {
+      source?.close();
+      source = null;
+    }, HIDDEN_MS);
   }
 }
 
 /** Starts the connection. */
 export function start() {
-  loadInfo().catch(() => {});
-  refreshApprovals();
-  setInterval(() => document.hidden || refreshApprovals(), APPROVALS_MS);
+  loadInfo();
+  refresh();
+  setInterval(() => document.hidden || refresh(), REFRESH_MS);
+  document.addEventListener("visibilitychange", followVisibility);
+  if (document.hidden) followVisibility();
 }

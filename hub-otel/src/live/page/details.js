@@ -148,7 +148,9 @@ export class Details {
   /** @param {Span} span @param {any} json */
   render(span, json) {
     /** @type {Attribute[]} */
-    const attributes = json.attributes ?? [];
+    const own = json.attributes ?? [];
+    // Content that was captured as events only.
+    const attributes = own.concat((json.content ?? []).flat().filter((/** @type {Attribute} */ { key }) => own.every((it) => it.key !== key)));
     /** @type {SpanEvent[]} */
     const events = json.events ?? [];
     const [start, end] = [BigInt(json.startTimeUnixNano), BigInt(json.endTimeUnixNano ?? 0)];

@@ -27,10 +27,8 @@ export function h(tag, attributes, ...children) {
 
 /** @param {Element} element @param {(Child | Child[])[]} children */
 function append(element, children) {
-  for (const child of children.flat()) {
-    if (child === null || child === undefined || child === false) continue;
-    element.append(child instanceof Node ? child : String(child));
-  }
+  const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...shown.map((child) => (child instanceof Node ? child : String(child))));
 }
 
 /** Replaces the content of an element. @param {Element} element @param {...(Child | Child[])} children */
@@ -39,10 +37,13 @@ export function fill(element, ...children) {
   append(element, children);
 }
 
-/** Replaces the content of an element if `version` differs. @param {HTMLElement} element @param {string} version @param {() => Child[]} content */
+/** @type {WeakMap<Element, string>} */
+const versions = new WeakMap();
+
+/** Replaces the content of an element if `version` differs. @param {Element} element @param {string} version @param {() => Child[]} content */
 export function refill(element, version, content) {
-  if (element.dataset.version === version) return;
-  element.dataset.version = version;
+  if (versions.get(element) === version) return;
+  versions.set(element, version);
   fill(element, content());
 }
 

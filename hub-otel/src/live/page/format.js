@@ -1,6 +1,7 @@
 // Numbers, durations and times as text.
 
-const integer = new Intl.NumberFormat("en");
+/** Formats a whole number. @type {(value: number) => string} */
+export const count = new Intl.NumberFormat("en").format;
 
 /** Formats a duration. @param {number} micros */
 export function duration(micros) {
@@ -22,9 +23,10 @@ export function time(micros) {
   return `${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Formats a whole number. @param {number} value */
-export function count(value) {
-  return integer.format(value);
+/** Formats the date of a day that is not today. @param {number} micros since 1970 */
+export function day(micros) {
+  const date = new Date(micros / 1000);
+  return date.toDateString() === new Date().toDateString() ? "" : `${date.toLocaleDateString("en-CA")} `;
 }
 
 /** Formats an amount of US dollars. @param {number} value */

@@ -1,5 +1,7 @@
 // A list of rows of equal height, of which only the visible ones are elements.
 
+import { h } from "./dom.js";
+
 /** Rows above and below the visible ones. */
 const MARGIN = 8;
 
@@ -13,8 +15,11 @@ const MARGIN = 8;
  * @property {() => HTMLElement} create creates the element of a row
  * @property {(element: HTMLElement, item: T) => void} update shows an item in an element
  * @property {(item: T) => void} select called for a click and for the keyboard
- * @property {(item: T, open: boolean) => void} [toggle] opens or closes a row of a tree
+ * @property {(item: T, open?: boolean) => void} [toggle] opens or closes a row of a tree
  */
+
+/** Returns whether the arrow of a row that can be opened was clicked. @param {MouseEvent} event */
+export const isArrow = (event) => event.target instanceof Element && event.target.matches(".arrow:not(:empty)");
 
 /** @template T */
 export class Rows {
@@ -25,18 +30,13 @@ export class Rows {
     this.items = [];
     /** @type {string | null} */
     this.selected = null;
-    this.space = document.createElement("div");
-    this.space.className = "space";
-    this.space.setAttribute("role", "presentation");
-    this.element = document.createElement("div");
-    this.element.className = "rows";
-    this.element.tabIndex = 0;
-    this.element.setAttribute("role", options.role);
-    this.element.setAttribute("aria-label", options.label);
-    this.element.append(this.space);
-    this.element.addEventListener("scroll", () => this.render(), { passive: true });
-    this.element.addEventListener("keydown", (event) => this.press(event));
-    this.element.addEventListener("click", (event) => this.click(event));
+    this.space = h("div", { class: "space", role: "presentation" });
+    this.element = h("div", {
+      class: "rows", tabindex: 0, role: options.role, "aria-label": options.label,
+      onscroll: () => this.render(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.press(event),
+      onclick: (/** @type {MouseEvent} */ event) => this.click(event),
+    }, this.space);
     new ResizeObserver(() => this.render()).observe(this.element);
     this.prefix = `row-${Math.random().toString(36).slice(2, 8)}`;
   }
@@ -124,6 +124,9 @@ export class Rows {
   /** @param {MouseEvent} event */
   click(event) {
     const row = event.target instanceof Element && event.target.closest("[data-index]");
-    if (row instanceof HTMLElement) this.moveTo(Number(row.dataset.index));
+    if (!(row instanceof HTMLElement)) return;
+    const index = Number(row.dataset.index);
+    if (isArrow(event)) this.options.toggle?.(this.items[index]);
+    else this.moveTo(index);
   }
 }

@@ -3,9 +3,9 @@
 import { changed, now, request, state } from "./connection.js";
 import { badge, copyButton, empty, fill, h, refill, setText } from "./dom.js";
 import { Details } from "./details.js";
-import { count, duration, money, plural, time } from "./format.js";
+import { count, day, duration, money, plural, time } from "./format.js";
 import { decisionBar } from "./approvals.js";
-import { Rows } from "./rows.js";
+import { isArrow, Rows } from "./rows.js";
 import { age, isActive, usage } from "./runs.js";
 
 /**
@@ -21,68 +21,44 @@ const LEAVES = new Set(["db", "http", "span"]);
 const NOUNS = { db: "statement", http: "request", span: "span" };
 /** Most log lines that are shown. */
 const MAX_LOGS = 500;
+/** Most bars of one line. */
+const MAX_BARS = 60;
 /** Distances of the time axis in microseconds. */
 const STEPS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => step * 10 ** power))
   .concat([6e7, 12e7, 3e8, 6e8, 18e8, 36e8, 72e8]).sort((left, right) => left - right);
+
+const isFailed = (/** @type {Span} */ span) => span.state === "failed" || span.state === "timed out";
 
 /** Returns the lines of the tree. Leaves of one kind share a line until it is toggled. @param {Iterable<Span>} all @param {Set<string>} toggled */
 export function lines(all, toggled) {
   const spans = [...all].sort((left, right) => left.started - right.started);
   const known = new Set(spans.map((span) => span.id));
-  /** @type {Map<string, Span[]>} */
-  const children = new Map();
-  for (const span of spans) {
-    const parent = span.parent && known.has(span.parent) ? span.parent : "";
-    const siblings = children.get(parent);
-    if (siblings) siblings.push(span);
-    else children.set(parent, [span]);
-  }
+  const children = Map.groupBy(spans, ({ parent }) => (parent && known.has(parent) ? parent : ""));
   const isLeaf = (/** @type {Span} */ span) => LEAVES.has(span.kind) && !children.has(span.id);
   /** @type {Line[]} */
   const result = [];
   // A stack instead of a recursion: a chain of spans may be deep.
   /** @type {(Line & { below: Span[] })[]} */
   const stack = [];
-  const push = (/** @type {Span[]} */ siblings, /** @type {number} */ depth) => {
-    /** @type {Map<string, Span[]>} */
-    const groups = new Map();
-    /** @type {(Line & { below: Span[] })[]} */
-    const found = [];
-    for (const span of siblings) {
-      const group = isLeaf(span) ? groups.get(span.kind) : undefined;
-      if (group) {
-        group.push(span);
-        continue;
-      }
-      const own = [span];
-      if (isLeaf(span)) groups.set(span.kind, own);
-      const below = children.get(span.id) ?? [];
-      const open = below.length > 0 && !toggled.has(span.id);
-      found.push({ key: span.id, depth, kind: span.kind, name: span.name, note: "", spans: own, children: below.length, open, below });
-    }
-    for (const line of found.reverse()) {
-      if (line.spans.length > 1) {
-        line.key = `${line.kind} of ${siblings[0].parent ?? ""} ${line.spans[0].id}`;
-        line.name = plural(line.spans.length, NOUNS[line.kind]);
-        line.open = toggled.has(line.key);
-        line.note = line.open ? "" : "collapsed";
-        line.below = line.spans;
-        line.children = line.spans.length;
-      }
-      stack.push(line);
+  const push = (/** @type {Span[]} */ siblings, /** @type {number} */ depth, withGroups = true) => {
+    const names = Map.groupBy(siblings, (span) => span.name);
+    const groups = Map.groupBy(siblings, (span) => (withGroups && isLeaf(span) ? span.kind : span.id));
+    for (const own of [...groups.values()].reverse()) {
+      const [{ id, kind, parent, name, execution = "" }] = own;
+      const isGroup = own.length > 1;
+      const key = isGroup ? `${kind} of ${parent ?? ""} ${id}` : id;
+      const below = isGroup ? own : children.get(id) ?? [];
+      const open = below.length > 0 && toggled.has(key) === isGroup;
+      const failed = isGroup ? own.filter(isFailed).length : 0;
+      const isTwin = (names.get(name)?.length ?? 0) > 1;
+      const note = [failed > 0 && `${count(failed)} failed`, isGroup && !open && "collapsed", isTwin && execution].filter(Boolean).join(", ");
+      stack.push({ key, depth, kind, name: isGroup ? plural(own.length, NOUNS[kind]) : name, note, spans: own, children: below.length, open, below });
     }
   };
   push(children.get("") ?? [], 0);
   for (let line = stack.pop(); line; line = stack.pop()) {
     result.push(line);
-    if (!line.open) continue;
-    if (line.spans.length > 1) {
-      for (const span of [...line.spans].reverse()) {
-        stack.push({ key: span.id, depth: line.depth + 1, kind: span.kind, name: span.name, note: "", spans: [span], children: 0, open: false, below: [] });
-      }
-    } else {
-      push(line.below, line.depth + 1);
-    }
+    if (line.open) push(line.below, line.depth + 1, line.spans.length === 1);
   }
   return result;
 }
@@ -115,18 +91,23 @@ export class RunView {
       select: (line) => this.choose(line),
       toggle: (line, open) => this.toggle(line, open),
     });
-    this.rows.element.addEventListener("dblclick", () => {
+    this.rows.element.addEventListener("dblclick", (event) => {
       const line = this.rows.items[this.rows.index()];
-      if (line) this.toggle(line, !line.open);
+      if (line && !isArrow(event)) this.toggle(line);
     });
     this.details = new Details();
     this.logTitle = h("h3", {});
+    this.logScope = h("button", { class: "quiet", type: "button", onclick: () => this.updateLogs(state.detail, !this.isOfRun) });
+    this.isOfRun = false;
+    this.noLogs = h("p", { class: "muted" }, "No log line. Events of the tracing and log crates inside of a run are shown here.");
+    /** @type {import("./connection.js").Log[]} The lines that are shown. */
+    this.shown = [];
     this.logs = h("div", { class: "logs", tabindex: 0, role: "log", "aria-label": "Log lines" });
     this.none = h("div", {});
     this.body = h("div", { class: "run-body" },
       this.wait,
       this.waterfall = h("div", { class: "waterfall" }, h("div", { class: "axis" }, this.ticks), this.rows.element),
-      h("div", { class: "below" }, this.details.element, h("section", { class: "log-panel", "aria-label": "Log lines" }, this.logTitle, this.logs)),
+      h("div", { class: "below" }, this.details.element, h("section", { class: "log-panel", "aria-label": "Log lines" }, h("div", { class: "span-head" }, this.logTitle, this.logScope), this.noLogs, this.logs)),
     );
     this.element = h("section", { class: "panel run", "aria-label": "Run" }, this.head, this.none, this.body);
   }
@@ -179,7 +160,7 @@ export class RunView {
     refill(this.title, run.name + run.state, () => [run.name || run.id, " ", badge(run.state)]);
     refill(this.facts, JSON.stringify([run, detail.dropped, this.processes]), () => [
       fact("run", run.key),
-      fact("started", time(run.started)),
+      fact("started", day(run.started) + time(run.started)),
       h("span", { class: "fact" }, run.ended ? "took " : "for ", this.age),
       run.segments > 1 && fact("segments", count(run.segments)),
       this.processes > 1 && fact("processes", count(this.processes)),
@@ -228,28 +209,26 @@ export class RunView {
     const process = this.processes > 1 ? processName(line.spans[0], this.services > 1) : "";
     const parent = state.detail?.spans.get(line.spans[0].parent ?? "");
     // Where it changes: the lines below are of the same process.
-    setText(note, line.note || (parent && String(processOf(parent)) === String(processOf(line.spans[0])) ? "" : process));
+    const isOfParent = parent && String(processOf(parent)) === String(processOf(line.spans[0]));
+    setText(note, [line.note, !isOfParent && process].filter(Boolean).join(" "));
     element.setAttribute("aria-level", String(line.depth + 1));
     if (line.children) element.setAttribute("aria-expanded", String(line.open));
     else element.removeAttribute("aria-expanded");
     const total = this.to - this.from;
-    // A group of many spans is drawn as its first ones.
-    const spans = line.spans.slice(0, 60);
-    while (track.childElementCount > spans.length) track.lastElementChild?.remove();
-    while (track.childElementCount < spans.length) track.append(h("i", {}));
-    let micros = 0;
-    let failed = "";
-    for (const [index, span] of spans.entries()) {
-      const end = span.ended ?? this.to;
+    // A group of many spans is drawn as its first ones, and summed over all.
+    const drawn = line.spans.slice(0, MAX_BARS);
+    while (track.childElementCount > drawn.length) track.lastElementChild?.remove();
+    while (track.childElementCount < drawn.length) track.append(h("i", {}));
+    for (const [index, span] of drawn.entries()) {
       const bar = /** @type {HTMLElement} */ (track.children[index]);
-      const isFailed = span.state === "failed" || span.state === "timed out";
-      bar.className = `bar ${span.kind}${span.ended === undefined ? " open" : ""}${isFailed ? " failed" : ""}`;
+      bar.className = `bar ${span.kind}${span.ended === undefined ? " open" : ""}${isFailed(span) ? " failed" : ""}`;
       bar.style.left = `${((span.started - this.from) / total) * 100}%`;
-      bar.style.width = `${((end - span.started) / total) * 100}%`;
-      micros += (span.ended ?? now()) - span.started;
-      if (isFailed) failed = span.error ?? span.state;
+      bar.style.width = `${(((span.ended ?? this.to) - span.started) / total) * 100}%`;
     }
-    setText(length, duration(micros));
+    const last = line.spans.findLast(isFailed);
+    const failed = last && (last.error ?? last.state);
+    note.classList.toggle("error", line.spans.length > 1 && Boolean(failed));
+    setText(length, duration(line.spans.reduce((sum, span) => sum + (span.ended ?? now()) - span.started, 0)));
     setText(used, usage(line.spans[0]));
     const status = line.spans.length === 1 ? line.spans[0].state : "";
     // The name is the visible text; the state is its description.
@@ -259,39 +238,51 @@ export class RunView {
   /** @param {Line} line */
   choose(line) {
     if (line.spans.length > 1) {
-      this.toggle(line, !line.open);
+      this.toggle(line);
       return;
     }
     this.details.show(line.spans[0]);
     this.updateLogs(state.detail);
   }
 
-  /** @param {Line} line @param {boolean} open */
-  toggle(line, open) {
+  /** @param {Line} line @param {boolean} [open] */
+  toggle(line, open = !line.open) {
     if (!line.children || line.open === open) return;
     if (this.toggled.has(line.key)) this.toggled.delete(line.key);
     else this.toggled.add(line.key);
     changed();
   }
 
-  /** @param {import("./connection.js").Detail | null} detail */
-  updateLogs(detail) {
+  /** Shows the lines of the selected span, or of the run if that has none or is preferred. @param {import("./connection.js").Detail | null} detail */
+  updateLogs(detail, isOfRun = this.isOfRun) {
+    this.isOfRun = isOfRun;
     const span = this.details.span;
     const all = detail?.logs ?? [];
     const own = span ? all.filter((log) => log.span === span.id) : [];
-    const shown = (own.length ? own : all).slice(-MAX_LOGS);
-    setText(this.logTitle, own.length ? "Logs of this span" : "Logs of this run");
-    const signature = `${this.key} ${own.length ? span?.id : ""} ${shown.length} ${all.length}`;
-    if (this.logs.dataset.signature === signature) return;
-    this.logs.dataset.signature = signature;
+    const isOfSpan = own.length > 0 && !isOfRun;
+    const [ofSpan, ofRun] = [`this span (${count(own.length)})`, `this run (${count(all.length)})`];
+    setText(this.logTitle, `Logs of ${isOfSpan ? ofSpan : ofRun}`);
+    setText(this.logScope, `show ${isOfSpan ? ofRun : ofSpan}`);
+    this.logScope.hidden = own.length === 0;
+    const shown = (isOfSpan ? own : all).slice(-MAX_LOGS);
+    this.noLogs.hidden = shown.length > 0;
+    // New lines are added to those that remain: a screen reader reads these only.
+    const first = this.shown.indexOf(shown[0]);
+    const remain = first < 0 ? [] : this.shown.slice(first);
+    const kept = remain.every((log, index) => log === shown[index]) ? remain.length : 0;
+    if (kept === this.shown.length && kept === shown.length) return;
     const isAtEnd = this.logs.scrollTop + this.logs.clientHeight >= this.logs.scrollHeight - 4;
-    const items = shown.map((log) => {
-      const [level, name] = severity(log.severity);
-      return h("p", { class: level }, h("time", {}, time(log.time)), " ", h("b", {}, name), ` ${log.text}`);
-    });
-    fill(this.logs, items.length ? items : h("p", { class: "muted" }, "No log line. Events of the tracing and log crates inside of a run are shown here."));
+    while (this.logs.childElementCount > kept) this.logs.firstElementChild?.remove();
+    this.logs.append(...shown.slice(kept).map(logLine));
+    this.shown = shown;
     if (isAtEnd) this.logs.scrollTop = this.logs.scrollHeight;
   }
+}
+
+/** @param {import("./connection.js").Log} log */
+function logLine(log) {
+  const [level, name] = severity(log.severity);
+  return h("p", { class: level }, h("time", {}, time(log.time)), " ", h("b", {}, name), ` ${log.text}`);
 }
 
 /** @param {number} number severity number of OTLP @returns {[string, string]} */

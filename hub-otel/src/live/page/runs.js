@@ -2,7 +2,7 @@
 
 import { now, state } from "./connection.js";
 import { badge, copyButton, empty, fill, h, setText } from "./dom.js";
-import { count, duration, money, plural } from "./format.js";
+import { count, day, duration, money, plural, time } from "./format.js";
 import { Rows } from "./rows.js";
 
 /** @typedef {import("./connection.js").Run} Run */
@@ -16,7 +16,7 @@ export const age = (/** @type {Run} */ run) => duration((run.ended ?? now()) - r
 /** @param {Run} run */
 function facts(run) {
   // The most important fact first: a narrow row cuts the last ones.
-  const parts = [run.error ?? (run.state === "running" ? "" : run.reason), run.trigger];
+  const parts = [run.error ?? (run.state === "running" ? "" : run.reason), day(run.started) + time(run.started).slice(0, 5), run.trigger];
   if (run.agentsStarted) {
     const done = isActive(run) && run.agentsEnded < run.agentsStarted ? `${count(run.agentsEnded)} of ` : "";
     parts.push(done + plural(run.agentsStarted, "agent"));
@@ -51,7 +51,7 @@ export class RunList {
       update: updateRow,
       select: (run) => open(run.key),
     });
-    this.summary = h("p", { class: "summary", role: "status" });
+    this.summary = h("p", { class: "summary" });
     this.none = h("div", {});
     this.element = h("section", { class: "panel runs", "aria-label": "Runs" },
       h("div", { class: "filters" }, this.text, this.status),

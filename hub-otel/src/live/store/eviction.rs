@@ -3,6 +3,7 @@
 use super::Store;
 use super::finished::List;
 use crate::live::row::State;
+use std::collections::hash_map::Entry;
 
 impl Store {
     /// Removes the oldest finished traces beyond the limits. Returns whether there is space for
@@ -34,6 +35,14 @@ impl Store {
         let Some((_, id)) = self.finished.lists[list as usize].pop_first() else { return false };
         let Some(trace) = self.traces.remove(&id) else { return true };
         self.trace_bytes -= trace.bytes;
+        for (target, _) in trace.linking().flat_map(|span| &span.links) {
+            if let Entry::Occupied(mut sources) = self.linked_from.entry(*target) {
+                sources.get_mut().remove(&id);
+                if sources.get().is_empty() {
+                    sources.remove();
+                }
+            }
+        }
         self.dropped.evicted_traces += u64::from(list != List::Others);
         for key in &trace.runs {
             let (version, mut is_gone) = (self.next_version(), false);

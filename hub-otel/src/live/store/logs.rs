@@ -3,12 +3,14 @@
 use super::trace::StoredLog;
 use super::{MAX_LOGS, Store};
 use crate::export::encode::{ScopedLogRecord, redact_log_record};
+use crate::gen_ai::content::is_content;
 use crate::live::row::cut;
 use crate::live::wire_text::to_text;
 use crate::semconv::attribute as a;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use serde_json::value::to_raw_value;
 use std::fmt::Write as _;
 
 /// Longest line in characters.
@@ -28,6 +30,8 @@ impl Store {
             self.dropped.no_space += 1;
             return;
         }
+        let content: Vec<_> = record.attributes.iter().filter(|it| is_content(&it.key)).collect();
+        let content = Some(content).filter(|content| !content.is_empty());
         let time = record.time_unix_nano.max(record.observed_time_unix_nano) / 1_000;
         let log = StoredLog {
             time,
@@ -35,6 +39,7 @@ impl Store {
             text: line(record).into(),
             target: cut(scoped.scope.name(), 120).into(),
             span: span.to_string(),
+            content: content.and_then(|content| to_raw_value(&content).ok()),
             version,
         };
         let bytes = log.bytes();
@@ -50,12 +55,14 @@ fn ids(record: &LogRecord) -> Option<(TraceId, SpanId)> {
     Some((trace, span))
 }
 
-/// Returns the body and the attributes, as `body key=value …`.
+/// Returns the body, else the name of the event, and the attributes, as `body key=value …`.
 fn line(record: &LogRecord) -> String {
-    let mut line = record.body.as_ref().map(to_text).unwrap_or_default();
+    let body = record.body.as_ref().map(to_text).filter(|body| !body.is_empty());
+    let mut line = body.unwrap_or_else(|| record.event_name.clone());
     for KeyValue { key, value, .. } in &record.attributes {
-        // The run is the one of the page, and the place in the code is of little use there.
-        let is_omitted = key == a::WORKFLOW_RUN_ID || key == a::WORKFLOW_ID;
+        // The run is the one of the page, the place in the code is of little use there, and
+        // messages are shown with their span.
+        let is_omitted = key == a::WORKFLOW_RUN_ID || key == a::WORKFLOW_ID || is_content(key);
         if is_omitted || key.starts_with("code.") {
             continue;
         }

@@ -142,6 +142,30 @@ fn the_content_stays_within_its_limit_and_running_runs_stay() {
 }
 
 #[test]
+fn the_end_of_a_stored_span_without_space_keeps_its_row_and_loses_its_content() {
+    let mut store = store(SMALL);
+    store.apply(Message::Started(unit_span(1, 1, 0, "review", "run-1")));
+    for id in 2..9 {
+        store.apply(Message::Started(span(1, id, 1, "GET /")));
+    }
+    for id in 2..9 {
+        let mut end = span(1, id, 1, "GET /");
+        end.attributes.push(kv("text", "x".repeat(20_000)));
+        store.apply(Message::Ended(end));
+        assert!(store.bytes() <= SMALL.bytes, "{}", store.bytes());
+    }
+    assert_eq!(store.dropped.no_space, 4);
+    let update = updates(&store, &mut Cursor::default(), Some("run-1"));
+    let rows = update["detail"]["spans"].as_array().unwrap();
+    assert_eq!(rows.iter().filter(|row| row["state"] == "success").count(), 7, "{update}");
+    assert_eq!(update.pointer("/detail/dropped").unwrap(), 4);
+    let trace = TraceId::from_bytes(1_u128.to_be_bytes());
+    let last = store.trace(trace).unwrap().spans[7].to_wire(trace);
+    assert_eq!((&*last.name, last.attributes.len()), ("GET /", 0));
+    assert_eq!(last.end_time_unix_nano - last.start_time_unix_nano, 1_000_000_000);
+}
+
+#[test]
 fn spans_in_progress_beyond_the_limit_are_counted_and_their_runs_are_not_lost() {
     let mut store = store(SMALL);
     for (trace, run) in
@@ -170,6 +194,26 @@ fn links_are_resolved_in_both_directions() {
 }
 
 #[test]
+fn a_linked_run_is_listed_once_and_leaves_the_index_with_its_trace() {
+    let mut store = store(SMALL);
+    run_to_end(&mut store, 1, "first");
+    let first = unit_span(1, 1, 0, "review", "first").span_context;
+    for id in 1..4 {
+        let mut second = unit_span(2, id, 0, "review", "second");
+        second.links.links.push(opentelemetry::trace::Link::new(first.clone(), Vec::new(), 0));
+        store.apply(Message::Ended(ended(second, status::SUCCESS)));
+    }
+    for run in ["first", "second"] {
+        let update = updates(&store, &mut Cursor::default(), Some(run));
+        assert_eq!(update["detail"]["linked"].as_array().unwrap().len(), 1, "{update}");
+    }
+    for (trace, run) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        run_to_end(&mut store, trace as u128 + 3, run);
+    }
+    assert!(store.linked_from.is_empty(), "{:?}", store.linked_from);
+}
+
+#[test]
 fn secrets_are_redacted_before_they_are_stored() {
     let mut store = store(StoreLimits::default());
     let mut start = unit_span(1, 1, 0, "review", "run-1");
@@ -177,7 +221,7 @@ fn secrets_are_redacted_before_they_are_stored() {
     let (trace, id) = (start.span_context.trace_id(), start.span_context.span_id());
     for message in [Message::Started(start.clone()), Message::Ended(start)] {
         store.apply(message);
-        let content = format!("{:?}", store.trace(trace).unwrap().span(id).unwrap().to_wire());
+        let content = format!("{:?}", store.trace(trace).unwrap().span(id).unwrap().to_wire(trace));
         assert!(content.contains("api_key") && !content.contains("hunter2"), "{content}");
         assert!(!format!("{store:?}").contains("hunter2"));
     }

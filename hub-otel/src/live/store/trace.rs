@@ -9,6 +9,7 @@ use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Limit of the spans of one trace.
@@ -18,9 +19,11 @@ pub(super) const MAX_LOGS: usize = 1_000;
 /// Spans of a trace that are searched without an index.
 const FEW_SPANS: usize = 16;
 /// Estimated size of a span without its content, with its entries in the indexes.
-const SPAN_BYTES: usize = 352;
+const SPAN_BYTES: usize = 384;
+/// Estimated size of a link, with its entries in the indexes.
+const LINK_BYTES: usize = 80;
 /// Estimated size of a log line without its texts.
-const LOG_BYTES: usize = 160;
+const LOG_BYTES: usize = 176;
 
 /// One span.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct StoredSpan {
     pub(super) parent: SpanId,
     pub(super) kind: Kind,
     pub(super) name: Arc<str>,
+    /// The end of the id of an agent's execution: several may have one name.
+    pub(super) execution: Option<Box<str>>,
     pub(super) state: State,
     pub(super) error: Option<Arc<str>>,
     pub(super) started: u64,
@@ -51,7 +56,7 @@ pub(crate) struct StoredSpan {
 
 impl StoredSpan {
     pub(super) fn bytes(&self) -> usize {
-        SPAN_BYTES + self.content.len() + self.links.len() * 24
+        SPAN_BYTES + self.content.len() + self.links.len() * LINK_BYTES
     }
 
     /// Returns whether the span is in progress.
@@ -59,9 +64,21 @@ impl StoredSpan {
         self.ended.is_none()
     }
 
-    /// Returns the span of OTLP.
-    pub(crate) fn to_wire(&self) -> WireSpan {
-        WireSpan::decode(&*self.content).unwrap_or_default()
+    /// Returns the span of OTLP. Without content it has the facts of the row.
+    pub(crate) fn to_wire(&self, trace: TraceId) -> WireSpan {
+        if !self.content.is_empty() {
+            return WireSpan::decode(&*self.content).unwrap_or_default();
+        }
+        let parent = Some(self.parent).filter(|parent| *parent != SpanId::INVALID);
+        WireSpan {
+            trace_id: trace.to_bytes().to_vec(),
+            span_id: self.id.to_bytes().to_vec(),
+            parent_span_id: parent.map_or_else(Vec::new, |parent| parent.to_bytes().to_vec()),
+            name: self.name.to_string(),
+            start_time_unix_nano: self.started * 1_000,
+            end_time_unix_nano: self.ended.unwrap_or_default() * 1_000,
+            ..WireSpan::default()
+        }
     }
 }
 
@@ -104,13 +121,18 @@ pub(crate) struct StoredLog {
     pub(crate) text: Box<str>,
     pub(crate) target: Box<str>,
     pub(crate) span: String,
+    /// Content of a call of a model, as attributes of OTLP JSON. The page requests it with the
+    /// span.
+    #[serde(skip)]
+    pub(crate) content: Option<Box<RawValue>>,
     #[serde(skip)]
     pub(crate) version: u64,
 }
 
 impl StoredLog {
     pub(super) fn bytes(&self) -> usize {
-        LOG_BYTES + self.text.len() + self.target.len()
+        let content = self.content.as_ref().map_or(0, |content| content.get().len());
+        LOG_BYTES + self.text.len() + self.target.len() + content
     }
 }
 
@@ -123,13 +145,15 @@ pub(crate) struct Trace {
     /// Numbers of changes, ascending, with the place of the span. Of several changes of a span the
     /// last one counts.
     changes: Vec<(u64, u32)>,
-    pub(super) logs: Vec<StoredLog>,
+    pub(crate) logs: Vec<StoredLog>,
     pub(super) open: usize,
     pub(super) bytes: usize,
     /// Runs with a unit in this trace.
     pub(super) runs: Vec<Arc<str>>,
     /// Ended spans that name no run, by their parents, until those arrive.
     waiting: FxHashMap<SpanId, Vec<u32>>,
+    /// Places of the spans with links.
+    linking: Vec<u32>,
     /// Another process sent a span whose parent is not known.
     pub(super) expects_parent: bool,
     /// The number of the change that ended the last open span. 0 while there is one.
@@ -155,6 +179,8 @@ impl Trace {
         let (id, version) = (span.id, span.version);
         let waits_for = (span.has_run_of_parent && !span.is_open()).then_some(span.parent);
         self.bytes += span.bytes();
+        let has_links = !span.links.is_empty();
+        let had_links = self.span(id).is_some_and(|known| !known.links.is_empty());
         let place = match self.place(id) {
             Some(place) => {
                 let old = std::mem::replace(&mut self.spans[place], span);
@@ -164,6 +190,9 @@ impl Trace {
             None => self.add(span),
         };
         let place = u32::try_from(place).unwrap_or(u32::MAX);
+        if has_links && !had_links {
+            self.linking.push(place);
+        }
         if let Some(parent) = waits_for.filter(|parent| *parent != SpanId::INVALID) {
             self.waiting.entry(parent).or_default().push(place);
         }
@@ -179,6 +208,11 @@ impl Trace {
             found.extend(children);
         }
         found
+    }
+
+    /// Returns the spans with links.
+    pub(super) fn linking(&self) -> impl Iterator<Item = &StoredSpan> {
+        self.linking.iter().filter_map(|place| self.at(*place))
     }
 
     fn at(&self, place: u32) -> Option<&StoredSpan> {
@@ -233,6 +267,8 @@ pub(crate) struct Row<'a> {
     parent: Option<String>,
     kind: Kind,
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution: Option<&'a str>,
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
@@ -258,6 +294,7 @@ impl<'a> Row<'a> {
             parent: (span.parent != SpanId::INVALID).then(|| span.parent.to_string()),
             kind: span.kind,
             name: &span.name,
+            execution: span.execution.as_deref(),
             state: span.state,
             error: span.error.as_deref(),
             started: span.started,

@@ -3,7 +3,7 @@
 use super::run::{Run, Totals};
 use super::trace::{Row, StoredLog};
 use super::{Dropped, OpenApproval, Store};
-use opentelemetry::trace::TraceId;
+use opentelemetry::trace::{SpanId, TraceId};
 use serde::Serialize;
 
 /// Runs of one message. More follow in the next one.
@@ -57,8 +57,6 @@ struct Detail<'a> {
 /// A link between two runs.
 #[derive(Debug, Serialize)]
 struct Linked<'a> {
-    /// Span of this run.
-    span: String,
     run: &'a str,
     name: &'a str,
     /// `true` if the other run has the link.
@@ -138,26 +136,34 @@ impl Store {
         (detail, reached)
     }
 
-    /// Returns the links of a run, in both directions.
+    /// Returns the runs that a run links to, and those that link to it, each once.
     fn linked(&self, run: &Run) -> Vec<Linked<'_>> {
-        let mut linked = Vec::new();
+        let mut linked: Vec<Linked<'_>> = Vec::new();
         let is_own = |trace: &TraceId| run.traces.contains(trace);
-        for (id, trace) in &self.traces {
-            for span in trace.spans.iter().filter(|span| !span.links.is_empty()) {
-                for (target_trace, target) in &span.links {
-                    let Some(other) = self.traces.get(target_trace) else { continue };
-                    let Some(target) = other.span(*target) else { continue };
-                    let (from, to) = (span.run.as_deref(), target.run.as_deref());
-                    let link = match (is_own(id), is_own(target_trace)) {
-                        (true, false) => (span.id, to, false),
-                        (false, true) => (target.id, from, true),
-                        _ => continue,
-                    };
-                    let Some(other) = link.1.and_then(|key| self.runs.get(key)) else { continue };
-                    let span = link.0.to_string();
-                    linked.push(Linked { span, run: &other.key, name: &other.name, back: link.2 });
-                    if linked.len() >= MAX_LINKS {
-                        return linked;
+        let mut add = |key: Option<&str>, back: bool| {
+            let Some(Run { key, name, .. }) = key.and_then(|key| self.runs.get(key)) else {
+                return;
+            };
+            let is_known = linked.iter().any(|link| link.run == &**key && link.back == back);
+            if !is_known && linked.len() < MAX_LINKS {
+                linked.push(Linked { run: key, name, back });
+            }
+        };
+        let target = |(trace, span): &(TraceId, SpanId)| self.traces.get(trace)?.span(*span);
+        for trace in run.traces.iter().filter_map(|id| self.traces.get(id)) {
+            for link in trace.linking().flat_map(|span| &span.links) {
+                if !is_own(&link.0) {
+                    add(target(link).and_then(|target| target.run.as_deref()), false);
+                }
+            }
+        }
+        for id in &run.traces {
+            let sources = self.linked_from.get(id).into_iter().flatten();
+            let sources = sources.filter(|source| !is_own(source));
+            for source in sources.filter_map(|source| self.traces.get(source)) {
+                for span in source.linking() {
+                    if span.links.iter().any(|link| link.0 == *id && target(link).is_some()) {
+                        add(span.run.as_deref(), true);
                     }
                 }
             }

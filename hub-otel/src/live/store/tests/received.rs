@@ -299,8 +299,9 @@ fn secrets_of_other_processes_are_redacted_before_they_are_stored() {
     span.attributes.push(kv("password", "hunter2"));
     assert!(store.receive(span, &process));
     assert!(!format!("{store:?}").contains("hunter2"));
-    let trace = store.trace(TraceId::from_bytes(1_u128.to_be_bytes())).unwrap();
-    let content = format!("{:?}", trace.spans[0].to_wire());
+    let id = TraceId::from_bytes(1_u128.to_be_bytes());
+    let trace = store.trace(id).unwrap();
+    let content = format!("{:?}", trace.spans[0].to_wire(id));
     assert!(content.contains("password") && !content.contains("hunter2"), "{content}");
 }
 
