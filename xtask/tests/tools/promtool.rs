@@ -1,6 +1,6 @@
 //! promtool on the committed configuration, rules and cases.
 
-use crate::pruned::{RuleFile, failure, name_of};
+use crate::pruned::{RuleFile, concerns_all, failure, name_of};
 use crate::{text_of, tool};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
             let fires = !expected.as_array().expect("expected").is_empty();
             for alert in alerts
                 .iter()
-                .filter(|alert| wanted.contains(alert.name) || check["expr"] == "ALERTS")
+                .filter(|alert| wanted.contains(alert.name) || concerns_all(check))
             {
                 *if fires && wanted.contains(alert.name) { &mut firing } else { &mut quiet }
                     .entry(alert.name)

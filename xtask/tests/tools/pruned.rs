@@ -10,7 +10,12 @@ pub(crate) type RuleFile = (String, String);
 
 /// Reports whether a case checks the alert.
 pub(crate) fn concerns(case: &Value, name: &str) -> bool {
-    checks(case).any(|check| check["expr"] == "ALERTS" || check.to_string().contains(name))
+    checks(case).any(|check| concerns_all(check) || check.to_string().contains(name))
+}
+
+/// Reports whether a check is of all alerts.
+pub(crate) fn concerns_all(check: &Value) -> bool {
+    ["ALERTS", r#"ALERTS{alertstate="firing"}"#].map(Value::from).contains(&check["expr"])
 }
 
 /// Returns the name of a rule file of a case, which names it relative to the folder of cases.
