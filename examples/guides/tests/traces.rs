@@ -165,6 +165,18 @@ workflow.execute Ok
 }
 
 #[test]
+fn a_hook_of_rig_stops_the_run_at_its_budget() {
+    for limit in 0..3 {
+        let variables = [("MAX_CALLS", &*limit.to_string())];
+        let run = run(env!("CARGO_BIN_EXE_rig"), script::rig(), &variables);
+        assert_eq!(run.account.calls, limit, "{}", run.stdout);
+        let reason = format!("the budget is exceeded: llm_calls is {limit} of {limit}");
+        assert!(run.stdout.contains(&reason), "{}", run.stdout);
+        assert!(run.tree().contains("workflow.execute Error"), "{}", run.tree());
+    }
+}
+
+#[test]
 fn genai_joins_the_trace_and_its_tokens_are_those_of_the_server() {
     let run = run(env!("CARGO_BIN_EXE_genai"), script::genai(), &[]);
     assert_eq!(run.stdout, "About 1.9 m.\n");
