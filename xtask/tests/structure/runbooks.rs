@@ -133,7 +133,7 @@ fn the_runbooks_name_existing_exporters_secrets_settings_and_services() {
             let variant =
                 if command.contains(&"compose.permissive.yaml") { &permissive } else { &complete };
             let is_verb = |it: &&str| ["logs", "up", "restart", "exec", "ps", "stop"].contains(it);
-            let Some(verb) = command.iter().position(|it| is_verb(&it)) else { continue };
+            let Some(verb) = command.iter().position(is_verb) else { continue };
             for word in &command[verb + 1..] {
                 // The value of an option is a number; a placeholder is no name.
                 let is_name = word.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');

@@ -199,8 +199,8 @@ fn all_that_a_service_uses_is_declared_in_each_file_and_profile() {
 /// Returns the value of a flag in the command of a service.
 fn flag<'a>(model: &'a Value, service: &str, name: &str) -> &'a str {
     let command = entries(&model["services"][service]["command"]);
-    let values = command.iter().filter_map(|it| it.as_str()?.strip_prefix(name)?.strip_prefix('='));
-    values.last().unwrap_or_else(|| panic!("{service} without {name}"))
+    let value = |it: &'a Value| it.as_str()?.strip_prefix(name)?.strip_prefix('=');
+    command.iter().rev().find_map(value).unwrap_or_else(|| panic!("{service} without {name}"))
 }
 
 #[test]
@@ -213,9 +213,10 @@ fn links_lead_to_the_published_ports() {
         let of = |model: &Value, service: &str, name: &str| {
             let environment = &model["services"][service]["environment"];
             // A service that extends another one has a list.
-            let listed = entries(environment).iter();
-            let listed = listed.filter_map(|it| it.as_str()?.strip_prefix(name)?.strip_prefix('='));
-            let value = environment[name].as_str().or_else(|| listed.last());
+            let listed = entries(environment).iter().rev();
+            let mut listed =
+                listed.filter_map(|it| it.as_str()?.strip_prefix(name)?.strip_prefix('='));
+            let value = environment[name].as_str().or_else(|| listed.next());
             value.unwrap_or_else(|| panic!("{service} without {name}")).to_owned()
         };
         assert_eq!(

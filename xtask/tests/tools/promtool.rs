@@ -109,9 +109,8 @@ fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
             let (wanted, expected) = (check.to_string(), &check["exp_samples"]);
             let expected = if expected.is_null() { &check["exp_alerts"] } else { expected };
             let fires = !expected.as_array().expect("expected").is_empty();
-            for alert in alerts
-                .iter()
-                .filter(|alert| wanted.contains(alert.name) || concerns_all(check))
+            for alert in
+                alerts.iter().filter(|alert| wanted.contains(alert.name) || concerns_all(check))
             {
                 *if fires && wanted.contains(alert.name) { &mut firing } else { &mut quiet }
                     .entry(alert.name)
