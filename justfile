@@ -33,12 +33,12 @@ msrv:
     cargo +{{msrv_sqlx}}.0 check -p hub-otel --all-features
 
 # The public API: its difference from api/hub-otel.txt, and types of 0.x dependencies in it.
-api:
-    cargo run -q --bin xtask -- api
+api: xtask
+    target/debug/xtask api
 
 # Writes api/hub-otel.txt, after an intended change of the public API.
-api-accept:
-    cargo run -q --bin xtask -- api --accept
+api-accept: xtask
+    target/debug/xtask api --accept
 
 # Spelling; _typos.toml lists the words that fixtures misspell on purpose.
 typos:
@@ -74,9 +74,9 @@ deny:
     cargo deny check bans licenses sources
 
 # Compares the generated documentation, dashboards and rules with the telemetry contract.
-contract:
-    cargo run -q --bin xtask -- docs --check
-    cargo run -q --bin xtask -- stack --check
+contract: xtask
+    target/debug/xtask docs --check
+    target/debug/xtask stack --check
 
 # .env, secrets, the scrape target and the alerting files of the observability stack; then: docker compose up.
 stack-init *way:
@@ -102,6 +102,11 @@ stack-check: stack-tools
         cp ../shared/tools/validate-dashboards.mjs .tools/schemas/; \
         node .tools/schemas/validate-dashboards.mjs ../shared/data/grafana-schema observability/grafana/dashboards/*.json 2>/dev/null; \
     else echo "skipped: Grafana's JSON schemas are not beside the checkout"; fi
+
+# target/debug/xtask, as the tests have compiled it: `cargo run` would compile its dependencies with other features.
+[private]
+xtask:
+    cargo test -q --no-run --workspace --test structure
 
 # target/debug/orchestrator and assistant, as the tests have compiled them: `cargo build -p orchestrator` would compile
 # the library again, with the features of this one package.
