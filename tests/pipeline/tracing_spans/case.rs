@@ -1,10 +1,12 @@
 //! The programs of the tests, each in a child process.
 
 use hub_otel::{Telemetry, TelemetryBuilder, agent, workflow};
+use hub_otel_tests::poll;
 use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
 };
+use std::time::{Duration, Instant};
 use tracing::{Instrument, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -277,6 +279,10 @@ fn late() {
         late = info_span!("late");
         late.follows_from(&followed);
     });
+    // The times of a unit and of a span of `tracing` are of two clocks, which differ on a machine
+    // under load.
+    let ended = Instant::now();
+    poll::until(Duration::from_secs(10), || ended.elapsed() > Duration::from_millis(100));
     late.in_scope(|| ());
     drop((followed, late));
     assert!(telemetry.shutdown_blocking().is_complete());
