@@ -181,7 +181,7 @@ fn without_a_budget_nothing_is_limited() {
 }
 
 /// Calls of a model and of a tool that are units, for a provider that counts them.
-mod own {
+pub(crate) mod own {
     use super::*;
     use hub_otel::{TimedOut, Usage};
     use std::future::Future;
@@ -189,7 +189,7 @@ mod own {
     use std::time::Duration;
 
     #[derive(Debug, PartialEq, hub_otel::ErrorType)]
-    pub(super) enum CallError {
+    pub(crate) enum CallError {
         OutOfBudget(BudgetLimit),
         TooSlow,
     }

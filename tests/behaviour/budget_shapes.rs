@@ -1,42 +1,16 @@
 //! Calls of every shape that a budget refuses: streams, futures, and functions that return them.
 
+use crate::budget::own::CallError;
 use crate::warnings::Events;
 use futures_util::stream::{self, BoxStream, LocalBoxStream};
 use futures_util::{Stream, StreamExt, future::BoxFuture};
 use hub_otel::testing::capture;
-use hub_otel::{Budget, BudgetExceeded, BudgetLimit, current, instrument_llm, instrument_tool};
-use hub_otel::{TimedOut, workflow};
+use hub_otel::{Budget, BudgetLimit, current, instrument_llm, instrument_tool, workflow};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-#[derive(Debug, PartialEq, hub_otel::ErrorType)]
-enum CallError {
-    OutOfBudget(BudgetLimit),
-    TooSlow,
-}
-
-impl std::fmt::Display for CallError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-impl std::error::Error for CallError {}
-
-impl From<BudgetExceeded> for CallError {
-    fn from(exceeded: BudgetExceeded) -> Self {
-        Self::OutOfBudget(exceeded.limit())
-    }
-}
-
-impl From<TimedOut> for CallError {
-    fn from(_: TimedOut) -> Self {
-        Self::TooSlow
-    }
-}
 
 type Item = Result<u64, CallError>;
 

@@ -114,8 +114,8 @@ fn a_run_of_another_version_is_continued() {
     second.stop();
 }
 
-#[test]
-fn an_execution_that_was_assigned_and_not_started_is_queued_again() {
+/// Assigns an execution in the queue to an executor by a statement, and waits for its run.
+fn an_assigned_execution_is_queued_again(assign: &'static str) {
     let Some(home) = Home::dbos() else { return };
     let server = home.serve(None, &["--slots", "1", "--lease", "10m"]);
     server.create("slow", slow(1500));
@@ -124,16 +124,28 @@ fn an_execution_that_was_assigned_and_not_started_is_queued_again() {
     // Waits for the only slot.
     let second = server.trigger("slow", json!({}));
     let assigned = poll::until(TIMEOUT, || {
-        let rows = query(
-            &home,
-            "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = (SELECT id FROM \
-             owners LIMIT 1) WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
-        );
+        let rows = query(&home, assign);
         (!rows.is_empty()).then_some(rows)
     });
     assert_eq!(assigned, [format!("{second}/0")]);
     server.reaches(&second, "SUCCESS");
     server.stop();
+}
+
+#[test]
+fn an_execution_that_was_assigned_and_not_started_is_queued_again() {
+    an_assigned_execution_is_queued_again(
+        "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = (SELECT id FROM \
+         owners LIMIT 1) WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
+    );
+}
+
+#[test]
+fn an_execution_of_an_unknown_process_is_queued_again() {
+    an_assigned_execution_is_queued_again(
+        "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = 'nobody' \
+         WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
+    );
 }
 
 #[test]
@@ -153,28 +165,6 @@ fn an_execution_that_was_lost_is_enqueued_again() {
     let second = home.serve(None, &LONG_LEASE);
     runs.iter().for_each(|run| drop(second.reaches(run, "SUCCESS")));
     second.stop();
-}
-
-#[test]
-fn an_execution_of_an_unknown_process_is_queued_again() {
-    let Some(home) = Home::dbos() else { return };
-    let server = home.serve(None, &["--slots", "1", "--lease", "10m"]);
-    server.create("slow", slow(1500));
-    let first = server.trigger("slow", json!({}));
-    server.reaches(&first, "RUNNING");
-    // Waits for the only slot.
-    let second = server.trigger("slow", json!({}));
-    let assigned = poll::until(TIMEOUT, || {
-        let rows = query(
-            &home,
-            "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = 'nobody' \
-             WHERE status = 'ENQUEUED' RETURNING workflow_uuid",
-        );
-        (!rows.is_empty()).then_some(rows)
-    });
-    assert_eq!(assigned, [format!("{second}/0")]);
-    server.reaches(&second, "SUCCESS");
-    server.stop();
 }
 
 #[test]
