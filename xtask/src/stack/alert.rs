@@ -242,8 +242,7 @@ impl Alert {
     /// environment, cluster, workflow and agent. `root` is the root URL of Grafana.
     #[must_use]
     pub fn panel_url(&self, root: &str, panel: usize) -> String {
-        let parameters = self.parameters();
-        format!("{root}/d/{DASHBOARD}?viewPanel={panel}&from=now-3h&to=now{parameters}")
+        format!("{root}{}{}", path_in_grafana(panel), self.parameters())
     }
 
     /// Returns the template of the panel's URL. The external label `grafana` is the root URL of
@@ -251,14 +250,19 @@ impl Alert {
     fn panel_url_template(&self) -> String {
         let panel = crate::stack::dashboards::alert_panel(self.name);
         let root = format!("$externalLabels.{GRAFANA}");
-        let of_perses = format!("?start=3h&viewPanelRef=%7B%22ref%22%3A%22{panel}%22%7D");
-        let of_grafana = format!("?viewPanel={panel}&from=now-3h&to=now");
-        let parameters = self.parameters();
+        let reference = format!("%7B%22ref%22%3A%22{panel}%22%7D");
+        let of_perses = format!("/dashboards/{DASHBOARD}?start=3h&viewPanelRef={reference}");
+        let (of_grafana, parameters) = (path_in_grafana(panel), self.parameters());
         format!(
             "{{{{ {root} }}}}{{{{ if match \"/projects/\" {root} }}}}\
-             /dashboards/{DASHBOARD}{of_perses}{{{{ else }}}}/d/{DASHBOARD}{of_grafana}{{{{ end }}}}{parameters}"
+             {of_perses}{{{{ else }}}}{of_grafana}{{{{ end }}}}{parameters}"
         )
     }
+}
+
+/// Returns the path of a panel in Grafana, without the parameters that filter it.
+fn path_in_grafana(panel: usize) -> String {
+    format!("/d/{DASHBOARD}?viewPanel={panel}&from=now-3h&to=now")
 }
 
 impl From<&Alert> for Rule {
