@@ -354,8 +354,9 @@ impl<K> Unit<K> {
     /// Calls `body`, which is not async, as this unit.
     ///
     /// ```
-    /// let parsed = hub_otel::agent("parser", "parse").call(|| "7".parse::<u8>().map_err(|_|
-    /// "no")); assert_eq!(parsed, Ok(7));
+    /// let parse = || "7".parse::<u8>().map_err(|_| "not a number");
+    /// let parsed = hub_otel::agent("parser", "parse").call(parse);
+    /// assert_eq!(parsed, Ok(7));
     /// ```
     pub fn call<T: Classify>(self, body: impl FnOnce() -> T) -> T {
         call_prepared(self.prepare(), body, classify::<T>)
