@@ -40,14 +40,38 @@ pub(crate) fn wall(instant: Instant) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(wall.saturating_add(since))
 }
 
+/// Measures the offset between the clocks, three times: the thread can be preempted between two
+/// readings, which would shift all times of the following second.
 #[cold]
 fn measure(anchor: &Anchor) -> u64 {
-    let since = nanoseconds(anchor.origin.elapsed());
-    let now = nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-    let wall = now.saturating_sub(since).max(1);
+    let Reading { since, wall, .. } = closest(std::array::from_fn(|_| read(anchor.origin)));
+    let wall = wall.saturating_sub(since).max(1);
     anchor.measured.store(since, Ordering::Relaxed);
     anchor.wall.store(wall, Ordering::Relaxed);
     wall
+}
+
+/// A reading of the wall clock between two of the monotonic clock, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reading {
+    /// Time since the origin, halfway between the readings of the monotonic clock.
+    since: u64,
+    /// Distance between the readings of the monotonic clock.
+    gap: u64,
+    /// Time since the epoch.
+    wall: u64,
+}
+
+fn read(origin: Instant) -> Reading {
+    let before = nanoseconds(origin.elapsed());
+    let wall = nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let gap = nanoseconds(origin.elapsed()).saturating_sub(before);
+    Reading { since: before + gap / 2, gap, wall }
+}
+
+/// Returns the reading whose clocks were read within the shortest time.
+fn closest([first, rest @ ..]: [Reading; 3]) -> Reading {
+    rest.into_iter().fold(first, |best, next| if next.gap < best.gap { next } else { best })
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
@@ -69,6 +93,14 @@ mod tests {
             placed >= before - slack && placed <= after + slack,
             "{before:?} {placed:?} {after:?}"
         );
+    }
+
+    #[test]
+    fn a_preempted_reading_does_not_count() {
+        let reading = |since, gap| Reading { since, gap, wall: 5_000 };
+        let readings =
+            [reading(900_000, 1_800_000), reading(2_000_000, 40), reading(2_000_100, 60)];
+        assert_eq!(closest(readings), reading(2_000_000, 40));
     }
 
     #[test]
