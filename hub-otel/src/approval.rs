@@ -85,7 +85,8 @@ impl From<bool> for Decision {
 /// and of the decision, and `workflow.approval.wait_time`. While it waits, it is counted in
 /// `workflow.approval.pending` and `workflow.approval.oldest_age`.
 ///
-/// The span of the workflow stays open. The wait does not count as execution time of the run.
+/// The span of the workflow stays open. The wait does not count as execution time of the run, also
+/// if an agent or a tool waits; waits at the same time count once.
 ///
 /// # Cancellation
 /// If the future is dropped, the decision is recorded as [`Decision::Cancelled`].
@@ -135,6 +136,7 @@ impl PendingApproval {
         let context = Context::map_current(|parent| parent.with_span(span));
         emit_requested(&id, workflow);
         let unit = crate::unit::current::current();
+        unit.begin_wait();
         instance.approvals.register(&instance.meter);
         let wait = instance.approvals.begin(match &run {
             Some((labels, _)) if labels.overflowing => Workflow::Overflow,
@@ -154,7 +156,7 @@ impl PendingApproval {
         }
         self.instance.approvals.end(&self.wait);
         let wait = self.started.elapsed();
-        self.unit.add_wait(wait);
+        self.unit.end_wait();
         let labels = self.run.as_ref().map(|(labels, _)| &**labels);
         let workflow = self.run.as_ref().map(|(_, workflow)| workflow);
         record_wait_time(&self.instance, labels, decision, wait);

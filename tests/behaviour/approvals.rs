@@ -1,8 +1,8 @@
 //! Approvals: the wait for a decision.
 
 use hub_otel::approval::{self, Backlog, Decision};
-use hub_otel::testing::capture;
-use hub_otel::{current, instrument_workflow, workflow};
+use hub_otel::testing::{Capture, capture};
+use hub_otel::{current, instrument_agent, instrument_workflow, workflow};
 use hub_otel_tests::{poll, scrape::Scrape};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,9 +13,7 @@ async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
     #[instrument_workflow(id = "patch", run_id = "run")]
     async fn patch() -> Decision {
         let decided = async {
-            let start = Instant::now();
-            let waited = async || start.elapsed() >= Duration::from_millis(80);
-            poll::until_async(Duration::from_secs(20), waited).await;
+            pass(Duration::from_millis(80)).await;
             true
         };
         approval::wait("approval-1", decided).await
@@ -37,12 +35,12 @@ async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
         - workflow.run.id=run
     ");
     let metrics = capture.metrics();
-    let sum = |name: &str| metrics.iter().find(|series| series.name == name).unwrap().sum;
-    assert!(sum("workflow.approval.wait_time") >= 80.0);
+    let wait = sum(&capture, "workflow.approval.wait_time");
+    assert!(wait >= 80.0);
     let executed: u64 =
         capture.spans().named("workflow.execute")[0].text("workflow.duration.ms").parse().unwrap();
     assert!(executed >= 80, "the span is open meanwhile: {executed}");
-    assert!(sum("workflow.duration") < sum("workflow.approval.wait_time"), "{}", metrics.table());
+    assert!(sum(&capture, "workflow.duration") < wait, "{}", metrics.table());
     assert_eq!(
         metrics.value(
             "workflow.approval.wait_time",
@@ -51,6 +49,66 @@ async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
         1.0
     );
     capture.conformance().unwrap();
+}
+
+/// Returns after `time`, without blocking the thread.
+async fn pass(time: Duration) {
+    let start = Instant::now();
+    poll::until_async(Duration::from_secs(20), async || start.elapsed() >= time).await;
+}
+
+/// Returns the sum of all series of a histogram, in milliseconds.
+fn sum(capture: &Capture, name: &str) -> f64 {
+    let metrics = capture.metrics();
+    metrics.iter().filter(|series| series.name == name).map(|series| series.sum).sum()
+}
+
+#[tokio::test]
+async fn the_wait_of_an_agent_is_no_execution_of_the_agent_or_its_workflow() {
+    #[instrument_agent(id = "releaser", action = "release")]
+    async fn release() -> Decision {
+        let decided = async {
+            pass(Duration::from_millis(80)).await;
+            true
+        };
+        approval::wait("approval-1", decided).await
+    }
+    #[instrument_agent(id = "planner", action = "plan")]
+    async fn plan() -> Decision {
+        release().await
+    }
+    #[instrument_workflow(id = "patch", run_id = "run")]
+    async fn patch() -> Decision {
+        plan().await
+    }
+    let capture = capture();
+    patch().await;
+    let wait = sum(&capture, "workflow.approval.wait_time");
+    assert!(wait >= 80.0);
+    for metric in ["workflow.duration", "agent.duration"] {
+        assert!(sum(&capture, metric) < wait, "{}", capture.metrics().table());
+    }
+    capture.conformance().unwrap();
+}
+
+#[tokio::test]
+async fn waits_at_the_same_time_count_once() {
+    #[instrument_workflow(id = "patch", run_id = "run")]
+    async fn patch() {
+        let wait = async |id| {
+            let decided = async {
+                pass(Duration::from_millis(60)).await;
+                true
+            };
+            approval::wait(id, decided).await
+        };
+        tokio::join!(wait("approval-1"), wait("approval-2"));
+        pass(Duration::from_millis(50)).await;
+    }
+    let capture = capture();
+    patch().await;
+    assert!(sum(&capture, "workflow.approval.wait_time") >= 120.0);
+    assert!(sum(&capture, "workflow.duration") >= 50.0, "{}", capture.metrics().table());
 }
 
 #[tokio::test]

@@ -150,6 +150,14 @@ fn the_age_of_the_oldest_run_rises_while_it_executes_and_is_0_afterwards() {
     assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
 }
 
+#[test]
+fn the_age_of_the_oldest_run_stops_while_it_waits_for_an_approval() {
+    let receiver = Receiver::start();
+    let served = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
+    let mut process = Process::spawn(case("waiting", &receiver).envs(served));
+    assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
+}
+
 mod case {
     use super::SOON;
     use hub_otel::{Telemetry, agent, instrument_agent, workflow};
@@ -286,6 +294,34 @@ mod case {
             second.abort();
             assert!(second.await.expect_err("aborted").is_cancelled());
             tokio::task::block_in_place(|| poll::until(SOON, || age() == Some(0.0)));
+            telemetry.shutdown().await;
+        });
+    }
+
+    #[test]
+    #[ignore = "runs in a child process"]
+    fn waiting() {
+        run(async {
+            let telemetry = hub_otel::init("open").expect("the install");
+            let url = format!("http://{}/metrics", telemetry.metrics_addr().expect("served"));
+            let labels = [("workflow_id", "nightly")];
+            let approval = async {
+                // The agent waits, and with it the workflow.
+                let wait = hub_otel::approval::wait("release", std::future::pending::<bool>());
+                agent("releaser", "release").run_with(wait, |_, _| {}).await
+            };
+            let run = tokio::spawn(workflow("nightly").run_with(approval, |_, _| {}));
+            tokio::task::block_in_place(|| {
+                poll::until(SOON, || {
+                    let scrape = Scrape::of(&url);
+                    let wait = scrape.value("workflow_approval_oldest_age_seconds", &labels);
+                    let age = scrape.value("workflow_run_oldest_age_seconds", &labels);
+                    // The time from the start of the run to its wait does not grow.
+                    age.is_some() && wait > age.map(|age| 10.0 * age)
+                });
+            });
+            run.abort();
+            assert!(run.await.expect_err("aborted").is_cancelled());
             telemetry.shutdown().await;
         });
     }

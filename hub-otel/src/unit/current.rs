@@ -277,7 +277,7 @@ impl Current {
         let executed = unit.executed_before + unit.started.elapsed();
         let mut segment =
             Segment::new(workflow.id.as_str(), run_id, late.label_set.trigger_or_action.as_str())
-                .with_elapsed(executed.saturating_sub(late.waited));
+                .with_elapsed(executed.saturating_sub(late.waited()));
         if let Some(account) = &unit.spending.account {
             segment.budget = Some(account.budget());
             segment.spent = Some(account.spent());
@@ -359,9 +359,23 @@ impl Current {
         Some(run_id.as_str().to_owned())
     }
 
-    /// Subtracts a wait from the time that the run has executed.
-    pub(crate) fn add_wait(&self, wait: Duration) {
-        self.change_late(|late| late.waited += wait);
+    /// Begins a wait: until [`end_wait`](Self::end_wait), the unit and those around it, up to its
+    /// workflow, do not execute.
+    pub(crate) fn begin_wait(&self) {
+        self.change_up_to_workflow(LateState::begin_wait);
+    }
+
+    /// Ends a wait.
+    pub(crate) fn end_wait(&self) {
+        self.change_up_to_workflow(LateState::end_wait);
+    }
+
+    fn change_up_to_workflow(&self, change: impl Fn(&mut LateState)) {
+        for unit in self.unit.iter().flat_map(ActiveUnit::up_to_workflow) {
+            if let Some(mut late) = unit.change_late() {
+                change(&mut late);
+            }
+        }
     }
 
     fn workflow_unit(&self) -> Option<&Arc<ActiveUnit>> {

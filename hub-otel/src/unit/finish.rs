@@ -3,14 +3,13 @@
 
 #[cfg(feature = "sdk")]
 use crate::gen_ai::details;
-use crate::metrics::LabelSet;
 use crate::options::Options;
 use crate::semconv::value::ended_by;
 use crate::semconv::{attribute as a, kv};
 use crate::unit::call;
 use crate::unit::ending::{Ending, SpanEnd};
 use crate::unit::events;
-use crate::unit::open_units::{LogEnd, OpenUnit};
+use crate::unit::open_units::{LogEnd, OpenUnit, OpenWorkflow};
 use crate::unit::raw_span::RawSpan;
 use crate::unit::span::RecordedSpan;
 use crate::unit::state::{ActiveUnit, Finished};
@@ -92,8 +91,13 @@ impl OpenUnit for ActiveUnit {
         self.started
     }
 
-    fn workflow(&self) -> Option<Arc<LabelSet>> {
-        (self.kind == UnitKind::Workflow).then(|| Arc::clone(&self.late().label_set))
+    fn workflow(&self) -> Option<OpenWorkflow> {
+        if self.kind != UnitKind::Workflow {
+            return None;
+        }
+        let late = self.late();
+        let executed = self.started.elapsed().saturating_sub(late.waited());
+        Some(OpenWorkflow { label_set: Arc::clone(&late.label_set), executed })
     }
 
     #[cfg(feature = "live")]
@@ -147,7 +151,7 @@ fn seal(unit: &ActiveUnit, mut ending: Ending, logs: bool) -> Option<Finished> {
         suspended,
         workflow,
         retries: late.retries,
-        waited: late.waited,
+        waited: late.waited(),
         call,
     })
 }

@@ -11,7 +11,7 @@ use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Threads that start units at the same time rarely share a shard.
 const SHARDS: usize = 16;
@@ -30,8 +30,8 @@ pub(crate) trait OpenUnit: Send + Sync {
     /// Returns the start of the unit.
     fn started(&self) -> Instant;
 
-    /// Returns the label set of a workflow. `None` for an agent.
-    fn workflow(&self) -> Option<Arc<LabelSet>>;
+    /// Returns the workflow that the unit is. `None` for any other unit.
+    fn workflow(&self) -> Option<OpenWorkflow>;
 
     /// Returns the unit's span as it is now, if its id is `id`. `None` for any other unit.
     #[cfg(feature = "live")]
@@ -40,6 +40,13 @@ pub(crate) trait OpenUnit: Send + Sync {
     /// Ends the unit because telemetry is shut down. Returns the call that emits its last log
     /// record. `None` if it has ended.
     fn end_by_shutdown(self: Arc<Self>) -> Option<LogEnd>;
+}
+
+/// A workflow in progress.
+pub(crate) struct OpenWorkflow {
+    pub(crate) label_set: Arc<LabelSet>,
+    /// Time since the start of the unit, without waits for approvals.
+    pub(crate) executed: Duration,
 }
 
 /// Emits the last log record of a unit.
@@ -154,11 +161,10 @@ impl OpenUnits {
         logs.into_iter().for_each(|log| log());
     }
 
-    /// Returns the workflows in progress: the start and the label set of each.
+    /// Returns the workflows in progress.
     #[cfg(feature = "sdk")]
-    pub(crate) fn workflows(&self) -> Vec<(Instant, Arc<LabelSet>)> {
-        let units = self.units();
-        units.iter().filter_map(|unit| Some((unit.started(), unit.workflow()?))).collect()
+    pub(crate) fn workflows(&self) -> Vec<OpenWorkflow> {
+        self.units().iter().filter_map(|unit| unit.workflow()).collect()
     }
 
     /// Returns the number of units that a shutdown ended.
@@ -207,7 +213,7 @@ mod tests {
             Instant::now()
         }
 
-        fn workflow(&self) -> Option<Arc<LabelSet>> {
+        fn workflow(&self) -> Option<OpenWorkflow> {
             None
         }
 

@@ -64,8 +64,8 @@ pub(crate) struct LateState {
     pub(crate) retries: i64,
     /// Takes precedence over the returned value.
     pub(crate) outcome: Option<Box<LateOutcome>>,
-    /// Time spent in [`approval::wait`](crate::approval::wait).
-    pub(crate) waited: Duration,
+    /// Time spent in [`approval::wait`](crate::approval::wait). Few units have some.
+    waits: Option<Box<Waits>>,
     /// Inherited by the units below.
     pub(crate) run_attributes: Option<RunAttributes>,
     /// Of a unit that is a call.
@@ -82,6 +82,15 @@ pub(crate) struct LateOutcome {
     pub(crate) suspend_on_drop: bool,
 }
 
+/// Waits for approvals. Those in progress at the same time count once.
+struct Waits {
+    /// Time of the waits that have ended.
+    ended: Duration,
+    in_progress: u32,
+    /// Begin of the waits in progress.
+    since: Instant,
+}
+
 impl LateState {
     pub(crate) fn new(
         label_set: Arc<LabelSet>,
@@ -94,7 +103,7 @@ impl LateState {
             workflow,
             retries: 0,
             outcome: None,
-            waited: Duration::ZERO,
+            waits: None,
             run_attributes: None,
             call: None,
         }
@@ -103,6 +112,31 @@ impl LateState {
     /// Returns the outcome that is recorded while the unit runs.
     pub(crate) fn outcome(&mut self) -> &mut LateOutcome {
         self.outcome.get_or_insert_default()
+    }
+
+    pub(crate) fn begin_wait(&mut self) {
+        let new = || Waits { ended: Duration::ZERO, in_progress: 0, since: Instant::now() };
+        let waits = self.waits.get_or_insert_with(|| Box::new(new()));
+        if waits.in_progress == 0 {
+            waits.since = Instant::now();
+        }
+        waits.in_progress += 1;
+    }
+
+    pub(crate) fn end_wait(&mut self) {
+        if let Some(waits) = &mut self.waits {
+            waits.in_progress -= 1;
+            if waits.in_progress == 0 {
+                waits.ended += waits.since.elapsed();
+            }
+        }
+    }
+
+    /// Returns the time spent in waits, those in progress included.
+    pub(crate) fn waited(&self) -> Duration {
+        let Some(waits) = &self.waits else { return Duration::ZERO };
+        let is_waiting = waits.in_progress > 0;
+        waits.ended + if is_waiting { waits.since.elapsed() } else { Duration::ZERO }
     }
 
     /// Applies what was recorded while the unit ran, which takes precedence over the returned
@@ -205,6 +239,18 @@ impl ActiveUnit {
     /// Returns whether metrics and span of the end are recorded.
     pub(crate) fn is_recorded(&self) -> bool {
         self.is_recorded.load(Ordering::Acquire)
+    }
+
+    /// Returns the unit and those around it, up to its workflow.
+    pub(crate) fn up_to_workflow(self: &Arc<Self>) -> impl Iterator<Item = Arc<Self>> {
+        std::iter::successors(Some(Arc::clone(self)), |unit| {
+            if unit.kind == UnitKind::Workflow {
+                return None;
+            }
+            // An agent in between may have ended.
+            let Spending { parent, workflow, .. } = &unit.spending;
+            parent.upgrade().or_else(|| workflow.upgrade())
+        })
     }
 
     /// Returns the workflow that agents started under this unit belong to.

@@ -11,7 +11,7 @@ use crate::process::process_start;
 use crate::semconv::attribute::label;
 use crate::semconv::attribute::label::{OVERFLOW, OVERFLOW_PROMETHEUS};
 use crate::semconv::{drop_reason, kv, metric, result};
-use crate::unit::open_units::OpenUnits;
+use crate::unit::open_units::{OpenUnits, OpenWorkflow};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::metrics::data::AggregatedMetrics;
@@ -83,10 +83,10 @@ pub(crate) fn observe_open_workflows(meter: &Meter, open_units: Arc<OpenUnits>) 
     instruments::observe_f64_gauge(meter, &metric::WORKFLOW_RUN_OLDEST_AGE, move |observer| {
         let mut oldest = oldest.lock().unwrap_or_else(PoisonError::into_inner);
         oldest.values_mut().for_each(|age| *age = Duration::ZERO);
-        for (started, set) in open_units.workflows() {
-            let id = (!set.overflowing).then(|| set.id.as_str().to_owned());
+        for OpenWorkflow { label_set, executed } in open_units.workflows() {
+            let id = (!label_set.overflowing).then(|| label_set.id.as_str().to_owned());
             let age = oldest.entry(id).or_default();
-            *age = (*age).max(started.elapsed());
+            *age = (*age).max(executed);
         }
         for (id, age) in &*oldest {
             let id = id.clone().map_or_else(overflow_label, |id| kv(label::WORKFLOW_ID, id));

@@ -139,12 +139,12 @@ pub const WORKFLOW_ERRORS: Metric = Metric {
     stability: Stability::Stable,
 };
 
-/// Age of the oldest run that is executing. Zero while none is.
+/// Age of the oldest run that is executing, without its waits for approvals. Zero while none is.
 pub const WORKFLOW_RUN_OLDEST_AGE: Metric = Metric {
     name: "workflow.run.oldest_age",
     kind: InstrumentKind::Gauge,
     unit: "s",
-    description: "Age of the oldest segment of a run that is executing in this process; 0 if there is none.",
+    description: "Age of the oldest segment of a run that is executing in this process, without its waits for approvals; 0 if there is none.",
     labels: &[l::WORKFLOW_ID],
     buckets: &[],
     prometheus: "workflow_run_oldest_age_seconds",
