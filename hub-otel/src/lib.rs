@@ -169,6 +169,8 @@ pub use crate::label::{Label, LabelValue};
 #[doc(inline)]
 pub use crate::status::UnitStatus;
 #[doc(inline)]
+pub use crate::unit::admitted::{AdmittedFuture, AdmittedStream};
+#[doc(inline)]
 pub use crate::unit::arguments::{IntoLink, IntoParent};
 #[doc(inline)]
 pub use crate::unit::attribute_value::AttributeValue;
@@ -185,8 +187,6 @@ pub use crate::unit::current::{Current, current};
 pub use crate::unit::instrumented::Instrumented;
 #[doc(inline)]
 pub use crate::unit::outcome::{Classification, Classify};
-#[doc(inline)]
-pub use crate::unit::refusal::InBudget;
 #[doc(inline)]
 pub use crate::unit::segment::{IntoSegment, Segment};
 #[doc(inline)]

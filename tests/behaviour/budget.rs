@@ -3,6 +3,7 @@
 
 use crate::gen_ai_metrics::call_span;
 use crate::warnings::Events;
+use futures_util::{StreamExt, TryStreamExt};
 use hub_otel::otel::opentelemetry::KeyValue;
 use hub_otel::propagation::{RunFnExt, RunFutureExt};
 use hub_otel::testing::{Capture, capture};
@@ -183,6 +184,7 @@ fn without_a_budget_nothing_is_limited() {
 /// Calls of a model and of a tool that are units, for a provider that counts them.
 pub(crate) mod own {
     use super::*;
+    use futures_util::{Stream, stream};
     use hub_otel::{TimedOut, Usage};
     use std::future::Future;
     use std::sync::atomic::AtomicU64;
@@ -259,6 +261,17 @@ pub(crate) mod own {
                 current().usage(Usage::new(12_000, 0));
                 Ok(())
             })
+        }
+
+        pub(super) fn stream_by_builder(
+            &self,
+        ) -> impl Stream<Item = Result<(), BudgetExceeded>> + Unpin {
+            let answer = stream::once(async {
+                self.calls.fetch_add(1, Ordering::Relaxed);
+                current().usage(Usage::new(12_000, 0));
+                Ok(())
+            });
+            hub_otel::llm("openai", "gpt-4o").run_stream_in_budget(Box::pin(answer))
         }
 
         pub(super) fn calls(&self) -> u64 {
@@ -338,21 +351,24 @@ fn four_threads_and_their_tasks_make_no_call_too_many() {
 async fn calls_of_every_shape_are_charged_and_refused_where_the_error_permits() {
     let (capture, server) = (capture(), Server::default());
     workflow("research")
-        .budget(Budget::new().llm_calls(4))
+        .budget(Budget::new().llm_calls(5))
         .run(async {
             server.chat().await.unwrap();
             server.chat_in_time().await.unwrap();
             server.chat_anyway().unwrap();
             server.chat_by_builder().await.unwrap();
+            server.stream_by_builder().try_collect::<Vec<_>>().await.unwrap();
             assert!(server.chat().await.is_err());
             assert!(server.chat_in_time().await.is_err());
             assert!(server.chat_by_builder().await.is_err());
-            assert_eq!(server.calls(), 4);
+            let streamed: Vec<_> = server.stream_by_builder().collect().await;
+            assert!(matches!(streamed[..], [Err(_)]), "{streamed:?}");
+            assert_eq!(server.calls(), 5);
             server.chat_anyway().unwrap();
-            assert_eq!(current().spent().map(|spent| spent.llm_calls()), Some(5));
+            assert_eq!(current().spent().map(|spent| spent.llm_calls()), Some(6));
         })
         .await;
-    assert_eq!(server.calls(), 5);
+    assert_eq!(server.calls(), 6);
     drop(capture);
 }
 

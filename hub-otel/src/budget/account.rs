@@ -30,6 +30,7 @@ pub(crate) mod remedy {
     /// The call is a unit.
     pub(crate) const UNIT: &str = "implement `From<hub_otel::BudgetExceeded>` for the error, \
                                    call `run_in_budget` in place of `run`, \
+                                   `run_stream_in_budget` in place of `run_stream`, \
                                    or set `OpenAiLayer::refuse_over_budget`";
     /// Another library makes the call.
     pub(crate) const FOREIGN: &str = "call `hub_otel::current().check_budget()?` before it";

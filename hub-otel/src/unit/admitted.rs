@@ -4,6 +4,7 @@ use crate::unit::refusal::{Admit, Refusal};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use pin_project_lite::pin_project;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,7 +20,13 @@ pub fn refusal_of_items<S: Stream>(_: &Option<S>) -> Refusal<S::Item> {
 }
 
 pin_project! {
-    /// A future that is dropped without a poll if its call is refused.
+    /// A future that is dropped without a poll if the budget of its run refuses the call. See
+    /// [`Unit::run_in_budget`](crate::Unit::run_in_budget).
+    ///
+    /// ```
+    /// # async fn request() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let unit = hub_otel::tool("search").run_in_budget(request());
+    /// ```
     #[must_use = "futures do nothing unless they are awaited or polled"]
     pub struct AdmittedFuture<F: Future> {
         #[pin]
@@ -49,9 +56,22 @@ impl<F: Future> Future for AdmittedFuture<F> {
     }
 }
 
+impl<F: Future> fmt::Debug for AdmittedFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmittedFuture").finish_non_exhaustive()
+    }
+}
+
 pin_project! {
-    /// A stream that is dropped without a poll if its call is refused. The error is then its only
-    /// item.
+    /// A stream that is dropped without a poll if the budget of its run refuses the call. The error
+    /// is then its only item. See
+    /// [`Unit::run_stream_in_budget`](crate::Unit::run_stream_in_budget).
+    ///
+    /// ```
+    /// # use futures_util::stream;
+    /// let words = stream::iter([Ok::<_, std::io::Error>("a"), Ok("b")]);
+    /// let unit = hub_otel::llm("openai", "gpt-4o").run_stream_in_budget(words);
+    /// ```
     #[must_use = "streams do nothing unless they are polled"]
     pub struct AdmittedStream<S: Stream> {
         #[pin]
@@ -90,6 +110,12 @@ impl<S: Stream> Stream for AdmittedStream<S> {
             return (lower.min(1), upper.map(|upper| upper.max(1)));
         }
         (lower, upper)
+    }
+}
+
+impl<S: Stream> fmt::Debug for AdmittedStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmittedStream").finish_non_exhaustive()
     }
 }
 

@@ -6,9 +6,7 @@ use crate::semconv::error_type;
 use crate::unit::{call, stack};
 use crate::unit_kind::UnitKind;
 use futures_core::Stream;
-use pin_project_lite::pin_project;
 use std::borrow::Cow;
-use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -82,7 +80,8 @@ pub trait RefusableCall<T> {
     fn hub_otel_admission(&self) -> Option<Admit<T>>;
 }
 
-fn admit_result<T, E: From<BudgetExceeded>>() -> Option<Result<T, E>> {
+/// Admits the call that the current unit is. Returns the error of a refused one.
+pub(super) fn admit_result<T, E: From<BudgetExceeded>>() -> Option<Result<T, E>> {
     admit_current().err().map(|exceeded| Err(exceeded.into()))
 }
 
@@ -168,51 +167,4 @@ impl<T, E: From<BudgetExceeded>> Stream for RefusedStream<T, E> {
 /// Refuses the call that the current unit is, by a boxed stream.
 fn refuse_stream<T, E>() -> Option<RefusedStream<T, E>> {
     admit_current().err().map(RefusedStream::new)
-}
-
-pin_project! {
-    /// A future that the budget of its run may refuse, on the first poll. See
-    /// [`Unit::run_in_budget`](crate::Unit::run_in_budget).
-    ///
-    /// ```
-    /// # async fn request() -> Result<String, std::io::Error> { Ok(String::new()) }
-    /// let unit = hub_otel::tool("search").run_in_budget(request());
-    /// ```
-    #[must_use = "futures do nothing unless they are awaited or polled"]
-    pub struct InBudget<F> {
-        #[pin]
-        body: F,
-        is_admitted: bool,
-    }
-}
-
-impl<F> InBudget<F> {
-    pub(super) fn new(body: F) -> Self {
-        Self { body, is_admitted: false }
-    }
-}
-
-impl<T, E, F> Future for InBudget<F>
-where
-    F: Future<Output = Result<T, E>>,
-    E: From<BudgetExceeded>,
-{
-    type Output = Result<T, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if !*this.is_admitted {
-            if let Err(exceeded) = admit_current() {
-                return Poll::Ready(Err(exceeded.into()));
-            }
-            *this.is_admitted = true;
-        }
-        this.body.poll(cx)
-    }
-}
-
-impl<F> std::fmt::Debug for InBudget<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InBudget").finish_non_exhaustive()
-    }
 }

@@ -5,12 +5,15 @@ use crate::error_type::ErrorType;
 use crate::gen_ai::LlmRequest;
 use crate::semconv::gen_ai::{TOOL_CALL_ARGUMENTS, operation};
 use crate::semconv::kv;
+use crate::unit::admitted::{AdmittedFuture, AdmittedStream, admit_future, admit_stream};
 use crate::unit::builder::Unit;
 use crate::unit::identity::IdentityValue;
 use crate::unit::instrumented::Instrumented;
 use crate::unit::outcome::Classification;
-use crate::unit::refusal::InBudget;
+use crate::unit::refusal::admit_result;
+use crate::unit::stream::InstrumentedStream;
 use crate::unit_kind::UnitKind;
+use futures_core::Stream;
 use std::fmt::Display;
 use std::future::Future;
 
@@ -159,12 +162,42 @@ impl<K: sealed::CallUnit> Unit<K> {
     pub fn run_in_budget<F, T, E>(
         self,
         future: F,
-    ) -> Instrumented<InBudget<F>, fn(&Result<T, E>, &mut Classification)>
+    ) -> Instrumented<AdmittedFuture<F>, fn(&Result<T, E>, &mut Classification)>
     where
         F: Future<Output = Result<T, E>>,
         E: From<BudgetExceeded> + ErrorType + Display,
     {
-        self.run(InBudget::new(future))
+        self.run(admit_future(future, Some(admit_result)))
+    }
+
+    /// Runs `stream` as this unit, unless the budget of the run is exceeded: the stream is then
+    /// dropped without a poll, its only item is the error, and the unit fails with
+    /// [`BudgetExceeded`].
+    ///
+    /// [`run_stream`](Self::run_stream) makes the call in any case, and charges it to the budget.
+    ///
+    /// ```
+    /// # use futures_util::{TryStreamExt, stream};
+    /// # async fn example() -> Result<(), std::io::Error> {
+    /// # let words = stream::iter([Ok::<_, std::io::Error>("a"), Ok("b")]);
+    /// let answer = hub_otel::llm("openai", "gpt-4o").run_stream_in_budget(words);
+    /// let text: String = answer.try_collect().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancellation
+    /// A stream that is dropped before its end ends the unit CANCELLED, unless an item was an
+    /// error.
+    #[expect(clippy::type_complexity, reason = "the type of `run_stream`, around the check")]
+    pub fn run_stream_in_budget<S, T, E>(
+        self,
+        stream: S,
+    ) -> InstrumentedStream<AdmittedStream<S>, fn(&Result<T, E>, &mut Classification)>
+    where
+        S: Stream<Item = Result<T, E>>,
+        E: From<BudgetExceeded> + ErrorType + Display,
+    {
+        self.run_stream(admit_stream(Some(stream), Some(admit_result)))
     }
 }
 
