@@ -42,7 +42,8 @@ fn measure(settings: &[(&str, &str)], recorded: &str) -> Measured {
     let api = Api::new(&orchestrator.url);
     load::prepare(&api);
     for run in 0..RUNS {
-        let context = json!({"latency_ms": 1_000 + 25 * run, "reason": ""});
+        // Seconds, beside which a write of the database on a busy machine is short.
+        let context = json!({"latency_ms": 4_000 + 100 * run, "reason": ""});
         poll::until(SOON, || api.trigger("load-slow", "manual", &context).0 == 202);
     }
     poll::until(SOON, || api.by_status(&["load-slow"]).get("SUCCESS") == Some(&f64::from(RUNS)));
