@@ -1,6 +1,6 @@
 //! Alerts on workflows, agents, approvals and objectives.
 
-use crate::promql::{INSTANCE, JOB, Series, grouping, max_by, sum_by};
+use crate::promql::{INSTANCE, JOB, Series, max_by, sum_by};
 use crate::stack::adaptive;
 use crate::stack::alert::Alert;
 use crate::stack::liveness::SILENT;
@@ -50,19 +50,15 @@ fn duration() -> Alert {
         .lasting("10m")
         .annotated(
             "Runs of {{ $labels.workflow_id }} take {count} ms on {{ $labels.service_name }}",
-            "For 10 minutes, the 95th percentile of a workflow's duration over half an hour has been above 5 minutes, or one run has been executing for more than 10 minutes without a pending approval.",
+            "For 10 minutes, the 95th percentile of a workflow's duration over half an hour has been above 5 minutes, or one run has been executing for more than 10 minutes, waits for approvals not counted.",
         )
         .unit("ms")
 }
 
-/// Age of the oldest run in seconds, of workflows without a pending approval: the age includes the
-/// waits for approvals.
+/// Age of the oldest run in seconds, without its waits for approvals.
 fn executing() -> String {
     let age = Series::of(&m::WORKFLOW_RUN_OLDEST_AGE).not(WORKFLOW_ID, ALERT_WORKFLOW);
-    let age = max_by(&[SERVICE_NAME, WORKFLOW_ID], age);
-    let waiting = Series::of(&m::WORKFLOW_APPROVAL_PENDING);
-    let same = grouping(&[SERVICE_NAME, WORKFLOW_ID]).join(", ");
-    format!("({age} unless on ({same}) ({waiting} > 0))")
+    max_by(&[SERVICE_NAME, WORKFLOW_ID], age)
 }
 
 fn stuck() -> Alert {
@@ -71,7 +67,7 @@ fn stuck() -> Alert {
         .lasting("1m")
         .annotated(
             "A run of {{ $labels.workflow_id }} has executed for {count} s on {{ $labels.service_name }}",
-            "One run has been executing for more than an hour, and no approval of its workflow is pending.",
+            "One run has been executing for more than an hour, waits for approvals not counted.",
         )
         .unit("s")
 }
