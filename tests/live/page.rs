@@ -1,6 +1,7 @@
 //! The page in a browser: growth of open bars, hostile texts, many spans, accessibility.
 
 use crate::kit::{self, PAYLOAD};
+use fantoccini::key::Key;
 use hub_otel::live::{Application, Approval};
 use hub_otel_tests::browser::Browser;
 use hub_otel_tests::poll;
@@ -257,8 +258,13 @@ async fn the_page_is_used_by_keyboard() {
     browser.wait_for_text("workflow.trigger").await;
     browser.run(&press("[role=tree]", "ArrowLeft")).await;
     browser.wait("return document.querySelectorAll('.line').length === 1").await;
-    browser.run(&press("body", "/")).await;
-    browser.wait("return document.activeElement?.type === 'search'").await;
+    browser.press(&['/']).await;
+    browser.wait("return document.activeElement.matches('.find input')").await;
+    browser.press(&[Key::Escape.into()]).await;
+    browser.press(&[Key::Escape.into()]).await;
+    browser.wait("return location.hash === '#/runs'").await;
+    browser.press(&['/']).await;
+    browser.wait("return document.activeElement.matches('.filters input')").await;
     browser.close().await;
 }
 
@@ -496,7 +502,7 @@ fn the_page_is_small_and_names_no_other_server() {
             lines += text.lines().count();
         }
     }
-    assert!(lines < 1_500, "{lines} lines of JavaScript");
+    assert!(lines <= 1_600, "{lines} lines of JavaScript");
 }
 
 #[test]
