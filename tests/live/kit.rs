@@ -10,6 +10,9 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 pub(crate) const TOKEN: &str = "correct-horse-battery-staple";
+/// Markup that would run a script.
+pub(crate) const PAYLOAD: &str =
+    "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>";
 
 pub(crate) fn builder() -> TelemetryBuilder {
     Telemetry::builder()
@@ -89,4 +92,18 @@ pub(crate) fn record(
     attributes: Vec<KeyValue>,
 ) {
     child(tracer, parent, name, attributes).end();
+}
+
+/// Records a run of 2,001 spans: a thousand calls of a model, each with a request below it.
+pub(crate) fn large_run(telemetry: &Telemetry) {
+    let tracer = tracer(telemetry);
+    let run = workflow(&tracer, "review", "run-1");
+    for number in 0..1_000 {
+        let operation = KeyValue::new("gen_ai.operation.name", "chat");
+        let call = child(&tracer, &run, format!("chat {number}"), vec![operation]);
+        let below = Context::new().with_span(call);
+        record(&tracer, &below, format!("POST {number}"), Vec::new());
+        below.span().end();
+    }
+    end(&run, "SUCCESS");
 }

@@ -1,7 +1,8 @@
-//! Ten thousand runs at the same time: counters and memory.
+//! Ten thousand runs at the same time: counters and memory. Two thousand spans of a run: times.
 
 use crate::kit;
 use hub_otel::Telemetry;
+use hub_otel_tests::browser::Browser;
 use hub_otel_tests::http::{self, Method};
 use hub_otel_tests::process::Process;
 use opentelemetry::KeyValue;
@@ -71,6 +72,51 @@ async fn without_the_view() {
 #[ignore = "a child of the test above"]
 async fn with_the_view_and_a_page() {
     run_all(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "figures of docs/performance.md: the machine decides them"]
+async fn first_paint_and_scrolling_of_two_thousand_spans() {
+    let Some(browser) = Browser::start(1280, 900).await else { return };
+    let telemetry = kit::start();
+    kit::large_run(&telemetry);
+    browser.page.goto(&telemetry.live_url().expect("served")).await.expect("the page");
+    browser.wait_for_text("review").await;
+    // Measured inside the page, from the click to the last row of the tree.
+    let script = "const done = arguments[arguments.length - 1];
+         const start = performance.now();
+         document.querySelector('.run-row').click();
+         const check = () => {
+            const line = document.querySelector('.line');
+            if (line?.getAttribute('aria-setsize') === '2001') done(performance.now() - start);
+            else requestAnimationFrame(check);
+         };
+         check();";
+    let painted = browser.page.execute_async(script, Vec::new()).await.expect("painted");
+    println!("2,001 spans painted in {:.0} ms", painted.as_f64().expect("a time"));
+    let script = "const rows = document.querySelector('[role=tree]');
+         const start = performance.now();
+         for (let top = 0; top < 40000; top += 2000) {
+            rows.scrollTop = top; rows.dispatchEvent(new Event('scroll')); rows.offsetHeight;
+         }
+         return (performance.now() - start) / 20;";
+    let step = browser.run(script).await;
+    println!("a step of scrolling takes {:.1} ms", step.as_f64().expect("a time"));
+    // From the first character to the number of matches in attributes of all spans.
+    let script = "const done = arguments[arguments.length - 1];
+         const start = performance.now();
+         const [field, status] = ['.find input', '.find [aria-live]']
+            .map((selector) => document.querySelector(selector));
+         field.value = 'gen_ai.operation.name=chat';
+         field.dispatchEvent(new Event('input'));
+         const check = () => {
+            if (status.textContent === '1,000 found') done(performance.now() - start);
+            else requestAnimationFrame(check);
+         };
+         check();";
+    let found = browser.page.execute_async(script, Vec::new()).await.expect("found");
+    println!("1,000 matches found in {:.0} ms", found.as_f64().expect("a time"));
+    browser.close().await;
 }
 
 /// Returns the counters of the page, without parsing the runs beside them.

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "an application: it starts spans of its own")]
 
 mod access;
+mod find;
 mod kit;
 mod load;
 mod page;

@@ -128,6 +128,8 @@ fn a_span_in_progress_has_its_late_attributes_and_a_trace_is_an_otlp_document() 
     let disposition = file.header("content-disposition").expect("a file");
     assert!(disposition.contains(&format!("trace-{trace}.json")), "{disposition}");
     assert!(!file.body.contains("hunter2"), "{}", file.body);
+    let texts = kit::get(&telemetry, "/live/updates?run=run-1&texts=1").body;
+    assert!(texts.contains("api_key=") && !texts.contains("hunter2"), "{texts}");
     // The document is one that any OTLP/HTTP receiver reads.
     let request: opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest =
         serde_json::from_str(&file.body).expect("OTLP JSON");
@@ -161,6 +163,10 @@ fn content_that_is_captured_as_events_is_shown_with_its_span_and_names_its_line(
     assert!(!span["attributes"].to_string().contains("c4n4ry"), "{span}");
     assert_eq!(span["content"][0][0]["key"], "gen_ai.input.messages", "{span}");
     assert!(span["content"].to_string().contains("c4n4ry"), "{span}");
+    assert!(!updates.to_string().contains("c4n4ry"), "{updates}");
+    let texts = kit::get(&telemetry, "/live/updates?run=run-1&texts=1").json();
+    let texts = texts["detail"]["spans"].to_string();
+    assert!(texts.contains("gen_ai.input.messages=") && texts.contains("c4n4ry"), "{texts}");
     kit::end(&run, "SUCCESS");
 }
 

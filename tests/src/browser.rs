@@ -3,6 +3,7 @@
 //! Without `chromedriver` a test prints `skipped: browser`; with HUB_REQUIRE_BROWSER=1 it fails.
 
 use crate::{poll, ports};
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -132,6 +133,29 @@ impl Browser {
              return found !== undefined;"
         ))
         .await;
+    }
+
+    /// Presses keys, one more at a time, and releases them in the reverse order: a character, or a
+    /// modifier and a key. They go to the element with the focus.
+    ///
+    /// # Panics
+    /// If the browser refuses.
+    pub async fn press(&self, keys: &[char]) {
+        let down = keys.iter().map(|value| KeyAction::Down { value: *value });
+        let up = keys.iter().rev().map(|value| KeyAction::Up { value: *value });
+        let actions = KeyActions::new("keyboard".to_owned());
+        let actions = down.chain(up).fold(actions, KeyActions::then);
+        self.page.perform_actions(actions).await.expect("keys");
+    }
+
+    /// Enters a text into the element with the focus.
+    ///
+    /// # Panics
+    /// If the browser refuses.
+    pub async fn type_text(&self, text: &str) {
+        for character in text.chars() {
+            self.press(&[character]).await;
+        }
     }
 
     /// Sets the size of the page and its colour scheme, `light` or `dark`.

@@ -36,18 +36,20 @@ macro_rules! assets {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: [Asset; 13] = assets![
+static ASSETS: [Asset; 15] = assets![
     "app.js" SCRIPT,
     "approvals.js" SCRIPT,
     "chart.js" SCRIPT,
     "connection.js" SCRIPT,
     "details.js" SCRIPT,
     "dom.js" SCRIPT,
+    "find.js" SCRIPT,
     "format.js" SCRIPT,
     "health.js" SCRIPT,
     "rows.js" SCRIPT,
     "run.js" SCRIPT,
     "runs.js" SCRIPT,
+    "tree.js" SCRIPT,
     "style.css" "text/css; charset=utf-8",
     "icon.svg" "image/svg+xml",
 ];

@@ -5,7 +5,7 @@
 
 use super::body::LiveBody;
 use super::server::LiveServer;
-use super::store::{Cursor, Updates};
+use super::store::{Cursor, SelectedRun, Updates};
 use bytes::Bytes;
 use serde::Serialize;
 use std::sync::Arc;
@@ -56,7 +56,11 @@ struct Message<'a> {
 impl LiveServer {
     /// Returns the changes after `position` as JSON and moves it. The second value is `false` if
     /// more changes follow at once.
-    pub(super) fn message(&self, position: &mut Position, run: Option<&str>) -> (String, bool) {
+    pub(super) fn message(
+        &self,
+        position: &mut Position,
+        run: Option<&SelectedRun>,
+    ) -> (String, bool) {
         self.drain();
         let store = self.store();
         let is_outdated = position.epoch != self.epoch || store.is_outdated(position.cursor);
@@ -75,7 +79,7 @@ impl LiveServer {
     pub(super) fn events(
         self: &Arc<Self>,
         position: Position,
-        run: Option<String>,
+        run: Option<SelectedRun>,
         slot: OwnedSemaphorePermit,
         abort: Option<Arc<Notify>>,
     ) -> LiveBody {
@@ -95,13 +99,13 @@ impl LiveServer {
     async fn send_events(
         self: Arc<Self>,
         mut position: Position,
-        run: Option<String>,
+        run: Option<SelectedRun>,
         sender: mpsc::Sender<Bytes>,
     ) -> bool {
         let mut changed = self.changed.subscribe();
         loop {
             changed.borrow_and_update();
-            let (message, is_complete) = self.message(&mut position, run.as_deref());
+            let (message, is_complete) = self.message(&mut position, run.as_ref());
             let event = format!("id: {}\ndata: {message}\n\n", position.id());
             match timeout(SLOW, sender.send(Bytes::from(event))).await {
                 Ok(Ok(())) => {}

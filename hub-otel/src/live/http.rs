@@ -7,6 +7,7 @@ use super::body::{LiveBody, LiveResponse};
 use super::events::Position;
 use super::receive::is_otlp;
 use super::server::LiveServer;
+use super::store::SelectedRun;
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
@@ -98,12 +99,11 @@ impl LiveServer {
         if !is_read {
             return Ok(problem(StatusCode::METHOD_NOT_ALLOWED, "GET or POST"));
         }
-        let run = query(parts, "run").filter(|run| !run.is_empty());
         Ok(match path {
             "/live/info" => json_response(&self.info()),
-            "/live/events" => self.stream(parts, run),
+            "/live/events" => self.stream(parts, selected(parts)),
             "/live/updates" => {
-                let (message, _) = self.message(&mut position(parts), run.as_deref());
+                let (message, _) = self.message(&mut position(parts), selected(parts).as_ref());
                 raw_json(message)
             }
             "/live/span" => {
@@ -114,14 +114,14 @@ impl LiveServer {
                     None => problem(StatusCode::NOT_FOUND, "the span is not in the store"),
                 }
             }
-            "/live/trace" => self.trace_file(parts, run.as_deref()),
+            "/live/trace" => self.trace_file(parts),
             "/live/approvals" => self.approvals().await,
             "/live/health" => json_response(&self.health_json()),
             _ => problem(StatusCode::NOT_FOUND, "the live view is at /"),
         })
     }
 
-    fn stream(self: &Arc<Self>, parts: &Parts, run: Option<String>) -> LiveResponse {
+    fn stream(self: &Arc<Self>, parts: &Parts, run: Option<SelectedRun>) -> LiveResponse {
         let Ok(slot) = Arc::clone(&self.clients).try_acquire_owned() else {
             let text = "too many pages are open; close one of them";
             return problem(StatusCode::SERVICE_UNAVAILABLE, text);
@@ -133,9 +133,9 @@ impl LiveServer {
         response
     }
 
-    fn trace_file(&self, parts: &Parts, run: Option<&str>) -> LiveResponse {
-        let traces = match (run, query(parts, "trace")) {
-            (Some(run), _) => self.store().traces_of(run),
+    fn trace_file(&self, parts: &Parts) -> LiveResponse {
+        let traces = match (selected(parts), query(parts, "trace")) {
+            (Some(run), _) => self.store().traces_of(&run.key),
             (None, Some(id)) => TraceId::from_hex(&id).into_iter().collect(),
             (None, None) => Vec::new(),
         };
@@ -217,6 +217,12 @@ fn position(parts: &Parts) -> Position {
     let last = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let last = last.and_then(Position::parse);
     last.or_else(|| Position::parse(&query(parts, "after")?)).unwrap_or_default()
+}
+
+/// Returns the run of a request. With `texts` its spans have the texts in which the page searches.
+fn selected(parts: &Parts) -> Option<SelectedRun> {
+    let key = query(parts, "run").filter(|key| !key.is_empty())?;
+    Some(SelectedRun { key, has_texts: query(parts, "texts").is_some() })
 }
 
 fn json_response(value: &Value) -> LiveResponse {

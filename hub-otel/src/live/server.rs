@@ -189,8 +189,7 @@ impl LiveServer {
         let now = if span.is_open() { self.instance.open_units.span(id) } else { None };
         let Some(mut now) = now else {
             let resource = span.process.as_ref().map(|process| &process.resource);
-            let logs = stored.logs.iter().filter(|log| log.span == id.to_string());
-            let content = logs.filter_map(|log| log.content.as_deref()).collect();
+            let content = stored.content(id).collect();
             return Some(to_json(&SpanJson { span: span.to_wire(trace), resource, content }));
         };
         keep_last(&mut now.attributes, |attribute| attribute.key.as_str());

@@ -10,13 +10,14 @@ mod logs;
 mod processes;
 mod progress;
 mod run;
+mod span_text;
 mod texts;
 mod trace;
 mod updates;
 
 pub(crate) use self::processes::{MAX_PROCESSES, Process, is_same_process};
 pub(crate) use self::trace::StoredSpan;
-pub(crate) use self::updates::{Cursor, Updates};
+pub(crate) use self::updates::{Cursor, SelectedRun, Updates};
 
 use self::finished::FinishedTraces;
 use self::processes::Processes;

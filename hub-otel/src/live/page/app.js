@@ -54,10 +54,7 @@ function route() {
   split.classList.toggle("has-run", run !== "");
   list.rows.selected = run || null;
   select(view === "runs" && run ? run : null);
-  for (const link of links) {
-    if (link.dataset.view === view) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  for (const link of links) link.ariaCurrent = link.dataset.view === view ? "page" : null;
   const title = view === "runs" ? state.runs.get(run)?.name ?? "runs" : view;
   document.title = `${title} · hub-otel live`;
   update();
@@ -90,11 +87,12 @@ if (location.search.includes("token=")) history.replaceState(null, "", location.
 document.addEventListener("keydown", (event) => {
   const target = event.target;
   const isField = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape" && location.hash.startsWith("#/runs/") && !isField) location.hash = "#/runs";
-  if (isField) return;
-  if (event.key === "/") {
-    event.preventDefault();
+  if (isField || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape" && location.hash.startsWith("#/runs/")) location.hash = "#/runs";
+  if (event.key === "/") event.preventDefault();
+  if (split.isConnected && !runView.body.hidden) {
+    runView.press(event.key);
+  } else if (event.key === "/") {
     location.hash = "#/runs";
     list.text.focus();
   }

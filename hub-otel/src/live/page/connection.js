@@ -9,8 +9,8 @@
  * @typedef {{ id: string, trace: string, parent?: string, kind: string, name: string,
  *   state: string, error?: string, started: number, ended?: number, run?: string,
  *   inputTokens?: number, outputTokens?: number, cost?: number, links?: string[],
- *   process?: [string, string], execution?: string }} Span
- * @typedef {{ time: number, severity: number, text: string, target: string, span: string }} Log
+ *   process?: [string, string], execution?: string, text?: string }} Span
+ * @typedef {{ version: number, time: number, severity: number, text: string, target: string, span: string }} Log
  * @typedef {{ span: string, run: string, name: string, back: boolean }} Linked
  * @typedef {{ id: string, run: string | null, since: number, workflow?: string,
  *   subject?: string, input?: string }} Approval
@@ -23,38 +23,30 @@
 
 /** Interval of the health and of the application's list of approvals. */
 const REFRESH_MS = 3000;
-
 /** Time after which a hidden page is disconnected: a browser has six connections to a host, for all pages. */
 const HIDDEN_MS = 30_000;
 
 /** What the page has of the process. */
 export const state = {
-  /** @type {Map<string, Run>} */
-  runs: new Map(),
-  /** @type {Record<string, number>} */
-  totals: {},
-  /** @type {Approval[]} Approvals that wait in the process. */
-  waits: [],
-  /** @type {Approval[]} Approvals that the application stores. */
-  stored: [],
-  /** @type {Detail | null} */
-  detail: null,
-  /** @type {Info | null} */
-  info: null,
-  /** @type {any} Metrics, delivery and Collectors. */
-  health: null,
-  /** @type {Link} */
-  link: "lost",
+  runs: /** @type {Map<string, Run>} */ (new Map()),
+  totals: /** @type {Record<string, number>} */ ({}),
+  /** Approvals that wait in the process. */
+  waits: /** @type {Approval[]} */ ([]),
+  /** Approvals that the application stores. */
+  stored: /** @type {Approval[]} */ ([]),
+  detail: /** @type {Detail | null} */ (null),
+  info: /** @type {Info | null} */ (null),
+  /** Metrics, delivery and Collectors. */
+  health: /** @type {any} */ (null),
+  link: /** @type {Link} */ ("lost"),
   bytes: 0,
   limit: 1,
-  /** @type {Record<string, number>} */
-  dropped: {},
+  dropped: /** @type {Record<string, number>} */ ({}),
   /** Difference between the clock of the process and the browser's, in microseconds. */
   skew: 0,
 };
 
-/** @type {Set<() => void>} */
-const listeners = new Set();
+let listener = () => {};
 let scheduled = false;
 /** @type {EventSource | null} */
 let source = null;
@@ -62,26 +54,24 @@ let position = "";
 let hiding = 0;
 /** @type {string | null} */
 let selected = null;
+/** Whether the spans of the selected run are received with their texts. */
+let hasTexts = false;
 
-/** Calls `listener` after changes, at most once per frame. @param {() => void} listener */
-export function onChange(listener) {
-  listeners.add(listener);
-}
+/** Sets the function that is called after changes, at most once per frame. @param {() => void} update */
+export function onChange(update) { listener = update; }
 
-/** Schedules the listeners. */
+/** Schedules the listener. */
 export function changed() {
   if (scheduled) return;
   scheduled = true;
   setTimeout(() => {
     scheduled = false;
-    for (const listener of listeners) listener();
+    listener();
   }, 16);
 }
 
 /** Returns the time of the process in microseconds. */
-export function now() {
-  return Date.now() * 1000 + state.skew;
-}
+export function now() { return Date.now() * 1000 + state.skew; }
 
 /** Returns the approvals that wait, the oldest first. */
 export function approvals() {
@@ -112,8 +102,20 @@ function setLink(link) {
 export function select(key) {
   if (key === selected && source) return;
   selected = key;
+  hasTexts = false;
   state.detail = key === null ? null : { run: key, missing: false, spans: new Map(), logs: [], dropped: 0, linked: [] };
-  // The runs are kept; the spans of the new run begin at zero.
+  restart();
+}
+
+/** Receives the texts of the spans of the selected run too: a search needs them, and they are large. */
+export function requestTexts() {
+  if (hasTexts) return;
+  hasTexts = true;
+  restart();
+}
+
+/** Opens the stream again. The runs are kept; the spans of the selected run begin at zero. */
+function restart() {
   position = position.replace(/\.[0-9]+$/, ".0");
   connect();
 }
@@ -124,6 +126,7 @@ function connect() {
   const query = new URLSearchParams();
   if (position) query.set("after", position);
   if (selected !== null) query.set("run", selected);
+  if (hasTexts) query.set("texts", "1");
   const opened = new EventSource(`live/events?${query}`);
   source = opened;
   opened.onmessage = (event) => {
@@ -167,14 +170,13 @@ function apply(message) {
   for (const key of message.removed) state.runs.delete(key);
   state.totals = message.totals;
   state.waits = message.approvals;
-  state.bytes = message.bytes;
-  state.limit = message.limit;
-  state.dropped = message.dropped;
+  ({ bytes: state.bytes, limit: state.limit, dropped: state.dropped } = message);
   const detail = state.detail;
   if (message.detail && detail && (message.detail.missing || message.detail.run === detail.run)) {
     detail.missing = message.detail.missing;
     for (const span of message.detail.spans) detail.spans.set(span.id, span);
-    detail.logs.push(...message.detail.logs);
+    const known = new Set(detail.logs.map((log) => log.version));
+    detail.logs.push(...message.detail.logs.filter((/** @type {Log} */ log) => !known.has(log.version)));
     if (message.detail.logs.length) detail.logs.sort((left, right) => left.time - right.time);
     detail.dropped = message.detail.dropped;
     detail.linked = message.detail.linked;

@@ -5,8 +5,7 @@ import { badge, copyButton, fill, h } from "./dom.js";
 import { count, duration, money, time } from "./format.js";
 
 /**
- * @typedef {import("./connection.js").Span} Span
- * @typedef {{ key: string, value?: any }} Attribute
+ * @typedef {import("./connection.js").Span} Span @typedef {{ key: string, value?: any }} Attribute
  * @typedef {{ name: string, timeUnixNano: string, attributes?: Attribute[] }} SpanEvent
  */
 
@@ -103,7 +102,9 @@ function links(span) {
 
 /** The panel of the selected span. */
 export class Details {
-  constructor() {
+  /** @param {(span: Span) => void} zoom */
+  constructor(zoom) {
+    this.zoom = zoom;
     /** @type {Span | null} */
     this.span = null;
     this.requested = 0;
@@ -160,7 +161,10 @@ export class Details {
     const fact = (/** @type {import("./dom.js").Child} */ value) => h("span", {}, value);
     fill(
       this.element,
-      h("div", { class: "span-head" }, h("h3", {}, h("code", {}, span.kind), " ", span.name), copyButton("copy as JSON", () => JSON.stringify(json, null, 2))),
+      h("div", { class: "span-head" }, h("h3", {}, h("code", {}, span.kind), " ", span.name),
+        h("span", { class: "tools" },
+          h("button", { class: "quiet", type: "button", title: "Show the time of this span on the whole axis ( z )", onclick: () => this.zoom(span) }, "zoom to this span"),
+          copyButton("copy as JSON", () => JSON.stringify(json, null, 2)))),
       h("p", { class: "facts" },
         badge(end ? (span.state === "running" ? "success" : span.state) : "running"),
         end > 0n && fact(duration(Number(end - start) / 1000)), fact(time(Number(start / 1000n))), fact(h("code", {}, json.name))),

@@ -1,17 +1,12 @@
 // Elements. Texts are always text nodes: no value becomes markup.
 
-/**
- * Child of an element: an element, a text, or nothing.
- * @typedef {Node | string | number | null | undefined | false} Child
- */
+/** @typedef {Node | string | number | null | undefined | false} Child an element, a text, or nothing */
 
 /**
  * Creates an element. `class`, `on…` listeners and attributes are given by name; `undefined`,
  * `null` and `false` leave an attribute out.
  * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag
- * @param {Record<string, any>} attributes
- * @param {...(Child | Child[])} children
+ * @param {T} tag @param {Record<string, any>} attributes @param {...(Child | Child[])} children
  * @returns {HTMLElementTagNameMap[T]}
  */
 export function h(tag, attributes, ...children) {
@@ -21,20 +16,19 @@ export function h(tag, attributes, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  append(element, children);
+  element.append(...nodes(children));
   return element;
 }
 
-/** @param {Element} element @param {(Child | Child[])[]} children */
-function append(element, children) {
+/** @param {(Child | Child[])[]} children */
+function nodes(children) {
   const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
-  element.append(...shown.map((child) => (child instanceof Node ? child : String(child))));
+  return shown.map((child) => (child instanceof Node ? child : String(child)));
 }
 
 /** Replaces the content of an element. @param {Element} element @param {...(Child | Child[])} children */
 export function fill(element, ...children) {
-  element.replaceChildren();
-  append(element, children);
+  element.replaceChildren(...nodes(children));
 }
 
 /** @type {WeakMap<Element, string>} */
@@ -54,14 +48,8 @@ export function setText(element, text) {
 
 /** @type {Record<string, string>} */
 const MARKS = {
-  running: "●",
-  waiting: "◆",
-  suspended: "❙❙",
-  success: "✓",
-  failed: "✕",
-  "timed out": "◷",
-  cancelled: "–",
-  rejected: "⊘",
+  running: "●", waiting: "◆", suspended: "❙❙", success: "✓",
+  failed: "✕", "timed out": "◷", cancelled: "–", rejected: "⊘",
 };
 
 /** Creates the badge of a state: a colour, a shape and a word. @param {string} state */

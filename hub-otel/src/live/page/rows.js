@@ -85,10 +85,8 @@ export class Rows {
     const item = this.items[target];
     if (item === undefined) return;
     const { height } = this.options;
-    const [top, bottom] = [target * height, (target + 1) * height];
-    if (top < this.element.scrollTop) this.element.scrollTop = top;
-    const end = this.element.scrollTop + this.element.clientHeight;
-    if (bottom > end) this.element.scrollTop = bottom - this.element.clientHeight;
+    const { scrollTop, clientHeight } = this.element;
+    this.element.scrollTop = Math.min(Math.max(scrollTop, (target + 1) * height - clientHeight), target * height);
     this.selected = this.options.key(item);
     this.options.select(item);
     this.render();
@@ -109,12 +107,9 @@ export class Rows {
       Home: () => this.moveTo(0),
       End: () => this.moveTo(this.items.length - 1),
       Enter: () => item !== undefined && this.options.select(item),
+      ArrowRight: () => item !== undefined && this.options.toggle?.(item, true),
+      ArrowLeft: () => item !== undefined && this.options.toggle?.(item, false),
     };
-    const { toggle } = this.options;
-    if (toggle && item !== undefined) {
-      actions.ArrowRight = () => toggle(item, true);
-      actions.ArrowLeft = () => toggle(item, false);
-    }
     const action = actions[event.key];
     if (!action) return;
     event.preventDefault();

@@ -5,20 +5,13 @@ import { badge, copyButton, empty, fill, h, refill, setText } from "./dom.js";
 import { Details } from "./details.js";
 import { count, day, duration, money, plural, time } from "./format.js";
 import { decisionBar } from "./approvals.js";
+import { Find } from "./find.js";
 import { isArrow, Rows } from "./rows.js";
 import { age, isActive, usage } from "./runs.js";
+import { isFailed, lines } from "./tree.js";
 
-/**
- * @typedef {import("./connection.js").Span} Span
- * @typedef {import("./connection.js").Run} Run
- * @typedef {{ key: string, depth: number, kind: string, name: string, note: string,
- *   spans: Span[], children: number, open: boolean }} Line
- */
+/** @typedef {import("./connection.js").Span} Span @typedef {import("./connection.js").Run} Run @typedef {import("./tree.js").Line} Line */
 
-/** Kinds that are collapsed under the unit that made them. */
-const LEAVES = new Set(["db", "http", "span"]);
-/** @type {Record<string, string>} */
-const NOUNS = { db: "statement", http: "request", span: "span" };
 /** Most log lines that are shown. */
 const MAX_LOGS = 500;
 /** Most bars of one line. */
@@ -26,42 +19,6 @@ const MAX_BARS = 60;
 /** Distances of the time axis in microseconds. */
 const STEPS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => step * 10 ** power))
   .concat([6e7, 12e7, 3e8, 6e8, 18e8, 36e8, 72e8]).sort((left, right) => left - right);
-
-const isFailed = (/** @type {Span} */ span) => span.state === "failed" || span.state === "timed out";
-
-/** Returns the lines of the tree. Leaves of one kind share a line until it is toggled. @param {Iterable<Span>} all @param {Set<string>} toggled */
-export function lines(all, toggled) {
-  const spans = [...all].sort((left, right) => left.started - right.started);
-  const known = new Set(spans.map((span) => span.id));
-  const children = Map.groupBy(spans, ({ parent }) => (parent && known.has(parent) ? parent : ""));
-  const isLeaf = (/** @type {Span} */ span) => LEAVES.has(span.kind) && !children.has(span.id);
-  /** @type {Line[]} */
-  const result = [];
-  // A stack instead of a recursion: a chain of spans may be deep.
-  /** @type {(Line & { below: Span[] })[]} */
-  const stack = [];
-  const push = (/** @type {Span[]} */ siblings, /** @type {number} */ depth, withGroups = true) => {
-    const names = Map.groupBy(siblings, (span) => span.name);
-    const groups = Map.groupBy(siblings, (span) => (withGroups && isLeaf(span) ? span.kind : span.id));
-    for (const own of [...groups.values()].reverse()) {
-      const [{ id, kind, parent, name, execution = "" }] = own;
-      const isGroup = own.length > 1;
-      const key = isGroup ? `${kind} of ${parent ?? ""} ${id}` : id;
-      const below = isGroup ? own : children.get(id) ?? [];
-      const open = below.length > 0 && toggled.has(key) === isGroup;
-      const failed = isGroup ? own.filter(isFailed).length : 0;
-      const isTwin = (names.get(name)?.length ?? 0) > 1;
-      const note = [failed > 0 && `${count(failed)} failed`, isGroup && !open && "collapsed", isTwin && execution].filter(Boolean).join(", ");
-      stack.push({ key, depth, kind, name: isGroup ? plural(own.length, NOUNS[kind]) : name, note, spans: own, children: below.length, open, below });
-    }
-  };
-  push(children.get("") ?? [], 0);
-  for (let line = stack.pop(); line; line = stack.pop()) {
-    result.push(line);
-    if (line.open) push(line.below, line.depth + 1, line.spans.length === 1);
-  }
-  return result;
-}
 
 /** The view of a run, created once. */
 export class RunView {
@@ -76,15 +33,16 @@ export class RunView {
     this.ticks = h("div", { class: "ticks", "aria-hidden": "true" });
     /** @type {Set<string>} */
     this.toggled = new Set();
+    /** @type {string[]} Ids of the spans whose time is the whole axis. None: that of the run. */
+    this.zoomed = [];
     this.key = "";
+    // Begin and end of the axis, and the end of the run.
     this.from = 0;
-    this.to = 1;
+    this.to = this.end = 1;
     this.services = this.processes = 0;
     /** @type {Rows<Line>} */
     this.rows = new Rows({
-      height: 28,
-      role: "tree",
-      label: "Spans of the run",
+      height: 28, role: "tree", label: "Spans of the run",
       key: (line) => line.key,
       create: createLine,
       update: (element, line) => this.updateLine(element, line),
@@ -95,7 +53,10 @@ export class RunView {
       const line = this.rows.items[this.rows.index()];
       if (line && !isArrow(event)) this.toggle(line);
     });
-    this.details = new Details();
+    this.details = new Details((span) => this.zoom([span]));
+    this.find = new Find({ change: () => this.update(), move: (isForward) => this.findNext(isForward), leave: () => this.rows.element.focus() });
+    this.range = h("span", { class: "range", role: "status" });
+    this.whole = h("button", { class: "quiet", type: "button", title: "Show the whole run ( 0 )", onclick: () => this.zoom() }, "whole run");
     this.logTitle = h("h3", {});
     this.logScope = h("button", { class: "quiet", type: "button", onclick: () => this.updateLogs(state.detail, !this.isOfRun) });
     this.isOfRun = false;
@@ -106,7 +67,7 @@ export class RunView {
     this.none = h("div", {});
     this.body = h("div", { class: "run-body" },
       this.wait,
-      this.waterfall = h("div", { class: "waterfall" }, h("div", { class: "axis" }, this.ticks), this.rows.element),
+      this.waterfall = h("div", { class: "waterfall" }, h("div", { class: "find" }, this.find.element, this.range, this.whole), h("div", { class: "axis" }, this.ticks), this.rows.element),
       h("div", { class: "below" }, this.details.element, h("section", { class: "log-panel", "aria-label": "Log lines" }, h("div", { class: "span-head" }, this.logTitle, this.logScope), this.noLogs, this.logs)),
     );
     this.element = h("section", { class: "panel run", "aria-label": "Run" }, this.head, this.none, this.body);
@@ -127,26 +88,27 @@ export class RunView {
     if (this.key !== detail.run) {
       this.key = detail.run;
       this.toggled.clear();
+      this.zoomed = [];
+      this.find.field.value = "";
       this.rows.selected = null;
       this.rows.element.scrollTop = 0;
       this.details.show(null);
     }
-    let [from, to] = [run.started, run.ended ?? 0];
-    let isOpen = false;
     const processes = [...detail.spans.values()].map(processOf);
     this.services = new Set(processes.map(([service]) => service)).size;
     this.processes = new Set(processes.map(String)).size;
-    for (const span of detail.spans.values()) {
-      from = Math.min(from, span.started);
-      to = Math.max(to, span.ended ?? 0);
-      isOpen ||= span.ended === undefined;
-    }
     this.updateHead(run, detail);
     fill(this.wait, decisionBar(run.key));
-    this.from = from;
-    this.to = Math.max(isOpen ? now() : to, from + 1);
+    const whole = extent(detail.spans.values(), run.started, run.ended);
+    const zoomed = this.zoomed.flatMap((id) => detail.spans.get(id) ?? []);
+    [this.from, this.to] = zoomed.length ? extent(zoomed) : whole;
+    this.end = whole[1];
+    const name = zoomed.length > 1 ? plural(zoomed.length, "span") : zoomed[0]?.name;
+    setText(this.range, zoomed.length ? `zoom: ${name}, ${duration(this.from - whole[0])} after the start` : "");
+    this.whole.hidden = !zoomed.length;
     this.updateAxis();
-    this.rows.set(lines(detail.spans.values(), this.toggled));
+    this.find.update(detail, this.rows.selected);
+    this.rows.set(lines(detail.spans.values(), (key, isGroup) => this.isOpen(key, isGroup)));
     this.updateLogs(detail);
     this.details.refresh();
   }
@@ -211,9 +173,9 @@ export class RunView {
     // Where it changes: the lines below are of the same process.
     const isOfParent = parent && String(processOf(parent)) === String(processOf(line.spans[0]));
     setText(note, [line.note, !isOfParent && process].filter(Boolean).join(" "));
+    element.classList.toggle("match", this.find.keys.has(line.key));
     element.setAttribute("aria-level", String(line.depth + 1));
-    if (line.children) element.setAttribute("aria-expanded", String(line.open));
-    else element.removeAttribute("aria-expanded");
+    element.ariaExpanded = line.children ? String(line.open) : null;
     const total = this.to - this.from;
     // A group of many spans is drawn as its first ones, and summed over all.
     const drawn = line.spans.slice(0, MAX_BARS);
@@ -221,9 +183,13 @@ export class RunView {
     while (track.childElementCount < drawn.length) track.append(h("i", {}));
     for (const [index, span] of drawn.entries()) {
       const bar = /** @type {HTMLElement} */ (track.children[index]);
-      bar.className = `bar ${span.kind}${span.ended === undefined ? " open" : ""}${isFailed(span) ? " failed" : ""}`;
-      bar.style.left = `${((span.started - this.from) / total) * 100}%`;
-      bar.style.width = `${(((span.ended ?? this.to) - span.started) / total) * 100}%`;
+      const { started, ended = this.end } = span;
+      const [left, right] = [started, ended].map((at) => Math.min(Math.max((at - this.from) / total, 0), 1) * 100);
+      const cut = `${started < this.from ? " cut-left" : ""}${ended > this.to ? " cut-right" : ""}`;
+      const look = cut && left === right ? "outside" : `${span.kind}${span.ended === undefined ? " open" : ""}${isFailed(span) ? " failed" : ""}`;
+      bar.className = `bar ${look}${cut}`;
+      bar.style.left = `${left}%`;
+      bar.style.width = `${right - left}%`;
     }
     const last = line.spans.findLast(isFailed);
     const failed = last && (last.error ?? last.state);
@@ -232,7 +198,7 @@ export class RunView {
     setText(used, usage(line.spans[0]));
     const status = line.spans.length === 1 ? line.spans[0].state : "";
     // The name is the visible text; the state is its description.
-    element.title = [line.name, status, failed, process].filter(Boolean).join(", ");
+    element.title = [line.name, status, failed, process, this.find.keys.has(line.key) && "match"].filter(Boolean).join(", ");
   }
 
   /** @param {Line} line */
@@ -242,15 +208,47 @@ export class RunView {
       return;
     }
     this.details.show(line.spans[0]);
-    this.updateLogs(state.detail);
+    changed();
   }
 
   /** @param {Line} line @param {boolean} [open] */
   toggle(line, open = !line.open) {
     if (!line.children || line.open === open) return;
-    if (this.toggled.has(line.key)) this.toggled.delete(line.key);
-    else this.toggled.add(line.key);
+    this.flip(line.key);
     changed();
+  }
+
+  /** @param {string} key */
+  flip(key) { if (!this.toggled.delete(key)) this.toggled.add(key); }
+
+  /** Groups are closed at first, other lines are open. @param {string} key @param {boolean} isGroup */
+  isOpen(key, isGroup) { return this.toggled.has(key) === isGroup; }
+
+  /** Selects the next or the previous match and opens the lines that contain it. @param {boolean} isForward */
+  findNext(isForward) {
+    const path = this.find.path(isForward, this.rows.selected);
+    const target = path.pop();
+    if (!target) return;
+    for (const { key, spans } of path) if (!this.isOpen(key, spans.length > 1)) this.flip(key);
+    this.rows.selected = target.key;
+    this.update();
+    this.rows.moveTo(this.rows.index());
+  }
+
+  /** Shows the time of some spans on the whole axis. None: that of the run. @param {Span[]} [spans] */
+  zoom(spans = []) {
+    this.zoomed = spans.map(({ id }) => id);
+    // The button is hidden.
+    if (document.activeElement === this.whole) this.rows.element.focus();
+    this.update();
+  }
+
+  /** Handles a key that was pressed outside of a field. @param {string} key */
+  press(key) {
+    const line = this.rows.items[this.rows.index()];
+    if (key === "/") this.find.field.focus();
+    if (key === "z" && line) this.zoom(line.spans);
+    if (key === "0") this.zoom();
   }
 
   /** Shows the lines of the selected span, or of the run if that has none or is preferred. @param {import("./connection.js").Detail | null} detail */
@@ -277,6 +275,12 @@ export class RunView {
     this.shown = shown;
     if (isAtEnd) this.logs.scrollTop = this.logs.scrollHeight;
   }
+}
+
+/** Returns the first start and the last end of spans. @param {Iterable<Span>} spans @param {number} [from] @param {number} [to] @returns {[number, number]} */
+function extent(spans, from = Infinity, to = 0) {
+  for (const { started, ended = now() } of spans) [from, to] = [Math.min(from, started), Math.max(to, ended)];
+  return [from, Math.max(to, from + 1)];
 }
 
 /** @param {import("./connection.js").Log} log */

@@ -43,22 +43,15 @@ export class RunList {
       h("option", { value: "" }, "all statuses"), STATES.map((name) => h("option", { value: name }, name)));
     /** @type {Rows<Run>} */
     this.rows = new Rows({
-      height: 64,
-      role: "listbox",
-      label: "Runs",
+      height: 64, role: "listbox", label: "Runs",
       key: (run) => run.key,
-      create: createRow,
-      update: updateRow,
+      create: createRow, update: updateRow,
       select: (run) => open(run.key),
     });
     this.summary = h("p", { class: "summary" });
     this.none = h("div", {});
     this.element = h("section", { class: "panel runs", "aria-label": "Runs" },
-      h("div", { class: "filters" }, this.text, this.status),
-      this.rows.element,
-      this.none,
-      this.summary,
-    );
+      h("div", { class: "filters" }, this.text, this.status), this.rows.element, this.none, this.summary);
   }
 
   /** Shows the runs that match the filters: those in progress first, then the newest. */
@@ -68,13 +61,10 @@ export class RunList {
     const matches = [...state.runs.values()].filter((run) => {
       if (status && run.state !== status) return false;
       if (!words.length) return true;
-      const text = [run.name, run.id, run.key, run.error, run.trigger, run.trace, ...run.agents]
-        .join(" ")
-        .toLowerCase();
+      const text = [run.name, run.id, run.key, run.error, run.trigger, run.trace, ...run.agents].join(" ").toLowerCase();
       return words.every((word) => text.includes(word));
     });
-    matches.sort((left, right) =>
-      Number(isActive(right)) - Number(isActive(left)) || right.started - left.started);
+    matches.sort((left, right) => Number(isActive(right)) - Number(isActive(left)) || right.started - left.started);
     this.rows.set(matches);
     this.rows.element.hidden = matches.length === 0;
     fill(this.none, matches.length ? null : this.nothing());
@@ -82,9 +72,7 @@ export class RunList {
   }
 
   nothing() {
-    if (state.runs.size) {
-      return empty("No run matches", h("p", {}, "Change the text or the status above."));
-    }
+    if (state.runs.size) return empty("No run matches", h("p", {}, "Change the text or the status above."));
     const hint = state.info?.hint;
     const step = hint
       ? [h("p", {}, "Start one:"), h("pre", {}, hint), copyButton("copy the command", () => hint)]
@@ -96,14 +84,13 @@ export class RunList {
 /** @param {number} shown */
 function summary(shown) {
   const { totals, dropped } = state;
-  const parts = [`${count(shown)} of ${plural(state.runs.size, "run")}`];
-  if (totals.running) parts.push(`${count(totals.running)} running`);
-  if (totals.waiting) parts.push(`${count(totals.waiting)} waiting`);
-  if (totals.failed || totals.timedOut) parts.push(`${count(totals.failed + totals.timedOut)} failed`);
-  if (totals.unlisted) parts.push(`${count(totals.unlisted)} older ones removed`);
-  if (dropped.noSpace) parts.push(`${count(dropped.noSpace)} spans without space`);
-  if (dropped.openSpans) parts.push(`${count(dropped.openSpans)} open spans beyond the limit`);
-  return parts.join(" · ");
+  const part = (/** @type {number} */ value, /** @type {string} */ text) => value > 0 && `${count(value)} ${text}`;
+  return [
+    `${count(shown)} of ${plural(state.runs.size, "run")}`,
+    part(totals.running, "running"), part(totals.waiting, "waiting"), part(totals.failed + totals.timedOut, "failed"),
+    part(totals.unlisted, "older ones removed"),
+    part(dropped.noSpace, "spans without space"), part(dropped.openSpans, "open spans beyond the limit"),
+  ].filter(Boolean).join(" · ");
 }
 
 function createRow() {

@@ -6,7 +6,7 @@ use super::*;
 use crate::live::testing::{span, unit_span};
 use crate::semconv::span::AGENT_EXECUTE;
 use crate::semconv::{kv, status};
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, Status};
 use serde_json::Value;
 
 const SMALL: StoreLimits =
@@ -41,7 +41,8 @@ fn json(state: State) -> Value {
 
 /// Returns the changes after `cursor` as JSON, and moves it.
 fn updates(store: &Store, cursor: &mut Cursor, run: Option<&str>) -> Value {
-    let (updates, next, _) = store.updates(*cursor, run);
+    let run = run.map(|key| SelectedRun { key: key.to_owned(), has_texts: false });
+    let (updates, next, _) = store.updates(*cursor, run.as_ref());
     let json = serde_json::to_value(&updates).unwrap();
     *cursor = next;
     json
@@ -248,4 +249,34 @@ fn a_large_trace_has_its_index_and_each_change_of_a_span_once() {
     store.apply(Message::Ended(ended(start, status::SUCCESS)));
     let last = updates(&store, &mut cursor, Some("run-1"));
     assert_eq!(last["detail"]["spans"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn texts_of_spans_are_sent_on_request_in_messages_of_a_limited_size() {
+    let mut store = store(StoreLimits::default());
+    store.apply(Message::Started(unit_span(1, 1, 0, "review", "run-1")));
+    for id in 2..100 {
+        let mut call = span(1, id, 1, "GET /");
+        call.attributes = vec![kv("note", format!("Number {id} {}", "x".repeat(30_000)))];
+        call.status = Status::error("Refused");
+        store.apply(Message::Ended(call));
+    }
+    let without = updates(&store, &mut Cursor::default(), Some("run-1"));
+    assert!(without["detail"]["spans"][0]["text"].is_null());
+    let selected = SelectedRun { key: "run-1".to_owned(), has_texts: true };
+    let (mut cursor, mut is_complete, mut messages) = (Cursor::default(), false, 0);
+    let mut texts: Vec<String> = Vec::new();
+    while !is_complete {
+        let (updates, next, is_last) = store.updates(cursor, Some(&selected));
+        let json = serde_json::to_value(&updates).unwrap();
+        assert!(json.to_string().len() < 1_200_000);
+        for span in json["detail"]["spans"].as_array().unwrap() {
+            texts.push(span["text"].as_str().unwrap().to_owned());
+        }
+        (cursor, is_complete) = (next, is_last);
+        messages += 1;
+    }
+    assert_eq!((messages, texts.len()), (3, 99));
+    assert!(texts[0].contains("\nworkflow.id=review\n"), "{}", texts[0]);
+    assert!(texts[98].starts_with("get /\nrefused\nnote=number 99 xxx"));
 }

@@ -125,7 +125,7 @@ pub(crate) struct StoredLog {
     /// span.
     #[serde(skip)]
     pub(crate) content: Option<Box<RawValue>>,
-    #[serde(skip)]
+    /// The number of its change, which no other line has.
     pub(crate) version: u64,
 }
 
@@ -165,6 +165,13 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn span(&self, id: SpanId) -> Option<&StoredSpan> {
         self.spans.get(self.place(id)?)
+    }
+
+    /// Returns the content of a span that was captured as events.
+    pub(crate) fn content(&self, id: SpanId) -> impl Iterator<Item = &RawValue> {
+        let id = id.to_string();
+        let logs = self.logs.iter().filter(move |log| log.span == id);
+        logs.filter_map(|log| log.content.as_deref())
     }
 
     fn place(&self, id: SpanId) -> Option<usize> {
@@ -282,12 +289,15 @@ pub(crate) struct Row<'a> {
     /// Name and instance of the service of another process.
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<[&'a str; 2]>,
+    /// Only for a client that searches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
     #[serde(flatten)]
     usage: Usage,
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(trace: TraceId, span: &'a StoredSpan) -> Self {
+    pub(super) fn new(trace: TraceId, span: &'a StoredSpan, text: Option<String>) -> Self {
         Self {
             id: span.id.to_string(),
             trace: trace.to_string(),
@@ -302,6 +312,7 @@ impl<'a> Row<'a> {
             run: span.run.as_deref(),
             links: span.links.iter().map(|(_, span)| span.to_string()).collect(),
             process: span.process.as_ref().map(|it| [&*it.service, &*it.instance]),
+            text,
             usage: span.usage,
         }
     }

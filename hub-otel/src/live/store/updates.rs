@@ -1,7 +1,7 @@
 //! Changes since a number, as JSON for the page.
 
 use super::run::{Run, Totals};
-use super::trace::{Row, StoredLog};
+use super::trace::{Row, StoredLog, StoredSpan};
 use super::{Dropped, OpenApproval, Store};
 use opentelemetry::trace::{SpanId, TraceId};
 use serde::Serialize;
@@ -10,6 +10,8 @@ use serde::Serialize;
 const MAX_RUNS: usize = 500;
 /// Spans of one message.
 const MAX_ROWS: usize = 2_500;
+/// Encoded content of the spans of one message with texts, in bytes.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
 /// Approvals of one message, the oldest ones.
 const MAX_APPROVALS: usize = 200;
 /// Links of one message.
@@ -22,6 +24,14 @@ pub(crate) struct Cursor {
     pub(crate) runs: u64,
     /// Spans and log lines of the selected run up to this change.
     pub(crate) detail: u64,
+}
+
+/// The run whose spans and log lines a client gets.
+#[derive(Debug, Clone)]
+pub(crate) struct SelectedRun {
+    pub(crate) key: String,
+    /// The client searches: the spans have their texts.
+    pub(crate) has_texts: bool,
 }
 
 /// One message for a client.
@@ -71,15 +81,19 @@ impl Store {
 
     /// Returns the changes after `cursor`, and the cursor after them. `is_complete` is `false` if
     /// more changes follow.
-    pub(crate) fn updates(&self, cursor: Cursor, key: Option<&str>) -> (Updates<'_>, Cursor, bool) {
+    pub(crate) fn updates(
+        &self,
+        cursor: Cursor,
+        selected: Option<&SelectedRun>,
+    ) -> (Updates<'_>, Cursor, bool) {
         let runs: Vec<&Run> = self.runs.changed_since(cursor.runs, MAX_RUNS).collect();
         let has_all_runs = runs.len() < MAX_RUNS;
         let until =
             if has_all_runs { self.version } else { runs.last().map_or(0, |run| run.version) };
         let mut next = Cursor { runs: until, detail: self.version };
         let mut is_complete = has_all_runs;
-        let detail = key.map(|key| {
-            let (detail, reached) = self.detail(key, cursor.detail);
+        let detail = selected.map(|selected| {
+            let (detail, reached) = self.detail(selected, cursor.detail);
             is_complete &= reached == self.version;
             next.detail = reached;
             detail
@@ -102,8 +116,8 @@ impl Store {
     }
 
     /// Returns the changes of one run, and the number that they reach.
-    fn detail(&self, key: &str, after: u64) -> (Detail<'_>, u64) {
-        let run = self.runs.get(key);
+    fn detail<'a>(&'a self, selected: &SelectedRun, after: u64) -> (Detail<'a>, u64) {
+        let run = self.runs.get(&selected.key);
         let mut detail = Detail {
             run: run.map_or("", |run| &*run.key),
             missing: run.is_none(),
@@ -121,12 +135,23 @@ impl Store {
             rows.extend(changed.map(|(version, span)| (version, id, span)));
         }
         rows.sort_unstable_by_key(|(version, ..)| *version);
+        let mut bytes = 0;
+        let exceeding = rows.iter().position(|(.., span)| {
+            bytes += span.content.len();
+            selected.has_texts && bytes > MAX_TEXT_BYTES
+        });
+        // At least one: the next message continues after it.
+        let limit = exceeding.map_or(MAX_ROWS, |index| index.clamp(1, MAX_ROWS));
         let mut reached = self.version;
-        if rows.len() >= MAX_ROWS {
-            rows.truncate(MAX_ROWS);
+        if rows.len() >= limit {
+            rows.truncate(limit);
             reached = rows.last().map_or(reached, |(version, ..)| *version);
         }
-        detail.spans = rows.iter().map(|(_, id, span)| Row::new(*id, span)).collect();
+        let row = |(_, id, span): &(u64, TraceId, &'a StoredSpan)| {
+            let trace = self.traces.get(id).filter(|_| selected.has_texts);
+            Row::new(*id, span, trace.map(|trace| trace.text(*id, span)))
+        };
+        detail.spans = rows.iter().map(row).collect();
         for (_, trace) in traces() {
             let from = trace.logs.partition_point(|log| log.version <= after);
             detail.logs.extend(trace.logs[from..].iter().filter(|log| log.version <= reached));
