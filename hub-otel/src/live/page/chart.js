@@ -11,7 +11,12 @@ function shape(name, attributes) {
   return element;
 }
 
-/** Draws points over time, the newest at the right. `null` is a gap. @param {(number | null)[]} points @param {number} samples points of the whole width @param {string} label text for screen readers */
+/**
+ * Draws points over time, the newest at the right. `null` is a gap.
+ * @param {(number | null)[]} points
+ * @param {number} samples points of the whole width
+ * @param {string} label text for screen readers
+ */
 export function chart(points, samples, label) {
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label, class: "chart" });
   const max = Math.max(...points.map((point) => point ?? 0), Number.MIN_VALUE);

@@ -1,12 +1,17 @@
 // Elements. Texts are always text nodes: no value becomes markup.
 
-/** @typedef {Node | string | number | null | undefined | false} Child an element, a text, or nothing */
+/**
+ * Child of an element: an element, a text, or nothing.
+ * @typedef {Node | string | number | null | undefined | false} Child
+ */
 
 /**
  * Creates an element. `class`, `on…` listeners and attributes are given by name; `undefined`,
  * `null` and `false` leave an attribute out.
  * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag @param {Record<string, any>} attributes @param {...(Child | Child[])} children
+ * @param {T} tag
+ * @param {Record<string, any>} attributes
+ * @param {...(Child | Child[])} children
  * @returns {HTMLElementTagNameMap[T]}
  */
 export function h(tag, attributes, ...children) {

@@ -10,7 +10,11 @@ import { isArrow, Rows } from "./rows.js";
 import { age, isActive, usage } from "./runs.js";
 import { isFailed, lines } from "./tree.js";
 
-/** @typedef {import("./connection.js").Span} Span @typedef {import("./connection.js").Run} Run @typedef {import("./tree.js").Line} Line */
+/**
+ * @typedef {import("./connection.js").Span} Span
+ * @typedef {import("./connection.js").Run} Run
+ * @typedef {import("./tree.js").Line} Line
+ */
 
 /** Most log lines that are shown. */
 const MAX_LOGS = 500;
@@ -277,7 +281,13 @@ export class RunView {
   }
 }
 
-/** Returns the first start and the last end of spans. @param {Iterable<Span>} spans @param {number} [from] @param {number} [to] @returns {[number, number]} */
+/**
+ * Returns the first start and the last end of spans.
+ * @param {Iterable<Span>} spans
+ * @param {number} [from]
+ * @param {number} [to]
+ * @returns {[number, number]}
+ */
 function extent(spans, from = Infinity, to = 0) {
   for (const { started, ended = now() } of spans) [from, to] = [Math.min(from, started), Math.max(to, ended)];
   return [from, Math.max(to, from + 1)];

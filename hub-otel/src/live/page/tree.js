@@ -15,7 +15,11 @@ const NOUNS = { db: "statement", http: "request", span: "span" };
 
 export const isFailed = (/** @type {Span} */ span) => span.state === "failed" || span.state === "timed out";
 
-/** Returns the lines of the tree. Leaves of one kind share a line that is opened to show each. @param {Iterable<Span>} all @param {(key: string, isGroup: boolean) => boolean} isOpen */
+/**
+ * Returns the lines of the tree. Leaves of one kind share a line that is opened to show each.
+ * @param {Iterable<Span>} all
+ * @param {(key: string, isGroup: boolean) => boolean} isOpen
+ */
 export function lines(all, isOpen) {
   const spans = [...all].sort((left, right) => left.started - right.started);
   const known = new Set(spans.map((span) => span.id));
