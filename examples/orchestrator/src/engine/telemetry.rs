@@ -6,7 +6,7 @@ use crate::domain::{Approval, Decision, Run, RunStatus, Trigger, Workflow};
 use crate::store::{self, PendingApprovals, Store};
 use hub_otel::otel::opentelemetry::Context;
 use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
-use hub_otel::{ErrorType, Segment, Telemetry, UnitStatus, approval};
+use hub_otel::{Backlog, ErrorType, Segment, Telemetry, UnitStatus, approval};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,14 +194,14 @@ pub(super) fn observe_approvals(telemetry: &Telemetry, store: &Arc<dyn Store>, o
 }
 
 /// Counts the pending approvals in the process with the oldest living lease. Empty in the others.
-async fn backlog(store: &dyn Store, owner: &str) -> store::Result<Vec<approval::Backlog>> {
+async fn backlog(store: &dyn Store, owner: &str) -> store::Result<Vec<Backlog>> {
     // An id is a UUIDv7: the smallest one is the oldest.
     let living = store.leases().await?.into_iter().filter(|lease| !lease.expired);
     if living.map(|lease| lease.owner).min().as_deref() != Some(owner) {
         return Ok(Vec::new());
     }
     let now = store.now();
-    let to_backlog = |waiting: PendingApprovals| approval::Backlog {
+    let to_backlog = |waiting: PendingApprovals| Backlog {
         workflow_id: waiting.workflow,
         pending: waiting.pending,
         oldest_age: now.since(waiting.oldest),
