@@ -6,14 +6,7 @@
 //! this process by [`wait`] alone, stored ones by
 //! [`Telemetry::observe_approvals`](crate::Telemetry::observe_approvals).
 
-#[cfg(feature = "sdk")]
-mod backlog;
-pub(crate) mod pending;
-
-#[cfg(feature = "sdk")]
-pub use crate::approval::backlog::Backlog;
-
-use crate::approval::pending::{Wait, Workflow};
+use crate::backlog::pending::{Wait, Workflow};
 use crate::instance;
 use crate::instance::Instance;
 use crate::metrics::{Dimensions, LabelSet, overflow_label};

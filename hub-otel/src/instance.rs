@@ -5,7 +5,7 @@
 //! sets the process-wide default; an instance in the context takes precedence. Tests therefore run
 //! side by side in one process.
 
-use crate::approval::pending::PendingApprovals;
+use crate::backlog::pending::PendingItems;
 use crate::extensions::Extensions;
 use crate::gen_ai::recorder::GenAiRecorder;
 use crate::metrics::UnitMetrics;
@@ -50,7 +50,10 @@ pub(crate) struct Instance {
     pub(crate) open_units: Arc<OpenUnits>,
     /// Calls of models and tools.
     pub(crate) gen_ai: Arc<GenAiRecorder>,
-    pub(crate) approvals: Arc<PendingApprovals>,
+    /// Approvals without a decision.
+    pub(crate) approvals: Arc<PendingItems>,
+    /// Runs that have not started.
+    pub(crate) queued_runs: Arc<PendingItems>,
 }
 
 /// Keys of run attributes that are carried as baggage, besides [`CARRIED`].
@@ -101,7 +104,8 @@ impl Instance {
             meter,
             options,
             propagators,
-            approvals: Arc::new(PendingApprovals::new(options.max_label_sets)),
+            approvals: Arc::new(PendingItems::approvals(options.max_label_sets)),
+            queued_runs: Arc::new(PendingItems::queued_runs(options.max_label_sets)),
             extensions: Extensions::default(),
         })
     }

@@ -51,6 +51,7 @@
 //! | facts that are known while a unit runs | [`current()`], [`Current`] |
 //! | outcome of a value, error types, labels | [`Classification`], [`ErrorType`](trait@ErrorType), [`Label`](trait@Label) |
 //! | suspended and resumed runs, approvals | [`Segment`], [`approval`] |
+//! | approvals and runs that wait in a store | [`Backlog`] |
 //! | limits of a run | [`Budget`], [`Spent`] |
 //! | contexts across processes | [`propagation`] |
 //! | set-up, shutdown, report | [`init!`](macro@init), [`Telemetry`], [`TelemetryBuilder`], [`Report`] |
@@ -101,6 +102,7 @@ pub mod __private;
 #[path = "guide.rs"]
 pub mod _guide;
 pub mod approval;
+mod backlog;
 mod budget;
 #[cfg(feature = "sdk")]
 mod config;
@@ -150,6 +152,10 @@ mod timer;
 mod unit;
 mod unit_kind;
 
+#[cfg(feature = "sdk")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sdk")))]
+#[doc(inline)]
+pub use crate::backlog::Backlog;
 #[cfg(feature = "sdk")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sdk")))]
 #[doc(inline)]

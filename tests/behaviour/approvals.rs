@@ -1,9 +1,9 @@
 //! Approvals: the wait for a decision.
 
-use hub_otel::approval::{self, Backlog, Decision};
+use hub_otel::approval::{self, Decision};
 use hub_otel::testing::{Capture, capture};
 use hub_otel::{current, instrument_agent, instrument_workflow, workflow};
-use hub_otel_tests::{poll, scrape::Scrape};
+use hub_otel_tests::poll;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
@@ -184,26 +184,4 @@ async fn an_approval_decided_after_a_restart_is_recorded() {
     assert_eq!(wait.labels["decision"], "EXPIRED");
     assert!(wait.sum >= 3_599_000.0, "{}", wait.sum);
     capture.conformance().unwrap();
-}
-
-// The poll blocks its thread; the count runs on another one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_backlog_is_the_count_of_the_application() {
-    let telemetry = crate::scraped("approvals");
-    telemetry.observe_approvals(|| async {
-        vec![Backlog {
-            workflow_id: "patch".into(),
-            pending: 2,
-            oldest_age: Duration::from_secs(90),
-        }]
-    });
-    let url = format!("http://{}/metrics", telemetry.metrics_addr().unwrap());
-    let labels = [("workflow_id", "patch")];
-    // A pull starts the count, and returns what the last count found.
-    let scrape = poll::until(Duration::from_secs(20), || {
-        let scrape = Scrape::of(&url);
-        (scrape.value("workflow_approval_pending", &labels) == Some(2.0)).then_some(scrape)
-    });
-    assert_eq!(scrape.value("workflow_approval_oldest_age_seconds", &labels), Some(90.0));
-    drop(telemetry);
 }

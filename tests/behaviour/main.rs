@@ -1,6 +1,7 @@
 //! Units: one outcome per started call, parents, labels and numbers of annotated functions.
 
 mod approvals;
+mod backlog;
 mod between_processes;
 mod budget;
 mod budget_shapes;

@@ -5,13 +5,13 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
 use futures_util::StreamExt;
-use hub_otel::approval::{self, Backlog, Decision};
+use hub_otel::approval::{self, Decision};
 use hub_otel::db::Db;
 use hub_otel::http::{Client, ServerLayer};
 use hub_otel::openai::OpenAiLayer;
 use hub_otel::{
-    ContentCapture, LlmRequest, Message, TimedOut, UnitStatus, Usage, agent, current, llm, tool,
-    workflow,
+    Backlog, ContentCapture, LlmRequest, Message, TimedOut, UnitStatus, Usage, agent, current, llm,
+    tool, workflow,
 };
 use hub_otel_tests::poll;
 use hub_otel_tests::program::{Transport, settings};
@@ -65,13 +65,13 @@ fn emit() -> Emitted {
             .set_var("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "logs/dup")
             .install()
             .expect("valid settings");
-        telemetry.observe_approvals(|| async {
-            vec![Backlog {
-                workflow_id: "patch".into(),
-                pending: 2,
-                oldest_age: Duration::from_secs(60),
-            }]
-        });
+        let waiting = || Backlog {
+            workflow_id: "patch".into(),
+            pending: 2,
+            oldest_age: Duration::from_secs(60),
+        };
+        telemetry.observe_approvals(move || async move { vec![waiting()] });
+        telemetry.observe_queue(move || async move { vec![waiting()] });
         units().await;
         let _open = open_at_the_shutdown().await;
         http().await;
@@ -81,12 +81,13 @@ fn emit() -> Emitted {
         gen_ai(&telemetry);
         let address = telemetry.metrics_addr().expect("metrics are served");
         let scrape = tokio::task::spawn_blocking(move || {
-            // The snapshots of the process and of the approvals come on their own time.
+            // The snapshots of the process and of the backlogs come on their own time.
             poll::until(Duration::from_secs(60), || {
                 let scrape = Scrape::of(format!("http://{address}/metrics"));
                 let there = |name: &str| scrape.samples.iter().any(|sample| sample.name == name);
                 let all = [
                     "workflow_approval_pending",
+                    "workflow_queue_pending",
                     "process_uptime_seconds",
                     "hub_otel_runtime_lag_seconds_count",
                 ];

@@ -189,15 +189,15 @@ pub enum Decided {
     Unknown,
 }
 
-/// Pending approvals of one workflow.
+/// Pending approvals of one workflow, or its runs that have not started.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct PendingApprovals {
+pub struct StoredBacklog {
     /// Name of the workflow.
     pub workflow: String,
-    /// Number of pending approvals.
+    /// Number of approvals or runs.
     #[sqlx(try_from = "i64")]
     pub pending: u64,
-    /// Request time of the oldest one.
+    /// Time of the oldest request, or creation time of the oldest run.
     pub oldest: Timestamp,
 }
 
@@ -282,6 +282,9 @@ pub trait RunStore: Send + Sync {
         status: Option<RunStatus>,
         page: Page,
     ) -> Result<Listed<Run>>;
+    /// Counts the PENDING runs that never started, by workflow. A run that is PENDING again, for
+    /// example after a decision, is not counted.
+    async fn run_backlog(&self) -> Result<Vec<StoredBacklog>>;
     /// Loads the node results of runs.
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>>;
     /// Gives a PENDING run with this number of waits a new owner, whatever owner it had: for an
@@ -359,7 +362,7 @@ pub trait ApprovalStore: Send + Sync {
     /// Returns the time until the next expiry by the clock of the store, 0 if an approval is due.
     async fn next_expiry(&self) -> Result<Option<Duration>>;
     /// Counts the pending approvals by workflow.
-    async fn backlog(&self) -> Result<Vec<PendingApprovals>>;
+    async fn approval_backlog(&self) -> Result<Vec<StoredBacklog>>;
 }
 
 /// Storage of open incidents and used signatures.

@@ -99,11 +99,11 @@ impl Engine {
     }
 
     /// Declares the workflows and agents, so that their counters start at zero: Prometheus does not
-    /// see the increase of a counter that starts at 20. Observes the pending approvals.
+    /// see the increase of a counter that starts at 20. Observes the pending approvals and runs.
     pub fn declare_telemetry(&self, telemetry: &Telemetry, workflows: &[Workflow]) {
         for workflow in workflows {
             super::telemetry::declare(telemetry, workflow);
         }
-        super::telemetry::observe_approvals(telemetry, &self.inner.store, &self.inner.owner.id);
+        super::telemetry::observe_backlogs(telemetry, &self.inner.store, &self.inner.owner.id);
     }
 }

@@ -3,10 +3,11 @@
 use crate::agents::AgentError;
 use crate::clock::ago;
 use crate::domain::{Approval, Decision, Run, RunStatus, Trigger, Workflow};
-use crate::store::{self, PendingApprovals, Store};
+use crate::store::{self, Store, StoredBacklog};
+use futures_util::future::BoxFuture;
 use hub_otel::otel::opentelemetry::Context;
 use hub_otel::otel::opentelemetry::trace::{FutureExt, TraceContextExt, TraceId};
-use hub_otel::{ErrorType, Segment, Telemetry, UnitStatus, approval};
+use hub_otel::{Backlog, ErrorType, Segment, Telemetry, UnitStatus, approval};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,36 +176,54 @@ pub(super) fn declare(telemetry: &Telemetry, workflow: &Workflow) {
     }
 }
 
-/// Observes the pending approvals, which all processes on one database share. One of them reports
-/// them, so that the sum over the processes is their number.
-pub(super) fn observe_approvals(telemetry: &Telemetry, store: &Arc<dyn Store>, owner: &str) {
+/// Counts one kind of backlog in the store.
+type CountBacklog = for<'a> fn(&'a dyn Store) -> BoxFuture<'a, store::Result<Vec<StoredBacklog>>>;
+
+/// Observes the pending approvals, and the runs that have not started. All processes on one
+/// database share them. One of them reports them, so that the sum over the processes is their
+/// number.
+pub(super) fn observe_backlogs(telemetry: &Telemetry, store: &Arc<dyn Store>, owner: &str) {
+    telemetry.observe_approvals(reported(store, owner, |store| store.approval_backlog()));
+    telemetry.observe_queue(reported(store, owner, |store| store.run_backlog()));
+}
+
+/// Returns the callback that counts a backlog.
+fn reported(
+    store: &Arc<dyn Store>,
+    owner: &str,
+    count: CountBacklog,
+) -> impl Fn() -> BoxFuture<'static, Vec<Backlog>> + Send + 'static {
     // The callback can outlive the server. A weak reference avoids queries of a closed store.
     let store = Arc::downgrade(store);
     let owner: Arc<str> = owner.into();
-    telemetry.observe_approvals(move || {
+    move || {
         let (store, owner) = (store.upgrade(), Arc::clone(&owner));
-        async move {
+        Box::pin(async move {
             let Some(store) = store else { return Vec::new() };
-            backlog(&*store, &owner).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot count the pending approvals");
+            backlog(&*store, &owner, count).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot count the pending approvals or runs");
                 Vec::new()
             })
-        }
-    });
+        })
+    }
 }
 
-/// Counts the pending approvals in the process with the oldest living lease. Empty in the others.
-async fn backlog(store: &dyn Store, owner: &str) -> store::Result<Vec<approval::Backlog>> {
+/// Counts a backlog in the process with the oldest living lease. Empty in the others.
+async fn backlog(
+    store: &dyn Store,
+    owner: &str,
+    count: CountBacklog,
+) -> store::Result<Vec<Backlog>> {
     // An id is a UUIDv7: the smallest one is the oldest.
     let living = store.leases().await?.into_iter().filter(|lease| !lease.expired);
     if living.map(|lease| lease.owner).min().as_deref() != Some(owner) {
         return Ok(Vec::new());
     }
     let now = store.now();
-    let to_backlog = |waiting: PendingApprovals| approval::Backlog {
-        workflow_id: waiting.workflow,
-        pending: waiting.pending,
-        oldest_age: now.since(waiting.oldest),
+    let to_backlog = |stored: StoredBacklog| Backlog {
+        workflow_id: stored.workflow,
+        pending: stored.pending,
+        oldest_age: now.since(stored.oldest),
     };
-    Ok(store.backlog().await?.into_iter().map(to_backlog).collect())
+    Ok(count(store).await?.into_iter().map(to_backlog).collect())
 }

@@ -59,6 +59,7 @@ mod live_view;
 mod machines;
 mod panics;
 mod postgres;
+mod queue;
 mod races;
 mod requests;
 mod retention;

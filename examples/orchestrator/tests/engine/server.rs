@@ -7,7 +7,7 @@ use hub_otel_tests::receiver::Receiver;
 use hub_otel_tests::{poll, scrape};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use std::path::Path;
 use std::time::Duration;
 
@@ -108,19 +108,30 @@ impl Home {
     }
 
     fn hold(&self, lock: &'static str) -> Held {
+        let lock = if self.database_url.is_some() { lock } else { "BEGIN IMMEDIATE" };
+        self.connect_and_execute(lock.to_owned())
+    }
+
+    /// Executes a statement that both databases understand.
+    pub(crate) fn execute(&self, statement: String) {
+        drop(self.connect_and_execute(statement));
+    }
+
+    fn connect_and_execute(&self, statement: String) -> Held {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement));
         let connection = runtime.block_on(async {
             match &self.database_url {
                 Some(url) => {
                     let mut connection = PgConnection::connect(url).await.unwrap();
-                    sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+                    statement.execute(&mut connection).await.unwrap();
                     HeldConnection::Postgres(connection)
                 }
                 None => {
                     let file = self.path().join("orchestrator.db");
                     let options = SqliteConnectOptions::new().filename(file).busy_timeout(TIMEOUT);
                     let mut connection = options.connect().await.unwrap();
-                    sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                    statement.execute(&mut connection).await.unwrap();
                     HeldConnection::Sqlite(connection)
                 }
             }
@@ -133,7 +144,7 @@ impl Home {
     }
 }
 
-/// A lock of the database.
+/// A connection to the database, for example with a lock.
 pub(crate) struct Held {
     runtime: tokio::runtime::Runtime,
     connection: Option<HeldConnection>,

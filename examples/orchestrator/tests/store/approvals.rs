@@ -14,7 +14,7 @@ pub(crate) async fn a_decision_is_stored_once_and_updates_its_run(store: impl Te
     };
     let requested = request(&run).await;
     assert_eq!(request(&run).await.id, requested.id, "requested once");
-    assert_eq!(store.backlog().await.unwrap()[0].pending, 1);
+    assert_eq!(store.approval_backlog().await.unwrap()[0].pending, 1);
     assert_eq!(store.suspend(run.clone(), Some("s".into()), 7).await.unwrap(), Paused::Now);
     assert_eq!(store.suspend(run, None, 7).await.unwrap(), Paused::Lost);
     let decide = async |id: &str, how| store.decide(id, how, Some(owner("me"))).await.unwrap();
@@ -24,7 +24,7 @@ pub(crate) async fn a_decision_is_stored_once_and_updates_its_run(store: impl Te
     assert_eq!(run.owner.as_deref(), Some("me"));
     assert!(matches!(decide(&requested.id, yes()).await, Decided::Already(_)));
     assert!(matches!(decide("unknown", yes()).await, Decided::Unknown));
-    assert!(store.backlog().await.unwrap().is_empty());
+    assert!(store.approval_backlog().await.unwrap().is_empty());
 
     let run = running(&store).await;
     let requested = request(&run).await;

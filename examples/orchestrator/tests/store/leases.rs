@@ -1,9 +1,9 @@
 //! Leases: one owner per run, takeover after the expiry, admission.
 
 use crate::fixture::TestStore;
-use crate::{ALL, end, lapsed, later, owner, question, result, running, seeded};
+use crate::{ALL, create, end, lapsed, later, owner, question, result, running, seeded};
 use orchestrator::domain::{Decision, NewRun, Run, RunState, RunStatus};
-use orchestrator::store::{Admission, CrashLooped, Created, Store};
+use orchestrator::store::{Admission, CrashLooped, Created, Store, StoredBacklog};
 
 async fn restart(store: &impl Store, next: &str, run: &Run) -> RunState {
     assert_eq!(run.owner.as_deref(), Some(next));
@@ -127,4 +127,27 @@ pub(crate) async fn a_pending_run_is_claimed_whatever_owner_it_has(store: impl T
     // The claim gave the slot of the accepting owner back.
     let next = NewRun { id: uuid::Uuid::now_v7().to_string(), ..run };
     assert!(store.create_run(next, admission).await.unwrap().is_some());
+}
+
+pub(crate) async fn a_run_is_in_the_backlog_until_its_first_start(store: impl TestStore) {
+    let run = seeded(&store).await;
+    let again = NewRun { id: uuid::Uuid::now_v7().to_string(), ..run.clone() };
+    let Created::New(first) = create(&store, run).await else { panic!("no key") };
+    let Created::New(second) = create(&store, again).await else { panic!("no key") };
+    let backlog = async || store.run_backlog().await.unwrap();
+    let waiting = |pending, oldest| [StoredBacklog { workflow: "w".into(), pending, oldest }];
+    assert_eq!(backlog().await, waiting(2, first.created_at));
+    let started = store.start(first.state(), None).await.unwrap().unwrap();
+    assert_eq!(backlog().await, waiting(1, second.created_at));
+    assert!(store.hand_back(started.state(), None, 0).await.unwrap());
+    assert_eq!(backlog().await, waiting(1, second.created_at), "the other one has started before");
+    store.release("me").await.unwrap();
+    assert_eq!(backlog().await, waiting(1, second.created_at), "without an owner");
+    let recovered = store.take_over(&owner("other"), 3).await.unwrap();
+    assert_eq!(recovered.runs.len(), 2);
+    assert_eq!(backlog().await, waiting(1, second.created_at), "with another owner");
+    for run in recovered.runs {
+        store.start(run.state(), None).await.unwrap().unwrap();
+    }
+    assert!(backlog().await.is_empty());
 }

@@ -70,6 +70,7 @@ conformance!(
     a_released_lease_is_not_a_crash,
     an_expired_lease_is_taken_over_at_once,
     a_pending_run_is_claimed_whatever_owner_it_has,
+    a_run_is_in_the_backlog_until_its_first_start,
     an_incident_starts_a_run_when_it_opens_lasts_and_is_resolved,
     ended_runs_and_old_incidents_are_deleted_in_batches,
     a_signature_is_new_once,

@@ -180,6 +180,30 @@ pub const WORKFLOW_QUEUE_WAIT_TIME: Metric = Metric {
     stability: Stability::Stable,
 };
 
+/// Runs that are created and have not started.
+pub const WORKFLOW_QUEUE_PENDING: Metric = Metric {
+    name: "workflow.queue.pending",
+    kind: InstrumentKind::UpDownCounter,
+    unit: "{run}",
+    description: "Workflow runs that are created and have not started, by the application's last report.",
+    labels: &[l::WORKFLOW_ID],
+    buckets: &[],
+    prometheus: "workflow_queue_pending",
+    stability: Stability::Stable,
+};
+
+/// Age of the oldest run that is created and has not started.
+pub const WORKFLOW_QUEUE_OLDEST_AGE: Metric = Metric {
+    name: "workflow.queue.oldest_age",
+    kind: InstrumentKind::Gauge,
+    unit: "s",
+    description: "Age of the oldest workflow run that is created and has not started, by the application's last report.",
+    labels: &[l::WORKFLOW_ID],
+    buckets: &[],
+    prometheus: "workflow_queue_oldest_age_seconds",
+    stability: Stability::Stable,
+};
+
 /// Approvals that are waiting for a decision.
 pub const WORKFLOW_APPROVAL_PENDING: Metric = Metric {
     name: "workflow.approval.pending",

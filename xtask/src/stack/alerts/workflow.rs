@@ -73,14 +73,20 @@ fn stuck() -> Alert {
 }
 
 fn queued() -> Alert {
+    let age = Series::of(&m::WORKFLOW_QUEUE_OLDEST_AGE).not(WORKFLOW_ID, ALERT_WORKFLOW);
+    // Prometheus returns the last value of an instance that has ended for five minutes.
+    let ended = format!("({SILENT} or {} == 0)", Series::of(&m::INSTANCE_UP));
+    let age = format!("{age} unless on ({JOB}, {INSTANCE}) {ended}");
+    let age = max_by(&[SERVICE_NAME, WORKFLOW_ID], age);
     Alert::warning("WorkflowQueued", "workflow_alerts")
-        .above(60_000.0, QUEUE_WAIT_P95)
+        // Runs that wait, also if none starts, and runs that started.
+        .above(60.0, format!("{age} >= 60 or {QUEUE_WAIT_P95} / 1000"))
         .lasting("5m")
         .annotated(
-            "Runs of {{ $labels.workflow_id }} wait {count} ms for their start on {{ $labels.service_name }}",
-            "For 5 minutes, the 95th percentile of the time from the creation of a run until its start over a quarter of an hour has been above 1 minute.",
+            "Runs of {{ $labels.workflow_id }} wait {count} s for their start on {{ $labels.service_name }}",
+            "For 5 minutes, the oldest run that has not started has waited for more than 1 minute, or the 95th percentile of the time from the creation of a run until its start over a quarter of an hour has been above 1 minute.",
         )
-        .unit("ms")
+        .unit("s")
 }
 
 fn failing() -> Alert {

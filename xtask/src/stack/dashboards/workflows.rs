@@ -32,6 +32,7 @@ pub(super) fn dashboard() -> Dashboard {
             approval_wait(),
             percentiles().begins("Durations"),
             queue_wait(),
+            queue(),
             oldest(),
             active_by_workflow(),
             triggers(),
@@ -170,6 +171,24 @@ fn queue_wait() -> Panel {
     Panel::lines("Time in the queue p95 by workflow", "ms")
         .about("95th percentile of the time from the creation of a run until its start, once per run. It grows with the load of the workers.")
         .query(Mode::Range, quantile_at(0.95, &[WORKFLOW_ID], &increment(QUEUE_BUCKETS)), "{{workflow_id}}")
+        .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
+}
+
+fn queue() -> Panel {
+    Panel::lines("Runs in the queue by workflow", "short")
+        .about("Number of runs that are created and have not started, and age of the oldest one (right axis). An age that rises means that no run of the workflow starts.")
+        .query(
+            Mode::Range,
+            sum_by(&[WORKFLOW_ID], selected(Series::of, &m::WORKFLOW_QUEUE_PENDING)),
+            "{{workflow_id}}",
+        )
+        .query(
+            Mode::Range,
+            max_by(&[WORKFLOW_ID], selected(Series::of, &m::WORKFLOW_QUEUE_OLDEST_AGE)),
+            "{{workflow_id}}: age of the oldest",
+        )
+        .query_unit("B", "s")
+        .right_axis("B")
         .traces(workflow_spans(&same(a::WORKFLOW_ID, WORKFLOW_ID)))
 }
 

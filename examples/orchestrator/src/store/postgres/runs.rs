@@ -13,7 +13,7 @@ use crate::store::page::{listed, page};
 use crate::store::rules::{Change, executed_until, known_key};
 use crate::store::{
     Admission, Cancelled, Created, End, Listed, MAX_PAGE_BYTES, Owner, Page, Paused, Result,
-    RunStore,
+    RunStore, StoredBacklog,
 };
 use async_trait::async_trait;
 use sqlx::{FromRow, Row as _};
@@ -30,6 +30,14 @@ const IS_OWNED: &str = "SELECT count(*) FROM workflow_runs \
 const DECIDED: &str = "SELECT count(*) FROM approvals AS a WHERE a.run_id = $1 \
     AND a.decision <> 'PENDING' AND NOT EXISTS \
     (SELECT 1 FROM node_results AS n WHERE n.run_id = $1 AND n.node_id = a.node_id)";
+/// Counts the runs that never started, by the indexes of the runs of an owner and of those without
+/// one. Every owner of a run has a row.
+const NOT_STARTED: &str = "SELECT workflow, count(*) AS pending, min(created_at) AS oldest FROM ( \
+        SELECT workflow, created_at, started_at FROM owners \
+        JOIN workflow_runs ON owner = owners.id WHERE status = 'PENDING' \
+        UNION ALL SELECT workflow, created_at, started_at FROM workflow_runs \
+        WHERE owner IS NULL AND status = 'PENDING' \
+    ) AS pending_runs WHERE started_at IS NULL GROUP BY workflow";
 
 /// Finds the run of an earlier request with the same idempotency key.
 async fn find_by_key(transaction: &mut Transaction, run: &NewRun) -> Result<Option<Created>> {
@@ -96,6 +104,11 @@ impl RunStore for PostgresStore {
         let rows = rows.bind(page.after.as_deref().map(text)).bind(i64::from(page.limit));
         let rows = rows.bind(i64::from(MAX_PAGE_BYTES)).fetch_all(&self.db);
         listed(&self.read(rows).await?, "id")
+    }
+
+    async fn run_backlog(&self) -> Result<Vec<StoredBacklog>> {
+        // Not traced: a timer queries it, not a request.
+        self.read(sqlx::query_as(NOT_STARTED).fetch_all(self.db.untraced())).await
     }
 
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>> {
@@ -253,5 +266,28 @@ impl RunStore for PostgresStore {
             })
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_otel_tests::postgres::Cluster;
+    use sqlx::AssertSqlSafe;
+
+    #[tokio::test]
+    async fn runs_that_never_started_are_found_by_indexes() {
+        let Some(cluster) = Cluster::shared() else { return };
+        let store = PostgresStore::open(&cluster.create_database().await).await.unwrap();
+        let mut connection = store.pool().acquire().await.unwrap();
+        // A table with few rows is read as a whole.
+        sqlx::raw_sql("SET enable_seqscan = off").execute(&mut *connection).await.unwrap();
+        let explain = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {NOT_STARTED}")));
+        let plan: Vec<String> = explain.fetch_all(&mut *connection).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(!plan.contains("Seq Scan on workflow_runs"), "{plan}");
+        for index in ["workflow_runs_by_owner", "workflow_runs_unowned"] {
+            assert!(plan.contains(index), "{plan}");
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::domain::{Approval, Decision, RunState};
 use crate::store::page::{listed, page};
 use crate::store::rules::{Change, continuation, decided, undecidable};
 use crate::store::{
-    ApprovalStore, Decided, Listed, MAX_PAGE_BYTES, Owner, Page, PendingApprovals, Resolution,
-    Result, StoredDecision,
+    ApprovalStore, Decided, Listed, MAX_PAGE_BYTES, Owner, Page, Resolution, Result, StoredBacklog,
+    StoredDecision,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -169,7 +169,7 @@ impl ApprovalStore for SqliteStore {
         Ok(due.map(|due| due.since(Timestamp::now())))
     }
 
-    async fn backlog(&self) -> Result<Vec<PendingApprovals>> {
+    async fn approval_backlog(&self) -> Result<Vec<StoredBacklog>> {
         let pending = sqlx::query_as(
             "SELECT workflow, count(*) AS pending, min(requested_at) AS oldest FROM approvals \
              WHERE decision = 'PENDING' GROUP BY workflow",

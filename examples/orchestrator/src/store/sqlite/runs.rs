@@ -12,7 +12,7 @@ use crate::store::page::{listed, page};
 use crate::store::rules::{Change, executed_until, known_key};
 use crate::store::{
     Admission, Cancelled, Created, End, Listed, MAX_PAGE_BYTES, Owner, Page, Paused, Result,
-    RunStore,
+    RunStore, StoredBacklog,
 };
 use async_trait::async_trait;
 use sqlx::types::Json;
@@ -28,6 +28,11 @@ const IS_OWNED: &str = "SELECT count(*) FROM workflow_runs \
 const DECIDED: &str = "SELECT count(*) FROM approvals AS a WHERE a.run_id = ?1 \
     AND a.decision <> 'PENDING' AND NOT EXISTS \
     (SELECT 1 FROM node_results AS n WHERE n.run_id = ?1 AND n.node_id = a.node_id)";
+/// Counts the runs that never started. The list of states is the condition of the index
+/// `workflow_runs_unfinished`, which SQLite uses only if the query repeats it.
+const NOT_STARTED: &str = "SELECT workflow, count(*) AS pending, min(created_at) AS oldest \
+    FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING', 'WAITING_APPROVAL') \
+    AND status = 'PENDING' AND started_at IS NULL GROUP BY workflow";
 
 /// Finds the run of an earlier request with the same idempotency key.
 async fn find_by_key(connection: &mut Connection, run: &NewRun) -> Result<Option<Created>> {
@@ -85,6 +90,11 @@ impl RunStore for SqliteStore {
         let rows = rows.bind(workflow).bind(status).bind(page.after);
         let rows = rows.bind(page.limit).bind(MAX_PAGE_BYTES).fetch_all(&self.readers).await?;
         listed(&rows, "id")
+    }
+
+    async fn run_backlog(&self) -> Result<Vec<StoredBacklog>> {
+        // Not traced: a timer queries it, not a request.
+        Ok(sqlx::query_as(NOT_STARTED).fetch_all(self.readers.untraced()).await?)
     }
 
     async fn nodes(&self, runs: &[String]) -> Result<Vec<(String, NodeRecord)>> {
@@ -243,5 +253,22 @@ impl RunStore for SqliteStore {
                 })
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::AssertSqlSafe;
+
+    #[tokio::test]
+    async fn runs_that_never_started_are_found_by_an_index() {
+        let store = SqliteStore::open(":memory:").await.unwrap();
+        let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {NOT_STARTED}")));
+        let plan = explain.fetch_all(store.writing_pool()).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let search = "SEARCH workflow_runs USING INDEX workflow_runs_unfinished (status=?)";
+        assert!(plan.iter().any(|step| step == search), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
     }
 }

@@ -1,22 +1,26 @@
-//! Approvals without a decision: those that wait in this process, and those that the application
-//! counted. Exported as `workflow.approval.pending` and `workflow.approval.oldest_age`.
+//! Number and oldest age of items of one kind that wait, by workflow: those that wait in this
+//! process, and those that the application counted.
 
 use crate::metrics::{instruments, overflow_label};
 use crate::semconv::attribute::label;
-use crate::semconv::{kv, metric};
+use crate::semconv::{Metric, kv, metric};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The pending approvals of one instance.
-pub(crate) struct PendingApprovals {
+/// The pending approvals, or the runs that have not started, of one instance.
+pub(crate) struct PendingItems {
+    /// Metric of their number.
+    count: &'static Metric,
+    /// Metric of the age of the oldest.
+    oldest_age: &'static Metric,
     registered: Once,
-    state: Mutex<ApprovalState>,
+    state: Mutex<PendingState>,
 }
 
-struct ApprovalState {
+struct PendingState {
     /// Cap of workflows.
     cap: usize,
     next_wait: u64,
@@ -28,11 +32,11 @@ struct ApprovalState {
 pub(crate) enum Workflow {
     Id(String),
     Overflow,
-    /// The approval belongs to no workflow.
+    /// The item belongs to no workflow.
     None,
 }
 
-/// The pending approvals of one workflow. Kept when there are none: without a value its series
+/// The pending items of one workflow. Kept when there are none: without a value its series
 /// would keep the last one.
 #[derive(Default)]
 struct Pending {
@@ -49,24 +53,35 @@ pub(crate) struct Wait {
     number: u64,
 }
 
-impl PendingApprovals {
+impl PendingItems {
     /// Creates the approvals of at most `cap` workflows.
-    pub(crate) fn new(cap: usize) -> Self {
-        let state = ApprovalState { cap, next_wait: 0, workflows: BTreeMap::new() };
-        Self { registered: Once::new(), state: Mutex::new(state) }
+    pub(crate) fn approvals(cap: usize) -> Self {
+        let (count, oldest_age) =
+            (&metric::WORKFLOW_APPROVAL_PENDING, &metric::WORKFLOW_APPROVAL_OLDEST_AGE);
+        Self::new(cap, count, oldest_age)
     }
 
-    fn lock(&self) -> MutexGuard<'_, ApprovalState> {
+    /// Creates the runs of at most `cap` workflows that have not started.
+    pub(crate) fn queued_runs(cap: usize) -> Self {
+        Self::new(cap, &metric::WORKFLOW_QUEUE_PENDING, &metric::WORKFLOW_QUEUE_OLDEST_AGE)
+    }
+
+    fn new(cap: usize, count: &'static Metric, oldest_age: &'static Metric) -> Self {
+        let state = PendingState { cap, next_wait: 0, workflows: BTreeMap::new() };
+        Self { count, oldest_age, registered: Once::new(), state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PendingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Builds the two instruments at the first approval.
+    /// Builds the two instruments at the first call.
     pub(crate) fn register(self: &Arc<Self>, meter: &Meter) {
         self.registered.call_once(|| {
             let pending = Arc::clone(self);
             instruments::observe_i64_up_down_counter(
                 meter,
-                &metric::WORKFLOW_APPROVAL_PENDING,
+                self.count,
                 move |observer: &dyn AsyncInstrument<i64>| {
                     pending.for_each(|labels, pending, _| {
                         observer.observe(i64::try_from(pending).unwrap_or(i64::MAX), labels);
@@ -76,7 +91,7 @@ impl PendingApprovals {
             let oldest = Arc::clone(self);
             instruments::observe_f64_gauge(
                 meter,
-                &metric::WORKFLOW_APPROVAL_OLDEST_AGE,
+                self.oldest_age,
                 move |observer: &dyn AsyncInstrument<f64>| {
                     oldest.for_each(|labels, _, age| observer.observe(age.as_secs_f64(), labels));
                 },
@@ -142,7 +157,7 @@ impl PendingApprovals {
     }
 }
 
-impl ApprovalState {
+impl PendingState {
     fn bounded(&self, workflow: Workflow) -> Workflow {
         match workflow {
             Workflow::Id(_)
@@ -161,7 +176,7 @@ mod tests {
 
     const CAP: usize = 3;
 
-    fn observed(approvals: &PendingApprovals) -> Vec<(String, u64, bool)> {
+    fn observed(approvals: &PendingItems) -> Vec<(String, u64, bool)> {
         let mut values = Vec::new();
         approvals.for_each(|labels, pending, age| {
             let id = labels.first().map(|label| label.value.to_string()).unwrap_or_default();
@@ -176,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_workflow_without_pending_approvals_keeps_a_series_of_zero() {
-        let approvals = PendingApprovals::new(CAP);
+        let approvals = PendingItems::approvals(CAP);
         approvals.report(0, [("patch".to_owned(), 2, Duration::from_secs(9))]);
         approvals.report(0, []);
         let wait = approvals.begin(id("release"));
@@ -189,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_the_application_counts_too_counts_once() {
-        let approvals = PendingApprovals::new(CAP);
+        let approvals = PendingItems::approvals(CAP);
         let waits = [approvals.begin(id("patch")), approvals.begin(id("patch"))];
         approvals.report(0, [("patch".to_owned(), 1, Duration::from_secs(9))]);
         assert_eq!(observed(&approvals), [("patch".to_owned(), 2, true)]);
@@ -202,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_number_of_workflows_is_bounded() {
-        let approvals = PendingApprovals::new(CAP);
+        let approvals = PendingItems::approvals(CAP);
         for number in 0..=CAP {
             approvals.begin(id(&number.to_string()));
         }
