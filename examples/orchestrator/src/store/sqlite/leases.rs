@@ -14,7 +14,11 @@ const RENEW: &str =
     "INSERT INTO owners VALUES (?1, ?2, 0) ON CONFLICT (id) DO UPDATE SET expires_at = ?2";
 const EXPIRE: &str = "DELETE FROM owners WHERE id <> ?1 AND expires_at <= ?2";
 /// Runs in flight without a living owner.
-const ORPHANED: &str = "SELECT count(*) FROM workflow_runs WHERE status IN ('PENDING', 'RUNNING') \
+/// Counts the runs in flight whose owner has no lease. The first list of states is the condition of
+/// the index `workflow_runs_unfinished`, which SQLite uses only if the query repeats it.
+const ORPHANED: &str = "SELECT count(*) FROM workflow_runs \
+    WHERE status IN ('PENDING', 'RUNNING', 'WAITING_APPROVAL') \
+    AND status IN ('PENDING', 'RUNNING') \
     AND (owner IS NULL OR owner NOT IN (SELECT id FROM owners))";
 const COUNT_CRASHES: &str = "UPDATE workflow_runs SET crashes = crashes + 1, \
     crashes_alone = crashes_alone + (SELECT CASE count(*) WHEN 1 THEN 1 ELSE 0 END \
@@ -120,5 +124,22 @@ impl LeaseStore for SqliteStore {
                 })
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    #[tokio::test]
+    async fn runs_without_a_living_owner_are_found_by_an_index() {
+        let store = SqliteStore::open(":memory:").await.unwrap();
+        let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {ORPHANED}")));
+        let plan = explain.fetch_all(store.writing_pool()).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let is_search = |step: &String| step.contains("USING INDEX workflow_runs_unfinished");
+        assert!(plan.iter().any(is_search), "{plan:?}");
+        assert!(!plan.iter().any(|step| step == "SCAN workflow_runs"), "{plan:?}");
     }
 }
