@@ -89,20 +89,20 @@ fn queued() -> Alert {
 
 fn failing() -> Alert {
     Alert::critical("WorkflowFailing", adaptive::GROUP)
-        .above(50.0, adaptive::WORKFLOW)
+        .above(adaptive::HALF, adaptive::WORKFLOW)
         .annotated(
             "{value} % of the runs of {{ $labels.workflow_id }} fail on {{ $labels.service_name }}",
-            "More than half of the runs of one workflow failed or timed out, of at least 3 in 15 minutes, 1 hour or 12 hours.",
+            "Half or more of the runs of one workflow failed or timed out, of at least 3 in 15 minutes, 1 hour or 12 hours.",
         )
         .unit("percent")
 }
 
 fn agent_failing() -> Alert {
     Alert::warning("AgentFailing", adaptive::GROUP)
-        .above(50.0, adaptive::AGENT)
+        .above(adaptive::HALF, adaptive::AGENT)
         .annotated(
             "{value} % of the executions of {{ $labels.agent_id }} fail on {{ $labels.service_name }}",
-            "More than half of the executions of one agent failed or timed out, of at least 5 in 15 minutes, 1 hour or 12 hours.",
+            "Half or more of the executions of one agent failed or timed out, of at least 5 in 15 minutes, 1 hour or 12 hours.",
         )
         .unit("percent")
 }
