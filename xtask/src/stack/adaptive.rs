@@ -19,6 +19,8 @@ pub const WORKFLOW: &str = "workflow:failures:percent";
 pub const AGENT: &str = "agent:failures:percent";
 /// Percentage of the responses of a route that are 5xx.
 pub const ROUTE: &str = "http_server:failures:percent";
+/// Runs of the last 26 hours of a workflow, if all of them failed and [`WORKFLOW`] has no value.
+pub const ONLY_FAILURES: &str = "workflow:only_failures:increase26h";
 
 /// Rule group and file.
 pub const GROUP: &str = "failing_alerts";
@@ -68,7 +70,11 @@ pub(super) fn recordings() -> Vec<Recording> {
         bad: requests.clone().like(s::HTTP_RESPONSE_STATUS_CODE, "5.."),
         all: requests,
     };
-    [workflows, agents, routes].iter().flat_map(Share::recordings).collect()
+    let only_failures = workflows.only_failures();
+    let mut all: Vec<Recording> =
+        [workflows, agents, routes].iter().flat_map(Share::recordings).collect();
+    all.push(only_failures);
+    all
 }
 
 impl Share {
@@ -100,6 +106,13 @@ impl Share {
     fn percent(&self, window: &str) -> String {
         let (failures, events) = (self.failures(window), self.events(window));
         format!("100 * {failures} / ({events} >= {})", self.minimum)
+    }
+
+    /// Returns the rule of the failures of events that are too rare for the percentage. A daily job
+    /// has an event in each window of a day and a margin.
+    fn only_failures(&self) -> Recording {
+        let (failures, events) = (self.failures("26h"), self.events("26h"));
+        self.recording(ONLY_FAILURES, format!("{failures} == {events} unless {}", self.name))
     }
 
     fn failures(&self, window: &str) -> String {
