@@ -1,10 +1,11 @@
 //! Failure ratios over windows that adapt to the traffic: the shortest of 15 minutes, one hour and
 //! twelve hours in which enough events ended. An hourly job is seen as well as a busy route.
 //!
-//! The ratio of twelve hours is measured only while a failure is new, and kept until the next
-//! measurement. Without new failures it would rise when old successes leave the window, and an alert
-//! that has ended would fire again. The kept ratio becomes 0 once three hours had successes and no
-//! failure. A job that alternates between both has a failure in each three hours and does not flap.
+//! The ratios of an hour and of twelve hours are measured only while a failure is new, and kept until
+//! the next measurement: without new failures an alert that has ended would fire again when a longer
+//! window with the old failures takes over. A ratio of an hour below the threshold always counts, and
+//! the kept ratio becomes 0 once three hours had successes and no failure. A job that alternates
+//! between both has a failure in each three hours and does not flap.
 
 use crate::promql::{Series, sum_by};
 use crate::stack::increments::{self, counted, recorded};
@@ -92,10 +93,10 @@ impl Share {
 
     /// Returns the percentage where it is measured at this time.
     fn measurement(&self) -> String {
+        let hour = self.percent("1h");
         format!(
-            "{} or {} or {} and {} > 0 or 0 * ({} > 0 unless {} > 0)",
+            "{} or ({hour} or {}) and {} > 0 or {hour} < {HALF} or 0 * ({} > 0 unless {} > 0)",
             self.percent("15m"),
-            self.percent("1h"),
             self.percent("12h"),
             self.failures("5m"),
             self.events("3h"),

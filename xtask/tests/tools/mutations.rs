@@ -186,14 +186,16 @@ fn joined(rules: &str) -> String {
 }
 
 /// Clauses of the rules for low traffic: the case that needs it, the clause, and a text instead.
-const CLAUSES: [(&str, &str, &str); 17] = [
+const CLAUSES: [(&str, &str, &str); 19] = [
     ("two failures, a third of the runs", ">= 3", ">= 2"),
     ("an hourly job that fails, whose series", ">= 3", ">= 4"),
     ("an hourly job that fails, whose series", "CANCELLED|REJECTED", "NONE"),
     ("an hourly job that fails, whose series", "[12h]", "[1h]"),
     ("a run every minute and one every ten minutes", "[15m]", "[1m]"),
     ("a run every minute and one every ten minutes", "[1h]", "[1m]"),
+    ("a run every minute and one every ten minutes", "< 49", "< 0"),
     // Measured without a new failure.
+    ("six failures in a minute", "[5m]", "[1h]"),
     ("an hourly job that is fixed and runs three times", "[5m]", "[12h]"),
     // Successes that end the alert too early, or not at all.
     ("an hourly job that fails every other time", "[3h]", "[30m]"),
