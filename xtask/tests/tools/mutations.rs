@@ -4,8 +4,8 @@ use crate::promtool::{cases, checks};
 use crate::pruned::{RuleFile, concerns, failure, name_of};
 use serde_json::Value;
 use xtask::stack::alert::{Alert, Severity};
-use xtask::stack::alerts;
 use xtask::stack::rules;
+use xtask::stack::{adaptive, alerts};
 
 /// Alerts on gauges. All other alerts are on counters.
 const ON_GAUGES: [&str; 10] = [
@@ -171,4 +171,74 @@ fn if_every_process_counts_as_new_a_case_fails_for_every_alert_on_a_counter() {
         .map(str::to_owned)
         .collect();
     assert_all_detected(&undetected);
+}
+
+/// Joins the lines of each expression, so that a text in it can be replaced.
+fn joined(rules: &str) -> String {
+    let mut document: Value = serde_yaml_ng::from_str(rules).expect("YAML");
+    for group in document["groups"].as_array_mut().expect("groups") {
+        for rule in group["rules"].as_array_mut().expect("rules") {
+            let lines = rule["expr"].as_str().expect("an expression").split_whitespace();
+            rule["expr"] = lines.collect::<Vec<_>>().join(" ").into();
+        }
+    }
+    serde_yaml_ng::to_string(&document).expect("YAML")
+}
+
+/// Clauses of the rules for low traffic: the case that needs it, the clause, and a text instead.
+const CLAUSES: [(&str, &str, &str); 19] = [
+    ("two failures, a third of the runs", ">= 3", ">= 2"),
+    ("an hourly job that fails, whose series", ">= 3", ">= 4"),
+    ("an hourly job that fails, whose series", "CANCELLED|REJECTED", "NONE"),
+    ("an hourly job that fails, whose series", "[12h]", "[1h]"),
+    ("a run every minute and one every ten minutes", "[15m]", "[1m]"),
+    ("a run every minute and one every ten minutes", "[1h]", "[1m]"),
+    ("a run every minute and one every ten minutes", "< 49", "< 0"),
+    // Measured without a new failure.
+    ("six failures in a minute", "[5m]", "[1h]"),
+    ("an hourly job that is fixed and runs three times", "[5m]", "[12h]"),
+    // Successes that end the alert too early, or not at all.
+    ("an hourly job that fails every other time", "[3h]", "[30m]"),
+    ("an hourly job that is fixed; it is over", "[3h]", "[11h]"),
+    // Kept for a shorter or a longer time.
+    ("three failures four hours apart", "percent_measured[12h]", "percent_measured[3h]"),
+    ("failures without another run", "percent_measured[12h]", "percent_measured[3d]"),
+    ("a run by hand that fails, and its repetition", " == ", " <= "),
+    ("a nightly job that always fails", "[1d2h]", "[1d]"),
+    ("a nightly job that always fails", "CANCELLED|REJECTED", "NONE"),
+    ("a failure after a success that is too old", "[1d2h]", "[2d]"),
+    ("an hourly job that always fails is reported by", "unless workflow:failures:percent", ""),
+    ("cancelled runs, the notifier", "workflow_id!=\"alert-notification\"", "workflow_id!=\"\""),
+];
+
+#[test]
+#[ignore = "needs promtool: observability/tools/build"]
+fn a_clause_of_the_rules_for_low_traffic_that_is_replaced_makes_a_case_fail() {
+    let group = rules::file_of(adaptive::GROUP, &alerts::all()).expect("the group").content;
+    let undetected: Vec<String> = CLAUSES
+        .iter()
+        .filter(|(name, clause, other)| {
+            assert!(joined(&group).contains(clause), "no {clause}");
+            let change = |rules: &str| joined(rules).replace(clause, other);
+            passes(&case_named(name), &alerts::all(), change)
+        })
+        .map(|(name, clause, other)| format!("`{other}` instead of `{clause}`: {name}"))
+        .collect();
+    assert_all_detected(&undetected);
+}
+
+#[test]
+#[ignore = "needs promtool: observability/tools/build"]
+fn without_its_hold_workflow_last_run_failed_fires_before_a_run_is_repeated() {
+    let immediate = with("WorkflowLastRunFailed", |alert| alert.hold = "0s");
+    assert!(!passes(&case_named("a run by hand that fails"), &immediate, unchanged));
+}
+
+/// Returns the case on rules for low traffic whose name begins with a text, as a file of its own.
+fn case_named(start: &str) -> Value {
+    let mut file = cases(&format!("tests/{}.test.yml", adaptive::GROUP));
+    let all = file["tests"].as_array_mut().expect("cases");
+    all.retain(|case| case["name"].as_str().expect("a name").starts_with(start));
+    assert_eq!(all.len(), 1, "{start}");
+    file
 }

@@ -42,11 +42,11 @@ fn restarts() -> Alert {
 
 fn route() -> Alert {
     Alert::critical("RouteFailing", adaptive::GROUP)
-        .above(50.0, adaptive::ROUTE)
+        .above(adaptive::HALF, adaptive::ROUTE)
         .lasting("1m")
         .annotated(
             "{value} % of the responses of {{ $labels.http_route }} are 5xx on {{ $labels.service_name }}",
-            "More than half of the responses of one route are 5xx, of at least 5 in 15 minutes, 1 hour or 12 hours.",
+            "Half or more of the responses of one route are 5xx, of at least 5 in 15 minutes, 1 hour or 12 hours.",
         )
         .unit("percent")
 }

@@ -16,6 +16,7 @@ pub(super) fn alerts() -> Vec<Alert> {
     vec![
         failure_rate(),
         failing(),
+        last_run_failed(),
         duration(),
         stuck(),
         queued(),
@@ -91,20 +92,31 @@ fn queued() -> Alert {
 
 fn failing() -> Alert {
     Alert::critical("WorkflowFailing", adaptive::GROUP)
-        .above(50.0, adaptive::WORKFLOW)
+        .above(adaptive::HALF, adaptive::WORKFLOW)
         .annotated(
             "{value} % of the runs of {{ $labels.workflow_id }} fail on {{ $labels.service_name }}",
-            "More than half of the runs of one workflow failed or timed out, of at least 3 in 15 minutes, 1 hour or 12 hours.",
+            "Half or more of the runs of one workflow failed or timed out, of at least 3 in 15 minutes, 1 hour or 12 hours.",
         )
         .unit("percent")
 }
 
+fn last_run_failed() -> Alert {
+    Alert::warning("WorkflowLastRunFailed", adaptive::GROUP)
+        .above(0.5, adaptive::ONLY_FAILURES)
+        // A run that is repeated by hand and succeeds within the hour is not reported.
+        .lasting("60m")
+        .annotated(
+            "{{ $labels.workflow_id }} has not succeeded for a day on {{ $labels.service_name }}: {count} failed",
+            "For an hour, all runs of one workflow in the last 26 hours have been failures, and they are too few for WorkflowFailing.",
+        )
+}
+
 fn agent_failing() -> Alert {
     Alert::warning("AgentFailing", adaptive::GROUP)
-        .above(50.0, adaptive::AGENT)
+        .above(adaptive::HALF, adaptive::AGENT)
         .annotated(
             "{value} % of the executions of {{ $labels.agent_id }} fail on {{ $labels.service_name }}",
-            "More than half of the executions of one agent failed or timed out, of at least 5 in 15 minutes, 1 hour or 12 hours.",
+            "Half or more of the executions of one agent failed or timed out, of at least 5 in 15 minutes, 1 hour or 12 hours.",
         )
         .unit("percent")
 }
