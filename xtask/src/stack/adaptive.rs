@@ -1,11 +1,11 @@
 //! Failure ratios over windows that adapt to the traffic: the shortest of 15 minutes, one hour and
 //! twelve hours in which enough events ended. An hourly job is seen as well as a busy route.
 //!
-//! The ratios of an hour and of twelve hours are measured only while a failure is new, and kept until
-//! the next measurement: without new failures an alert that has ended would fire again when a longer
-//! window with the old failures takes over. A ratio of an hour below the threshold always counts, and
-//! the kept ratio becomes 0 once three hours had successes and no failure. A job that alternates
-//! between both has a failure in each three hours and does not flap.
+//! The ratios of an hour and of twelve hours are measured only while a failure is new, and kept
+//! until the next measurement: without new failures an alert that has ended would fire again when a
+//! longer window with the old failures takes over. A ratio of an hour below the threshold always
+//! counts, and the kept ratio becomes 0 once three hours had successes and no failure. A job that
+//! alternates between both has a failure in each three hours and does not flap.
 
 use crate::promql::{Series, sum_by};
 use crate::stack::increments::{self, counted, recorded};
