@@ -194,7 +194,7 @@ fn queue() -> Panel {
 
 fn oldest() -> Panel {
     Panel::lines("Age of the oldest run", "s")
-        .about("Time since the start of the oldest run that is executing, by workflow. A line that never falls indicates a run that hangs.")
+        .about("Time that the oldest run has been executing, without its waits for approvals, by workflow. A line that never falls indicates a run that hangs.")
         .query(
             Mode::Range,
             max_by(&[WORKFLOW_ID], selected(Series::of, &m::WORKFLOW_RUN_OLDEST_AGE)),
