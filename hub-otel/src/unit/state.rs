@@ -124,7 +124,8 @@ impl LateState {
     }
 
     pub(crate) fn end_wait(&mut self) {
-        if let Some(waits) = &mut self.waits {
+        // None in progress: the units in between had ended, and another way led to this one.
+        if let Some(waits) = self.waits.as_mut().filter(|waits| waits.in_progress > 0) {
             waits.in_progress -= 1;
             if waits.in_progress == 0 {
                 waits.ended += waits.since.elapsed();
