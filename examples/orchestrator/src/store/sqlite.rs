@@ -97,6 +97,14 @@ impl SqliteStore {
         self.writer.pool()
     }
 
+    /// Returns the steps by which SQLite executes a query.
+    #[cfg(test)]
+    async fn query_plan(&self, query: &str) -> Vec<String> {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+        let steps = sqlx::query(explain).fetch_all(self.writing_pool()).await.unwrap();
+        steps.iter().map(|step| sqlx::Row::get(step, "detail")).collect()
+    }
+
     /// Checks that a transaction can be committed.
     async fn check_writable(&self) -> Result<()> {
         self.writer

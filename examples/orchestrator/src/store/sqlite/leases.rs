@@ -130,14 +130,11 @@ impl LeaseStore for SqliteStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlx::{AssertSqlSafe, Row as _};
 
     #[tokio::test]
     async fn runs_without_a_living_owner_are_found_by_an_index() {
         let store = SqliteStore::open(":memory:").await.unwrap();
-        let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {ORPHANED}")));
-        let plan = explain.fetch_all(store.writing_pool()).await.unwrap();
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let plan = store.query_plan(ORPHANED).await;
         let is_search = |step: &String| step.contains("USING INDEX workflow_runs_unfinished");
         assert!(plan.iter().any(is_search), "{plan:?}");
         assert!(!plan.iter().any(|step| step == "SCAN workflow_runs"), "{plan:?}");

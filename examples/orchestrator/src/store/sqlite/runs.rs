@@ -259,14 +259,11 @@ impl RunStore for SqliteStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlx::AssertSqlSafe;
 
     #[tokio::test]
     async fn runs_that_never_started_are_found_by_an_index() {
         let store = SqliteStore::open(":memory:").await.unwrap();
-        let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {NOT_STARTED}")));
-        let plan = explain.fetch_all(store.writing_pool()).await.unwrap();
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let plan = store.query_plan(NOT_STARTED).await;
         let search = "SEARCH workflow_runs USING INDEX workflow_runs_unfinished (status=?)";
         assert!(plan.iter().any(|step| step == search), "{plan:?}");
         assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
