@@ -12,11 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 async fn a_wait_in_process_is_a_span_and_does_not_count_as_execution() {
     #[instrument_workflow(id = "patch", run_id = "run")]
     async fn patch() -> Decision {
-        let decided = async {
-            pass(Duration::from_millis(80)).await;
-            true
-        };
-        approval::wait("approval-1", decided).await
+        approval::wait("approval-1", approved_after(Duration::from_millis(80))).await
     }
     let capture = capture();
     assert_eq!(patch().await, Decision::Approved);
@@ -57,6 +53,12 @@ async fn pass(time: Duration) {
     poll::until_async(Duration::from_secs(20), async || start.elapsed() >= time).await;
 }
 
+/// Approves after `time`.
+async fn approved_after(time: Duration) -> bool {
+    pass(time).await;
+    true
+}
+
 /// Returns the sum of all series of a histogram, in milliseconds.
 fn sum(capture: &Capture, name: &str) -> f64 {
     let metrics = capture.metrics();
@@ -67,11 +69,7 @@ fn sum(capture: &Capture, name: &str) -> f64 {
 async fn the_wait_of_an_agent_is_no_execution_of_the_agent_or_its_workflow() {
     #[instrument_agent(id = "releaser", action = "release")]
     async fn release() -> Decision {
-        let decided = async {
-            pass(Duration::from_millis(80)).await;
-            true
-        };
-        approval::wait("approval-1", decided).await
+        approval::wait("approval-1", approved_after(Duration::from_millis(80))).await
     }
     #[instrument_agent(id = "planner", action = "plan")]
     async fn plan() -> Decision {
@@ -95,13 +93,7 @@ async fn the_wait_of_an_agent_is_no_execution_of_the_agent_or_its_workflow() {
 async fn waits_at_the_same_time_count_once() {
     #[instrument_workflow(id = "patch", run_id = "run")]
     async fn patch() {
-        let wait = async |id| {
-            let decided = async {
-                pass(Duration::from_millis(60)).await;
-                true
-            };
-            approval::wait(id, decided).await
-        };
+        let wait = |id| approval::wait(id, approved_after(Duration::from_millis(60)));
         tokio::join!(wait("approval-1"), wait("approval-2"));
         pass(Duration::from_millis(50)).await;
     }

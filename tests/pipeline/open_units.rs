@@ -142,20 +142,23 @@ fn an_orderly_end_is_exported_and_a_killed_process_exports_none() {
     assert!(pushed(&receiver, "hub_otel.up").iter().all(|up| *up == 1.0));
 }
 
-#[test]
-fn the_age_of_the_oldest_run_rises_while_it_executes_and_is_0_afterwards() {
+/// Runs a case that reads `/metrics` of its own process.
+#[track_caller]
+fn run_scraped(name: &str) {
     let receiver = Receiver::start();
     let served = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
-    let mut process = Process::spawn(case("one_after_the_other", &receiver).envs(served));
+    let mut process = Process::spawn(case(name, &receiver).envs(served));
     assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
 }
 
 #[test]
+fn the_age_of_the_oldest_run_rises_while_it_executes_and_is_0_afterwards() {
+    run_scraped("one_after_the_other");
+}
+
+#[test]
 fn the_age_of_the_oldest_run_stops_while_it_waits_for_an_approval() {
-    let receiver = Receiver::start();
-    let served = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
-    let mut process = Process::spawn(case("waiting", &receiver).envs(served));
-    assert!(process.exit(SOON).success(), "{}{}", process.stdout(), process.stderr());
+    run_scraped("waiting");
 }
 
 mod case {
