@@ -115,10 +115,11 @@ impl LateState {
     }
 
     pub(crate) fn begin_wait(&mut self) {
-        let new = || Waits { ended: Duration::ZERO, in_progress: 0, since: Instant::now() };
+        let now = Instant::now();
+        let new = || Waits { ended: Duration::ZERO, in_progress: 0, since: now };
         let waits = self.waits.get_or_insert_with(|| Box::new(new()));
         if waits.in_progress == 0 {
-            waits.since = Instant::now();
+            waits.since = now;
         }
         waits.in_progress += 1;
     }
