@@ -58,7 +58,9 @@ let selected = null;
 let hasTexts = false;
 
 /** Sets the function that is called after changes, at most once per frame. @param {() => void} update */
-export function onChange(update) { listener = update; }
+export function onChange(update) {
+  listener = update;
+}
 
 /** Schedules the listener. */
 export function changed() {
@@ -71,7 +73,9 @@ export function changed() {
 }
 
 /** Returns the time of the process in microseconds. */
-export function now() { return Date.now() * 1000 + state.skew; }
+export function now() {
+  return Date.now() * 1000 + state.skew;
+}
 
 /** Returns the approvals that wait, the oldest first. */
 export function approvals() {

@@ -5,7 +5,8 @@ import { badge, copyButton, fill, h } from "./dom.js";
 import { count, duration, money, time } from "./format.js";
 
 /**
- * @typedef {import("./connection.js").Span} Span @typedef {{ key: string, value?: any }} Attribute
+ * @typedef {import("./connection.js").Span} Span
+ * @typedef {{ key: string, value?: any }} Attribute
  * @typedef {{ name: string, timeUnixNano: string, attributes?: Attribute[] }} SpanEvent
  */
 
